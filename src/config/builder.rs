@@ -1,0 +1,139 @@
+//! The way to a [`PoolConfig`] from a program.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use secrecy::SecretString;
+
+use super::{BrowserChoice, ConfigProblems, Credentials, PoolConfig, Problem, Settings, resolve};
+
+/// Collects settings and validates them together in [`PoolConfigBuilder::build`]. What is not set has the default of
+/// `docs/configuration.md`.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct PoolConfigBuilder {
+    settings: Settings,
+    credentials: Option<Credentials>,
+    problems: Vec<Problem>,
+}
+
+/// Setters that only put a value in its place.
+macro_rules! setters {
+    ($($(#[doc = $doc:literal])+ $method:ident($type:ty) => $field:ident;)+) => {$(
+        $(#[doc = $doc])+
+        pub fn $method(mut self, value: impl Into<$type>) -> Self {
+            self.settings.$field = Some(value.into());
+            self
+        }
+    )+};
+}
+
+impl PoolConfigBuilder {
+    /// Starts from settings that were read elsewhere.
+    pub fn from_settings(settings: Settings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    /// The portal's address, such as `https://acme.coupahost.com`.
+    pub fn base_url(mut self, address: impl AsRef<str>) -> Self {
+        match address.as_ref().parse() {
+            Ok(url) => self.settings.base_url = Some(url),
+            Err(why) => {
+                self.problems
+                    .push(Problem::new("base_url", format!("{:?} is not an address: {why}", address.as_ref())));
+            }
+        }
+        self
+    }
+
+    /// The form login.
+    pub fn credentials(mut self, username: impl Into<String>, password: SecretString) -> Self {
+        self.credentials = Some(Credentials { username: username.into(), password });
+        self
+    }
+
+    setters! {
+        /// The output folder.
+        out(PathBuf) => out;
+        /// How many workers, 1 to 64.
+        worker_count(u32) => workers;
+        /// Whether browsers work without windows.
+        headless(bool) => headless;
+        /// Which browser.
+        browser(BrowserChoice) => browser;
+        /// The browser's program file.
+        browser_path(PathBuf) => browser_path;
+        /// The driver's program file.
+        driver_path(PathBuf) => driver_path;
+        /// Where profile folders are made.
+        base_profile_path(PathBuf) => profile_dir;
+        /// What profile folders are cloned from.
+        profile_template(PathBuf) => profile_template;
+        /// Whether profile folders are wiped at the end.
+        profile_cleanup_on_shutdown(bool) => profile_cleanup;
+        /// Largest profile.
+        max_profile_size(ByteSize) => profile_max_size;
+        /// Share of the memory in use from which workers are retired.
+        memory_threshold(f64) => memory_threshold;
+        /// How long running orders may go on once the pool drains.
+        shutdown_timeout(Duration) => shutdown_timeout;
+        /// How long a browser may take to start.
+        worker_startup_timeout(Duration) => startup_timeout;
+        /// How long one attempt at one order, or one lent session, may take.
+        task_timeout(Duration) => task_timeout;
+        /// Tries after the first one, 0 to 20.
+        retry_limit(u32) => retry_limit;
+        /// Shortest wait before another try.
+        retry_delay(Duration) => retry_delay;
+        /// After how many attempts a session is replaced.
+        recycle_after(u32) => recycle_after;
+        /// Name of a shipped site recipe, or path of one.
+        recipe(String) => recipe;
+    }
+
+    /// Validates everything together.
+    ///
+    /// # Errors
+    /// [`ConfigProblems`] with every problem, not only the first.
+    pub fn build(self) -> Result<PoolConfig, ConfigProblems> {
+        let resolved = resolve(self.settings, self.credentials);
+        match resolved {
+            Ok(config) if self.problems.is_empty() => Ok(config),
+            Ok(_) => Err(ConfigProblems::from(self.problems)),
+            Err(more) => Err(ConfigProblems::from(self.problems.into_iter().chain(more).collect::<Vec<_>>())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_the_promised_ones() {
+        let config = PoolConfig::builder().build().unwrap();
+        assert_eq!(config.worker_count.get(), 4);
+        assert!(config.browser.headless && config.profiles.cleanup);
+        assert!((config.memory.threshold - 0.75).abs() < f64::EPSILON);
+        assert_eq!(config.deadlines.drain, Duration::from_secs(120));
+        assert_eq!(config.deadlines.open, Duration::from_secs(30));
+        assert_eq!(config.profiles.max_size, ByteSize::mb(100));
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let refused = PoolConfig::builder()
+            .base_url("not an address")
+            .worker_count(0u32)
+            .memory_threshold(1.5)
+            .retry_limit(99u32)
+            .task_timeout(Duration::from_secs(1))
+            .build()
+            .unwrap_err();
+        let shown = refused.to_string();
+        for key in ["base_url", "workers", "memory_threshold", "retry_limit", "task_timeout"] {
+            assert!(shown.contains(key), "{key} is missing in:\n{shown}");
+        }
+    }
+}

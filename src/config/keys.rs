@@ -1,0 +1,135 @@
+//! The list of all settings: the one place to add one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use url::Url;
+
+use super::value::Value;
+use super::{BrowserChoice, RequisitionRule, Sandbox};
+
+/// What the documentation says of one setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its name in the configuration file; `COUPA_BATCH_` and the name in capitals in the environment.
+    pub name: &'static str,
+    /// What it may be.
+    pub kind: &'static str,
+    /// What it is when nobody says anything; empty when there is no default.
+    pub default: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+/// Declares [`super::Settings`], its readers and [`KEYS`] from one list.
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:literal;)+) => {
+        /// One layer of settings: what a file, the environment, the command line or a builder says. Whatever is `None`
+        /// is left to the next layer; what each means stands in `docs/configuration.md`.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        #[non_exhaustive]
+        pub struct Settings {
+            $($(#[doc = $doc])+ pub $name: Option<$type>,)+
+        }
+
+        impl Settings {
+            /// This layer on top of a weaker one.
+            #[must_use]
+            pub fn over(self, weaker: Self) -> Self {
+                Self { $($name: self.$name.or(weaker.$name),)+ }
+            }
+
+            /// Sets the setting called `name`; `None` when there is no such setting.
+            pub(super) fn set(&mut self, name: &str, value: &toml::Value) -> Option<Result<(), String>> {
+                match name {
+                    $(stringify!($name) => Some(<$type as Value>::read(value).map(|read| self.$name = Some(read))),)+
+                    _ => None,
+                }
+            }
+        }
+
+        /// Every setting, in the order of the documentation.
+        pub const KEYS: &[Key] = &[
+            $(Key {
+                name: stringify!($name),
+                kind: <$type as Value>::KIND,
+                default: $default,
+                doc: concat!($($doc, "\n"),+),
+            },)+
+        ];
+
+        /// The weakest layer: the defaults, read by the same code as everything else.
+        pub(super) fn defaults() -> (Settings, Vec<(&'static str, String)>) {
+            let mut settings = Settings::default();
+            let mut problems = Vec::new();
+            for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
+                if let Some(Err(why)) = settings.set(key.name, &toml::Value::String(key.default.to_owned())) {
+                    problems.push((key.name, why));
+                }
+            }
+            (settings, problems)
+        }
+    };
+}
+
+settings! {
+    /// Address of the portal, such as `https://acme.coupahost.com`. Plain `http` is only taken for this machine.
+    base_url: Url = "";
+    /// Folder that the files, the report and the log go into.
+    out: PathBuf = "downloads";
+    /// How many browsers work side by side, 1 to 64.
+    workers: u32 = "4";
+    /// Which browser. `auto` takes the first of Edge, Chrome and Chromium that is installed with a matching driver.
+    browser: BrowserChoice = "auto";
+    /// The browser's program file, if it is not where browsers usually are.
+    browser_path: PathBuf = "";
+    /// The driver's program file (msedgedriver, chromedriver), if it is not on the search path.
+    driver_path: PathBuf = "";
+    /// Whether the browsers work without windows.
+    headless: bool = "true";
+    /// The browser's sandbox. `auto` leaves it on, except where the browser refuses to start with it (root on Linux).
+    sandbox: Sandbox = "auto";
+    /// Folder in which each worker gets a profile folder of its own. The system's folder for temporary files if not given.
+    profile_dir: PathBuf = "";
+    /// Profile folder that each worker's is cloned from. A built-in one if not given.
+    profile_template: PathBuf = "";
+    /// Largest profile; a session whose profile grew beyond it is replaced before its next order.
+    profile_max_size: ByteSize = "100MB";
+    /// Whether profile folders are wiped when their session ends. Turn it off to look into one; `false` leaves logins on the disk.
+    profile_cleanup: bool = "true";
+    /// Share of the memory in use, above 0 and up to 1, from which workers are retired one by one.
+    memory_threshold: f64 = "0.75";
+    /// How often memory is read.
+    memory_interval: Duration = "5s";
+    /// Least time between two changes of the number of workers.
+    memory_cool_down: Duration = "30s";
+    /// How long running orders may go on after the first signal.
+    shutdown_timeout: Duration = "120s";
+    /// How long a browser may take to start.
+    startup_timeout: Duration = "30s";
+    /// How long one attempt at one order may take, all its files included.
+    task_timeout: Duration = "300s";
+    /// How often an order is tried again after its first attempt, 0 to 20. Failures that cannot get better are not tried again.
+    retry_limit: u32 = "3";
+    /// Shortest wait before an order is tried again; later waits grow with the fourth power of the attempts made.
+    retry_delay: Duration = "15s";
+    /// Longest wait before an order is tried again.
+    retry_delay_max: Duration = "15m";
+    /// How long the run waits for a portal that is down or throttles before it stops, resumable.
+    patience: Duration = "10m";
+    /// After how many orders a browser is replaced by a fresh one.
+    recycle_after: u32 = "100";
+    /// How long a driver may take to answer one command.
+    command_timeout: Duration = "15s";
+    /// How long a page may take to be parsed and to come to rest. At least as long as `command_timeout`.
+    page_timeout: Duration = "60s";
+    /// How long a download may take to begin, and how long it may stand still.
+    download_timeout: Duration = "30s";
+    /// How long closing a browser may take before it is killed.
+    close_timeout: Duration = "5s";
+    /// The site recipe: the name of a shipped one (`coupa`), or the path of a TOML file.
+    recipe: String = "coupa";
+    /// When the order's requisition is looked at for attachments.
+    requisition: RequisitionRule = "when-empty";
+}

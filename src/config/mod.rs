@@ -1,0 +1,18 @@
+//! Floor 1: settings. Raw layers go in ([`Settings`], every field optional), one complete and validated [`PoolConfig`]
+//! comes out, or **all** that is wrong with them at once ([`ConfigProblems`]).
+
+mod builder;
+mod keys;
+mod resolve;
+mod sections;
+mod settings;
+mod value;
+
+pub use builder::PoolConfigBuilder;
+pub use keys::{KEYS, Key};
+pub use resolve::{ConfigProblems, Problem, resolve};
+pub use sections::{
+    BrowserChoice, BrowserConfig, Credentials, Deadlines, MemoryConfig, PoolConfig, ProfileConfig, RequisitionRule,
+    RetryConfig, Sandbox, SiteConfig,
+};
+pub use settings::Settings;

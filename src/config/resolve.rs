@@ -1,0 +1,274 @@
+//! Layers to a complete configuration: every rule that settings must obey.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Duration;
+
+use url::Url;
+
+use super::keys::defaults;
+use super::{
+    BrowserConfig, Credentials, Deadlines, MemoryConfig, PoolConfig, ProfileConfig, RetryConfig, Settings, SiteConfig,
+};
+
+/// Most workers that one machine is asked to bear.
+const MAX_WORKERS: u32 = 64;
+/// Most tries after the first one.
+const MAX_RETRIES: u32 = 20;
+/// Longest span that any setting may have: beyond a week it is a typing mistake.
+const LONGEST: Duration = Duration::from_hours(7 * 24);
+
+/// One thing that is wrong with the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Which setting, and where it came from if known.
+    pub setting: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Problem {
+    pub(super) fn new(setting: &str, why: impl Into<String>) -> Self {
+        Self { setting: setting.to_owned(), why: why.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.setting, self.why)
+    }
+}
+
+/// Everything that is wrong with the settings. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigProblems(Vec<Problem>);
+
+impl From<Vec<Problem>> for ConfigProblems {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self(problems)
+    }
+}
+
+impl IntoIterator for ConfigProblems {
+    type Item = Problem;
+    type IntoIter = std::vec::IntoIter<Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl fmt::Display for ConfigProblems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigProblems {}
+
+/// Fills `settings` up with the defaults and checks them together.
+///
+/// # Errors
+/// [`ConfigProblems`] with every problem, not only the first.
+pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<PoolConfig, ConfigProblems> {
+    let (defaults, broken) = defaults();
+    let mut problems: Vec<_> = broken.into_iter().map(|(name, why)| Problem::new(name, why)).collect();
+    // every field by name, so that a new setting cannot be forgotten here
+    let Settings {
+        base_url,
+        out,
+        workers,
+        browser,
+        browser_path,
+        driver_path,
+        headless,
+        sandbox,
+        profile_dir,
+        profile_template,
+        profile_max_size,
+        profile_cleanup,
+        memory_threshold,
+        memory_interval,
+        memory_cool_down,
+        shutdown_timeout,
+        startup_timeout,
+        task_timeout,
+        retry_limit,
+        retry_delay,
+        retry_delay_max,
+        patience,
+        recycle_after,
+        command_timeout,
+        page_timeout,
+        download_timeout,
+        close_timeout,
+        recipe,
+        requisition,
+    } = settings.over(defaults);
+
+    let mut refuse = |setting: &str, why: String| problems.push(Problem::new(setting, why));
+
+    let workers = workers.unwrap_or_default();
+    if !(1..=MAX_WORKERS).contains(&workers) {
+        refuse("workers", format!("{workers} is not between 1 and {MAX_WORKERS}"));
+    }
+    let memory_threshold = memory_threshold.unwrap_or_default();
+    if !(memory_threshold > 0.0 && memory_threshold <= 1.0) {
+        refuse("memory_threshold", format!("{memory_threshold} is not above 0 and up to 1"));
+    }
+    let retry_limit = retry_limit.unwrap_or_default();
+    if retry_limit > MAX_RETRIES {
+        refuse("retry_limit", format!("{retry_limit} is more than {MAX_RETRIES}"));
+    }
+    let recycle_after = recycle_after.unwrap_or_default();
+    if recycle_after == 0 {
+        refuse("recycle_after", "0 would replace a browser before its first order".to_owned());
+    }
+    let profile_max_size = profile_max_size.unwrap_or_default();
+    if profile_max_size.as_u64() < 1_000_000 {
+        refuse("profile_max_size", format!("{profile_max_size} is less than 1 MB: no browser gets by with that"));
+    }
+    if let Some(url) = &base_url
+        && let Err(why) = check_address(url)
+    {
+        refuse("base_url", why);
+    }
+    for (name, path) in [("browser_path", &browser_path), ("driver_path", &driver_path)] {
+        if let Some(path) = path.as_deref().filter(|path| !is_program(path)) {
+            refuse(name, format!("there is no program file at {}", path.display()));
+        }
+    }
+    if let Some(path) = profile_template.as_deref().filter(|path| !path.is_dir()) {
+        refuse("profile_template", format!("there is no folder at {}", path.display()));
+    }
+
+    let mut span = |name: &str, value: Option<Duration>| {
+        let value = value.unwrap_or_default();
+        if value.is_zero() || value > LONGEST {
+            refuse(name, format!("{} is not between 1ms and 7days", humantime::format_duration(value)));
+        }
+        value
+    };
+    let deadlines = Deadlines {
+        open: span("startup_timeout", startup_timeout),
+        command: span("command_timeout", command_timeout),
+        page: span("page_timeout", page_timeout),
+        attempt: span("task_timeout", task_timeout),
+        download: span("download_timeout", download_timeout),
+        close: span("close_timeout", close_timeout),
+        drain: span("shutdown_timeout", shutdown_timeout),
+    };
+    let memory = MemoryConfig {
+        threshold: memory_threshold,
+        interval: span("memory_interval", memory_interval),
+        cool_down: span("memory_cool_down", memory_cool_down),
+    };
+    let retry = RetryConfig {
+        limit: retry_limit,
+        delay_min: span("retry_delay", retry_delay),
+        delay_max: span("retry_delay_max", retry_delay_max),
+        patience: span("patience", patience),
+    };
+    for (shorter, longer, names) in [
+        (deadlines.command, deadlines.page, ("page_timeout", "command_timeout")),
+        (deadlines.page, deadlines.attempt, ("task_timeout", "page_timeout")),
+        (retry.delay_min, retry.delay_max, ("retry_delay_max", "retry_delay")),
+    ] {
+        if longer < shorter {
+            refuse(names.0, format!("{} is less than {}", humantime::format_duration(longer), names.1));
+        }
+    }
+
+    let (Some(worker_count), true) = (NonZeroUsize::new(workers as usize), problems.is_empty()) else {
+        return Err(ConfigProblems(problems));
+    };
+    Ok(PoolConfig {
+        worker_count,
+        recycle_after,
+        out: out.unwrap_or_default(),
+        browser: BrowserConfig {
+            choice: browser.unwrap_or_default(),
+            browser_path,
+            driver_path,
+            headless: headless.unwrap_or(true),
+            sandbox: sandbox.unwrap_or_default(),
+        },
+        profiles: ProfileConfig {
+            base: profile_dir,
+            template: profile_template,
+            max_size: profile_max_size,
+            cleanup: profile_cleanup.unwrap_or(true),
+        },
+        memory,
+        retry,
+        deadlines,
+        site: SiteConfig {
+            base_url,
+            recipe: recipe.unwrap_or_default(),
+            requisition: requisition.unwrap_or_default(),
+            credentials,
+        },
+    })
+}
+
+fn is_program(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// An address that a login may be sent to: TLS, or this machine.
+fn check_address(url: &Url) -> Result<(), String> {
+    let Some(host) = url.host_str() else { return Err(format!("{url} names no host")) };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it holds a user name or password: give them in COUPA_USERNAME and COUPA_PASSWORD".to_owned());
+    }
+    let is_loopback = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    };
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_loopback => Ok(()),
+        "http" => Err(format!("http would send the login in clear: use https://{host}")),
+        other => Err(format!("{other}: is not an address of a portal: use https://")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_obey_the_rules() {
+        resolve(Settings::default(), None).unwrap();
+    }
+
+    #[test]
+    fn addresses_that_would_leak_a_login_are_refused() {
+        for (address, fits) in [
+            ("https://acme.coupahost.com", true),
+            ("http://127.0.0.1:8080", true),
+            ("http://[::1]:8080", true),
+            ("http://localhost:1", true),
+            ("http://acme.coupahost.com", false),
+            ("http://localhost.evil.com", false),
+            ("https://me:secret@acme.coupahost.com", false),
+            ("file:///etc/passwd", false),
+        ] {
+            assert_eq!(check_address(&address.parse().unwrap()).is_ok(), fits, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_never_repeats_a_password() {
+        let settings =
+            Settings { base_url: Some("https://me:hunter2@acme.com".parse().unwrap()), ..Settings::default() };
+        assert!(!resolve(settings, None).unwrap_err().to_string().contains("hunter2"));
+    }
+}

@@ -1,0 +1,230 @@
+//! Complete settings in units, one section per concern; each module receives its own.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use secrecy::SecretString;
+use url::Url;
+
+use super::PoolConfigBuilder;
+
+/// Everything that a pool needs to know, complete and validated. Made by [`PoolConfig::builder`] or [`super::resolve`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PoolConfig {
+    /// How many workers, 1 to 64; default 4.
+    pub worker_count: NonZeroUsize,
+    /// After how many attempts a session is replaced; default 100.
+    pub recycle_after: u32,
+    /// The output folder; default `downloads`.
+    pub out: PathBuf,
+    /// Which browser, and how it is started.
+    pub browser: BrowserConfig,
+    /// Profile folders.
+    pub profiles: ProfileConfig,
+    /// When memory is short.
+    pub memory: MemoryConfig,
+    /// When and how often to try again.
+    pub retry: RetryConfig,
+    /// How long each thing may take.
+    pub deadlines: Deadlines,
+    /// Which portal.
+    pub site: SiteConfig,
+}
+
+impl PoolConfig {
+    /// A builder that starts from the defaults.
+    pub fn builder() -> PoolConfigBuilder {
+        PoolConfigBuilder::default()
+    }
+}
+
+/// Which browser, and how it is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BrowserConfig {
+    /// Which one; default [`BrowserChoice::Auto`].
+    pub choice: BrowserChoice,
+    /// The browser's program file, if given.
+    pub browser_path: Option<PathBuf>,
+    /// The driver's program file, if given.
+    pub driver_path: Option<PathBuf>,
+    /// Without a window; default true.
+    pub headless: bool,
+    /// The browser's sandbox; default [`Sandbox::Auto`].
+    pub sandbox: Sandbox,
+}
+
+/// Profile folders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProfileConfig {
+    /// Where they are made; the system's folder for temporary files if `None`.
+    pub base: Option<PathBuf>,
+    /// What they are cloned from; the built-in template if `None`.
+    pub template: Option<PathBuf>,
+    /// A session whose profile is larger is replaced; default 100 MB.
+    pub max_size: ByteSize,
+    /// Whether they are wiped at the end; default true.
+    pub cleanup: bool,
+}
+
+/// When memory is short.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MemoryConfig {
+    /// Share in use from which workers are retired, above 0 and up to 1; default 0.75.
+    pub threshold: f64,
+    /// How often memory is read; default 5 s.
+    pub interval: Duration,
+    /// Least time between two changes of the number of workers; default 30 s.
+    pub cool_down: Duration,
+}
+
+/// When and how often to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetryConfig {
+    /// Tries after the first one; default 3.
+    pub limit: u32,
+    /// Shortest wait; default 15 s.
+    pub delay_min: Duration,
+    /// Longest wait; default 15 min.
+    pub delay_max: Duration,
+    /// How long to wait for a portal that is down; default 10 min.
+    pub patience: Duration,
+}
+
+/// How long each thing may take. Every await that leaves the process is under one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Deadlines {
+    /// Starting a driver, a browser and a session; default 30 s.
+    pub open: Duration,
+    /// One driver command; default 15 s.
+    pub command: Duration,
+    /// One page: from going there to its coming to rest; default 60 s.
+    pub page: Duration,
+    /// One attempt at one order; default 300 s.
+    pub attempt: Duration,
+    /// A download's beginning, and its longest standstill; default 30 s.
+    pub download: Duration,
+    /// Closing a session politely; default 5 s.
+    pub close: Duration,
+    /// Running attempts after the first signal; default 120 s.
+    pub drain: Duration,
+}
+
+/// Which portal.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SiteConfig {
+    /// Its address; a pool without one runs closures only.
+    pub base_url: Option<Url>,
+    /// Name of a shipped recipe or path of a file; default `coupa`.
+    pub recipe: String,
+    /// When the requisition is looked at; default [`RequisitionRule::WhenEmpty`].
+    pub requisition: RequisitionRule,
+    /// The login, if the portal wants one.
+    pub credentials: Option<Credentials>,
+}
+
+/// A form login. The password is never shown, not even by `Debug`.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: SecretString,
+}
+
+/// Declares an enum that is written as one word in settings.
+macro_rules! word_enum {
+    ($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $variant_doc:literal])+ $variant:ident = $word:literal),+ $(,)? } default $default:ident) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[doc = $variant_doc])+ $variant,)+
+        }
+
+        impl $name {
+            /// All words, for messages and completions.
+            pub const WORDS: &[&str] = &[$($word),+];
+
+            /// The word in settings.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::$default
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text.trim().to_ascii_lowercase().as_str() {
+                    $($word => Ok(Self::$variant),)+
+                    other => Err(format!("{other:?} is none of {}", Self::WORDS.join(", "))),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+word_enum! {
+    /// Which browser to use.
+    BrowserChoice {
+        /// The first of Edge, Chrome and Chromium that is installed with a matching driver.
+        Auto = "auto",
+        /// Microsoft Edge with EdgeDriver.
+        Edge = "edge",
+        /// Google Chrome with ChromeDriver.
+        Chrome = "chrome",
+        /// Chromium with ChromeDriver.
+        Chromium = "chromium",
+    } default Auto
+}
+
+word_enum! {
+    /// Whether the browser runs in its sandbox.
+    Sandbox {
+        /// On, except where the browser refuses to start with it (root on Linux).
+        Auto = "auto",
+        /// Always on.
+        On = "on",
+        /// Always off.
+        Off = "off",
+    } default Auto
+}
+
+word_enum! {
+    /// When the order's requisition is looked at for attachments.
+    RequisitionRule {
+        /// Never.
+        Never = "never",
+        /// When the order lists none.
+        WhenEmpty = "when-empty",
+        /// When the order lists none, or none that is named as a PDF.
+        WhenNoPdf = "when-no-pdf",
+        /// Always.
+        Always = "always",
+    } default WhenEmpty
+}

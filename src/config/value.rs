@@ -1,0 +1,116 @@
+//! How one setting is read, from a file (where it has a type) or from the environment (where it is text).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use url::Url;
+
+use super::{BrowserChoice, RequisitionRule, Sandbox};
+
+/// A type that a setting can have.
+pub(super) trait Value: Sized {
+    /// What the documentation calls it.
+    const KIND: &'static str;
+
+    /// Reads it; the error is a fragment that fits after "`key`: ".
+    fn read(value: &toml::Value) -> Result<Self, String>;
+}
+
+/// The text of a value that may be written with or without quotes.
+fn text(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.trim().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn parse<T: std::str::FromStr>(value: &toml::Value, wanted: &str) -> Result<T, String> {
+    let text = text(value);
+    text.parse().map_err(|_| format!("{text:?} is not {wanted}"))
+}
+
+impl Value for String {
+    const KIND: &'static str = "text";
+    fn read(value: &toml::Value) -> Result<Self, String> {
+        Ok(text(value))
+    }
+}
+
+impl Value for PathBuf {
+    const KIND: &'static str = "path";
+    fn read(value: &toml::Value) -> Result<Self, String> {
+        let text = text(value);
+        if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(Self::from(text)) }
+    }
+}
+
+impl Value for Url {
+    const KIND: &'static str = "address";
+    fn read(value: &toml::Value) -> Result<Self, String> {
+        let text = text(value);
+        Self::parse(&text)
+            .map_err(|why| format!("{text:?} is not an address such as https://acme.coupahost.com ({why})"))
+    }
+}
+
+impl Value for bool {
+    const KIND: &'static str = "true or false";
+    fn read(value: &toml::Value) -> Result<Self, String> {
+        match text(value).to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(true),
+            "false" | "0" | "no" | "off" => Ok(false),
+            other => Err(format!("{other:?} is neither true nor false")),
+        }
+    }
+}
+
+impl Value for u32 {
+    const KIND: &'static str = "whole number";
+    fn read(value: &toml::Value) -> Result<Self, String> {
+        parse(value, "a whole number")
+    }
+}
+
+impl Value for f64 {
+    const KIND: &'static str = "number";
+    fn read(value: &toml::Value) -> Result<Self, String> {
+        parse(value, "a number")
+    }
+}
+
+impl Value for Duration {
+    const KIND: &'static str = "time span";
+    fn read(value: &toml::Value) -> Result<Self, String> {
+        let text = text(value);
+        if let Ok(seconds) = text.parse::<u32>() {
+            return Ok(Self::from_secs(seconds.into())); // a bare number is seconds, as in most tools
+        }
+        humantime::parse_duration(&text).map_err(|_| format!("{text:?} is not a time span such as 30s, 2m or 1h"))
+    }
+}
+
+impl Value for ByteSize {
+    const KIND: &'static str = "size";
+    fn read(value: &toml::Value) -> Result<Self, String> {
+        parse(value, "a size such as 100MB")
+    }
+}
+
+/// Enums that are written as one of a few words.
+macro_rules! words {
+    ($($type:ty: $kind:literal),+ $(,)?) => {$(
+        impl Value for $type {
+            const KIND: &'static str = $kind;
+            fn read(value: &toml::Value) -> Result<Self, String> {
+                text(value).parse()
+            }
+        }
+    )+};
+}
+
+words! {
+    BrowserChoice: "auto, edge, chrome or chromium",
+    Sandbox: "auto, on or off",
+    RequisitionRule: "never, when-empty, when-no-pdf or always",
+}

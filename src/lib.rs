@@ -1,0 +1,19 @@
+//! Downloads every attachment of thousands of Coupa purchase orders with a pool of long-lived browser sessions.
+
+pub mod config;
+pub mod model;
+pub mod policy;
+pub mod ports;
+
+pub mod browser;
+pub mod demo;
+pub mod download;
+pub mod gauge;
+pub mod input;
+pub mod journal;
+pub mod outlet;
+pub mod pool;
+pub mod site;
+
+pub use config::{ConfigProblems, PoolConfig, PoolConfigBuilder};
+pub use model::{InvalidPoNumber, OrderStatus, Outcome, PoNumber, PoTask, PoolStatus, TaskPriority};

@@ -1,0 +1,62 @@
+//! Every fact that the journal may hold.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AttemptNo, Failure, Outcome, PoTask, TaskId, WorkerId};
+
+/// One fact about one task of one run. Written before anything is done because of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    /// The task was accepted and survives a crash from here on.
+    Admitted {
+        /// Its admission number.
+        task: TaskId,
+        /// What was asked for.
+        order: PoTask,
+    },
+    /// A worker was given the task.
+    Started {
+        /// Which task.
+        task: TaskId,
+        /// Which try.
+        attempt: AttemptNo,
+        /// By whom.
+        worker: WorkerId,
+    },
+    /// The attempt failed and another one will be made.
+    Postponed {
+        /// Which task.
+        task: TaskId,
+        /// Why the attempt failed.
+        failure: Failure,
+        /// Whether it used up one of the task's tries.
+        counted: bool,
+    },
+    /// The attempt ended without a touch of the order: as if it had never been started.
+    Returned {
+        /// Which task.
+        task: TaskId,
+    },
+    /// The one outcome.
+    Settled {
+        /// Which task.
+        task: TaskId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+}
+
+impl Entry {
+    /// Whom it is about.
+    #[must_use]
+    pub fn task(&self) -> TaskId {
+        match self {
+            Self::Admitted { task, .. }
+            | Self::Started { task, .. }
+            | Self::Postponed { task, .. }
+            | Self::Returned { task }
+            | Self::Settled { task, .. } => *task,
+        }
+    }
+}

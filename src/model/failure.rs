@@ -1,0 +1,162 @@
+//! All the ways an attempt fails, as data. What follows from each is decided in `policy::verdict`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why an attempt did not succeed. Exhaustive on purpose: a new way to fail must be given a verdict before it compiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The portal says that there is no such order.
+    OrderMissing,
+    /// The portal says that this login may not see the order.
+    AccessDenied,
+    /// The order has no attachments and its requisition may not be seen.
+    RequisitionDenied,
+    /// The page is none of the shapes that the recipe knows.
+    PageChanged,
+    /// The portal asks to come back later (429).
+    Throttled,
+    /// The portal does not answer, or answers 5xx.
+    SiteDown,
+    /// A login page stood where an order or a file was asked for.
+    LoginRequired,
+    /// The portal refused the login that it was given. Never tried again: repeated bad logins lock the account.
+    LoginRefused,
+    /// The driver answers, the page did not get where it should in time.
+    StepTimeout,
+    /// The browser or its driver is gone.
+    SessionLost,
+    /// The driver itself does not answer.
+    SessionHung,
+    /// The worker ended without a word about the order.
+    Crashed,
+    /// A download did not begin or stood still.
+    DownloadStalled,
+    /// What arrived is not what was asked for.
+    DownloadCorrupt,
+    /// No room left on the disk of the output folder, or it cannot be written.
+    DiskFull,
+    /// Stopped from outside: an abort, or the program ended.
+    Interrupted,
+}
+
+/// Who is at fault; says what a failure counts against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The order itself.
+    Task,
+    /// The browser session.
+    Session,
+    /// The portal as a whole.
+    Site,
+    /// This machine.
+    Host,
+    /// Nobody.
+    Nobody,
+}
+
+/// What becomes of the session after the attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It takes the next task.
+    Keep,
+    /// It gets a strike; with the second one it is replaced.
+    Strike,
+    /// It is killed and replaced: it must not be spoken to again.
+    Replace,
+}
+
+impl FailureKind {
+    /// The name used in reports and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OrderMissing => "order_missing",
+            Self::AccessDenied => "access_denied",
+            Self::RequisitionDenied => "requisition_denied",
+            Self::PageChanged => "page_changed",
+            Self::Throttled => "throttled",
+            Self::SiteDown => "site_down",
+            Self::LoginRequired => "login_required",
+            Self::LoginRefused => "login_refused",
+            Self::StepTimeout => "step_timeout",
+            Self::SessionLost => "session_lost",
+            Self::SessionHung => "session_hung",
+            Self::Crashed => "crashed",
+            Self::DownloadStalled => "download_stalled",
+            Self::DownloadCorrupt => "download_corrupt",
+            Self::DiskFull => "disk_full",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// Whom the failure counts against.
+    #[must_use]
+    pub fn fault(self) -> Fault {
+        match self {
+            Self::OrderMissing
+            | Self::AccessDenied
+            | Self::RequisitionDenied
+            | Self::DownloadStalled
+            | Self::DownloadCorrupt => Fault::Task,
+            Self::PageChanged | Self::Throttled | Self::SiteDown | Self::LoginRequired | Self::LoginRefused => {
+                Fault::Site
+            }
+            Self::StepTimeout | Self::SessionLost | Self::SessionHung | Self::Crashed => Fault::Session,
+            Self::DiskFull => Fault::Host,
+            Self::Interrupted => Fault::Nobody,
+        }
+    }
+
+    /// What becomes of the session that ran into it.
+    #[must_use]
+    pub fn fate(self) -> Fate {
+        match self {
+            Self::StepTimeout => Fate::Strike,
+            Self::SessionLost | Self::SessionHung | Self::Crashed => Fate::Replace,
+            Self::OrderMissing
+            | Self::AccessDenied
+            | Self::RequisitionDenied
+            | Self::PageChanged
+            | Self::Throttled
+            | Self::SiteDown
+            | Self::LoginRequired
+            | Self::LoginRefused
+            | Self::DownloadStalled
+            | Self::DownloadCorrupt
+            | Self::DiskFull
+            | Self::Interrupted => Fate::Keep,
+        }
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failure as it is kept in the journal and shown in a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The class, which decides what happens next.
+    pub kind: FailureKind,
+    /// What happened, for a person; never holds a secret.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure of `kind`, described by `message`.
+    #[must_use]
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}

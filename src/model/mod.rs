@@ -1,0 +1,17 @@
+//! Floor 0: the words of the project. Types and the legal life of a task; no I/O, no runtime, no clock.
+
+mod entry;
+mod failure;
+mod ids;
+mod lifecycle;
+mod outcome;
+mod snapshot;
+mod task;
+
+pub use entry::Entry;
+pub use failure::{Failure, FailureKind, Fate, Fault};
+pub use ids::{AttemptNo, InvalidPoNumber, PoNumber, RunId, TaskId, WorkerId};
+pub use lifecycle::{IllegalTransition, TaskState};
+pub use outcome::{AttemptEnd, FileOrigin, FileRecord, MissingFile, OrderStatus, Outcome, Receipt};
+pub use snapshot::{Gate, MemoryReading, PoolStatus, Stage, Totals, WorkerState, WorkerView};
+pub use task::{Metadata, PoTask, TaskPriority};

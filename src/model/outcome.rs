@@ -1,0 +1,203 @@
+//! How attempts and orders end.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Failure, FailureKind};
+
+/// Where a file was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileOrigin {
+    /// On the order page.
+    #[default]
+    Order,
+    /// On the page of the order's requisition.
+    Requisition,
+}
+
+/// A file that lies, verified, in its order's folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Relative to the output folder, with `/` between the parts on every system.
+    pub path: String,
+    /// The name as the portal gave it, untouched: it may hold anything and is never used as a path.
+    pub name: String,
+    /// Bytes on disk.
+    pub size: u64,
+    /// SHA-256 of the bytes, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Which page listed it.
+    pub source: FileOrigin,
+}
+
+/// An attachment that the page listed and that could not be had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingFile {
+    /// The name as the page listed it.
+    pub name: String,
+    /// Which page listed it.
+    pub source: FileOrigin,
+    /// Why it is not there.
+    pub failure: Failure,
+}
+
+/// What an attempt brought: what the page listed against what arrived.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The supplier as the page shows it, if it shows one.
+    pub supplier: Option<String>,
+    /// The address of the order page.
+    pub url: String,
+    /// How many attachments the pages listed: `files.len() + missing.len()`, plus those listed twice.
+    pub listed_count: usize,
+    /// The order's folder, relative to the output folder with `/` between the parts; empty before there is one.
+    pub folder: String,
+    /// The files in the order's folder.
+    pub files: Vec<FileRecord>,
+    /// What the pages listed and the folder lacks.
+    pub missing: Vec<MissingFile>,
+}
+
+impl Receipt {
+    /// Whether everything that was listed is there.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty()
+    }
+}
+
+/// How one attempt ended; consumes the lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttemptEnd {
+    /// Everything that the page listed is there (perhaps nothing was listed).
+    Done(Receipt),
+    /// It failed; the receipt holds what is in the order's folder all the same.
+    Failed(Failure, Option<Receipt>),
+    /// Nobody touched the order: the grant found its caller gone.
+    Returned,
+}
+
+/// How an order ends: exactly one per order and run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "what", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every listed file is there, verified.
+    Completed(Receipt),
+    /// The portal lists none.
+    NoAttachments(Receipt),
+    /// Some of the listed files are there; the failure says why not all.
+    Partial(Receipt, Failure),
+    /// The portal has no such order.
+    NotFound(Failure),
+    /// It failed for good.
+    Failed(Failure),
+    /// Set aside, or cancelled by the caller, without a verdict of the portal.
+    Skipped(Failure),
+}
+
+impl Outcome {
+    /// The status that people know from their sheets.
+    #[must_use]
+    pub fn status(&self) -> OrderStatus {
+        match self {
+            Self::Completed(_) => OrderStatus::Completed,
+            Self::NoAttachments(_) => OrderStatus::NoAttachments,
+            Self::Partial(..) => OrderStatus::Partial,
+            Self::NotFound(_) => OrderStatus::PoNotFound,
+            Self::Failed(failure) if failure.kind == FailureKind::RequisitionDenied => OrderStatus::PrNotAccessible,
+            Self::Failed(_) => OrderStatus::Failed,
+            Self::Skipped(_) => OrderStatus::Skipped,
+        }
+    }
+
+    /// What was brought, if anything was.
+    #[must_use]
+    pub fn receipt(&self) -> Option<&Receipt> {
+        match self {
+            Self::Completed(receipt) | Self::NoAttachments(receipt) | Self::Partial(receipt, _) => Some(receipt),
+            Self::NotFound(_) | Self::Failed(_) | Self::Skipped(_) => None,
+        }
+    }
+
+    /// The files in the order's folder.
+    #[must_use]
+    pub fn files(&self) -> &[FileRecord] {
+        self.receipt().map_or(&[], |receipt| &receipt.files)
+    }
+
+    /// Why it did not go well, unless it did.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Completed(_) | Self::NoAttachments(_) => None,
+            Self::Partial(_, failure) | Self::NotFound(failure) | Self::Failed(failure) | Self::Skipped(failure) => {
+                Some(failure)
+            }
+        }
+    }
+
+    /// Whether there is nothing left to wish for: everything there, or nothing to fetch.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.failure().is_none()
+    }
+}
+
+/// The statuses of reports and folder names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OrderStatus {
+    /// Every listed file is there, verified.
+    Completed,
+    /// Some of the listed files are there.
+    Partial,
+    /// It failed for good.
+    Failed,
+    /// The portal lists none.
+    NoAttachments,
+    /// The portal has no such order.
+    PoNotFound,
+    /// The order has none and its requisition may not be seen.
+    PrNotAccessible,
+    /// Set aside or cancelled.
+    Skipped,
+    /// The run ended before the order did.
+    NotDone,
+}
+
+impl OrderStatus {
+    /// All of them, in the order in which a summary counts them.
+    pub const ALL: [Self; 8] = [
+        Self::Completed,
+        Self::NoAttachments,
+        Self::Partial,
+        Self::PoNotFound,
+        Self::PrNotAccessible,
+        Self::Failed,
+        Self::Skipped,
+        Self::NotDone,
+    ];
+
+    /// The word in reports and folder names.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "COMPLETED",
+            Self::Partial => "PARTIAL",
+            Self::Failed => "FAILED",
+            Self::NoAttachments => "NO_ATTACHMENTS",
+            Self::PoNotFound => "PO_NOT_FOUND",
+            Self::PrNotAccessible => "PR_NOT_ACCESSIBLE",
+            Self::Skipped => "SKIPPED",
+            Self::NotDone => "NOT_DONE",
+        }
+    }
+}
+
+impl fmt::Display for OrderStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

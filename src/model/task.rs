@@ -1,0 +1,88 @@
+//! What is asked for: one order, how urgent, and what the caller wants to remember with it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::PoNumber;
+
+/// What the caller keeps with a task; carried to the outcome and the report, never interpreted.
+pub type Metadata = BTreeMap<String, String>;
+
+/// How urgent a task is. Strict: while an urgent task waits, no other one is started; first in, first out within one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskPriority {
+    /// Before everything else.
+    Urgent,
+    /// Before normal and low.
+    High,
+    /// The default.
+    #[default]
+    Normal,
+    /// When nothing else waits.
+    Low,
+}
+
+impl TaskPriority {
+    /// All four, most urgent first.
+    pub const ALL: [Self; 4] = [Self::Urgent, Self::High, Self::Normal, Self::Low];
+
+    /// The name used in settings and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Urgent => "urgent",
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+        }
+    }
+}
+
+impl fmt::Display for TaskPriority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for TaskPriority {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|priority| priority.as_str().eq_ignore_ascii_case(text.trim()))
+            .ok_or_else(|| format!("{text:?} is not a priority: use urgent, high, normal or low"))
+    }
+}
+
+/// One order to fetch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoTask {
+    /// Which order.
+    pub po: PoNumber,
+    /// How urgent; normal unless told.
+    #[serde(default)]
+    pub priority: TaskPriority,
+    /// The caller's own notes; empty unless told.
+    #[serde(default)]
+    pub metadata: Metadata,
+}
+
+impl PoTask {
+    /// A task of normal priority without metadata.
+    #[must_use]
+    pub fn new(po: PoNumber) -> Self {
+        Self { po, priority: TaskPriority::default(), metadata: Metadata::new() }
+    }
+
+    /// The same task with another priority.
+    #[must_use]
+    pub fn with_priority(mut self, priority: TaskPriority) -> Self {
+        self.priority = priority;
+        self
+    }
+}

@@ -1,0 +1,113 @@
+//! Everything that crosses a seam as an error. Messages are fragments that fit after "failed to …:".
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::model::{Failure, FailureKind, Receipt};
+
+/// A browser session could not do what it was asked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// No browser, no driver, or two that do not match; the text says how to mend it. Starting again is of no use.
+    #[error("{0}")]
+    Unusable(String),
+    /// The driver or the browser did not start; another try may succeed.
+    #[error("the browser did not start: {0}")]
+    NotStarted(String),
+    /// The browser or its driver is gone.
+    #[error("the browser session is gone: {0}")]
+    Lost(String),
+    /// The driver did not answer within the command deadline. The session must not be spoken to again.
+    #[error("the driver did not answer {command} within {after:?}")]
+    Hung {
+        /// The verb that was not answered.
+        command: &'static str,
+        /// The deadline that passed.
+        after: Duration,
+    },
+    /// The driver answers, the page did not get there in time.
+    #[error("the page was not ready in time: {0}")]
+    PageTimeout(String),
+    /// The address could not be reached: name not resolved, connection refused or reset, certificate refused.
+    #[error("{url} cannot be reached: {why}")]
+    Unreachable {
+        /// Where the page was to go.
+        url: String,
+        /// The browser's own word for it, such as `ERR_NAME_NOT_RESOLVED`.
+        why: String,
+    },
+    /// The command was understood and refused: no such element, a script that threw, an invalid argument.
+    #[error("the browser refused: {0}")]
+    Refused(String),
+    /// A file or folder of this machine stood in the way.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done, with the path.
+        what: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+impl SessionError {
+    /// The class of failure that an attempt ends with when this ends it.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Unusable(_) | Self::NotStarted(_) | Self::Lost(_) => FailureKind::SessionLost,
+            Self::Hung { .. } => FailureKind::SessionHung,
+            Self::PageTimeout(_) => FailureKind::StepTimeout,
+            Self::Unreachable { .. } => FailureKind::SiteDown,
+            Self::Refused(_) => FailureKind::PageChanged,
+            Self::Io { .. } => FailureKind::DiskFull,
+        }
+    }
+}
+
+/// An attempt failed: the class decides what happens next, the message is for a person.
+#[derive(Debug, Error)]
+#[error("{message}")]
+pub struct AttemptError {
+    /// The class of failure.
+    pub kind: FailureKind,
+    /// What happened, without any secret.
+    pub message: String,
+    /// The portal's own wish when to come back.
+    pub retry_after: Option<Duration>,
+    /// What lies in the order's folder in spite of the failure.
+    pub receipt: Option<Receipt>,
+}
+
+impl AttemptError {
+    /// A failure of `kind`, described by `message`.
+    #[must_use]
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), retry_after: None, receipt: None }
+    }
+
+    /// The same, as it is journaled.
+    #[must_use]
+    pub fn to_failure(&self) -> Failure {
+        Failure::new(self.kind, self.message.clone())
+    }
+}
+
+impl From<SessionError> for AttemptError {
+    fn from(error: SessionError) -> Self {
+        Self::new(error.kind(), error.to_string())
+    }
+}
+
+/// The journal could not be read or written. A run stops at the first one: nothing unwritten is ever acted upon.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The medium refused.
+    #[error("the journal cannot be written: {0}")]
+    Unusable(String),
+    /// The entries contradict each other.
+    #[error("the journal contradicts itself: {0}")]
+    Damaged(String),
+}

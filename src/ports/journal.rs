@@ -1,0 +1,31 @@
+//! The seam to the durable record of a run.
+
+use std::collections::BTreeMap;
+
+use super::{Fut, JournalError};
+use crate::model::{Entry, TaskId, TaskState};
+
+/// The record of a run. Written by the dispatcher alone, one batch per turn, before anything in the batch is acted upon.
+pub trait Journal: Send + Sync {
+    /// Appends all of `batch`, or none of it.
+    ///
+    /// Once the future is ready the entries survive the end of the program (as far as the implementation promises
+    /// that at all). Dropping the future leaves it open whether the batch was written, never half of it.
+    ///
+    /// # Errors
+    /// [`JournalError`] when nothing was written; the run stops.
+    fn append(&self, batch: Vec<Entry>) -> Fut<'_, Result<(), JournalError>>;
+
+    /// What is known of the run's tasks. For reports; may be called at any time, also while the run goes on.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the record cannot be read or contradicts itself.
+    fn history(&self) -> Fut<'_, Result<History, JournalError>>;
+}
+
+/// The tasks of a run in the order of their admission, each with the state that its entries add up to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// By admission number.
+    pub tasks: BTreeMap<TaskId, TaskState>,
+}

@@ -1,0 +1,51 @@
+//! The seam to what is being downloaded from.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{AttemptError, Fut, Session};
+use crate::model::{AttemptNo, Outcome, PoTask, Receipt, TaskId, WorkerId};
+
+/// A portal, as the engine sees it.
+pub trait Site: Send + Sync {
+    /// Makes sure that `session` is let in. Called by the worker after a session was opened, and again after an attempt
+    /// that ended with `LoginRequired`. Calls of different workers run side by side; the site sees to it that only one
+    /// of them logs in. Dropping the future makes the session unusable.
+    ///
+    /// # Errors
+    /// `LoginRefused` stops the run; any other is treated as if the attempt that waits for it had failed.
+    fn enter<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session) -> Fut<'a, Result<(), AttemptError>>;
+
+    /// Fetches the files of one order into its folder of work. Called by the worker that holds the lease, at most once
+    /// per attempt, under the attempt's deadline. Repeating it places nothing twice. Looks at `attempt.cancel` between
+    /// commands. Dropping the future leaves no partial file in any order's folder.
+    ///
+    /// # Errors
+    /// [`AttemptError`] with the class that decides what happens next, and with the receipt of what lies there already.
+    fn collect<'a>(
+        &'a self,
+        session: &'a mut dyn Session,
+        attempt: &'a Attempt,
+    ) -> Fut<'a, Result<Receipt, AttemptError>>;
+
+    /// Gives the order's folder its final name. Called once per outcome, by the dispatcher, before the outcome is
+    /// journaled; after a crash in between it is called again with the same outcome and must then change nothing.
+    ///
+    /// # Errors
+    /// `DiskFull` leaves the order open and drains the run.
+    fn conclude<'a>(&'a self, task: &'a PoTask, outcome: Outcome) -> Fut<'a, Result<Outcome, AttemptError>>;
+}
+
+/// One try at one order.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Its admission number.
+    pub task: TaskId,
+    /// What was asked for.
+    pub order: PoTask,
+    /// Which try, from 1.
+    pub no: AttemptNo,
+    /// Whose session.
+    pub worker: WorkerId,
+    /// Cancelled when the run aborts.
+    pub cancel: CancellationToken,
+}
