@@ -13,5 +13,5 @@ pub use failure::{Failure, FailureKind, Fate, Fault};
 pub use ids::{AttemptNo, InvalidPoNumber, PoNumber, RunId, TaskId, WorkerId};
 pub use lifecycle::{IllegalTransition, TaskState};
 pub use outcome::{AttemptEnd, FileOrigin, FileRecord, MissingFile, OrderStatus, Outcome, Receipt};
-pub use snapshot::{Gate, MemoryReading, PoolStatus, Stage, Totals, WorkerState, WorkerView};
+pub use snapshot::{Gate, MemoryReading, PoolStatus, Stage, Stop, StopKind, Totals, WorkerState, WorkerView};
 pub use task::{Metadata, PoTask, TaskPriority};

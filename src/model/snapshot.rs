@@ -81,6 +81,8 @@ pub struct WorkerView {
     pub status: WorkerState,
     /// The order in work.
     pub po: Option<PoNumber>,
+    /// The process at the root of its session's tree, if it runs on this machine.
+    pub pid: Option<u32>,
     /// Attempts ended by this worker, well or not.
     pub attempt_count: u64,
     /// How often its session was replaced.
@@ -174,6 +176,43 @@ pub struct PoolStatus {
     pub tasks: Totals,
     /// Memory, when last measured.
     pub memory: MemoryReading,
-    /// Why the pool stopped early, if it did.
-    pub stopped_because: Option<String>,
+    /// Why the pool starts no more tasks, if it does not.
+    pub stopped_because: Option<Stop>,
+}
+
+/// Why a pool starts no more tasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    /// The class, which decides the exit code.
+    pub kind: StopKind,
+    /// What happened and what to do, for a person.
+    pub message: String,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The classes of reasons to start no more tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopKind {
+    /// Somebody asked for it: a signal, or the caller.
+    Requested,
+    /// The portal refused the login, or wants one and was given none.
+    LoginRefused,
+    /// The portal's address never answered.
+    NeverReached,
+    /// The portal was in trouble for longer than the patience.
+    SiteDown,
+    /// The portal's pages no longer fit the recipe.
+    PagesChanged,
+    /// The output folder cannot be written.
+    DiskFull,
+    /// No browser could be started (any more).
+    NoWorkers,
+    /// The journal cannot be written.
+    JournalUnusable,
 }

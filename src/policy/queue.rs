@@ -1,0 +1,104 @@
+//! Which task is next.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::model::{TaskId, TaskPriority};
+
+/// Tasks that wait, ordered by (priority, due time, admission number).
+///
+/// Strict between priorities: while an urgent task is due, no other one is handed out. Within one priority, tasks that
+/// never failed are due since their admission and so come first in, first out; one that waits for its next try is due
+/// later and lines up behind those that are due already.
+///
+/// Every operation costs the logarithm of the queue's length. Times are measured from the pool's start.
+#[derive(Clone, Debug, Default)]
+pub struct TaskQueue {
+    classes: [BTreeSet<(Duration, TaskId)>; 4],
+}
+
+impl TaskQueue {
+    /// Puts `task` in its place; it may be handed out from `due` on.
+    pub fn push(&mut self, task: TaskId, priority: TaskPriority, due: Duration) {
+        self.classes[priority as usize].insert((due, task));
+    }
+
+    /// Takes the next task that is due at `now`.
+    pub fn pop(&mut self, now: Duration) -> Option<TaskId> {
+        self.classes.iter_mut().find_map(|class| {
+            let (due, task) = *class.first()?;
+            (due <= now).then(|| class.pop_first()).flatten().map(|_| task)
+        })
+    }
+
+    /// Takes a task out of its place. Returns false when it is not there.
+    pub fn remove(&mut self, task: TaskId, priority: TaskPriority, due: Duration) -> bool {
+        self.classes[priority as usize].remove(&(due, task))
+    }
+
+    /// The earliest moment at which some task is due, past or future; `None` when the queue is empty.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Duration> {
+        self.classes.iter().filter_map(|class| class.first().map(|(due, _)| *due)).min()
+    }
+
+    /// How many tasks wait, due or not.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.classes.iter().map(BTreeSet::len).sum()
+    }
+
+    /// Whether none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn urgent_first_then_first_in_first_out() {
+        let mut queue = TaskQueue::default();
+        for (id, priority) in
+            [(1, TaskPriority::Low), (2, TaskPriority::Normal), (3, TaskPriority::Urgent), (4, TaskPriority::Normal)]
+        {
+            queue.push(TaskId(id), priority, Duration::ZERO);
+        }
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop(Duration::ZERO)).map(|task| task.0).collect();
+        assert_eq!(order, [3, 2, 4, 1]);
+    }
+
+    #[test]
+    fn a_task_that_is_not_due_lets_others_pass() {
+        let mut queue = TaskQueue::default();
+        queue.push(TaskId(1), TaskPriority::Urgent, Duration::from_secs(9));
+        queue.push(TaskId(2), TaskPriority::Low, Duration::ZERO);
+        assert_eq!(queue.pop(Duration::from_secs(1)), Some(TaskId(2)));
+        assert_eq!(queue.pop(Duration::from_secs(1)), None);
+        assert_eq!(queue.next_due(), Some(Duration::from_secs(9)));
+        assert_eq!(queue.pop(Duration::from_secs(9)), Some(TaskId(1)));
+    }
+
+    proptest! {
+        #[test]
+        fn pops_like_a_sorted_list(tasks in prop::collection::vec((0usize..4, 0u64..50), 0..200), now in 0u64..60) {
+            let mut queue = TaskQueue::default();
+            let mut list = Vec::new();
+            for (index, (class, due)) in tasks.into_iter().enumerate() {
+                let (task, due) = (TaskId(index as u64), Duration::from_secs(due));
+                queue.push(task, TaskPriority::ALL[class], due);
+                list.push((class, due, task));
+            }
+            list.sort();
+            let now = Duration::from_secs(now);
+            let expected: Vec<_> = list.iter().filter(|(_, due, _)| *due <= now).map(|(.., task)| *task).collect();
+            let popped: Vec<_> = std::iter::from_fn(|| queue.pop(now)).collect();
+            prop_assert_eq!(popped, expected);
+            prop_assert_eq!(queue.next_due(), list.iter().map(|(_, due, _)| *due).filter(|due| *due > now).min());
+        }
+    }
+}
