@@ -1,0 +1,157 @@
+//! Puts a pool together from its parts.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::control::Control;
+use super::core::{Core, Rules};
+use super::dispatcher::Dispatcher;
+use super::handle::{Parts, PersistentWorkerPool};
+use super::monitor::MemoryMonitor;
+use super::supervisor::Supervisor;
+use super::worker::Workshop;
+use crate::config::PoolConfig;
+use crate::policy::MemoryScale;
+use crate::ports::{Journal, MemoryGauge, SessionError, SessionFactory, Site};
+
+/// Wishes that may wait for the dispatcher before whoever sends the next one waits too.
+const MAILBOX: usize = 256;
+
+/// A pool could not be started. Nothing was left running.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A part is missing; only possible when the pool is put together by hand.
+    #[error("the pool was given no {0}")]
+    Incomplete(&'static str),
+    /// No browser can be used.
+    #[error(transparent)]
+    Browser(#[from] SessionError),
+    /// The site recipe cannot be used.
+    #[error("the site recipe cannot be used: {0}")]
+    Recipe(String),
+}
+
+/// Puts a pool together from parts that implement the seams of [`crate::ports`]. Most programs use
+/// [`PersistentWorkerPool::start`], which picks them.
+#[must_use]
+pub struct PoolBuilder {
+    config: PoolConfig,
+    sessions: Option<Arc<dyn SessionFactory>>,
+    site: Option<Arc<dyn Site>>,
+    journal: Option<Arc<dyn Journal>>,
+    gauge: Option<Box<dyn MemoryGauge>>,
+    seed: u64,
+}
+
+impl PoolBuilder {
+    /// A builder without parts.
+    pub fn new(config: PoolConfig) -> Self {
+        Self { config, sessions: None, site: None, journal: None, gauge: None, seed: 0 }
+    }
+
+    /// What starts browser sessions; required.
+    pub fn sessions(mut self, sessions: Arc<dyn SessionFactory>) -> Self {
+        self.sessions = Some(sessions);
+        self
+    }
+
+    /// The portal; without one the pool lends sessions and takes no orders.
+    pub fn site(mut self, site: Arc<dyn Site>) -> Self {
+        self.site = Some(site);
+        self
+    }
+
+    /// The record of the run; required.
+    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
+    /// What reads memory; without one the number of workers does not depend on it.
+    pub fn gauge(mut self, gauge: Box<dyn MemoryGauge>) -> Self {
+        self.gauge = Some(gauge);
+        self
+    }
+
+    /// Seed of the jitter between tries; 0 unless given.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Starts the workers side by side and returns at once; the first that is ready takes the first task. Needs a tokio
+    /// runtime with timers.
+    ///
+    /// # Errors
+    /// [`StartError::Incomplete`] when a required part is missing.
+    pub fn start(self) -> Result<PersistentWorkerPool, StartError> {
+        let sessions = self.sessions.ok_or(StartError::Incomplete("session factory"))?;
+        let journal = self.journal.ok_or(StartError::Incomplete("journal"))?;
+        let config = self.config;
+        let (requests, request_inbox) = mpsc::channel(MAILBOX);
+        // unbounded, yet never long: a worker or a conclusion has at most one word under way
+        let (heart, engine_inbox) = mpsc::unbounded_channel();
+        // a call waits in the heart, not here; the room is for those that arrive in the same turn
+        let (calls, call_inbox) = async_channel::bounded(config.worker_count.get().max(64));
+        let attempts = CancellationToken::new();
+        let rules = Rules {
+            retry: config.retry,
+            drain: config.deadlines.drain,
+            seed: self.seed,
+            worker_count: config.worker_count.get(),
+            has_site: self.site.is_some(),
+        };
+        let core = Core::new(rules, heart.clone(), attempts.clone());
+        let (directive, directives) = watch::channel(core.directive());
+        let (snapshot, snapshots) = watch::channel(Arc::new(core.status(std::time::Duration::ZERO)));
+        let control = Control::new(requests, heart.clone());
+        let conclusions = TaskTracker::new();
+        let shop = Arc::new(Workshop {
+            sessions,
+            site: self.site.clone(),
+            calls,
+            control: control.clone(),
+            directive: directives,
+            deadlines: config.deadlines,
+            recycle_after: config.recycle_after,
+        });
+        let dispatcher = Dispatcher {
+            core,
+            journal: Arc::clone(&journal),
+            site: self.site,
+            requests: request_inbox,
+            engine: engine_inbox,
+            calls: call_inbox,
+            heart,
+            directive,
+            snapshot,
+            attempts,
+            conclusions: conclusions.clone(),
+            conclude_deadline: config.deadlines.page,
+            started: Instant::now(),
+        };
+        let monitor = self.gauge.map(|gauge| MemoryMonitor {
+            config: config.memory,
+            scale: MemoryScale::new(config.memory, config.worker_count.get()),
+            gauge,
+            control: control.clone(),
+            snapshot: snapshots.clone(),
+        });
+        Ok(PersistentWorkerPool::new(Parts {
+            deadlines: config.deadlines,
+            journal,
+            control,
+            snapshots,
+            conclusions,
+            dispatcher: tokio::spawn(dispatcher.run()),
+            supervisor: tokio::spawn(Supervisor::new(shop).run()),
+            monitor: monitor.map(|monitor| tokio::spawn(monitor.run())),
+        }))
+    }
+}

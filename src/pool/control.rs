@@ -1,0 +1,130 @@
+//! The control handle: every wish goes through it, from whomever it comes.
+
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use super::core::{Input, Request};
+use super::lent::LentSession;
+use super::task_handle::TaskHandle;
+use crate::model::{PoTask, Stop, StopKind, TaskId};
+
+/// The one cloneable handle to a running pool. Its methods wait until the dispatcher has taken note (for submissions:
+/// until the journal has), never for work to be done. Dropping their futures leaves open whether the wish was noted.
+#[derive(Clone, Debug)]
+pub struct Control {
+    requests: mpsc::Sender<Request>,
+    engine: mpsc::UnboundedSender<Input>,
+}
+
+/// The pool is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the pool is closed")]
+pub struct PoolClosed;
+
+/// Tasks were not accepted; none of the batch was.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// The pool drains or is closed.
+    #[error("the pool takes no more orders: {0}")]
+    Closed(String),
+    /// The pool was started without a portal.
+    #[error("this pool has no portal: set base_url to submit orders")]
+    NoSite,
+    /// The journal could not be written.
+    #[error("the orders could not be written to the journal: {0}")]
+    Journal(String),
+}
+
+impl Control {
+    pub(super) fn new(requests: mpsc::Sender<Request>, engine: mpsc::UnboundedSender<Input>) -> Self {
+        Self { requests, engine }
+    }
+
+    /// Accepts tasks, all or none. An order that is open already is not admitted twice: its handle is handed out again.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing of the batch was accepted.
+    pub async fn submit(&self, tasks: Vec<PoTask>) -> Result<Vec<TaskHandle>, SubmitError> {
+        let control = self.clone();
+        self.ask(|reply| Request::Submit { tasks, control, reply })
+            .await
+            .unwrap_or_else(|PoolClosed| Err(SubmitError::Closed("it is closed".to_owned())))
+    }
+
+    /// Starts no new attempts until [`Control::resume`]; running ones go on.
+    ///
+    /// # Errors
+    /// [`PoolClosed`].
+    pub async fn pause(&self) -> Result<(), PoolClosed> {
+        self.tell(Request::Pause).await
+    }
+
+    /// Undoes [`Control::pause`].
+    ///
+    /// # Errors
+    /// [`PoolClosed`].
+    pub async fn resume(&self) -> Result<(), PoolClosed> {
+        self.tell(Request::Resume).await
+    }
+
+    /// Wants `count` workers, at least 1. Fewer: the next ones that are free retire. Memory pressure may keep it lower.
+    ///
+    /// # Errors
+    /// [`PoolClosed`].
+    pub async fn scale_to(&self, count: usize) -> Result<(), PoolClosed> {
+        self.tell(Request::ScaleTo(count.max(1))).await
+    }
+
+    /// Starts no new attempts for good; running ones may go on for the shutdown timeout. Cannot be undone.
+    ///
+    /// # Errors
+    /// [`PoolClosed`].
+    pub async fn drain(&self) -> Result<(), PoolClosed> {
+        self.tell(Request::Drain(Stop {
+            kind: StopKind::Requested,
+            message: "the run was stopped before its end".to_owned(),
+        }))
+        .await
+    }
+
+    /// Drains, and cancels running attempts; their orders stay open. Cannot be undone.
+    ///
+    /// # Errors
+    /// [`PoolClosed`].
+    pub async fn abort(&self) -> Result<(), PoolClosed> {
+        self.tell(Request::Abort).await
+    }
+
+    /// Ends the processes of every session at once, for a caller that is about to leave. Never blocks.
+    pub fn kill(&self) {
+        self.note(Input::KillAll);
+    }
+
+    pub(super) async fn cancel(&self, task: TaskId) -> Result<bool, PoolClosed> {
+        self.ask(|reply| Request::Cancel { task, reply }).await
+    }
+
+    pub(super) async fn lend(&self, reply: oneshot::Sender<LentSession>) -> Result<(), PoolClosed> {
+        self.tell(Request::Lend(super::lent::LendRequest { reply })).await
+    }
+
+    pub(super) async fn close(&self) -> Result<(), PoolClosed> {
+        self.tell(Request::Close).await
+    }
+
+    /// A word from the engine's own parts.
+    pub(super) fn note(&self, input: Input) {
+        let _ = self.engine.send(input); // a dispatcher that is gone needs no more words
+    }
+
+    async fn tell(&self, request: Request) -> Result<(), PoolClosed> {
+        self.requests.send(request).await.map_err(|_| PoolClosed)
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, PoolClosed> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(request(reply)).await?;
+        answer.await.map_err(|_| PoolClosed)
+    }
+}

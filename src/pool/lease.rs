@@ -1,0 +1,82 @@
+//! What a worker is given when it calls.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::core::Input;
+use super::lent::LendRequest;
+use crate::model::{AttemptEnd, Failure, FailureKind, WorkerId};
+use crate::ports::Attempt;
+
+/// A free worker asks for work.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) worker: WorkerId,
+    pub(super) reply: oneshot::Sender<Grant>,
+}
+
+/// The answer to a call.
+#[derive(Debug)]
+pub(super) enum Grant {
+    /// One attempt at one order.
+    Run(Lease),
+    /// Lend your session to a caller.
+    Lend(LendRequest, LeaseGuard),
+    /// Close your session and end.
+    Retire,
+}
+
+/// Names one grant. A fencing token: words about a lease that has been given up are ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct LeaseId(pub(super) u64);
+
+/// The right to work on one order, held by one worker. Consumed by [`Lease::end`]; dropping it means "abandoned".
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) attempt: Attempt,
+    guard: LeaseGuard,
+}
+
+impl Lease {
+    pub(super) fn new(attempt: Attempt, guard: LeaseGuard) -> Self {
+        Self { attempt, guard }
+    }
+
+    /// Tells the heart how the attempt ended; `retry_after` is the site's own wish.
+    pub(super) fn end(self, end: AttemptEnd, retry_after: Option<Duration>) {
+        self.guard.end(end, retry_after);
+    }
+}
+
+/// Says exactly one word about a lease: the end that it is given, or "crashed" when it is dropped.
+#[derive(Debug)]
+pub(super) struct LeaseGuard {
+    lease: LeaseId,
+    // never more than one message per lease, and never more leases than workers
+    heart: Option<mpsc::UnboundedSender<Input>>,
+}
+
+impl LeaseGuard {
+    pub(super) fn new(lease: LeaseId, heart: mpsc::UnboundedSender<Input>) -> Self {
+        Self { lease, heart: Some(heart) }
+    }
+
+    pub(super) fn end(mut self, end: AttemptEnd, retry_after: Option<Duration>) {
+        self.say(end, retry_after);
+    }
+
+    fn say(&mut self, end: AttemptEnd, retry_after: Option<Duration>) {
+        if let Some(heart) = self.heart.take() {
+            // a heart that is gone has left every task open already
+            let _ = heart.send(Input::Ended { lease: self.lease, end, retry_after });
+        }
+    }
+}
+
+impl Drop for LeaseGuard {
+    fn drop(&mut self) {
+        let crashed = Failure::new(FailureKind::Crashed, "the worker ended in the middle of the order");
+        self.say(AttemptEnd::Failed(crashed, None), None);
+    }
+}

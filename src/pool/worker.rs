@@ -1,0 +1,261 @@
+//! One worker's life, which is its session's life: open, ask, attempt, settle, probe while idle, close.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use tracing::{debug, info, warn};
+
+use super::control::Control;
+use super::core::{Directive, Input};
+use super::lease::{Call, Grant, Lease, LeaseGuard};
+use super::lent::{LendRequest, LentSession};
+use crate::config::Deadlines;
+use crate::model::{AttemptEnd, FailureKind, Fate, Receipt, Stage, WorkerId};
+use crate::policy::{Wear, is_worn};
+use crate::ports::{AttemptError, KillSwitch, Session, SessionError, SessionFactory, Site};
+
+/// How often an idle session is asked for a sign of life: often enough that a dead one is replaced before the next
+/// order comes, rarely enough to cost nothing.
+const PROBE_EVERY: Duration = Duration::from_secs(30);
+
+/// What the heart is told of a session that was opened.
+#[derive(Debug)]
+pub(super) struct WorkerUp {
+    pub(super) pid: Option<u32>,
+    pub(super) kill: KillSwitch,
+}
+
+/// What the heart is told of a session that has ended.
+#[derive(Debug)]
+pub(super) struct WorkerGone {
+    pub(super) because: LeftBecause,
+    pub(super) error: Option<String>,
+}
+
+/// What becomes of the worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LeftBecause {
+    /// It is not wanted any more.
+    Retired,
+    /// It gets another session.
+    Replaced,
+    /// It failed too often.
+    GivenUp,
+}
+
+/// How a worker ended.
+#[derive(Debug)]
+pub(super) struct WorkerEnd {
+    pub(super) how: Ending,
+    /// Attempts that its session served.
+    pub(super) served: u32,
+    /// What closing could not remove.
+    pub(super) leftovers: Vec<String>,
+}
+
+/// Why a worker ended.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// It was told to.
+    Retired,
+    /// Its session is worn out or broken.
+    Replace(String),
+    /// Its session could not be opened.
+    NotOpened(SessionError),
+}
+
+/// What all workers share.
+pub(super) struct Workshop {
+    pub(super) sessions: Arc<dyn SessionFactory>,
+    pub(super) site: Option<Arc<dyn Site>>,
+    pub(super) calls: async_channel::Sender<Call>,
+    pub(super) control: Control,
+    pub(super) directive: watch::Receiver<Directive>,
+    pub(super) deadlines: Deadlines,
+    pub(super) recycle_after: u32,
+}
+
+pub(super) struct Worker {
+    id: WorkerId,
+    shop: Arc<Workshop>,
+    wear: Wear,
+    is_let_in: bool,
+}
+
+impl Worker {
+    pub(super) fn new(id: WorkerId, shop: Arc<Workshop>) -> Self {
+        Self { id, shop, wear: Wear::default(), is_let_in: false }
+    }
+
+    pub(super) async fn run(mut self) -> WorkerEnd {
+        self.shop.control.note(Input::WorkerStarting(self.id));
+        let mut session = match self.open().await {
+            Ok(Some(session)) => session,
+            Ok(None) => return WorkerEnd { how: Ending::Retired, served: 0, leftovers: Vec::new() },
+            Err(error) => return WorkerEnd { how: Ending::NotOpened(error), served: 0, leftovers: Vec::new() },
+        };
+        let up = WorkerUp { pid: session.root_pid(), kill: session.kill_switch() };
+        info!(worker = %self.id, pid = up.pid, "browser started");
+        self.shop.control.note(Input::WorkerUp(self.id, up));
+        let how = loop {
+            if let Some(reason) = is_worn(self.wear, self.shop.recycle_after) {
+                break Ending::Replace(reason.to_owned());
+            }
+            let grant = match self.ask(session.as_mut()).await {
+                Ok(grant) => grant,
+                Err(error) => break Ending::Replace(error.to_string()),
+            };
+            match grant {
+                Grant::Run(lease) => {
+                    if let Err(why) = self.attempt(session.as_mut(), lease).await {
+                        break Ending::Replace(why);
+                    }
+                }
+                Grant::Lend(request, guard) => match self.lend(session, request, guard).await {
+                    Some(returned) if returned.is_usable() => session = returned,
+                    Some(_) | None => {
+                        let why = "the caller who borrowed it left it unusable".to_owned();
+                        return WorkerEnd {
+                            how: Ending::Replace(why),
+                            served: self.wear.attempts,
+                            leftovers: Vec::new(),
+                        };
+                    }
+                },
+                Grant::Retire => break Ending::Retired,
+            }
+        };
+        self.shop.control.note(Input::WorkerClosing(self.id));
+        debug!(worker = %self.id, ?how, "closing the browser");
+        let report = session.close().await;
+        WorkerEnd { how, served: self.wear.attempts, leftovers: report.leftovers }
+    }
+
+    /// A session, or nothing when the pool aborts meanwhile. A pool that merely drains waits for the browser to be up and
+    /// closes it in order: killing one in the middle of its start is the surest way to leave something behind.
+    async fn open(&self) -> Result<Option<Box<dyn Session>>, SessionError> {
+        let deadline = self.shop.deadlines.open;
+        let mut directive = self.shop.directive.clone();
+        tokio::select! {
+            opened = tokio::time::timeout(deadline, self.shop.sessions.open(self.id)) => match opened {
+                Ok(session) => session.map(Some),
+                Err(_) => Err(SessionError::NotStarted(format!("it was not ready within {deadline:?}"))),
+            },
+            // an error means that the dispatcher is gone, which is an abort too
+            _ = directive.wait_for(|directive| directive.stage >= Stage::Aborting) => Ok(None),
+        }
+    }
+
+    /// Calls for work and looks after the session while waiting.
+    async fn ask(&self, session: &mut dyn Session) -> Result<Grant, SessionError> {
+        let (reply, mut answer) = oneshot::channel();
+        if self.shop.calls.send(Call { worker: self.id, reply }).await.is_err() {
+            return Ok(Grant::Retire);
+        }
+        loop {
+            match tokio::time::timeout(PROBE_EVERY, &mut answer).await {
+                Ok(Ok(grant)) => return Ok(grant),
+                Ok(Err(_closed)) => return Ok(Grant::Retire),
+                // to its end, even when a grant comes meanwhile: a command dropped midway would cost the session
+                Err(_elapsed) => {
+                    session.probe().await?;
+                }
+            }
+        }
+    }
+
+    /// One attempt. The error says why the session is to be replaced.
+    async fn attempt(&mut self, session: &mut dyn Session, lease: Lease) -> Result<(), String> {
+        let attempt = &lease.attempt;
+        let po = attempt.order.po.clone();
+        debug!(worker = %self.id, %po, attempt = %attempt.no, "attempt started");
+        let result = self.collect(session, &lease).await;
+        self.wear.attempts += 1;
+        let (end, retry_after, fate) = match result {
+            Ok(receipt) => {
+                self.wear.strikes = 0;
+                (AttemptEnd::Done(receipt), None, Fate::Keep)
+            }
+            Err(error) => {
+                info!(worker = %self.id, %po, attempt = %attempt.no, kind = %error.kind, "attempt failed: {error}");
+                self.is_let_in &= error.kind != FailureKind::LoginRequired;
+                let failure = error.to_failure();
+                (AttemptEnd::Failed(failure, error.receipt), error.retry_after, error.kind.fate())
+            }
+        };
+        if fate == Fate::Strike {
+            self.wear.strikes += 1;
+        }
+        let is_lost = fate == Fate::Replace || !session.is_usable();
+        if is_lost {
+            session.kill_switch().kill(); // before the order goes elsewhere: nothing may write for it any more
+        }
+        let why = match &end {
+            AttemptEnd::Failed(failure, _) => failure.message.clone(),
+            AttemptEnd::Done(_) | AttemptEnd::Returned => "a command was left unanswered".to_owned(),
+        };
+        lease.end(end, retry_after);
+        if is_lost { Err(why) } else { Ok(()) }
+    }
+
+    async fn collect(&mut self, session: &mut dyn Session, lease: &Lease) -> Result<Receipt, AttemptError> {
+        let attempt = &lease.attempt;
+        let Some(site) = self.shop.site.clone() else {
+            return Err(AttemptError::new(FailureKind::Crashed, "the pool has no portal"));
+        };
+        let is_let_in = &mut self.is_let_in;
+        let work = async {
+            if !*is_let_in {
+                site.enter(attempt.worker, session).await?;
+                *is_let_in = true;
+            }
+            site.collect(session, attempt).await
+        };
+        let Deadlines { attempt: limit, close: patience, .. } = self.shop.deadlines;
+        let cancelled = async {
+            attempt.cancel.cancelled().await;
+            tokio::time::sleep(patience).await; // the attempt looks at its token between commands
+        };
+        tokio::select! {
+            biased;
+            result = work => result,
+            () = cancelled => Err(AttemptError::new(FailureKind::Interrupted, "stopped in the middle of the order")),
+            () = tokio::time::sleep(limit) => Err(AttemptError::new(
+                FailureKind::StepTimeout,
+                format!("the order was not done within {limit:?}; if its files are that large, raise task_timeout"),
+            )),
+        }
+    }
+
+    /// Lends the session and waits until it comes back; `None` when it does not in time.
+    async fn lend(
+        &mut self,
+        session: Box<dyn Session>,
+        request: LendRequest,
+        guard: LeaseGuard,
+    ) -> Option<Box<dyn Session>> {
+        let kill = session.kill_switch();
+        let (loan, returned) = LentSession::new(self.id, session);
+        if let Err(loan) = request.reply.send(loan) {
+            guard.end(AttemptEnd::Returned, None);
+            return loan.into_session();
+        }
+        self.wear.attempts += 1;
+        let mut directive = self.shop.directive.clone();
+        let limit = self.shop.deadlines.attempt;
+        let session = tokio::select! {
+            returned = returned => returned.ok(),
+            _ = directive.wait_for(|directive| directive.stage >= Stage::Aborting) => None,
+            () = tokio::time::sleep(limit) => {
+                warn!(worker = %self.id, "a borrowed session did not come back within {limit:?} and was ended");
+                None
+            }
+        };
+        if session.is_none() {
+            kill.kill();
+        }
+        guard.end(AttemptEnd::Done(Receipt::default()), None);
+        session
+    }
+}
