@@ -5,6 +5,7 @@ mod failure;
 mod ids;
 mod lifecycle;
 mod outcome;
+mod reject;
 mod snapshot;
 mod task;
 
@@ -13,5 +14,6 @@ pub use failure::{Failure, FailureKind, Fate, Fault};
 pub use ids::{AttemptNo, InvalidPoNumber, PoNumber, RunId, TaskId, WorkerId};
 pub use lifecycle::{IllegalTransition, TaskState};
 pub use outcome::{AttemptEnd, FileOrigin, FileRecord, MissingFile, OrderStatus, Outcome, Receipt};
+pub use reject::Reject;
 pub use snapshot::{Gate, MemoryReading, PoolStatus, Stage, Stop, StopKind, Totals, WorkerState, WorkerView};
 pub use task::{Metadata, PoTask, TaskPriority};

@@ -1,1 +1,3 @@
-//! stub
+//! What leaves the program besides the files themselves.
+
+pub mod report;

@@ -28,4 +28,6 @@ pub trait Journal: Send + Sync {
 pub struct History {
     /// By admission number.
     pub tasks: BTreeMap<TaskId, TaskState>,
+    /// When each settled task got its outcome; kept apart from the states, which know no clock.
+    pub settled_at: BTreeMap<TaskId, jiff::Timestamp>,
 }

@@ -1,0 +1,172 @@
+//! What a report is made of, and the making of both files.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use super::place::{Placed, place};
+use super::summary::Summary;
+use super::{json, table};
+use crate::model::{Outcome, PoTask, Reject, RunId, TaskId, TaskState};
+use crate::ports::History;
+
+/// What a report says of the run as a whole; everything about single orders comes from the journal.
+#[derive(Clone, Debug)]
+pub struct RunFacts {
+    /// Which run.
+    pub run: RunId,
+    /// When it began.
+    pub started: Timestamp,
+    /// When its last order was settled or given up.
+    pub finished: Timestamp,
+    /// The portal's address.
+    pub base_url: Option<String>,
+    /// The version of the program.
+    pub version: String,
+    /// Rows of the input that were no orders.
+    pub rejects: Vec<Reject>,
+    /// Why the run ended before all of its orders did, if it did.
+    pub stopped_because: Option<String>,
+}
+
+/// Where the two files lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportFiles {
+    /// The table for people.
+    pub csv: Placed,
+    /// The document for programs.
+    pub json: Placed,
+}
+
+/// A report could not be written. The journal still holds everything that it would have said.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// The folder or the file cannot be written.
+    #[error("{} cannot be written: {why}; free some room or choose another output folder", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        why: std::io::Error,
+    },
+}
+
+/// Writes `report.csv` and `report.json` into `out`, each at once: an older file is whole until the new one is.
+///
+/// When an older file cannot be replaced, because a spreadsheet program holds it, the new one is put beside it as
+/// `report (2).csv`; [`Placed::instead_of`] says so.
+///
+/// # Errors
+/// [`ReportError`] when the folder cannot be written.
+pub fn write(out: &Path, history: &History, facts: &RunFacts) -> Result<(ReportFiles, Summary), ReportError> {
+    let failed = |path: &Path, why| ReportError::Io { path: path.to_owned(), why };
+    std::fs::create_dir_all(out).map_err(|why| failed(out, why))?;
+    let summary = Summary::of(history, facts);
+    let path = out.join("report.csv");
+    let csv = place(&path, |file| table::write(file, history, facts)).map_err(|why| failed(&path, why))?;
+    let path = out.join("report.json");
+    let json = place(&path, |file| json::write(file, history, facts, &summary)).map_err(|why| failed(&path, why))?;
+    Ok((ReportFiles { csv, json }, summary))
+}
+
+/// One order as both files see it.
+pub(super) struct Row<'a> {
+    pub(super) order: &'a PoTask,
+    pub(super) outcome: Option<&'a Outcome>,
+    pub(super) attempts: u32,
+    pub(super) settled_at: Option<Timestamp>,
+}
+
+/// The orders in the order of their admission.
+pub(super) fn rows(history: &History) -> impl Iterator<Item = Row<'_>> {
+    history.tasks.iter().map(|(task, state): (&TaskId, &TaskState)| Row {
+        order: state.order(),
+        outcome: state.outcome(),
+        attempts: state.attempt_count(),
+        settled_at: history.settled_at.get(task).copied(),
+    })
+}
+
+/// What an order that is still open says instead of an error of its own.
+pub(super) fn why_open(facts: &RunFacts) -> &str {
+    facts.stopped_because.as_deref().unwrap_or("the run ended before this order did; run it again to go on")
+}
+
+#[cfg(test)]
+pub(super) mod sample {
+    //! A run with one order of each kind.
+
+    use super::*;
+    use crate::model::{Failure, FailureKind, FileOrigin, FileRecord, MissingFile, Receipt};
+
+    pub(in super::super) fn facts() -> RunFacts {
+        RunFacts {
+            run: RunId::new("20261121-0100-abc"),
+            started: "2026-11-21T01:00:00Z".parse().unwrap(),
+            finished: "2026-11-21T01:02:30Z".parse().unwrap(),
+            base_url: Some("https://acme.coupahost.com/".to_owned()),
+            version: "0.1.0".to_owned(),
+            rejects: vec![Reject {
+                source: "sheet.csv".to_owned(),
+                line: 4,
+                text: "N/A".to_owned(),
+                reason: "not a number".to_owned(),
+            }],
+            stopped_because: None,
+        }
+    }
+
+    pub(in super::super) fn receipt() -> Receipt {
+        let file = |name: &str, source| FileRecord {
+            path: format!("Acme/PO1_COMPLETED/{}", name.replace(['=', '\n'], "_")),
+            name: name.to_owned(),
+            size: 1500,
+            sha256: "ab".repeat(32),
+            source,
+        };
+        Receipt {
+            supplier: Some("=HYPERLINK(\"http://evil\")".to_owned()),
+            url: "https://acme.coupahost.com/order_headers/1".to_owned(),
+            listed_count: 2,
+            folder: "Acme/PO1_COMPLETED".to_owned(),
+            files: vec![file("=cmd.pdf", FileOrigin::Order), file("two\nlines.pdf", FileOrigin::Requisition)],
+            missing: Vec::new(),
+        }
+    }
+
+    pub(in super::super) fn history() -> History {
+        let mut partial = receipt();
+        let gone = Failure::new(FailureKind::DownloadStalled, "the download, begun, stood still");
+        partial.missing.push(MissingFile {
+            name: "c.pdf".to_owned(),
+            source: FileOrigin::Order,
+            failure: gone.clone(),
+        });
+        partial.listed_count = 3;
+        let states = [
+            Some(Outcome::Completed(receipt())),
+            Some(Outcome::NoAttachments(Receipt { files: Vec::new(), listed_count: 0, ..receipt() })),
+            Some(Outcome::Partial(partial, gone)),
+            Some(Outcome::NotFound(Failure::new(FailureKind::OrderMissing, "no such order"))),
+            Some(Outcome::Failed(Failure::new(FailureKind::RequisitionDenied, "requisition not yours"))),
+            Some(Outcome::Failed(Failure::new(FailureKind::PageChanged, "-page is new"))),
+            Some(Outcome::Skipped(Failure::new(FailureKind::Interrupted, "cancelled"))),
+            None,
+        ];
+        let mut history = History::default();
+        for (id, outcome) in (1..).zip(states) {
+            let order = PoTask::new(format!("PO{id}").parse().unwrap());
+            let state = match outcome {
+                Some(outcome) => {
+                    history.settled_at.insert(TaskId(id), "2026-11-21T01:01:00Z".parse().unwrap());
+                    TaskState::Settled { order, started: 1, outcome }
+                }
+                None => TaskState::Ready { order, spent: 0, started: 0 },
+            };
+            history.tasks.insert(TaskId(id), state);
+        }
+        history
+    }
+}

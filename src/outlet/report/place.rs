@@ -1,0 +1,103 @@
+//! A report file appears at once or not at all.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// How many names are tried when older files cannot be replaced.
+const MAX_NAMES: u32 = 9;
+
+/// Where a report file was put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The file.
+    pub path: PathBuf,
+    /// The name that it should have had, when a file of that name could not be replaced.
+    pub instead_of: Option<PathBuf>,
+}
+
+/// Has `fill` write a file beside `path`, then renames it.
+pub(super) fn place(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Placed> {
+    // in the same folder, so that the rename cannot turn into a copy
+    let draft = path.with_added_extension(format!("{}.part", std::process::id()));
+    let placed = fill_draft(&draft, fill).and_then(|()| rename_to_free_name(&draft, path));
+    if placed.is_err() {
+        let _ = std::fs::remove_file(&draft); // the error that is being returned matters more
+    }
+    placed
+}
+
+fn fill_draft(draft: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let file: File = OpenOptions::new().write(true).create(true).truncate(true).open(draft)?;
+    let mut buffer = BufWriter::new(file);
+    fill(&mut buffer)?;
+    // on the disk before the rename, or a power cut could leave a whole name on half a file
+    buffer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+}
+
+fn rename_to_free_name(draft: &Path, path: &Path) -> io::Result<Placed> {
+    let refused = match std::fs::rename(draft, path) {
+        Ok(()) => return Ok(Placed { path: path.to_owned(), instead_of: None }),
+        Err(refused) => refused,
+    };
+    // a spreadsheet program holds its file open, on Windows against renames too
+    for number in 2..=MAX_NAMES {
+        let beside = numbered(path, number);
+        if std::fs::rename(draft, &beside).is_ok() {
+            return Ok(Placed { path: beside, instead_of: Some(path.to_owned()) });
+        }
+    }
+    Err(refused)
+}
+
+/// `report (2).csv`.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = path.extension().map(|ending| format!(".{}", ending.to_string_lossy())).unwrap_or_default();
+    path.with_file_name(format!("{stem} ({number}){ending}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_older_report_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.csv");
+        for text in ["old and long", "new"] {
+            let placed = place(&path, |file| file.write_all(text.as_bytes())).unwrap();
+            assert_eq!(placed, Placed { path: path.clone(), instead_of: None });
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(names(folder.path()), ["report.csv"]);
+    }
+
+    #[test]
+    fn a_failed_report_leaves_the_older_one_whole_and_no_draft() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.csv");
+        std::fs::write(&path, "old").unwrap();
+        place(&path, |file| file.write_all(b"half").and(Err(io::Error::other("full")))).unwrap_err();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(names(folder.path()), ["report.csv"]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_is_written_beside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.csv");
+        // a folder of that name refuses the rename as an open file does on Windows
+        std::fs::create_dir_all(path.join("in the way")).unwrap();
+        let placed = place(&path, |file| file.write_all(b"new")).unwrap();
+        assert_eq!(placed.path, folder.path().join("report (2).csv"));
+        assert_eq!(placed.instead_of, Some(path));
+    }
+}
