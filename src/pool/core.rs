@@ -39,14 +39,29 @@ pub(super) enum Request {
 pub(super) enum Input {
     Request(Request),
     Called(Call),
-    Ended { lease: LeaseId, end: AttemptEnd, retry_after: Option<Duration> },
-    Concluded { task: TaskId, result: Result<Outcome, AttemptError> },
+    Ended {
+        lease: LeaseId,
+        end: AttemptEnd,
+        retry_after: Option<Duration>,
+    },
+    Concluded {
+        task: TaskId,
+        result: Result<Outcome, AttemptError>,
+    },
     WorkerStarting(WorkerId),
     WorkerUp(WorkerId, WorkerUp),
     WorkerClosing(WorkerId),
     WorkerGone(WorkerId, WorkerGone),
-    Memory { reading: MemoryReading, cap: usize },
-    JournalBroke(String),
+    Memory {
+        reading: MemoryReading,
+        cap: usize,
+    },
+    /// The journal did not take the last turn: so many admissions and these outcomes were not written.
+    JournalBroke {
+        why: String,
+        admitted: u64,
+        settled: Vec<Arc<Outcome>>,
+    },
     KillAll,
 }
 
@@ -203,7 +218,10 @@ impl Core {
                 self.memory = reading;
                 self.memory_cap = cap;
             }
-            Input::JournalBroke(why) => self.journal_broke(now, why),
+            Input::JournalBroke { why, admitted, settled } => {
+                self.take_back(admitted, &settled);
+                self.journal_broke(now, why);
+            }
             Input::KillAll => {
                 let switches = self.workers.values_mut().filter_map(|record| record.kill.take()).collect();
                 self.acts.push(Act::Kill(switches));
@@ -246,11 +264,12 @@ impl Core {
         self.is_closing && self.leases.is_empty() && self.concluding == 0 && self.workers.values().all(is_over)
     }
 
-    /// The last act: every open task is told that it was not done.
-    pub(super) fn close(&mut self) -> Vec<Act> {
+    /// The last act: every task that was not told its outcome is told that it was not done.
+    pub(super) fn close(&mut self) {
         self.stage = Stage::Closed;
-        let open = self.records.iter().filter(|record| record.phase != Phase::Settled);
-        open.map(|record| Act::Tell(Arc::clone(&record.cell), TaskStatus::NotDone)).collect()
+        for record in &self.records {
+            record.cell.give_up();
+        }
     }
 
     pub(super) fn directive(&self) -> Directive {
@@ -609,6 +628,18 @@ impl Core {
         if self.stage == Stage::Draining {
             self.stage = Stage::Aborting;
             self.acts.push(Act::CancelAttempts);
+        }
+    }
+
+    /// Nothing that was not written is ever told, so the totals must not tell it either.
+    fn take_back(&mut self, admitted: u64, settled: &[Arc<Outcome>]) {
+        self.totals.admitted -= admitted;
+        self.totals.pending -= admitted;
+        for outcome in settled {
+            *counter(&mut self.totals, outcome.status()) -= 1;
+            self.totals.pending += 1;
+            self.totals.files -= outcome.files().len() as u64;
+            self.totals.bytes -= outcome.files().iter().map(|file| file.size).sum::<u64>();
         }
     }
 

@@ -14,7 +14,8 @@ use tokio_util::task::TaskTracker;
 use super::control::SubmitError;
 use super::core::{Act, Core, Directive, Input, Request};
 use super::lease::{Call, Grant};
-use crate::model::{AttemptEnd, FailureKind, Outcome, PoTask, PoolStatus};
+use super::task_handle::TaskStatus;
+use crate::model::{AttemptEnd, Entry, FailureKind, Outcome, PoTask, PoolStatus};
 use crate::ports::{AttemptError, Journal, Site};
 
 /// Most inputs of one turn: bounds the size of a transaction and the time between two looks at the signals.
@@ -49,9 +50,7 @@ impl Dispatcher {
             }
             self.turn(now).await;
         }
-        for act in self.core.close() {
-            self.act(act);
-        }
+        self.core.close();
         self.publish(self.started.elapsed());
     }
 
@@ -84,11 +83,13 @@ impl Dispatcher {
 
     async fn turn(&mut self, now: Duration) {
         let (entries, acts) = self.core.turn(now);
+        let admitted = entries.iter().filter(|entry| matches!(entry, Entry::Admitted { .. })).count() as u64;
         if !entries.is_empty()
             && let Err(error) = self.journal.append(entries).await
         {
-            self.refuse(acts, &error.to_string());
-            self.core.step(now, Input::JournalBroke(error.to_string()));
+            let why = error.to_string();
+            let settled = self.refuse(acts, &why);
+            self.core.step(now, Input::JournalBroke { why, admitted, settled });
             let (_, acts) = self.core.turn(now);
             return self.finish_turn(now, acts);
         }
@@ -139,7 +140,9 @@ impl Dispatcher {
     }
 
     /// What becomes of a turn whose entries could not be written: nothing of it is done, and whoever waits is told.
-    fn refuse(&self, acts: Vec<Act>, why: &str) {
+    /// Returns the outcomes that were not written.
+    fn refuse(&self, acts: Vec<Act>, why: &str) -> Vec<Arc<Outcome>> {
+        let mut unwritten = Vec::new();
         for act in acts {
             match act {
                 Act::Accept(reply, Ok(_)) => drop(reply.send(Err(SubmitError::Journal(why.to_owned())))),
@@ -152,9 +155,11 @@ impl Dispatcher {
                     let result = Err(AttemptError::new(FailureKind::DiskFull, why));
                     let _ = self.heart.send(Input::Concluded { task, result }); // received by this very loop
                 }
+                Act::Tell(_, TaskStatus::Settled(outcome)) => unwritten.push(outcome),
                 Act::Tell(..) => {}
             }
         }
+        unwritten
     }
 }
 

@@ -102,6 +102,13 @@ impl TaskCell {
         }
     }
 
+    /// The pool closes: a task without an outcome will get none.
+    pub(super) fn give_up(&self) {
+        if !matches!(self.status(), TaskStatus::Settled(_)) {
+            self.tell(TaskStatus::NotDone);
+        }
+    }
+
     fn status(&self) -> TaskStatus {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

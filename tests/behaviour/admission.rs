@@ -1,0 +1,99 @@
+use std::sync::atomic::Ordering;
+
+use coupa_batch::model::{OrderStatus, Stage, StopKind, TaskPriority};
+use coupa_batch::pool::{SubmitError, TaskStatus};
+
+use crate::doubles::{Play, orders, pool};
+
+#[tokio::test(start_paused = true)]
+async fn every_order_ends_once_with_its_outcome() {
+    let (pool, remote) = pool(3);
+    remote.play("PO2", [Play::Empty]);
+    let handles = pool.submit_tasks(orders(1..=20)).await.unwrap();
+    assert!(pool.wait_for_completion(None).await);
+    for handle in &handles {
+        let wanted = if handle.po().digits() == "2" { OrderStatus::NoAttachments } else { OrderStatus::Completed };
+        assert_eq!(handle.outcome().unwrap().status(), wanted, "{}", handle.po());
+    }
+    let report = pool.shutdown().await.unwrap();
+    assert_eq!(report.status.tasks.completed, 19);
+    assert_eq!(report.status.tasks.no_attachments, 1);
+    assert_eq!(report.status.pool_status, Stage::Closed);
+    assert_eq!(report.history.tasks.len(), 20);
+    assert_eq!(remote.concluded.lock().unwrap().len(), 20);
+    assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_order_is_not_admitted_twice() {
+    let (pool, remote) = pool(1);
+    remote.hold("PO7");
+    let first = pool.submit_task("PO7".parse().unwrap(), TaskPriority::Normal, Default::default()).await.unwrap();
+    let second = pool.submit_task(" po-7".parse().unwrap(), TaskPriority::Urgent, Default::default()).await.unwrap();
+    assert_eq!(first.id(), second.id());
+    remote.release("PO7");
+    assert!(second.wait(None).await.unwrap().is_success());
+    assert_eq!(remote.started_orders(), ["PO7"]);
+    // once it has ended, the same number is a new task
+    let third = pool.submit_task("PO7".parse().unwrap(), TaskPriority::Normal, Default::default()).await.unwrap();
+    assert_ne!(first.id(), third.id());
+    assert!(third.wait(None).await.is_some());
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_order_can_be_cancelled_and_a_running_one_is_left_alone() {
+    let (pool, remote) = pool(1);
+    remote.hold("PO1");
+    let handles = pool.submit_tasks(orders([1, 2])).await.unwrap();
+    remote.until_started(1).await;
+    assert!(!handles[0].cancel().await.unwrap());
+    assert!(handles[1].cancel().await.unwrap());
+    assert!(!handles[1].cancel().await.unwrap(), "twice");
+    remote.release("PO1");
+    assert_eq!(handles[0].wait(None).await.unwrap().status(), OrderStatus::Completed);
+    assert_eq!(handles[1].wait(None).await.unwrap().status(), OrderStatus::Skipped);
+    assert_eq!(remote.started_orders(), ["PO1"]);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_accepted_that_the_journal_did_not_take() {
+    let (pool, remote) = pool(1);
+    remote.refuse_append.store(true, Ordering::SeqCst);
+    let refused = pool.submit_tasks(orders([1])).await.unwrap_err();
+    assert!(matches!(refused, SubmitError::Journal(_)), "{refused}");
+    let report = pool.shutdown().await.unwrap();
+    assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::JournalUnusable);
+    assert!(remote.started_orders().is_empty() && report.history.tasks.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_breaks_in_the_middle_stops_the_run() {
+    let (pool, remote) = pool(2);
+    remote.hold("PO1");
+    let handles = pool.submit_tasks(orders(1..=9)).await.unwrap();
+    remote.until_started(2).await;
+    remote.refuse_append.store(true, Ordering::SeqCst);
+    remote.release("PO1");
+    assert!(!pool.wait_for_completion(None).await);
+    let report = pool.shutdown().await.unwrap();
+    assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::JournalUnusable);
+    assert!(handles.iter().any(|handle| handle.status() == TaskStatus::NotDone));
+    assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn handles_of_a_closed_pool_say_that_the_order_was_not_done() {
+    let (pool, remote) = pool(1);
+    remote.hold("PO1");
+    let handles = pool.submit_tasks(orders([1, 2])).await.unwrap();
+    remote.until_started(1).await;
+    pool.control().abort().await.unwrap();
+    pool.shutdown().await.unwrap();
+    for handle in &handles {
+        assert_eq!(handle.wait(None).await, None);
+        assert_eq!(handle.status(), TaskStatus::NotDone);
+        handle.cancel().await.unwrap_err();
+    }
+}

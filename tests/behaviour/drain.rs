@@ -1,0 +1,99 @@
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use coupa_batch::model::{OrderStatus, Stage, StopKind};
+use coupa_batch::pool::{ShutdownHandler, ShutdownStep, SubmitError, TaskStatus};
+
+use crate::doubles::{Play, orders, pool};
+
+#[tokio::test(start_paused = true)]
+async fn drain_lets_the_running_attempt_finish_and_starts_no_other() {
+    let (pool, remote) = pool(1);
+    remote.hold("PO1");
+    let handles = pool.submit_tasks(orders(1..=3)).await.unwrap();
+    remote.until_started(1).await;
+    let mut signals = ShutdownHandler::new(pool.control());
+    assert_eq!(signals.climb().await, ShutdownStep::Draining);
+    remote.release("PO1");
+    assert!(!pool.wait_for_completion(None).await);
+    assert!(matches!(pool.submit_tasks(orders([9])).await.unwrap_err(), SubmitError::Closed(_)));
+    let report = pool.shutdown().await.unwrap();
+    assert_eq!(handles[0].outcome().unwrap().status(), OrderStatus::Completed);
+    assert_eq!(handles[1].status(), TaskStatus::NotDone);
+    assert_eq!(remote.started_orders(), ["PO1"]);
+    assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::Requested);
+    assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_signal_cancels_what_runs_and_costs_it_nothing() {
+    let (pool, remote) = pool(2);
+    remote.play("PO1", [Play::Hang]);
+    let handles = pool.submit_tasks(orders(1..=1)).await.unwrap();
+    remote.until_started(1).await;
+    let mut signals = ShutdownHandler::new(pool.control());
+    signals.climb().await;
+    assert_eq!(pool.status().tasks.running, 1);
+    assert_eq!(signals.climb().await, ShutdownStep::Aborting);
+    assert!(!pool.wait_for_completion(None).await);
+    let report = pool.shutdown().await.unwrap();
+    assert_eq!(handles[0].status(), TaskStatus::NotDone);
+    let state = report.history.tasks.values().next().unwrap();
+    assert!(matches!(state, coupa_batch::model::TaskState::Ready { spent: 0, .. }), "{state:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_takes_too_long_becomes_an_abort() {
+    let (pool, remote) = pool(1);
+    remote.play("PO1", [Play::Ignore]);
+    pool.submit_tasks(orders([1])).await.unwrap();
+    remote.until_started(1).await;
+    pool.control().drain().await.unwrap();
+    let begun = tokio::time::Instant::now();
+    assert!(!pool.wait_for_completion(None).await);
+    assert!(begun.elapsed() >= Duration::from_secs(120), "the clock is paused: this is virtual time");
+    assert_eq!(pool.status().pool_status, Stage::Aborting);
+    pool.shutdown().await.unwrap();
+    assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_third_signal_kills_every_session() {
+    let (pool, remote) = pool(3);
+    remote.play("PO1", [Play::Ignore]);
+    pool.submit_tasks(orders([1])).await.unwrap();
+    remote.until_started(1).await;
+    let mut signals = ShutdownHandler::new(pool.control());
+    signals.climb().await;
+    signals.climb().await;
+    assert_eq!(signals.climb().await, ShutdownStep::Killed);
+    pool.shutdown().await.unwrap();
+    assert!(remote.killed.load(Ordering::SeqCst) >= 1);
+    assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_pool_leaves_no_session() {
+    let (pool, remote) = pool(2);
+    remote.play("PO1", [Play::Ignore]);
+    pool.submit_tasks(orders(1..=4)).await.unwrap();
+    remote.until_started(2).await;
+    drop(pool);
+    // the workers are dropped by the runtime, one turn later
+    tokio::time::timeout(Duration::from_secs(5), async {
+        while remote.open_sessions.load(Ordering::SeqCst) > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_of_an_idle_pool_is_clean() {
+    let (pool, remote) = pool(4);
+    assert!(pool.wait_until_ready().await);
+    let report = pool.shutdown().await.unwrap();
+    assert!(report.leftovers.is_empty() && report.history.tasks.is_empty());
+    assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
+}

@@ -1,0 +1,64 @@
+use coupa_batch::model::{FailureKind, OrderStatus, StopKind};
+
+use crate::doubles::{Play, orders, pool};
+
+#[tokio::test(start_paused = true)]
+async fn a_site_that_is_down_costs_no_order_its_budget() {
+    let (pool, remote) = pool(4);
+    remote.play("PO1", [Play::Done]);
+    for number in 2..=9 {
+        remote.play(&format!("PO{number}"), [Play::Fail(FailureKind::SiteDown)]);
+    }
+    let handles = pool.submit_tasks(orders(1..=9)).await.unwrap();
+    assert!(pool.wait_for_completion(None).await);
+    assert!(handles.iter().all(|handle| handle.outcome().unwrap().status() == OrderStatus::Completed));
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_never_answers_ends_the_run_soon() {
+    let (pool, remote) = pool(4);
+    for number in 1..=50 {
+        remote.play(&format!("PO{number}"), vec![Play::Fail(FailureKind::SiteDown); 99]);
+    }
+    pool.submit_tasks(orders(1..=50)).await.unwrap();
+    assert!(!pool.wait_for_completion(None).await);
+    assert!(remote.started_orders().len() <= 6, "the four at once and the probes: {:?}", remote.started_orders());
+    let report = pool.shutdown().await.unwrap();
+    assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::NeverReached);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_login_ends_the_run_at_once() {
+    let (pool, remote) = pool(1);
+    remote.refuse_enter.lock().unwrap().push_back(FailureKind::LoginRefused);
+    let handles = pool.submit_tasks(orders(1..=5)).await.unwrap();
+    assert!(!pool.wait_for_completion(None).await);
+    let report = pool.shutdown().await.unwrap();
+    assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::LoginRefused);
+    assert!(remote.started_orders().is_empty());
+    assert!(handles.iter().all(|handle| handle.outcome().is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_ended_is_renewed_without_cost() {
+    let (pool, remote) = pool(1);
+    remote.play("PO1", vec![Play::Fail(FailureKind::LoginRequired); 6]);
+    let handles = pool.submit_tasks(orders([1])).await.unwrap();
+    assert_eq!(handles[0].wait(None).await.unwrap().status(), OrderStatus::Completed);
+    assert_eq!(remote.entered.load(std::sync::atomic::Ordering::SeqCst), 7, "let in anew before each try");
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recipe_that_no_longer_fits_stops_the_run_before_every_order_has_failed() {
+    let (pool, remote) = pool(2);
+    for number in 1..=100 {
+        remote.play(&format!("PO{number}"), vec![Play::Fail(FailureKind::PageChanged); 9]);
+    }
+    pool.submit_tasks(orders(1..=100)).await.unwrap();
+    assert!(!pool.wait_for_completion(None).await);
+    let report = pool.shutdown().await.unwrap();
+    assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::PagesChanged);
+    assert!(remote.started_orders().len() < 15);
+}

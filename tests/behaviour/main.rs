@@ -1,0 +1,16 @@
+//! How a pool behaves, through its public surface, on doubles and a paused clock.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
+
+#[path = "../support/doubles.rs"]
+#[expect(dead_code, reason = "shared with the benchmarks")]
+mod doubles;
+
+mod admission;
+mod drain;
+mod gate;
+mod lending;
+mod priority;
+mod retry;
+mod scaling;
+mod workers;

@@ -1,0 +1,65 @@
+use std::sync::Mutex;
+
+use coupa_batch::journal::MemoryJournal;
+use coupa_batch::model::{Gate, MemoryReading, WorkerId};
+use coupa_batch::pool::PersistentWorkerPool;
+use coupa_batch::ports::MemoryGauge;
+
+use crate::doubles::{Remote, ScriptedSite, StubSessions, config, orders, pool};
+use std::sync::Arc;
+
+#[tokio::test(start_paused = true)]
+async fn scale_to_retires_and_brings_back_workers() {
+    let (pool, _remote) = pool(4);
+    let mut snapshots = pool.watch();
+    snapshots.wait_for(|status| status.worker_count == 4).await.unwrap();
+    pool.control().scale_to(1).await.unwrap();
+    snapshots.wait_for(|status| status.workers.len() == 1).await.unwrap();
+    pool.control().scale_to(3).await.unwrap();
+    snapshots.wait_for(|status| status.worker_count == 3).await.unwrap();
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn pause_starts_nothing_until_resume() {
+    let (pool, remote) = pool(2);
+    pool.control().pause().await.unwrap();
+    pool.submit_tasks(orders(1..=2)).await.unwrap();
+    pool.wait_until_ready().await;
+    assert_eq!(pool.status().gate, Gate::Paused);
+    assert!(!pool.wait_for_completion(Some(std::time::Duration::from_secs(60))).await);
+    assert!(remote.started_orders().is_empty());
+    pool.control().resume().await.unwrap();
+    assert!(pool.wait_for_completion(None).await);
+    pool.shutdown().await.unwrap();
+}
+
+/// Reads what the test wrote last.
+struct Dial(Arc<Mutex<u64>>);
+
+impl MemoryGauge for Dial {
+    fn read(&mut self, roots: &[(WorkerId, u32)]) -> MemoryReading {
+        assert!(roots.is_empty(), "stub sessions have no process");
+        let used = *self.0.lock().unwrap();
+        MemoryReading { total_bytes: 100, available_bytes: 100 - used, ..MemoryReading::default() }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_pressure_retires_workers_and_relief_brings_them_back() {
+    let remote = Arc::new(Remote::default());
+    let used = Arc::new(Mutex::new(90));
+    let pool = PersistentWorkerPool::builder(config(3))
+        .sessions(Arc::new(StubSessions(Arc::clone(&remote))))
+        .site(Arc::new(ScriptedSite(Arc::clone(&remote))))
+        .journal(Arc::new(MemoryJournal::new()))
+        .gauge(Box::new(Dial(Arc::clone(&used))))
+        .start()
+        .unwrap();
+    let mut snapshots = pool.watch();
+    snapshots.wait_for(|status| status.workers.len() == 1 && status.worker_count == 1).await.unwrap();
+    *used.lock().unwrap() = 10;
+    snapshots.wait_for(|status| status.worker_count == 3).await.unwrap();
+    assert!((pool.status().memory.usage() - 0.1).abs() < 1e-9);
+    pool.shutdown().await.unwrap();
+}

@@ -1,0 +1,54 @@
+use std::sync::atomic::Ordering;
+
+use coupa_batch::config::PoolConfig;
+use coupa_batch::model::{StopKind, WorkerState};
+use coupa_batch::ports::SessionError;
+
+use crate::doubles::{Remote, config, orders, pool_with, start};
+use std::sync::Arc;
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_replaced_after_its_number_of_orders() {
+    let config = PoolConfig::builder().worker_count(1u32).recycle_after(3u32).build().unwrap();
+    let (pool, remote) = pool_with(config);
+    pool.submit_tasks(orders(1..=10)).await.unwrap();
+    assert!(pool.wait_for_completion(None).await);
+    assert_eq!(remote.opened.load(Ordering::SeqCst), 4);
+    assert_eq!(pool.status().workers.values().next().unwrap().restart_count, 3);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_cannot_start_is_given_up_and_the_others_do_the_work() {
+    let remote = Arc::new(Remote::default());
+    let refusals = (0..3).map(|_| SessionError::NotStarted("scripted".to_owned()));
+    remote.refuse_open.lock().unwrap().extend(refusals);
+    let pool = start(config(1), &remote);
+    // one worker, three failed starts: given up, and with it the run
+    pool.submit_tasks(orders(1..=2)).await.unwrap();
+    assert!(!pool.wait_for_completion(None).await);
+    let stop = pool.status().stopped_because.clone().unwrap();
+    assert_eq!(stop.kind, StopKind::NoWorkers);
+    assert!(stop.message.contains("scripted"), "{stop}");
+    pool.shutdown().await.unwrap();
+
+    let remote = Arc::new(Remote::default());
+    remote.refuse_open.lock().unwrap().push_back(SessionError::Unusable("no browser".to_owned()));
+    let pool = start(config(3), &remote);
+    pool.submit_tasks(orders(1..=9)).await.unwrap();
+    assert!(pool.wait_for_completion(None).await);
+    let failed = pool.status().workers.values().filter(|view| view.status == WorkerState::Failed).count();
+    assert_eq!(failed, 1);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_whose_browser_can_never_start_says_so_and_ends() {
+    let remote = Arc::new(Remote::default());
+    let refusals = (0..4).map(|_| SessionError::Unusable("no browser here".to_owned()));
+    remote.refuse_open.lock().unwrap().extend(refusals);
+    let pool = start(config(4), &remote);
+    assert!(!pool.wait_until_ready().await);
+    assert_eq!(pool.status().stopped_because.as_ref().unwrap().kind, StopKind::NoWorkers);
+    pool.shutdown().await.unwrap();
+}

@@ -1,0 +1,158 @@
+//! Keeps the floors of `docs/architecture.md`: reads every `crate::` path of the library and refuses those that lead
+//! up or sideways. The binary needs no test: the crate boundary guards it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Who may import whom: a module's name, and the modules that its files may name.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("config", &["model"]),
+    ("policy", &["model", "config"]),
+    ("ports", &["model"]),
+    ("pool", &["model", "config", "policy", "ports"]),
+    ("browser", &["model", "config", "ports"]),
+    ("download", &["model", "config", "ports"]),
+    ("site", &["model", "config", "ports", "download"]),
+    ("journal", &["model", "config", "ports"]),
+    ("gauge", &["model", "config", "ports"]),
+    ("input", &["model", "config", "ports"]),
+    ("outlet", &["model", "config", "ports"]),
+    ("demo", &["model", "config", "ports"]),
+    (
+        "assembly",
+        &[
+            "model", "config", "policy", "ports", "pool", "browser", "download", "site", "journal", "gauge", "input",
+            "outlet",
+        ],
+    ),
+];
+
+/// One outside crate, one owner: the crate, and the modules (or files) that may name it.
+const OWNERS: &[(&str, &[&str])] = &[
+    ("fantoccini", &["browser"]),
+    ("hyper_util", &["browser", "demo"]),
+    ("process_wrap", &["browser"]),
+    ("which", &["browser"]),
+    ("tempfile", &["browser", "download", "outlet"]),
+    ("sysinfo", &["gauge"]),
+    ("async_channel", &["pool"]),
+    ("axum", &["demo"]),
+    ("calamine", &["input"]),
+    ("encoding_rs", &["input"]),
+    ("csv", &["input", "outlet"]),
+    ("infer", &["download"]),
+    ("unicode_normalization", &["download"]),
+    ("clap", &[]),
+    ("indicatif", &[]),
+    ("structured_logger", &[]),
+    ("tracing_subscriber", &[]),
+];
+
+#[test]
+fn every_import_leads_down() {
+    let mut wrong = Vec::new();
+    let mut seen = BTreeMap::new();
+    for (module, file) in files() {
+        let text = code(&file);
+        *seen.entry(module.clone()).or_insert(0) += 1;
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == module) else {
+            panic!("{} is on no floor: give it one in tests/layering.rs", file.display());
+        };
+        for name in crate_paths(&text) {
+            let is_module = MAY_IMPORT.iter().any(|(module, _)| *module == name);
+            if is_module && name != module && !allowed.contains(&name.as_str()) {
+                wrong.push(format!("{} names crate::{name}", file.display()));
+            }
+            if !is_module {
+                wrong.push(format!("{} names crate::{name}, which is no module: use its own path", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports that lead up or sideways:\n{}", wrong.join("\n"));
+    for (module, _) in MAY_IMPORT {
+        assert!(seen.contains_key(*module), "{module} has a floor and no file");
+    }
+}
+
+#[test]
+fn every_outside_crate_has_one_owner() {
+    let mut wrong = Vec::new();
+    for (module, file) in files() {
+        let text = code(&file);
+        for (name, owners) in OWNERS {
+            if text.contains(&format!("{name}::")) && !owners.contains(&module.as_str()) {
+                wrong.push(format!("{} names {name}, which {owners:?} own", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "outside crates away from their owners:\n{}", wrong.join("\n"));
+}
+
+/// Every source file of the library but its root, with the module that it belongs to.
+fn files() -> Vec<(String, PathBuf)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![src.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                if path != src.join("bin") {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs") && path != src.join("lib.rs") {
+                let first = path.strip_prefix(&src).unwrap().components().next().unwrap();
+                let module = Path::new(first.as_os_str()).with_extension("").to_string_lossy().into_owned();
+                found.push((module, path));
+            }
+        }
+    }
+    assert!(found.len() > 30, "the sources were not found");
+    found
+}
+
+/// The file without comments and unit tests: prose and tests may name what they like.
+fn code(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The first segments of all paths that begin with `crate::`, also those inside a group.
+fn crate_paths(text: &str) -> Vec<String> {
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let mut names = Vec::new();
+    for (start, _) in text.match_indices("crate::") {
+        let rest = &text[start + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let mut depth = 0;
+            let mut begins = true;
+            for (at, c) in group.char_indices() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => begins = true,
+                    _ if begins && c.is_alphabetic() => {
+                        names.push(word(&group[at..]));
+                        begins = false;
+                    }
+                    _ => {}
+                }
+            }
+        } else {
+            names.push(word(rest));
+        }
+    }
+    names
+}
+
+#[test]
+fn crate_paths_are_found_in_groups_too() {
+    let text = "use crate::{model::{A, B}, pool::C};\nlet x = crate::ports::Fut;";
+    assert_eq!(crate_paths(text), ["model", "pool", "ports"]);
+}

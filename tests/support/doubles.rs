@@ -1,0 +1,338 @@
+//! Doubles for the seams, steered by a remote control and never by timing.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use coupa_batch::config::PoolConfig;
+use coupa_batch::journal::MemoryJournal;
+use coupa_batch::model::{Entry, FailureKind, FileOrigin, FileRecord, Outcome, PoTask, Receipt, WorkerId};
+use coupa_batch::pool::PersistentWorkerPool;
+use coupa_batch::ports::{
+    Attempt, AttemptError, Click, CloseReport, Cookie, DownloadEvent, Evidence, Found, Fut, History, Journal,
+    JournalError, KillSwitch, Page, Query, Quiet, Session, SessionError, SessionFactory, Site, Usage,
+};
+use secrecy::SecretString;
+use tokio::sync::{Notify, Semaphore};
+
+/// What a scripted attempt does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Play {
+    /// Brings one file.
+    Done,
+    /// Lists nothing.
+    Empty,
+    /// Fails.
+    Fail(FailureKind),
+    /// Fails, with one of two files in the folder.
+    FailPartly(FailureKind),
+    /// Panics.
+    Panic,
+    /// Never ends unless it is cancelled.
+    Hang,
+    /// Ends only when it is dropped.
+    Ignore,
+}
+
+/// Remote control of a pool on doubles.
+#[derive(Default)]
+pub(crate) struct Remote {
+    plays: Mutex<HashMap<String, VecDeque<Play>>>,
+    holds: Mutex<HashMap<String, Arc<Semaphore>>>,
+    pub(crate) log: Mutex<Vec<(String, WorkerId)>>,
+    pub(crate) started: Notify,
+    pub(crate) open_sessions: AtomicUsize,
+    pub(crate) opened: AtomicUsize,
+    pub(crate) killed: AtomicUsize,
+    pub(crate) entered: AtomicUsize,
+    pub(crate) refuse_open: Mutex<VecDeque<SessionError>>,
+    pub(crate) refuse_enter: Mutex<VecDeque<FailureKind>>,
+    pub(crate) refuse_conclude: AtomicBool,
+    pub(crate) refuse_append: AtomicBool,
+    pub(crate) concluded: Mutex<Vec<String>>,
+}
+
+impl Remote {
+    /// The next attempts at `po` do these, the ones after that are done.
+    pub(crate) fn play(&self, po: &str, plays: impl IntoIterator<Item = Play>) {
+        self.plays.lock().unwrap().insert(po.to_owned(), plays.into_iter().collect());
+    }
+
+    /// Attempts at `po` wait until released.
+    pub(crate) fn hold(&self, po: &str) {
+        self.holds.lock().unwrap().insert(po.to_owned(), Arc::new(Semaphore::new(0)));
+    }
+
+    pub(crate) fn release(&self, po: &str) {
+        self.holds.lock().unwrap()[po].add_permits(Semaphore::MAX_PERMITS >> 4);
+    }
+
+    /// The orders in which attempts were started.
+    pub(crate) fn started_orders(&self) -> Vec<String> {
+        self.log.lock().unwrap().iter().map(|(po, _)| po.clone()).collect()
+    }
+
+    /// Waits until `count` attempts have been started.
+    pub(crate) async fn until_started(&self, count: usize) {
+        loop {
+            let notified = self.started.notified();
+            if self.log.lock().unwrap().len() >= count {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
+
+pub(crate) struct ScriptedSite(pub(crate) Arc<Remote>);
+
+impl Site for ScriptedSite {
+    fn enter<'a>(&'a self, _: WorkerId, _: &'a mut dyn Session) -> Fut<'a, Result<(), AttemptError>> {
+        Box::pin(async move {
+            self.0.entered.fetch_add(1, Ordering::SeqCst);
+            match self.0.refuse_enter.lock().unwrap().pop_front() {
+                Some(kind) => Err(AttemptError::new(kind, format!("scripted {kind}"))),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn collect<'a>(
+        &'a self,
+        session: &'a mut dyn Session,
+        attempt: &'a Attempt,
+    ) -> Fut<'a, Result<Receipt, AttemptError>> {
+        Box::pin(async move {
+            let po = attempt.order.po.to_string();
+            self.0.log.lock().unwrap().push((po.clone(), attempt.worker));
+            self.0.started.notify_waiters();
+            let hold = self.0.holds.lock().unwrap().get(&po).cloned();
+            let play = self.0.plays.lock().unwrap().get_mut(&po).and_then(VecDeque::pop_front).unwrap_or(Play::Done);
+            let held = async {
+                if let Some(hold) = hold {
+                    let _permit = hold.acquire().await.unwrap();
+                }
+            };
+            if play == Play::Ignore {
+                session.page().goto("about:hang").await?;
+            }
+            tokio::select! {
+                () = held => {}
+                () = attempt.cancel.cancelled() => return Err(AttemptError::new(FailureKind::Interrupted, "cancelled")),
+            }
+            let receipt = Receipt {
+                supplier: Some("Double".to_owned()),
+                listed_count: 1,
+                files: vec![FileRecord {
+                    path: format!("Double/{po}__WORK/a.pdf"),
+                    name: "a.pdf".to_owned(),
+                    size: 3,
+                    sha256: "00".repeat(32),
+                    source: FileOrigin::Order,
+                }],
+                ..Receipt::default()
+            };
+            match play {
+                Play::Done => Ok(receipt),
+                Play::Empty => Ok(Receipt::default()),
+                Play::Fail(kind) => Err(AttemptError::new(kind, format!("scripted {kind}"))),
+                Play::FailPartly(kind) => {
+                    Err(AttemptError { receipt: Some(receipt), ..AttemptError::new(kind, format!("scripted {kind}")) })
+                }
+                Play::Panic => panic!("scripted panic of {po}"),
+                Play::Hang | Play::Ignore => {
+                    attempt.cancel.cancelled().await;
+                    Err(AttemptError::new(FailureKind::Interrupted, "cancelled"))
+                }
+            }
+        })
+    }
+
+    fn conclude<'a>(&'a self, task: &'a PoTask, outcome: Outcome) -> Fut<'a, Result<Outcome, AttemptError>> {
+        Box::pin(async move {
+            if self.0.refuse_conclude.load(Ordering::SeqCst) {
+                return Err(AttemptError::new(FailureKind::DiskFull, "no room left"));
+            }
+            self.0.concluded.lock().unwrap().push(task.po.to_string());
+            Ok(outcome)
+        })
+    }
+}
+
+pub(crate) struct StubSessions(pub(crate) Arc<Remote>);
+
+impl SessionFactory for StubSessions {
+    fn open(&self, _: WorkerId) -> Fut<'_, Result<Box<dyn Session>, SessionError>> {
+        Box::pin(async move {
+            if let Some(refusal) = self.0.refuse_open.lock().unwrap().pop_front() {
+                return Err(refusal);
+            }
+            self.0.open_sessions.fetch_add(1, Ordering::SeqCst);
+            self.0.opened.fetch_add(1, Ordering::SeqCst);
+            Ok(Box::new(StubSession { remote: Arc::clone(&self.0), is_usable: true }) as Box<dyn Session>)
+        })
+    }
+}
+
+struct StubSession {
+    remote: Arc<Remote>,
+    is_usable: bool,
+}
+
+impl Drop for StubSession {
+    fn drop(&mut self) {
+        self.remote.open_sessions.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Session for StubSession {
+    fn page(&mut self) -> &mut dyn Page {
+        self
+    }
+    fn kill_switch(&self) -> KillSwitch {
+        let remote = Arc::clone(&self.remote);
+        KillSwitch::new(move || {
+            remote.killed.fetch_add(1, Ordering::SeqCst);
+        })
+    }
+    fn root_pid(&self) -> Option<u32> {
+        None
+    }
+    fn is_usable(&self) -> bool {
+        self.is_usable
+    }
+    fn probe(&mut self) -> Fut<'_, Result<Usage, SessionError>> {
+        Box::pin(async { Ok(Usage::default()) })
+    }
+    fn close(self: Box<Self>) -> Fut<'static, CloseReport> {
+        Box::pin(async move {
+            drop(self);
+            CloseReport::default()
+        })
+    }
+}
+
+fn answer<'a, T: Send + 'a>(value: T) -> Fut<'a, Result<T, SessionError>> {
+    Box::pin(async move { Ok(value) })
+}
+
+impl Page for StubSession {
+    fn goto<'a>(&'a mut self, url: &'a str) -> Fut<'a, Result<(), SessionError>> {
+        Box::pin(async move {
+            if url == "about:hang" {
+                self.is_usable = false; // as a command dropped midway leaves it
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+    }
+    fn url(&mut self) -> Fut<'_, Result<String, SessionError>> {
+        answer("about:blank".to_owned())
+    }
+    fn query<'a>(&'a mut self, queries: &'a [Query]) -> Fut<'a, Result<Vec<Vec<Found>>, SessionError>> {
+        answer(vec![Vec::new(); queries.len()])
+    }
+    fn settle<'a>(&'a mut self, _: &'a [String], _: Quiet) -> Fut<'a, Result<bool, SessionError>> {
+        answer(true)
+    }
+    fn click<'a>(&'a mut self, _: &'a str, _: usize, _: Click) -> Fut<'a, Result<bool, SessionError>> {
+        answer(false)
+    }
+    fn fill<'a>(&'a mut self, _: &'a str, _: &'a SecretString) -> Fut<'a, Result<(), SessionError>> {
+        answer(())
+    }
+    fn evaluate<'a>(
+        &'a mut self,
+        _: &'a str,
+        _: Vec<serde_json::Value>,
+    ) -> Fut<'a, Result<serde_json::Value, SessionError>> {
+        answer(serde_json::Value::Null)
+    }
+    fn evidence(&mut self) -> Fut<'_, Result<Evidence, SessionError>> {
+        answer(Evidence::default())
+    }
+    fn cookies(&mut self) -> Fut<'_, Result<Vec<Cookie>, SessionError>> {
+        answer(Vec::new())
+    }
+    fn add_cookies<'a>(&'a mut self, _: &'a [Cookie]) -> Fut<'a, Result<(), SessionError>> {
+        answer(())
+    }
+    fn land_in<'a>(&'a mut self, _: &'a std::path::Path) -> Fut<'a, Result<(), SessionError>> {
+        answer(())
+    }
+    fn download_events(&mut self) -> Fut<'_, Result<Vec<DownloadEvent>, SessionError>> {
+        answer(Vec::new())
+    }
+    fn cancel_download<'a>(&'a mut self, _: &'a str) -> Fut<'a, Result<(), SessionError>> {
+        answer(())
+    }
+}
+
+/// A journal that can be told to refuse.
+pub(crate) struct SwitchJournal(pub(crate) Arc<Remote>, MemoryJournal);
+
+impl Journal for SwitchJournal {
+    fn append(&self, batch: Vec<Entry>) -> Fut<'_, Result<(), JournalError>> {
+        if self.0.refuse_append.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(JournalError::Unusable("scripted".to_owned())) });
+        }
+        self.1.append(batch)
+    }
+    fn history(&self) -> Fut<'_, Result<History, JournalError>> {
+        self.1.history()
+    }
+}
+
+pub(crate) fn config(workers: u32) -> PoolConfig {
+    PoolConfig::builder().worker_count(workers).retry_delay(Duration::from_secs(15)).build().unwrap()
+}
+
+/// A pool on doubles with `workers` workers.
+pub(crate) fn pool(workers: u32) -> (PersistentWorkerPool, Arc<Remote>) {
+    pool_with(config(workers))
+}
+
+pub(crate) fn pool_with(config: PoolConfig) -> (PersistentWorkerPool, Arc<Remote>) {
+    let remote = Arc::new(Remote::default());
+    (start(config, &remote), remote)
+}
+
+pub(crate) fn start(config: PoolConfig, remote: &Arc<Remote>) -> PersistentWorkerPool {
+    PersistentWorkerPool::builder(config)
+        .sessions(Arc::new(StubSessions(Arc::clone(remote))))
+        .site(Arc::new(ScriptedSite(Arc::clone(remote))))
+        .journal(Arc::new(SwitchJournal(Arc::clone(remote), MemoryJournal::new())))
+        .start()
+        .unwrap()
+}
+
+pub(crate) fn orders(numbers: impl IntoIterator<Item = u64>) -> Vec<PoTask> {
+    numbers.into_iter().map(|number| PoTask::new(format!("PO{number}").parse().unwrap())).collect()
+}
+
+/// A site that costs nothing: every order lists no files.
+struct NoSite;
+
+impl Site for NoSite {
+    fn enter<'a>(&'a self, _: WorkerId, _: &'a mut dyn Session) -> Fut<'a, Result<(), AttemptError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+    fn collect<'a>(&'a self, _: &'a mut dyn Session, _: &'a Attempt) -> Fut<'a, Result<Receipt, AttemptError>> {
+        Box::pin(std::future::ready(Ok(Receipt::default())))
+    }
+    fn conclude<'a>(&'a self, _: &'a PoTask, outcome: Outcome) -> Fut<'a, Result<Outcome, AttemptError>> {
+        Box::pin(std::future::ready(Ok(outcome)))
+    }
+}
+
+/// A pool on a site that costs nothing, whose sessions are never worn.
+pub(crate) fn quiet_pool(workers: u32) -> PersistentWorkerPool {
+    let config = PoolConfig::builder().worker_count(workers).recycle_after(u32::MAX).build().unwrap();
+    PersistentWorkerPool::builder(config)
+        .sessions(Arc::new(StubSessions(Arc::new(Remote::default()))))
+        .site(Arc::new(NoSite))
+        .journal(Arc::new(MemoryJournal::new()))
+        .start()
+        .unwrap()
+}
