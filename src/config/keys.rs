@@ -49,6 +49,13 @@ macro_rules! settings {
             }
         }
 
+        impl Settings {
+            /// Every setting with its value, in the order of the documentation; `None` where nobody said anything.
+            pub(super) fn values(&self) -> Vec<(&'static Key, Option<toml::Value>)> {
+                KEYS.iter().zip([$(self.$name.as_ref().map(Value::write)),+]).collect()
+            }
+        }
+
         /// Every setting, in the order of the documentation.
         pub const KEYS: &[Key] = &[
             $(Key {

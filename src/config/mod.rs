@@ -3,6 +3,7 @@
 
 mod builder;
 mod keys;
+mod reference;
 mod resolve;
 mod sections;
 mod settings;
@@ -10,6 +11,7 @@ mod value;
 
 pub use builder::PoolConfigBuilder;
 pub use keys::{KEYS, Key};
+pub use reference::reference;
 pub use resolve::{ConfigProblems, Problem, resolve};
 pub use sections::{
     BrowserChoice, BrowserConfig, Credentials, Deadlines, MemoryConfig, PoolConfig, ProfileConfig, RequisitionRule,

@@ -15,6 +15,9 @@ pub(super) trait Value: Sized {
 
     /// Reads it; the error is a fragment that fits after "`key`: ".
     fn read(value: &toml::Value) -> Result<Self, String>;
+
+    /// Writes it so that [`Value::read`] reads the same again.
+    fn write(&self) -> toml::Value;
 }
 
 /// The text of a value that may be written with or without quotes.
@@ -35,6 +38,9 @@ impl Value for String {
     fn read(value: &toml::Value) -> Result<Self, String> {
         Ok(text(value))
     }
+    fn write(&self) -> toml::Value {
+        toml::Value::String(self.clone())
+    }
 }
 
 impl Value for PathBuf {
@@ -42,6 +48,9 @@ impl Value for PathBuf {
     fn read(value: &toml::Value) -> Result<Self, String> {
         let text = text(value);
         if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(Self::from(text)) }
+    }
+    fn write(&self) -> toml::Value {
+        toml::Value::String(self.display().to_string())
     }
 }
 
@@ -51,6 +60,9 @@ impl Value for Url {
         let text = text(value);
         Self::parse(&text)
             .map_err(|why| format!("{text:?} is not an address such as https://acme.coupahost.com ({why})"))
+    }
+    fn write(&self) -> toml::Value {
+        toml::Value::String(self.to_string())
     }
 }
 
@@ -63,6 +75,9 @@ impl Value for bool {
             other => Err(format!("{other:?} is neither true nor false")),
         }
     }
+    fn write(&self) -> toml::Value {
+        toml::Value::Boolean(*self)
+    }
 }
 
 impl Value for u32 {
@@ -70,12 +85,18 @@ impl Value for u32 {
     fn read(value: &toml::Value) -> Result<Self, String> {
         parse(value, "a whole number")
     }
+    fn write(&self) -> toml::Value {
+        toml::Value::Integer(i64::from(*self))
+    }
 }
 
 impl Value for f64 {
     const KIND: &'static str = "number";
     fn read(value: &toml::Value) -> Result<Self, String> {
         parse(value, "a number")
+    }
+    fn write(&self) -> toml::Value {
+        toml::Value::Float(*self)
     }
 }
 
@@ -88,12 +109,22 @@ impl Value for Duration {
         }
         humantime::parse_duration(&text).map_err(|_| format!("{text:?} is not a time span such as 30s, 2m or 1h"))
     }
+    fn write(&self) -> toml::Value {
+        toml::Value::String(humantime::format_duration(*self).to_string())
+    }
 }
 
 impl Value for ByteSize {
     const KIND: &'static str = "size";
     fn read(value: &toml::Value) -> Result<Self, String> {
         parse(value, "a size such as 100MB")
+    }
+    fn write(&self) -> toml::Value {
+        let bytes = self.as_u64();
+        // exact, which the rounding of Display is not
+        let text =
+            if bytes.is_multiple_of(1_000_000) { format!("{}MB", bytes / 1_000_000) } else { format!("{bytes}B") };
+        toml::Value::String(text)
     }
 }
 
@@ -104,6 +135,9 @@ macro_rules! words {
             const KIND: &'static str = $kind;
             fn read(value: &toml::Value) -> Result<Self, String> {
                 text(value).parse()
+            }
+            fn write(&self) -> toml::Value {
+                toml::Value::String(self.as_str().to_owned())
             }
         }
     )+};
