@@ -247,12 +247,15 @@ fn candidates(names: &[&str], places: Vec<PathBuf>) -> Vec<PathBuf> {
 mod tests {
     use super::*;
     use crate::config::PoolConfig;
-    use std::os::unix::fs::PermissionsExt;
 
+    /// Written by a process of its own: one that another test starts meanwhile would inherit an open file of ours, and
+    /// a program that is open for writing cannot be started.
     fn script(folder: &Path, name: &str, says: &str) -> PathBuf {
         let path = folder.join(name);
-        std::fs::write(&path, format!("#!/bin/sh\necho '{says}'\n")).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let text = format!("#!/bin/sh\necho '{says}'\n");
+        let write = "printf %s \"$2\" > \"$1\" && chmod 755 \"$1\"";
+        let written = std::process::Command::new("sh").args(["-c", write, "sh"]).arg(&path).arg(text).status().unwrap();
+        assert!(written.success());
         path
     }
 

@@ -83,7 +83,12 @@ impl ProfileManager {
     pub fn create(&self, worker: WorkerId) -> io::Result<Profile> {
         let profile = {
             let _making = self.lock_base()?;
-            let folder = tempfile::Builder::new().prefix(&format!("{worker}-")).tempdir_in(&self.base)?;
+            let prefix = format!("{worker}-");
+            let mut builder = tempfile::Builder::new();
+            builder.prefix(&prefix);
+            #[cfg(unix)]
+            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+            let folder = builder.tempdir_in(&self.base)?;
             let mut owner = OpenOptions::new().write(true).create_new(true).open(folder.path().join(OWNER))?;
             owner.lock()?;
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
