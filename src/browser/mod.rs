@@ -1,1 +1,26 @@
-//! stub
+//! Floor 3, a room: real browsers behind the seam of [`crate::ports::Session`].
+//!
+//! A session is one driver process, the one browser that it starts, and one profile folder; all three begin and end
+//! together. [`locate`] finds what is installed, [`provision`] says how to install what is missing, and
+//! [`BrowserFactory`] starts sessions. All that differs between Edge, Chrome and Chromium is in `dialect`.
+
+mod capabilities;
+mod dialect;
+mod downloads;
+mod driver;
+mod factory;
+mod folder;
+mod group;
+mod locate;
+mod page;
+mod profile;
+pub mod provision;
+mod session;
+mod version;
+mod wire;
+
+pub use dialect::BrowserKind;
+pub use factory::BrowserFactory;
+pub use locate::{Finding, Installation, LocateError, Program, locate, survey};
+pub use profile::{Profile, ProfileManager, Swept};
+pub use version::Version;

@@ -1,0 +1,251 @@
+//! One driver process per session: started, listened to, kept, ended.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tokio::process::Command;
+use tokio::sync::watch;
+
+use super::group::Group;
+use super::locate::Installation;
+use crate::ports::{Fut, SessionError};
+
+/// How many of the driver's last lines are kept for error messages.
+const KEPT_LINES: usize = 20;
+/// Longer lines are cut: a driver may print a whole command line.
+const MAX_LINE: u64 = 2_000;
+
+/// A running driver. Dropping it ends the driver and every browser that it started.
+#[derive(Debug)]
+pub(super) struct Driver {
+    port: u16,
+    group: Arc<Group>,
+    words: Arc<Words>,
+    end: watch::Receiver<Option<End>>,
+}
+
+/// How a driver ended.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    /// Its exit status, as text.
+    pub(super) status: String,
+    /// What would not go, as a sentence.
+    pub(super) left: Option<String>,
+}
+
+impl Driver {
+    /// Starts the driver on a free port of the loopback interface and returns when it listens there. `temp` becomes
+    /// the folder for its and the browser's temporary files.
+    ///
+    /// `ends` is given what to wait for before anything that the driver may use is removed.
+    ///
+    /// Unbounded: the caller has a deadline for all of opening. Dropping the future ends what was started.
+    pub(super) async fn start(
+        installation: &Installation,
+        temp: Option<&Path>,
+        ends: impl FnOnce(Fut<'static, End>),
+    ) -> Result<Self, SessionError> {
+        let mut command = Command::new(&installation.driver);
+        // port 0 lets the driver choose one that is free at that very moment; it only listens on loopback by default
+        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        scrub(&mut command);
+        if let Some(temp) = temp {
+            command.envs([("TMPDIR", temp), ("TEMP", temp), ("TMP", temp)]);
+        }
+        let group = Group::start(command).map_err(|why| {
+            SessionError::NotStarted(format!("{} cannot be started: {why}", installation.driver.display()))
+        })?;
+        let group = Arc::new(group);
+        let words = Arc::new(Words::default());
+        let (told, mut port) = watch::channel(None);
+        let (stdout, stderr) = group.take_output();
+        if let Some(stdout) = stdout {
+            tokio::spawn(listen(stdout, words.clone(), Some(told)));
+        }
+        if let Some(stderr) = stderr {
+            tokio::spawn(listen(stderr, words.clone(), None));
+        }
+        let (ended, end) = watch::channel(None);
+        tokio::spawn(keep(Keeper(group.clone()), ended));
+        // dropped with this future, a driver that has not spoken yet is ended
+        let mut driver = Self { port: 0, group, words, end };
+        ends(Box::pin(driver.ended()));
+        let heard = tokio::select! {
+            heard = port.wait_for(Option::is_some) => heard.ok().and_then(|port| *port),
+            _ = driver.end.wait_for(Option::is_some) => None,
+        };
+        match heard {
+            Some(port) => {
+                driver.port = port;
+                Ok(driver)
+            }
+            None => Err(SessionError::NotStarted(format!(
+                "{} ended before it listened on a port; it said: {}",
+                installation.driver.display(),
+                driver.words()
+            ))),
+        }
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.group.pid()
+    }
+
+    /// Its last lines, for an error message.
+    pub(super) fn words(&self) -> String {
+        self.words.to_string()
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.end.borrow().is_none()
+    }
+
+    /// Ends it and its browsers; does not wait.
+    pub(super) fn kill(&self) {
+        self.group.kill();
+    }
+
+    /// What ends it from elsewhere.
+    pub(super) fn killer(&self) -> impl Fn() + Send + Sync + 'static {
+        let group = self.group.clone();
+        move || group.kill()
+    }
+
+    /// Waits until it has ended, its browsers are gone and that has been checked.
+    pub(super) fn ended(&self) -> impl Future<Output = End> + Send + 'static {
+        let mut end = self.end.clone();
+        async move {
+            let end = end.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
+            end.unwrap_or_else(|| End { status: "ended with the program".to_owned(), left: None })
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Ends the group when the task that keeps it is dropped with its runtime, or unwinds.
+struct Keeper(Arc<Group>);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
+}
+
+async fn keep(keeper: Keeper, ended: watch::Sender<Option<End>>) {
+    let (status, left) = keeper.0.ended().await;
+    let status = status.map_or_else(|| "unknown exit status".to_owned(), |status| status.to_string());
+    tracing::debug!(%status, pid = ?keeper.0.pid(), "the driver has ended");
+    ended.send_replace(Some(End { status, left }));
+}
+
+/// The login of the portal and our own settings are no business of the browser's.
+fn scrub(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("COUPA_BATCH_") || matches!(text.as_ref(), "COUPA_PASSWORD" | "COUPA_USERNAME") {
+            command.env_remove(&name);
+        }
+    }
+}
+
+/// The last lines that a driver printed.
+#[derive(Debug, Default)]
+struct Words(Mutex<VecDeque<String>>);
+
+impl Words {
+    fn keep(&self, line: &str) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == KEPT_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line.to_owned());
+    }
+}
+
+impl std::fmt::Display for Words {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.is_empty() {
+            return f.write_str("(nothing)");
+        }
+        f.write_str(&Vec::from_iter(lines.iter().map(String::as_str)).join(" | "))
+    }
+}
+
+/// Reads to the end, for ever: a full pipe would block the driver.
+async fn listen(output: impl AsyncRead + Unpin, words: Arc<Words>, told: Option<watch::Sender<Option<u16>>>) {
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match (&mut output).take(MAX_LINE).read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim();
+        if text.is_empty() {
+            continue;
+        }
+        tracing::debug!(target: "coupa_batch::driver", "{text}");
+        words.keep(text);
+        if let (Some(told), Some(port)) = (&told, port_in(text)) {
+            told.send_replace(Some(port));
+        }
+    }
+}
+
+/// The port in "… was started successfully on port 36547."; the line before it speaks of port 0.
+fn port_in(line: &str) -> Option<u16> {
+    let (before, after) = line.split_once(" on port ")?;
+    if !before.contains("started successfully") {
+        return None;
+    }
+    after.trim_end_matches('.').split_whitespace().next()?.parse().ok().filter(|port| *port != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_read_from_both_drivers_words_and_from_no_other_line() {
+        for (line, port) in [
+            ("ChromeDriver was started successfully on port 36547.", Some(36547)),
+            ("Microsoft Edge WebDriver was started successfully on port 9515.", Some(9515)),
+            ("ChromeDriver was started successfully on port 9515", Some(9515)),
+            ("Starting ChromeDriver 156.0.8078.79 (a21ce95) on port 0", None),
+            ("Starting ChromeDriver 156.0.8078.79 (a21ce95) on port 17", None),
+            ("Only local connections are allowed.", None),
+        ] {
+            assert_eq!(port_in(line), port, "{line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_last_lines_are_kept_and_long_ones_are_cut() {
+        let words = Arc::new(Words::default());
+        let mut text = String::new();
+        for number in 0..100 {
+            text += &format!("line {number}\n");
+        }
+        text += &"x".repeat(5_000);
+        listen(text.as_bytes(), words.clone(), None).await;
+        let kept = words.to_string();
+        assert!(kept.contains("line 99") && !kept.contains("line 50"), "{kept}");
+        assert!(words.0.lock().unwrap().iter().all(|line| line.len() <= 2_000));
+    }
+}

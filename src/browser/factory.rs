@@ -1,0 +1,101 @@
+//! Starts sessions: profile, driver, browser, in this order and under one deadline.
+
+use std::path::Path;
+
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::capabilities;
+use super::driver::Driver;
+use super::locate::{Installation, locate};
+use super::page::BrowserPage;
+use super::profile::ProfileManager;
+use super::session::{BrowserSession, Remains};
+use super::wire::Line;
+use crate::config::{BrowserConfig, Deadlines, ProfileConfig};
+use crate::model::WorkerId;
+use crate::ports::{Fut, Session, SessionError, SessionFactory};
+
+/// Starts sessions of the browser that is installed, each with a driver process and a profile folder of its own.
+#[derive(Clone, Debug)]
+pub struct BrowserFactory {
+    installation: Installation,
+    browser: BrowserConfig,
+    profiles: ProfileManager,
+    deadlines: Deadlines,
+}
+
+impl BrowserFactory {
+    /// Finds browser and driver and prepares the folder of the profiles. Blocks for up to some seconds: programs are
+    /// asked for their versions.
+    ///
+    /// # Errors
+    /// [`SessionError::Unusable`], with how to mend it, when there is no browser or no driver or they do not match;
+    /// [`SessionError::Io`] when the folder of the profiles cannot be used.
+    pub fn new(browser: &BrowserConfig, profiles: &ProfileConfig, deadlines: Deadlines) -> Result<Self, SessionError> {
+        let installation = locate(browser).map_err(|why| SessionError::Unusable(why.to_string()))?;
+        let profiles = ProfileManager::new(profiles).map_err(|source| SessionError::Io {
+            what: "the folder of the browser profiles cannot be used".to_owned(),
+            source,
+        })?;
+        Ok(Self { installation, browser: browser.clone(), profiles, deadlines })
+    }
+
+    /// What was found.
+    #[must_use]
+    pub fn installation(&self) -> &Installation {
+        &self.installation
+    }
+
+    /// The maker of the profile folders; its `sweep` removes what ended programs have left.
+    #[must_use]
+    pub fn profiles(&self) -> &ProfileManager {
+        &self.profiles
+    }
+
+    async fn start(&self, worker: WorkerId) -> Result<BrowserSession, SessionError> {
+        let profiles = self.profiles.clone();
+        let io = |source| SessionError::Io {
+            what: format!("a profile folder cannot be made in {}", self.profiles.base().display()),
+            source,
+        };
+        let profile = spawn_blocking(move || profiles.create(worker))
+            .await
+            .map_err(std::io::Error::other)
+            .flatten()
+            .map_err(io)?;
+        let mut remains = Remains::of(profile);
+        let failure = match timeout(self.deadlines.open, self.connect(&mut remains)).await {
+            Ok(Ok(line)) => {
+                let page = BrowserPage::new(line, self.installation.kind.dialect(), self.deadlines);
+                return Ok(BrowserSession::new(page, remains, self.deadlines));
+            }
+            Ok(Err(why)) => why,
+            Err(_) => SessionError::NotStarted(format!(
+                "{} was not ready within {:?}; if this machine is merely slow, raise startup_timeout",
+                self.installation.kind, self.deadlines.open
+            )),
+        };
+        // the driver was dropped, so killed: when this error is read there is neither a process nor a folder any more
+        for left in remains.clear().await {
+            tracing::warn!("{left}");
+        }
+        Err(failure)
+    }
+
+    async fn connect(&self, remains: &mut Remains) -> Result<Line, SessionError> {
+        let (path, temp) = remains.profile().map(|profile| (profile.path(), profile.temp())).unwrap_or_default();
+        let driver = Driver::start(&self.installation, temp.as_deref(), |end| remains.wait_for(end)).await?;
+        Line::open(driver, &self.capabilities(&path)).await
+    }
+
+    fn capabilities(&self, profile: &Path) -> serde_json::Value {
+        capabilities::new_session(&self.installation, &self.browser, &self.deadlines, profile)
+    }
+}
+
+impl SessionFactory for BrowserFactory {
+    fn open(&self, worker: WorkerId) -> Fut<'_, Result<Box<dyn Session>, SessionError>> {
+        Box::pin(async move { Ok(Box::new(self.start(worker).await?) as Box<dyn Session>) })
+    }
+}

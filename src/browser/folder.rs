@@ -1,0 +1,127 @@
+//! Copying, measuring and removing a folder that a browser has lived in. No symbolic link is ever followed.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+/// Waits before each further try at removing: on Windows a file stays locked for a moment after its process has ended.
+const RETRIES: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(400), Duration::from_millis(800)];
+
+/// What a copy of a profile leaves out: what a browser fills anew, and what says that it is in use.
+const NOT_COPIED: [&str; 12] = [
+    "Cache",
+    "Code Cache",
+    "GPUCache",
+    "ShaderCache",
+    "GrShaderCache",
+    "GraphiteDawnCache",
+    "DawnGraphiteCache",
+    "DawnWebGPUCache",
+    "Crashpad",
+    "BrowserMetrics",
+    "lockfile",
+    "DevToolsActivePort",
+];
+
+/// Creates a folder that only its owner may enter.
+pub(super) fn create_private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Copies `from` into the existing folder `to`, without caches, locks and links.
+pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let text = name.to_string_lossy();
+        if NOT_COPIED.contains(&text.as_ref()) || text.starts_with("Singleton") {
+            continue;
+        }
+        let kind = entry.file_type()?;
+        let target = to.join(&name);
+        if kind.is_dir() {
+            create_private(&target)?;
+            copy(&entry.path(), &target)?;
+        } else if kind.is_file() {
+            fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of all files below `folder`; what vanishes meanwhile counts nothing.
+pub(super) fn size(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let about = fs::symlink_metadata(entry.path()).ok()?;
+            Some(if about.is_dir() { size(&entry.path()) } else { about.len() })
+        })
+        .sum()
+}
+
+/// Removes `folder` with all that is in it, tries again a few times, and checks. Blocks for up to 1.4 s.
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    let mut retries = RETRIES.iter();
+    loop {
+        // removes links themselves, never what they point to
+        let removed = match fs::remove_dir_all(folder) {
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        };
+        let result = match (removed, fs::symlink_metadata(folder)) {
+            (Ok(()), Err(why)) if why.kind() == io::ErrorKind::NotFound => return Ok(()),
+            (Ok(()), Err(why)) | (Err(why), _) => why,
+            (Ok(()), Ok(_)) => io::Error::other("it is there again after having been removed"),
+        };
+        match retries.next() {
+            Some(wait) => thread::sleep(*wait),
+            None => return Err(result),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_leaves_caches_and_locks_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        fs::create_dir_all(from.join("Default/Cache/inner")).unwrap();
+        fs::write(from.join("Default/Cache/inner/x"), "cache").unwrap();
+        fs::write(from.join("Default/Preferences"), "{}").unwrap();
+        fs::write(from.join("SingletonLock"), "host-1").unwrap();
+        create_private(&to).unwrap();
+        copy(&from, &to).unwrap();
+        assert!(to.join("Default/Preferences").is_file());
+        assert!(!to.join("Default/Cache").exists() && !to.join("SingletonLock").exists());
+        assert_eq!(size(&to), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_neither_copied_nor_followed_when_removing() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to, other) = (folder.path().join("from"), folder.path().join("to"), folder.path().join("other"));
+        fs::create_dir(&from).unwrap();
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join("precious"), "x").unwrap();
+        symlink(&other, from.join("link")).unwrap();
+        create_private(&to).unwrap();
+        assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o700);
+        copy(&from, &to).unwrap();
+        assert!(fs::symlink_metadata(to.join("link")).is_err());
+        remove(&from).unwrap();
+        assert!(other.join("precious").is_file() && !from.exists());
+        remove(&from).unwrap();
+    }
+}

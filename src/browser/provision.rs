@@ -1,0 +1,254 @@
+//! Installing what is missing, with the system's own package manager.
+//!
+//! Run so far: Debian. The commands for the other systems are the ones that their package managers document.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+use crate::config::BrowserChoice;
+
+/// How long one command may take: some 300 MB over a slow line.
+const COMMAND_WITHIN: Duration = Duration::from_secs(15 * 60);
+
+/// What would be run to install a browser and its driver. Nothing has been run yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The commands, in this order, each as program and arguments.
+    pub commands: Vec<Vec<String>>,
+    /// What they do, as a sentence for the person who is asked.
+    pub explains: String,
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.explains)?;
+        self.commands.iter().try_for_each(|command| write!(f, "\n  {}", command.join(" ")))
+    }
+}
+
+/// Why nothing, or not all, was installed; each text says what to do instead.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ProvisionError {
+    /// This system has no package manager that is known to have the browser.
+    #[error("{0}")]
+    NoWay(String),
+    /// A command failed.
+    #[error("{command}: {why}; run it yourself to see more, or install the browser in another way")]
+    Command {
+        /// The command line.
+        command: String,
+        /// How it failed.
+        why: String,
+    },
+}
+
+/// The package managers that are known, with what they call things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Packager {
+    /// Debian.
+    Apt,
+    /// Ubuntu, where the names differ.
+    AptUbuntu,
+    /// Fedora and its kin.
+    Dnf,
+    /// macOS.
+    Brew,
+    /// Windows.
+    Winget,
+}
+
+/// How to install the browser of `choice` and its driver on this system.
+///
+/// # Errors
+/// [`ProvisionError::NoWay`] when the system's package manager is unknown or does not have that browser, or when
+/// installing needs rights that cannot be had.
+pub fn plan(choice: BrowserChoice) -> Result<Plan, ProvisionError> {
+    let packager = detect().ok_or_else(|| {
+        ProvisionError::NoWay(
+            "no known package manager was found on this machine: install a browser and its driver by hand".to_owned(),
+        )
+    })?;
+    let privilege = privilege()?;
+    packager.plan(choice, privilege)
+}
+
+/// What is put before a command that needs the rights of the administrator.
+fn privilege() -> Result<&'static [&'static str], ProvisionError> {
+    #[cfg(target_os = "linux")]
+    {
+        if rustix::process::geteuid().is_root() {
+            return Ok(&[]);
+        }
+        if which::which("sudo").is_ok() {
+            return Ok(&["sudo"]);
+        }
+        Err(ProvisionError::NoWay(
+            "installing needs root, and there is no sudo: run the same command as root".to_owned(),
+        ))
+    }
+    #[cfg(not(target_os = "linux"))]
+    Ok(&[]) // brew and winget ask by themselves
+}
+
+fn detect() -> Option<Packager> {
+    let has = |program: &str| which::which(program).is_ok();
+    if cfg!(windows) {
+        return has("winget").then_some(Packager::Winget);
+    }
+    if cfg!(target_os = "macos") {
+        return has("brew").then_some(Packager::Brew);
+    }
+    if has("apt-get") {
+        let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+        let is_ubuntu = release.lines().any(|line| line.trim() == "ID=ubuntu");
+        return Some(if is_ubuntu { Packager::AptUbuntu } else { Packager::Apt });
+    }
+    has("dnf").then_some(Packager::Dnf)
+}
+
+impl Packager {
+    fn plan(self, choice: BrowserChoice, privilege: &[&str]) -> Result<Plan, ProvisionError> {
+        use BrowserChoice as B;
+        let apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"];
+        let install = [&apt[..], &["install", "-y", "--no-install-recommends"]].concat();
+        let update = [&apt[..], &["update"]].concat();
+        let winget =
+            ["winget", "install", "--accept-source-agreements", "--accept-package-agreements", "--exact", "--id"];
+        let (what, commands): (&str, Vec<Vec<&str>>) = match (self, choice) {
+            (Self::Apt, B::Auto | B::Chromium) => (
+                "Chromium and ChromeDriver from Debian",
+                vec![update, [&install[..], &["chromium", "chromium-driver"]].concat()],
+            ),
+            (Self::AptUbuntu, B::Auto | B::Chromium) => (
+                "Chromium and ChromeDriver from Ubuntu",
+                vec![update, [&install[..], &["chromium-browser", "chromium-chromedriver"]].concat()],
+            ),
+            (Self::Dnf, B::Auto | B::Chromium) => {
+                ("Chromium and ChromeDriver", vec![vec!["dnf", "install", "-y", "chromium", "chromedriver"]])
+            }
+            (Self::Brew, B::Auto | B::Chrome) => (
+                "Google Chrome and ChromeDriver",
+                vec![vec!["brew", "install", "--cask", "google-chrome", "chromedriver"]],
+            ),
+            (Self::Winget, B::Auto | B::Edge) => (
+                "Microsoft Edge and its driver",
+                vec![[&winget[..], &["Microsoft.Edge"]].concat(), [&winget[..], &["Microsoft.EdgeDriver"]].concat()],
+            ),
+            (Self::Winget, B::Chrome) => (
+                "Google Chrome and ChromeDriver",
+                vec![[&winget[..], &["Google.Chrome"]].concat(), [&winget[..], &["Chromium.ChromeDriver"]].concat()],
+            ),
+            (Self::Apt | Self::AptUbuntu | Self::Dnf, B::Edge | B::Chrome)
+            | (Self::Brew, B::Edge | B::Chromium)
+            | (Self::Winget, B::Chromium) => {
+                return Err(ProvisionError::NoWay(format!(
+                    "this system's package manager does not have {choice} with its driver: install both by hand, \
+                     or let browser be auto"
+                )));
+            }
+        };
+        let full = |command: Vec<&str>| privilege.iter().copied().chain(command).map(str::to_owned).collect();
+        Ok(Plan { commands: commands.into_iter().map(full).collect(), explains: format!("this installs {what}") })
+    }
+}
+
+/// Runs the commands of `plan` one after the other; every line that they print is handed to `line`. Blocks for minutes.
+///
+/// # Errors
+/// [`ProvisionError::Command`] for the first one that fails or takes too long; the rest is not run.
+pub fn install(plan: &Plan, mut line: impl FnMut(&str)) -> Result<(), ProvisionError> {
+    plan.commands.iter().try_for_each(|command| {
+        line(&format!("$ {}", command.join(" ")));
+        run(command, &mut line).map_err(|why| ProvisionError::Command { command: command.join(" "), why })
+    })
+}
+
+fn run(command: &[String], line: &mut impl FnMut(&str)) -> Result<(), String> {
+    let (program, args) = command.split_first().ok_or("there is no program in it")?;
+    // input stays ours: sudo asks for a password on the terminal itself
+    let child = Command::new(program).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.map_err(|why| format!("it cannot be started ({why})"))?;
+    let (said, hear) = mpsc::channel();
+    let outputs: [Option<Box<dyn Read + Send>>; 2] =
+        [child.stdout.take().map(|out| Box::new(out) as _), child.stderr.take().map(|out| Box::new(out) as _)];
+    for output in outputs.into_iter().flatten() {
+        let said = said.clone();
+        thread::spawn(move || {
+            for text in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+                let _ = said.send(String::from_utf8_lossy(&text).trim_end().to_owned());
+            }
+        });
+    }
+    drop(said);
+    let mut last = String::new();
+    let until = Instant::now() + COMMAND_WITHIN;
+    loop {
+        match hear.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(text) => {
+                line(&text);
+                if !text.is_empty() {
+                    last = text;
+                }
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                end(&mut child);
+                return Err(format!("it did not end within {COMMAND_WITHIN:?}"));
+            }
+        }
+    }
+    let status = child.wait().map_err(|why| format!("its end cannot be learned ({why})"))?;
+    if status.success() { Ok(()) } else { Err(format!("it failed ({status}), saying {last:?}")) }
+}
+
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debian_gets_both_packages_and_sudo_only_when_needed() {
+        let as_root = Packager::Apt.plan(BrowserChoice::Auto, &[]).unwrap();
+        let lines: Vec<_> = as_root.commands.iter().map(|command| command.join(" ")).collect();
+        assert_eq!(
+            lines,
+            [
+                "env DEBIAN_FRONTEND=noninteractive apt-get update",
+                "env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium chromium-driver",
+            ]
+        );
+        let as_user = Packager::Apt.plan(BrowserChoice::Chromium, &["sudo"]).unwrap();
+        assert!(as_user.commands.iter().all(|command| command[0] == "sudo"));
+    }
+
+    #[test]
+    fn a_browser_that_the_system_does_not_have_is_refused_with_a_way_out() {
+        let why = Packager::Apt.plan(BrowserChoice::Edge, &[]).unwrap_err().to_string();
+        assert!(why.contains("by hand"), "{why}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn output_is_passed_on_and_a_failure_names_the_command() {
+        let plan = |script: &str| Plan {
+            commands: vec![vec!["sh".into(), "-c".into(), script.into()]],
+            explains: "this tests".into(),
+        };
+        let mut lines = Vec::new();
+        install(&plan("echo one; echo two"), |line| lines.push(line.to_owned())).unwrap();
+        assert_eq!(lines[1..], ["one", "two"]);
+        let why = install(&plan("echo broken >&2; exit 3"), |_| {}).unwrap_err().to_string();
+        assert!(why.contains("sh -c") && why.contains("broken"), "{why}");
+    }
+}

@@ -1,0 +1,149 @@
+//! One session: a driver, its browser and a profile folder that begin and end together.
+
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+
+use super::driver::End;
+use super::page::BrowserPage;
+use super::profile::Profile;
+use super::wire::Command;
+use crate::config::Deadlines;
+use crate::ports::{CloseReport, Fut, KillSwitch, Page, Session, SessionError, Usage};
+
+/// A live browser behind the seam of [`Session`].
+#[derive(Debug)]
+pub(super) struct BrowserSession {
+    page: BrowserPage,
+    remains: Remains,
+    deadlines: Deadlines,
+}
+
+impl BrowserSession {
+    pub(super) fn new(page: BrowserPage, remains: Remains, deadlines: Deadlines) -> Self {
+        Self { page, remains, deadlines }
+    }
+}
+
+impl Session for BrowserSession {
+    fn page(&mut self) -> &mut dyn Page {
+        &mut self.page
+    }
+
+    fn kill_switch(&self) -> KillSwitch {
+        KillSwitch::new(self.page.line.driver().killer())
+    }
+
+    fn root_pid(&self) -> Option<u32> {
+        self.page.line.driver().pid()
+    }
+
+    fn is_usable(&self) -> bool {
+        !self.page.line.is_cut()
+    }
+
+    fn probe(&mut self) -> Fut<'_, Result<Usage, SessionError>> {
+        Box::pin(async move {
+            let asked = Instant::now();
+            self.page.script("probe", "return 1", serde_json::json!([])).await?;
+            let latency_micros = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.remains.check_size()?;
+            Ok(Usage { latency_micros })
+        })
+    }
+
+    fn close(self: Box<Self>) -> Fut<'static, CloseReport> {
+        Box::pin(async move {
+            let mut session = *self;
+            if session.is_usable() {
+                // politely first: the browser writes nothing half then; whatever comes of it, the kill follows
+                if let Err(why) = session.page.line.send(Command::delete_session(), session.deadlines.close).await {
+                    tracing::debug!(%why, "the session did not close politely");
+                }
+            }
+            session.page.line.cut();
+            session.page.line.driver().kill();
+            CloseReport { leftovers: session.remains.clear().await }
+        })
+    }
+}
+
+impl Drop for BrowserSession {
+    fn drop(&mut self) {
+        // before the profile folder is wiped; a second kill after `close` does nothing
+        self.page.line.driver().kill();
+    }
+}
+
+/// What a session leaves on this machine: processes that are ending, and a folder that is wiped after them. Dropping
+/// it does both without waiting.
+pub(super) struct Remains {
+    profile: Option<Profile>,
+    end: Option<Fut<'static, End>>,
+}
+
+impl Remains {
+    pub(super) fn of(profile: Profile) -> Self {
+        Self { profile: Some(profile), end: None }
+    }
+
+    pub(super) fn profile(&self) -> Option<&Profile> {
+        self.profile.as_ref()
+    }
+
+    /// Processes that must have ended before the folder is wiped.
+    pub(super) fn wait_for(&mut self, end: Fut<'static, End>) {
+        self.end = Some(end);
+    }
+
+    fn check_size(&self) -> Result<(), SessionError> {
+        match &self.profile {
+            // some hundred entries: shorter than handing it to another thread is worth
+            Some(profile) if profile.has_outgrown() => {
+                Err(SessionError::Refused(format!("its profile folder has grown to {} bytes", profile.size())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits for the processes, which must have been killed, then wipes, and says what is left.
+    pub(super) async fn clear(&mut self) -> Vec<String> {
+        let mut left = Vec::new();
+        // taken only when over: dropped in between, the rest is left to `Drop`
+        if let Some(end) = self.end.as_mut() {
+            left.extend(end.await.left);
+            self.end = None;
+        }
+        if let Some(profile) = self.profile.take() {
+            match spawn_blocking(move || profile.wipe()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(why)) => left.push(why),
+                // the closure was dropped with the runtime, and the profile wiped by that
+                Err(why) => tracing::debug!(%why, "the profile folder was wiped by being dropped"),
+            }
+        }
+        left
+    }
+}
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        let (Some(profile), Ok(runtime)) = (self.profile.take(), Handle::try_current()) else {
+            return; // without a runtime the profile is wiped here and now, by its own drop
+        };
+        let mut rest = Self { profile: Some(profile), end: self.end.take() };
+        // should the runtime end before it, this future is dropped, and the profile wiped by that
+        runtime.spawn(async move {
+            for left in rest.clear().await {
+                tracing::warn!("{left}");
+            }
+        });
+    }
+}
+
+impl std::fmt::Debug for Remains {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remains").field("profile", &self.profile).finish_non_exhaustive()
+    }
+}

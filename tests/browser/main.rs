@@ -1,0 +1,38 @@
+//! Sessions of real browsers against a local site: the same scripts on the browser that is installed and on the
+//! stand-in for Edge. Without a browser they are skipped; `REQUIRE_BROWSER=1` makes that an error, and
+//! `COUPA_BATCH_INSTALL=1` installs one first.
+#![cfg(target_os = "linux")] // processes are looked for in /proc
+
+#[path = "../support/edge_stand_in.rs"]
+mod edge_stand_in;
+#[path = "../support/rig.rs"]
+mod rig;
+
+mod downloads;
+mod edge;
+mod pages;
+mod sessions;
+mod site;
+
+/// Makes each script a test on the installed browser and one on the stand-in for Edge.
+macro_rules! on_each_browser {
+    ($($script:ident),+ $(,)?) => {
+        mod installed {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $script() {
+                if let Some(rig) = crate::rig::Rig::new(crate::rig::Flavour::Installed) {
+                    super::$script(rig).await;
+                }
+            })+
+        }
+        mod edge {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $script() {
+                if let Some(rig) = crate::rig::Rig::new(crate::rig::Flavour::Edge) {
+                    super::$script(rig).await;
+                }
+            })+
+        }
+    };
+}
+use on_each_browser;

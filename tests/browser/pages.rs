@@ -1,0 +1,95 @@
+//! The verbs of a page.
+
+use std::time::Duration;
+
+use coupa_batch::ports::{Query, Quiet, SessionError};
+use secrecy::SecretString;
+
+use crate::rig::{Flavour, Rig};
+use crate::site;
+
+crate::on_each_browser!(
+    a_page_is_read_and_written,
+    late_and_replaced_elements_are_waited_for,
+    addresses_that_cannot_be_reached_are_named,
+);
+
+fn query(css: &str, attributes: &[&str]) -> Query {
+    Query { css: css.to_owned(), attributes: attributes.iter().map(|name| (*name).to_owned()).collect() }
+}
+
+async fn a_page_is_read_and_written(rig: Rig) {
+    let base = site::start().await;
+    let mut session = rig.open().await;
+    let page = session.page();
+    page.goto(&base).await.unwrap();
+    let found = page.query(&[query("a.file", &["href", "class", "absent"]), query("h9", &[])]).await.unwrap();
+    assert_eq!((found[0].len(), found[1].len()), (2, 0));
+    assert_eq!(found[0][1].text, "two");
+    assert_eq!(found[0][1].attributes["href"], format!("{base}/file/2"));
+    assert!(!found[0][1].attributes.contains_key("absent"));
+    let why = page.query(&[query("a[", &[])]).await.unwrap_err();
+    assert!(matches!(why, SessionError::Refused(_)), "{why}");
+
+    page.fill("input[name=user]", &SecretString::from("näme")).await.unwrap();
+    page.fill("input[type=password]", &SecretString::from("p\"ss")).await.unwrap();
+    let typed = page.evaluate("return Array.from(document.forms[0], e => e.value).concat(arguments)", vec![1.into()]);
+    assert_eq!(typed.await.unwrap(), serde_json::json!(["näme", "p\"ss", 1]));
+    let why = page.fill("#nowhere", &SecretString::from("x")).await.unwrap_err();
+    assert!(matches!(why, SessionError::Refused(_)), "{why}");
+    let why = page.evaluate("throw new Error('boom')", vec![]).await.unwrap_err();
+    assert!(matches!(&why, SessionError::Refused(text) if text.contains("boom")), "{why}");
+    assert_eq!(page.evaluate("return Promise.resolve(7)", vec![]).await.unwrap(), 7);
+
+    page.goto(&format!("{base}/missing")).await.unwrap();
+    let evidence = page.evidence().await.unwrap();
+    assert_eq!((evidence.title.as_str(), evidence.text.as_str(), evidence.status), ("Oops", "Not here", Some(404)));
+    assert_eq!(page.url().await.unwrap(), evidence.url);
+    assert!(session.is_usable() && session.close().await.is_clean());
+}
+
+async fn late_and_replaced_elements_are_waited_for(rig: Rig) {
+    let base = site::start().await;
+    let mut session = rig.open().await;
+    let page = session.page();
+    page.goto(&format!("{base}/late")).await.unwrap();
+    let selectors = ["span[role=button]".to_owned()];
+    let millis = Duration::from_millis;
+    let quiet = Quiet { after_load: millis(300), unchanged_for: millis(300), at_most: millis(15_000) };
+    assert!(page.settle(&selectors, quiet).await.unwrap());
+    assert_eq!(page.evaluate("return window.isDone", vec![]).await.unwrap(), true);
+    assert_eq!(page.query(&[query("span[role=button]", &[])]).await.unwrap()[0].len(), 2);
+    // the clock beside the list never stops
+    let quiet = Quiet { after_load: millis(0), unchanged_for: millis(300), at_most: millis(500) };
+    assert!(!page.settle(&["#clock".to_owned()], quiet).await.unwrap());
+    let why = page.settle(&["a[".to_owned()], quiet).await.unwrap_err();
+    assert!(matches!(why, SessionError::Refused(_)), "{why}");
+    assert!(session.close().await.is_clean());
+}
+
+async fn addresses_that_cannot_be_reached_are_named(rig: Rig) {
+    let mut session = rig.open().await;
+    let page = session.page();
+    // bound and let go: nobody listens there
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}/order_headers/1");
+    match page.goto(&url).await.unwrap_err() {
+        SessionError::Unreachable { url: named, why } => {
+            assert_eq!((named, why.as_str()), (url, "ERR_CONNECTION_REFUSED"))
+        }
+        other => panic!("{other}"),
+    }
+    assert!(session.is_usable(), "the next order may be reachable");
+    assert!(session.close().await.is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_that_does_not_end_costs_a_try_and_not_the_session() {
+    let short = |config: &mut coupa_batch::PoolConfig| config.deadlines.page = Duration::from_secs(2);
+    let Some(rig) = Rig::with(Flavour::Installed, short) else { return };
+    let mut session = rig.open().await;
+    let why = session.page().evaluate("return new Promise(() => {})", vec![]).await.unwrap_err();
+    assert!(matches!(why, SessionError::PageTimeout(_)), "{why}");
+    assert!(session.is_usable());
+    assert!(session.close().await.is_clean());
+}

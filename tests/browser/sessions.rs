@@ -1,0 +1,151 @@
+//! Sessions keep apart, and leave nothing behind however they end.
+
+use std::time::Duration;
+
+use coupa_batch::model::WorkerId;
+use coupa_batch::ports::{SessionError, SessionFactory};
+
+use crate::rig::{Flavour, Rig, tree, until};
+use crate::site;
+
+crate::on_each_browser!(
+    a_cookie_of_one_session_is_not_in_another,
+    a_closed_session_leaves_neither_process_nor_profile,
+    a_dropped_session_leaves_neither_process_nor_profile,
+    a_page_that_never_answers_is_given_up_within_the_deadline,
+    a_browser_that_dies_is_noticed,
+);
+
+async fn a_cookie_of_one_session_is_not_in_another(rig: Rig) {
+    let base = site::start().await;
+    let (mut first, mut second) = tokio::join!(rig.open(), rig.open());
+    first.page().goto(&format!("{base}/cookie/secret-of-the-first")).await.unwrap();
+    for (session, expected) in [(&mut first, true), (&mut second, false)] {
+        session.page().goto(&format!("{base}/cookies")).await.unwrap();
+        let text = session.page().evidence().await.unwrap().text;
+        assert_eq!(text.contains("secret-of-the-first"), expected, "{text}");
+    }
+    // a login is carried over on purpose only
+    let cookies = first.page().cookies().await.unwrap();
+    assert_eq!((cookies[0].name.as_str(), cookies[0].http_only, cookies[0].expiry), ("_coupa_session", true, None));
+    second.page().add_cookies(&cookies).await.unwrap();
+    second.page().goto(&format!("{base}/cookies")).await.unwrap();
+    assert!(second.page().evidence().await.unwrap().text.contains("secret-of-the-first"));
+    assert!(first.close().await.is_clean() && second.close().await.is_clean());
+    rig.until_nothing_is_left().await;
+}
+
+async fn a_closed_session_leaves_neither_process_nor_profile(rig: Rig) {
+    let mut session = rig.open().await;
+    assert!(session.is_usable());
+    assert!(session.probe().await.unwrap().latency_micros > 0);
+    let before = tree(session.root_pid().unwrap());
+    assert!(before.len() > 3, "a browser is several processes: {before:?}");
+    assert_eq!(rig.profile_folders().len(), 1);
+    let report = session.close().await;
+    assert!(report.is_clean(), "{report:?}");
+    // at once, without any waiting: that is what the report claims
+    assert_eq!(rig.profile_folders(), Vec::<std::path::PathBuf>::new());
+    let after: Vec<u32> = before.into_iter().filter(|pid| !tree(*pid).is_empty()).collect();
+    assert_eq!(after, Vec::<u32>::new());
+    rig.until_nothing_is_left().await;
+}
+
+async fn a_dropped_session_leaves_neither_process_nor_profile(rig: Rig) {
+    let session = rig.open().await;
+    let before = tree(session.root_pid().unwrap());
+    drop(session);
+    rig.until_nothing_is_left().await;
+    until("all its processes end", async || before.iter().all(|pid| tree(*pid).is_empty()).then_some(())).await;
+}
+
+async fn a_page_that_never_answers_is_given_up_within_the_deadline(rig: Rig) {
+    let base = site::start().await;
+    let mut session = rig.open().await;
+    session.page().goto(&format!("{base}/hang")).await.unwrap();
+    let gone = until("the page hangs", async || session.page().evidence().await.err()).await;
+    assert!(matches!(gone, SessionError::Hung { .. }), "{gone}");
+    assert!(!session.is_usable());
+    let again = session.page().url().await.unwrap_err();
+    assert!(matches!(again, SessionError::Lost(_)), "it must not be spoken to again: {again}");
+    let report = session.close().await;
+    assert!(report.is_clean(), "{report:?}");
+    rig.until_nothing_is_left().await;
+}
+
+async fn a_browser_that_dies_is_noticed(rig: Rig) {
+    let mut session = rig.open().await;
+    let switch = session.kill_switch();
+    switch.kill();
+    switch.kill();
+    let gone = session.probe().await.unwrap_err();
+    assert!(matches!(gone, SessionError::Lost(_)), "{gone}");
+    assert!(!session.is_usable());
+    assert!(session.close().await.is_clean());
+    rig.until_nothing_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_was_dropped_midway_makes_the_session_unusable() {
+    let Some(rig) = Rig::new(Flavour::Installed) else { return };
+    let mut session = rig.open().await;
+    {
+        let asked = session.page().evaluate("return new Promise(() => {})", vec![]);
+        assert!(tokio::time::timeout(Duration::from_millis(200), asked).await.is_err());
+    }
+    assert!(!session.is_usable());
+    assert!(session.close().await.is_clean());
+    rig.until_nothing_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opening_that_is_given_up_leaves_nothing_behind() {
+    let Some(rig) = Rig::new(Flavour::Installed) else { return };
+    for millis in [1, 30, 100, 300] {
+        let opened = tokio::time::timeout(Duration::from_millis(millis), rig.factory.open(WorkerId(1))).await;
+        drop(opened);
+        rig.until_nothing_is_left().await;
+    }
+}
+
+#[test]
+fn the_end_of_the_runtime_ends_the_browser_too() {
+    let Some(rig) = Rig::new(Flavour::Installed) else { return };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let session = runtime.block_on(rig.open());
+    let before = tree(session.root_pid().unwrap());
+    drop(runtime);
+    drop(session);
+    let check = tokio::runtime::Runtime::new().unwrap();
+    check.block_on(rig.until_nothing_is_left());
+    check.block_on(until("all end", async || before.iter().all(|pid| tree(*pid).is_empty()).then_some(())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_does_not_start_is_told_in_the_drivers_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chromium");
+    let script = "printf '#!/bin/sh\\n[ \"$1\" = --version ] && echo Chromium 156.0.8078.79 && exit\\nexit 7\\n' > \"$1\"; chmod 755 \"$1\"";
+    assert!(std::process::Command::new("sh").args(["-c", script, "sh"]).arg(&path).status().unwrap().success());
+    let Some(probe) = Rig::new(Flavour::Installed) else { return };
+    if probe.factory.installation().driver_version.major() != 156 {
+        println!("skipped: the broken browser claims to be of version 156, and the driver is another one");
+        return;
+    }
+    let rig = Rig::with(Flavour::Installed, |config| config.browser.browser_path = Some(path)).unwrap();
+    let Err(why) = rig.factory.open(WorkerId(1)).await else { panic!("it started") };
+    assert!(matches!(why, SessionError::NotStarted(_)), "{why}");
+    println!("{why}");
+    assert_eq!(rig.profile_folders(), Vec::<std::path::PathBuf>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_takes_too_long_is_given_up_without_leftovers() {
+    let Some(rig) = Rig::with(Flavour::Installed, |config| config.deadlines.open = Duration::from_millis(50)) else {
+        return;
+    };
+    let Err(why) = rig.factory.open(WorkerId(1)).await else { panic!("it started") };
+    assert!(why.to_string().contains("startup_timeout"), "{why}");
+    assert_eq!(rig.profile_folders(), Vec::<std::path::PathBuf>::new());
+    rig.until_nothing_is_left().await;
+}
