@@ -318,7 +318,11 @@ async fn half(whole: Response, end: HalfEnds) -> Response {
     let body = match end {
         HalfEnds::Never => Body::from_stream(first.chain(stream::pending())),
         HalfEnds::Cut => {
-            Body::from_stream(first.chain(stream::once(async { Err(std::io::Error::other("cut by a fault")) })))
+            // without the pause the error would come before the first half was sent, and take it along
+            Body::from_stream(first.chain(stream::once(async {
+                tokio::task::yield_now().await;
+                Err(std::io::Error::other("cut by a fault"))
+            })))
         }
     };
     Response::from_parts(parts, body)

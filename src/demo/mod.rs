@@ -37,6 +37,8 @@ mod orders;
 mod pages;
 mod portal;
 mod routes;
+#[cfg(test)]
+mod tests;
 
 pub use check::{Mismatch, check};
 pub use faults::{FaultRule, FaultSwitches, Faults, LoginAnswer, Part, PortalFault, RetryAfter};
