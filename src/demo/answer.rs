@@ -1,0 +1,368 @@
+//! From a request to its answer: gates, then faults, then the login, then the thing itself.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE as COOKIES, LOCATION,
+    RETRY_AFTER, SET_COOKIE,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use futures_util::stream;
+use url::form_urlencoded;
+
+use super::faults::{LoginAnswer, Part, Point, PortalFault, RetryAfter};
+use super::files::{self, Dice, FileKind};
+use super::line::Line;
+use super::logins::{COOKIE, Entry};
+use super::names::Naming;
+use super::orders::Attachment;
+use super::pages;
+use super::portal::Portal;
+use super::routes::{Decoy, Wanted};
+
+/// Larger forms are not the portal's own.
+const MAX_FORM: usize = 64 * 1024;
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// A request, read.
+struct Asked {
+    wanted: Wanted,
+    path: String,
+    cookie: Option<String>,
+    /// The token that scripts send with their requests.
+    script_token: String,
+    form: Bytes,
+}
+
+impl Asked {
+    async fn read(request: Request) -> Self {
+        let (parts, body) = request.into_parts();
+        let is_post = parts.method == Method::POST;
+        let path = parts.uri.path().to_owned();
+        let script_token = parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Self {
+            wanted: Wanted::read(is_post, &path),
+            path,
+            cookie: cookie(&parts.headers),
+            script_token: script_token.to_owned(),
+            form: if is_post { to_bytes(body, MAX_FORM).await.unwrap_or_default() } else { Bytes::new() },
+        }
+    }
+
+    fn cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
+    }
+}
+
+/// Answers every request of a portal.
+pub(super) async fn answer(
+    State(portal): State<Arc<Portal>>,
+    ConnectInfo(line): ConnectInfo<Line>,
+    request: Request,
+) -> Response {
+    let stop = portal.stop.clone();
+    tokio::select! {
+        () = stop.cancelled() => page(StatusCode::SERVICE_UNAVAILABLE, pages::short("The portal stops")),
+        answer = respond(&portal, &line, request) => answer,
+    }
+}
+
+async fn respond(portal: &Arc<Portal>, line: &Line, request: Request) -> Response {
+    portal.count(|counts| counts.requests += 1);
+    let asked = Asked::read(request).await;
+    let order = asked.wanted.order(&portal.catalogue, &portal.logins);
+    if let Wanted::Order(_) = asked.wanted
+        && let Some(po) = &order
+    {
+        portal.note(po);
+    }
+    if let (Some(po), Some(Part::OrderPage | Part::RequisitionPage)) = (&order, asked.wanted.part()) {
+        portal.faults.pass(po, Point::Page).await;
+    }
+    match asked.wanted.part().and_then(|part| portal.faults.strike(part, order.as_ref())) {
+        Some(fault) => {
+            portal.count(|counts| counts.faults_struck += 1);
+            go_wrong(fault, portal, line, &asked).await
+        }
+        None => go_right(portal, &asked),
+    }
+}
+
+/// What each fault does: to the answer, or instead of it.
+async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: &Asked) -> Response {
+    match fault {
+        PortalFault::LoginEnded(how) => {
+            portal.logins.end(asked.cookie());
+            to_login(portal, asked, how)
+        }
+        PortalFault::LoginInstead => {
+            // without a new cookie: the login goes on
+            portal.count(|counts| counts.login_pages += 1);
+            page(StatusCode::OK, pages::login(&portal.logins.form_token(asked.cookie()), None))
+        }
+        PortalFault::WrongShape => page(StatusCode::OK, pages::wrong_shape(&portal.logins.form_token(asked.cookie()))),
+        PortalFault::Status(code) => {
+            let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            page(status, pages::short(status.canonical_reason().unwrap_or("Something went wrong")))
+        }
+        PortalFault::Throttled(after) => {
+            let after = match after {
+                RetryAfter::Seconds(seconds) => seconds.to_string(),
+                RetryAfter::Date(date) => http_date(date),
+            };
+            with(page(StatusCode::TOO_MANY_REQUESTS, pages::short("Too many requests")), RETRY_AFTER, &after)
+        }
+        PortalFault::Reset => {
+            line.reset();
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+        PortalFault::Truncated => half(go_right(portal, asked), HalfEnds::Cut).await,
+        PortalFault::NeverFinishes => half(go_right(portal, asked), HalfEnds::Never).await,
+        PortalFault::BusyScript => {
+            let right = go_right(portal, asked);
+            if right.headers().get(CONTENT_TYPE).is_some_and(|value| value == HTML) {
+                let (parts, bytes) = apart(right).await;
+                page(parts.status, pages::busy(&String::from_utf8_lossy(&bytes)))
+            } else {
+                right
+            }
+        }
+        PortalFault::WrongType => {
+            let right = go_right(portal, asked);
+            if right.headers().get(CONTENT_TYPE).is_some_and(|value| value == HTML) {
+                return right;
+            }
+            let (mut parts, _) = apart(right).await;
+            parts.headers.remove(CONTENT_LENGTH);
+            Response::from_parts(parts, Body::from(pages::short("An error occurred while preparing the file")))
+        }
+    }
+}
+
+/// The answer as it should be.
+fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
+    match &asked.wanted {
+        Wanted::Asset(name) => return asset(portal, name),
+        Wanted::LoginForm if !portal.logins.is_in(asked.cookie()) => return login_page(portal, asked, "", None),
+        Wanted::LoginForm => return redirect("/order_headers"),
+        Wanted::LoginSent => return login(portal, asked),
+        Wanted::Events if !portal.logins.is_in(asked.cookie()) => return StatusCode::UNAUTHORIZED.into_response(),
+        _ if !portal.logins.is_in(asked.cookie()) => return to_login(portal, asked, portal.login_answer()),
+        _ => {}
+    }
+    let token = portal.logins.form_token(asked.cookie());
+    let shown = |html| page(StatusCode::OK, html);
+    match &asked.wanted {
+        Wanted::Home => shown(pages::home(&portal.catalogue, &token)),
+        Wanted::Order(digits) => {
+            portal.count(|counts| counts.order_pages += 1);
+            shown(match portal.catalogue.order(digits) {
+                Some(order) => pages::order(order, &token, portal.pace.of(order)),
+                None => pages::missing(&token),
+            })
+        }
+        Wanted::Requisition(id) => {
+            portal.count(|counts| counts.requisition_pages += 1);
+            shown(match portal.catalogue.requisition(id) {
+                Some((order, requisition)) => pages::requisition(order, requisition, &token, portal.pace.of(order)),
+                None => pages::missing(&token),
+            })
+        }
+        Wanted::File(id) => match portal.catalogue.file(*id) {
+            // what is a button has no address that lasts
+            Some((_, file)) if !file.is_button => attachment(portal, file),
+            _ => page(StatusCode::NOT_FOUND, pages::short("Not found")),
+        },
+        Wanted::OneTime(ticket) => match portal.logins.redeem(ticket).and_then(|id| portal.catalogue.file(id)) {
+            Some((_, file)) => attachment(portal, file),
+            None => page(StatusCode::GONE, pages::short("This address was good for one time")),
+        },
+        Wanted::Ticket(id) => match portal.catalogue.file(*id) {
+            _ if asked.script_token != token => forged(),
+            Some((_, file)) => {
+                portal.count(|counts| counts.tickets_issued += 1);
+                let url = format!("/attachments/attachment_file/once/{}", portal.logins.issue(file.id));
+                let json = serde_json::json!({ "url": url }).to_string();
+                with(json.into_response(), CONTENT_TYPE, "application/json")
+            }
+            None => page(StatusCode::NOT_FOUND, pages::short("Not found")),
+        },
+        Wanted::Events => {
+            let stream = stream::once(async { Ok::<_, Infallible>(": welcome\n\n") }).chain(stream::pending());
+            with(Body::from_stream(stream).into_response(), CONTENT_TYPE, "text/event-stream")
+        }
+        Wanted::Decoy(decoy) => {
+            portal.count(|counts| counts.decoys_served += 1);
+            decoyed(decoy, &token)
+        }
+        Wanted::Logout => {
+            portal.logins.end(asked.cookie());
+            redirect("/sessions/new")
+        }
+        Wanted::Nothing | Wanted::Asset(_) | Wanted::LoginForm | Wanted::LoginSent => {
+            page(StatusCode::NOT_FOUND, pages::short("Not found"))
+        }
+    }
+}
+
+fn attachment(portal: &Arc<Portal>, file: &Attachment) -> Response {
+    portal.count(|counts| counts.files_served += 1);
+    let order = portal.catalogue.file(file.id).map(|(order, _)| order.po.clone());
+    let bytes = Bytes::from(file.bytes());
+    let length = bytes.len().to_string();
+    let middle = bytes.len() / 2;
+    // always in two pieces, with a gate in between that is open unless an order is held
+    let (first, second, portal) = (bytes.slice(..middle), bytes.slice(middle..), Arc::clone(portal));
+    let stream = stream::iter([first].into_iter().filter(|first| !first.is_empty())).chain(stream::once(async move {
+        if let Some(po) = order {
+            portal.faults.pass(&po, Point::File).await;
+        }
+        second
+    }));
+    let mut answer = Body::from_stream(stream.map(Ok::<_, Infallible>)).into_response();
+    if let Some(value) = file.naming.disposition(&file.name).and_then(|text| HeaderValue::from_bytes(&text).ok()) {
+        answer.headers_mut().insert(CONTENT_DISPOSITION, value);
+    }
+    let answer = with(with(answer, CONTENT_TYPE, file.kind.media_type()), CONTENT_LENGTH, &length);
+    with(with(answer, CACHE_CONTROL, "no-store"), ACCEPT_RANGES, "none")
+}
+
+fn decoyed(decoy: &Decoy, token: &str) -> Response {
+    let download = |kind: FileKind, name: &str| {
+        let bytes = files::bytes(kind, 5_000, name, Dice::new(0, 0));
+        let named = Naming::Plain.disposition(name).unwrap_or_default();
+        let answer = with(bytes.into_response(), CONTENT_TYPE, kind.media_type());
+        with(answer, CONTENT_DISPOSITION, &String::from_utf8_lossy(&named))
+    };
+    match decoy {
+        Decoy::HelpGuide => download(FileKind::Pdf, "Help guide.pdf"),
+        Decoy::Terms => download(FileKind::Pdf, "Terms.pdf"),
+        Decoy::Export(digits) => download(FileKind::Csv, &format!("order {digits}.csv")),
+        Decoy::PrintView => page(StatusCode::OK, pages::print_view(token)),
+    }
+}
+
+fn asset(portal: &Portal, name: &str) -> Response {
+    let Some(asset) = portal.assets.get(name) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let kept = if asset.is_kept { "public, max-age=31536000, immutable" } else { "no-store" };
+    with(with(asset.bytes.clone().into_response(), CONTENT_TYPE, asset.media_type), CACHE_CONTROL, kept)
+}
+
+/// Puts the login page before someone who asked for something else.
+fn to_login(portal: &Portal, asked: &Asked, how: LoginAnswer) -> Response {
+    portal.count(|counts| counts.login_pages += 1);
+    // a file or a script's request is no place to come back to
+    let wanted = match asked.wanted {
+        Wanted::Home | Wanted::Order(_) | Wanted::Requisition(_) => asked.path.as_str(),
+        _ => "",
+    };
+    match how {
+        LoginAnswer::Page => login_page(portal, asked, wanted, None),
+        LoginAnswer::Redirect => {
+            let (cookie, _) = portal.logins.visit(asked.cookie(), wanted);
+            with_cookie(redirect("/sessions/new"), &cookie)
+        }
+    }
+}
+
+fn login_page(portal: &Portal, asked: &Asked, wanted: &str, complaint: Option<&str>) -> Response {
+    let (cookie, form_token) = portal.logins.visit(asked.cookie(), wanted);
+    with_cookie(page(StatusCode::OK, pages::login(&form_token, complaint)), &cookie)
+}
+
+fn login(portal: &Portal, asked: &Asked) -> Response {
+    let field = |name: &str| {
+        form_urlencoded::parse(&asked.form).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    };
+    let (token, username, password) = (field("authenticity_token"), field("user[login]"), field("user[password]"));
+    let (token, username, password) =
+        (token.unwrap_or_default(), username.unwrap_or_default(), password.unwrap_or_default());
+    let complaint = match portal.logins.enter(asked.cookie(), &token, &username, &password) {
+        Entry::In { cookie, wanted } => {
+            portal.count(|counts| counts.logins_accepted += 1);
+            let to = if wanted.is_empty() { "/order_headers" } else { &wanted };
+            return with_cookie(redirect(to), &cookie);
+        }
+        Entry::Forged => return forged(),
+        Entry::Refused => "Invalid user name or password.",
+        Entry::Locked => "Your account is locked. Ask your administrator.",
+    };
+    portal.count(|counts| counts.logins_refused += 1);
+    login_page(portal, asked, "", Some(complaint))
+}
+
+fn forged() -> Response {
+    page(StatusCode::UNPROCESSABLE_ENTITY, pages::short("The change you wanted was rejected"))
+}
+
+/// How the half of an answer ends.
+#[derive(Clone, Copy)]
+enum HalfEnds {
+    Cut,
+    Never,
+}
+
+/// The first half of an answer, under the length of the whole.
+async fn half(whole: Response, end: HalfEnds) -> Response {
+    let (mut parts, bytes) = apart(whole).await;
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    let first = stream::once(async move { Ok::<_, std::io::Error>(bytes.slice(..bytes.len() / 2)) });
+    let body = match end {
+        HalfEnds::Never => Body::from_stream(first.chain(stream::pending())),
+        HalfEnds::Cut => {
+            // without the pause the error would come before the first half was sent, and take it along
+            Body::from_stream(first.chain(stream::once(async {
+                tokio::task::yield_now().await;
+                Err(std::io::Error::other("cut by a fault"))
+            })))
+        }
+    };
+    Response::from_parts(parts, body)
+}
+
+async fn apart(answer: Response) -> (axum::http::response::Parts, Bytes) {
+    let (parts, body) = answer.into_parts();
+    (parts, to_bytes(body, usize::MAX).await.unwrap_or_default())
+}
+
+fn page(status: StatusCode, html: String) -> Response {
+    let answer = (status, html).into_response();
+    with(with(answer, CONTENT_TYPE, HTML), CACHE_CONTROL, "no-store")
+}
+
+fn redirect(to: &str) -> Response {
+    with(StatusCode::FOUND.into_response(), LOCATION, to)
+}
+
+fn with_cookie(answer: Response, cookie: &str) -> Response {
+    with(answer, SET_COOKIE, &format!("{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Lax"))
+}
+
+/// The same answer with a header; one that cannot be sent is left out.
+fn with(mut answer: Response, name: HeaderName, value: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+        answer.headers_mut().insert(name, value);
+    }
+    answer
+}
+
+fn cookie(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(COOKIES).iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value.to_owned())
+}
+
+fn http_date(date: std::time::SystemTime) -> String {
+    jiff::Timestamp::try_from(date)
+        .ok()
+        .and_then(|at| jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok())
+        .unwrap_or_default()
+}

@@ -1,0 +1,228 @@
+//! Compares what a run left on the disk with what the portal has.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::orders::hex;
+use super::portal::{DemoPortal, Expected};
+use crate::model::{OrderStatus, Outcome, PoNumber};
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Mismatch {
+    /// The run says nothing about an order.
+    #[error("{po}: no outcome")]
+    NoOutcome {
+        /// The order.
+        po: PoNumber,
+    },
+    /// The run has an outcome for something that the portal does not have.
+    #[error("{po}: an outcome for an order that nobody asked for")]
+    Unknown {
+        /// The order.
+        po: PoNumber,
+    },
+    /// The run has more than one outcome for an order.
+    #[error("{po}: more than one outcome")]
+    Twice {
+        /// The order.
+        po: PoNumber,
+    },
+    /// It ended in another way.
+    #[error("{po}: ended as {found} instead of {expected}{}", .why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default())]
+    Status {
+        /// The order.
+        po: PoNumber,
+        /// How it should have ended.
+        expected: OrderStatus,
+        /// How it ended.
+        found: OrderStatus,
+        /// What the run says about it.
+        why: Option<String>,
+    },
+    /// Another supplier than the page shows.
+    #[error("{po}: supplier {found:?} instead of {expected:?}")]
+    Supplier {
+        /// The order.
+        po: PoNumber,
+        /// As the page shows it.
+        expected: Option<String>,
+        /// As the run says.
+        found: Option<String>,
+    },
+    /// Files were expected and there is no folder of that order and status.
+    #[error("{po}: no folder {po}_{status} under the output folder")]
+    NoFolder {
+        /// The order.
+        po: PoNumber,
+        /// The status that its name should end in.
+        status: OrderStatus,
+    },
+    /// A folder of the order that should not be there: a second one, or one left in work.
+    #[error("{po}: a folder too many: {}", .folder.display())]
+    ExtraFolder {
+        /// The order.
+        po: PoNumber,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file that is not there, or not with these bytes.
+    #[error("{po}: {name:?} ({size} bytes, {sha256}) is not in its folder")]
+    MissingFile {
+        /// The order.
+        po: PoNumber,
+        /// The file, as the portal names it.
+        name: String,
+        /// Its size.
+        size: u64,
+        /// Its SHA-256.
+        sha256: String,
+    },
+    /// A file that the portal does not list, or not so often.
+    #[error("{po}: a file too many: {}", .path.display())]
+    ExtraFile {
+        /// The order.
+        po: PoNumber,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The disk does not tell.
+    #[error("{} cannot be read: {why}", .path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+}
+
+/// What is wrong with a run that asked for every order of `portal` and wrote to `out`; empty when every status is as
+/// expected, every expected file lies in its order's folder with the right bytes (read from the disk now, whatever the
+/// outcomes say), and no order's folder holds more.
+#[must_use]
+pub fn check(portal: &DemoPortal, out: &Path, orders: &[(PoNumber, Outcome)]) -> Vec<Mismatch> {
+    let mut found = Vec::new();
+    let mut outcomes: HashMap<&PoNumber, &(PoNumber, Outcome)> = HashMap::new();
+    for pair in orders {
+        if outcomes.insert(&pair.0, pair).is_some() {
+            found.push(Mismatch::Twice { po: pair.0.clone() });
+        }
+    }
+    let mut folders = BTreeMap::new();
+    if let Err(why) = order_folders(out, &mut folders)
+        && why.1.kind() != io::ErrorKind::NotFound
+    {
+        found.push(Mismatch::Unreadable { path: why.0, why: why.1.to_string() });
+    }
+    for po in portal.orders() {
+        let Some(expected) = portal.expected(&po) else { continue };
+        match outcomes.remove(&po) {
+            // as the caller spells it, since folders are named so
+            Some((po, outcome)) => {
+                compare_outcome(po, &expected, outcome, &mut found);
+                compare_files(po, &expected, folders.remove(po.digits()).unwrap_or_default(), &mut found);
+            }
+            None => found.push(Mismatch::NoOutcome { po }),
+        }
+    }
+    found.extend(outcomes.into_keys().map(|po| Mismatch::Unknown { po: po.clone() }));
+    found
+}
+
+fn compare_outcome(po: &PoNumber, expected: &Expected, outcome: &Outcome, found: &mut Vec<Mismatch>) {
+    if outcome.status() != expected.status {
+        found.push(Mismatch::Status {
+            po: po.clone(),
+            expected: expected.status,
+            found: outcome.status(),
+            why: outcome.failure().map(ToString::to_string),
+        });
+    }
+    if let Some(receipt) = outcome.receipt()
+        && receipt.supplier != expected.supplier
+    {
+        found.push(Mismatch::Supplier {
+            po: po.clone(),
+            expected: expected.supplier.clone(),
+            found: receipt.supplier.clone(),
+        });
+    }
+}
+
+fn compare_files(po: &PoNumber, expected: &Expected, folders: Vec<PathBuf>, found: &mut Vec<Mismatch>) {
+    let name = format!("{po}_{}", expected.status);
+    let (mut right, wrong): (Vec<_>, Vec<_>) =
+        folders.into_iter().partition(|folder| folder.file_name().is_some_and(|found| *found == *name));
+    let extra = right.split_off(right.len().min(1)).into_iter().chain(wrong);
+    found.extend(extra.map(|folder| Mismatch::ExtraFolder { po: po.clone(), folder }));
+    let Some(folder) = right.pop() else {
+        if !expected.files.is_empty() {
+            found.push(Mismatch::NoFolder { po: po.clone(), status: expected.status });
+        }
+        return;
+    };
+    let mut there = match digests(&folder) {
+        Ok(there) => there,
+        Err((path, why)) => {
+            found.push(Mismatch::Unreadable { path, why: why.to_string() });
+            return;
+        }
+    };
+    for file in &expected.files {
+        match there.iter().position(|(_, sha256)| *sha256 == file.sha256) {
+            Some(at) => {
+                there.swap_remove(at);
+            }
+            None => found.push(Mismatch::MissingFile {
+                po: po.clone(),
+                name: file.name.clone(),
+                size: file.size,
+                sha256: file.sha256.clone(),
+            }),
+        }
+    }
+    found.extend(there.into_iter().map(|(path, _)| Mismatch::ExtraFile { po: po.clone(), path }));
+}
+
+type Trouble = (PathBuf, io::Error);
+
+/// Every folder below `at` that is named after an order, by the order's digits. What begins with a dot is the program's
+/// own and not looked into.
+fn order_folders(at: &Path, into: &mut BTreeMap<String, Vec<PathBuf>>) -> Result<(), Trouble> {
+    for entry in entries(at)? {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        match name.split_once('_').and_then(|(number, _)| number.parse::<PoNumber>().ok()) {
+            Some(po) => into.entry(po.digits().to_owned()).or_default().push(entry.path()),
+            None => order_folders(&entry.path(), into)?,
+        }
+    }
+    Ok(())
+}
+
+/// Every file below `folder` with its SHA-256.
+fn digests(folder: &Path) -> Result<Vec<(PathBuf, String)>, Trouble> {
+    let mut all = Vec::new();
+    for entry in entries(folder)? {
+        let path = entry.path();
+        if path.is_dir() {
+            all.extend(digests(&path)?);
+        } else {
+            let bytes = fs::read(&path).map_err(|why| (path.clone(), why))?;
+            all.push((path, hex(&Sha256::digest(&bytes))));
+        }
+    }
+    Ok(all)
+}
+
+fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, Trouble> {
+    fs::read_dir(folder).and_then(Iterator::collect).map_err(|why| (folder.to_owned(), why))
+}

@@ -1,0 +1,288 @@
+//! What goes wrong, for which request, how often: switches that can be turned while the portal runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::model::PoNumber;
+
+/// One way to go wrong. A new one needs its arm in `answer::go_wrong`; the compiler asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PortalFault {
+    /// The login that asked is over: this and all its later requests meet the login page, until it logs in again.
+    LoginEnded(LoginAnswer),
+    /// The login page with status 200 where a page or a file was asked for; the login itself goes on.
+    LoginInstead,
+    /// A page of a shape that no recipe knows, with status 200.
+    WrongShape,
+    /// This HTTP status and a short page.
+    Status(u16),
+    /// 429 with `Retry-After`.
+    Throttled(RetryAfter),
+    /// The connection is reset before anything is sent.
+    Reset,
+    /// The length is announced, half of it is sent, the connection is closed.
+    Truncated,
+    /// The first half is sent and the connection stays open until the portal stops.
+    NeverFinishes,
+    /// A page whose script never ends: it blocks each later command to its tab. Files are served as they are.
+    BusyScript,
+    /// An error page in HTML under the name and type of the file that was asked for. Pages are served as they are.
+    WrongType,
+}
+
+/// How the login page is put before someone who is not logged in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoginAnswer {
+    /// By a redirect to it.
+    #[default]
+    Redirect,
+    /// At once, with status 200 under the address that was asked for.
+    Page,
+}
+
+/// The two forms of `Retry-After`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// As a number of seconds.
+    Seconds(u32),
+    /// As a date.
+    Date(SystemTime),
+}
+
+/// What kind of request a rule is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The page of an order.
+    OrderPage,
+    /// The page of a requisition.
+    RequisitionPage,
+    /// The bytes of an attachment, behind a link or a one-time address.
+    File,
+    /// The one-time address that a button asks for.
+    Ticket,
+    /// The login form, shown or sent.
+    Login,
+    /// Every request, sub-resources of pages excepted.
+    Anything,
+}
+
+/// One fault and when it strikes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultRule {
+    fault: PortalFault,
+    part: Part,
+    order: Option<PoNumber>,
+    times: Option<u32>,
+}
+
+impl FaultRule {
+    /// `fault` for every request of kind `part`, for all orders and until it is cleared.
+    #[must_use]
+    pub fn new(fault: PortalFault, part: Part) -> Self {
+        Self { fault, part, order: None, times: None }
+    }
+
+    /// Only for this order, its requisition and its files.
+    #[must_use]
+    pub fn for_order(mut self, po: &PoNumber) -> Self {
+        self.order = Some(po.clone());
+        self
+    }
+
+    /// Only the first `count` times.
+    #[must_use]
+    pub fn times(mut self, count: u32) -> Self {
+        self.times = Some(count);
+        self
+    }
+
+    fn is_for(&self, part: Part, order: Option<&PoNumber>) -> bool {
+        (self.part == Part::Anything || self.part == part)
+            && self.times != Some(0)
+            && self.order.as_ref().is_none_or(|wanted| order == Some(wanted))
+    }
+}
+
+/// The rules that a portal starts with, in the order in which they are looked at. Default: none.
+pub type Faults = Vec<FaultRule>;
+
+/// The switches of a running portal.
+#[derive(Debug)]
+pub struct FaultSwitches {
+    rules: Mutex<Faults>,
+    gates: watch::Sender<Gates>,
+}
+
+#[derive(Debug, Default)]
+struct Gates {
+    held: BTreeSet<(String, Point)>,
+    waiting: BTreeMap<String, usize>,
+}
+
+/// Where an order's requests can be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Point {
+    Page,
+    File,
+}
+
+impl FaultSwitches {
+    pub(super) fn new(rules: Faults) -> Self {
+        Self { rules: Mutex::new(rules), gates: watch::Sender::new(Gates::default()) }
+    }
+
+    /// Turns a fault on. Of several that fit a request the oldest strikes.
+    pub fn add(&self, rule: FaultRule) {
+        self.rules().push(rule);
+    }
+
+    /// Turns all faults off. What is held stays held.
+    pub fn clear(&self) {
+        self.rules().clear();
+    }
+
+    /// Answers to this order's page (and its requisition's) wait until [`FaultSwitches::release`].
+    pub fn hold(&self, po: &PoNumber) {
+        self.close(po, Point::Page);
+    }
+
+    /// This order's files stand still, half of their bytes sent, until [`FaultSwitches::release`].
+    pub fn hold_files(&self, po: &PoNumber) {
+        self.close(po, Point::File);
+    }
+
+    /// Lets go of everything that is held for this order.
+    pub fn release(&self, po: &PoNumber) {
+        self.gates.send_modify(|gates| gates.held.retain(|(digits, _)| digits != po.digits()));
+    }
+
+    /// Lets go of everything.
+    pub fn release_all(&self) {
+        self.gates.send_modify(|gates| gates.held.clear());
+    }
+
+    /// Returns once a request of this order stands before a closed gate: from then on its order is "in work" until it
+    /// is released. Has no deadline of its own.
+    pub async fn wait_until_held(&self, po: &PoNumber) {
+        let mut gates = self.gates.subscribe();
+        // the sender lives as long as `self`, so this ends by the condition alone
+        let _ = gates.wait_for(|gates| gates.waiting.contains_key(po.digits())).await;
+    }
+
+    /// Waits at a gate; at once through an open one.
+    pub(super) async fn pass(&self, po: &PoNumber, point: Point) {
+        let gate = (po.digits().to_owned(), point);
+        let mut gates = self.gates.subscribe();
+        if !gates.borrow().held.contains(&gate) {
+            return;
+        }
+        let _waiting = Waiting::new(&self.gates, po.digits());
+        let _ = gates.wait_for(|gates| !gates.held.contains(&gate)).await;
+    }
+
+    /// The fault that strikes a request, if one does; one of its times is used up.
+    pub(super) fn strike(&self, part: Part, order: Option<&PoNumber>) -> Option<PortalFault> {
+        let mut rules = self.rules();
+        let rule = rules.iter_mut().find(|rule| rule.is_for(part, order))?;
+        if let Some(times) = &mut rule.times {
+            *times -= 1;
+        }
+        Some(rule.fault.clone())
+    }
+
+    fn close(&self, po: &PoNumber, point: Point) {
+        self.gates.send_modify(|gates| {
+            gates.held.insert((po.digits().to_owned(), point));
+        });
+    }
+
+    fn rules(&self) -> MutexGuard<'_, Faults> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a request that waits, also when it goes away before it was let through.
+struct Waiting<'a> {
+    gates: &'a watch::Sender<Gates>,
+    digits: String,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(gates: &'a watch::Sender<Gates>, digits: &str) -> Self {
+        gates.send_modify(|gates| *gates.waiting.entry(digits.to_owned()).or_default() += 1);
+        Self { gates, digits: digits.to_owned() }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.gates.send_modify(|gates| {
+            if let Some(count) = gates.waiting.get_mut(&self.digits) {
+                *count -= 1;
+                if *count == 0 {
+                    gates.waiting.remove(&self.digits);
+                }
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn po(text: &str) -> PoNumber {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_rule_strikes_as_often_as_it_says_and_only_where_it_says() {
+        let switches = FaultSwitches::new(Vec::new());
+        switches.add(FaultRule::new(PortalFault::Reset, Part::File).for_order(&po("7")).times(2));
+        assert_eq!(switches.strike(Part::OrderPage, Some(&po("7"))), None);
+        assert_eq!(switches.strike(Part::File, Some(&po("8"))), None);
+        assert_eq!(switches.strike(Part::File, None), None);
+        assert_eq!(switches.strike(Part::File, Some(&po("PO7"))), Some(PortalFault::Reset));
+        assert_eq!(switches.strike(Part::File, Some(&po("7"))), Some(PortalFault::Reset));
+        assert_eq!(switches.strike(Part::File, Some(&po("7"))), None);
+    }
+
+    #[test]
+    fn clearing_ends_a_lasting_fault() {
+        let switches = FaultSwitches::new(vec![FaultRule::new(PortalFault::Status(500), Part::Anything)]);
+        assert!(switches.strike(Part::Login, None).is_some());
+        assert!(switches.strike(Part::Login, None).is_some());
+        switches.clear();
+        assert!(switches.strike(Part::Login, None).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_held_order_waits_and_others_pass() {
+        let switches = FaultSwitches::new(Vec::new());
+        switches.hold(&po("7"));
+        switches.pass(&po("8"), Point::Page).await;
+        switches.pass(&po("7"), Point::File).await;
+        let seven = po("7");
+        tokio::join!(switches.pass(&seven, Point::Page), async {
+            switches.wait_until_held(&seven).await;
+            switches.release(&seven);
+        });
+    }
+
+    #[tokio::test]
+    async fn a_request_that_gave_up_no_longer_counts_as_waiting() {
+        let switches = FaultSwitches::new(Vec::new());
+        switches.hold(&po("7"));
+        let seven = po("7");
+        tokio::select! {
+            () = switches.pass(&seven, Point::Page) => unreachable!("nobody let it through"),
+            () = switches.wait_until_held(&seven) => {}
+        }
+        assert!(switches.gates.borrow().waiting.is_empty());
+    }
+}

@@ -1,0 +1,49 @@
+// What an order page does after it was parsed: it listens for events for ever, and it brings the buttons late.
+(() => {
+  'use strict';
+  const meta = document.querySelector('meta[name="csrf-token"]');
+  if (!meta) return; // the login page has nothing to do
+  new EventSource('/events');
+
+  const late = document.getElementById('late-attachments');
+  if (!late) return;
+  const { appear, replace, files } = JSON.parse(late.textContent);
+
+  const complain = (text) => {
+    const box = document.createElement('div');
+    box.className = 'flash_notice';
+    box.textContent = text;
+    document.querySelector('main').prepend(box);
+  };
+
+  // there is no address in the page: it is asked for at the click, and good for one time
+  const fetchFile = async (file) => {
+    const answer = await fetch('/attachments/tickets/' + file.id, {
+      method: 'POST',
+      headers: { 'X-CSRF-Token': meta.content, Accept: 'application/json' },
+    });
+    if (!answer.ok || answer.redirected) throw new Error('no address');
+    const { url } = await answer.json();
+    location.assign(url);
+  };
+
+  const show = () => {
+    for (const old of document.querySelectorAll('.commentAttachments span[role="button"]')) old.remove();
+    for (const file of files) {
+      const button = document.createElement('span');
+      button.setAttribute('role', 'button');
+      button.tabIndex = 0;
+      button.setAttribute('aria-label', file.name + ' file attachment');
+      if (file.title) button.title = file.name;
+      button.textContent = file.name;
+      button.addEventListener('click', () =>
+        fetchFile(file).catch(() => complain('The attachment could not be downloaded.')));
+      document.querySelector('[data-area="' + file.area + '"]').append(button);
+    }
+  };
+
+  addEventListener('load', () => setTimeout(() => {
+    show();
+    if (replace !== null) setTimeout(show, replace);
+  }, appear));
+})();

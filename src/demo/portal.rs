@@ -1,0 +1,294 @@
+//! Start, stop and the view from outside.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::answer::answer;
+use super::assets::Assets;
+use super::faults::{FaultSwitches, Faults, LoginAnswer};
+use super::files::Dice;
+use super::line::{Line, Lines};
+use super::logins::Logins;
+use super::orders::{Catalogue, DemoOrder};
+use super::pages::Late;
+use crate::model::{FileOrigin, OrderStatus, PoNumber};
+
+/// Connections are cut at once when the portal stops; this is for their tasks to notice.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What a portal is to be like.
+#[derive(Clone, Debug)]
+pub struct DemoConfig {
+    /// How many orders can be asked for, missing ones included; default 25, at least 1 (0 counts as 1).
+    pub orders: usize,
+    /// What the orders and the bytes of their files follow from; default 1.
+    pub seed: u64,
+    /// What goes wrong from the start; default nothing.
+    pub faults: Faults,
+    /// How late the buttons come.
+    pub pace: Pace,
+}
+
+impl Default for DemoConfig {
+    fn default() -> Self {
+        Self { orders: 25, seed: 1, faults: Faults::new(), pace: Pace::default() }
+    }
+}
+
+/// How late the attachment buttons of a page come. Each page has its own times between the two ends, from the seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// From the page's load to the buttons; default 100 ms to 1 s.
+    pub appear: (Duration, Duration),
+    /// From there until they are replaced by others that look the same; never if `None`. Default 150 to 400 ms.
+    pub replace: Option<(Duration, Duration)>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let ms = Duration::from_millis;
+        Self { appear: (ms(100), ms(1_000)), replace: Some((ms(150), ms(400))) }
+    }
+}
+
+impl Pace {
+    /// Buttons come with the load and stay.
+    #[must_use]
+    pub fn prompt() -> Self {
+        Self { appear: (Duration::ZERO, Duration::ZERO), replace: None }
+    }
+
+    pub(super) fn of(self, order: &DemoOrder) -> Late {
+        let mut dice = Dice::new(order.looks, 1);
+        let mut between = |(low, high): (Duration, Duration)| {
+            let (low, high) = (low.as_millis() as u64, high.as_millis() as u64);
+            u128::from(dice.between(low, high + 1))
+        };
+        Late { appear: between(self.appear), replace: self.replace.map(between) }
+    }
+}
+
+/// What an honest run brings for one order, by the default rule for requisitions ("when the order lists none").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// How it ends.
+    pub status: OrderStatus,
+    /// The supplier as the page shows it; none where it shows none.
+    pub supplier: Option<String>,
+    /// Its files, each once.
+    pub files: Vec<ExpectedFile>,
+}
+
+/// One file of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedFile {
+    /// As the portal names it; two files can have the same name.
+    pub name: String,
+    /// Its bytes.
+    pub size: u64,
+    /// SHA-256 of its bytes, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Which page lists it.
+    pub source: FileOrigin,
+}
+
+/// What has been asked of a portal so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortalCounts {
+    /// Requests of every kind.
+    pub requests: u64,
+    /// Logins that were let in.
+    pub logins_accepted: u64,
+    /// Login forms with a wrong user name or password, or for a locked account.
+    pub logins_refused: u64,
+    /// Login pages put before someone who asked for something else.
+    pub login_pages: u64,
+    /// Order pages, of whatever kind.
+    pub order_pages: u64,
+    /// Requisition pages.
+    pub requisition_pages: u64,
+    /// Files of attachments.
+    pub files_served: u64,
+    /// One-time addresses given out.
+    pub tickets_issued: u64,
+    /// Downloads and pages behind links that are no attachments.
+    pub decoys_served: u64,
+    /// Faults that struck.
+    pub faults_struck: u64,
+}
+
+/// What every request of one portal shares.
+#[derive(Debug)]
+pub(super) struct Portal {
+    pub(super) catalogue: Catalogue,
+    pub(super) assets: Assets,
+    pub(super) logins: Logins,
+    pub(super) faults: FaultSwitches,
+    pub(super) pace: Pace,
+    pub(super) stop: CancellationToken,
+    tally: Mutex<Tally>,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    counts: PortalCounts,
+    asked: Vec<PoNumber>,
+    login_answer: LoginAnswer,
+}
+
+impl Portal {
+    /// Counts something.
+    pub(super) fn count(&self, one_more: impl FnOnce(&mut PortalCounts)) {
+        one_more(&mut self.tally().counts);
+    }
+
+    /// Notes that an order page was asked for.
+    pub(super) fn note(&self, po: &PoNumber) {
+        self.tally().asked.push(po.clone());
+    }
+
+    pub(super) fn login_answer(&self) -> LoginAnswer {
+        self.tally().login_answer
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running portal on loopback. Dropping it stops it too, without waiting.
+#[derive(Debug)]
+pub struct DemoPortal {
+    portal: Arc<Portal>,
+    base_url: Url,
+    server: JoinHandle<io::Result<()>>,
+}
+
+impl DemoPortal {
+    /// Starts a portal on a free port of 127.0.0.1. Must be called within a tokio runtime, which it serves from.
+    ///
+    /// # Errors
+    /// When no port of the loopback address can be listened on.
+    pub async fn start(config: DemoConfig) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address: SocketAddr = listener.local_addr()?;
+        let base_url = Url::parse(&format!("http://{address}/")).map_err(io::Error::other)?;
+        let stop = CancellationToken::new();
+        let portal = Arc::new(Portal {
+            catalogue: Catalogue::new(config.orders, config.seed),
+            assets: Assets::new(config.seed),
+            logins: Logins::new("demo"),
+            faults: FaultSwitches::new(config.faults),
+            pace: config.pace,
+            stop: stop.clone(),
+            tally: Mutex::default(),
+        });
+        let app = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&portal))
+            .into_make_service_with_connect_info::<Line>();
+        let lines = Lines::new(listener, stop.clone());
+        let server =
+            tokio::spawn(async move { axum::serve(lines, app).with_graceful_shutdown(stop.cancelled_owned()).await });
+        Ok(Self { portal, base_url, server })
+    }
+
+    /// Where it is, with a `/` at the end.
+    #[must_use]
+    pub fn base_url(&self) -> Url {
+        self.base_url.clone()
+    }
+
+    /// The user that it knows.
+    #[must_use]
+    pub fn username(&self) -> &str {
+        self.portal.logins.username()
+    }
+
+    /// That user's password, another one at each start.
+    #[must_use]
+    pub fn password(&self) -> SecretString {
+        self.portal.logins.password().clone()
+    }
+
+    /// Every number to ask for, those of missing and forbidden orders included. The first one is a plain order.
+    #[must_use]
+    pub fn orders(&self) -> Vec<PoNumber> {
+        self.portal.catalogue.orders().iter().map(|order| order.po.clone()).collect()
+    }
+
+    /// What an honest run brings for this order; none for numbers that are not among [`DemoPortal::orders`]. The bytes
+    /// of its files are made for it, so it is not for tight loops.
+    #[must_use]
+    pub fn expected(&self, po: &PoNumber) -> Option<Expected> {
+        let order = self.portal.catalogue.order(po.digits())?;
+        let files = order.wanted().map(|(file, source)| {
+            let (sha256, size) = file.digest();
+            ExpectedFile { name: file.name.clone(), size, sha256, source }
+        });
+        Some(Expected { status: order.status(), supplier: order.supplier.map(str::to_owned), files: files.collect() })
+    }
+
+    /// What has been asked so far.
+    #[must_use]
+    pub fn counts(&self) -> PortalCounts {
+        self.portal.tally().counts
+    }
+
+    /// The order pages that were asked for, oldest first, with repetitions.
+    #[must_use]
+    pub fn asked(&self) -> Vec<PoNumber> {
+        self.portal.tally().asked.clone()
+    }
+
+    /// The switches for what goes wrong.
+    #[must_use]
+    pub fn faults(&self) -> &FaultSwitches {
+        &self.portal.faults
+    }
+
+    /// Ends every login: whoever asks next meets the login page.
+    pub fn end_logins(&self) {
+        self.portal.logins.end_all();
+    }
+
+    /// How many logins are open.
+    #[must_use]
+    pub fn login_count(&self) -> usize {
+        self.portal.logins.open_count()
+    }
+
+    /// Whether a login ends the older ones, as on some portals; it does not unless told.
+    pub fn set_single_login(&self, is_single: bool) {
+        self.portal.logins.set_single(is_single);
+    }
+
+    /// How those who are not logged in are sent to the login page; by a redirect unless told.
+    pub fn set_login_answer(&self, answer: LoginAnswer) {
+        self.portal.tally().login_answer = answer;
+    }
+
+    /// Closes the listener and every connection, whatever is under way on them, and returns when that is done (after
+    /// five seconds at the latest). When it is cancelled the portal stops all the same.
+    pub async fn stop(mut self) {
+        self.portal.stop.cancel();
+        if tokio::time::timeout(CLOSE_DEADLINE, &mut self.server).await.is_err() {
+            tracing::warn!("the demo portal's connections did not close in time and were left to the runtime");
+        }
+    }
+}
+
+impl Drop for DemoPortal {
+    fn drop(&mut self) {
+        self.portal.stop.cancel();
+    }
+}

@@ -1,0 +1,122 @@
+//! What an address asks for, and on which order's behalf.
+
+use super::faults::Part;
+use super::logins::Logins;
+use super::orders::Catalogue;
+use crate::model::PoNumber;
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The login form.
+    LoginForm,
+    /// The login form, filled in.
+    LoginSent,
+    /// An end to the login.
+    Logout,
+    /// The list of orders.
+    Home,
+    /// An order page, by its digits.
+    Order(String),
+    /// A requisition page, by its id.
+    Requisition(String),
+    /// A file behind a link.
+    File(u64),
+    /// A one-time address for a file behind a button.
+    Ticket(u64),
+    /// The file behind a one-time address.
+    OneTime(String),
+    /// A sub-resource.
+    Asset(String),
+    /// The connection that stays open for ever.
+    Events,
+    /// What looks like a download and is no attachment.
+    Decoy(Decoy),
+    /// Something that the portal does not have.
+    Nothing,
+}
+
+/// The links that look like downloads and are none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decoy {
+    HelpGuide,
+    PrintView,
+    Export(String),
+    Terms,
+}
+
+impl Wanted {
+    pub(super) fn read(is_post: bool, path: &str) -> Self {
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        match (is_post, parts.as_slice()) {
+            (false, ["sessions", "new"]) => Self::LoginForm,
+            (true, ["sessions"]) => Self::LoginSent,
+            (false, ["sessions", "destroy"]) => Self::Logout,
+            (false, [] | ["order_headers"]) => Self::Home,
+            (false, ["order_headers", digits]) => Self::Order((*digits).to_owned()),
+            (false, ["order_headers", _, "print_view"]) => Self::Decoy(Decoy::PrintView),
+            (false, ["order_headers", digits, "export.csv"]) => Self::Decoy(Decoy::Export((*digits).to_owned())),
+            (false, ["requisition_headers", id]) => Self::Requisition((*id).to_owned()),
+            (false, ["attachments", "attachment_file", "once", ticket]) => Self::OneTime((*ticket).to_owned()),
+            (false, ["attachments", "attachment_file", id] | ["attachments", "attachment_file", id, _]) => {
+                id.parse().map_or(Self::Nothing, Self::File)
+            }
+            (true, ["attachments", "tickets", id]) => id.parse().map_or(Self::Nothing, Self::Ticket),
+            (false, ["assets", name]) => Self::Asset((*name).to_owned()),
+            (false, ["events"]) => Self::Events,
+            (false, ["help", "download", _]) => Self::Decoy(Decoy::HelpGuide),
+            (false, ["terms", "download"]) => Self::Decoy(Decoy::Terms),
+            _ => Self::Nothing,
+        }
+    }
+
+    /// Which faults can strike it; none for sub-resources.
+    pub(super) fn part(&self) -> Option<Part> {
+        match self {
+            Self::LoginForm | Self::LoginSent => Some(Part::Login),
+            Self::Order(_) => Some(Part::OrderPage),
+            Self::Requisition(_) => Some(Part::RequisitionPage),
+            Self::File(_) | Self::OneTime(_) => Some(Part::File),
+            Self::Ticket(_) => Some(Part::Ticket),
+            Self::Logout | Self::Home | Self::Decoy(_) | Self::Nothing => Some(Part::Anything),
+            Self::Asset(_) | Self::Events => None,
+        }
+    }
+
+    /// The order behind it.
+    pub(super) fn order(&self, catalogue: &Catalogue, logins: &Logins) -> Option<PoNumber> {
+        let order = match self {
+            // also numbers that the portal does not have can be held and struck
+            Self::Order(digits) => return digits.parse().ok(),
+            Self::Requisition(id) => catalogue.requisition(id)?.0,
+            Self::File(id) | Self::Ticket(id) => catalogue.file(*id)?.0,
+            Self::OneTime(ticket) => catalogue.file(logins.ticket(ticket)?)?.0,
+            _ => return None,
+        };
+        Some(order.po.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_every_shape_are_understood() {
+        for (path, wanted) in [
+            ("/", Wanted::Home),
+            ("/order_headers/15262984", Wanted::Order("15262984".to_owned())),
+            ("/requisition_headers/77", Wanted::Requisition("77".to_owned())),
+            ("/attachments/attachment_file/5", Wanted::File(5)),
+            ("/attachments/attachment_file/5/Scan%200001.pdf", Wanted::File(5)),
+            ("/attachments/attachment_file/once/ab", Wanted::OneTime("ab".to_owned())),
+            ("/attachments/attachment_file/x", Wanted::Nothing),
+            ("/order_headers/1/export.csv", Wanted::Decoy(Decoy::Export("1".to_owned()))),
+            ("/nothing/of/that/kind", Wanted::Nothing),
+        ] {
+            assert_eq!(Wanted::read(false, path), wanted, "{path}");
+        }
+        assert_eq!(Wanted::read(true, "/sessions"), Wanted::LoginSent);
+        assert_eq!(Wanted::read(true, "/attachments/tickets/9"), Wanted::Ticket(9));
+    }
+}
