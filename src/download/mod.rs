@@ -14,5 +14,6 @@ pub use arrival::{Arrived, await_arrival};
 pub use error::DownloadError;
 pub use folder::{OrderFolder, conclude};
 pub use landing::Landing;
+pub(crate) use naming::percent_decoded;
 pub use naming::{choose_names, extension, safe_folder, safe_name};
 pub use verify::{Verified, verify};
