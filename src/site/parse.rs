@@ -178,7 +178,7 @@ mod tests {
             (
                 "form = \"form[action*='/sessions']\"",
                 "form = \"form[action*='/sessions'\"",
-                &["line 21", "form", "bracket"],
+                &["line 17", "form", "bracket"],
             ),
             ("/order_headers/{digits}\"", "/order_headers/\"", &["line 8", "address.order", "{digits}"]),
             ("name = [\"title\", \"aria-label\"]", "name = [\"titel\"]", &["line", "titel"]),

@@ -265,10 +265,7 @@ impl<'a> Walk<'a> {
 
     fn check_cancelled(&self) -> Result<(), Failure> {
         if self.attempt.cancel.is_cancelled() {
-            return Err(AttemptError::new(
-                FailureKind::Interrupted,
-                "the run was stopped before the order was finished",
-            ));
+            return Err(Failure::new(FailureKind::Interrupted, "the run was stopped before the order was finished"));
         }
         Ok(())
     }
