@@ -1,1 +1,19 @@
-//! stub
+//! Files: where they land, when they have really arrived, whether they are what they claim to be, and how they get
+//! their place. A file in an order's folder is always whole and verified; repeating a step places nothing twice.
+
+mod arrival;
+mod error;
+mod folder;
+mod landing;
+mod naming;
+mod place;
+mod signature;
+mod verify;
+
+pub use arrival::{Arrived, await_arrival};
+pub use error::DownloadError;
+pub use folder::{OrderFolder, conclude};
+pub use landing::Landing;
+pub(crate) use naming::percent_decoded;
+pub use naming::{choose_names, extension, safe_folder, safe_name};
+pub use verify::{Verified, verify};

@@ -1,1 +1,22 @@
-//! stub
+//! The portal: what its pages mean ([`Recipe`], data), how one gets in, and the walk of one order. Meets the browser
+//! through [`crate::ports::Page`] alone.
+
+mod classify;
+mod coupa;
+mod fetch;
+mod login;
+mod parse;
+mod recipe;
+mod sight;
+mod trouble;
+mod walk;
+
+#[cfg(test)]
+mod double;
+
+pub use coupa::CoupaSite;
+pub use parse::{RecipeError, shipped_recipes};
+pub use recipe::{
+    Addresses, Attachments, ErrorPages, Exclusions, Listing, LoginForm, NameSource, OrderPage, Recipe, RequisitionPage,
+    Selector, Settle, Span,
+};

@@ -1,0 +1,120 @@
+//! When a browser has really finished a file.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::DownloadError;
+use crate::ports::{DownloadEvent, Page};
+
+/// How often the browser is asked for news. The driver has no way to call back: it must be asked. Each question costs
+/// some 2 ms of the driver, and most attachments take less than 100 ms.
+const ASK_EVERY: Duration = Duration::from_millis(40);
+
+/// A file that the browser has finished and whose bytes are all on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// The download's id.
+    pub id: String,
+    /// Where the file lies.
+    pub path: PathBuf,
+    /// Its address after all redirects; may hold a one-time token, so it is never shown.
+    pub url: String,
+    /// The name that the browser suggests; hostile.
+    pub suggested: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// What is known of the one download that is waited for.
+struct Underway {
+    id: String,
+    url: String,
+    suggested: String,
+    received: u64,
+    completed: Option<u64>,
+}
+
+/// Waits for the download that the click before this call sets off, landing in `folder`.
+///
+/// One download at a time: the first that begins is the one. A second one set off by the same click is stopped, or it
+/// would be taken for that of the next click. On every error the download is stopped and its partial file goes away
+/// with the landing folder.
+///
+/// # Errors
+/// `NotBegun` and `Standstill` after `patience`, `Cut` when the browser gives up, `WrongSize` when the disk holds
+/// another number of bytes than the browser reports, `Interrupted` when `cancel` is cancelled, `Session`.
+pub async fn await_arrival(
+    page: &mut dyn Page,
+    folder: &Path,
+    patience: Duration,
+    cancel: &CancellationToken,
+) -> Result<Arrived, DownloadError> {
+    let mut underway: Option<Underway> = None;
+    let mut last_news = Instant::now();
+    loop {
+        if cancel.is_cancelled() {
+            stop(page, underway.as_ref()).await?;
+            return Err(DownloadError::Interrupted);
+        }
+        for event in page.download_events().await? {
+            match (event, &mut underway) {
+                (DownloadEvent::Began { id, url, name }, None) => {
+                    underway = Some(Underway { id, url, suggested: name, received: 0, completed: None });
+                    last_news = Instant::now();
+                }
+                (DownloadEvent::Began { id, .. }, Some(ours)) if ours.id != id => page.cancel_download(&id).await?,
+                (DownloadEvent::Progress { id, received }, Some(ours)) if ours.id == id && received > ours.received => {
+                    ours.received = received;
+                    last_news = Instant::now();
+                }
+                (DownloadEvent::Completed { id, size }, Some(ours)) if ours.id == id => {
+                    ours.completed = Some(size);
+                    last_news = Instant::now();
+                }
+                (DownloadEvent::Canceled { id }, Some(ours)) if ours.id == id => return Err(DownloadError::Cut),
+                // news of a download that was stopped before
+                (
+                    DownloadEvent::Began { .. }
+                    | DownloadEvent::Progress { .. }
+                    | DownloadEvent::Completed { .. }
+                    | DownloadEvent::Canceled { .. },
+                    _,
+                ) => {}
+            }
+        }
+        if let Some(Underway { id, url, suggested, completed: Some(size), .. }) = &underway {
+            let path = folder.join(id);
+            // the event can be ahead of the rename that gives the file its name
+            let found = tokio::fs::metadata(&path).await.map(|found| found.len()).ok();
+            if found == Some(*size) {
+                return Ok(Arrived {
+                    id: id.clone(),
+                    path,
+                    url: url.clone(),
+                    suggested: suggested.clone(),
+                    size: *size,
+                });
+            }
+            if last_news.elapsed() >= patience {
+                return Err(DownloadError::WrongSize { expected: *size, found: found.unwrap_or_default() });
+            }
+        } else if last_news.elapsed() >= patience {
+            stop(page, underway.as_ref()).await?;
+            return Err(match underway {
+                Some(ours) => DownloadError::Standstill { received: ours.received, after: patience },
+                None => DownloadError::NotBegun { after: patience },
+            });
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+async fn stop(page: &mut dyn Page, underway: Option<&Underway>) -> Result<(), DownloadError> {
+    if let Some(Underway { id, completed: None, .. }) = underway {
+        page.cancel_download(id).await?;
+    }
+    Ok(())
+}

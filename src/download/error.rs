@@ -1,0 +1,102 @@
+//! All the ways a file can fail to get its place.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::model::FailureKind;
+use crate::ports::SessionError;
+
+/// A file could not be landed, verified or placed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DownloadError {
+    /// The click was made and no download followed.
+    #[error("no download began within {after:?} after the click")]
+    NotBegun {
+        /// How long was waited.
+        after: Duration,
+    },
+    /// It began and then stood still.
+    #[error("the download stood still for {after:?} after {received} bytes and was stopped")]
+    Standstill {
+        /// Bytes that had come in.
+        received: u64,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// It ended before it was whole.
+    #[error("the transfer was cut before the file was whole")]
+    Cut,
+    /// The browser says that it is complete, the disk says otherwise.
+    #[error("the browser reports {expected} bytes, {found} lie on the disk")]
+    WrongSize {
+        /// What the browser reports.
+        expected: u64,
+        /// What is there.
+        found: u64,
+    },
+    /// The bytes are not of the type that the name claims.
+    #[error("{name:?} claims to be {claimed} and is {found}")]
+    NotAsClaimed {
+        /// The name.
+        name: String,
+        /// The type that the name claims.
+        claimed: String,
+        /// What the bytes are.
+        found: String,
+    },
+    /// The bytes are the portal's login page.
+    #[error("the portal answered with its login page instead of the file: the login has ended")]
+    LoginPage,
+    /// The disk knows no file of that name.
+    #[error("{path} cannot be stored under this name: {source}", path = path.display())]
+    Unstorable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The disk stood in the way.
+    #[error("{path} cannot be written ({source}): free some space or choose another folder with --out", path = path.display())]
+    Disk {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The run was aborted.
+    #[error("the run was stopped")]
+    Interrupted,
+    /// The browser session failed.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
+impl DownloadError {
+    /// An error of the disk at `path`, told apart from a name that the disk cannot bear.
+    pub(crate) fn at(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput => Self::Unstorable { path, source },
+            _ => Self::Disk { path, source },
+        }
+    }
+
+    /// The class of failure that follows.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::NotBegun { .. } | Self::Standstill { .. } => FailureKind::DownloadStalled,
+            Self::Cut | Self::WrongSize { .. } | Self::NotAsClaimed { .. } | Self::Unstorable { .. } => {
+                FailureKind::DownloadCorrupt
+            }
+            Self::LoginPage => FailureKind::LoginRequired,
+            Self::Disk { .. } => FailureKind::DiskFull,
+            Self::Interrupted => FailureKind::Interrupted,
+            Self::Session(error) => error.kind(),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! How one verified file gets its place: by one atomic step, never over another file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::landing::rename_if_free;
+use super::naming::{safe_name, split_ending};
+use super::verify::digest_of;
+use super::{DownloadError, Verified};
+
+/// More files of one name than this in one order are a loop.
+const MAX_SAME_NAME: usize = 1000;
+
+/// The names in a folder, by how a system that ignores case sees them.
+struct Taken(BTreeMap<String, String>);
+
+impl Taken {
+    fn read(folder: &Path) -> std::io::Result<Self> {
+        let mut names = BTreeMap::new();
+        for entry in fs::read_dir(folder)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            names.insert(folded(&name), name);
+        }
+        Ok(Self(names))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(&folded(name)).map(String::as_str)
+    }
+}
+
+fn folded(name: &str) -> String {
+    // upper case first: it folds more letters (ß, ſ) than lower case alone
+    name.to_uppercase().to_lowercase()
+}
+
+/// `name`, `name (2)`, `name (3)`…, the number before the ending.
+fn numbered(name: &str) -> impl Iterator<Item = String> {
+    let (stem, ending) = split_ending(name);
+    (1..=MAX_SAME_NAME).map(move |number| match number {
+        1 => name.to_owned(),
+        _ => format!("{stem} ({number}){ending}"),
+    })
+}
+
+/// Moves the landed file into `folder`, which exists, and returns the name it has there. When a file of that name holds
+/// the same bytes already, that one stays and the landed one goes with its landing folder.
+pub(super) fn place_in(folder: &Path, file: &Verified) -> Result<String, DownloadError> {
+    let fail = |why| DownloadError::at(folder, why);
+    let taken = Taken::read(folder).map_err(fail)?;
+    for name in numbered(&safe_name(&file.name)) {
+        if let Some(there) = taken.get(&name) {
+            if holds(&folder.join(there), file) {
+                return Ok(there.to_owned());
+            }
+            continue;
+        }
+        let to = folder.join(&name);
+        if rename_if_free(&file.landed, &to).map_err(|why| DownloadError::at(&to, why))? {
+            return Ok(name);
+        }
+    }
+    let crowded = std::io::Error::new(std::io::ErrorKind::InvalidFilename, "a thousand files have this name already");
+    Err(DownloadError::at(&folder.join(safe_name(&file.name)), crowded))
+}
+
+fn holds(path: &Path, file: &Verified) -> bool {
+    let same_size = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == file.size);
+    same_size && digest_of(path).is_ok_and(|sha256| sha256 == file.sha256)
+}
+
+/// Moves everything in `from` to `to`, both existing, without replacing anything, and removes `from`. Returns the names
+/// that had to change. A file that is there already, byte for byte, is not kept twice.
+pub(super) fn merge(from: &Path, to: &Path) -> std::io::Result<BTreeMap<String, String>> {
+    let taken = Taken::read(to)?;
+    let mut changed = BTreeMap::new();
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if let Some(there) = taken.get(&name)
+            && is_same_file(&entry.path(), &to.join(there))
+        {
+            fs::remove_file(entry.path())?;
+            changed.insert(name, there.to_owned());
+            continue;
+        }
+        for free in numbered(&name).filter(|free| taken.get(free).is_none()) {
+            let target = to.join(&free);
+            let is_moved = if entry.file_type()?.is_dir() {
+                // a folder of somebody's: never replaces anything but an empty folder
+                !target.exists() && fs::rename(entry.path(), &target).is_ok()
+            } else {
+                rename_if_free(&entry.path(), &target)?
+            };
+            if is_moved {
+                if free != name {
+                    changed.insert(name.clone(), free);
+                }
+                break;
+            }
+        }
+    }
+    fs::remove_dir(from)?; // refuses when something could not be moved
+    Ok(changed)
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let size = |path| fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|found| found.len());
+    matches!((size(one), size(other)), (Some(a), Some(b)) if a == b)
+        && matches!((digest_of(one), digest_of(other)), (Ok(a), Ok(b)) if a == b)
+}

@@ -1,0 +1,172 @@
+//! Whether a landed file is whole and what it claims to be.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::landing::blocking;
+use super::naming::extension;
+use super::signature::{HEAD, check_claim, is_html, is_login_page};
+use super::{Arrived, DownloadError};
+
+/// A landed file that is whole and is what its name claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Where it landed.
+    pub landed: PathBuf,
+    /// The name it is to get, as the portal gave it.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of the bytes, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+/// Reads the file that arrived and checks it against the `names` that it may get, best first.
+///
+/// The first name whose extension the bytes agree with is taken. A web page is never accepted under a later name than
+/// the best one: browsers call an error page `download.html`, whatever was asked for.
+///
+/// A file of 0 bytes is accepted under any name: portals hold such files, and the browser has reported a complete
+/// transfer of 0 bytes by then, so nothing was cut off.
+///
+/// # Errors
+/// [`DownloadError::LoginPage`] for a web page with one of `login_markers`, whatever its name;
+/// [`DownloadError::NotAsClaimed`], [`DownloadError::WrongSize`], [`DownloadError::Disk`].
+pub async fn verify(
+    arrived: &Arrived,
+    names: Vec<String>,
+    login_markers: &[String],
+) -> Result<Verified, DownloadError> {
+    let (landed, expected, markers) = (arrived.path.clone(), arrived.size, login_markers.to_vec());
+    blocking(move || {
+        let (size, head, sha256) = read(&landed)?;
+        if size != expected {
+            return Err(DownloadError::WrongSize { expected, found: size });
+        }
+        let name =
+            if size == 0 { names.into_iter().next().unwrap_or_default() } else { judge(names, &head, &markers)? };
+        Ok(Verified { landed, name, size, sha256 })
+    })
+    .await
+}
+
+fn judge(names: Vec<String>, head: &[u8], login_markers: &[String]) -> Result<String, DownloadError> {
+    if is_login_page(head, login_markers) {
+        return Err(DownloadError::LoginPage);
+    }
+    let candidate_count = if is_html(head) { 1 } else { names.len() };
+    let mut first_refusal = None;
+    for name in names.into_iter().take(candidate_count) {
+        let claimed = extension(&name);
+        match check_claim(claimed.as_deref(), head) {
+            // a name that claims nothing is no way out for bytes that have just been caught
+            Ok(()) if claimed.is_some() || first_refusal.is_none() => return Ok(name),
+            Ok(()) => {}
+            Err(found) => {
+                let claimed = format!("a .{} file", claimed.unwrap_or_default());
+                first_refusal.get_or_insert(DownloadError::NotAsClaimed { name, claimed, found });
+            }
+        }
+    }
+    first_refusal.map_or_else(|| Ok("attachment".to_owned()), Err)
+}
+
+/// Size, beginning and digest of a file, which is on the disk for good afterwards.
+fn read(path: &Path) -> Result<(u64, Vec<u8>, String), DownloadError> {
+    let fail = |why| DownloadError::at(path, why);
+    // Windows syncs only what is open for writing
+    let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(fail)?;
+    let digested = digest(&mut file).map_err(fail)?;
+    file.sync_all().map_err(fail)?;
+    Ok(digested)
+}
+
+fn digest(file: &mut File) -> std::io::Result<(u64, Vec<u8>, String)> {
+    let mut hasher = Sha256::new();
+    let mut head = Vec::new();
+    let mut size = 0;
+    let mut buffer = vec![0; HEAD];
+    loop {
+        let count = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(why) if why.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(why) => return Err(why),
+        };
+        hasher.update(&buffer[..count]);
+        let wanted = HEAD - head.len();
+        head.extend_from_slice(&buffer[..count.min(wanted)]);
+        size += count as u64;
+    }
+    let sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((size, head, sha256))
+}
+
+/// SHA-256 of a file that lies in its place already.
+pub(super) fn digest_of(path: &Path) -> std::io::Result<String> {
+    digest(&mut File::open(path)?).map(|(_, _, sha256)| sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::FailureKind;
+
+    async fn verified(bytes: &[u8], names: &[&str]) -> Result<Verified, DownloadError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("id");
+        std::fs::write(&path, bytes).unwrap();
+        let arrived =
+            Arrived { id: "id".into(), path, url: String::new(), suggested: String::new(), size: bytes.len() as u64 };
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        verify(&arrived, names, &["user[login]".to_owned()]).await
+    }
+
+    const LOGIN: &[u8] = b"<!DOCTYPE html><html><form><input name=\"user[login]\"></form>";
+
+    #[tokio::test]
+    async fn a_login_page_is_never_a_file_whatever_it_is_called() {
+        for name in ["Invoice.pdf", "page.html", "page", "notes.txt", "a.dwg"] {
+            assert_eq!(verified(LOGIN, &[name]).await.unwrap_err().kind(), FailureKind::LoginRequired, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_quotes_a_login_page_is_a_file() {
+        verified(b"see <input name=\"user[login]\">", &["mail.txt"]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_error_page_is_no_way_round_the_label() {
+        let page = b"<html><h1>Something went wrong</h1>";
+        let error = verified(page, &["Invoice.pdf", "download.html"]).await.unwrap_err();
+        assert_eq!(error.kind(), FailureKind::DownloadCorrupt);
+        assert!(error.to_string().contains("Invoice.pdf"), "{error}");
+        verified(page, &["terms.html"]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_name_that_the_bytes_agree_with_is_taken() {
+        let mail = [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
+        assert_eq!(verified(&mail, &["Offer.pdf", "Offer.msg"]).await.unwrap().name, "Offer.msg");
+        assert!(verified(&mail, &["Offer.pdf", "Offer"]).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_empty_file_is_a_file() {
+        let file = verified(b"", &["Invoice.pdf"]).await.unwrap();
+        assert_eq!(file.size, 0);
+        assert_eq!(file.sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+
+    #[tokio::test]
+    async fn a_file_longer_than_one_buffer_is_read_to_its_end() {
+        let bytes = vec![b'a'; 1_000_000];
+        let file = verified(&bytes, &["a.txt"]).await.unwrap();
+        assert_eq!(file.size, 1_000_000);
+        assert_eq!(file.sha256, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+    }
+}

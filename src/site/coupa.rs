@@ -1,0 +1,61 @@
+//! The portal as the engine sees it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::login::Login;
+use super::parse::{RecipeError, load};
+use super::trouble;
+use super::walk::{Ground, Walk};
+use crate::config::{Deadlines, SiteConfig};
+use crate::download;
+use crate::model::{Outcome, PoTask, Receipt, WorkerId};
+use crate::ports::{Attempt, AttemptError, Fut, Session, Site};
+
+/// A portal of the shape that a [`super::Recipe`] describes. One for all workers: they share its login.
+#[derive(Debug)]
+pub struct CoupaSite {
+    ground: Arc<Ground>,
+    login: Login,
+}
+
+impl CoupaSite {
+    /// The portal of `config`, whose files go to `out`.
+    ///
+    /// # Errors
+    /// [`RecipeError`] when there is no base address or the recipe cannot be used.
+    pub fn new(config: &SiteConfig, out: &Path, deadlines: Deadlines) -> Result<Self, RecipeError> {
+        let ground = Arc::new(Ground {
+            recipe: load(&config.recipe)?,
+            base: config.base_url.clone().ok_or(RecipeError::NoAddress)?,
+            out: out.to_owned(),
+            deadlines,
+            requisition: config.requisition,
+        });
+        let login = Login::new(Arc::clone(&ground), config.credentials.clone());
+        Ok(Self { ground, login })
+    }
+}
+
+impl Site for CoupaSite {
+    fn enter<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session) -> Fut<'a, Result<(), AttemptError>> {
+        Box::pin(async move {
+            tracing::debug!(%worker, "asks to be let in");
+            self.login.enter(session.page()).await
+        })
+    }
+
+    fn collect<'a>(
+        &'a self,
+        session: &'a mut dyn Session,
+        attempt: &'a Attempt,
+    ) -> Fut<'a, Result<Receipt, AttemptError>> {
+        Box::pin(Walk::new(&self.ground, session.page(), attempt).collect())
+    }
+
+    fn conclude<'a>(&'a self, task: &'a PoTask, outcome: Outcome) -> Fut<'a, Result<Outcome, AttemptError>> {
+        Box::pin(
+            async move { download::conclude(&self.ground.out, &task.po, outcome).await.map_err(trouble::of_download) },
+        )
+    }
+}

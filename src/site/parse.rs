@@ -1,0 +1,205 @@
+//! Text to [`Recipe`]: the shipped ones and those of users. Errors carry line and key.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::Recipe;
+
+/// Recipes that are built in: their names and their text.
+const SHIPPED: [(&str, &str); 1] = [("coupa", include_str!("../../profiles/sites/coupa.toml"))];
+
+/// The recipe cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RecipeError {
+    /// There is no portal to use it on.
+    #[error("no portal is named: give its address with --base-url, such as https://acme.coupahost.com")]
+    NoAddress,
+    /// Neither a shipped one nor a file.
+    #[error("there is no site recipe {name:?}: neither a shipped one ({shipped}) nor a file of that name")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The names of the shipped ones.
+        shipped: String,
+    },
+    /// The file cannot be read.
+    #[error("the site recipe {path} cannot be read: {source}", path = path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The text is wrong.
+    #[error("the site recipe {origin} cannot be used: {place}{why}")]
+    Invalid {
+        /// Which recipe.
+        origin: String,
+        /// Where in it, such as `line 3: `; empty when it concerns the whole.
+        place: String,
+        /// What is wrong there.
+        why: String,
+    },
+}
+
+/// The names of the recipes that are built in, with their text: a start for one's own.
+#[must_use]
+pub fn shipped_recipes() -> &'static [(&'static str, &'static str)] {
+    &SHIPPED
+}
+
+/// The recipe of that name, or in that file.
+pub(super) fn load(name: &str) -> Result<Recipe, RecipeError> {
+    if let Some((name, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+        return parse(text, name);
+    }
+    let path = Path::new(name);
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&text, &path.display().to_string()),
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
+            Err(RecipeError::Unknown { name: name.to_owned(), shipped: SHIPPED.map(|(name, _)| name).join(", ") })
+        }
+        Err(source) => Err(RecipeError::Unreadable { path: path.to_owned(), source }),
+    }
+}
+
+/// Reads a recipe from its text. `origin` names it in errors.
+pub(super) fn parse(text: &str, origin: &str) -> Result<Recipe, RecipeError> {
+    let invalid =
+        |place: String, why: &str| RecipeError::Invalid { origin: origin.to_owned(), place, why: why.to_owned() };
+    let recipe: Recipe = toml::from_str(text).map_err(|error| {
+        let place = error.span().map(|span| place_of(text, span.start)).unwrap_or_default();
+        invalid(place, error.message())
+    })?;
+    check(&recipe).map_err(|(key, why)| {
+        let place = line_of_key(text, key).map_or_else(|| format!("{key}: "), |line| format!("line {line}: {key}: "));
+        invalid(place, why)
+    })?;
+    Ok(recipe)
+}
+
+/// `line 3: key: ` for a position in the text.
+fn place_of(text: &str, position: usize) -> String {
+    let before = text.get(..position).unwrap_or(text);
+    let number = before.matches('\n').count() + 1;
+    let line = text.lines().nth(number - 1).unwrap_or_default();
+    match line.split_once('=') {
+        Some((key, _)) => format!("line {number}: {}: ", key.trim()),
+        None => format!("line {number}: "),
+    }
+}
+
+/// The line of `table.key`.
+fn line_of_key(text: &str, key: &str) -> Option<usize> {
+    let (table, key) = key.split_once('.')?;
+    let mut is_inside = false;
+    text.lines().enumerate().find_map(|(index, line)| {
+        let line = line.trim();
+        if line.starts_with('[') && line.ends_with(']') && !line.contains('=') {
+            is_inside = line.trim_matches(['[', ']']) == table;
+        }
+        let is_key = line.split_once('=').is_some_and(|(left, _)| left.trim() == key);
+        (is_inside && is_key).then_some(index + 1)
+    })
+}
+
+/// What the types alone cannot say. The error names the key.
+fn check(recipe: &Recipe) -> Result<(), (&'static str, &'static str)> {
+    let Recipe { name: _, address, login, order, requisition, attachments, errors, settle } = recipe;
+    if !address.order.starts_with('/') || !address.order.contains("{digits}") {
+        return Err(("address.order", "it must begin with / and contain {digits}"));
+    }
+    if !address.login.starts_with('/') {
+        return Err(("address.login", "it must begin with /"));
+    }
+    if address.login_paths.is_empty() || !address.login_paths.iter().all(|path| path.len() > 1 && path.starts_with('/'))
+    {
+        return Err(("address.login_paths", "each must begin with / and go on, or every page were a login page"));
+    }
+    if login.file_markers.is_empty() || login.file_markers.iter().any(|marker| marker.trim().is_empty()) {
+        return Err(("login.file_markers", "without a marker a login page could pass as a file"));
+    }
+    if order.markers.is_empty() {
+        return Err(("order.markers", "without a marker no page can be told from an order"));
+    }
+    if requisition.markers.is_empty() {
+        return Err(("requisition.markers", "without a marker no page can be told from a requisition"));
+    }
+    if attachments.links.is_empty() && attachments.buttons.is_empty() {
+        return Err(("attachments.links", "there are neither links nor buttons, so no order could have an attachment"));
+    }
+    let has_empty = |texts: &[String]| texts.iter().any(|text| text.trim().is_empty());
+    if has_empty(&errors.not_found) {
+        return Err(("errors.not_found", "an empty text is in every page"));
+    }
+    if has_empty(&errors.not_allowed) {
+        return Err(("errors.not_allowed", "an empty text is in every page"));
+    }
+    if settle.at_most.0 < settle.after_load.0 + settle.unchanged_for.0 {
+        return Err(("settle.at_most", "it is less than after_load and unchanged_for together"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn coupa() -> &'static str {
+        shipped_recipes()[0].1
+    }
+
+    #[test]
+    fn every_shipped_recipe_can_be_used() {
+        for (name, _) in shipped_recipes() {
+            load(name).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_recipe_of_ones_own_is_read_from_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.toml");
+        std::fs::write(&path, coupa().replace("name = \"coupa\"", "name = \"mine\"")).unwrap();
+        assert_eq!(load(path.to_str().unwrap()).unwrap().name, "mine");
+        assert!(load("coupe").unwrap_err().to_string().contains("coupa"));
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_line_and_key() {
+        for (from, to, wanted) in [
+            ("supplier = [", "suplier = [", &["line", "suplier"][..]),
+            ("at_most = \"15s\"", "at_most = \"soon\"", &["line", "at_most", "soon", "1200ms"]),
+            ("at_most = \"15s\"", "at_most = \"1s\"", &["line", "at_most", "less"]),
+            (
+                "form = \"form[action*='/sessions']\"",
+                "form = \"form[action*='/sessions'\"",
+                &["line 17", "form", "bracket"],
+            ),
+            ("/order_headers/{digits}\"", "/order_headers/\"", &["line 8", "address.order", "{digits}"]),
+            ("name = [\"title\", \"aria-label\"]", "name = [\"titel\"]", &["line", "titel"]),
+            ("login_paths = [", "login_paths = [\"/\", ", &["line", "login_paths"]),
+        ] {
+            assert!(coupa().contains(from), "{from}");
+            let error = parse(&coupa().replace(from, to), "mine.toml").unwrap_err().to_string();
+            for part in wanted {
+                assert!(error.contains(part), "{to}: {error}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in any::<String>(), at in 0..4000usize) {
+            let _ = parse(&text, "x");
+            let mut cut = coupa().to_owned();
+            let at = (at..cut.len()).find(|&at| cut.is_char_boundary(at)).unwrap_or(cut.len());
+            cut.insert_str(at, &text);
+            let _ = parse(&cut, "x");
+        }
+    }
+}

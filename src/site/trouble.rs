@@ -1,0 +1,46 @@
+//! Errors of a session or a download, as failures of an attempt: in words for the people who read the report.
+
+use url::Url;
+
+use super::classify::without_query;
+use crate::download::DownloadError;
+use crate::model::{Failure, FailureKind};
+use crate::ports::{AttemptError, SessionError};
+
+/// The attempt ends with this failure.
+pub(super) fn of_failure(failure: Failure) -> AttemptError {
+    AttemptError::new(failure.kind, failure.message)
+}
+
+/// A page could not be opened.
+pub(super) fn of_session(error: SessionError, base: &Url) -> AttemptError {
+    match error {
+        SessionError::Unreachable { url, why } => AttemptError::new(
+            FailureKind::SiteDown,
+            format!(
+                "the portal cannot be reached at {} ({why}): check --base-url (it is {base}) and the network",
+                without_query(&url)
+            ),
+        ),
+        other => AttemptError::from(other),
+    }
+}
+
+/// A file could not be brought, and the attempt ends with it.
+pub(super) fn of_download(error: DownloadError) -> AttemptError {
+    AttemptError::new(error.kind(), error.to_string())
+}
+
+/// A file could not be brought; what becomes of the attempt is open.
+pub(super) fn of_file(error: DownloadError) -> Failure {
+    let advice = match error.kind() {
+        FailureKind::DownloadStalled => {
+            "; it is tried again, and opening the order in a browser shows whether the portal has it"
+        }
+        FailureKind::DownloadCorrupt => {
+            "; it is tried again, and if that does not help the portal's own copy is broken"
+        }
+        _ => "",
+    };
+    Failure::new(error.kind(), format!("{error}{advice}"))
+}

@@ -1,0 +1,288 @@
+//! The walk of one order: open its page, understand it, fetch what it lists, look at its requisition, say what is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use url::Url;
+
+use super::classify::{PageKind, classify, is_same_host, without_query};
+use super::fetch::Fetching;
+use super::sight::{Key, Listed, Sight};
+use super::{Recipe, trouble};
+use crate::config::{Deadlines, RequisitionRule};
+use crate::download::{Landing, OrderFolder, extension};
+use crate::model::{Failure, FailureKind, Fault, FileOrigin, MissingFile, Receipt};
+use crate::ports::{Attempt, AttemptError, Page, Quiet};
+
+/// How often a page is looked at again for attachments that have newly appeared: a page that grows for ever must not
+/// keep a worker for ever.
+const MAX_ROUNDS: usize = 4;
+
+/// What every walk of a run has in common.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub(super) recipe: Recipe,
+    pub(super) base: Url,
+    pub(super) out: PathBuf,
+    pub(super) deadlines: Deadlines,
+    pub(super) requisition: RequisitionRule,
+}
+
+impl Ground {
+    /// A path of the portal as an address.
+    pub(super) fn at(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url
+    }
+}
+
+/// One walk.
+pub(super) struct Walk<'a> {
+    pub(super) ground: &'a Ground,
+    pub(super) page: &'a mut dyn Page,
+    pub(super) attempt: &'a Attempt,
+    seen: BTreeSet<Key>,
+    receipt: Receipt,
+    is_recognised: bool,
+}
+
+/// A page of the portal that lists attachments.
+struct Place {
+    url: Url,
+    origin: FileOrigin,
+    what: String,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(ground: &'a Ground, page: &'a mut dyn Page, attempt: &'a Attempt) -> Self {
+        Self { ground, page, attempt, seen: BTreeSet::new(), receipt: Receipt::default(), is_recognised: false }
+    }
+
+    /// Fetches the order.
+    pub(super) async fn collect(mut self) -> Result<Receipt, AttemptError> {
+        let ended = self.run().await;
+        let Self { receipt, is_recognised, .. } = self;
+        let error = match ended {
+            Ok(()) => match shortfall(&receipt) {
+                None => return Ok(receipt),
+                Some(error) => error,
+            },
+            Err(error) => error,
+        };
+        Err(AttemptError { receipt: is_recognised.then_some(receipt), ..error })
+    }
+
+    async fn run(&mut self) -> Result<(), AttemptError> {
+        self.check_cancelled().map_err(trouble::of_failure)?;
+        let attempt = self.attempt;
+        let po = &attempt.order.po;
+        let landing = Landing::open(&self.ground.out).await.map_err(trouble::of_download)?;
+        let place = Place {
+            url: self.ground.at(&self.ground.recipe.address.order.replace("{digits}", po.digits())),
+            origin: FileOrigin::Order,
+            what: format!("order {po}"),
+        };
+        self.page.land_in(landing.path()).await?;
+        let sight = self.open(&place).await?;
+        self.is_recognised = true;
+        self.receipt.url = place.url.to_string();
+        self.receipt.supplier.clone_from(&sight.supplier);
+        let folder =
+            OrderFolder::open(&self.ground.out, sight.supplier.as_deref(), po).await.map_err(trouble::of_download)?;
+        self.receipt.folder = folder.relative();
+        let requisition = sight.requisition.clone();
+        let fetched = self.fetch_all(&place, sight, &landing, &folder).await;
+        self.receipt.folder = folder.relative();
+        fetched?;
+        if let Some(address) = requisition
+            && self.wants_requisition()
+        {
+            let fetched = self.walk_requisition(&address, &landing, &folder).await;
+            self.receipt.folder = folder.relative();
+            fetched?;
+        }
+        Ok(())
+    }
+
+    /// Goes to a page, makes sure that it is the one that was asked for, and waits until it has come to rest.
+    async fn open(&mut self, place: &Place) -> Result<Sight, AttemptError> {
+        let begun = Instant::now();
+        self.check_cancelled().map_err(trouble::of_failure)?;
+        self.page.goto(place.url.as_str()).await.map_err(|error| trouble::of_session(error, &self.ground.base))?;
+        let early = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
+        match classify(&self.ground.recipe, &place.url, &early.look) {
+            // a page may need its scripts before it can be told
+            PageKind::Wanted | PageKind::Unknown(_) => {}
+            other => other.require(&place.what).map_err(trouble::of_failure)?,
+        }
+        self.check_cancelled().map_err(trouble::of_failure)?;
+        let settle = self.ground.recipe.settle;
+        let quiet = Quiet {
+            after_load: settle.after_load.0,
+            unchanged_for: settle.unchanged_for.0,
+            at_most: settle.at_most.0.min(self.ground.deadlines.page.saturating_sub(begun.elapsed())),
+        };
+        let is_at_rest = self.page.settle(&Sight::settling(&self.ground.recipe), quiet).await?;
+        let sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
+        classify(&self.ground.recipe, &place.url, &sight.look).require(&place.what).map_err(trouble::of_failure)?;
+        if !is_at_rest && sight.attachments.is_empty() {
+            // "no attachments" is a verdict, and this page has not given one
+            return Err(AttemptError::new(
+                FailureKind::StepTimeout,
+                format!("the page of {} kept changing and listed no attachment yet: it is opened again", place.what),
+            ));
+        }
+        Ok(sight)
+    }
+
+    /// Fetches what `sight` lists, then what has newly appeared.
+    async fn fetch_all(
+        &mut self,
+        place: &Place,
+        mut sight: Sight,
+        landing: &Landing,
+        folder: &OrderFolder,
+    ) -> Result<(), AttemptError> {
+        let seen_before = self.seen.len();
+        let mut most_listed = 0;
+        for _ in 0..MAX_ROUNDS {
+            most_listed = most_listed.max(sight.listed_count);
+            let new: Vec<_> =
+                sight.attachments.iter().filter(|listed| !self.seen.contains(&listed.key)).cloned().collect();
+            if new.is_empty() {
+                break;
+            }
+            self.seen.extend(new.iter().map(|listed| listed.key.clone()));
+            self.fetch_each(place, new, landing, folder).await?;
+            sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
+            if classify(&self.ground.recipe, &place.url, &sight.look) != PageKind::Wanted {
+                break; // the last click has led away from the page, and all that it listed has been seen to
+            }
+        }
+        self.receipt.listed_count += most_listed.max(self.seen.len() - seen_before);
+        Ok(())
+    }
+
+    async fn fetch_each(
+        &mut self,
+        place: &Place,
+        new: Vec<Listed>,
+        landing: &Landing,
+        folder: &OrderFolder,
+    ) -> Result<(), AttemptError> {
+        let mut rest = new.into_iter();
+        while let Some(listed) = rest.next() {
+            let fetching =
+                Fetching { ground: self.ground, attempt: self.attempt, landing, folder, origin: place.origin };
+            let Err(failure) = fetching.fetch(self.page, &listed).await.map(|record| self.keep(record)) else {
+                continue;
+            };
+            let mut stop = (failure.kind.fault() != Fault::Task).then(|| trouble::of_failure(failure.clone()));
+            if failure.kind == FailureKind::DownloadStalled {
+                // a download that begins late would be taken for the next one's: leave the page. It also shows whether
+                // the portal is at fault: a script that gets a login page instead of an address just stays silent.
+                self.page.land_in(landing.path()).await?;
+                stop = self.open(place).await.err();
+            }
+            self.miss(&listed, place.origin, failure);
+            if let Some(error) = stop {
+                for listed in rest.by_ref() {
+                    self.miss(
+                        &listed,
+                        place.origin,
+                        Failure::new(error.kind, "not tried: the attempt ended before it"),
+                    );
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, record: crate::model::FileRecord) {
+        // two attachments with one name and the same bytes are one file
+        if !self.receipt.files.iter().any(|file| file.path == record.path) {
+            self.receipt.files.push(record);
+        }
+    }
+
+    fn miss(&mut self, listed: &Listed, source: FileOrigin, failure: Failure) {
+        let name = if listed.label.is_empty() { "an attachment without a name" } else { &listed.label };
+        tracing::warn!(po = %self.attempt.order.po, name, kind = %failure.kind, reason = %failure.message, "an attachment is missing");
+        self.receipt.missing.push(MissingFile { name: name.to_owned(), source, failure });
+    }
+
+    fn wants_requisition(&self) -> bool {
+        let Receipt { files, missing, .. } = &self.receipt;
+        let mut names = files.iter().map(|file| &file.name).chain(missing.iter().map(|missing| &missing.name));
+        match self.ground.requisition {
+            RequisitionRule::Never => false,
+            RequisitionRule::WhenEmpty => names.next().is_none(),
+            RequisitionRule::WhenNoPdf => !names.any(|name| extension(name).as_deref() == Some("pdf")),
+            RequisitionRule::Always => true,
+        }
+    }
+
+    async fn walk_requisition(
+        &mut self,
+        address: &str,
+        landing: &Landing,
+        folder: &OrderFolder,
+    ) -> Result<(), AttemptError> {
+        let has_files = !self.receipt.files.is_empty() || !self.receipt.missing.is_empty();
+        let what = format!("the requisition of order {}", self.attempt.order.po);
+        let url = match Url::parse(address) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && is_same_host(&url, &self.ground.base) => url,
+            _ => {
+                let shown = without_query(address);
+                return Err(AttemptError::new(
+                    FailureKind::PageChanged,
+                    format!(
+                        "the order's requisition has an address outside the portal ({shown}), which is not followed"
+                    ),
+                ));
+            }
+        };
+        let place = Place { url, origin: FileOrigin::Requisition, what };
+        let sight = match self.open(&place).await {
+            Ok(sight) => sight,
+            Err(error) if matches!(error.kind, FailureKind::AccessDenied | FailureKind::OrderMissing) => {
+                if has_files {
+                    tracing::warn!(po = %self.attempt.order.po, reason = %error, "the requisition was not looked at");
+                    return Ok(());
+                }
+                let message = format!("the order has no attachments, and {error}");
+                return Err(AttemptError::new(FailureKind::RequisitionDenied, message));
+            }
+            Err(error) => return Err(error),
+        };
+        self.fetch_all(&place, sight, landing, folder).await
+    }
+
+    fn check_cancelled(&self) -> Result<(), Failure> {
+        if self.attempt.cancel.is_cancelled() {
+            return Err(Failure::new(FailureKind::Interrupted, "the run was stopped before the order was finished"));
+        }
+        Ok(())
+    }
+}
+
+/// What is missing, as the attempt's error. Of several kinds the one that another try may mend decides.
+fn shortfall(receipt: &Receipt) -> Option<AttemptError> {
+    let may_mend = |missing: &&MissingFile| {
+        matches!(missing.failure.kind, FailureKind::DownloadStalled | FailureKind::DownloadCorrupt)
+    };
+    let worst = receipt.missing.iter().find(may_mend).or(receipt.missing.first())?;
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for missing in &receipt.missing {
+        by_reason.entry(&missing.failure.message).or_default().push(&missing.name);
+    }
+    let reasons: Vec<_> = by_reason.iter().map(|(reason, names)| format!("{}: {reason}", names.join(", "))).collect();
+    let total = receipt.missing.len() + receipt.files.len();
+    let message = format!("{} of {total} attachments are missing ({})", receipt.missing.len(), reasons.join("; "));
+    Some(AttemptError::new(worst.failure.kind, message))
+}
