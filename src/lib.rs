@@ -15,5 +15,10 @@ pub mod outlet;
 pub mod pool;
 pub mod site;
 
+mod assembly;
+
+pub use browser::ProfileManager;
 pub use config::{ConfigProblems, PoolConfig, PoolConfigBuilder};
 pub use model::{InvalidPoNumber, OrderStatus, Outcome, PoNumber, PoTask, PoolStatus, TaskPriority};
+pub use policy::TaskQueue;
+pub use pool::{MemoryMonitor, PersistentWorkerPool, ShutdownHandler, TaskHandle, TaskStatus};

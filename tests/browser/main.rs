@@ -8,6 +8,7 @@ mod edge_stand_in;
 #[path = "../support/rig.rs"]
 mod rig;
 
+mod batch;
 mod downloads;
 mod edge;
 mod pages;
