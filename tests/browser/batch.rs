@@ -15,10 +15,8 @@ async fn every_file_of_a_batch_is_there_verified(rig: Rig) {
     let mut config = rig.config.clone();
     config.out = out.path().to_owned();
     config.site.base_url = Some(portal.base_url());
-    config.site.credentials = Some(coupa_batch::config::Credentials {
-        username: portal.username().to_owned(),
-        password: portal.password(),
-    });
+    config.site.credentials =
+        Some(coupa_batch::config::Credentials { username: portal.username().to_owned(), password: portal.password() });
     let pool = PersistentWorkerPool::start(config).await.unwrap();
     let handles = pool.submit_tasks(portal.orders().into_iter().map(PoTask::new)).await.unwrap();
     let is_complete = pool.wait_for_completion(None).await;

@@ -1,0 +1,218 @@
+//! What becomes of an order, from admission to its outcome.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::heart::{Core, Holder, Phase, Record, index};
+use super::stages::stop_for;
+use super::words::Act;
+use crate::model::{
+    AttemptEnd, Entry, Failure, FailureKind, Fault, OrderStatus, Outcome, PoTask, Receipt, Stage, Stop, StopKind,
+    TaskId, Totals,
+};
+use crate::policy::{Admission, Verdict, retry_delay, verdict};
+use crate::pool::control::{Control, SubmitError};
+use crate::pool::lease::LeaseId;
+use crate::pool::task_handle::{TaskCell, TaskHandle, TaskStatus};
+use crate::ports::AttemptError;
+
+impl Core {
+    pub(super) fn submit(
+        &mut self,
+        now: Duration,
+        tasks: Vec<PoTask>,
+        control: &Control,
+    ) -> Result<Vec<TaskHandle>, SubmitError> {
+        if !self.rules.has_site {
+            return Err(SubmitError::NoSite);
+        }
+        if self.stage != Stage::Running {
+            let why = self.stop.as_ref().map_or_else(|| "it is shutting down".to_owned(), ToString::to_string);
+            return Err(SubmitError::Closed(why));
+        }
+        self.records.reserve(tasks.len());
+        Ok(tasks.into_iter().map(|order| self.admit(now, order, control)).collect())
+    }
+
+    pub(super) fn admit(&mut self, now: Duration, order: PoTask, control: &Control) -> TaskHandle {
+        // two tasks for one open order would put two workers into one folder
+        let known = self.open.get(&order.po).and_then(|task| Some((*task, self.records.get(index(*task))?)));
+        if let Some((task, record)) = known {
+            return TaskHandle::new(task, record.order.po.clone(), Arc::clone(&record.cell), control.clone());
+        }
+        let task = TaskId(self.records.len() as u64 + 1);
+        let cell = TaskCell::new();
+        self.entries.push(Entry::Admitted { task, order: order.clone() });
+        self.queue.push(task, order.priority, now);
+        self.open.insert(order.po.clone(), task);
+        self.totals.admitted += 1;
+        self.totals.pending += 1;
+        let handle = TaskHandle::new(task, order.po.clone(), Arc::clone(&cell), control.clone());
+        let phase = Phase::Waiting { due: now };
+        self.records.push(Record { order, cell, spent: 0, started: 0, phase, receipt: None });
+        handle
+    }
+
+    pub(super) fn cancel(&mut self, task: TaskId) -> bool {
+        let Some(record) = self.records.get(index(task)) else { return false };
+        let Phase::Waiting { due } = record.phase else { return false };
+        self.queue.remove(task, record.order.priority, due);
+        let cancelled = Failure::new(FailureKind::Interrupted, "cancelled before a worker took it");
+        self.totals.pending -= 1;
+        self.totals.running += 1;
+        self.conclude(task, Outcome::Skipped(cancelled));
+        true
+    }
+
+    pub(super) fn ended(&mut self, now: Duration, lease: LeaseId, end: AttemptEnd, retry_after: Option<Duration>) {
+        let Some(holder) = self.leases.remove(&lease) else { return }; // fenced off
+        let view = self.worker(holder.worker);
+        view.po = None;
+        view.attempt_count += u64::from(end != AttemptEnd::Returned);
+        let Some(task) = holder.task else { return };
+        match end {
+            AttemptEnd::Done(receipt) => {
+                self.gate.answered();
+                let is_empty = receipt.listed_count == 0 && receipt.files.is_empty();
+                let outcome = if is_empty { Outcome::NoAttachments(receipt) } else { Outcome::Completed(receipt) };
+                self.conclude(task, outcome);
+            }
+            AttemptEnd::Returned => {
+                if holder.is_probe {
+                    self.gate.probe_lost();
+                }
+                if let Some(record) = self.records.get_mut(index(task)) {
+                    record.started -= 1;
+                }
+                self.entries.push(Entry::Returned { task });
+                self.requeue(task, now);
+            }
+            AttemptEnd::Failed(failure, receipt) => self.failed(now, task, holder, failure, receipt, retry_after),
+        }
+    }
+
+    pub(super) fn failed(
+        &mut self,
+        now: Duration,
+        task: TaskId,
+        holder: Holder,
+        failure: Failure,
+        receipt: Option<Receipt>,
+        retry_after: Option<Duration>,
+    ) {
+        let given_up = match failure.kind.fault() {
+            Fault::Site => self.gate.fault(now, failure.kind, retry_after, holder.is_probe),
+            Fault::Task => {
+                self.gate.answered();
+                None
+            }
+            Fault::Session | Fault::Host | Fault::Nobody => {
+                if holder.is_probe {
+                    self.gate.probe_lost();
+                }
+                None
+            }
+        };
+        if self.gate.admission(now) != Admission::Open {
+            self.gate_reason.clone_from(&failure.message);
+        }
+        if let Some(given_up) = given_up {
+            self.drain(now, stop_for(given_up, &failure));
+        }
+        let limit = self.rules.retry.limit;
+        let Some(record) = self.records.get_mut(index(task)) else { return };
+        if receipt.is_some() {
+            record.receipt = receipt;
+        }
+        let verdict = verdict(failure.kind, record.spent, limit, record.started);
+        let (is_counted, delay) = match verdict {
+            Verdict::Settle => {
+                let outcome = self.final_outcome(task, failure);
+                return self.conclude(task, outcome);
+            }
+            Verdict::RetryNow => (true, Duration::ZERO),
+            Verdict::RetryLater => {
+                let delay = retry_delay(&self.rules.retry, task, record.spent + 1, self.rules.seed);
+                (true, retry_after.map_or(delay, |asked| asked.max(delay)))
+            }
+            Verdict::AwaitSite | Verdict::LeaveOpen => (false, Duration::ZERO),
+            Verdict::StopRun => {
+                let kind = match failure.kind {
+                    FailureKind::LoginRefused => StopKind::LoginRefused,
+                    _ => StopKind::DiskFull,
+                };
+                self.drain(now, Stop { kind, message: failure.message.clone() });
+                (false, Duration::ZERO)
+            }
+        };
+        if let Some(record) = self.records.get_mut(index(task)) {
+            record.spent += u32::from(is_counted);
+        }
+        self.entries.push(Entry::Postponed { task, failure, counted: is_counted });
+        self.requeue(task, now + delay);
+    }
+
+    /// How an order ends whose tries are used up.
+    pub(super) fn final_outcome(&mut self, task: TaskId, failure: Failure) -> Outcome {
+        let receipt = self.records.get_mut(index(task)).and_then(|record| record.receipt.take());
+        match (failure.kind, receipt) {
+            (FailureKind::OrderMissing, _) => Outcome::NotFound(failure),
+            (_, Some(receipt)) if !receipt.files.is_empty() => Outcome::Partial(receipt, failure),
+            _ => Outcome::Failed(failure),
+        }
+    }
+
+    pub(super) fn requeue(&mut self, task: TaskId, due: Duration) {
+        let Some(record) = self.records.get_mut(index(task)) else { return };
+        record.phase = Phase::Waiting { due };
+        self.queue.push(task, record.order.priority, due);
+        self.totals.running -= 1;
+        self.totals.pending += 1;
+        self.acts.push(Act::Tell(Arc::clone(&record.cell), TaskStatus::Pending));
+    }
+
+    pub(super) fn conclude(&mut self, task: TaskId, outcome: Outcome) {
+        let Some(record) = self.records.get_mut(index(task)) else { return };
+        record.phase = Phase::Concluding;
+        let order = record.order.clone();
+        self.concluding += 1;
+        self.acts.push(Act::Conclude(task, order, outcome));
+    }
+
+    pub(super) fn concluded(&mut self, now: Duration, task: TaskId, result: Result<Outcome, AttemptError>) {
+        self.concluding -= 1;
+        let outcome = match result {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                let Some(record) = self.records.get(index(task)) else { return };
+                // a cancelled task was never started: it stays as it was
+                if record.started > 0 {
+                    self.entries.push(Entry::Postponed { task, failure: error.to_failure(), counted: false });
+                }
+                self.drain(now, Stop { kind: StopKind::DiskFull, message: error.to_string() });
+                return self.requeue(task, now);
+            }
+        };
+        let Some(record) = self.records.get_mut(index(task)) else { return };
+        record.phase = Phase::Settled;
+        self.open.remove(&record.order.po);
+        self.totals.running -= 1;
+        self.totals.files += outcome.files().len() as u64;
+        self.totals.bytes += outcome.files().iter().map(|file| file.size).sum::<u64>();
+        *counter(&mut self.totals, outcome.status()) += 1;
+        self.entries.push(Entry::Settled { task, outcome: outcome.clone() });
+        self.acts.push(Act::Tell(Arc::clone(&record.cell), TaskStatus::Settled(Arc::new(outcome))));
+    }
+}
+
+/// Where an outcome is counted.
+pub(super) fn counter(totals: &mut Totals, status: OrderStatus) -> &mut u64 {
+    match status {
+        OrderStatus::Completed => &mut totals.completed,
+        OrderStatus::NoAttachments => &mut totals.no_attachments,
+        OrderStatus::Partial => &mut totals.partial,
+        OrderStatus::PoNotFound => &mut totals.not_found,
+        OrderStatus::Failed | OrderStatus::PrNotAccessible => &mut totals.failed,
+        OrderStatus::Skipped | OrderStatus::NotDone => &mut totals.skipped,
+    }
+}

@@ -1,0 +1,124 @@
+//! Who works: callers matched with orders and loans, and workers that come and go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::heart::{Core, Holder, Phase, WorkerRecord, index};
+use super::words::Act;
+use crate::model::{AttemptNo, Entry, Stage, Stop, StopKind, TaskId, WorkerId, WorkerState, WorkerView};
+use crate::policy::Admission;
+use crate::pool::lease::{Call, Grant, Lease, LeaseGuard, LeaseId};
+use crate::pool::task_handle::TaskStatus;
+use crate::pool::worker::{LeftBecause, WorkerGone};
+use crate::ports::Attempt;
+
+impl Core {
+    pub(super) fn called(&mut self, call: Call) {
+        let view = self.worker(call.worker);
+        view.status = WorkerState::Idle;
+        view.po = None;
+        self.calls.push_back(call);
+    }
+
+    pub(super) fn retire_surplus(&mut self) {
+        if self.stage >= Stage::Draining {
+            for call in self.calls.drain(..) {
+                self.acts.push(Act::Grant(call, Grant::Retire));
+            }
+            self.lends.clear();
+            return;
+        }
+        let live = self.workers.values().filter(|record| record.kill.is_some()).count();
+        let mut surplus = live.saturating_sub(self.directive().target);
+        while surplus > 0 {
+            let Some(call) = self.calls.pop_back() else { return };
+            self.worker(call.worker).status = WorkerState::Closing;
+            if let Some(record) = self.workers.get_mut(&call.worker) {
+                record.kill = None;
+            }
+            self.acts.push(Act::Grant(call, Grant::Retire));
+            surplus -= 1;
+        }
+    }
+
+    pub(super) fn grant_loans(&mut self) {
+        while !self.is_paused && !self.calls.is_empty() {
+            let Some(request) = self.lends.pop_front() else { return };
+            if request.reply.is_closed() {
+                continue; // the borrower did not want to wait so long
+            }
+            let Some(call) = self.calls.pop_front() else { return };
+            let guard = self.lease(call.worker, None, false);
+            self.acts.push(Act::Grant(call, Grant::Lend(request, guard)));
+        }
+    }
+
+    pub(super) fn grant_orders(&mut self, now: Duration) {
+        while self.stage == Stage::Running && !self.is_paused && !self.calls.is_empty() {
+            let is_probe = match self.gate.admission(now) {
+                Admission::Open => false,
+                Admission::Probe => true,
+                Admission::Closed(_) => return,
+            };
+            let Some(task) = self.queue.pop(now) else { return };
+            let Some(call) = self.calls.pop_front() else { return };
+            if is_probe {
+                self.gate.probe_started();
+            }
+            let worker = call.worker;
+            let guard = self.lease(worker, Some(task), is_probe);
+            let Some(record) = self.records.get_mut(index(task)) else { continue };
+            record.phase = Phase::Leased;
+            record.started += 1;
+            let no = AttemptNo(record.started);
+            let (order, cell) = (record.order.clone(), Arc::clone(&record.cell));
+            self.totals.pending -= 1;
+            self.totals.running += 1;
+            self.worker(worker).po = Some(order.po.clone());
+            self.entries.push(Entry::Started { task, attempt: no, worker });
+            self.acts.push(Act::Tell(cell, TaskStatus::Running(worker)));
+            let attempt = Attempt { task, order, no, worker, cancel: self.attempts.child_token() };
+            self.acts.push(Act::Grant(call, Grant::Run(Lease::new(attempt, guard))));
+        }
+    }
+
+    pub(super) fn lease(&mut self, worker: WorkerId, task: Option<TaskId>, is_probe: bool) -> LeaseGuard {
+        self.next_lease += 1;
+        let lease = LeaseId(self.next_lease);
+        self.leases.insert(lease, Holder { worker, task, is_probe });
+        self.worker(worker).status = WorkerState::Busy;
+        LeaseGuard::new(lease, self.heart.clone())
+    }
+
+    pub(super) fn worker(&mut self, worker: WorkerId) -> &mut WorkerView {
+        &mut self.workers.entry(worker).or_insert_with(WorkerRecord::starting).view
+    }
+
+    pub(super) fn worker_gone(&mut self, now: Duration, worker: WorkerId, gone: WorkerGone) {
+        let Some(record) = self.workers.get_mut(&worker) else { return };
+        record.kill = None;
+        record.view.pid = None;
+        record.view.po = None;
+        record.view.memory_bytes = None;
+        if gone.error.is_some() {
+            record.view.last_error.clone_from(&gone.error);
+        }
+        match gone.because {
+            LeftBecause::Retired => {
+                self.workers.remove(&worker);
+            }
+            LeftBecause::Replaced => {
+                record.view.status = WorkerState::Starting;
+                record.view.restart_count += 1;
+            }
+            LeftBecause::GivenUp => {
+                record.view.status = WorkerState::Failed;
+                let all_failed = self.workers.values().all(|record| record.view.status == WorkerState::Failed);
+                if all_failed && self.stage == Stage::Running {
+                    let message = gone.error.unwrap_or_else(|| "no browser could be started".to_owned());
+                    self.drain(now, Stop { kind: StopKind::NoWorkers, message });
+                }
+            }
+        }
+    }
+}

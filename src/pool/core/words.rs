@@ -1,0 +1,96 @@
+//! What the heart is told, and what it wants done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::config::RetryConfig;
+use crate::model::{AttemptEnd, MemoryReading, Outcome, PoTask, Stage, Stop, TaskId, WorkerId};
+use crate::pool::control::{Control, SubmitError};
+use crate::pool::lease::{Call, Grant, LeaseId};
+use crate::pool::lent::LendRequest;
+use crate::pool::task_handle::{TaskCell, TaskHandle, TaskStatus};
+use crate::pool::worker::{WorkerGone, WorkerUp};
+use crate::ports::{AttemptError, KillSwitch};
+
+/// What somebody outside the engine wants.
+#[derive(Debug)]
+pub(in crate::pool) enum Request {
+    Submit { tasks: Vec<PoTask>, control: Control, reply: oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>> },
+    Cancel { task: TaskId, reply: oneshot::Sender<bool> },
+    Lend(LendRequest),
+    Pause,
+    Resume,
+    ScaleTo(usize),
+    Drain(Stop),
+    Abort,
+    Close,
+}
+
+/// Everything that the heart can be told.
+#[derive(Debug)]
+pub(in crate::pool) enum Input {
+    Request(Request),
+    Called(Call),
+    Ended {
+        lease: LeaseId,
+        end: AttemptEnd,
+        retry_after: Option<Duration>,
+    },
+    Concluded {
+        task: TaskId,
+        result: Result<Outcome, AttemptError>,
+    },
+    WorkerStarting(WorkerId),
+    WorkerUp(WorkerId, WorkerUp),
+    WorkerClosing(WorkerId),
+    WorkerGone(WorkerId, WorkerGone),
+    Memory {
+        reading: MemoryReading,
+        cap: usize,
+    },
+    /// The journal did not take the last turn: so many admissions and these outcomes were not written.
+    JournalBroke {
+        why: String,
+        admitted: u64,
+        settled: Vec<Arc<Outcome>>,
+    },
+    KillAll,
+}
+
+/// What is to be done, once the entries of the same turn are written.
+#[derive(Debug)]
+pub(in crate::pool) enum Act {
+    /// Answer a call; a grant that finds its caller gone comes back through its lease.
+    Grant(Call, Grant),
+    /// Let the task's handles see where it stands.
+    Tell(Arc<TaskCell>, TaskStatus),
+    /// Answer a submission.
+    Accept(oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>>, Result<Vec<TaskHandle>, SubmitError>),
+    /// Answer a cancellation.
+    Cancelled(oneshot::Sender<bool>, bool),
+    /// Give the order's folder its final name, then report back.
+    Conclude(TaskId, PoTask, Outcome),
+    /// Cancel all attempts.
+    CancelAttempts,
+    /// End the processes of these sessions.
+    Kill(Vec<KillSwitch>),
+}
+
+/// The directive that workers and the supervisor obey; written by the heart alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pool) struct Directive {
+    pub(in crate::pool) stage: Stage,
+    pub(in crate::pool) target: usize,
+}
+
+/// Limits that the heart goes by.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::pool) struct Rules {
+    pub(in crate::pool) retry: RetryConfig,
+    pub(in crate::pool) drain: Duration,
+    pub(in crate::pool) seed: u64,
+    pub(in crate::pool) worker_count: usize,
+    pub(in crate::pool) has_site: bool,
+}
