@@ -115,8 +115,8 @@ pub(crate) struct ConfigArgs {
 /// The way to the configuration file.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ConfigFileArg {
-    /// Configuration file; coupa-batch.toml in the current folder if it is there
-    #[arg(long, value_name = "FILE", env = "COUPA_BATCH_CONFIG", hide_env_values = true)]
+    /// Configuration file; else the one that COUPA_BATCH_CONFIG names, else coupa-batch.toml in the current folder
+    #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 

@@ -6,6 +6,8 @@ use coupa_batch::config::{ConfigProblems, Credentials, PoolConfig, Problem, Sett
 
 /// The file that is read when nobody names one.
 const USUAL_FILE: &str = "coupa-batch.toml";
+/// The variable that names another one.
+const FILE_VARIABLE: &str = "COUPA_BATCH_CONFIG";
 const USERNAME: &str = "COUPA_USERNAME";
 const PASSWORD: &str = "COUPA_PASSWORD";
 
@@ -15,7 +17,9 @@ const PASSWORD: &str = "COUPA_PASSWORD";
 /// [`ConfigProblems`] of the file and the environment together.
 pub(crate) fn load(flags: Settings, file: Option<&Path>) -> Result<Settings, ConfigProblems> {
     let (from_env, mut problems) = Settings::from_env(variables());
-    let (from_file, more) = read_file(file);
+    // an empty variable counts as not set, as everywhere
+    let from_variable = std::env::var_os(FILE_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let (from_file, more) = read_file(file.or(from_variable.as_deref()));
     problems.extend(more);
     if problems.is_empty() { Ok(flags.over(from_env).over(from_file)) } else { Err(problems.into()) }
 }

@@ -7,6 +7,7 @@
 mod bridge;
 mod scrub;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -28,8 +29,8 @@ const OURS: &str = "coupa_batch";
 /// What is logged, in the words of `tracing-subscriber`'s `EnvFilter`.
 const VARIABLE: &str = "COUPA_BATCH_LOG";
 
-/// How much is said, and where.
-#[derive(Clone, Debug)]
+/// How much is said, and where. Not `Debug`: it holds the secrets.
+#[derive(Clone)]
 pub(crate) struct LogOptions {
     /// Nothing but errors on the terminal.
     pub(crate) is_quiet: bool,
@@ -45,7 +46,7 @@ pub(crate) struct LogOptions {
     pub(crate) secrets: Vec<String>,
 }
 
-/// Starts both logs for the life of the program. The lines on the terminal go through `bars`, so that they do not tear them.
+/// Starts both logs for the life of the program, panics included. The lines on the terminal go through `bars`, so that they do not tear them.
 ///
 /// # Errors
 /// A message, when the file cannot be opened or the filter cannot be understood.
@@ -63,6 +64,15 @@ pub(crate) fn start(options: &LogOptions, bars: &MultiProgress) -> Result<(), St
         log::set_boxed_logger(Box::new(bridge::Others(logger))).map_err(|why| why.to_string())?;
         log::set_max_level(log::LevelFilter::Warn);
     }
+    std::panic::set_hook(Box::new(|panic| {
+        let backtrace = Backtrace::capture(); // empty unless RUST_BACKTRACE asks for it
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let what = panic.payload_as_str().unwrap_or("no message");
+        match backtrace.status() {
+            BacktraceStatus::Captured => tracing::error!(place, %backtrace, "panicked: {what}"),
+            _ => tracing::error!(place, "panicked: {what}"),
+        }
+    }));
     Ok(())
 }
 
