@@ -1,0 +1,279 @@
+//! The words of the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::Styles;
+use clap::{ArgAction, Args, Parser, Subcommand};
+use coupa_batch::TaskPriority;
+use coupa_batch::config::{BrowserChoice, Settings};
+use coupa_batch::input::Source;
+use url::Url;
+
+/// Downloads every attachment of thousands of Coupa purchase orders with a pool of browsers, verified file by file.
+#[derive(Debug, Parser)]
+#[command(
+    name = "coupa-batch",
+    version,
+    max_term_width = 110,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    styles = Styles::styled(),
+    after_help = "First run, on a portal of its own: coupa-batch demo\n\
+                  Then:                              coupa-batch run orders.xlsx --base-url https://acme.coupahost.com"
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Fetch the attachments of a batch of orders
+    Run(RunArgs),
+    /// Fetch a batch from a small portal inside of this program, with real browsers, and check every file
+    Demo(DemoArgs),
+    /// Say what is there and what is missing: browser, driver, memory, disk
+    Doctor(DoctorArgs),
+    /// Print the settings in force
+    Config(ConfigArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    coupa-batch run orders.xlsx --base-url https://acme.coupahost.com --out May\n  \
+    coupa-batch run PO15262984 PM16928033 --headed\n  \
+    grep urgent list.txt | coupa-batch run - --priority urgent\n\n\
+    The login is read from COUPA_USERNAME and COUPA_PASSWORD; there is no flag for it.\n\n\
+    Exit codes: 0 all well, 1 unexpected, 2 bad call or input, 3 finished with failures,\n\
+    4 stopped early, 5 no usable browser, 6 journal unusable, 130 forced.")]
+pub(crate) struct RunArgs {
+    /// CSV or XLSX files with a PO_NUMBER column, lists of numbers, numbers, or - for standard input
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<Source>,
+    /// How urgent orders are whose row does not say: urgent, high, normal or low
+    #[arg(long, value_name = "P", default_value_t)]
+    pub(crate) priority: TaskPriority,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  coupa-batch demo --orders 100 --workers 2 --yes")]
+pub(crate) struct DemoArgs {
+    /// How many orders the portal has
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) orders: u32,
+    /// How many browsers work side by side
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<u32>,
+    /// Folder that the files go into; a fresh temporary one if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Show the browsers' windows
+    #[arg(long)]
+    pub(crate) headed: bool,
+    /// Install a missing browser or driver with the system's package manager
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Leave the portal up after the batch, until Ctrl-C
+    #[arg(long)]
+    pub(crate) keep: bool,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  coupa-batch doctor --browser edge")]
+pub(crate) struct DoctorArgs {
+    /// Install what is missing with the system's package manager
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) file: ConfigFileArg,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "The output is a configuration file:\n  coupa-batch config --workers 6 > coupa-batch.toml")]
+pub(crate) struct ConfigArgs {
+    /// Print the documentation of all settings instead
+    #[arg(long)]
+    pub(crate) reference: bool,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+}
+
+/// The way to the configuration file.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ConfigFileArg {
+    /// Configuration file; else the one that COUPA_BATCH_CONFIG names, else coupa-batch.toml in the current folder
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Which browser.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct BrowserArgs {
+    /// Which browser: auto, edge, chrome or chromium
+    #[arg(long, value_name = "WHICH")]
+    pub(crate) browser: Option<BrowserChoice>,
+    /// The browser's program file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) browser_path: Option<PathBuf>,
+    /// The driver's program file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) driver_path: Option<PathBuf>,
+}
+
+impl BrowserArgs {
+    /// What these flags say, as a layer of settings.
+    pub(crate) fn to_settings(&self) -> Settings {
+        let mut settings = Settings::default();
+        settings.browser = self.browser;
+        settings.browser_path.clone_from(&self.browser_path);
+        settings.driver_path.clone_from(&self.driver_path);
+        settings
+    }
+}
+
+/// Settings that have a flag; all others are given in the file or the environment.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SettingsArgs {
+    /// Address of the portal
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: Option<Url>,
+    /// Folder that the files, the report and the log go into
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// How many browsers work side by side
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<u32>,
+    #[command(flatten)]
+    pub(crate) file: ConfigFileArg,
+    /// Show the browsers' windows
+    #[arg(long)]
+    pub(crate) headed: bool,
+    /// Work without windows, whatever the configuration says
+    #[arg(long, conflicts_with = "headed")]
+    pub(crate) headless: bool,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
+    /// Site recipe: a shipped one's name, or a TOML file
+    #[arg(long, value_name = "NAME")]
+    pub(crate) recipe: Option<String>,
+    /// How long running orders may go on after the first signal
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub(crate) shutdown_timeout: Option<Duration>,
+    /// How long one attempt at one order may take
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub(crate) task_timeout: Option<Duration>,
+    /// How often an order is tried again
+    #[arg(long, value_name = "N")]
+    pub(crate) retries: Option<u32>,
+}
+
+impl SettingsArgs {
+    /// What the flags say, as the strongest layer of settings.
+    pub(crate) fn to_settings(&self) -> Settings {
+        let mut settings = self.browser.to_settings();
+        settings.base_url.clone_from(&self.base_url);
+        settings.out.clone_from(&self.out);
+        settings.workers = self.workers;
+        settings.headless = match (self.headed, self.headless) {
+            (true, _) => Some(false),
+            (_, true) => Some(true),
+            (false, false) => None,
+        };
+        settings.recipe.clone_from(&self.recipe);
+        settings.shutdown_timeout = self.shutdown_timeout;
+        settings.task_timeout = self.task_timeout;
+        settings.retry_limit = self.retries;
+        settings
+    }
+}
+
+/// What is said, and where.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct OutputArgs {
+    /// Print one JSON object with the summary on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Say nothing but errors
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more; twice for everything
+    #[arg(long, short, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Log file, JSON lines; coupa-batch.log in the output folder if not given
+    #[arg(long, value_name = "PATH")]
+    pub(crate) log_file: Option<PathBuf>,
+    /// Plain lines instead of progress bars
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+}
+
+/// A time span as in a configuration file.
+fn span(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.trim().parse::<u32>() {
+        return Ok(Duration::from_secs(seconds.into()));
+    }
+    humantime::parse_duration(text).map_err(|_| "use a time span such as 30s, 2m or 1h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_words_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_reaches_its_setting() {
+        let line = "coupa-batch run a.csv PO7 --base-url https://a.com --out o --workers 3 --headed --browser edge \
+                    --browser-path b --driver-path d --recipe r --shutdown-timeout 90 --task-timeout 2m --retries 1";
+        let Command::Run(run) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else { panic!() };
+        let (expected, problems) = Settings::from_toml(
+            "base_url = 'https://a.com'\nout = 'o'\nworkers = 3\nheadless = false\nbrowser = 'edge'\nbrowser_path = 'b'\n\
+             driver_path = 'd'\nrecipe = 'r'\nshutdown_timeout = 90\ntask_timeout = '2m'\nretry_limit = 1",
+            "test",
+        );
+        assert_eq!(problems, []);
+        assert_eq!(run.settings.to_settings(), expected);
+        assert_eq!(run.inputs.len(), 2);
+    }
+
+    #[test]
+    fn flags_that_are_not_given_leave_the_setting_alone() {
+        let Command::Run(run) = Cli::try_parse_from(["coupa-batch", "run", "7"]).unwrap().command else { panic!() };
+        assert_eq!(run.settings.to_settings(), Settings::default());
+    }
+
+    #[test]
+    fn wrong_calls_are_refused_with_code_2() {
+        for line in [
+            "",
+            "run",
+            "run nonsense",
+            "run 7 --headed --headless",
+            "run 7 -q -v",
+            "run 7 --password x",
+            "demo --orders 0",
+        ] {
+            let refused = Cli::try_parse_from(["coupa-batch"].into_iter().chain(line.split_whitespace())).unwrap_err();
+            assert_eq!(refused.exit_code(), 2, "{line:?}");
+        }
+    }
+}

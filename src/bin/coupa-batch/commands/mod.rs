@@ -1,0 +1,3 @@
+//! One file per subcommand; each gives the reason why the program ends.
+
+pub(crate) mod config;
