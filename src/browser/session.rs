@@ -116,12 +116,7 @@ impl Remains {
             self.end = None;
         }
         if let Some(profile) = self.profile.take() {
-            match spawn_blocking(move || profile.wipe()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(why)) => left.push(why),
-                // the closure was dropped with the runtime, and the profile wiped by that
-                Err(why) => tracing::debug!(%why, "the profile folder was wiped by being dropped"),
-            }
+            left.extend(wipe(profile).await);
         }
         left
     }
@@ -132,13 +127,29 @@ impl Drop for Remains {
         let (Some(profile), Ok(runtime)) = (self.profile.take(), Handle::try_current()) else {
             return; // without a runtime the profile is wiped here and now, by its own drop
         };
-        let mut rest = Self { profile: Some(profile), end: self.end.take() };
-        // should the runtime end before it, this future is dropped, and the profile wiped by that
+        let end = self.end.take();
+        // holds the bare profile: should the runtime end before it, this future is dropped, and the profile wipes
+        // itself, where remains would ask the ending runtime for another task, and that one again
         runtime.spawn(async move {
-            for left in rest.clear().await {
+            let killed = match end {
+                Some(end) => end.await.left,
+                None => None,
+            };
+            for left in killed.into_iter().chain(wipe(profile).await) {
                 tracing::warn!("{left}");
             }
         });
+    }
+}
+
+/// Wipes away from the runtime's own threads, and says what is left.
+async fn wipe(profile: Profile) -> Option<String> {
+    match spawn_blocking(move || profile.wipe()).await {
+        Ok(wiped) => wiped.err(),
+        Err(why) => {
+            tracing::debug!(%why, "the runtime is ending: the profile folder was wiped by being dropped");
+            None
+        }
     }
 }
 

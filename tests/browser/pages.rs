@@ -33,7 +33,7 @@ async fn a_page_is_read_and_written(rig: Rig) {
 
     page.fill("input[name=user]", &SecretString::from("näme")).await.unwrap();
     page.fill("input[type=password]", &SecretString::from("p\"ss")).await.unwrap();
-    let typed = page.evaluate("return Array.from(document.forms[0], e => e.value).concat(arguments)", vec![1.into()]);
+    let typed = page.evaluate("return [...Array.from(document.forms[0], e => e.value), ...arguments]", vec![1.into()]);
     assert_eq!(typed.await.unwrap(), serde_json::json!(["näme", "p\"ss", 1]));
     let why = page.fill("#nowhere", &SecretString::from("x")).await.unwrap_err();
     assert!(matches!(why, SessionError::Refused(_)), "{why}");
@@ -85,7 +85,7 @@ async fn addresses_that_cannot_be_reached_are_named(rig: Rig) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_that_does_not_end_costs_a_try_and_not_the_session() {
-    let short = |config: &mut coupa_batch::PoolConfig| config.deadlines.page = Duration::from_secs(2);
+    let short = |config: &mut coupa_batch::PoolConfig| config.deadlines.page = Duration::from_secs(8);
     let Some(rig) = Rig::with(Flavour::Installed, short) else { return };
     let mut session = rig.open().await;
     let why = session.page().evaluate("return new Promise(() => {})", vec![]).await.unwrap_err();
