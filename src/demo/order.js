@@ -3,7 +3,10 @@
   'use strict';
   const meta = document.querySelector('meta[name="csrf-token"]');
   if (!meta) return; // the login page has nothing to do
-  new EventSource('/events');
+  const events = new EventSource('/events');
+  // a browser that keeps left pages for its back button would keep their connections too, and it has only six for a
+  // portal that speaks HTTP/1.1: the seventh page would wait for the best part of a minute
+  addEventListener('pagehide', () => events.close());
 
   const late = document.getElementById('late-attachments');
   if (!late) return;
