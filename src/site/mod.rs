@@ -13,6 +13,8 @@ mod walk;
 
 #[cfg(test)]
 mod double;
+#[cfg(test)]
+mod stories;
 
 pub use coupa::CoupaSite;
 pub use parse::{RecipeError, shipped_recipes};

@@ -1,0 +1,358 @@
+//! Whole walks and logins, told on the double: what a portal shows, and what an attempt makes of it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::CoupaSite;
+use super::double::{Answer, BASE, FakePortal, Offer, Shown, button, file, link};
+use crate::config::{Credentials, PoolConfig, RequisitionRule, Settings, resolve};
+use crate::model::{AttemptNo, FailureKind, FileOrigin, Outcome, PoTask, Receipt, TaskId, WorkerId};
+use crate::ports::{Attempt, AttemptError, Site};
+
+const PDF: &str = "%PDF-1.7 one";
+const ORDER: &str = "/order_headers/7";
+
+struct Stage {
+    out: tempfile::TempDir,
+    site: CoupaSite,
+    attempt: Attempt,
+}
+
+fn config() -> PoolConfig {
+    let credentials = Credentials { username: "me".into(), password: "right".into() };
+    let settings = Settings { base_url: Some(BASE.parse().unwrap()), ..Settings::default() };
+    let mut config = resolve(settings, Some(credentials)).unwrap();
+    // long enough for a file that is there already, short enough to wait for one that never comes
+    config.deadlines.download = Duration::from_millis(150);
+    config
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self::with(&config())
+    }
+
+    fn with(config: &PoolConfig) -> Self {
+        let out = tempfile::tempdir().unwrap();
+        let site = CoupaSite::new(&config.site, out.path(), config.deadlines).unwrap();
+        let attempt = Attempt {
+            task: TaskId(1),
+            order: PoTask::new("PO7".parse().unwrap()),
+            no: AttemptNo(1),
+            worker: WorkerId(1),
+            cancel: CancellationToken::new(),
+        };
+        Self { out, site, attempt }
+    }
+
+    async fn collect(&self, portal: &FakePortal) -> Result<Receipt, AttemptError> {
+        let mut session = portal.session();
+        let receipt = self.site.collect(&mut session, &self.attempt).await;
+        let landing = self.out.path().join(".coupa-batch/landing");
+        assert_eq!(landing.read_dir().map_or(0, Iterator::count), 0, "a landing folder was left behind");
+        receipt
+    }
+
+    async fn failure(&self, portal: &FakePortal) -> AttemptError {
+        self.collect(portal).await.unwrap_err()
+    }
+
+    fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(Path::new(self.out.path()).join(path)).unwrap()
+    }
+}
+
+fn order(offers: Vec<Offer>) -> FakePortal {
+    FakePortal::with(ORDER, Shown { offers, ..Shown::default() })
+}
+
+fn names(receipt: &Receipt) -> Vec<&str> {
+    receipt.files.iter().map(|file| file.name.as_str()).collect()
+}
+
+#[tokio::test]
+async fn links_and_buttons_become_files_in_the_folder_of_the_order() {
+    let stage = Stage::new();
+    let portal = order(vec![link(1, "a.pdf", file("a.pdf", PDF)), button("b.txt", file("b.txt", "two"))]);
+    let receipt = stage.collect(&portal).await.unwrap();
+    assert_eq!((receipt.supplier.as_deref(), receipt.listed_count), (Some("ACME"), 2));
+    assert_eq!(receipt.url, format!("{BASE}{ORDER}"));
+    assert_eq!(receipt.folder, "ACME/PO7__WORK");
+    assert_eq!(stage.read("ACME/PO7__WORK/a.pdf"), PDF);
+    assert_eq!(portal.state().clicks, ["Save a.pdf", "Script b.txt"]);
+    let concluded = stage.site.conclude(&stage.attempt.order, Outcome::Completed(receipt)).await.unwrap();
+    assert_eq!(stage.read(&concluded.files()[1].path), "two");
+    assert_eq!(concluded.receipt().unwrap().folder, "ACME/PO7_COMPLETED");
+}
+
+#[tokio::test]
+async fn two_files_of_one_name_are_both_kept_and_one_file_listed_twice_is_fetched_once() {
+    let stage = Stage::new();
+    let portal = order(vec![
+        link(1, "a.txt", file("a.txt", "one")),
+        link(2, "a.txt", file("a.txt", "two")),
+        link(1, "a.txt", file("a.txt", "one")),
+        button("b.txt", file("b.txt", "three")),
+        button("b.txt", file("b.txt", "four")),
+    ]);
+    let receipt = stage.collect(&portal).await.unwrap();
+    assert_eq!(receipt.listed_count, 5);
+    assert_eq!(receipt.files.len(), 4);
+    assert_eq!(stage.read("ACME/PO7__WORK/a (2).txt"), "two");
+    assert_eq!(stage.read("ACME/PO7__WORK/b (2).txt"), "four");
+}
+
+#[tokio::test]
+async fn what_appears_later_is_fetched_too() {
+    let stage = Stage::new();
+    let late = Offer { appears_after: 1, ..button("late.txt", file("late.txt", "late")) };
+    let receipt = stage.collect(&order(vec![link(1, "a.txt", file("a.txt", "one")), late])).await.unwrap();
+    assert_eq!(names(&receipt), ["a.txt", "late.txt"]);
+}
+
+#[tokio::test]
+async fn a_second_attempt_places_nothing_twice() {
+    let stage = Stage::new();
+    let portal = order(vec![link(1, "a.txt", file("a.txt", "one"))]);
+    let first = stage.collect(&portal).await.unwrap();
+    stage.site.conclude(&stage.attempt.order, Outcome::Completed(first.clone())).await.unwrap();
+    assert_eq!(stage.collect(&portal).await.unwrap(), first);
+    assert_eq!(stage.out.path().join("ACME/PO7__WORK").read_dir().unwrap().count(), 1);
+    assert_eq!(stage.out.path().join("ACME").read_dir().unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn no_attachments_is_said_only_by_an_order_page_at_rest() {
+    let stage = Stage::new();
+    assert_eq!(stage.collect(&order(vec![])).await.unwrap().listed_count, 0);
+    let restless = FakePortal::with(ORDER, Shown { comes_to_rest: false, ..Shown::default() });
+    assert_eq!(stage.failure(&restless).await.kind, FailureKind::StepTimeout);
+    let unknown = FakePortal::with(ORDER, Shown { has_marker: false, ..Shown::default() });
+    assert_eq!(stage.failure(&unknown).await.kind, FailureKind::PageChanged);
+    let login = order(vec![]);
+    login.state().password = Some("right");
+    assert_eq!(stage.failure(&login).await.kind, FailureKind::LoginRequired);
+    assert!(!stage.out.path().join("ACME").exists());
+}
+
+#[tokio::test]
+async fn refusals_and_troubles_of_the_portal_are_told_apart() {
+    let stage = Stage::new();
+    for (notice, status, kind) in [
+        ("Oops! We couldn\u{2019}t find what you wanted", 200, FailureKind::OrderMissing),
+        ("Desculpe, não encontramos o que você procurava", 200, FailureKind::OrderMissing),
+        ("You are not authorized", 200, FailureKind::AccessDenied),
+        ("", 429, FailureKind::Throttled),
+        ("", 502, FailureKind::SiteDown),
+    ] {
+        let portal = FakePortal::with(ORDER, Shown { has_marker: false, notice, status, ..Shown::default() });
+        let error = stage.failure(&portal).await;
+        assert_eq!((error.kind, error.receipt), (kind, None), "{notice}");
+    }
+}
+
+#[tokio::test]
+async fn one_bad_attachment_does_not_cost_the_others() {
+    let stage = Stage::new();
+    for (bad, kind) in [
+        (Answer::Cut, FailureKind::DownloadCorrupt),
+        (Answer::Silence, FailureKind::DownloadStalled),
+        (Answer::Standstill, FailureKind::DownloadStalled),
+        (Answer::Short, FailureKind::DownloadCorrupt),
+        (file("bad.pdf", "<html>Internal error"), FailureKind::DownloadCorrupt),
+    ] {
+        let portal = order(vec![link(1, "bad.pdf", bad), link(2, "good.txt", file("good.txt", "good"))]);
+        let error = stage.failure(&portal).await;
+        let receipt = error.receipt.unwrap();
+        assert_eq!((error.kind, names(&receipt)), (kind, vec!["good.txt"]));
+        assert_eq!(receipt.missing[0].name, "bad.pdf");
+        assert!(error.message.starts_with("1 of 2 attachments"), "{}", error.message);
+    }
+}
+
+#[tokio::test]
+async fn after_a_click_without_a_download_the_page_is_left() {
+    let stage = Stage::new();
+    let portal = order(vec![link(1, "a.txt", Answer::Silence), link(2, "b.txt", file("b.txt", "b"))]);
+    stage.failure(&portal).await;
+    assert_eq!(portal.state().visits.len(), 2);
+}
+
+#[tokio::test]
+async fn a_download_that_stands_still_is_stopped() {
+    let stage = Stage::new();
+    let portal = order(vec![link(1, "a.txt", Answer::Standstill)]);
+    let mut session = portal.session();
+    stage.site.collect(&mut session, &stage.attempt).await.unwrap_err();
+    assert_eq!(session.0.cancelled, ["d1"]);
+}
+
+#[tokio::test]
+async fn a_login_that_ends_midway_ends_the_attempt_with_what_is_there() {
+    let stage = Stage::new();
+    let portal = order(vec![
+        link(1, "a.txt", file("a.txt", "one")),
+        link(2, "b.txt", file("b.html", "<!DOCTYPE html><html><input name=\"user[login]\">")),
+        link(3, "c.txt", file("c.txt", "three")),
+    ]);
+    let error = stage.failure(&portal).await;
+    assert_eq!(error.kind, FailureKind::LoginRequired);
+    let receipt = error.receipt.unwrap();
+    assert_eq!(names(&receipt), ["a.txt"]);
+    assert_eq!(receipt.missing.len(), 2);
+    assert_eq!(portal.state().clicks.len(), 2);
+}
+
+#[tokio::test]
+async fn links_that_lead_out_of_the_portal_are_not_followed() {
+    let stage = Stage::new();
+    for href in ["https://evil.test/attachment_file/1", "javascript:attachment_file()", "file:///attachment_file/1"] {
+        let away = Offer { href: Some(href.into()), ..link(1, "a.pdf", file("a.pdf", PDF)) };
+        let portal = order(vec![away, link(2, "b.txt", file("b.txt", "b"))]);
+        let error = stage.failure(&portal).await;
+        assert_eq!(portal.state().clicks, ["Save b.txt"]);
+        assert_eq!(names(&error.receipt.unwrap()), ["b.txt"]);
+    }
+}
+
+#[tokio::test]
+async fn wider_links_are_a_fallback() {
+    let stage = Stage::new();
+    let wider = || Offer { is_wider: true, ..link(2, "wider.txt", file("wider.txt", "w")) };
+    let both = order(vec![link(1, "a.txt", file("a.txt", "a")), wider()]);
+    assert_eq!(names(&stage.collect(&both).await.unwrap()), ["a.txt"]);
+    assert_eq!(names(&stage.collect(&order(vec![wider()])).await.unwrap()), ["wider.txt"]);
+}
+
+fn with_requisition(offers: Vec<Offer>, requisition: Shown) -> FakePortal {
+    let address = Some(format!("{BASE}/requisition_headers/70"));
+    let portal = FakePortal::with(ORDER, Shown { offers, requisition: address, ..Shown::default() });
+    portal.state().pages.insert("/requisition_headers/70".into(), requisition);
+    portal
+}
+
+#[tokio::test]
+async fn the_requisition_is_looked_at_when_the_rule_says_so() {
+    let text = || link(1, "a.txt", file("a.txt", "a"));
+    let pdf = || link(2, "p.pdf", file("p.pdf", PDF));
+    let own = || Shown { offers: vec![link(9, "r.pdf", file("r.pdf", PDF))], ..Shown::default() };
+    for (rule, offers, wanted) in [
+        (RequisitionRule::WhenEmpty, vec![], &["r.pdf"][..]),
+        (RequisitionRule::WhenEmpty, vec![text()], &["a.txt"]),
+        (RequisitionRule::Never, vec![], &[]),
+        (RequisitionRule::WhenNoPdf, vec![text()], &["a.txt", "r.pdf"]),
+        (RequisitionRule::WhenNoPdf, vec![pdf()], &["p.pdf"]),
+        (RequisitionRule::Always, vec![pdf()], &["p.pdf", "r.pdf"]),
+    ] {
+        let mut config = config();
+        config.site.requisition = rule;
+        let stage = Stage::with(&config);
+        let receipt = stage.collect(&with_requisition(offers, own())).await.unwrap();
+        assert_eq!(names(&receipt), wanted, "{rule}");
+        let from_requisition = receipt.files.iter().filter(|file| file.source == FileOrigin::Requisition).count();
+        assert_eq!(from_requisition, usize::from(wanted.contains(&"r.pdf")));
+    }
+}
+
+#[tokio::test]
+async fn a_requisition_that_may_not_be_seen_is_a_failure_only_when_the_order_has_nothing() {
+    let denied = || Shown { has_marker: false, notice: "Access denied", ..Shown::default() };
+    let mut config = config();
+    config.site.requisition = RequisitionRule::Always;
+    let stage = Stage::with(&config);
+    let error = stage.failure(&with_requisition(vec![], denied())).await;
+    assert_eq!(error.kind, FailureKind::RequisitionDenied);
+    let text = link(1, "a.txt", file("a.txt", "a"));
+    stage.collect(&with_requisition(vec![text], denied())).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_aborted_attempt_stops_between_commands() {
+    let stage = Stage::new();
+    stage.attempt.cancel.cancel();
+    let portal = order(vec![link(1, "a.txt", file("a.txt", "a"))]);
+    assert_eq!(stage.failure(&portal).await.kind, FailureKind::Interrupted);
+    assert!(portal.state().visits.is_empty());
+}
+
+fn locked(password: &'static str) -> FakePortal {
+    let portal = order(vec![]);
+    portal.state().password = Some(password);
+    portal
+}
+
+#[tokio::test]
+async fn four_workers_need_one_login() {
+    let stage = Stage::new();
+    let portal = locked("right");
+    let mut sessions: Vec<_> = (0..4).map(|_| portal.session()).collect();
+    let [a, b, c, d] = sessions.as_mut_slice() else { unreachable!() };
+    let (a, b, c, d) = tokio::join!(
+        stage.site.enter(WorkerId(1), a),
+        stage.site.enter(WorkerId(2), b),
+        stage.site.enter(WorkerId(3), c),
+        stage.site.enter(WorkerId(4), d),
+    );
+    for entered in [a, b, c, d] {
+        entered.unwrap();
+    }
+    assert_eq!(portal.state().accepted_count, 1);
+    for session in &mut sessions {
+        stage.site.collect(session, &stage.attempt).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_ended_is_renewed_once() {
+    let stage = Stage::new();
+    let portal = locked("right");
+    let mut sessions: Vec<_> = (0..3).map(|_| portal.session()).collect();
+    for session in &mut sessions {
+        stage.site.enter(WorkerId(1), session).await.unwrap();
+    }
+    portal.state().ticket += 1; // the portal forgets it
+    for session in &mut sessions {
+        stage.site.enter(WorkerId(1), session).await.unwrap();
+    }
+    assert_eq!(portal.state().accepted_count, 2);
+}
+
+#[tokio::test]
+async fn a_refused_password_is_never_sent_again() {
+    let stage = Stage::new();
+    let portal = locked("another");
+    for _ in 0..3 {
+        let error = stage.site.enter(WorkerId(1), &mut portal.session()).await.unwrap_err();
+        assert_eq!(error.kind, FailureKind::LoginRefused);
+        assert!(error.message.contains("COUPA_PASSWORD") && !error.message.contains("right"), "{error}");
+    }
+    assert_eq!(portal.state().refused_count, 1);
+}
+
+#[tokio::test]
+async fn a_portal_that_needs_no_login_lets_everybody_in() {
+    let mut config = config();
+    config.site.credentials = None;
+    let stage = Stage::with(&config);
+    stage.site.enter(WorkerId(1), &mut order(vec![]).session()).await.unwrap();
+    let error = stage.site.enter(WorkerId(1), &mut locked("right").session()).await.unwrap_err();
+    assert_eq!(error.kind, FailureKind::LoginRefused);
+    assert!(error.message.contains("COUPA_USERNAME"), "{error}");
+}
+
+#[tokio::test]
+async fn a_portal_that_cannot_be_entered_says_why() {
+    let stage = Stage::new();
+    let away = locked("right");
+    away.state().sends_elsewhere = true;
+    let error = stage.site.enter(WorkerId(1), &mut away.session()).await.unwrap_err();
+    assert_eq!(error.kind, FailureKind::LoginRefused);
+    assert!(error.message.contains("idp.test"), "{error}");
+    let down = order(vec![]);
+    down.state().is_unreachable = true;
+    let error = stage.site.enter(WorkerId(1), &mut down.session()).await.unwrap_err();
+    assert_eq!(error.kind, FailureKind::SiteDown);
+    assert!(error.message.contains("--base-url"), "{error}");
+}
