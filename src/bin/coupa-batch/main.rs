@@ -3,13 +3,11 @@
 #![expect(clippy::print_stderr, reason = "this is the program that speaks to people")]
 
 mod args;
+mod batch;
 mod commands;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the subcommands that are still to come"))]
 mod exit;
 mod layers;
-#[expect(dead_code, reason = "for the subcommands that are still to come")]
 mod logging;
-#[expect(dead_code, reason = "for the subcommands that are still to come")]
 mod progress;
 mod stdout;
 
@@ -18,14 +16,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Cli, Command};
-use crate::exit::{ExitReason, Stopped};
 
 fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Config(args) => commands::config::config(&args),
-        Command::Run(_) | Command::Demo(_) | Command::Doctor(_) => {
-            Err(Stopped::new(ExitReason::Unexpected, "this subcommand is not there yet"))
-        }
+        Command::Demo(args) => commands::demo::demo(&args),
+        Command::Doctor(args) => commands::doctor::doctor(&args),
+        Command::Run(args) => commands::run::run(&args),
     };
     match ended {
         Ok(reason) => reason.into(),

@@ -1,3 +1,6 @@
 //! One file per subcommand; each gives the reason why the program ends.
 
 pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod run;

@@ -1,0 +1,255 @@
+//! One batch from its tasks to its report: what `run` and `demo` have in common.
+
+use std::time::Duration;
+
+use coupa_batch::config::PoolConfig;
+use coupa_batch::download::Landing;
+use coupa_batch::model::{Reject, RunId, Stop, StopKind};
+use coupa_batch::outlet::report::{self, ReportFiles, RunFacts, Summary};
+use coupa_batch::pool::{ShutdownReport, ShutdownStep, StartError};
+use coupa_batch::ports::History;
+use coupa_batch::{PersistentWorkerPool, PoTask, ShutdownHandler, TaskHandle};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::args::OutputArgs;
+use crate::exit::{ExitReason, Stopped};
+use crate::logging::{self, LogOptions};
+use crate::progress::{Progress, Style, Surroundings};
+
+/// Refused rows that the terminal lists before it points to the report.
+const SHOWN_REJECTS: usize = 20;
+/// Time for background threads (name look-ups, file work) to end after everything else has.
+const RUNTIME_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Starts both logs and the display of a command.
+pub(crate) fn start_logging(output: &OutputArgs, config: &PoolConfig) -> Result<Progress, Stopped> {
+    let surroundings = Surroundings::look();
+    let progress = Progress::new(surroundings, output.no_progress || output.verbose > 1, output.quiet);
+    let password = config.site.credentials.as_ref().map(|login| login.password.expose_secret().to_owned());
+    let options = LogOptions {
+        is_quiet: output.quiet,
+        verbosity: output.verbose,
+        has_bars: progress.style() == Style::Bars,
+        has_colours: surroundings.has_colours,
+        file: Some(output.log_file.clone().unwrap_or_else(|| config.out.join("coupa-batch.log"))),
+        secrets: password.into_iter().collect(),
+    };
+    logging::start(&options, progress.bars()).map_err(Stopped::bad_call)?;
+    Ok(progress)
+}
+
+/// Runs `command` on a runtime of its own.
+pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, Stopped>>) -> Result<T, Stopped> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("the program's threads do not start: {why}")))?;
+    let ended = runtime.block_on(command);
+    runtime.shutdown_timeout(RUNTIME_DEADLINE);
+    ended
+}
+
+/// What a batch has come to.
+pub(crate) struct Finished {
+    pub(crate) summary: Summary,
+    pub(crate) files: ReportFiles,
+    pub(crate) history: History,
+    pub(crate) reason: ExitReason,
+}
+
+/// Fetches `tasks`, shows how it goes, and writes the report whatever happens.
+pub(crate) async fn perform(
+    config: PoolConfig,
+    tasks: Vec<PoTask>,
+    rejects: Vec<Reject>,
+    progress: &Progress,
+) -> Result<Finished, Stopped> {
+    let started = Timestamp::now();
+    let out = config.out.clone();
+    // a folder that cannot be written is told before any browser is started
+    let landing = Landing::open(&out).await.map_err(Stopped::bad_call)?;
+    landing.check_writable().await.map_err(Stopped::bad_call)?;
+    drop(landing);
+    show_rejects(&rejects, progress);
+    let base_url = config.site.base_url.as_ref().map(ToString::to_string);
+    let drain = config.deadlines.drain;
+
+    let pool = PersistentWorkerPool::start(config).await.map_err(not_started)?;
+    let signals = ShutdownHandler::new(pool.control())
+        .listen()
+        .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("signals cannot be watched: {why}")));
+    let (end, is_forced) = match signals {
+        Ok(mut signals) => work(pool, tasks, progress, &mut signals, drain).await?,
+        Err(stopped) => {
+            pool.shutdown().await.map_err(journal_unusable)?;
+            return Err(stopped);
+        }
+    };
+
+    let facts = RunFacts {
+        run: run_id(started),
+        started,
+        finished: Timestamp::now(),
+        base_url,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        rejects,
+        stopped_because: early_stop(&end).map(ToString::to_string),
+    };
+    for leftover in &end.leftovers {
+        progress.say(&format!("warning: left behind: {leftover}"));
+    }
+    let (files, summary) = report::write(&out, &end.history, &facts)
+        .map_err(|why| Stopped::new(ExitReason::StoppedEarly, format!("the report cannot be written: {why}")))?;
+    for file in [&files.csv, &files.json] {
+        if let Some(wanted) = &file.instead_of {
+            let (placed, wanted) = (file.path.display(), wanted.display());
+            progress.say(&format!("{wanted} is in use by another program, so the report is in {placed}"));
+        }
+    }
+    let reason = if is_forced { ExitReason::Forced } else { reason_of(&end, &summary) };
+    Ok(Finished { summary, files, history: end.history, reason })
+}
+
+/// From the first submission to the last closed browser. The flag tells whether a third signal forced the end.
+async fn work(
+    pool: PersistentWorkerPool,
+    tasks: Vec<PoTask>,
+    progress: &Progress,
+    signals: &mut mpsc::Receiver<ShutdownStep>,
+    drain: Duration,
+) -> Result<(ShutdownReport, bool), Stopped> {
+    let mut display = JoinSet::new();
+    let (bars, snapshots) = (progress.clone(), pool.watch());
+    display.spawn(async move { bars.follow(snapshots).await });
+    let mut is_forced = false;
+    match pool.submit_tasks(tasks).await {
+        Ok(handles) => {
+            let lines = tell_outcomes(handles, progress);
+            tokio::pin!(lines);
+            let (mut is_over, mut is_told) = (false, false);
+            let completion = pool.wait_for_completion(None);
+            tokio::pin!(completion);
+            while !is_over {
+                tokio::select! {
+                    _ = &mut completion => is_over = true,
+                    () = &mut lines, if !is_told => is_told = true,
+                    Some(step) = signals.recv() => is_forced |= tell_step(step, progress, drain),
+                }
+            }
+        }
+        // a pool that stopped before it could take anything says why in its status
+        Err(why) => tracing::warn!("{why}"),
+    }
+    let closing = pool.shutdown();
+    tokio::pin!(closing);
+    let end = loop {
+        tokio::select! {
+            end = &mut closing => break end.map_err(journal_unusable)?,
+            Some(step) = signals.recv() => is_forced |= tell_step(step, progress, drain),
+        }
+    };
+    // its last snapshot has been published
+    display.join_all().await;
+    Ok((end, is_forced))
+}
+
+/// One line per order as it ends.
+async fn tell_outcomes(handles: Vec<TaskHandle>, progress: &Progress) {
+    let total = handles.len() as u64;
+    let mut ends: FuturesUnordered<_> =
+        handles.iter().map(|handle| async move { (handle.po().clone(), handle.wait(None).await) }).collect();
+    let mut settled = 0;
+    while let Some((po, outcome)) = ends.next().await {
+        if let Some(outcome) = outcome {
+            settled += 1;
+            progress.order_done(&po, &outcome, settled, total);
+        }
+    }
+}
+
+/// Says what a signal led to; returns whether it was the last step.
+fn tell_step(step: ShutdownStep, progress: &Progress, drain: Duration) -> bool {
+    let drain = humantime::format_duration(drain);
+    match step {
+        ShutdownStep::Draining => progress.say(&format!(
+            "stopping: no new order starts, those in work may finish within {drain}; once more to abort them"
+        )),
+        ShutdownStep::Aborting => {
+            progress.say("aborting: orders in work are left open; once more to kill the browsers")
+        }
+        ShutdownStep::Killed => progress.say("killed the browsers"),
+    }
+    step == ShutdownStep::Killed
+}
+
+fn show_rejects(rejects: &[Reject], progress: &Progress) {
+    for reject in rejects.iter().take(SHOWN_REJECTS) {
+        progress.say(&format!("not an order: {reject}"));
+    }
+    if let Some(more) = rejects.len().checked_sub(SHOWN_REJECTS).filter(|more| *more > 0) {
+        progress.say(&format!("and {more} more rows that are not orders: all are listed in report.json"));
+    }
+}
+
+fn not_started(error: StartError) -> Stopped {
+    let reason = match error {
+        StartError::Browser(_) => ExitReason::NoBrowser,
+        StartError::Recipe(_) => ExitReason::BadCall,
+        _ => ExitReason::Unexpected,
+    };
+    let hint = if reason == ExitReason::NoBrowser {
+        "\n`coupa-batch doctor` says more; `coupa-batch doctor --yes` installs what is missing"
+    } else {
+        ""
+    };
+    Stopped::new(reason, format!("{error}{hint}"))
+}
+
+fn journal_unusable(error: impl std::fmt::Display) -> Stopped {
+    Stopped::new(ExitReason::JournalUnusable, error)
+}
+
+/// Why the pool stopped, unless it merely closed when everything was done.
+fn early_stop(end: &ShutdownReport) -> Option<&Stop> {
+    let is_complete = end.history.tasks.values().all(|state| state.outcome().is_some());
+    let because = end.status.stopped_because.as_ref()?;
+    (!is_complete || end.history.tasks.is_empty()).then_some(because)
+}
+
+fn reason_of(end: &ShutdownReport, summary: &Summary) -> ExitReason {
+    let has_settled = summary.open_count() < summary.orders;
+    match early_stop(end).map(|stop| stop.kind) {
+        None => ExitReason::of(summary),
+        Some(StopKind::JournalUnusable) => ExitReason::JournalUnusable,
+        // when not a single order came through, it is the call that is wrong and not the day
+        Some(StopKind::NeverReached | StopKind::LoginRefused) if !has_settled => ExitReason::BadCall,
+        Some(StopKind::NoWorkers) if !has_settled => ExitReason::NoBrowser,
+        Some(_) => ExitReason::StoppedEarly,
+    }
+}
+
+/// The time, readable and sortable, and what tells two runs of one second apart.
+fn run_id(started: Timestamp) -> RunId {
+    RunId::new(&format!("{}-{}", started.strftime("%Y%m%dT%H%M%SZ"), std::process::id()))
+}
+
+/// What is printed at the end, for a person or as one JSON object.
+pub(crate) fn print_summary(finished: &Finished, output: &OutputArgs, progress: &Progress) -> Result<(), Stopped> {
+    progress.clear();
+    if output.json {
+        let object = serde_json::json!({
+            "exit_code": finished.reason.code(),
+            "report": finished.files.json.path,
+            "summary": finished.summary,
+        });
+        return crate::stdout::print(&format!("{object:#}\n"));
+    }
+    progress.say(&finished.summary.to_string());
+    progress.say(&format!("report: {}", finished.files.csv.path.display()));
+    Ok(())
+}
