@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::assets;
-use super::files::{Dice, escaped};
+use super::dice::Dice;
+use super::files::escaped;
 use super::orders::{Area, Attachment, Catalogue, DemoOrder, OrderKind, Requisition};
 
 /// When the buttons of one page appear and are replaced, in milliseconds after it was loaded.
@@ -20,8 +21,9 @@ fn layout(title: &str, head: &str, main: &str, foot: &str) -> String {
          <meta name=\"viewport\" content=\"width=device-width\">\n<link rel=\"icon\" href=\"data:,\">\n{head}</head>\n<body>\n\
          <header class=\"topbar\"><a class=\"brand\" href=\"/order_headers\">Demo portal</a>\
          <a href=\"/help/download/guide.pdf\" title=\"Help guide.pdf\">Help guide</a>\
-         <a href=\"/sessions/destroy\">Log out</a></header>\n<main>\n{main}\n</main>\n{foot}</body></html>\n",
-        title = escaped(title)
+         {way_out}</header>\n<main>\n{main}\n</main>\n{foot}</body></html>\n",
+        title = escaped(title),
+        way_out = if head.contains("csrf-token") { "<a href=\"/sessions/destroy\">Log out</a>" } else { "" },
     )
 }
 
