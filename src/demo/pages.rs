@@ -76,11 +76,16 @@ pub(super) fn home(catalogue: &Catalogue, form_token: &str) -> String {
 /// The page of an order, whatever the portal shows under its number.
 pub(super) fn order(order: &DemoOrder, form_token: &str, late: Late) -> String {
     match order.kind {
-        OrderKind::MissingEnglish => missing(form_token),
+        OrderKind::MissingEnglish if order.looks.is_multiple_of(2) => missing(form_token),
+        OrderKind::MissingEnglish => {
+            let text = "<div class=\"flash_error\">The page you were looking for doesn't exist.</div>";
+            inside("Not found", form_token, text)
+        }
         OrderKind::MissingPortuguese => {
             inside("Ops", form_token, "<h1>Desculpe, não encontramos o que você procurava</h1>")
         }
-        OrderKind::Denied => denied(form_token),
+        OrderKind::Denied if order.looks.is_multiple_of(2) => denied(form_token),
+        OrderKind::Denied => inside("Access", form_token, "<h1>Access denied</h1>"),
         _ => {
             let title = format!("Purchase order #{}", order.po.digits());
             let mut facts = match order.supplier.map(escaped) {
