@@ -6,29 +6,28 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE as COOKIES, LOCATION,
-    RETRY_AFTER, SET_COOKIE,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE as COOKIES, RETRY_AFTER,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use futures_util::stream;
 use url::form_urlencoded;
 
+use super::dice::Dice;
 use super::faults::{LoginAnswer, Part, Point, PortalFault, RetryAfter};
-use super::files::{self, Dice, FileKind};
+use super::files::{self, FileKind};
 use super::line::Line;
 use super::logins::{COOKIE, Entry};
 use super::names::Naming;
 use super::orders::Attachment;
 use super::pages;
 use super::portal::Portal;
+use super::reply::{HTML, HalfEnds, apart, half, http_date, page, redirect, with, with_cookie};
 use super::routes::{Decoy, Wanted};
 
 /// Larger forms are not the portal's own.
 const MAX_FORM: usize = 64 * 1024;
-
-const HTML: &str = "text/html; charset=utf-8";
 
 /// A request, read.
 struct Asked {
@@ -303,66 +302,8 @@ fn forged() -> Response {
     page(StatusCode::UNPROCESSABLE_ENTITY, pages::short("The change you wanted was rejected"))
 }
 
-/// How the half of an answer ends.
-#[derive(Clone, Copy)]
-enum HalfEnds {
-    Cut,
-    Never,
-}
-
-/// The first half of an answer, under the length of the whole.
-async fn half(whole: Response, end: HalfEnds) -> Response {
-    let (mut parts, bytes) = apart(whole).await;
-    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-    let first = stream::once(async move { Ok::<_, std::io::Error>(bytes.slice(..bytes.len() / 2)) });
-    let body = match end {
-        HalfEnds::Never => Body::from_stream(first.chain(stream::pending())),
-        HalfEnds::Cut => {
-            // without the pause the error would come before the first half was sent, and take it along
-            Body::from_stream(first.chain(stream::once(async {
-                tokio::task::yield_now().await;
-                Err(std::io::Error::other("cut by a fault"))
-            })))
-        }
-    };
-    Response::from_parts(parts, body)
-}
-
-async fn apart(answer: Response) -> (axum::http::response::Parts, Bytes) {
-    let (parts, body) = answer.into_parts();
-    (parts, to_bytes(body, usize::MAX).await.unwrap_or_default())
-}
-
-fn page(status: StatusCode, html: String) -> Response {
-    let answer = (status, html).into_response();
-    with(with(answer, CONTENT_TYPE, HTML), CACHE_CONTROL, "no-store")
-}
-
-fn redirect(to: &str) -> Response {
-    with(StatusCode::FOUND.into_response(), LOCATION, to)
-}
-
-fn with_cookie(answer: Response, cookie: &str) -> Response {
-    with(answer, SET_COOKIE, &format!("{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Lax"))
-}
-
-/// The same answer with a header; one that cannot be sent is left out.
-fn with(mut answer: Response, name: HeaderName, value: &str) -> Response {
-    if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-        answer.headers_mut().insert(name, value);
-    }
-    answer
-}
-
 fn cookie(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(COOKIES).iter().filter_map(|line| line.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value.to_owned())
-}
-
-fn http_date(date: std::time::SystemTime) -> String {
-    jiff::Timestamp::try_from(date)
-        .ok()
-        .and_then(|at| jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok())
-        .unwrap_or_default()
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use axum::body::Bytes;
 
-use super::files::{self, Dice};
+use super::dice::Dice;
+use super::files;
 
 const STYLE: &str = include_str!("portal.css");
 const SCRIPT: &str = include_str!("order.js");

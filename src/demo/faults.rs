@@ -23,7 +23,8 @@ pub enum PortalFault {
     Status(u16),
     /// 429 with `Retry-After`.
     Throttled(RetryAfter),
-    /// The connection is reset before anything is sent.
+    /// The connection is reset before anything is sent. Browsers ask once more by themselves when that happens on a
+    /// connection that they had used before, so a single time may not be noticed.
     Reset,
     /// The length is announced, half of it is sent, the connection is closed.
     Truncated,

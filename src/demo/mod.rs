@@ -28,14 +28,17 @@
 mod answer;
 mod assets;
 mod check;
+mod dice;
 mod faults;
 mod files;
 mod line;
 mod logins;
+mod mix;
 mod names;
 mod orders;
 mod pages;
 mod portal;
+mod reply;
 mod routes;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! What files and suppliers are called: the pleasant names, and the ones that break careless programs.
 
-use super::files::{Dice, FileKind};
+use super::dice::Dice;
+use super::files::FileKind;
 
 /// How a file's name reaches the one who downloads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

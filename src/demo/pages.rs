@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::assets;
-use super::files::{Dice, escaped};
+use super::dice::Dice;
+use super::files::escaped;
 use super::orders::{Area, Attachment, Catalogue, DemoOrder, OrderKind, Requisition};
 
 /// When the buttons of one page appear and are replaced, in milliseconds after it was loaded.
@@ -20,8 +21,9 @@ fn layout(title: &str, head: &str, main: &str, foot: &str) -> String {
          <meta name=\"viewport\" content=\"width=device-width\">\n<link rel=\"icon\" href=\"data:,\">\n{head}</head>\n<body>\n\
          <header class=\"topbar\"><a class=\"brand\" href=\"/order_headers\">Demo portal</a>\
          <a href=\"/help/download/guide.pdf\" title=\"Help guide.pdf\">Help guide</a>\
-         <a href=\"/sessions/destroy\">Log out</a></header>\n<main>\n{main}\n</main>\n{foot}</body></html>\n",
-        title = escaped(title)
+         {way_out}</header>\n<main>\n{main}\n</main>\n{foot}</body></html>\n",
+        title = escaped(title),
+        way_out = if head.contains("csrf-token") { "<a href=\"/sessions/destroy\">Log out</a>" } else { "" },
     )
 }
 
@@ -74,11 +76,16 @@ pub(super) fn home(catalogue: &Catalogue, form_token: &str) -> String {
 /// The page of an order, whatever the portal shows under its number.
 pub(super) fn order(order: &DemoOrder, form_token: &str, late: Late) -> String {
     match order.kind {
-        OrderKind::MissingEnglish => missing(form_token),
+        OrderKind::MissingEnglish if order.looks.is_multiple_of(2) => missing(form_token),
+        OrderKind::MissingEnglish => {
+            let text = "<div class=\"flash_error\">The page you were looking for doesn't exist.</div>";
+            inside("Not found", form_token, text)
+        }
         OrderKind::MissingPortuguese => {
             inside("Ops", form_token, "<h1>Desculpe, não encontramos o que você procurava</h1>")
         }
-        OrderKind::Denied => denied(form_token),
+        OrderKind::Denied if order.looks.is_multiple_of(2) => denied(form_token),
+        OrderKind::Denied => inside("Access", form_token, "<h1>Access denied</h1>"),
         _ => {
             let title = format!("Purchase order #{}", order.po.digits());
             let mut facts = match order.supplier.map(escaped) {

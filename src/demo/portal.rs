@@ -14,8 +14,8 @@ use url::Url;
 
 use super::answer::answer;
 use super::assets::Assets;
+use super::dice::Dice;
 use super::faults::{FaultSwitches, Faults, LoginAnswer};
-use super::files::Dice;
 use super::line::{Line, Lines};
 use super::logins::Logins;
 use super::orders::{Catalogue, DemoOrder};

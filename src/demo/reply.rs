@@ -1,0 +1,73 @@
+//! How answers are put together, whole or in half.
+
+use std::time::SystemTime;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::http::response::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
+
+use super::logins::COOKIE;
+
+/// The type of a page.
+pub(super) const HTML: &str = "text/html; charset=utf-8";
+
+/// How the half of an answer ends.
+#[derive(Clone, Copy)]
+pub(super) enum HalfEnds {
+    Cut,
+    Never,
+}
+
+/// The first half of an answer, under the length of the whole.
+pub(super) async fn half(whole: Response, end: HalfEnds) -> Response {
+    let (mut parts, bytes) = apart(whole).await;
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    let first = stream::once(async move { Ok::<_, std::io::Error>(bytes.slice(..bytes.len() / 2)) });
+    let body = match end {
+        HalfEnds::Never => Body::from_stream(first.chain(stream::pending())),
+        HalfEnds::Cut => {
+            // without the pause the error would come before the first half was sent, and take it along
+            Body::from_stream(first.chain(stream::once(async {
+                tokio::task::yield_now().await;
+                Err(std::io::Error::other("cut by a fault"))
+            })))
+        }
+    };
+    Response::from_parts(parts, body)
+}
+
+pub(super) async fn apart(answer: Response) -> (Parts, Bytes) {
+    let (parts, body) = answer.into_parts();
+    (parts, to_bytes(body, usize::MAX).await.unwrap_or_default())
+}
+
+pub(super) fn page(status: StatusCode, html: String) -> Response {
+    let answer = (status, html).into_response();
+    with(with(answer, CONTENT_TYPE, HTML), CACHE_CONTROL, "no-store")
+}
+
+pub(super) fn redirect(to: &str) -> Response {
+    with(StatusCode::FOUND.into_response(), LOCATION, to)
+}
+
+pub(super) fn with_cookie(answer: Response, cookie: &str) -> Response {
+    with(answer, SET_COOKIE, &format!("{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Lax"))
+}
+
+/// The same answer with a header; one that cannot be sent is left out.
+pub(super) fn with(mut answer: Response, name: HeaderName, value: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+        answer.headers_mut().insert(name, value);
+    }
+    answer
+}
+
+pub(super) fn http_date(date: SystemTime) -> String {
+    jiff::Timestamp::try_from(date)
+        .ok()
+        .and_then(|at| jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).ok())
+        .unwrap_or_default()
+}
