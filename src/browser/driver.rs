@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
@@ -48,14 +47,15 @@ impl Driver {
         temp: Option<&Path>,
         ends: impl FnOnce(Fut<'static, End>),
     ) -> Result<Self, SessionError> {
-        let mut command = Command::new(&installation.driver);
-        // port 0 lets the driver choose one that is free at that very moment; it only listens on loopback by default
-        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        scrub(&mut command);
-        if let Some(temp) = temp {
-            command.envs([("TMPDIR", temp), ("TEMP", temp), ("TMP", temp)]);
-        }
-        let group = Group::start(command).map_err(|why| {
+        let group = Group::start(&installation.driver, |command| {
+            // port 0 lets the driver choose one that is free at that very moment; it listens on loopback alone
+            command.arg("--port=0");
+            scrub(command);
+            if let Some(temp) = temp {
+                command.envs([("TMPDIR", temp), ("TEMP", temp), ("TMP", temp)]);
+            }
+        })
+        .map_err(|why| {
             SessionError::NotStarted(format!("{} cannot be started: {why}", installation.driver.display()))
         })?;
         let group = Arc::new(group);

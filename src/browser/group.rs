@@ -6,13 +6,14 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop};
-use tokio::process::{ChildStderr, ChildStdout, Command};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long killed processes may take to be gone. A kill cannot be refused, but a process in an uninterruptible read
@@ -30,11 +31,32 @@ pub(super) struct Group {
 struct Head {
     /// None once the group has been killed and handed over to be reaped.
     child: Option<Box<dyn ChildWrapper>>,
+    /// The watchdog's pipe: the system closes it with our process, however that ends.
+    _leash: Option<ChildStdin>,
 }
 
+/// Starts the head with a watchdog beside it, in the same group: a shell that waits for the end of what it reads from
+/// us, and then kills the group. Without it all browsers would live on when this program is killed. A signal bound to
+/// the parent's death was rejected: it comes with the end of the *thread* that started the child.
+#[cfg(unix)]
+const WITH_WATCHDOG: &str = r#"exec 3<&0 </dev/null; { read -r _ <&3; kill -KILL 0; } & exec "$0" "$@" 3<&-"#;
+
 impl Group {
-    /// Starts `command` as the head of a group of its own. Must be called within a tokio runtime.
-    pub(super) fn start(command: Command) -> io::Result<Self> {
+    /// Starts `program` as the head of a group of its own; `prepare` sets its arguments and environment. Its output is
+    /// piped, its input is none. Must be called within a tokio runtime.
+    pub(super) fn start(program: &Path, prepare: impl FnOnce(&mut Command)) -> io::Result<Self> {
+        #[cfg(unix)]
+        let mut command = {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", WITH_WATCHDOG]).arg(program).stdin(Stdio::piped());
+            shell
+        };
+        #[cfg(windows)]
+        let mut command = Command::new(program);
+        #[cfg(windows)]
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        prepare(&mut command);
         let mut wrap = CommandWrap::from(command);
         #[cfg(unix)]
         wrap.wrap(process_wrap::tokio::ProcessGroup::leader());
@@ -42,8 +64,9 @@ impl Group {
         wrap.wrap(process_wrap::tokio::JobObject);
         // on Windows this also makes the system end the job with our last handle to it, so with our process
         wrap.wrap(KillOnDrop);
-        let child = wrap.spawn()?;
-        Ok(Self { pid: child.id(), head: Mutex::new(Head { child: Some(child) }) })
+        let mut child = wrap.spawn()?;
+        let leash = child.stdin().take(); // or waiting for the child would drop it
+        Ok(Self { pid: child.id(), head: Mutex::new(Head { child: Some(child), _leash: leash }) })
     }
 
     /// The head's process id.
@@ -161,14 +184,13 @@ fn alive_in_group(_job: u32) -> Vec<u32> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use std::process::Stdio;
     use std::sync::Arc;
+    use tokio::io::AsyncReadExt;
 
-    /// A head with two descendants, one of which its own child has left behind.
+    /// A head, its watchdog, and two processes that the head's child has left behind.
     fn family() -> Group {
-        let mut command = Command::new("sh");
-        command.args(["-c", "(sleep 1000 & sleep 1000) & wait"]).stdin(Stdio::null());
-        Group::start(command).unwrap()
+        let script = ["-c", "(sleep 1000 & sleep 1000) & wait"];
+        Group::start(Path::new("/bin/sh"), |command| _ = command.args(script)).unwrap()
     }
 
     async fn until(what: impl Fn() -> bool) {
@@ -184,7 +206,7 @@ mod tests {
     async fn a_kill_ends_the_whole_family_and_can_be_repeated() {
         let group = family();
         let pid = group.pid().unwrap();
-        until(|| alive_in_group(pid).len() >= 3).await;
+        until(|| alive_in_group(pid).len() >= 4).await;
         group.kill();
         group.kill();
         let (status, left) = group.ended().await;
@@ -198,11 +220,34 @@ mod tests {
     async fn when_the_head_dies_by_itself_the_others_are_ended_too() {
         let group = family();
         let pid = group.pid().unwrap();
-        until(|| alive_in_group(pid).len() >= 3).await;
+        until(|| alive_in_group(pid).len() >= 4).await;
         let raw = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
         rustix::process::kill_process(raw, rustix::process::Signal::KILL).unwrap();
         let (_, left) = group.ended().await;
         assert_eq!((left, alive_in_group(pid)), (None, Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_our_side_of_the_pipe_ends_the_family() {
+        let group = family();
+        let pid = group.pid().unwrap();
+        until(|| alive_in_group(pid).len() >= 4).await;
+        drop(group.lock()._leash.take());
+        let (status, left) = group.ended().await;
+        assert!(status.is_some() && left.is_none());
+        assert_eq!(alive_in_group(pid), Vec::<u32>::new());
+    }
+
+    #[tokio::test]
+    async fn the_head_gets_no_input() {
+        let script = ["-c", "read -r line || echo no input"];
+        let group = Group::start(Path::new("/bin/sh"), |command| _ = command.args(script)).unwrap();
+        let mut said = String::new();
+        let mut output = group.take_output().0.unwrap();
+        // the watchdog holds the output open until the group is killed, which the end of the head brings about
+        let (read, _) = tokio::join!(output.read_to_string(&mut said), group.ended());
+        read.unwrap();
+        assert_eq!(said.trim(), "no input");
     }
 
     #[test]
@@ -211,7 +256,7 @@ mod tests {
         let pid = runtime.block_on(async {
             let group = Arc::new(family());
             let pid = group.pid().unwrap();
-            until(|| alive_in_group(pid).len() >= 3).await;
+            until(|| alive_in_group(pid).len() >= 4).await;
             tokio::spawn(async move { group.ended().await });
             tokio::task::yield_now().await;
             pid

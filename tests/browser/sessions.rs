@@ -1,5 +1,6 @@
 //! Sessions keep apart, and leave nothing behind however they end.
 
+use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
 use coupa_batch::model::WorkerId;
@@ -62,7 +63,8 @@ async fn a_dropped_session_leaves_neither_process_nor_profile(rig: Rig) {
 async fn a_page_that_never_answers_is_given_up_within_the_deadline(rig: Rig) {
     let base = site::start().await;
     let mut session = rig.open().await;
-    session.page().goto(&format!("{base}/hang")).await.unwrap();
+    session.page().goto(&base).await.unwrap();
+    session.page().evaluate("setTimeout(() => { while (true) {} }, 20)", vec![]).await.unwrap();
     let gone = until("the page hangs", async || session.page().evidence().await.err()).await;
     assert!(matches!(gone, SessionError::Hung { .. }), "{gone}");
     assert!(!session.is_usable());
@@ -82,6 +84,39 @@ async fn a_browser_that_dies_is_noticed(rig: Rig) {
     assert!(matches!(gone, SessionError::Lost(_)), "{gone}");
     assert!(!session.is_usable());
     assert!(session.close().await.is_clean());
+    rig.until_nothing_is_left().await;
+}
+
+/// Not a test: a program that opens a session and is then killed by the test below.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the entry point of a program that is to be killed, not a test"]
+async fn victim() {
+    let Ok(base) = std::env::var("VICTIM_PROFILES") else { return };
+    let rig = Rig::with(Flavour::Installed, |config| config.profiles.base = Some(base.into())).unwrap();
+    let session = rig.open().await;
+    println!("\nroot {}", session.root_pid().unwrap());
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_program_takes_its_browsers_along_and_its_profiles_can_be_swept() {
+    let Some(rig) = Rig::new(Flavour::Installed) else { return };
+    let mut victim = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "sessions::victim", "--ignored", "--nocapture"])
+        .env("VICTIM_PROFILES", rig.profiles.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let root: u32 = lines.find_map(|line| line.strip_prefix("root ")?.parse().ok()).unwrap();
+    let before = tree(root);
+    assert!(before.len() > 3 && rig.profile_folders().len() == 1);
+    assert_eq!(rig.factory.profiles().sweep().unwrap().removed.len(), 0, "its owner lives");
+    victim.kill().unwrap(); // SIGKILL
+    victim.wait().unwrap();
+    until("all its browsers end", async || before.iter().all(|pid| tree(*pid).is_empty()).then_some(())).await;
+    let swept = rig.factory.profiles().sweep().unwrap();
+    assert_eq!((swept.removed.len(), swept.left), (1, vec![]));
     rig.until_nothing_is_left().await;
 }
 

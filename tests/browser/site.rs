@@ -16,10 +16,6 @@ pub(crate) async fn start() -> String {
     let router = Router::new()
         .route("/", get(|| async { Html(HOME) }))
         .route("/late", get(|| async { Html(LATE) }))
-        .route(
-            "/hang",
-            get(|| async { Html("<h1>hang</h1><script>setTimeout(() => { while (true) {} }, 50)</script>") }),
-        )
         .route("/missing", get(|| async { (StatusCode::NOT_FOUND, Html("<title>Oops</title><h1>Not  here</h1>")) }))
         .route("/cookie/{value}", get(set_cookie))
         .route("/cookies", get(show_cookies))
