@@ -145,3 +145,33 @@ proptest! {
         let _ = take(&bytes);
     }
 }
+
+/// The least compound file that says that it is an encrypted workbook.
+fn encrypted() -> Vec<u8> {
+    const END: u32 = 0xffff_fffe;
+    let mut bytes = vec![0xff; 3 * 512];
+    bytes[..76].fill(0);
+    bytes[..8].copy_from_slice(&[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1]);
+    for (at, short) in [(24, 0x3e_u16), (26, 3), (28, 0xfffe), (30, 9), (32, 6)] {
+        bytes[at..at + 2].copy_from_slice(&short.to_le_bytes());
+    }
+    // one sector of the table of sectors, the folder in the next one, no other tables
+    for (at, long) in [(44, 1), (48, 1), (56, 4096), (60, END), (68, END), (76, 0), (512, 0xffff_fffd), (516, END)] {
+        bytes[at..at + 4].copy_from_slice(&u32::to_le_bytes(long));
+    }
+    bytes[1024..].fill(0);
+    for (at, name, kind) in [(1024, "Root Entry", 5), (1152, "EncryptedPackage", 2)] {
+        let wide: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        bytes[at..at + wide.len()].copy_from_slice(&wide);
+        bytes[at + 64] = u8::try_from(wide.len() + 2).unwrap();
+        bytes[at + 66] = kind;
+        bytes[at + 116..at + 120].copy_from_slice(&END.to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn a_workbook_with_a_password_is_named_as_one() {
+    let refused = take(&encrypted()).unwrap_err();
+    assert!(matches!(refused, InputError::Locked { .. }), "{refused:?}");
+}
