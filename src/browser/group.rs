@@ -181,7 +181,8 @@ fn alive_in_group(_job: u32) -> Vec<u32> {
     Vec::new()
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use std::sync::Arc;
