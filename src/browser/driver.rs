@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::group::Group;
 use super::locate::Installation;
@@ -18,6 +18,10 @@ use crate::ports::{Fut, SessionError};
 const KEPT_LINES: usize = 20;
 /// How long the reading of what it said may go on once it has ended.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
+/// How often the processes are looked at while a browser starts.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long there may be no browser before it counts as gone: a driver on a machine that is full is slow to start it.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
 /// Longer lines are cut: a driver may print a whole command line.
 const MAX_LINE: u64 = 2_000;
 
@@ -114,6 +118,24 @@ impl Driver {
 
     pub(super) fn is_alive(&self) -> bool {
         self.end.borrow().is_none()
+    }
+
+    /// Returns when, since the call, no other process has run beside the driver for a while: the browser that it was
+    /// told to start is gone. A driver that speaks to its browser through a pipe finds that out after a minute only.
+    pub(super) async fn without_browser(&self) {
+        let own = self.group.member_count();
+        let mut since = Instant::now();
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while since.elapsed() < GIVEN_UP_AFTER {
+            looks.tick().await;
+            if own.is_none() {
+                return std::future::pending().await;
+            }
+            if self.group.member_count() > own {
+                since = Instant::now();
+            }
+        }
     }
 
     /// Ends it and its browsers; does not wait.

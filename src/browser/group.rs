@@ -74,6 +74,11 @@ impl Group {
         self.pid
     }
 
+    /// How many processes of the group run; none where the system does not tell.
+    pub(super) fn member_count(&self) -> Option<usize> {
+        if cfg!(target_os = "linux") { Some(alive_in_group(self.pid?).len()) } else { None }
+    }
+
     /// The head's output, once.
     pub(super) fn take_output(&self) -> (Option<ChildStdout>, Option<ChildStderr>) {
         let mut head = self.lock();
