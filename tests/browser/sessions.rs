@@ -104,6 +104,7 @@ async fn a_killed_program_takes_its_browsers_along_and_its_profiles_can_be_swept
     let mut victim = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "sessions::victim", "--ignored", "--nocapture"])
         .env("VICTIM_PROFILES", rig.profiles.path())
+        .env("TMPDIR", rig.landing.path()) // it cannot clean up after itself
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
