@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::group::Group;
 use super::locate::Installation;
@@ -14,6 +16,12 @@ use crate::ports::{Fut, SessionError};
 
 /// How many of the driver's last lines are kept for error messages.
 const KEPT_LINES: usize = 20;
+/// How long the reading of what it said may go on once it has ended.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
+/// How often the processes are looked at while a browser starts.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long there may be no browser before it counts as gone: a driver on a machine that is full is slow to start it.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
 /// Longer lines are cut: a driver may print a whole command line.
 const MAX_LINE: u64 = 2_000;
 
@@ -62,12 +70,10 @@ impl Driver {
         let words = Arc::new(Words::default());
         let (told, mut port) = watch::channel(None);
         let (stdout, stderr) = group.take_output();
-        if let Some(stdout) = stdout {
-            tokio::spawn(listen(stdout, words.clone(), Some(told)));
-        }
-        if let Some(stderr) = stderr {
-            tokio::spawn(listen(stderr, words.clone(), None));
-        }
+        let listeners = [
+            stdout.map(|stdout| tokio::spawn(listen(stdout, words.clone(), Some(told)))),
+            stderr.map(|stderr| tokio::spawn(listen(stderr, words.clone(), None))),
+        ];
         let (ended, end) = watch::channel(None);
         tokio::spawn(keep(Keeper(group.clone()), ended));
         // dropped with this future, a driver that has not spoken yet is ended
@@ -82,11 +88,17 @@ impl Driver {
                 driver.port = port;
                 Ok(driver)
             }
-            None => Err(SessionError::NotStarted(format!(
-                "{} ended before it listened on a port; it said: {}",
-                installation.driver.display(),
-                driver.words()
-            ))),
+            None => {
+                // its last words may still be in the pipes, which have ended with it
+                for listener in listeners.into_iter().flatten() {
+                    let _ = timeout(LAST_WORDS_WITHIN, listener).await;
+                }
+                Err(SessionError::NotStarted(format!(
+                    "{} ended before it listened on a port; it said: {}",
+                    installation.driver.display(),
+                    driver.words()
+                )))
+            }
         }
     }
 
@@ -106,6 +118,24 @@ impl Driver {
 
     pub(super) fn is_alive(&self) -> bool {
         self.end.borrow().is_none()
+    }
+
+    /// Returns when, since the call, no other process has run beside the driver for a while: the browser that it was
+    /// told to start is gone. A driver that speaks to its browser through a pipe finds that out after a minute only.
+    pub(super) async fn without_browser(&self) {
+        let own = self.group.member_count();
+        let mut since = Instant::now();
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while since.elapsed() < GIVEN_UP_AFTER {
+            looks.tick().await;
+            if own.is_none() {
+                return std::future::pending().await;
+            }
+            if self.group.member_count() > own {
+                since = Instant::now();
+            }
+        }
     }
 
     /// Ends it and its browsers; does not wait.
@@ -233,6 +263,29 @@ mod tests {
         ] {
             assert_eq!(port_in(line), port, "{line}");
         }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_driver_that_dies_at_start_is_quoted() {
+        use crate::browser::{BrowserKind, Version};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("driver");
+        let write = "printf '#!/bin/sh\\necho a library is missing >&2\\nexit 127\\n' > \"$1\"; chmod 755 \"$1\"";
+        assert!(std::process::Command::new("sh").args(["-c", write, "sh"]).arg(&path).status().unwrap().success());
+        let version = Version::find_in("1.2").unwrap();
+        let mut installation = Installation {
+            kind: BrowserKind::Chromium,
+            browser: "/b".into(),
+            browser_version: version.clone(),
+            driver: path,
+            driver_version: version,
+        };
+        let why = Driver::start(&installation, None, drop).await.unwrap_err().to_string();
+        assert!(why.contains("a library is missing"), "{why}");
+        installation.driver = folder.path().join("absent");
+        let why = Driver::start(&installation, None, drop).await.unwrap_err().to_string();
+        assert!(why.contains("absent") && why.contains("not found"), "{why}");
     }
 
     #[tokio::test]

@@ -27,10 +27,13 @@ const NOT_COPIED: [&str; 12] = [
 
 /// Creates a folder that only its owner may enter.
 pub(super) fn create_private(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    return {
+        use std::os::unix::fs::DirBuilderExt;
+        fs::DirBuilder::new().mode(0o700).create(folder)
+    };
+    #[cfg(not(unix))]
+    fs::create_dir(folder) // the folder around it is the user's own there, and its rights are inherited
 }
 
 /// Copies `from` into the existing folder `to`, without caches, locks and links.

@@ -74,6 +74,11 @@ impl Group {
         self.pid
     }
 
+    /// How many processes of the group run; none where the system does not tell.
+    pub(super) fn member_count(&self) -> Option<usize> {
+        if cfg!(target_os = "linux") { Some(alive_in_group(self.pid?).len()) } else { None }
+    }
+
     /// The head's output, once.
     pub(super) fn take_output(&self) -> (Option<ChildStdout>, Option<ChildStderr>) {
         let mut head = self.lock();
@@ -181,7 +186,8 @@ fn alive_in_group(_job: u32) -> Vec<u32> {
     Vec::new()
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use std::sync::Arc;

@@ -243,7 +243,8 @@ fn candidates(names: &[&str], places: Vec<PathBuf>) -> Vec<PathBuf> {
     found
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use crate::config::PoolConfig;

@@ -241,7 +241,6 @@ fn default_base() -> PathBuf {
 }
 
 /// Anyone can make a folder of our name in a shared temporary folder: a login must not be put into one of theirs.
-#[cfg_attr(not(unix), expect(unused_variables, reason = "temporary folders belong to their user there"))]
 fn check_existing(base: &Path, is_shared_place: bool) -> io::Result<()> {
     let about = if is_shared_place { fs::symlink_metadata(base)? } else { fs::metadata(base)? };
     let refuse =

@@ -106,6 +106,11 @@ impl Line {
         let _ = first.persist().await;
         let begun = tokio::select! {
             begun = first.issue_cmd(NewSession(capabilities.to_string())) => begun,
+            () = driver.without_browser() => {
+                return Err(not_started(
+                    "its process ended right after its start; start it by hand on a terminal to see why".to_owned(),
+                ));
+            }
             end = driver.ended() => {
                 return Err(not_started(format!("the driver ended ({}); it said: {}", end.status, driver.words())));
             }

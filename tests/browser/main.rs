@@ -1,6 +1,7 @@
 //! Sessions of real browsers against a local site: the same scripts on the browser that is installed and on the
 //! stand-in for Edge. Without a browser they are skipped; `REQUIRE_BROWSER=1` makes that an error, and
 //! `COUPA_BATCH_INSTALL=1` installs one first.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test may")]
 #![cfg(target_os = "linux")] // processes are looked for in /proc
 
 #[path = "../support/edge_stand_in.rs"]

@@ -104,6 +104,7 @@ async fn a_killed_program_takes_its_browsers_along_and_its_profiles_can_be_swept
     let mut victim = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "sessions::victim", "--ignored", "--nocapture"])
         .env("VICTIM_PROFILES", rig.profiles.path())
+        .env("TMPDIR", rig.landing.path()) // it cannot clean up after itself
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
@@ -157,7 +158,7 @@ fn the_end_of_the_runtime_ends_the_browser_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_browser_that_does_not_start_is_told_in_the_drivers_words() {
+async fn a_browser_that_ends_at_once_is_told_long_before_the_deadline() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chromium");
     let script = "printf '#!/bin/sh\\n[ \"$1\" = --version ] && echo Chromium 156.0.8078.79 && exit\\nexit 7\\n' > \"$1\"; chmod 755 \"$1\"";
@@ -169,8 +170,7 @@ async fn a_browser_that_does_not_start_is_told_in_the_drivers_words() {
     }
     let rig = Rig::with(Flavour::Installed, |config| config.browser.browser_path = Some(path)).unwrap();
     let Err(why) = rig.factory.open(WorkerId(1)).await else { panic!("it started") };
-    assert!(matches!(why, SessionError::NotStarted(_)), "{why}");
-    println!("{why}");
+    assert!(matches!(&why, SessionError::NotStarted(text) if !text.contains("startup_timeout")), "{why}");
     assert_eq!(rig.profile_folders(), Vec::<std::path::PathBuf>::new());
 }
 

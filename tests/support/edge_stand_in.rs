@@ -3,6 +3,8 @@
 //! Two small programs are written into a folder, `msedge` and `msedgedriver`. The first one starts Chromium. The second
 //! one starts this very test program again, in which [`entry`] starts ChromeDriver and speaks to it in Chrome's words
 //! and to whoever asks in Edge's. Chrome's own words are refused, as EdgeDriver would.
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "a test may")]
+#![allow(dead_code, reason = "each test program uses another part")]
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -80,6 +82,7 @@ fn write(path: &Path, text: &str) -> PathBuf {
 #[ignore = "the entry point of the stand-in's driver, not a test"]
 fn entry() {
     let Some(chromedriver) = std::env::var_os(IS_DRIVER) else { return };
+    #[expect(clippy::zombie_processes, reason = "both are killed together, as one group")]
     let mut upstream = Command::new(chromedriver)
         .arg("--port=0")
         .stdin(Stdio::null())

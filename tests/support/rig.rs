@@ -1,4 +1,6 @@
 //! A real browser for a test: found or installed, with profile folders of its own, and a look at what is left.
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "a test may")]
+#![allow(dead_code, reason = "each test program uses another part")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
