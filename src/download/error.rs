@@ -27,8 +27,8 @@ pub enum DownloadError {
         /// How long was waited.
         after: Duration,
     },
-    /// It ended before it was whole.
-    #[error("the transfer was cut before the file was whole")]
+    /// It ended before it was whole, or the portal answered with an error: browsers do not tell one from the other.
+    #[error("the portal refused or cut the transfer before the file was whole")]
     Cut,
     /// The browser says that it is complete, the disk says otherwise.
     #[error("the browser reports {expected} bytes, {found} lie on the disk")]

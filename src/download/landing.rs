@@ -66,6 +66,31 @@ impl Landing {
     }
 }
 
+/// Removes what earlier attempts have left in `out`'s landing folders, and the program's own folder there if nothing else
+/// is in it. Call it before the first attempt, for what a killed program left, and after the last one; never while
+/// attempts run on the same output folder.
+///
+/// # Errors
+/// [`DownloadError::Disk`]; nothing there is no error.
+pub async fn sweep(out: &Path) -> Result<(), DownloadError> {
+    let own = out.join(OWN_FOLDER);
+    blocking(move || {
+        let landing = own.join("landing");
+        match fs::remove_dir_all(&landing) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(DownloadError::at(&landing, why)),
+            _ => {}
+        }
+        match fs::remove_dir(&own) {
+            // others keep their things there, too
+            Err(why) if !matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
+                Err(DownloadError::at(&own, why))
+            }
+            _ => Ok(()),
+        }
+    })
+    .await
+}
+
 /// Runs `work` where blocking is allowed.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, DownloadError> + Send + 'static,
@@ -116,6 +141,20 @@ mod tests {
         let error = Landing::open(&file).await.unwrap_err();
         assert_eq!(error.kind(), crate::model::FailureKind::DiskFull);
         assert!(error.to_string().contains("a file") && error.to_string().contains("--out"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn sweeping_removes_what_was_left_and_nothing_else() {
+        let out = tempfile::tempdir().unwrap();
+        sweep(out.path()).await.unwrap();
+        let left = Landing::open(out.path()).await.unwrap();
+        fs::write(left.path().join("partial"), "x").unwrap();
+        fs::write(out.path().join(".coupa-batch/journal"), "x").unwrap();
+        sweep(out.path()).await.unwrap();
+        assert!(!left.path().exists() && out.path().join(".coupa-batch/journal").exists());
+        fs::remove_file(out.path().join(".coupa-batch/journal")).unwrap();
+        sweep(out.path()).await.unwrap();
+        assert!(!out.path().join(".coupa-batch").exists());
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod verify;
 pub use arrival::{Arrived, await_arrival};
 pub use error::DownloadError;
 pub use folder::{OrderFolder, conclude};
-pub use landing::Landing;
+pub use landing::{Landing, sweep};
 pub(crate) use naming::percent_decoded;
 pub use naming::{choose_names, extension, safe_folder, safe_name};
 pub use verify::{Verified, verify};

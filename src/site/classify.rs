@@ -30,6 +30,8 @@ pub(super) enum PageKind {
     NotAllowed(String),
     Throttled,
     Down(u16),
+    /// A page of the browser's own, which it shows when it could not get one from the portal.
+    Unreached(String),
     /// None that the recipe knows; the text describes it.
     Unknown(String),
 }
@@ -46,7 +48,10 @@ pub(super) fn classify(recipe: &Recipe, wanted: &Url, look: &Look) -> PageKind {
         _ => {}
     }
     let Ok(shown) = Url::parse(&evidence.url) else { return PageKind::Unknown(describe(evidence)) };
-    if shown.scheme().starts_with("http") && !is_same_host(&shown, wanted) {
+    if !matches!(shown.scheme(), "http" | "https") {
+        return PageKind::Unreached(without_query(&evidence.url).to_owned());
+    }
+    if !is_same_host(&shown, wanted) {
         return PageKind::Elsewhere(shown.host_str().unwrap_or_default().to_owned());
     }
     if *has_login_form || recipe.address.login_paths.iter().any(|path| is_at(shown.path(), path)) {
@@ -109,6 +114,14 @@ pub(super) fn without_query(address: &str) -> &str {
 }
 
 impl PageKind {
+    /// Whether the portal as a whole is at fault, whichever of its pages was asked for.
+    pub(super) fn is_trouble(&self) -> bool {
+        match self {
+            Self::Login | Self::Elsewhere(_) | Self::Throttled | Self::Down(_) | Self::Unreached(_) => true,
+            Self::Wanted | Self::NotFound(_) | Self::NotAllowed(_) | Self::Unknown(_) => false,
+        }
+    }
+
     /// What an attempt that met this page instead of `what` ends with; `Ok` if it is the page that was wanted.
     pub(super) fn require(self, what: &str) -> Result<(), Failure> {
         let (kind, message) = match self {
@@ -135,6 +148,10 @@ impl PageKind {
             Self::Down(status) => (
                 FailureKind::SiteDown,
                 format!("the portal answered with an error of its own ({status}): it is asked again later"),
+            ),
+            Self::Unreached(shown) => (
+                FailureKind::SiteDown,
+                format!("the browser got no page from the portal and shows {shown}: check --base-url and the network"),
             ),
             Self::Unknown(shown) => (
                 FailureKind::PageChanged,
@@ -201,6 +218,7 @@ mod tests {
     fn a_portal_in_trouble_is_not_taken_at_its_word() {
         assert_eq!(kind(WANTED, 429, false, false, &["Page not found"]), PageKind::Throttled);
         assert_eq!(kind(WANTED, 503, true, true, &["Page not found"]), PageKind::Down(503));
+        assert!(matches!(kind("chrome-error://chromewebdata/", 200, false, false, &[]), PageKind::Unreached(_)));
         assert!(matches!(kind(WANTED, 404, false, false, &[]), PageKind::NotFound(_)));
     }
 

@@ -23,6 +23,8 @@ pub(super) enum Answer {
     File(&'static str, Vec<u8>),
     /// Nothing ever begins.
     Silence,
+    /// The login page is shown in the window.
+    LoginShown,
     Cut,
     /// It begins and then nothing more comes.
     Standstill,
@@ -191,7 +193,7 @@ impl FakePage {
             once(self.shown.has_marker, text(""))
         } else if css == recipe.login.form.as_str() {
             once(self.is_login, text(""))
-        } else if css == any_of(&recipe.errors.css) {
+        } else if css == any_of(&recipe.errors.css) || css == recipe.login.refusal.as_str() {
             once(!self.shown.notice.is_empty(), text(self.shown.notice))
         } else if css == recipe.order.requisition.as_str() {
             self.shown.requisition.iter().map(|href| element("", &[("href", href)])).collect()
@@ -226,6 +228,7 @@ impl FakePage {
                 self.events.extend([began(name), DownloadEvent::Completed { id, size: bytes.len() as u64 }]);
             }
             Answer::Silence => {}
+            Answer::LoginShown => self.is_login = true,
             Answer::Cut => self.events.extend([began("x"), DownloadEvent::Canceled { id }]),
             Answer::Standstill => self.events.push(began("x")),
             Answer::Short => {

@@ -15,7 +15,7 @@ use super::trouble;
 use super::walk::Ground;
 use crate::config::Credentials;
 use crate::model::{Failure, FailureKind, FileOrigin};
-use crate::ports::{AttemptError, Click, Cookie, Page, SessionError};
+use crate::ports::{AttemptError, Click, Cookie, Page, Query, SessionError};
 
 /// How often the page is asked whether the form has been answered. Asking is the only way: the answer is a new document
 /// in the same window, and a form may be answered by several redirects.
@@ -110,7 +110,7 @@ impl Login {
             // any other page is good enough: a portal's first page is its own affair
             PageKind::Wanted | PageKind::NotFound(_) | PageKind::NotAllowed(_) | PageKind::Unknown(_) => Ok(true),
             PageKind::Elsewhere(host) => Err(self.elsewhere(&host)),
-            kind @ (PageKind::Throttled | PageKind::Down(_)) => {
+            kind @ (PageKind::Throttled | PageKind::Down(_) | PageKind::Unreached(_)) => {
                 kind.require("its first page").map_err(trouble::of_failure)?;
                 Ok(false)
             }
@@ -140,11 +140,12 @@ impl Login {
             page.evaluate(SEND, vec![Value::from(form.form.as_str())]).await?;
         }
         self.await_answer(page).await?;
-        let (look, kind) = self.look(page).await?;
-        match kind {
+        match self.look(page).await?.1 {
             PageKind::Login => {
                 // the portal's own words for it, which never repeat the password
-                let said = look.notices.first().map(|notice| format!(" ({notice:?})")).unwrap_or_default();
+                let queries = [Query { css: form.refusal.as_str().to_owned(), attributes: Vec::new() }];
+                let said = page.query(&queries).await?.into_iter().flatten().find(|found| !found.text.is_empty());
+                let said = said.map(|found| format!(" ({:?})", found.text)).unwrap_or_default();
                 Err(AttemptError::new(
                     FailureKind::LoginRefused,
                     format!(
@@ -154,7 +155,7 @@ impl Login {
                 ))
             }
             PageKind::Elsewhere(host) => Err(self.elsewhere(&host)),
-            kind @ (PageKind::Throttled | PageKind::Down(_)) => {
+            kind @ (PageKind::Throttled | PageKind::Down(_) | PageKind::Unreached(_)) => {
                 kind.require("the page behind its login").map_err(trouble::of_failure)?;
                 Ok(Vec::new())
             }

@@ -56,6 +56,8 @@ pub struct LoginForm {
     pub password: Selector,
     /// The button that sends it.
     pub submit: Selector,
+    /// Where the portal says why it refused a login.
+    pub refusal: Selector,
     /// Texts of which one is in every login page that comes instead of a file.
     pub file_markers: Vec<String>,
 }

@@ -181,6 +181,15 @@ async fn after_a_click_without_a_download_the_page_is_left() {
 }
 
 #[tokio::test]
+async fn a_click_that_shows_the_login_page_is_a_login_that_ended() {
+    let stage = Stage::new();
+    let portal = order(vec![button("a.txt", Answer::LoginShown), button("b.txt", file("b.txt", "b"))]);
+    let error = stage.failure(&portal).await;
+    assert_eq!(error.kind, FailureKind::LoginRequired);
+    assert_eq!(portal.state().clicks.len(), 1);
+}
+
+#[tokio::test]
 async fn a_download_that_stands_still_is_stopped() {
     let stage = Stage::new();
     let portal = order(vec![link(1, "a.txt", Answer::Standstill)]);
@@ -327,6 +336,7 @@ async fn a_refused_password_is_never_sent_again() {
         let error = stage.site.enter(WorkerId(1), &mut portal.session()).await.unwrap_err();
         assert_eq!(error.kind, FailureKind::LoginRefused);
         assert!(error.message.contains("COUPA_PASSWORD") && !error.message.contains("right"), "{error}");
+        assert!(error.message.contains("Invalid login or password"), "{error}");
     }
     assert_eq!(portal.state().refused_count, 1);
 }

@@ -183,10 +183,7 @@ impl<'a> Walk<'a> {
             };
             let mut stop = (failure.kind.fault() != Fault::Task).then(|| trouble::of_failure(failure.clone()));
             if failure.kind == FailureKind::DownloadStalled {
-                // a download that begins late would be taken for the next one's: leave the page. It also shows whether
-                // the portal is at fault: a script that gets a login page instead of an address just stays silent.
-                self.page.land_in(landing.path()).await?;
-                stop = self.open(place).await.err();
+                stop = self.leave(place, landing).await.err();
             }
             self.miss(&listed, place.origin, failure);
             if let Some(error) = stop {
@@ -201,6 +198,21 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Leaves the page after a click that no download followed: one that begins late would be taken for the next one's.
+    ///
+    /// # Errors
+    /// What the portal's trouble is, if that is why there was none: a script that gets a login page instead of an
+    /// address stays silent, or shows it.
+    async fn leave(&mut self, place: &Place, landing: &Landing) -> Result<(), AttemptError> {
+        let left = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
+        let shown = classify(&self.ground.recipe, &place.url, &left.look);
+        if shown.is_trouble() {
+            shown.require(&format!("an attachment of {}", place.what)).map_err(trouble::of_failure)?;
+        }
+        self.page.land_in(landing.path()).await?;
+        self.open(place).await.map(drop)
     }
 
     fn keep(&mut self, record: crate::model::FileRecord) {
