@@ -11,7 +11,7 @@ use super::core::{Directive, Input};
 use super::lease::{Call, Grant, Lease, LeaseGuard};
 use super::lent::{LendRequest, LentSession};
 use crate::config::Deadlines;
-use crate::model::{AttemptEnd, FailureKind, Fate, Receipt, Stage, WorkerId};
+use crate::model::{AttemptEnd, FailureKind, Fate, Fault, Receipt, Stage, WorkerId};
 use crate::policy::{Wear, is_worn};
 use crate::ports::{AttemptError, KillSwitch, Session, SessionError, SessionFactory, Site};
 
@@ -178,7 +178,12 @@ impl Worker {
                 (AttemptEnd::Done(receipt), None, Fate::Keep)
             }
             Err(error) => {
-                info!(worker = %self.id, %po, attempt = %attempt.no, kind = %error.kind, "attempt failed: {error}");
+                if error.kind.fault() == Fault::Task {
+                    // the order's own fate, told with its outcome
+                    debug!(worker = %self.id, %po, attempt = %attempt.no, kind = %error.kind, "attempt failed: {error}");
+                } else {
+                    info!(worker = %self.id, %po, attempt = %attempt.no, kind = %error.kind, "attempt failed: {error}");
+                }
                 self.is_let_in &= error.kind != FailureKind::LoginRequired;
                 let failure = error.to_failure();
                 (AttemptEnd::Failed(failure, error.receipt), error.retry_after, error.kind.fate())
