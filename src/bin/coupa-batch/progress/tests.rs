@@ -54,6 +54,7 @@ impl TermLike for Screen {
 fn status() -> PoolStatus {
     let view = |status, po: Option<&str>| WorkerView {
         status,
+        pid: None,
         po: po.map(|po| po.parse().unwrap()),
         attempt_count: 3,
         restart_count: 0,
