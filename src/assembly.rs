@@ -10,7 +10,7 @@ use crate::gauge::SystemGauge;
 use crate::journal::MemoryJournal;
 use crate::pool::{PersistentWorkerPool, StartError};
 use crate::ports::SessionError;
-use crate::site::CoupaSite;
+use crate::site::{CoupaSite, SiteError};
 
 impl PersistentWorkerPool {
     /// Starts a pool of real browsers: finds browser and driver, removes what an earlier program that was killed has
@@ -23,7 +23,8 @@ impl PersistentWorkerPool {
     ///
     /// # Errors
     /// [`StartError::Browser`] when there is no usable browser (the text says how to mend it), [`StartError::Recipe`]
-    /// when the site recipe cannot be used. Nothing was left running.
+    /// when the site recipe cannot be used, [`StartError::Output`] when the output folder cannot be written or another
+    /// program works in it. Nothing was left running.
     pub async fn start(config: PoolConfig) -> Result<Self, StartError> {
         let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
         // programs are asked for their versions and folders are removed: not on a thread of the runtime
@@ -40,10 +41,15 @@ impl PersistentWorkerPool {
         .map_err(|broke| SessionError::Unusable(format!("looking for browsers broke off: {broke}")))??;
         info!(browser = %sessions.installation().browser.display(), version = %sessions.installation().browser_version, "browser found");
         let site = match config.site.base_url {
-            Some(_) => Some(
-                CoupaSite::new(&config.site, &config.out, config.deadlines)
-                    .map_err(|why| StartError::Recipe(why.to_string()))?,
-            ),
+            Some(_) => {
+                let (site, out) = (config.site.clone(), config.out.clone());
+                let opened = tokio::task::spawn_blocking(move || CoupaSite::open(&site, &out, deadlines)).await;
+                let broke = |why| StartError::Output(format!("opening the output folder broke off: {why}"));
+                Some(opened.map_err(broke)?.map_err(|error| match error {
+                    SiteError::Output(why) => StartError::Output(why.to_string()),
+                    other => StartError::Recipe(other.to_string()),
+                })?)
+            }
             None => None,
         };
         let mut builder = Self::builder(config)

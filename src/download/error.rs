@@ -67,6 +67,14 @@ pub enum DownloadError {
         /// Why.
         source: io::Error,
     },
+    /// Another program works in the output folder.
+    #[error("{owner} is at work in {out} already: wait for it to end, or choose another folder with --out", out = out.display())]
+    Claimed {
+        /// The output folder.
+        out: PathBuf,
+        /// Who works there.
+        owner: String,
+    },
     /// The run was aborted.
     #[error("the run was stopped")]
     Interrupted,
@@ -94,7 +102,7 @@ impl DownloadError {
                 FailureKind::DownloadCorrupt
             }
             Self::LoginPage => FailureKind::LoginRequired,
-            Self::Disk { .. } => FailureKind::DiskFull,
+            Self::Disk { .. } | Self::Claimed { .. } => FailureKind::DiskFull,
             Self::Interrupted => FailureKind::Interrupted,
             Self::Session(error) => error.kind(),
         }

@@ -10,7 +10,9 @@ use super::DownloadError;
 
 /// Where the program keeps its own things inside the output folder: on the same disk, so that a file gets its place by
 /// a rename alone.
-const OWN_FOLDER: &str = ".coupa-batch";
+pub(super) const OWN_FOLDER: &str = ".coupa-batch";
+/// The folder in there that attempts' landing folders are in.
+pub(super) const LANDINGS: &str = "landing";
 
 /// A folder that nobody else can look into, gone when it is dropped.
 #[derive(Debug)]
@@ -31,7 +33,7 @@ impl Landing {
     fn make(out: &Path) -> Result<Self, DownloadError> {
         // the browser resolves a relative folder from where it was started, not from here
         let parent =
-            std::path::absolute(out).map_err(|why| DownloadError::at(out, why))?.join(OWN_FOLDER).join("landing");
+            std::path::absolute(out).map_err(|why| DownloadError::at(out, why))?.join(OWN_FOLDER).join(LANDINGS);
         fs::create_dir_all(&parent).map_err(|why| DownloadError::at(&parent, why))?;
         let mut builder = tempfile::Builder::new();
         builder.prefix("attempt-");
@@ -64,31 +66,6 @@ impl Landing {
         })
         .await
     }
-}
-
-/// Removes what earlier attempts have left in `out`'s landing folders, and the program's own folder there if nothing else
-/// is in it. Call it before the first attempt, for what a killed program left, and after the last one; never while
-/// attempts run on the same output folder.
-///
-/// # Errors
-/// [`DownloadError::Disk`]; nothing there is no error.
-pub async fn sweep(out: &Path) -> Result<(), DownloadError> {
-    let own = out.join(OWN_FOLDER);
-    blocking(move || {
-        let landing = own.join("landing");
-        match fs::remove_dir_all(&landing) {
-            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(DownloadError::at(&landing, why)),
-            _ => {}
-        }
-        match fs::remove_dir(&own) {
-            // others keep their things there, too
-            Err(why) if !matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
-                Err(DownloadError::at(&own, why))
-            }
-            _ => Ok(()),
-        }
-    })
-    .await
 }
 
 /// Runs `work` where blocking is allowed.
@@ -141,20 +118,6 @@ mod tests {
         let error = Landing::open(&file).await.unwrap_err();
         assert_eq!(error.kind(), crate::model::FailureKind::DiskFull);
         assert!(error.to_string().contains("a file") && error.to_string().contains("--out"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn sweeping_removes_what_was_left_and_nothing_else() {
-        let out = tempfile::tempdir().unwrap();
-        sweep(out.path()).await.unwrap();
-        let left = Landing::open(out.path()).await.unwrap();
-        fs::write(left.path().join("partial"), "x").unwrap();
-        fs::write(out.path().join(".coupa-batch/journal"), "x").unwrap();
-        sweep(out.path()).await.unwrap();
-        assert!(!left.path().exists() && out.path().join(".coupa-batch/journal").exists());
-        fs::remove_file(out.path().join(".coupa-batch/journal")).unwrap();
-        sweep(out.path()).await.unwrap();
-        assert!(!out.path().join(".coupa-batch").exists());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! their place. A file in an order's folder is always whole and verified; repeating a step places nothing twice.
 
 mod arrival;
+mod claim;
 mod error;
 mod folder;
 mod landing;
@@ -11,9 +12,10 @@ mod signature;
 mod verify;
 
 pub use arrival::{Arrived, await_arrival};
+pub use claim::Claim;
 pub use error::DownloadError;
 pub use folder::{OrderFolder, conclude};
-pub use landing::{Landing, sweep};
+pub use landing::Landing;
 pub(crate) use naming::percent_decoded;
 pub use naming::{choose_names, extension, safe_folder, safe_name};
 pub use verify::{Verified, verify};

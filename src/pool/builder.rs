@@ -33,8 +33,11 @@ pub enum StartError {
     #[error(transparent)]
     Browser(#[from] SessionError),
     /// The site recipe cannot be used.
-    #[error("the site recipe cannot be used: {0}")]
+    #[error("{0}")]
     Recipe(String),
+    /// The output folder cannot be written, or another program works in it.
+    #[error("{0}")]
+    Output(String),
 }
 
 /// Puts a pool together from parts that implement the seams of [`crate::ports`]. Most programs use

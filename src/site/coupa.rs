@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use thiserror::Error;
+
 use super::login::Login;
 use super::parse::{RecipeError, load};
 use super::trouble;
 use super::walk::{Ground, Walk};
 use crate::config::{Deadlines, SiteConfig};
-use crate::download;
+use crate::download::{self, Claim, DownloadError};
 use crate::model::{Outcome, PoTask, Receipt, WorkerId};
 use crate::ports::{Attempt, AttemptError, Fut, Session, Site};
 
@@ -17,14 +19,17 @@ use crate::ports::{Attempt, AttemptError, Fut, Session, Site};
 pub struct CoupaSite {
     ground: Arc<Ground>,
     login: Login,
+    _claim: Claim,
 }
 
 impl CoupaSite {
-    /// The portal of `config`, whose files go to `out`.
+    /// The portal of `config`, whose files go to `out`: nobody else may work there until it is dropped. Blocks for as
+    /// long as removing what a killed run has left there takes.
     ///
     /// # Errors
-    /// [`RecipeError`] when there is no base address or the recipe cannot be used.
-    pub fn new(config: &SiteConfig, out: &Path, deadlines: Deadlines) -> Result<Self, RecipeError> {
+    /// [`SiteError::Recipe`] when there is no base address or the recipe cannot be used, [`SiteError::Output`] when the
+    /// output folder cannot be written or another program works in it.
+    pub fn open(config: &SiteConfig, out: &Path, deadlines: Deadlines) -> Result<Self, SiteError> {
         let ground = Arc::new(Ground {
             recipe: load(&config.recipe)?,
             base: config.base_url.clone().ok_or(RecipeError::NoAddress)?,
@@ -33,8 +38,20 @@ impl CoupaSite {
             requisition: config.requisition,
         });
         let login = Login::new(Arc::clone(&ground), config.credentials.clone());
-        Ok(Self { ground, login })
+        Ok(Self { ground, login, _claim: Claim::take(out)? })
     }
+}
+
+/// A portal could not be opened; nothing was started.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SiteError {
+    /// There is no base address, or the recipe cannot be used.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// The output folder cannot be written, or another program works in it.
+    #[error(transparent)]
+    Output(#[from] DownloadError),
 }
 
 impl Site for CoupaSite {

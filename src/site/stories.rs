@@ -36,7 +36,7 @@ impl Stage {
 
     fn with(config: &PoolConfig) -> Self {
         let out = tempfile::tempdir().unwrap();
-        let site = CoupaSite::new(&config.site, out.path(), config.deadlines).unwrap();
+        let site = CoupaSite::open(&config.site, out.path(), config.deadlines).unwrap();
         let attempt = Attempt {
             task: TaskId(1),
             order: PoTask::new("PO7".parse().unwrap()),

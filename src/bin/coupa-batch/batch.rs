@@ -199,7 +199,7 @@ fn show_rejects(rejects: &[Reject], progress: &Progress) {
 fn not_started(error: StartError) -> Stopped {
     let reason = match error {
         StartError::Browser(_) => ExitReason::NoBrowser,
-        StartError::Recipe(_) => ExitReason::BadCall,
+        StartError::Recipe(_) | StartError::Output(_) => ExitReason::BadCall,
         _ => ExitReason::Unexpected,
     };
     let hint = if reason == ExitReason::NoBrowser {

@@ -1,0 +1,90 @@
+//! One program at a time in an output folder.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::DownloadError;
+use super::landing::{LANDINGS, OWN_FOLDER};
+
+/// The right to work in an output folder, held for the life of a run. Taking it removes what a run that was killed has
+/// left in the landing folders; dropping it removes what is left of this one.
+///
+/// The lock is the operating system's and ends with the program, however it ends. The file stays: removing it while
+/// another program is about to lock it would let two in.
+#[derive(Debug)]
+pub struct Claim {
+    own: PathBuf,
+    _lock: File,
+}
+
+impl Claim {
+    /// Claims `out`, which is made if it is not there. Blocks for as long as removing leftovers takes.
+    ///
+    /// # Errors
+    /// [`DownloadError::Claimed`] when another program works there, [`DownloadError::Disk`] when the folder cannot be
+    /// written.
+    pub fn take(out: &Path) -> Result<Self, DownloadError> {
+        let own = std::path::absolute(out).map_err(|why| DownloadError::at(out, why))?.join(OWN_FOLDER);
+        fs::create_dir_all(&own).map_err(|why| DownloadError::at(&own, why))?;
+        let path = own.join("lock");
+        let at = |why| DownloadError::at(&path, why);
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(at)?;
+        // beside the lock and not in it: on Windows nobody else can read a locked file
+        let owner = own.join("owner");
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let owner = fs::read_to_string(&owner).unwrap_or_default();
+                let owner =
+                    if owner.trim().is_empty() { "another program".to_owned() } else { owner.trim().to_owned() };
+                return Err(DownloadError::Claimed { out: out.to_owned(), owner });
+            }
+            Err(TryLockError::Error(why)) => return Err(at(why)),
+        }
+        let claim = Self { own, _lock: lock };
+        claim.sweep().map_err(|why| DownloadError::at(&claim.own, why))?;
+        fs::write(&owner, format!("process {}\n", std::process::id())).map_err(|why| DownloadError::at(&owner, why))?;
+        Ok(claim)
+    }
+
+    fn sweep(&self) -> io::Result<()> {
+        match fs::remove_dir_all(self.own.join(LANDINGS)) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Err(why) = self.sweep() {
+            tracing::warn!("{} cannot be removed ({why}); the next run tries again", self.own.join(LANDINGS).display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_program_is_told_who_the_first_is() {
+        let out = tempfile::tempdir().unwrap();
+        let first = Claim::take(out.path()).unwrap();
+        let refused = Claim::take(out.path()).unwrap_err().to_string();
+        assert!(refused.contains(&std::process::id().to_string()), "{refused}");
+        drop(first);
+        Claim::take(out.path()).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_nothing_else() {
+        let out = tempfile::tempdir().unwrap();
+        let own = out.path().join(OWN_FOLDER);
+        fs::create_dir_all(own.join(LANDINGS).join("attempt-x")).unwrap();
+        fs::write(own.join("other"), "").unwrap();
+        drop(Claim::take(out.path()).unwrap());
+        assert!(!own.join(LANDINGS).exists() && own.join("other").exists());
+    }
+}
