@@ -4,7 +4,7 @@ use std::fs;
 
 use coupa_batch::ports::{Click, DownloadEvent};
 
-use crate::rig::{Rig, ended_downloads, until};
+use crate::rig::{Flavour, Rig, ended_downloads, until};
 use crate::site;
 
 crate::on_each_browser!(
@@ -113,5 +113,21 @@ async fn what_began_before_is_forgotten_and_stays_where_it_was(rig: Rig) {
     let ended = ended_downloads(page, 1).await;
     assert_eq!(ended.iter().map(|(_, _, size)| *size).collect::<Vec<_>>(), [Some(2000)]);
     assert!(second.join(&ended[0].1).is_file());
+    assert!(session.close().await.is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_would_open_a_tab_is_followed_in_the_same_one() {
+    let Some(rig) = Rig::new(Flavour::Installed) else { return };
+    let base = site::start().await;
+    let mut session = rig.open().await;
+    let page = session.page();
+    page.goto(&base).await.unwrap();
+    page.land_in(rig.landing.path()).await.unwrap();
+    page.evaluate("for (const a of document.querySelectorAll('a.file')) a.target = '_blank'", vec![]).await.unwrap();
+    assert!(page.click("a.file", 1, Click::Script).await.unwrap());
+    let ended = ended_downloads(page, 1).await;
+    assert_eq!((ended[0].0.as_str(), ended[0].2), ("same.bin", Some(2000)));
+    assert_eq!(page.evidence().await.unwrap().title, "Home");
     assert!(session.close().await.is_clean());
 }

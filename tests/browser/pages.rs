@@ -5,7 +5,7 @@ use std::time::Duration;
 use coupa_batch::ports::{Query, Quiet, SessionError};
 use secrecy::SecretString;
 
-use crate::rig::{Flavour, Rig};
+use crate::rig::{Flavour, Rig, until};
 use crate::site;
 
 crate::on_each_browser!(
@@ -91,5 +91,26 @@ async fn a_script_that_does_not_end_costs_a_try_and_not_the_session() {
     let why = session.page().evaluate("return new Promise(() => {})", vec![]).await.unwrap_err();
     assert!(matches!(why, SessionError::PageTimeout(_)), "{why}");
     assert!(session.is_usable());
+    assert!(session.close().await.is_clean());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_of_the_page_stops_nothing() {
+    let Some(rig) = Rig::new(Flavour::Installed) else { return };
+    let base = site::start().await;
+    let mut session = rig.open().await;
+    let page = session.page();
+    page.goto(&base).await.unwrap();
+    page.evaluate("setTimeout(() => { alert('x'); window.isOver = true; }, 0)", vec![]).await.unwrap();
+    until("it is dismissed", async || {
+        (page.evaluate("return window.isOver === true", vec![]).await.unwrap() == true).then_some(())
+    })
+    .await;
+    page.evaluate("addEventListener('beforeunload', (e) => { e.preventDefault(); e.returnValue = 'stay'; })", vec![])
+        .await
+        .unwrap();
+    page.fill("input[name=user]", &SecretString::from("unsaved")).await.unwrap();
+    page.goto(&format!("{base}/missing")).await.unwrap();
+    assert_eq!(page.evidence().await.unwrap().title, "Oops");
     assert!(session.close().await.is_clean());
 }

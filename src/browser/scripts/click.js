@@ -2,11 +2,10 @@
 const [css, nth, isSave] = arguments;
 const element = document.querySelectorAll(css)[nth];
 if (!element) return false;
-if (isSave) {
-  const link = element.closest('a, area') || element.querySelector('a[href]') || element;
-  if (!link.hasAttribute('download')) link.setAttribute('download', '');
-  link.removeAttribute('target');
-}
+const link = element.closest('a, area') || element.querySelector('a[href]') || (isSave ? element : null);
+// a new tab would have ended with its download before anybody could listen to it, or stay open for ever
+if (link) link.setAttribute('target', '_self');
+if (link && isSave && !link.hasAttribute('download')) link.setAttribute('download', '');
 if (typeof element.click === 'function') element.click();
 else element.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true, view: window }));
 return true;
