@@ -10,7 +10,7 @@ use super::locate::Installation;
 use crate::config::{BrowserConfig, Deadlines, Sandbox};
 
 /// Switches of every session. A worker's browser talks to the portal and to nobody else.
-const SWITCHES: [&str; 17] = [
+const SWITCHES: [&str; 18] = [
     "no-first-run",
     "no-default-browser-check",
     "no-service-autorun",
@@ -28,6 +28,9 @@ const SWITCHES: [&str; 17] = [
     "disable-background-timer-throttling",
     "disable-backgrounding-occluded-windows",
     "disable-renderer-backgrounding",
+    // a page that is left keeps its open connections in this cache; a site that holds one per page (as portals do) would
+    // have used up the six that a browser allows to one host after as many orders
+    "disable-features=BackForwardCache",
     // the browser ends when its driver does, and no other process of the machine can steer it through a port
     "remote-debugging-pipe",
 ];

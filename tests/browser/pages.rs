@@ -12,6 +12,7 @@ crate::on_each_browser!(
     a_page_is_read_and_written,
     late_and_replaced_elements_are_waited_for,
     addresses_that_cannot_be_reached_are_named,
+    pages_that_keep_a_connection_open_use_none_up_once_they_are_left,
 );
 
 fn query(css: &str, attributes: &[&str]) -> Query {
@@ -46,6 +47,16 @@ async fn a_page_is_read_and_written(rig: Rig) {
     assert_eq!((evidence.title.as_str(), evidence.text.as_str(), evidence.status), ("Oops", "Not here", Some(404)));
     assert_eq!(page.url().await.unwrap(), evidence.url);
     assert!(session.is_usable() && session.close().await.is_clean());
+}
+
+/// A browser opens six connections to one host at most.
+async fn pages_that_keep_a_connection_open_use_none_up_once_they_are_left(rig: Rig) {
+    let base = site::start().await;
+    let mut session = rig.open().await;
+    for number in 0..9 {
+        session.page().goto(&format!("{base}/open/{number}")).await.unwrap();
+    }
+    assert!(session.close().await.is_clean());
 }
 
 async fn late_and_replaced_elements_are_waited_for(rig: Rig) {

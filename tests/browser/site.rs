@@ -15,6 +15,8 @@ use tokio::net::TcpListener;
 pub(crate) async fn start() -> String {
     let router = Router::new()
         .route("/", get(|| async { Html(HOME) }))
+        .route("/open/{number}", get(|| async { Html(OPEN) }))
+        .route("/never", get(std::future::pending::<()>))
         .route("/late", get(|| async { Html(LATE) }))
         .route("/missing", get(|| async { (StatusCode::NOT_FOUND, Html("<title>Oops</title><h1>Not  here</h1>")) }))
         .route("/cookie/{value}", get(set_cookie))
@@ -34,6 +36,9 @@ const HOME: &str = r#"<title>Home</title><h1>Home</h1>
 <a id=pdf href=/inline.pdf>pdf</a> <a id=txt href=/inline.txt target=_blank><b>text</b></a>
 <a id=jar href=/tool.jar>jar</a> <span id=none>no link</span>
 <form><input name=user value=old><input name=password type=password></form>"#;
+
+/// A page that keeps a connection open for ever.
+const OPEN: &str = "<title>Open</title><script>new EventSource('/never')</script>";
 
 /// A list that comes 200 ms after the page and is replaced once more by its like 150 ms later.
 const LATE: &str = r#"<title>Late</title><div id=list></div><div id=clock></div><script>
