@@ -19,6 +19,10 @@ use crate::ports::{AttemptError, KillSwitch, Session, SessionError, SessionFacto
 /// order comes, rarely enough to cost nothing.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
 
+/// A busy session is never idle for that long, so it is also asked after so many attempts: its profile may have outgrown
+/// its limit.
+const PROBE_AFTER: u32 = 10;
+
 /// What the heart is told of a session that was opened.
 #[derive(Debug)]
 pub(super) struct WorkerUp {
@@ -149,6 +153,9 @@ impl Worker {
 
     /// Calls for work and looks after the session while waiting.
     async fn ask(&self, session: &mut dyn Session) -> Result<Grant, SessionError> {
+        if self.wear.attempts > 0 && self.wear.attempts.is_multiple_of(PROBE_AFTER) {
+            session.probe().await?;
+        }
         let (reply, mut answer) = oneshot::channel();
         if self.shop.calls.send(Call { worker: self.id, reply }).await.is_err() {
             return Ok(Grant::Retire);
