@@ -1,4 +1,4 @@
-//! Downloads every attachment of thousands of Coupa purchase orders with a pool of long-lived browser sessions.
+#![doc = include_str!("../README.md")]
 
 pub mod config;
 pub mod model;

@@ -22,7 +22,7 @@ pub struct PoolConfigBuilder {
 macro_rules! setters {
     ($($(#[doc = $doc:literal])+ $method:ident($type:ty) => $field:ident;)+) => {$(
         $(#[doc = $doc])+
-        pub fn $method(mut self, value: impl Into<$type>) -> Self {
+        pub fn $method(mut self, value: $type) -> Self {
             self.settings.$field = Some(value.into());
             self
         }
@@ -55,7 +55,7 @@ impl PoolConfigBuilder {
 
     setters! {
         /// The output folder.
-        out(PathBuf) => out;
+        out(impl Into<PathBuf>) => out;
         /// How many workers, 1 to 64.
         worker_count(u32) => workers;
         /// Whether browsers work without windows.
@@ -63,13 +63,13 @@ impl PoolConfigBuilder {
         /// Which browser.
         browser(BrowserChoice) => browser;
         /// The browser's program file.
-        browser_path(PathBuf) => browser_path;
+        browser_path(impl Into<PathBuf>) => browser_path;
         /// The driver's program file.
-        driver_path(PathBuf) => driver_path;
+        driver_path(impl Into<PathBuf>) => driver_path;
         /// Where profile folders are made.
-        base_profile_path(PathBuf) => profile_dir;
+        base_profile_path(impl Into<PathBuf>) => profile_dir;
         /// What profile folders are cloned from.
-        profile_template(PathBuf) => profile_template;
+        profile_template(impl Into<PathBuf>) => profile_template;
         /// Whether profile folders are wiped at the end.
         profile_cleanup_on_shutdown(bool) => profile_cleanup;
         /// Largest profile.
@@ -89,7 +89,7 @@ impl PoolConfigBuilder {
         /// After how many attempts a session is replaced.
         recycle_after(u32) => recycle_after;
         /// Name of a shipped site recipe, or path of one.
-        recipe(String) => recipe;
+        recipe(impl Into<String>) => recipe;
     }
 
     /// Validates everything together.
@@ -125,9 +125,9 @@ mod tests {
     fn all_problems_are_told_at_once() {
         let refused = PoolConfig::builder()
             .base_url("not an address")
-            .worker_count(0u32)
+            .worker_count(0)
             .memory_threshold(1.5)
-            .retry_limit(99u32)
+            .retry_limit(99)
             .task_timeout(Duration::from_secs(1))
             .build()
             .unwrap_err();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 #[tokio::test(start_paused = true)]
 async fn a_session_is_replaced_after_its_number_of_orders() {
-    let config = PoolConfig::builder().worker_count(1u32).recycle_after(3u32).build().unwrap();
+    let config = PoolConfig::builder().worker_count(1).recycle_after(3u32).build().unwrap();
     let (pool, remote) = pool_with(config);
     pool.submit_tasks(orders(1..=10)).await.unwrap();
     assert!(pool.wait_for_completion(None).await);
