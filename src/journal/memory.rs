@@ -23,6 +23,12 @@ impl MemoryJournal {
         Self::default()
     }
 
+    /// One that goes on from `history`.
+    #[must_use]
+    pub fn from_history(history: History) -> Self {
+        Self { history: Mutex::new(history) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, History> {
         // a batch is put in whole after it was checked, so a panic elsewhere cannot leave half of one behind
         self.history.lock().unwrap_or_else(PoisonError::into_inner)

@@ -2,35 +2,57 @@
 
 use std::fmt;
 
-use super::{Entry, Outcome, PoTask};
+use super::{Entry, FailureKind, Fate, Outcome, PoTask};
+
+/// What a task has been through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Attempts begun, counted or not.
+    pub started: u32,
+    /// Tries used up.
+    pub spent: u32,
+    /// Attempts that ended with the end of a browser.
+    pub breaks: u32,
+    /// Attempts in a row that were interrupted from outside.
+    pub interruptions: u32,
+}
+
+impl Tally {
+    /// After one more attempt that failed with `kind`.
+    #[must_use]
+    pub fn after_failure(self, kind: FailureKind, is_counted: bool) -> Self {
+        Self {
+            started: self.started,
+            spent: self.spent + u32::from(is_counted),
+            breaks: self.breaks + u32::from(kind.fate() == Fate::Replace),
+            interruptions: if kind == FailureKind::Interrupted { self.interruptions + 1 } else { 0 },
+        }
+    }
+}
 
 /// Where a task stands after the facts so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskState {
-    /// Waits for a worker. `spent` tries are used up, `started` attempts have been begun.
+    /// Waits for a worker.
     Ready {
         /// What was asked for.
         order: PoTask,
-        /// Tries used up.
-        spent: u32,
-        /// Attempts begun, counted or not.
-        started: u32,
+        /// What it has been through.
+        tally: Tally,
     },
     /// A worker has it.
     Leased {
         /// What was asked for.
         order: PoTask,
-        /// Tries used up by earlier attempts.
-        spent: u32,
-        /// Attempts begun, this one included.
-        started: u32,
+        /// What it has been through, this attempt's beginning included.
+        tally: Tally,
     },
     /// It has ended.
     Settled {
         /// What was asked for.
         order: PoTask,
-        /// Attempts begun.
-        started: u32,
+        /// What it has been through.
+        tally: Tally,
         /// How it ended.
         outcome: Outcome,
     },
@@ -43,22 +65,19 @@ impl TaskState {
     /// [`IllegalTransition`] when the fact cannot follow: the journal is damaged or was written by a bug.
     pub fn after(before: Option<Self>, entry: &Entry) -> Result<Self, IllegalTransition> {
         match (before, entry) {
-            (None, Entry::Admitted { order, .. }) => Ok(Self::Ready { order: order.clone(), spent: 0, started: 0 }),
-            (Some(Self::Ready { order, spent, started }), Entry::Started { attempt, .. })
-                if attempt.0 == started + 1 =>
-            {
-                Ok(Self::Leased { order, spent, started: attempt.0 })
+            (None, Entry::Admitted { order, .. }) => Ok(Self::Ready { order: order.clone(), tally: Tally::default() }),
+            (Some(Self::Ready { order, tally }), Entry::Started { attempt, .. }) if attempt.0 == tally.started + 1 => {
+                Ok(Self::Leased { order, tally: Tally { started: attempt.0, ..tally } })
             }
-            (Some(Self::Leased { order, spent, started }), Entry::Postponed { counted, .. }) => {
-                Ok(Self::Ready { order, spent: spent + u32::from(*counted), started })
+            (Some(Self::Leased { order, tally }), Entry::Postponed { failure, counted, .. }) => {
+                Ok(Self::Ready { order, tally: tally.after_failure(failure.kind, *counted) })
             }
-            (Some(Self::Leased { order, spent, started }), Entry::Returned { .. }) => {
-                Ok(Self::Ready { order, spent, started: started - 1 })
+            (Some(Self::Leased { order, tally }), Entry::Returned { .. }) => {
+                Ok(Self::Ready { order, tally: Tally { started: tally.started - 1, ..tally } })
             }
-            (
-                Some(Self::Leased { order, started, .. } | Self::Ready { order, started, .. }),
-                Entry::Settled { outcome, .. },
-            ) => Ok(Self::Settled { order, started, outcome: outcome.clone() }),
+            (Some(Self::Leased { order, tally } | Self::Ready { order, tally }), Entry::Settled { outcome, .. }) => {
+                Ok(Self::Settled { order, tally, outcome: outcome.clone() })
+            }
             (before, _) => Err(IllegalTransition { before: before.map(Box::new), entry: Box::new(entry.clone()) }),
         }
     }
@@ -71,11 +90,11 @@ impl TaskState {
         }
     }
 
-    /// How many attempts were begun.
+    /// What it has been through.
     #[must_use]
-    pub fn attempt_count(&self) -> u32 {
+    pub fn tally(&self) -> Tally {
         match self {
-            Self::Ready { started, .. } | Self::Leased { started, .. } | Self::Settled { started, .. } => *started,
+            Self::Ready { tally, .. } | Self::Leased { tally, .. } | Self::Settled { tally, .. } => *tally,
         }
     }
 
@@ -132,13 +151,14 @@ mod tests {
     #[test]
     fn only_counted_attempts_spend_a_try() {
         let state = replay(&[admitted(), started(1), postponed(true), started(2), postponed(false)]).unwrap();
-        assert!(matches!(state, Some(TaskState::Ready { spent: 1, started: 2, .. })));
+        let tally = state.unwrap().tally();
+        assert_eq!((tally.spent, tally.started), (1, 2));
     }
 
     #[test]
     fn a_returned_attempt_never_was() {
         let state = replay(&[admitted(), started(1), Entry::Returned { task: T }, started(1)]).unwrap();
-        assert_eq!(state.unwrap().attempt_count(), 1);
+        assert_eq!(state.unwrap().tally().started, 1);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod task;
 pub use entry::Entry;
 pub use failure::{Failure, FailureKind, Fate, Fault};
 pub use ids::{AttemptNo, InvalidPoNumber, PoNumber, RunId, TaskId, WorkerId};
-pub use lifecycle::{IllegalTransition, TaskState};
+pub use lifecycle::{IllegalTransition, Tally, TaskState};
 pub use outcome::{AttemptEnd, FileOrigin, FileRecord, MissingFile, OrderStatus, Outcome, Receipt};
 pub use reject::Reject;
 pub use snapshot::{Gate, MemoryReading, PoolStatus, Stage, Stop, StopKind, Totals, WorkerState, WorkerView};

@@ -1,16 +1,22 @@
 //! What follows from a failed attempt: one exhaustive table.
 
-use crate::model::FailureKind;
+use crate::model::{FailureKind, Tally};
 
 /// Attempts at one order after which even failures that cost nothing (a site that is down, a login that ended) end it:
 /// an order that alone keeps running into them must not be tried for ever.
 const MAX_ATTEMPTS: u32 = 50;
+
+/// Browsers that one order may end. The first may have been bad luck; after the second it is the order that breaks them,
+/// and it is set aside before it has broken every worker's.
+const MAX_BREAKS: u32 = 2;
 
 /// What follows from a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The order has its outcome.
     Settle,
+    /// The order is set aside: it has ended too many browsers.
+    SetAside,
     /// Another session tries at once; one try is used up.
     RetryNow,
     /// Tried again after a growing delay; one try is used up.
@@ -23,30 +29,29 @@ pub enum Verdict {
     LeaveOpen,
 }
 
-/// The verdict on a failure of `kind`, when `spent` of `limit` + 1 tries were used up by earlier attempts and `started`
-/// attempts have been begun, this one included.
+/// The verdict on a failure of `kind` of a task that has been through `tally` (the failed attempt's beginning included, its
+/// failure not), when `limit` tries are allowed after the first one.
 #[must_use]
-pub fn verdict(kind: FailureKind, spent: u32, limit: u32, started: u32) -> Verdict {
-    let while_budget = |limit: u32, retry: Verdict| if spent < limit { retry } else { Verdict::Settle };
+pub fn verdict(kind: FailureKind, tally: Tally, limit: u32) -> Verdict {
+    let while_budget = |limit: u32, retry: Verdict| if tally.spent < limit { retry } else { Verdict::Settle };
+    let while_sane = |retry: Verdict| if tally.started < MAX_ATTEMPTS { retry } else { Verdict::Settle };
     match kind {
         FailureKind::OrderMissing | FailureKind::AccessDenied | FailureKind::RequisitionDenied => Verdict::Settle,
         // once more on a fresh page: it may have been half rendered
         FailureKind::PageChanged => while_budget(limit.min(1), Verdict::RetryLater),
-        FailureKind::Throttled | FailureKind::SiteDown | FailureKind::LoginRequired => {
-            if started < MAX_ATTEMPTS {
-                Verdict::AwaitSite
-            } else {
-                Verdict::Settle
-            }
-        }
+        FailureKind::Throttled | FailureKind::SiteDown | FailureKind::LoginRequired => while_sane(Verdict::AwaitSite),
         FailureKind::LoginRefused | FailureKind::DiskFull => Verdict::StopRun,
         FailureKind::StepTimeout | FailureKind::DownloadStalled | FailureKind::DownloadCorrupt => {
             while_budget(limit, Verdict::RetryLater)
         }
         FailureKind::SessionLost | FailureKind::SessionHung | FailureKind::Crashed => {
-            while_budget(limit, Verdict::RetryNow)
+            if tally.breaks + 1 < MAX_BREAKS {
+                while_budget(limit, Verdict::RetryNow)
+            } else {
+                Verdict::SetAside
+            }
         }
-        FailureKind::Interrupted => Verdict::LeaveOpen,
+        FailureKind::Interrupted => while_sane(Verdict::LeaveOpen),
     }
 }
 
@@ -73,20 +78,20 @@ mod tests {
         FailureKind::Interrupted,
     ];
 
+    fn tally(spent: u32, started: u32) -> Tally {
+        Tally { spent, started, ..Tally::default() }
+    }
+
     #[test]
     fn no_failure_is_retried_for_ever() {
         for kind in ALL {
-            let (mut spent, mut started) = (0, 0);
+            let mut tally = Tally::default();
             let ended = (0..1_000).any(|_| {
-                started += 1;
-                match verdict(kind, spent, 3, started) {
-                    Verdict::RetryNow | Verdict::RetryLater => {
-                        spent += 1;
-                        false
-                    }
-                    Verdict::AwaitSite => false,
-                    Verdict::Settle | Verdict::StopRun | Verdict::LeaveOpen => true,
-                }
+                tally.started += 1;
+                let verdict = verdict(kind, tally, 20);
+                let is_counted = matches!(verdict, Verdict::RetryNow | Verdict::RetryLater);
+                tally = tally.after_failure(kind, is_counted);
+                matches!(verdict, Verdict::Settle | Verdict::SetAside | Verdict::StopRun)
             });
             assert!(ended, "{kind}");
         }
@@ -95,20 +100,28 @@ mod tests {
     #[test]
     fn what_cannot_get_better_is_tried_once() {
         for kind in [FailureKind::OrderMissing, FailureKind::AccessDenied, FailureKind::RequisitionDenied] {
-            assert_eq!(verdict(kind, 0, 20, 1), Verdict::Settle);
+            assert_eq!(verdict(kind, tally(0, 1), 20), Verdict::Settle);
         }
     }
 
     #[test]
     fn the_limit_counts_tries_after_the_first() {
         let tries =
-            (0..).take_while(|spent| verdict(FailureKind::StepTimeout, *spent, 3, spent + 1) != Verdict::Settle);
+            (0..).take_while(|spent| verdict(FailureKind::StepTimeout, tally(*spent, spent + 1), 3) != Verdict::Settle);
         assert_eq!(tries.count(), 3);
-        assert_eq!(verdict(FailureKind::StepTimeout, 0, 0, 1), Verdict::Settle);
+        assert_eq!(verdict(FailureKind::StepTimeout, tally(0, 1), 0), Verdict::Settle);
+    }
+
+    #[test]
+    fn an_order_that_ends_two_browsers_is_set_aside() {
+        let first = tally(0, 1);
+        assert_eq!(verdict(FailureKind::SessionHung, first, 20), Verdict::RetryNow);
+        let second = first.after_failure(FailureKind::SessionHung, true);
+        assert_eq!(verdict(FailureKind::Crashed, second, 20), Verdict::SetAside);
     }
 
     #[test]
     fn a_refused_login_stops_the_run_at_once() {
-        assert_eq!(verdict(FailureKind::LoginRefused, 0, 20, 1), Verdict::StopRun);
+        assert_eq!(verdict(FailureKind::LoginRefused, tally(0, 1), 20), Verdict::StopRun);
     }
 }

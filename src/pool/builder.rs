@@ -17,7 +17,7 @@ use super::supervisor::Supervisor;
 use super::worker::Workshop;
 use crate::config::PoolConfig;
 use crate::policy::MemoryScale;
-use crate::ports::{Journal, MemoryGauge, SessionError, SessionFactory, Site};
+use crate::ports::{History, Journal, MemoryGauge, SessionError, SessionFactory, Site};
 
 /// Wishes that may wait for the dispatcher before whoever sends the next one waits too.
 const MAILBOX: usize = 256;
@@ -49,13 +49,14 @@ pub struct PoolBuilder {
     site: Option<Arc<dyn Site>>,
     journal: Option<Arc<dyn Journal>>,
     gauge: Option<Box<dyn MemoryGauge>>,
+    history: History,
     seed: u64,
 }
 
 impl PoolBuilder {
     /// A builder without parts.
     pub fn new(config: PoolConfig) -> Self {
-        Self { config, sessions: None, site: None, journal: None, gauge: None, seed: 0 }
+        Self { config, sessions: None, site: None, journal: None, gauge: None, history: History::default(), seed: 0 }
     }
 
     /// What starts browser sessions; required.
@@ -79,6 +80,13 @@ impl PoolBuilder {
     /// What reads memory; without one the number of workers does not depend on it.
     pub fn gauge(mut self, gauge: Box<dyn MemoryGauge>) -> Self {
         self.gauge = Some(gauge);
+        self
+    }
+
+    /// Goes on with an unfinished run: `history` is what the journal holds of it. Its settled tasks stay as they are, its
+    /// open ones wait for a worker, and those that were in work are repeated at no cost.
+    pub fn resume(mut self, history: History) -> Self {
+        self.history = history;
         self
     }
 
@@ -110,7 +118,8 @@ impl PoolBuilder {
             worker_count: config.worker_count.get(),
             has_site: self.site.is_some(),
         };
-        let core = Core::new(rules, heart.clone(), attempts.clone());
+        let mut core = Core::new(rules, heart.clone(), attempts.clone());
+        core.restore(self.history);
         let (directive, directives) = watch::channel(core.directive());
         let (snapshot, snapshots) = watch::channel(Arc::new(core.status(std::time::Duration::ZERO)));
         let control = Control::new(requests, heart.clone());

@@ -52,6 +52,15 @@ impl Control {
             .unwrap_or_else(|PoolClosed| Err(SubmitError::Closed("it is closed".to_owned())))
     }
 
+    /// Handles to all orders that have no outcome yet, those of a run that is being resumed included.
+    ///
+    /// # Errors
+    /// [`PoolClosed`].
+    pub async fn open_tasks(&self) -> Result<Vec<TaskHandle>, PoolClosed> {
+        let control = self.clone();
+        self.ask(|reply| Request::OpenTasks { control, reply }).await
+    }
+
     /// Starts no new attempts until [`Control::resume`]; running ones go on.
     ///
     /// # Errors

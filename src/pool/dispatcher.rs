@@ -123,6 +123,7 @@ impl Dispatcher {
             Act::Tell(cell, status) => cell.tell(status),
             // the one who asked may have gone: then nobody needs the answer
             Act::Accept(reply, answer) => drop(reply.send(answer)),
+            Act::Handles(reply, handles) => drop(reply.send(handles)),
             Act::Cancelled(reply, is_cancelled) => drop(reply.send(is_cancelled)),
             Act::Conclude(task, order, outcome) => {
                 let (heart, site, deadline) = (self.heart.clone(), self.site.clone(), self.conclude_deadline);
@@ -147,6 +148,7 @@ impl Dispatcher {
             match act {
                 Act::Accept(reply, Ok(_)) => drop(reply.send(Err(SubmitError::Journal(why.to_owned())))),
                 Act::Accept(reply, answer) => drop(reply.send(answer)),
+                Act::Handles(reply, handles) => drop(reply.send(handles)),
                 Act::Cancelled(reply, _) => drop(reply.send(false)),
                 Act::Grant(call, _) => drop(call.reply.send(Grant::Retire)),
                 Act::CancelAttempts => self.attempts.cancel(),

@@ -11,6 +11,7 @@ mod drain;
 mod gate;
 mod lending;
 mod priority;
+mod recovery;
 mod retry;
 mod scaling;
 mod workers;

@@ -84,7 +84,7 @@ pub(super) fn rows(history: &History) -> impl Iterator<Item = Row<'_>> {
     history.tasks.iter().map(|(task, state): (&TaskId, &TaskState)| Row {
         order: state.order(),
         outcome: state.outcome(),
-        attempts: state.attempt_count(),
+        attempts: state.tally().started,
         settled_at: history.settled_at.get(task).copied(),
     })
 }
@@ -99,7 +99,7 @@ pub(super) mod sample {
     //! A run with one order of each kind.
 
     use super::*;
-    use crate::model::{Failure, FailureKind, FileOrigin, FileRecord, MissingFile, Receipt};
+    use crate::model::{Failure, FailureKind, FileOrigin, FileRecord, MissingFile, Receipt, Tally};
 
     pub(in super::super) fn facts() -> RunFacts {
         RunFacts {
@@ -161,9 +161,9 @@ pub(super) mod sample {
             let state = match outcome {
                 Some(outcome) => {
                     history.settled_at.insert(TaskId(id), "2026-11-21T01:01:00Z".parse().unwrap());
-                    TaskState::Settled { order, started: 1, outcome }
+                    TaskState::Settled { order, tally: Tally { started: 1, ..Tally::default() }, outcome }
                 }
-                None => TaskState::Ready { order, spent: 0, started: 0 },
+                None => TaskState::Ready { order, tally: Tally::default() },
             };
             history.tasks.insert(TaskId(id), state);
         }

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::words::{Act, Directive, Input, Request, Rules};
 use crate::model::{
-    Entry, Gate, MemoryReading, PoNumber, PoTask, PoolStatus, Receipt, Stage, Stop, StopKind, TaskId, Totals, WorkerId,
-    WorkerState, WorkerView,
+    Entry, Gate, MemoryReading, PoNumber, PoTask, PoolStatus, Receipt, Stage, Stop, StopKind, Tally, TaskId, Totals,
+    WorkerId, WorkerState, WorkerView,
 };
 use crate::policy::{Admission, SiteGate, TaskQueue};
 use crate::pool::lease::{Call, LeaseId};
@@ -22,8 +22,7 @@ use crate::ports::KillSwitch;
 pub(super) struct Record {
     pub(super) order: PoTask,
     pub(super) cell: Arc<TaskCell>,
-    pub(super) spent: u32,
-    pub(super) started: u32,
+    pub(super) tally: Tally,
     pub(super) phase: Phase,
     /// What earlier attempts left in the order's folder.
     pub(super) receipt: Option<Receipt>,
@@ -211,6 +210,10 @@ impl Core {
             Request::Submit { tasks, control, reply } => {
                 let answer = self.submit(now, tasks, &control);
                 self.acts.push(Act::Accept(reply, answer));
+            }
+            Request::OpenTasks { control, reply } => {
+                let handles = self.open_handles(&control);
+                self.acts.push(Act::Handles(reply, handles));
             }
             Request::Cancel { task, reply } => {
                 let is_cancelled = self.cancel(task);

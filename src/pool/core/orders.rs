@@ -8,13 +8,13 @@ use super::stages::stop_for;
 use super::words::Act;
 use crate::model::{
     AttemptEnd, Entry, Failure, FailureKind, Fault, OrderStatus, Outcome, PoTask, Receipt, Stage, Stop, StopKind,
-    TaskId, Totals,
+    Tally, TaskId, TaskState, Totals,
 };
 use crate::policy::{Admission, Verdict, retry_delay, verdict};
 use crate::pool::control::{Control, SubmitError};
 use crate::pool::lease::LeaseId;
 use crate::pool::task_handle::{TaskCell, TaskHandle, TaskStatus};
-use crate::ports::AttemptError;
+use crate::ports::{AttemptError, History};
 
 impl Core {
     pub(super) fn submit(
@@ -34,6 +34,47 @@ impl Core {
         Ok(tasks.into_iter().map(|order| self.admit(now, order, control)).collect())
     }
 
+    /// Takes over the tasks of an unfinished run. Those that were in work when it ended were interrupted, which costs
+    /// them nothing. Their admission numbers must count from 1 without a gap, as every run's do.
+    pub(in crate::pool) fn restore(&mut self, history: History) {
+        for (task, state) in history.tasks {
+            self.totals.admitted += 1;
+            let (cell, mut tally) = (TaskCell::new(), state.tally());
+            let (order, phase) = match state {
+                TaskState::Settled { order, outcome, .. } => {
+                    self.count(&outcome);
+                    cell.tell(TaskStatus::Settled(Arc::new(outcome)));
+                    (order, Phase::Settled)
+                }
+                TaskState::Ready { order, .. } => (order, Phase::Waiting { due: Duration::ZERO }),
+                TaskState::Leased { order, .. } => {
+                    let failure =
+                        Failure::new(FailureKind::Interrupted, "the program ended in the middle of the order");
+                    tally = tally.after_failure(failure.kind, false);
+                    self.entries.push(Entry::Postponed { task, failure, counted: false });
+                    (order, Phase::Waiting { due: Duration::ZERO })
+                }
+            };
+            if let Phase::Waiting { due } = phase {
+                self.queue.push(task, order.priority, due);
+                self.open.insert(order.po.clone(), task);
+                self.totals.pending += 1;
+            }
+            self.records.push(Record { order, cell, tally, phase, receipt: None });
+        }
+    }
+
+    /// Handles to all tasks that have no outcome yet, in the order of their admission.
+    pub(super) fn open_handles(&self, control: &Control) -> Vec<TaskHandle> {
+        let with_numbers = self.records.iter().zip(1..);
+        let open = with_numbers.filter(|(record, _)| record.phase != Phase::Settled);
+        open.map(|(record, number)| {
+            let (po, cell) = (record.order.po.clone(), Arc::clone(&record.cell));
+            TaskHandle::new(TaskId(number), po, cell, control.clone())
+        })
+        .collect()
+    }
+
     pub(super) fn admit(&mut self, now: Duration, order: PoTask, control: &Control) -> TaskHandle {
         // two tasks for one open order would put two workers into one folder
         let known = self.open.get(&order.po).and_then(|task| Some((*task, self.records.get(index(*task))?)));
@@ -49,7 +90,7 @@ impl Core {
         self.totals.pending += 1;
         let handle = TaskHandle::new(task, order.po.clone(), Arc::clone(&cell), control.clone());
         let phase = Phase::Waiting { due: now };
-        self.records.push(Record { order, cell, spent: 0, started: 0, phase, receipt: None });
+        self.records.push(Record { order, cell, tally: Tally::default(), phase, receipt: None });
         handle
     }
 
@@ -82,7 +123,7 @@ impl Core {
                     self.gate.probe_lost();
                 }
                 if let Some(record) = self.records.get_mut(index(task)) {
-                    record.started -= 1;
+                    record.tally.started -= 1;
                 }
                 self.entries.push(Entry::Returned { task });
                 self.requeue(task, now);
@@ -121,18 +162,24 @@ impl Core {
         }
         let limit = self.rules.retry.limit;
         let Some(record) = self.records.get_mut(index(task)) else { return };
-        if receipt.is_some() {
+        // an attempt that came less far than an earlier one leaves the earlier one's files where they are
+        let has_more = |new: &Receipt| record.receipt.as_ref().is_none_or(|old| new.files.len() >= old.files.len());
+        if receipt.as_ref().is_some_and(has_more) {
             record.receipt = receipt;
         }
-        let verdict = verdict(failure.kind, record.spent, limit, record.started);
+        let verdict = verdict(failure.kind, record.tally, limit);
         let (is_counted, delay) = match verdict {
             Verdict::Settle => {
                 let outcome = self.final_outcome(task, failure);
                 return self.conclude(task, outcome);
             }
+            Verdict::SetAside => {
+                let message = format!("set aside, since it ended two browsers; the last time: {}", failure.message);
+                return self.conclude(task, Outcome::Skipped(Failure::new(failure.kind, message)));
+            }
             Verdict::RetryNow => (true, Duration::ZERO),
             Verdict::RetryLater => {
-                let delay = retry_delay(&self.rules.retry, task, record.spent + 1, self.rules.seed);
+                let delay = retry_delay(&self.rules.retry, task, record.tally.spent + 1, self.rules.seed);
                 (true, retry_after.map_or(delay, |asked| asked.max(delay)))
             }
             Verdict::AwaitSite | Verdict::LeaveOpen => (false, Duration::ZERO),
@@ -146,7 +193,7 @@ impl Core {
             }
         };
         if let Some(record) = self.records.get_mut(index(task)) {
-            record.spent += u32::from(is_counted);
+            record.tally = record.tally.after_failure(failure.kind, is_counted);
         }
         self.entries.push(Entry::Postponed { task, failure, counted: is_counted });
         self.requeue(task, now + delay);
@@ -186,7 +233,7 @@ impl Core {
             Err(error) => {
                 let Some(record) = self.records.get(index(task)) else { return };
                 // a cancelled task was never started: it stays as it was
-                if record.started > 0 {
+                if record.tally.started > 0 {
                     self.entries.push(Entry::Postponed { task, failure: error.to_failure(), counted: false });
                 }
                 self.drain(now, Stop { kind: StopKind::DiskFull, message: error.to_string() });
@@ -196,12 +243,17 @@ impl Core {
         let Some(record) = self.records.get_mut(index(task)) else { return };
         record.phase = Phase::Settled;
         self.open.remove(&record.order.po);
+        let cell = Arc::clone(&record.cell);
         self.totals.running -= 1;
+        self.count(&outcome);
+        self.entries.push(Entry::Settled { task, outcome: outcome.clone() });
+        self.acts.push(Act::Tell(cell, TaskStatus::Settled(Arc::new(outcome))));
+    }
+
+    fn count(&mut self, outcome: &Outcome) {
         self.totals.files += outcome.files().len() as u64;
         self.totals.bytes += outcome.files().iter().map(|file| file.size).sum::<u64>();
         *counter(&mut self.totals, outcome.status()) += 1;
-        self.entries.push(Entry::Settled { task, outcome: outcome.clone() });
-        self.acts.push(Act::Tell(Arc::clone(&record.cell), TaskStatus::Settled(Arc::new(outcome))));
     }
 }
 

@@ -69,8 +69,8 @@ impl Core {
             let guard = self.lease(worker, Some(task), is_probe);
             let Some(record) = self.records.get_mut(index(task)) else { continue };
             record.phase = Phase::Leased;
-            record.started += 1;
-            let no = AttemptNo(record.started);
+            record.tally.started += 1;
+            let no = AttemptNo(record.tally.started);
             let (order, cell) = (record.order.clone(), Arc::clone(&record.cell));
             self.totals.pending -= 1;
             self.totals.running += 1;

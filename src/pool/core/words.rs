@@ -18,6 +18,7 @@ use crate::ports::{AttemptError, KillSwitch};
 #[derive(Debug)]
 pub(in crate::pool) enum Request {
     Submit { tasks: Vec<PoTask>, control: Control, reply: oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>> },
+    OpenTasks { control: Control, reply: oneshot::Sender<Vec<TaskHandle>> },
     Cancel { task: TaskId, reply: oneshot::Sender<bool> },
     Lend(LendRequest),
     Pause,
@@ -68,6 +69,8 @@ pub(in crate::pool) enum Act {
     Tell(Arc<TaskCell>, TaskStatus),
     /// Answer a submission.
     Accept(oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>>, Result<Vec<TaskHandle>, SubmitError>),
+    /// Answer with handles.
+    Handles(oneshot::Sender<Vec<TaskHandle>>, Vec<TaskHandle>),
     /// Answer a cancellation.
     Cancelled(oneshot::Sender<bool>, bool),
     /// Give the order's folder its final name, then report back.

@@ -1,0 +1,82 @@
+use std::sync::Arc;
+
+use coupa_batch::journal::MemoryJournal;
+use coupa_batch::model::{AttemptNo, Entry, FailureKind, OrderStatus, TaskId, WorkerId};
+use coupa_batch::pool::PersistentWorkerPool;
+use coupa_batch::ports::{History, Journal};
+
+use crate::doubles::{Play, Remote, ScriptedSite, StubSessions, config, orders, pool};
+
+fn resumed(remote: &Arc<Remote>, history: History) -> PersistentWorkerPool {
+    PersistentWorkerPool::builder(config(1))
+        .sessions(Arc::new(StubSessions(Arc::clone(remote))))
+        .site(Arc::new(ScriptedSite(Arc::clone(remote))))
+        .journal(Arc::new(MemoryJournal::from_history(history.clone())))
+        .resume(history)
+        .start()
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resumed_run_settles_what_was_open_and_nothing_twice() {
+    let (first, remote) = pool(1);
+    remote.hold("PO2");
+    first.submit_tasks(orders(1..=4)).await.unwrap();
+    remote.until_started(2).await;
+    first.control().abort().await.unwrap();
+    let history = first.shutdown().await.unwrap().history;
+
+    remote.release("PO2");
+    let second = resumed(&remote, history);
+    assert_eq!(second.status().tasks.completed, 1);
+    let handles = second.control().open_tasks().await.unwrap();
+    let open: Vec<_> = handles.iter().map(|handle| handle.po().to_string()).collect();
+    assert_eq!(open, ["PO2", "PO3", "PO4"]);
+    assert!(second.wait_for_completion(None).await);
+    let report = second.shutdown().await.unwrap();
+    assert_eq!(report.status.tasks.completed, 4);
+    assert_eq!(remote.started_orders(), ["PO1", "PO2", "PO2", "PO3", "PO4"]);
+    assert!(report.history.tasks.values().all(|state| state.tally().spent == 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_in_work_when_the_program_died_is_repeated_at_no_cost() {
+    let journal = MemoryJournal::new();
+    let order = orders([7]).remove(0);
+    let task = TaskId(1);
+    let facts =
+        vec![Entry::Admitted { task, order }, Entry::Started { task, attempt: AttemptNo(1), worker: WorkerId(3) }];
+    journal.append(facts).await.unwrap();
+    let remote = Arc::new(Remote::default());
+    let pool = resumed(&remote, journal.history().await.unwrap());
+    assert!(pool.wait_for_completion(None).await);
+    let report = pool.shutdown().await.unwrap();
+    let state = &report.history.tasks[&task];
+    assert_eq!(state.outcome().unwrap().status(), OrderStatus::Completed);
+    assert_eq!((state.tally().started, state.tally().spent, state.tally().interruptions), (2, 0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_of_the_sheet_that_is_open_already_is_not_admitted_again_on_resume() {
+    let journal = MemoryJournal::new();
+    journal.append(vec![Entry::Admitted { task: TaskId(1), order: orders([7]).remove(0) }]).await.unwrap();
+    let remote = Arc::new(Remote::default());
+    let pool = resumed(&remote, journal.history().await.unwrap());
+    let handles = pool.submit_tasks(orders([7, 8])).await.unwrap();
+    assert_eq!(handles.iter().map(|handle| handle.id().0).collect::<Vec<_>>(), [1, 2]);
+    assert!(pool.wait_for_completion(None).await);
+    assert_eq!(pool.shutdown().await.unwrap().history.tasks.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_ends_two_browsers_is_set_aside() {
+    let (pool, remote) = pool(1);
+    remote.play("PO1", [Play::Fail(FailureKind::SessionLost), Play::Panic]);
+    let handles = pool.submit_tasks(orders(1..=2)).await.unwrap();
+    assert!(pool.wait_for_completion(None).await);
+    let outcome = handles[0].outcome().unwrap();
+    assert_eq!(outcome.status(), OrderStatus::Skipped);
+    assert!(outcome.failure().unwrap().message.contains("set aside"), "{outcome:?}");
+    assert_eq!(handles[1].outcome().unwrap().status(), OrderStatus::Completed);
+    pool.shutdown().await.unwrap();
+}
