@@ -86,6 +86,8 @@ impl PoolConfigBuilder {
         retry_limit(u32) => retry_limit;
         /// Shortest wait before another try.
         retry_delay(Duration) => retry_delay;
+        /// After how many failed orders in a row the run stops; 0 never does.
+        stop_after(u32) => stop_after;
         /// After how many attempts a session is replaced.
         recycle_after(u32) => recycle_after;
         /// Name of a shipped site recipe, or path of one.

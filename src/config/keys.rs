@@ -125,6 +125,8 @@ settings! {
     retry_delay_max: Duration = "15m";
     /// How long the run waits for a portal that is down or throttles before it stops, resumable.
     patience: Duration = "10m";
+    /// After how many failed orders in a row the run stops, resumable; 0 never does.
+    stop_after: u32 = "0";
     /// After how many orders a browser is replaced by a fresh one.
     recycle_after: u32 = "100";
     /// How long a driver may take to answer one command.

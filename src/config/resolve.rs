@@ -1,7 +1,7 @@
 //! Layers to a complete configuration: every rule that settings must obey.
 
 use std::fmt;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 use std::time::Duration;
 
@@ -102,6 +102,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         retry_delay,
         retry_delay_max,
         patience,
+        stop_after,
         recycle_after,
         command_timeout,
         page_timeout,
@@ -173,6 +174,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         delay_min: span("retry_delay", retry_delay),
         delay_max: span("retry_delay_max", retry_delay_max),
         patience: span("patience", patience),
+        stop_after: stop_after.and_then(NonZeroU32::new),
     };
     for (shorter, longer, names) in [
         (deadlines.command, deadlines.page, ("page_timeout", "command_timeout")),

@@ -1,7 +1,7 @@
 //! Complete settings in units, one section per concern; each module receives its own.
 
 use std::fmt;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -97,6 +97,8 @@ pub struct RetryConfig {
     pub delay_max: Duration,
     /// How long to wait for a portal that is down; default 10 min.
     pub patience: Duration,
+    /// Failed orders in a row that end the run; default none.
+    pub stop_after: Option<NonZeroU32>,
 }
 
 /// How long each thing may take. Every await that leaves the process is under one of these.

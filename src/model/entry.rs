@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptNo, Failure, Outcome, PoTask, TaskId, WorkerId};
+use super::{AttemptNo, Failure, Outcome, PoTask, RunId, TaskId, WorkerId};
 
 /// One fact about one task of one run. Written before anything is done because of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,15 @@ pub enum Entry {
         /// Which task.
         task: TaskId,
     },
+    /// An earlier run has its outcome already, and what it left was found as it was.
+    Reused {
+        /// Which task.
+        task: TaskId,
+        /// How it ended then.
+        outcome: Outcome,
+        /// In which run.
+        from: RunId,
+    },
     /// The one outcome.
     Settled {
         /// Which task.
@@ -56,6 +65,7 @@ impl Entry {
             | Self::Started { task, .. }
             | Self::Postponed { task, .. }
             | Self::Returned { task }
+            | Self::Reused { task, .. }
             | Self::Settled { task, .. } => *task,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Entry, FailureKind, Fate, Outcome, PoTask};
+use super::{Entry, FailureKind, Fate, Outcome, PoTask, RunId};
 
 /// What a task has been through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub enum TaskState {
         tally: Tally,
         /// How it ended.
         outcome: Outcome,
+        /// The earlier run that it was taken over from, if it was.
+        reused_from: Option<RunId>,
     },
 }
 
@@ -76,7 +78,10 @@ impl TaskState {
                 Ok(Self::Ready { order, tally: Tally { started: tally.started - 1, ..tally } })
             }
             (Some(Self::Leased { order, tally } | Self::Ready { order, tally }), Entry::Settled { outcome, .. }) => {
-                Ok(Self::Settled { order, tally, outcome: outcome.clone() })
+                Ok(Self::Settled { order, tally, outcome: outcome.clone(), reused_from: None })
+            }
+            (Some(Self::Ready { order, tally }), Entry::Reused { outcome, from, .. }) if tally.started == 0 => {
+                Ok(Self::Settled { order, tally, outcome: outcome.clone(), reused_from: Some(from.clone()) })
             }
             (before, _) => Err(IllegalTransition { before: before.map(Box::new), entry: Box::new(entry.clone()) }),
         }
@@ -166,6 +171,16 @@ mod tests {
         for late in [admitted(), started(2), postponed(true), Entry::Returned { task: T }, settled()] {
             replay(&[admitted(), started(1), settled(), late]).unwrap_err();
         }
+    }
+
+    #[test]
+    fn only_an_untouched_task_takes_over_an_earlier_outcome() {
+        let reused =
+            || Entry::Reused { task: T, outcome: Outcome::Completed(Receipt::default()), from: RunId::new("r") };
+        let state = replay(&[admitted(), reused()]).unwrap();
+        assert!(matches!(state, Some(TaskState::Settled { reused_from: Some(_), .. })));
+        replay(&[admitted(), started(1), reused()]).unwrap_err();
+        replay(&[admitted(), started(1), postponed(true), reused()]).unwrap_err();
     }
 
     #[test]

@@ -211,6 +211,10 @@ pub enum StopKind {
     PagesChanged,
     /// The output folder cannot be written.
     DiskFull,
+    /// The time that the run was given is over.
+    TimeUp,
+    /// So many orders in a row failed that the rest is not worth trying.
+    TooManyFailures,
     /// No browser could be started (any more).
     NoWorkers,
     /// The journal cannot be written.

@@ -35,6 +35,7 @@ mod tests {
         delay_min: Duration::from_secs(15),
         delay_max: Duration::from_secs(900),
         patience: Duration::from_secs(600),
+        stop_after: None,
     };
 
     #[test]

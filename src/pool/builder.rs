@@ -117,6 +117,7 @@ impl PoolBuilder {
             seed: self.seed,
             worker_count: config.worker_count.get(),
             has_site: self.site.is_some(),
+            stop_after: config.retry.stop_after,
         };
         let mut core = Core::new(rules, heart.clone(), attempts.clone());
         core.restore(self.history);

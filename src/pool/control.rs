@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::core::{Input, Request};
 use super::lent::LentSession;
 use super::task_handle::TaskHandle;
-use crate::model::{PoTask, Stop, StopKind, TaskId};
+use crate::model::{Outcome, PoTask, RunId, Stop, StopKind, TaskId};
 
 /// The one cloneable handle to a running pool. Its methods wait until the dispatcher has taken note (for submissions:
 /// until the journal has), never for work to be done. Dropping their futures leaves open whether the wish was noted.
@@ -90,11 +90,27 @@ impl Control {
     /// # Errors
     /// [`PoolClosed`].
     pub async fn drain(&self) -> Result<(), PoolClosed> {
-        self.tell(Request::Drain(Stop {
-            kind: StopKind::Requested,
-            message: "the run was stopped before its end".to_owned(),
-        }))
-        .await
+        self.drain_because(StopKind::Requested, "the run was stopped before its end").await
+    }
+
+    /// [`Control::drain`] with a reason of the caller's own, for the report and the exit code.
+    ///
+    /// # Errors
+    /// [`PoolClosed`].
+    pub async fn drain_because(&self, kind: StopKind, message: impl Into<String>) -> Result<(), PoolClosed> {
+        self.tell(Request::Drain(Stop { kind, message: message.into() })).await
+    }
+
+    /// Takes over orders that an earlier run has settled: each is admitted and settled with that outcome in one step,
+    /// and no worker touches it. One that is open already is left to its worker.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; none was taken over.
+    pub async fn reuse(&self, settled: Vec<(PoTask, Outcome, RunId)>) -> Result<Vec<TaskHandle>, SubmitError> {
+        let control = self.clone();
+        self.ask(|reply| Request::Reuse { settled, control, reply })
+            .await
+            .unwrap_or_else(|PoolClosed| Err(SubmitError::Closed("it is closed".to_owned())))
     }
 
     /// Drains, and cancels running attempts; their orders stay open. Cannot be undone.

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
+use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
-use coupa_batch::model::{AttemptNo, Entry, FailureKind, OrderStatus, TaskId, WorkerId};
+use coupa_batch::model::{AttemptNo, Entry, FailureKind, OrderStatus, RunId, StopKind, TaskId, TaskState, WorkerId};
 use coupa_batch::pool::PersistentWorkerPool;
 use coupa_batch::ports::{History, Journal};
 
-use crate::doubles::{Play, Remote, ScriptedSite, StubSessions, config, orders, pool};
+use crate::doubles::{Play, Remote, ScriptedSite, StubSessions, config, orders, pool, pool_with};
 
 fn resumed(remote: &Arc<Remote>, history: History) -> PersistentWorkerPool {
     PersistentWorkerPool::builder(config(1))
@@ -79,4 +80,35 @@ async fn an_order_that_ends_two_browsers_is_set_aside() {
     assert!(outcome.failure().unwrap().message.contains("set aside"), "{outcome:?}");
     assert_eq!(handles[1].outcome().unwrap().status(), OrderStatus::Completed);
     pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_earlier_runs_outcome_is_taken_over_without_a_worker() {
+    let (pool, remote) = pool(1);
+    let settled = orders([1, 2]).into_iter().map(|order| {
+        (order, coupa_batch::Outcome::Completed(coupa_batch::model::Receipt::default()), RunId::new("earlier"))
+    });
+    let handles = pool.control().reuse(settled.collect()).await.unwrap();
+    assert_eq!(handles[1].outcome().unwrap().status(), OrderStatus::Completed);
+    pool.submit_tasks(orders([3])).await.unwrap();
+    assert!(pool.wait_for_completion(None).await);
+    let report = pool.shutdown().await.unwrap();
+    assert_eq!(remote.started_orders(), ["PO3"]);
+    assert_eq!((report.status.tasks.admitted, report.status.tasks.completed), (3, 3));
+    let reused = |state: &TaskState| matches!(state, TaskState::Settled { reused_from: Some(_), .. });
+    assert_eq!(report.history.tasks.values().filter(|state| reused(state)).count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_in_a_row_end_a_hopeless_run() {
+    let config = PoolConfig::builder().worker_count(1).retry_limit(0).stop_after(3).build().unwrap();
+    let (pool, remote) = pool_with(config);
+    for number in [2, 4, 5, 6] {
+        remote.play(&format!("PO{number}"), [Play::Fail(FailureKind::DownloadCorrupt)]);
+    }
+    pool.submit_tasks(orders(1..=9)).await.unwrap();
+    assert!(!pool.wait_for_completion(None).await);
+    let report = pool.shutdown().await.unwrap();
+    assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::TooManyFailures);
+    assert_eq!(remote.started_orders().last().unwrap(), "PO6");
 }

@@ -161,7 +161,12 @@ pub(super) mod sample {
             let state = match outcome {
                 Some(outcome) => {
                     history.settled_at.insert(TaskId(id), "2026-11-21T01:01:00Z".parse().unwrap());
-                    TaskState::Settled { order, tally: Tally { started: 1, ..Tally::default() }, outcome }
+                    TaskState::Settled {
+                        order,
+                        tally: Tally { started: 1, ..Tally::default() },
+                        outcome,
+                        reused_from: None,
+                    }
                 }
                 None => TaskState::Ready { order, tally: Tally::default() },
             };

@@ -72,6 +72,7 @@ pub(in crate::pool) struct Core {
     pub(super) leases: HashMap<LeaseId, Holder>,
     pub(super) next_lease: u64,
     pub(super) concluding: usize,
+    pub(super) failed_in_a_row: u32,
     pub(super) workers: BTreeMap<WorkerId, WorkerRecord>,
     pub(super) totals: Totals,
     pub(super) memory: MemoryReading,
@@ -103,6 +104,7 @@ impl Core {
             leases: HashMap::new(),
             next_lease: 0,
             concluding: 0,
+            failed_in_a_row: 0,
             workers: BTreeMap::new(),
             totals: Totals::default(),
             memory: MemoryReading::default(),
@@ -211,12 +213,16 @@ impl Core {
                 let answer = self.submit(now, tasks, &control);
                 self.acts.push(Act::Accept(reply, answer));
             }
+            Request::Reuse { settled, control, reply } => {
+                let answer = self.reuse(now, settled, &control);
+                self.acts.push(Act::Accept(reply, answer));
+            }
             Request::OpenTasks { control, reply } => {
                 let handles = self.open_handles(&control);
                 self.acts.push(Act::Handles(reply, handles));
             }
             Request::Cancel { task, reply } => {
-                let is_cancelled = self.cancel(task);
+                let is_cancelled = self.cancel(now, task);
                 self.acts.push(Act::Cancelled(reply, is_cancelled));
             }
             Request::Lend(request) => {

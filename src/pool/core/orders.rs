@@ -1,5 +1,6 @@
 //! What becomes of an order, from admission to its outcome.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use super::heart::{Core, Holder, Phase, Record, index};
 use super::stages::stop_for;
 use super::words::Act;
 use crate::model::{
-    AttemptEnd, Entry, Failure, FailureKind, Fault, OrderStatus, Outcome, PoTask, Receipt, Stage, Stop, StopKind,
-    Tally, TaskId, TaskState, Totals,
+    AttemptEnd, Entry, Failure, FailureKind, Fault, OrderStatus, Outcome, PoTask, Receipt, RunId, Stage, Stop,
+    StopKind, Tally, TaskId, TaskState, Totals,
 };
 use crate::policy::{Admission, Verdict, retry_delay, verdict};
 use crate::pool::control::{Control, SubmitError};
@@ -23,6 +24,12 @@ impl Core {
         tasks: Vec<PoTask>,
         control: &Control,
     ) -> Result<Vec<TaskHandle>, SubmitError> {
+        self.check_open()?;
+        self.records.reserve(tasks.len());
+        Ok(tasks.into_iter().map(|order| self.admit(now, order, control)).collect())
+    }
+
+    fn check_open(&self) -> Result<(), SubmitError> {
         if !self.rules.has_site {
             return Err(SubmitError::NoSite);
         }
@@ -30,8 +37,28 @@ impl Core {
             let why = self.stop.as_ref().map_or_else(|| "it is shutting down".to_owned(), ToString::to_string);
             return Err(SubmitError::Closed(why));
         }
-        self.records.reserve(tasks.len());
-        Ok(tasks.into_iter().map(|order| self.admit(now, order, control)).collect())
+        Ok(())
+    }
+
+    pub(super) fn reuse(
+        &mut self,
+        now: Duration,
+        settled: Vec<(PoTask, Outcome, RunId)>,
+        control: &Control,
+    ) -> Result<Vec<TaskHandle>, SubmitError> {
+        self.check_open()?;
+        let take_over = |(order, outcome, from): (PoTask, Outcome, RunId)| {
+            let (is_open, priority) = (self.open.contains_key(&order.po), order.priority);
+            let handle = self.admit(now, order, control);
+            if !is_open {
+                self.queue.remove(handle.id(), priority, now);
+                self.totals.pending -= 1;
+                self.entries.push(Entry::Reused { task: handle.id(), outcome: outcome.clone(), from });
+                self.settle(handle.id(), outcome);
+            }
+            handle
+        };
+        Ok(settled.into_iter().map(take_over).collect())
     }
 
     /// Takes over the tasks of an unfinished run. Those that were in work when it ended were interrupted, which costs
@@ -94,14 +121,14 @@ impl Core {
         handle
     }
 
-    pub(super) fn cancel(&mut self, task: TaskId) -> bool {
+    pub(super) fn cancel(&mut self, now: Duration, task: TaskId) -> bool {
         let Some(record) = self.records.get(index(task)) else { return false };
         let Phase::Waiting { due } = record.phase else { return false };
         self.queue.remove(task, record.order.priority, due);
         let cancelled = Failure::new(FailureKind::Interrupted, "cancelled before a worker took it");
         self.totals.pending -= 1;
         self.totals.running += 1;
-        self.conclude(task, Outcome::Skipped(cancelled));
+        self.conclude(now, task, Outcome::Skipped(cancelled));
         true
     }
 
@@ -116,7 +143,7 @@ impl Core {
                 self.gate.answered();
                 let is_empty = receipt.listed_count == 0 && receipt.files.is_empty();
                 let outcome = if is_empty { Outcome::NoAttachments(receipt) } else { Outcome::Completed(receipt) };
-                self.conclude(task, outcome);
+                self.conclude(now, task, outcome);
             }
             AttemptEnd::Returned => {
                 if holder.is_probe {
@@ -171,11 +198,11 @@ impl Core {
         let (is_counted, delay) = match verdict {
             Verdict::Settle => {
                 let outcome = self.final_outcome(task, failure);
-                return self.conclude(task, outcome);
+                return self.conclude(now, task, outcome);
             }
             Verdict::SetAside => {
                 let message = format!("set aside, since it ended two browsers; the last time: {}", failure.message);
-                return self.conclude(task, Outcome::Skipped(Failure::new(failure.kind, message)));
+                return self.conclude(now, task, Outcome::Skipped(Failure::new(failure.kind, message)));
             }
             Verdict::RetryNow => (true, Duration::ZERO),
             Verdict::RetryLater => {
@@ -218,7 +245,8 @@ impl Core {
         self.acts.push(Act::Tell(Arc::clone(&record.cell), TaskStatus::Pending));
     }
 
-    pub(super) fn conclude(&mut self, task: TaskId, outcome: Outcome) {
+    pub(super) fn conclude(&mut self, now: Duration, task: TaskId, outcome: Outcome) {
+        self.watch_failures(now, &outcome); // now, and not when it is settled: meanwhile another one would be started
         let Some(record) = self.records.get_mut(index(task)) else { return };
         record.phase = Phase::Concluding;
         let order = record.order.clone();
@@ -240,14 +268,32 @@ impl Core {
                 return self.requeue(task, now);
             }
         };
+        self.totals.running -= 1;
+        self.entries.push(Entry::Settled { task, outcome: outcome.clone() });
+        self.settle(task, outcome);
+    }
+
+    fn settle(&mut self, task: TaskId, outcome: Outcome) {
         let Some(record) = self.records.get_mut(index(task)) else { return };
         record.phase = Phase::Settled;
-        self.open.remove(&record.order.po);
         let cell = Arc::clone(&record.cell);
-        self.totals.running -= 1;
+        self.open.remove(&record.order.po);
         self.count(&outcome);
-        self.entries.push(Entry::Settled { task, outcome: outcome.clone() });
         self.acts.push(Act::Tell(cell, TaskStatus::Settled(Arc::new(outcome))));
+    }
+
+    /// A run in which one order after the other fails is hopeless. An order that is not there says nothing about it.
+    fn watch_failures(&mut self, now: Duration, outcome: &Outcome) {
+        match outcome.status() {
+            OrderStatus::Completed | OrderStatus::NoAttachments => self.failed_in_a_row = 0,
+            OrderStatus::Failed | OrderStatus::Partial => self.failed_in_a_row += 1,
+            OrderStatus::PoNotFound | OrderStatus::PrNotAccessible | OrderStatus::Skipped | OrderStatus::NotDone => {}
+        }
+        let is_hopeless = |limit: NonZeroU32| self.failed_in_a_row >= limit.get();
+        if self.rules.stop_after.is_some_and(is_hopeless) {
+            let message = format!("{} orders in a row failed, so the rest was not tried", self.failed_in_a_row);
+            self.drain(now, Stop { kind: StopKind::TooManyFailures, message });
+        }
     }
 
     fn count(&mut self, outcome: &Outcome) {

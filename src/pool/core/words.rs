@@ -1,12 +1,13 @@
 //! What the heart is told, and what it wants done.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::config::RetryConfig;
-use crate::model::{AttemptEnd, MemoryReading, Outcome, PoTask, Stage, Stop, TaskId, WorkerId};
+use crate::model::{AttemptEnd, MemoryReading, Outcome, PoTask, RunId, Stage, Stop, TaskId, WorkerId};
 use crate::pool::control::{Control, SubmitError};
 use crate::pool::lease::{Call, Grant, LeaseId};
 use crate::pool::lent::LendRequest;
@@ -17,9 +18,24 @@ use crate::ports::{AttemptError, KillSwitch};
 /// What somebody outside the engine wants.
 #[derive(Debug)]
 pub(in crate::pool) enum Request {
-    Submit { tasks: Vec<PoTask>, control: Control, reply: oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>> },
-    OpenTasks { control: Control, reply: oneshot::Sender<Vec<TaskHandle>> },
-    Cancel { task: TaskId, reply: oneshot::Sender<bool> },
+    Submit {
+        tasks: Vec<PoTask>,
+        control: Control,
+        reply: oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>>,
+    },
+    Reuse {
+        settled: Vec<(PoTask, Outcome, RunId)>,
+        control: Control,
+        reply: oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>>,
+    },
+    OpenTasks {
+        control: Control,
+        reply: oneshot::Sender<Vec<TaskHandle>>,
+    },
+    Cancel {
+        task: TaskId,
+        reply: oneshot::Sender<bool>,
+    },
     Lend(LendRequest),
     Pause,
     Resume,
@@ -96,4 +112,6 @@ pub(in crate::pool) struct Rules {
     pub(in crate::pool) seed: u64,
     pub(in crate::pool) worker_count: usize,
     pub(in crate::pool) has_site: bool,
+    /// So many failed orders in a row end the run; none does when `None`.
+    pub(in crate::pool) stop_after: Option<NonZeroU32>,
 }
