@@ -18,3 +18,4 @@ pub use sections::{
     RetryConfig, Sandbox, SiteConfig,
 };
 pub use settings::Settings;
+pub use value::parse_address;

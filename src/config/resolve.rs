@@ -61,11 +61,11 @@ impl IntoIterator for ConfigProblems {
 
 impl fmt::Display for ConfigProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{problem}")?;
+        if let [problem] = self.0.as_slice() {
+            return problem.fmt(f);
         }
-        Ok(())
+        write!(f, "{} settings are wrong:", self.0.len())?;
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
 

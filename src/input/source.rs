@@ -39,6 +39,8 @@ impl FromStr for Source {
         }
         match word.parse() {
             Ok(po) => Ok(Self::Argument(po)),
+            // one that is there is told as what it is, not as a number that is none
+            Err(_) if path.is_dir() => Ok(Self::Path(path.to_owned())),
             Err(refused) => Err(InputError::NotAnInput { word: refused.written, why: refused.reason }),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::styling::Styles;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use coupa_batch::TaskPriority;
-use coupa_batch::config::{BrowserChoice, Settings};
+use coupa_batch::config::{BrowserChoice, Settings, parse_address};
 use coupa_batch::input::Source;
 use url::Url;
 
@@ -149,7 +149,7 @@ impl BrowserArgs {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SettingsArgs {
     /// Address of the portal
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = parse_address)]
     pub(crate) base_url: Option<Url>,
     /// Folder that the files, the report and the log go into
     #[arg(long, value_name = "DIR")]

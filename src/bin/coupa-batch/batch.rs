@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use coupa_batch::config::PoolConfig;
-use coupa_batch::download::Landing;
+use coupa_batch::download;
 use coupa_batch::model::{Reject, RunId, Stop, StopKind};
 use coupa_batch::outlet::report::{self, ReportFiles, RunFacts, Summary};
 use coupa_batch::pool::{ShutdownReport, ShutdownStep, StartError};
@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::args::OutputArgs;
+use crate::claim::Claim;
 use crate::exit::{ExitReason, Stopped};
 use crate::logging::{self, LogOptions};
 use crate::progress::{Progress, Style, Surroundings};
@@ -62,19 +63,18 @@ pub(crate) struct Finished {
     pub(crate) reason: ExitReason,
 }
 
-/// Fetches `tasks`, shows how it goes, and writes the report whatever happens.
+/// Fetches `tasks`, shows how it goes, and writes the report whatever happens. Needs a [`Claim`] on the output folder.
 pub(crate) async fn perform(
     config: PoolConfig,
     tasks: Vec<PoTask>,
     rejects: Vec<Reject>,
     progress: &Progress,
+    _claim: &Claim,
 ) -> Result<Finished, Stopped> {
     let started = Timestamp::now();
     let out = config.out.clone();
-    // a folder that cannot be written is told before any browser is started
-    let landing = Landing::open(&out).await.map_err(Stopped::bad_call)?;
-    landing.check_writable().await.map_err(Stopped::bad_call)?;
-    drop(landing);
+    // what a killed program has left; the claim keeps every other run away
+    download::sweep(&out).await.map_err(Stopped::bad_call)?;
     show_rejects(&rejects, progress);
     let base_url = config.site.base_url.as_ref().map(ToString::to_string);
     let drain = config.deadlines.drain;
@@ -102,6 +102,9 @@ pub(crate) async fn perform(
     };
     for leftover in &end.leftovers {
         progress.say(&format!("warning: left behind: {leftover}"));
+    }
+    if let Err(why) = download::sweep(&out).await {
+        progress.say(&format!("warning: left behind: {why}"));
     }
     let (files, summary) = report::write(&out, &end.history, &facts)
         .map_err(|why| Stopped::new(ExitReason::StoppedEarly, format!("the report cannot be written: {why}")))?;

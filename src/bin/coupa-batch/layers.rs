@@ -45,7 +45,7 @@ fn login(read: impl Fn(&str) -> Option<String>) -> Result<Option<Credentials>, P
     let given = |name| read(name).filter(|value| !value.is_empty());
     let missing = |setting: &str, other| Problem {
         setting: setting.to_owned(),
-        why: format!("{other} is given without it; set both or neither"),
+        why: format!("not set, but {other} is: set both, or neither"),
     };
     match (given(USERNAME), given(PASSWORD)) {
         (Some(username), Some(password)) => Ok(Some(Credentials { username, password: password.into() })),

@@ -4,6 +4,7 @@
 
 mod args;
 mod batch;
+mod claim;
 mod commands;
 mod exit;
 mod layers;

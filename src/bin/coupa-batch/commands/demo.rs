@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::args::DemoArgs;
 use crate::batch::{self, Finished, perform, print_summary};
+use crate::claim::Claim;
 use crate::exit::{ExitReason, Stopped};
 use crate::layers;
 use crate::progress::Progress;
@@ -30,6 +31,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, Stopped> {
     flags.headless = args.headed.then_some(false);
     // what the environment and a file say of browsers counts here too; what they say of a portal does not
     let mut config = layers::load_config(flags, None).map_err(Stopped::bad_call)?;
+    let claim = Claim::on(&config.out)?;
     let progress = batch::start_logging(&args.output, &config)?;
     if args.yes {
         install_missing(&config.browser, |line| progress.say(line))?;
@@ -41,7 +43,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, Stopped> {
             .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("the demo portal does not start: {why}")))?;
         enter(&mut config, &portal);
         progress.say(&format!("demo portal at {} with {} orders", portal.base_url(), portal.orders().len()));
-        let ended = batch_on(&portal, config, args, &progress).await;
+        let ended = batch_on(&portal, config, args, &progress, &claim).await;
         if args.keep && ended.is_ok() {
             keep_up(&portal, &progress).await;
         }
@@ -55,10 +57,11 @@ async fn batch_on(
     config: PoolConfig,
     args: &DemoArgs,
     progress: &Progress,
+    claim: &Claim,
 ) -> Result<ExitReason, Stopped> {
     let out = config.out.clone();
     let tasks = portal.orders().into_iter().map(PoTask::new).collect();
-    let finished = perform(config, tasks, Vec::new(), progress).await?;
+    let finished = perform(config, tasks, Vec::new(), progress, claim).await?;
     print_summary(&finished, &args.output, progress)?;
     if matches!(finished.reason, ExitReason::AllWell | ExitReason::Failures) {
         verdict(portal, &out, &finished, progress)

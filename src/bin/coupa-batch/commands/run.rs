@@ -4,6 +4,7 @@ use coupa_batch::input;
 
 use crate::args::RunArgs;
 use crate::batch::{self, perform, print_summary};
+use crate::claim::Claim;
 use crate::exit::{ExitReason, Stopped};
 use crate::layers;
 
@@ -18,6 +19,12 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
         ));
     }
     let intake = input::read(&args.inputs, args.priority).map_err(Stopped::bad_call)?;
+    if intake.tasks.is_empty() {
+        let refused: Vec<_> = intake.rejects.iter().take(10).map(|reject| format!("\n  {reject}")).collect();
+        return Err(Stopped::bad_call(format!("the input holds no order{}", refused.concat())));
+    }
+    // only now: a refused call leaves no folder behind
+    let claim = Claim::on(&config.out)?;
     let progress = batch::start_logging(&args.output, &config)?;
     for remark in &intake.remarks {
         progress.say(&format!("note: {remark}"));
@@ -25,12 +32,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
     if intake.duplicates > 0 {
         progress.say(&format!("{} rows name an order that was named before; each is fetched once", intake.duplicates));
     }
-    if intake.tasks.is_empty() {
-        let refused: Vec<_> = intake.rejects.iter().take(10).map(|reject| format!("\n  {reject}")).collect();
-        return Err(Stopped::bad_call(format!("the input holds no order{}", refused.concat())));
-    }
     batch::block_on(async {
-        let finished = perform(config, intake.tasks, intake.rejects, &progress).await?;
+        let finished = perform(config, intake.tasks, intake.rejects, &progress, &claim).await?;
         print_summary(&finished, &args.output, &progress)?;
         Ok(finished.reason)
     })
