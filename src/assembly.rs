@@ -6,11 +6,12 @@ use tracing::{info, warn};
 
 use crate::browser::BrowserFactory;
 use crate::config::PoolConfig;
+use crate::download::Claim;
 use crate::gauge::SystemGauge;
 use crate::journal::MemoryJournal;
 use crate::pool::{PersistentWorkerPool, StartError};
 use crate::ports::SessionError;
-use crate::site::{CoupaSite, SiteError};
+use crate::site::{CoupaSite, RecipeError};
 
 impl PersistentWorkerPool {
     /// Starts a pool of real browsers: finds browser and driver, removes what an earlier program that was killed has
@@ -26,32 +27,40 @@ impl PersistentWorkerPool {
     /// when the site recipe cannot be used, [`StartError::Output`] when the output folder cannot be written or another
     /// program works in it. Nothing was left running.
     pub async fn start(config: PoolConfig) -> Result<Self, StartError> {
+        let out = config.out.clone();
+        let claim = match config.site.base_url {
+            Some(_) => Some(Arc::new(
+                on_a_blocking_thread("claiming the output folder", move || {
+                    Claim::take(&out).map_err(|why| StartError::Output(why.to_string()))
+                })
+                .await?,
+            )),
+            None => None,
+        };
+        Self::start_in(config, claim).await
+    }
+
+    /// [`PersistentWorkerPool::start`] in an output folder that was claimed before; the claim is kept until the pool has
+    /// ended. Without one the pool takes no orders.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_in(config: PoolConfig, claim: Option<Arc<Claim>>) -> Result<Self, StartError> {
         let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
         // programs are asked for their versions and folders are removed: not on a thread of the runtime
-        let sessions = tokio::task::spawn_blocking(move || {
+        let sessions = on_a_blocking_thread("looking for browsers", move || {
             let sessions = BrowserFactory::new(&browser, &profiles, deadlines)?;
             match sessions.profiles().sweep() {
                 Ok(swept) if swept.removed.is_empty() => {}
                 Ok(swept) => info!(folders = swept.removed.len(), "removed what an earlier run had left"),
                 Err(why) => warn!("what an earlier run may have left cannot be removed: {why}"),
             }
-            Ok::<_, SessionError>(sessions)
+            Ok(sessions)
         })
-        .await
-        .map_err(|broke| SessionError::Unusable(format!("looking for browsers broke off: {broke}")))??;
+        .await?;
         info!(browser = %sessions.installation().browser.display(), version = %sessions.installation().browser_version, "browser found");
-        let site = match config.site.base_url {
-            Some(_) => {
-                let (site, out) = (config.site.clone(), config.out.clone());
-                let opened = tokio::task::spawn_blocking(move || CoupaSite::open(&site, &out, deadlines)).await;
-                let broke = |why| StartError::Output(format!("opening the output folder broke off: {why}"));
-                Some(opened.map_err(broke)?.map_err(|error| match error {
-                    SiteError::Output(why) => StartError::Output(why.to_string()),
-                    other => StartError::Recipe(other.to_string()),
-                })?)
-            }
-            None => None,
-        };
+        let recipe = |why: RecipeError| StartError::Recipe(why.to_string());
+        let site = claim.map(|claim| CoupaSite::new(&config.site, claim, deadlines).map_err(recipe)).transpose()?;
         let mut builder = Self::builder(config)
             .sessions(Arc::new(sessions))
             .journal(Arc::new(MemoryJournal::new()))
@@ -62,4 +71,12 @@ impl PersistentWorkerPool {
         }
         builder.start()
     }
+}
+
+async fn on_a_blocking_thread<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
+) -> Result<T, StartError> {
+    let broke = |why| StartError::Browser(SessionError::Unusable(format!("{what} broke off: {why}")));
+    tokio::task::spawn_blocking(work).await.map_err(broke)?
 }

@@ -1,7 +1,7 @@
 //! One program at a time in an output folder.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::DownloadError;
@@ -11,12 +11,17 @@ use super::landing::{LANDINGS, OWN_FOLDER};
 /// left in the landing folders; dropping it removes what is left of this one.
 ///
 /// The lock is the operating system's and ends with the program, however it ends. The file stays: removing it while
-/// another program is about to lock it would let two in.
+/// another program is about to lock it would let two in. Some network disks know no locks; there the folder is taken all
+/// the same.
 #[derive(Debug)]
 pub struct Claim {
+    out: PathBuf,
     own: PathBuf,
-    _lock: File,
+    lock: File,
 }
+
+/// More than a block: a full disk takes the few bytes that fit into the folder's own entry.
+const PROBE: [u8; 16 * 1024] = [0; 16 * 1024];
 
 impl Claim {
     /// Claims `out`, which is made if it is not there. Blocks for as long as removing leftovers takes.
@@ -26,7 +31,10 @@ impl Claim {
     /// written.
     pub fn take(out: &Path) -> Result<Self, DownloadError> {
         let own = std::path::absolute(out).map_err(|why| DownloadError::at(out, why))?.join(OWN_FOLDER);
-        fs::create_dir_all(&own).map_err(|why| DownloadError::at(&own, why))?;
+        fs::create_dir_all(&own).map_err(|why| {
+            let _ = fs::remove_dir(&own); // what was in the way is not ours; an empty folder of ours is
+            DownloadError::at(&own, why)
+        })?;
         let path = own.join("lock");
         let at = |why| DownloadError::at(&path, why);
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(at)?;
@@ -36,16 +44,23 @@ impl Claim {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let owner = fs::read_to_string(&owner).unwrap_or_default();
-                let owner =
-                    if owner.trim().is_empty() { "another program".to_owned() } else { owner.trim().to_owned() };
+                let owner = if owner.trim().is_empty() { "another run".to_owned() } else { owner.trim().to_owned() };
                 return Err(DownloadError::Claimed { out: out.to_owned(), owner });
             }
-            Err(TryLockError::Error(why)) => return Err(at(why)),
+            Err(TryLockError::Error(why)) => tracing::debug!("{} cannot be locked: {why}", path.display()),
         }
-        let claim = Self { own, _lock: lock };
+        let claim = Self { out: out.to_owned(), own, lock };
         claim.sweep().map_err(|why| DownloadError::at(&claim.own, why))?;
-        fs::write(&owner, format!("process {}\n", std::process::id())).map_err(|why| DownloadError::at(&owner, why))?;
+        try_out(&claim.lock).map_err(at)?;
+        fs::write(&owner, format!("another run (process {})\n", std::process::id()))
+            .map_err(|why| DownloadError::at(&owner, why))?;
         Ok(claim)
+    }
+
+    /// The folder that is claimed.
+    #[must_use]
+    pub fn out(&self) -> &Path {
+        &self.out
     }
 
     fn sweep(&self) -> io::Result<()> {
@@ -54,6 +69,13 @@ impl Claim {
             _ => Ok(()),
         }
     }
+}
+
+fn try_out(mut file: &File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.write_all(&PROBE)?;
+    file.sync_all()?;
+    file.set_len(0)
 }
 
 impl Drop for Claim {

@@ -1,16 +1,13 @@
 //! The portal as the engine sees it.
 
-use std::path::Path;
 use std::sync::Arc;
-
-use thiserror::Error;
 
 use super::login::Login;
 use super::parse::{RecipeError, load};
 use super::trouble;
 use super::walk::{Ground, Walk};
 use crate::config::{Deadlines, SiteConfig};
-use crate::download::{self, Claim, DownloadError};
+use crate::download::{self, Claim};
 use crate::model::{Outcome, PoTask, Receipt, WorkerId};
 use crate::ports::{Attempt, AttemptError, Fut, Session, Site};
 
@@ -19,39 +16,25 @@ use crate::ports::{Attempt, AttemptError, Fut, Session, Site};
 pub struct CoupaSite {
     ground: Arc<Ground>,
     login: Login,
-    _claim: Claim,
+    _claim: Arc<Claim>,
 }
 
 impl CoupaSite {
-    /// The portal of `config`, whose files go to `out`: nobody else may work there until it is dropped. Blocks for as
-    /// long as removing what a killed run has left there takes.
+    /// The portal of `config`, whose files go to the claimed folder: nobody else works there as long as this lives.
     ///
     /// # Errors
-    /// [`SiteError::Recipe`] when there is no base address or the recipe cannot be used, [`SiteError::Output`] when the
-    /// output folder cannot be written or another program works in it.
-    pub fn open(config: &SiteConfig, out: &Path, deadlines: Deadlines) -> Result<Self, SiteError> {
+    /// [`RecipeError`] when there is no base address or the recipe cannot be used.
+    pub fn new(config: &SiteConfig, claim: Arc<Claim>, deadlines: Deadlines) -> Result<Self, RecipeError> {
         let ground = Arc::new(Ground {
             recipe: load(&config.recipe)?,
             base: config.base_url.clone().ok_or(RecipeError::NoAddress)?,
-            out: out.to_owned(),
+            out: claim.out().to_owned(),
             deadlines,
             requisition: config.requisition,
         });
         let login = Login::new(Arc::clone(&ground), config.credentials.clone());
-        Ok(Self { ground, login, _claim: Claim::take(out)? })
+        Ok(Self { ground, login, _claim: claim })
     }
-}
-
-/// A portal could not be opened; nothing was started.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum SiteError {
-    /// There is no base address, or the recipe cannot be used.
-    #[error(transparent)]
-    Recipe(#[from] RecipeError),
-    /// The output folder cannot be written, or another program works in it.
-    #[error(transparent)]
-    Output(#[from] DownloadError),
 }
 
 impl Site for CoupaSite {

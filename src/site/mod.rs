@@ -16,7 +16,7 @@ mod double;
 #[cfg(test)]
 mod stories;
 
-pub use coupa::{CoupaSite, SiteError};
+pub use coupa::CoupaSite;
 pub use parse::{RecipeError, shipped_recipes};
 pub use recipe::{
     Addresses, Attachments, ErrorPages, Exclusions, Listing, LoginForm, NameSource, OrderPage, Recipe, RequisitionPage,

@@ -1,6 +1,7 @@
 //! Whole walks and logins, told on the double: what a portal shows, and what an attempt makes of it.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -8,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::CoupaSite;
 use super::double::{Answer, BASE, FakePortal, Offer, Shown, button, file, link};
 use crate::config::{Credentials, PoolConfig, RequisitionRule, Settings, resolve};
+use crate::download::Claim;
 use crate::model::{AttemptNo, FailureKind, FileOrigin, Outcome, PoTask, Receipt, TaskId, WorkerId};
 use crate::ports::{Attempt, AttemptError, Site};
 
@@ -36,7 +38,7 @@ impl Stage {
 
     fn with(config: &PoolConfig) -> Self {
         let out = tempfile::tempdir().unwrap();
-        let site = CoupaSite::open(&config.site, out.path(), config.deadlines).unwrap();
+        let site = CoupaSite::new(&config.site, Arc::new(Claim::take(out.path()).unwrap()), config.deadlines).unwrap();
         let attempt = Attempt {
             task: TaskId(1),
             order: PoTask::new("PO7".parse().unwrap()),

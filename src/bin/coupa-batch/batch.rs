@@ -1,9 +1,10 @@
 //! One batch from its tasks to its report: what `run` and `demo` have in common.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use coupa_batch::config::PoolConfig;
-use coupa_batch::download;
+use coupa_batch::download::Claim;
 use coupa_batch::model::{Reject, RunId, Stop, StopKind};
 use coupa_batch::outlet::report::{self, ReportFiles, RunFacts, Summary};
 use coupa_batch::pool::{ShutdownReport, ShutdownStep, StartError};
@@ -17,7 +18,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::args::OutputArgs;
-use crate::claim::Claim;
 use crate::exit::{ExitReason, Stopped};
 use crate::logging::{self, LogOptions};
 use crate::progress::{Progress, Style, Surroundings};
@@ -63,23 +63,21 @@ pub(crate) struct Finished {
     pub(crate) reason: ExitReason,
 }
 
-/// Fetches `tasks`, shows how it goes, and writes the report whatever happens. Needs a [`Claim`] on the output folder.
+/// Fetches `tasks`, shows how it goes, and writes the report whatever happens.
 pub(crate) async fn perform(
     config: PoolConfig,
     tasks: Vec<PoTask>,
     rejects: Vec<Reject>,
     progress: &Progress,
-    _claim: &Claim,
+    claim: Arc<Claim>,
 ) -> Result<Finished, Stopped> {
     let started = Timestamp::now();
     let out = config.out.clone();
-    // what a killed program has left; the claim keeps every other run away
-    download::sweep(&out).await.map_err(Stopped::bad_call)?;
     show_rejects(&rejects, progress);
     let base_url = config.site.base_url.as_ref().map(ToString::to_string);
     let drain = config.deadlines.drain;
 
-    let pool = PersistentWorkerPool::start(config).await.map_err(not_started)?;
+    let pool = PersistentWorkerPool::start_in(config, Some(Arc::clone(&claim))).await.map_err(not_started)?;
     let signals = ShutdownHandler::new(pool.control())
         .listen()
         .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("signals cannot be watched: {why}")));
@@ -103,9 +101,6 @@ pub(crate) async fn perform(
     for leftover in &end.leftovers {
         progress.say(&format!("warning: left behind: {leftover}"));
     }
-    if let Err(why) = download::sweep(&out).await {
-        progress.say(&format!("warning: left behind: {why}"));
-    }
     let (files, summary) = report::write(&out, &end.history, &facts)
         .map_err(|why| Stopped::new(ExitReason::StoppedEarly, format!("the report cannot be written: {why}")))?;
     for file in [&files.csv, &files.json] {
@@ -115,6 +110,7 @@ pub(crate) async fn perform(
         }
     }
     let reason = if is_forced { ExitReason::Forced } else { reason_of(&end, &summary) };
+    drop(claim); // until here nobody else may write into the folder
     Ok(Finished { summary, files, history: end.history, reason })
 }
 

@@ -4,7 +4,6 @@
 
 mod args;
 mod batch;
-mod claim;
 mod commands;
 mod exit;
 mod layers;

@@ -1,18 +1,19 @@
 //! `coupa-batch demo`: the real batch against a portal inside the program, every file checked against what was served.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use coupa_batch::PoTask;
 use coupa_batch::browser::{locate, provision};
 use coupa_batch::config::{BrowserConfig, Credentials, PoolConfig};
 use coupa_batch::demo::{DemoConfig, DemoPortal, check};
+use coupa_batch::download::Claim;
 use coupa_batch::model::TaskState;
 use coupa_batch::ports::History;
 use jiff::Timestamp;
 
 use crate::args::DemoArgs;
 use crate::batch::{self, Finished, perform, print_summary};
-use crate::claim::Claim;
 use crate::exit::{ExitReason, Stopped};
 use crate::layers;
 use crate::progress::Progress;
@@ -31,7 +32,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, Stopped> {
     flags.headless = args.headed.then_some(false);
     // what the environment and a file say of browsers counts here too; what they say of a portal does not
     let mut config = layers::load_config(flags, None).map_err(Stopped::bad_call)?;
-    let claim = Claim::on(&config.out)?;
+    let claim = Arc::new(Claim::take(&config.out).map_err(Stopped::bad_call)?);
     let progress = batch::start_logging(&args.output, &config)?;
     if args.yes {
         install_missing(&config.browser, |line| progress.say(line))?;
@@ -43,7 +44,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, Stopped> {
             .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("the demo portal does not start: {why}")))?;
         enter(&mut config, &portal);
         progress.say(&format!("demo portal at {} with {} orders", portal.base_url(), portal.orders().len()));
-        let ended = batch_on(&portal, config, args, &progress, &claim).await;
+        let ended = batch_on(&portal, config, args, &progress, claim).await;
         if args.keep && ended.is_ok() {
             keep_up(&portal, &progress).await;
         }
@@ -57,7 +58,7 @@ async fn batch_on(
     config: PoolConfig,
     args: &DemoArgs,
     progress: &Progress,
-    claim: &Claim,
+    claim: Arc<Claim>,
 ) -> Result<ExitReason, Stopped> {
     let out = config.out.clone();
     let tasks = portal.orders().into_iter().map(PoTask::new).collect();

@@ -1,10 +1,12 @@
 //! `coupa-batch run`: a sheet of orders in, files and a report out.
 
+use std::sync::Arc;
+
+use coupa_batch::download::Claim;
 use coupa_batch::input;
 
 use crate::args::RunArgs;
 use crate::batch::{self, perform, print_summary};
-use crate::claim::Claim;
 use crate::exit::{ExitReason, Stopped};
 use crate::layers;
 
@@ -24,7 +26,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
         return Err(Stopped::bad_call(format!("the input holds no order{}", refused.concat())));
     }
     // only now: a refused call leaves no folder behind
-    let claim = Claim::on(&config.out)?;
+    let claim = Arc::new(Claim::take(&config.out).map_err(Stopped::bad_call)?);
     let progress = batch::start_logging(&args.output, &config)?;
     for remark in &intake.remarks {
         progress.say(&format!("note: {remark}"));
@@ -33,7 +35,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
         progress.say(&format!("{} rows name an order that was named before; each is fetched once", intake.duplicates));
     }
     batch::block_on(async {
-        let finished = perform(config, intake.tasks, intake.rejects, &progress, &claim).await?;
+        let finished = perform(config, intake.tasks, intake.rejects, &progress, claim).await?;
         print_summary(&finished, &args.output, &progress)?;
         Ok(finished.reason)
     })
