@@ -92,7 +92,7 @@ async fn results_go_to_standard_output_and_help_is_one_page() {
     assert!(ended.stdout.contains("workers = 6"), "{ended}");
     desk.write("coupa-batch.toml", &ended.stdout);
     let again = desk.call(["config"]).end().await;
-    assert_eq!(again.stdout.contains("workers = 1"), true, "the environment is stronger than the file: {again}");
+    assert!(again.stdout.contains("workers = 1"), "the environment is stronger than the file: {again}");
     let nothing = desk.call::<&str>([]).end().await;
     assert_eq!(nothing.code, Some(2), "{nothing}");
     assert_untouched(&desk);

@@ -8,7 +8,12 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use coupa_batch::TaskPriority;
 use coupa_batch::config::{BrowserChoice, Settings, parse_address};
 use coupa_batch::input::Source;
+use jiff::Zoned;
+use jiff::civil::Time;
 use url::Url;
+
+use crate::clock::{Closing, time_of_day};
+use crate::exit::Stopped;
 
 /// Downloads every attachment of thousands of Coupa purchase orders with a pool of browsers, verified file by file.
 #[derive(Debug, Parser)]
@@ -54,6 +59,8 @@ pub(crate) struct RunArgs {
     /// How urgent orders are whose row does not say: urgent, high, normal or low
     #[arg(long, value_name = "P", default_value_t)]
     pub(crate) priority: TaskPriority,
+    #[command(flatten)]
+    pub(crate) window: WindowArgs,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
     #[command(flatten)]
@@ -198,6 +205,27 @@ impl SettingsArgs {
         settings.task_timeout = self.task_timeout;
         settings.retry_limit = self.retries;
         settings
+    }
+}
+
+/// When no more orders are started.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct WindowArgs {
+    /// Start no order after this time of the day, such as 06:00; running ones finish, the rest stays open
+    #[arg(long, value_name = "HH:MM", value_parser = time_of_day)]
+    pub(crate) until: Option<Time>,
+    /// Start no order after this long, such as 3h
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub(crate) max_duration: Option<Duration>,
+    /// Stop after so many failed orders in a row
+    #[arg(long, value_name = "N")]
+    pub(crate) stop_after: Option<u32>,
+}
+
+impl WindowArgs {
+    /// When the time is over, counted from now.
+    pub(crate) fn closing(&self) -> Result<Option<Closing>, Stopped> {
+        Closing::of(self.until, self.max_duration, &Zoned::now()).map_err(Stopped::bad_call)
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::args::OutputArgs;
+use crate::clock::Closing;
 use crate::exit::{ExitReason, Stopped};
 use crate::logging::{self, LogOptions};
 use crate::progress::{Progress, Style, Surroundings};
@@ -70,6 +71,7 @@ pub(crate) async fn perform(
     rejects: Vec<Reject>,
     progress: &Progress,
     claim: Arc<Claim>,
+    closing: Option<&Closing>,
 ) -> Result<Finished, Stopped> {
     let started = Timestamp::now();
     let out = config.out.clone();
@@ -82,7 +84,7 @@ pub(crate) async fn perform(
         .listen()
         .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("signals cannot be watched: {why}")));
     let (end, is_forced) = match signals {
-        Ok(mut signals) => work(pool, tasks, progress, &mut signals, drain).await?,
+        Ok(mut signals) => work(pool, tasks, progress, &mut signals, drain, closing).await?,
         Err(stopped) => {
             pool.shutdown().await.map_err(journal_unusable)?;
             return Err(stopped);
@@ -121,6 +123,7 @@ async fn work(
     progress: &Progress,
     signals: &mut mpsc::Receiver<ShutdownStep>,
     drain: Duration,
+    closing: Option<&Closing>,
 ) -> Result<(ShutdownReport, bool), Stopped> {
     let mut display = JoinSet::new();
     let (bars, snapshots) = (progress.clone(), pool.watch());
@@ -133,9 +136,24 @@ async fn work(
             let (mut is_over, mut is_told) = (false, false);
             let completion = pool.wait_for_completion(None);
             tokio::pin!(completion);
+            let control = pool.control();
+            let time_is_up = async {
+                match closing {
+                    Some(closing) => {
+                        closing.wait().await;
+                        let noted = control.drain_because(StopKind::TimeUp, closing.why.clone()).await;
+                        progress.say(&format!("starting no more orders: {}", closing.why));
+                        noted.is_ok()
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::pin!(time_is_up);
+            let mut is_up = false;
             while !is_over {
                 tokio::select! {
                     _ = &mut completion => is_over = true,
+                    _ = &mut time_is_up, if !is_up => is_up = true,
                     () = &mut lines, if !is_told => is_told = true,
                     Some(step) = signals.recv() => is_forced |= tell_step(step, progress, drain),
                 }

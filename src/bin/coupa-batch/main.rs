@@ -4,6 +4,7 @@
 
 mod args;
 mod batch;
+mod clock;
 mod commands;
 mod exit;
 mod layers;

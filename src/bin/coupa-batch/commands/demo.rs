@@ -62,7 +62,7 @@ async fn batch_on(
 ) -> Result<ExitReason, Stopped> {
     let out = config.out.clone();
     let tasks = portal.orders().into_iter().map(PoTask::new).collect();
-    let finished = perform(config, tasks, Vec::new(), progress, claim).await?;
+    let finished = perform(config, tasks, Vec::new(), progress, claim, None).await?;
     print_summary(&finished, &args.output, progress)?;
     if matches!(finished.reason, ExitReason::AllWell | ExitReason::Failures) {
         verdict(portal, &out, &finished, progress)

@@ -12,8 +12,10 @@ use crate::layers;
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
     let settings = &args.settings;
-    let config =
-        layers::load_config(settings.to_settings(), settings.file.config.as_deref()).map_err(Stopped::bad_call)?;
+    let mut flags = settings.to_settings();
+    flags.stop_after = args.window.stop_after;
+    let config = layers::load_config(flags, settings.file.config.as_deref()).map_err(Stopped::bad_call)?;
+    let closing = args.window.closing()?;
     if config.site.base_url.is_none() {
         return Err(Stopped::bad_call(
             "which portal? Give its address with --base-url https://<company>.coupahost.com, COUPA_BATCH_BASE_URL, \
@@ -35,7 +37,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
         progress.say(&format!("{} rows name an order that was named before; each is fetched once", intake.duplicates));
     }
     batch::block_on(async {
-        let finished = perform(config, intake.tasks, intake.rejects, &progress, claim).await?;
+        let finished = perform(config, intake.tasks, intake.rejects, &progress, claim, closing.as_ref()).await?;
         print_summary(&finished, &args.output, &progress)?;
         Ok(finished.reason)
     })
