@@ -13,6 +13,7 @@ mod batch;
 mod downloads;
 mod edge;
 mod pages;
+mod scenarios;
 mod sessions;
 mod site;
 

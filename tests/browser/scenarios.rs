@@ -1,0 +1,328 @@
+//! What a pool of real browsers does when it is steered, stopped, or loses a browser, through the public surface.
+
+use std::path::Path;
+use std::time::Duration;
+
+use coupa_batch::demo::check;
+use coupa_batch::demo::{DemoConfig, DemoPortal, FaultRule, LoginAnswer, Pace, Part, PortalFault, RetryAfter};
+use coupa_batch::model::{OrderStatus, PoTask, TaskPriority};
+use coupa_batch::pool::{ShutdownHandler, ShutdownReport, ShutdownStep, TaskStatus};
+use coupa_batch::{PersistentWorkerPool, PoNumber, PoolConfig, TaskHandle};
+
+use crate::rig::{Flavour, Rig, tree, until};
+
+/// A portal, an output folder and the settings of a pool that works on both.
+struct Scene {
+    rig: Rig,
+    portal: DemoPortal,
+    out: tempfile::TempDir,
+    config: PoolConfig,
+}
+
+impl Scene {
+    /// None without a browser.
+    async fn new(orders: usize, workers: u32) -> Option<Self> {
+        let rig = Rig::new(Flavour::Installed)?;
+        let demo = DemoConfig { orders, pace: Pace::prompt(), ..DemoConfig::default() };
+        let portal = DemoPortal::start(demo).await.unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let mut config = rig.config.clone();
+        config.worker_count = std::num::NonZeroUsize::new(workers as usize).unwrap();
+        config.out = out.path().to_owned();
+        config.site.base_url = Some(portal.base_url());
+        config.site.credentials = Some(coupa_batch::config::Credentials {
+            username: portal.username().to_owned(),
+            password: portal.password(),
+        });
+        config.retry.delay_min = Duration::from_millis(10);
+        config.deadlines.download = Duration::from_secs(8);
+        Some(Self { rig, portal, out, config })
+    }
+
+    async fn start(&self) -> PersistentWorkerPool {
+        PersistentWorkerPool::start(self.config.clone()).await.unwrap()
+    }
+
+    fn orders(&self) -> Vec<PoNumber> {
+        self.portal.orders()
+    }
+
+    /// Shuts the pool down and looks at what is left: nothing may be.
+    async fn end(&self, pool: PersistentWorkerPool) -> ShutdownReport {
+        let report = pool.shutdown().await.unwrap();
+        assert_eq!(report.leftovers, Vec::<String>::new());
+        self.rig.until_nothing_is_left().await;
+        assert!(!self.out.path().join(".coupa-batch/landing").exists(), "a landing folder is left");
+        report
+    }
+
+    /// Every status and every file as the portal has it.
+    fn check(&self, handles: &[TaskHandle]) {
+        let outcomes: Vec<_> = handles
+            .iter()
+            .map(|handle| (handle.po().clone(), (*handle.outcome().expect("it has ended")).clone()))
+            .collect();
+        let mismatches = check(&self.portal, self.out.path(), &outcomes);
+        assert!(mismatches.is_empty(), "{}", mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    }
+}
+
+async fn submit(pool: &PersistentWorkerPool, orders: Vec<PoNumber>) -> Vec<TaskHandle> {
+    pool.submit_tasks(orders.into_iter().map(PoTask::new)).await.unwrap()
+}
+
+/// The names of all folders in `out` that belong to an order, in work or ended.
+fn order_folders(out: &Path, po: &PoNumber) -> Vec<String> {
+    let suppliers = std::fs::read_dir(out).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    suppliers
+        .flat_map(|supplier| std::fs::read_dir(supplier).unwrap())
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(&format!("{po}_")))
+        .collect()
+}
+
+fn kill(pid: u32) {
+    assert!(std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_of_one_worker_is_not_in_another() {
+    let Some(scene) = Scene::new(1, 2).await else { return };
+    let pool = scene.start().await;
+    let base = scene.portal.base_url();
+    let (mut one, mut other) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
+    assert_ne!(one.worker(), other.worker());
+    one.page().unwrap().goto(base.as_str()).await.unwrap();
+    one.page().unwrap().evaluate("document.cookie = 'mine=1'; localStorage.mine = 1", vec![]).await.unwrap();
+    other.page().unwrap().goto(base.as_str()).await.unwrap();
+    let look = "return document.cookie + '|' + localStorage.mine";
+    assert!(one.page().unwrap().evaluate(look, vec![]).await.unwrap().as_str().unwrap().contains("mine=1"));
+    let seen = other.page().unwrap().evaluate(look, vec![]).await.unwrap();
+    assert!(!seen.as_str().unwrap().contains("mine=1"), "{seen}");
+    drop((one, other));
+    scene.end(pool).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn urgent_orders_are_asked_for_first() {
+    let Some(scene) = Scene::new(5, 1).await else { return };
+    let orders = scene.orders();
+    let pool = scene.start().await;
+    scene.portal.faults().hold(&orders[0]);
+    let mut handles = submit(&pool, orders[..1].to_vec()).await;
+    scene.portal.faults().wait_until_held(&orders[0]).await;
+    let wave = [TaskPriority::Low, TaskPriority::Normal, TaskPriority::Urgent, TaskPriority::High];
+    let wave = orders[1..].iter().zip(wave).map(|(po, priority)| PoTask::new(po.clone()).with_priority(priority));
+    handles.extend(pool.submit_tasks(wave).await.unwrap());
+    scene.portal.faults().release_all();
+    assert!(pool.wait_for_completion(None).await);
+    let mut asked = scene.portal.asked();
+    asked.dedup();
+    assert_eq!(asked, [&orders[0], &orders[3], &orders[4], &orders[2], &orders[1]].map(Clone::clone));
+    scene.end(pool).await;
+    scene.check(&handles);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_finishes_what_runs_and_a_pending_order_can_be_cancelled() {
+    let Some(scene) = Scene::new(4, 1).await else { return };
+    let orders = scene.orders();
+    let pool = scene.start().await;
+    scene.portal.faults().hold(&orders[0]);
+    let handles = submit(&pool, orders.clone()).await;
+    scene.portal.faults().wait_until_held(&orders[0]).await;
+    assert!(!handles[0].cancel().await.unwrap(), "it is running");
+    assert!(handles[1].cancel().await.unwrap());
+    let mut signals = ShutdownHandler::new(pool.control());
+    assert_eq!(signals.climb().await, ShutdownStep::Draining);
+    scene.portal.faults().release_all();
+    assert!(!pool.wait_for_completion(None).await);
+    scene.end(pool).await;
+    assert_eq!(handles[0].outcome().unwrap().status(), OrderStatus::Completed);
+    assert_eq!(handles[1].outcome().unwrap().status(), OrderStatus::Skipped);
+    assert!(handles[2..].iter().all(|handle| handle.status() == TaskStatus::NotDone));
+    assert_eq!(order_folders(scene.out.path(), &orders[0]), [format!("{}_COMPLETED", orders[0])]);
+    assert!(order_folders(scene.out.path(), &orders[2]).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_signal_leaves_the_order_open_and_no_half_file() {
+    let Some(scene) = Scene::new(1, 1).await else { return };
+    let orders = scene.orders();
+    let pool = scene.start().await;
+    scene.portal.faults().hold_files(&orders[0]);
+    let handles = submit(&pool, orders.clone()).await;
+    scene.portal.faults().wait_until_held(&orders[0]).await;
+    let mut signals = ShutdownHandler::new(pool.control());
+    signals.climb().await;
+    assert_eq!(signals.climb().await, ShutdownStep::Aborting);
+    assert!(!pool.wait_for_completion(None).await);
+    let report = scene.end(pool).await;
+    assert_eq!(handles[0].status(), TaskStatus::NotDone);
+    assert_eq!(report.history.tasks.values().next().unwrap().tally().spent, 0);
+    for folder in order_folders(scene.out.path(), &orders[0]) {
+        assert!(folder.ends_with("__WORK"), "{folder}");
+    }
+    // and the next run finishes it
+    scene.portal.faults().release_all();
+    let pool = scene.start().await;
+    let handles = submit(&pool, orders.clone()).await;
+    assert!(pool.wait_for_completion(None).await);
+    scene.end(pool).await;
+    scene.check(&handles);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_driver_is_killed_finishes_with_another_browser() {
+    let Some(scene) = Scene::new(2, 1).await else { return };
+    let orders = scene.orders();
+    let pool = scene.start().await;
+    scene.portal.faults().hold(&orders[0]);
+    let handles = submit(&pool, orders.clone()).await;
+    scene.portal.faults().wait_until_held(&orders[0]).await;
+    let driver = pool.status().workers.values().find_map(|view| view.pid).unwrap();
+    let members = tree(driver);
+    assert!(members.len() > 3, "a browser is more than its driver: {members:?}");
+    kill(driver);
+    until("its browser is gone too", async || members.iter().all(|pid| tree(*pid).is_empty()).then_some(())).await;
+    scene.portal.faults().release_all();
+    assert!(pool.wait_for_completion(None).await);
+    let report = scene.end(pool).await;
+    scene.check(&handles);
+    assert_eq!(report.history.tasks.values().map(|state| state.tally().started).collect::<Vec<_>>(), [2, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_browser_is_killed_finishes_with_another_one() {
+    let Some(scene) = Scene::new(1, 1).await else { return };
+    let orders = scene.orders();
+    let pool = scene.start().await;
+    scene.portal.faults().hold(&orders[0]);
+    let handles = submit(&pool, orders.clone()).await;
+    scene.portal.faults().wait_until_held(&orders[0]).await;
+    let driver = pool.status().workers.values().find_map(|view| view.pid).unwrap();
+    // the main process of the browser is the one child of the driver that has children of its own
+    let browser = *tree(driver)[1..].iter().max_by_key(|pid| tree(**pid).len()).unwrap();
+    kill(browser);
+    scene.portal.faults().release_all();
+    assert!(pool.wait_for_completion(None).await);
+    scene.end(pool).await;
+    scene.check(&handles);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_hangs_its_browser_costs_the_browser_and_not_the_order() {
+    let Some(mut scene) = Scene::new(1, 1).await else { return };
+    scene.config.deadlines.command = Duration::from_secs(3);
+    scene.config.deadlines.page = Duration::from_secs(6);
+    let orders = scene.orders();
+    scene.portal.faults().add(FaultRule::new(PortalFault::BusyScript, Part::OrderPage).for_order(&orders[0]).times(1));
+    let pool = scene.start().await;
+    let handles = submit(&pool, orders.clone()).await;
+    assert!(pool.wait_for_completion(None).await);
+    scene.end(pool).await;
+    scene.check(&handles);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_trouble_of_a_portal_ends_with_every_file() {
+    let Some(scene) = Scene::new(9, 2).await else { return };
+    let orders = scene.orders();
+    let faults = scene.portal.faults();
+    let plan = [
+        (0, PortalFault::LoginEnded(LoginAnswer::Redirect), Part::OrderPage, 1),
+        (1, PortalFault::LoginEnded(LoginAnswer::Page), Part::File, 1),
+        (2, PortalFault::Status(503), Part::OrderPage, 2),
+        (3, PortalFault::Throttled(RetryAfter::Seconds(1)), Part::OrderPage, 1),
+        (4, PortalFault::Truncated, Part::File, 1),
+        (5, PortalFault::WrongType, Part::File, 1),
+    ];
+    for (order, fault, part, times) in plan {
+        faults.add(FaultRule::new(fault, part).for_order(&orders[order]).times(times));
+    }
+    let pool = scene.start().await;
+    let handles = submit(&pool, orders.clone()).await;
+    assert!(pool.wait_for_completion(None).await, "{:?}", pool.status().stopped_because);
+    let report = scene.end(pool).await;
+    scene.check(&handles);
+    let spent: Vec<_> = report.history.tasks.values().map(|state| state.tally().spent).collect();
+    assert_eq!(spent[..4], [0, 0, 0, 0], "what is not the order's fault costs it nothing");
+    assert!(scene.portal.counts().logins_refused == 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_not_what_it_claims_makes_the_order_partial_and_is_named() {
+    let Some(mut scene) = Scene::new(1, 1).await else { return };
+    scene.config.retry.limit = 0;
+    let orders = scene.orders();
+    let expected = scene.portal.expected(&orders[0]).unwrap();
+    assert!(expected.files.len() > 1);
+    // an error page in the place of a file; of a body that is cut, browsers ask for the rest by themselves
+    let rule = FaultRule::new(PortalFault::WrongType, Part::File).for_order(&orders[0]);
+    scene.portal.faults().add(rule.times(1));
+    let pool = scene.start().await;
+    let handles = submit(&pool, orders.clone()).await;
+    assert!(pool.wait_for_completion(None).await);
+    scene.end(pool).await;
+    let outcome = handles[0].outcome().unwrap();
+    assert_eq!(outcome.status(), OrderStatus::Partial, "{outcome:?}");
+    assert_eq!(outcome.files().len(), expected.files.len() - 1);
+    assert_eq!(outcome.receipt().unwrap().missing.len(), 1);
+    assert_eq!(order_folders(scene.out.path(), &orders[0]), [format!("{}_PARTIAL", orders[0])]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_batch_twice_places_nothing_twice_and_keeps_what_a_person_put_there() {
+    let Some(scene) = Scene::new(3, 2).await else { return };
+    let orders = scene.orders();
+    let pool = scene.start().await;
+    let handles = submit(&pool, orders.clone()).await;
+    assert!(pool.wait_for_completion(None).await);
+    scene.end(pool).await;
+    scene.check(&handles);
+    let receipt = handles[0].outcome().unwrap().receipt().unwrap().clone();
+    let note = scene.out.path().join(&receipt.folder).join("my note.txt");
+    std::fs::write(&note, "mine").unwrap();
+
+    let pool = scene.start().await;
+    let again = submit(&pool, orders.clone()).await;
+    assert!(pool.wait_for_completion(None).await);
+    scene.end(pool).await;
+    assert_eq!(std::fs::read_to_string(&note).unwrap(), "mine");
+    std::fs::remove_file(&note).unwrap();
+    scene.check(&again);
+    assert_eq!(again[0].outcome().unwrap().files(), receipt.files.as_slice());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_is_dropped_leaves_nothing() {
+    let Some(scene) = Scene::new(2, 2).await else { return };
+    let orders = scene.orders();
+    let pool = scene.start().await;
+    scene.portal.faults().hold(&orders[0]);
+    submit(&pool, orders.clone()).await;
+    scene.portal.faults().wait_until_held(&orders[0]).await;
+    drop(pool);
+    scene.rig.until_nothing_is_left().await;
+}
+
+#[test]
+fn a_panic_of_the_program_that_holds_the_pool_leaves_nothing() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let setting = runtime();
+    let Some(scene) = setting.block_on(Scene::new(2, 2)) else { return };
+    let config = scene.config.clone();
+    let po = scene.orders()[0].clone();
+    scene.portal.faults().hold(&po);
+    let faults = scene.portal.faults();
+    let broke = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        runtime().block_on(async {
+            let pool = PersistentWorkerPool::start(config).await.unwrap();
+            submit(&pool, vec![po.clone()]).await;
+            faults.wait_until_held(&po).await;
+            panic!("in the middle of a batch");
+        })
+    }));
+    assert!(broke.is_err());
+    setting.block_on(scene.rig.until_nothing_is_left());
+}
