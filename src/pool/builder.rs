@@ -111,6 +111,7 @@ impl PoolBuilder {
         // a call waits in the heart, not here; the room is for those that arrive in the same turn
         let (calls, call_inbox) = async_channel::bounded(config.worker_count.get().max(64));
         let attempts = CancellationToken::new();
+        let started = Instant::now();
         let rules = Rules {
             retry: config.retry,
             drain: config.deadlines.drain,
@@ -147,7 +148,7 @@ impl PoolBuilder {
             attempts,
             conclusions: conclusions.clone(),
             conclude_deadline: config.deadlines.page,
-            started: Instant::now(),
+            started,
         };
         let monitor = self.gauge.map(|gauge| MemoryMonitor {
             config: config.memory,
@@ -160,6 +161,7 @@ impl PoolBuilder {
             deadlines: config.deadlines,
             journal,
             control,
+            started,
             snapshots,
             conclusions,
             dispatcher: tokio::spawn(dispatcher.run()),

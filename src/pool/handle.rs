@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
@@ -34,6 +35,7 @@ pub(super) struct Parts {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) control: Control,
     pub(super) snapshots: watch::Receiver<Arc<PoolStatus>>,
+    pub(super) started: Instant,
     pub(super) conclusions: TaskTracker,
     pub(super) dispatcher: JoinHandle<()>,
     pub(super) supervisor: JoinHandle<Vec<String>>,
@@ -90,10 +92,16 @@ impl PersistentWorkerPool {
         self.parts().control.submit(tasks.into_iter().collect()).await
     }
 
-    /// A snapshot of the whole pool. Cheap; never blocks; serialises to JSON.
+    /// A snapshot of the whole pool, as of the last time that anything changed; the uptime is today's. Cheap; never blocks;
+    /// serialises to JSON.
     #[must_use]
-    pub fn status(&self) -> Arc<PoolStatus> {
-        Arc::clone(&self.parts().snapshots.borrow())
+    pub fn status(&self) -> PoolStatus {
+        let parts = self.parts();
+        let mut status = PoolStatus::clone(&parts.snapshots.borrow());
+        if status.pool_status != Stage::Closed {
+            status.uptime_seconds = parts.started.elapsed().as_secs_f64();
+        }
+        status
     }
 
     /// Follows the snapshots; a slow reader sees only the newest one.
