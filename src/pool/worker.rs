@@ -140,7 +140,9 @@ impl Worker {
         tokio::select! {
             opened = tokio::time::timeout(deadline, self.shop.sessions.open(self.id)) => match opened {
                 Ok(session) => session.map(Some),
-                Err(_) => Err(SessionError::NotStarted(format!("it was not ready within {deadline:?}"))),
+                Err(_) => Err(SessionError::NotStarted(format!(
+                    "it was not ready within {deadline:?}; if this machine is merely slow, raise startup_timeout"
+                ))),
             },
             // an error means that the dispatcher is gone, which is an abort too
             _ = directive.wait_for(|directive| directive.stage >= Stage::Aborting) => Ok(None),

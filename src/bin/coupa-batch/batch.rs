@@ -24,6 +24,8 @@ use crate::progress::{Progress, Style, Surroundings};
 
 /// Refused rows that the terminal lists before it points to the report.
 const SHOWN_REJECTS: usize = 20;
+/// What to do when no browser can be used.
+const BROWSER_HINT: &str = "`coupa-batch doctor` says more; `coupa-batch doctor --yes` installs what is missing";
 /// Time for background threads (name look-ups, file work) to end after everything else has.
 const RUNTIME_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -130,32 +132,30 @@ async fn work(
     let (bars, snapshots) = (progress.clone(), pool.watch());
     display.spawn(async move { bars.follow(snapshots).await });
     let mut is_forced = false;
-    match pool.submit_tasks(tasks).await {
-        Ok(handles) => {
-            let lines = tell_outcomes(handles, progress);
-            tokio::pin!(lines);
-            let (mut is_over, mut is_told) = (false, false);
-            let completion = pool.wait_for_completion(None);
-            tokio::pin!(completion);
-            while !is_over {
-                tokio::select! {
-                    _ = &mut completion => is_over = true,
-                    () = &mut lines, if !is_told => is_told = true,
-                    Some(step) = signals.recv() => is_forced |= tell_step(step, progress, drain),
-                }
-            }
-        }
+    let handles = pool.submit_tasks(tasks).await.unwrap_or_else(|why| {
         // a pool that stopped before it could take anything says why in its status
-        Err(why) => tracing::warn!("{why}"),
-    }
-    let closing = pool.shutdown();
+        tracing::warn!("{why}");
+        Vec::new()
+    });
+    let lines = tell_outcomes(handles, progress);
+    tokio::pin!(lines);
+    let mut is_told = false;
+    let closing = async {
+        pool.wait_for_completion(None).await;
+        pool.shutdown().await
+    };
     tokio::pin!(closing);
     let end = loop {
         tokio::select! {
             end = &mut closing => break end.map_err(journal_unusable)?,
+            () = &mut lines, if !is_told => is_told = true,
             Some(step) = signals.recv() => is_forced |= tell_step(step, progress, drain),
         }
     };
+    // the last outcomes come together with the end; a closed pool has an answer for every handle
+    if !is_told && tokio::time::timeout(RUNTIME_DEADLINE, lines).await.is_err() {
+        tracing::debug!("an order has neither an outcome nor an end");
+    }
     // its last snapshot has been published
     display.join_all().await;
     Ok((end, is_forced))
@@ -205,11 +205,7 @@ fn not_started(error: StartError) -> Stopped {
         StartError::Recipe(_) => ExitReason::BadCall,
         _ => ExitReason::Unexpected,
     };
-    let hint = if reason == ExitReason::NoBrowser {
-        "\n`coupa-batch doctor` says more; `coupa-batch doctor --yes` installs what is missing"
-    } else {
-        ""
-    };
+    let hint = if reason == ExitReason::NoBrowser { format!("\n{BROWSER_HINT}") } else { String::new() };
     Stopped::new(reason, format!("{error}{hint}"))
 }
 
@@ -252,7 +248,10 @@ pub(crate) fn print_summary(finished: &Finished, output: &OutputArgs, progress: 
         });
         return crate::stdout::print(&format!("{object:#}\n"));
     }
-    progress.say(&finished.summary.to_string());
+    progress.say(finished.summary.to_string().trim_end());
+    if finished.reason == ExitReason::NoBrowser {
+        progress.say(BROWSER_HINT);
+    }
     progress.say(&format!("report: {}", finished.files.csv.path.display()));
     Ok(())
 }
