@@ -112,7 +112,24 @@ fn files() -> Vec<(String, PathBuf)> {
         }
     }
     assert!(found.len() > 30, "the sources were not found");
+    let tests: Vec<PathBuf> = found.iter().flat_map(|(_, file)| test_modules(file)).collect();
+    found.retain(|(_, file)| !tests.contains(file));
     found
+}
+
+/// The files that `file` declares as modules for tests alone: they may name what they like.
+fn test_modules(file: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(file).unwrap();
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let declared = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]").filter_map(|pair| {
+        let name = pair[1].strip_prefix("pub(super) ").unwrap_or(pair[1]).strip_prefix("mod ")?.strip_suffix(';')?;
+        let folder = match file.file_name()?.to_str()? {
+            "mod.rs" => file.parent()?.to_owned(),
+            _ => file.with_extension(""),
+        };
+        Some(folder.join(name).with_extension("rs"))
+    });
+    declared.collect()
 }
 
 /// The file without comments and unit tests: prose and tests may name what they like.

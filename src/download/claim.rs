@@ -27,16 +27,16 @@ impl Claim {
     /// Claims `out`, which is made if it is not there. Blocks for as long as removing leftovers takes.
     ///
     /// # Errors
-    /// [`DownloadError::Claimed`] when another program works there, [`DownloadError::Disk`] when the folder cannot be
+    /// [`DownloadError::Claimed`] when another program works there, [`DownloadError::Output`] when the folder cannot be
     /// written.
     pub fn take(out: &Path) -> Result<Self, DownloadError> {
-        let own = std::path::absolute(out).map_err(|why| DownloadError::at(out, why))?.join(OWN_FOLDER);
+        let at = |source| DownloadError::Output { out: out.to_owned(), source };
+        let own = std::path::absolute(out).map_err(at)?.join(OWN_FOLDER);
         fs::create_dir_all(&own).map_err(|why| {
             let _ = fs::remove_dir(&own); // what was in the way is not ours; an empty folder of ours is
-            DownloadError::at(&own, why)
+            at(why)
         })?;
         let path = own.join("lock");
-        let at = |why| DownloadError::at(&path, why);
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(at)?;
         // beside the lock and not in it: on Windows nobody else can read a locked file
         let owner = own.join("owner");
@@ -50,11 +50,25 @@ impl Claim {
             Err(TryLockError::Error(why)) => tracing::debug!("{} cannot be locked: {why}", path.display()),
         }
         let claim = Self { out: out.to_owned(), own, lock };
-        claim.sweep().map_err(|why| DownloadError::at(&claim.own, why))?;
-        try_out(&claim.lock).map_err(at)?;
-        fs::write(&owner, format!("another run (process {})\n", std::process::id()))
-            .map_err(|why| DownloadError::at(&owner, why))?;
+        claim.settle_in(&owner).map_err(|why| {
+            claim.withdraw(&owner, &path);
+            at(why)
+        })?;
         Ok(claim)
+    }
+
+    fn settle_in(&self, owner: &Path) -> io::Result<()> {
+        self.sweep()?;
+        try_out(&self.lock)?;
+        fs::write(owner, format!("another run (process {})\n", std::process::id()))
+    }
+
+    /// Leaves a folder that turned out to be of no use as it was, as far as it can be. Whoever opens the lock in this very
+    /// moment fails on the same disk.
+    fn withdraw(&self, owner: &Path, lock: &Path) {
+        let _ = fs::remove_file(owner);
+        let _ = fs::remove_file(lock);
+        let _ = fs::remove_dir(&self.own); // not when somebody else keeps something there
     }
 
     /// The folder that is claimed.

@@ -60,10 +60,18 @@ pub enum DownloadError {
         source: io::Error,
     },
     /// The disk stood in the way.
-    #[error("{path} cannot be written ({source}): free some space or choose another folder with --out", path = path.display())]
+    #[error("{path} cannot be written ({source}): {}, or choose another folder with --out", advice(source), path = path.display())]
     Disk {
         /// The file or folder.
         path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The output folder itself cannot be used.
+    #[error("the output folder {out} cannot be written: {source}; {}, or choose another folder with --out", advice(source), out = out.display())]
+    Output {
+        /// The output folder.
+        out: PathBuf,
         /// Why.
         source: io::Error,
     },
@@ -102,9 +110,17 @@ impl DownloadError {
                 FailureKind::DownloadCorrupt
             }
             Self::LoginPage => FailureKind::LoginRequired,
-            Self::Disk { .. } | Self::Claimed { .. } => FailureKind::DiskFull,
+            Self::Disk { .. } | Self::Output { .. } | Self::Claimed { .. } => FailureKind::DiskFull,
             Self::Interrupted => FailureKind::Interrupted,
             Self::Session(error) => error.kind(),
         }
+    }
+}
+
+/// What helps against an error of the disk.
+fn advice(why: &io::Error) -> &'static str {
+    match why.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space there",
+        _ => "make sure that you may write there",
     }
 }

@@ -126,10 +126,11 @@ impl SiteGate {
         let pause = FIRST_PAUSE.saturating_mul(1 << (faults - 1).min(16)).min(LONGEST_PAUSE);
         let pause = retry_after.map_or(pause, |asked| asked.max(FIRST_PAUSE));
         self.closed = Some(Closed { since: before.since, until: now + pause, is_probing: false, faults });
-        if !self.ever_answered && kind == FailureKind::SiteDown && faults >= NEVER_REACHED_AFTER {
+        let is_over = now + pause > before.since + self.patience;
+        if !self.ever_answered && kind == FailureKind::SiteDown && (is_over || faults >= NEVER_REACHED_AFTER) {
             return Some(GivenUp::NeverReached);
         }
-        (now + pause > before.since + self.patience).then_some(GivenUp::OutOfPatience)
+        is_over.then_some(GivenUp::OutOfPatience)
     }
 }
 

@@ -49,9 +49,9 @@ impl Supervisor {
     /// Dropping the future ends every worker, and with it every session.
     pub(super) async fn run(mut self) -> Vec<String> {
         loop {
-            let Directive { stage, target } = *self.directive.borrow_and_update();
+            let Directive { stage, target, wanted } = *self.directive.borrow_and_update();
             if stage < Stage::Draining {
-                self.fill_up(target);
+                self.fill_up(target.min(wanted.saturating_sub(self.given_up.len())));
             } else {
                 for worker in std::mem::take(&mut self.waiting).into_keys() {
                     self.note_gone(worker, LeftBecause::Retired, None);
@@ -86,7 +86,6 @@ impl Supervisor {
             self.waiting.remove(&worker);
             self.spawn(worker);
         }
-        let target = target.saturating_sub(self.given_up.len());
         while self.running.len() + self.waiting.len() < target {
             let is_free = |worker: &WorkerId| {
                 !self.names.values().any(|name| name == worker)

@@ -117,9 +117,15 @@ impl Worker {
                     }
                 }
                 Grant::Lend(request, guard) => match self.lend(session, request, guard).await {
-                    Some(returned) if returned.is_usable() => session = returned,
-                    Some(_) | None => {
-                        let why = "the caller who borrowed it left it unusable".to_owned();
+                    Some(returned) => {
+                        session = returned;
+                        if !session.is_usable() {
+                            break Ending::Replace("the caller who borrowed it left it unusable".to_owned());
+                        }
+                    }
+                    None => {
+                        // it ends where it is; what it leaves is swept at the next start
+                        let why = "the caller who borrowed it kept it too long".to_owned();
                         return WorkerEnd {
                             how: Ending::Replace(why),
                             served: self.wear.attempts,
@@ -144,7 +150,9 @@ impl Worker {
         tokio::select! {
             opened = tokio::time::timeout(deadline, self.shop.sessions.open(self.id)) => match opened {
                 Ok(session) => session.map(Some),
-                Err(_) => Err(SessionError::NotStarted(format!("it was not ready within {deadline:?}"))),
+                Err(_) => Err(SessionError::NotStarted(format!(
+                    "it was not ready within {deadline:?}; if this machine is merely slow, raise startup_timeout"
+                ))),
             },
             // an error means that the dispatcher is gone, which is an abort too
             _ = directive.wait_for(|directive| directive.stage >= Stage::Aborting) => Ok(None),

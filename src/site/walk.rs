@@ -159,9 +159,20 @@ impl<'a> Walk<'a> {
             self.seen.extend(new.iter().map(|listed| listed.key.clone()));
             self.fetch_each(place, new, landing, folder).await?;
             sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
-            if classify(&self.ground.recipe, &place.url, &sight.look) != PageKind::Wanted {
-                break; // the last click has led away from the page, and all that it listed has been seen to
+            let shown = classify(&self.ground.recipe, &place.url, &sight.look);
+            if shown.is_trouble() {
+                // what was listed is there, but whether more would be listed now cannot be seen
+                shown.require(&place.what).map_err(trouble::of_failure)?;
+            } else if shown != PageKind::Wanted {
+                sight.attachments.clear(); // the last click has led away; all that the page listed has been seen to
+                break;
             }
+        }
+        if sight.attachments.iter().any(|listed| !self.seen.contains(&listed.key)) {
+            return Err(AttemptError::new(
+                FailureKind::StepTimeout,
+                format!("the page of {} lists more attachments each time it is looked at", place.what),
+            ));
         }
         self.receipt.listed_count += most_listed.max(self.seen.len() - seen_before);
         Ok(())

@@ -97,3 +97,16 @@ async fn shutdown_of_an_idle_pool_is_clean() {
     assert!(report.leftovers.is_empty() && report.history.tasks.is_empty());
     assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_an_order_of_a_dropped_pool_is_told() {
+    let (pool, remote) = pool(1);
+    remote.play("PO1", [Play::Hang]);
+    let handles = pool.submit_tasks(orders(1..=2)).await.unwrap();
+    remote.until_started(1).await;
+    drop(pool);
+    for handle in &handles {
+        assert_eq!(handle.wait(None).await, None);
+        assert_eq!(handle.status(), TaskStatus::NotDone);
+    }
+}

@@ -282,7 +282,7 @@ fn assert_no_half_files(folder: &Path) {
     for path in entries(folder) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let is_half = name.ends_with("__WORK") || name.ends_with(".part") || name.ends_with(".crdownload");
-        assert!(!is_half && name != ".coupa-batch", "left behind: {}", path.display());
+        assert!(!is_half && name != "landing", "left behind: {}", path.display());
         if path.is_dir() {
             assert_no_half_files(&path);
         }

@@ -77,7 +77,7 @@ async fn a_full_folder_is_told_before_any_browser_is_started() {
     let Some(mount) = Mount::new(&desk.path().join("mount"), "size=64k") else { return };
     mount.fill();
     let ended = words(&desk, &mount.0).end().await;
-    ended.assert_refusal(2, &["full", "--out"]);
+    ended.assert_refusal(2, &["No space left", "free some space there", "--out"]);
     assert!(!mount.0.join(".coupa-batch").exists(), "nothing of ours is left there");
     desk.assert_nothing_left().await;
 }
@@ -118,6 +118,8 @@ async fn two_runs_do_not_share_an_output_folder() {
     first.says("hello").await;
     let second = call().end().await;
     second.assert_refusal(2, &["another run", "--out"]);
+    first.signal(rustix::process::Signal::TERM);
+    first.says("stopping: ").await;
     first.signal(rustix::process::Signal::TERM);
     first.end().await.assert(4, &[]);
     desk.assert_nothing_left().await;

@@ -91,7 +91,7 @@ async fn a_third_signal_kills_what_does_not_close_and_ends_with_130() {
 }
 
 #[tokio::test]
-async fn a_signal_while_browsers_do_not_start_ends_the_run_at_once() {
+async fn a_second_signal_while_browsers_do_not_start_ends_the_run_at_once() {
     let desk = Desk::new();
     let tells =
         |what: &str| format!("[ \"$1\" = --version ] && {{ echo '{what}'; exit; }}\necho hello >&2; exec sleep 1000");
@@ -106,9 +106,12 @@ async fn a_signal_while_browsers_do_not_start_ends_the_run_at_once() {
         .env("COUPA_BATCH_STARTUP_TIMEOUT", "10m")
         .start();
     run.says("hello").await;
+    // the first one waits for the browser: killing one in the middle of its start is the surest way to leave something
+    run.signal(Signal::INT);
+    run.says("stopping: ").await;
     run.signal(Signal::INT);
     let ended = run.end().await;
-    ended.assert(4, &["stopping: "]);
+    ended.assert(4, &["aborting: "]);
     assert_eq!(statuses(&desk.report())["PO7"], "NOT_DONE");
     desk.assert_nothing_left().await;
 }

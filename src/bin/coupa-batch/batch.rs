@@ -25,6 +25,8 @@ use crate::progress::{Progress, Style, Surroundings};
 
 /// Refused rows that the terminal lists before it points to the report.
 const SHOWN_REJECTS: usize = 20;
+/// What to do when no browser can be used.
+const BROWSER_HINT: &str = "`coupa-batch doctor` says more; `coupa-batch doctor --yes` installs what is missing";
 /// Time for background threads (name look-ups, file work) to end after everything else has.
 const RUNTIME_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -129,47 +131,42 @@ async fn work(
     let (bars, snapshots) = (progress.clone(), pool.watch());
     display.spawn(async move { bars.follow(snapshots).await });
     let mut is_forced = false;
-    match pool.submit_tasks(tasks).await {
-        Ok(handles) => {
-            let lines = tell_outcomes(handles, progress);
-            tokio::pin!(lines);
-            let (mut is_over, mut is_told) = (false, false);
-            let completion = pool.wait_for_completion(None);
-            tokio::pin!(completion);
-            let control = pool.control();
-            let time_is_up = async {
-                match closing {
-                    Some(closing) => {
-                        closing.wait().await;
-                        let noted = control.drain_because(StopKind::TimeUp, closing.why.clone()).await;
-                        progress.say(&format!("starting no more orders: {}", closing.why));
-                        noted.is_ok()
-                    }
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::pin!(time_is_up);
-            let mut is_up = false;
-            while !is_over {
-                tokio::select! {
-                    _ = &mut completion => is_over = true,
-                    _ = &mut time_is_up, if !is_up => is_up = true,
-                    () = &mut lines, if !is_told => is_told = true,
-                    Some(step) = signals.recv() => is_forced |= tell_step(step, progress, drain),
-                }
-            }
-        }
+    let handles = pool.submit_tasks(tasks).await.unwrap_or_else(|why| {
         // a pool that stopped before it could take anything says why in its status
-        Err(why) => tracing::warn!("{why}"),
-    }
-    let closing = pool.shutdown();
-    tokio::pin!(closing);
+        tracing::warn!("{why}");
+        Vec::new()
+    });
+    let lines = tell_outcomes(handles, progress);
+    tokio::pin!(lines);
+    let mut is_told = false;
+    let control = pool.control();
+    let time_is_up = async {
+        let Some(closing) = closing else { return std::future::pending().await };
+        closing.wait().await;
+        progress.say(&format!("starting no more orders: {}", closing.why));
+        if control.drain_because(StopKind::TimeUp, closing.why.clone()).await.is_err() {
+            tracing::debug!("the time was up after the end");
+        }
+    };
+    tokio::pin!(time_is_up);
+    let mut is_up = false;
+    let ending = async {
+        pool.wait_for_completion(None).await;
+        pool.shutdown().await
+    };
+    tokio::pin!(ending);
     let end = loop {
         tokio::select! {
-            end = &mut closing => break end.map_err(journal_unusable)?,
+            end = &mut ending => break end.map_err(journal_unusable)?,
+            () = &mut lines, if !is_told => is_told = true,
+            () = &mut time_is_up, if !is_up => is_up = true,
             Some(step) = signals.recv() => is_forced |= tell_step(step, progress, drain),
         }
     };
+    // the last outcomes come together with the end; a closed pool has an answer for every handle
+    if !is_told && tokio::time::timeout(RUNTIME_DEADLINE, lines).await.is_err() {
+        tracing::debug!("an order has neither an outcome nor an end");
+    }
     // its last snapshot has been published
     display.join_all().await;
     Ok((end, is_forced))
@@ -219,11 +216,7 @@ fn not_started(error: StartError) -> Stopped {
         StartError::Recipe(_) | StartError::Output(_) => ExitReason::BadCall,
         _ => ExitReason::Unexpected,
     };
-    let hint = if reason == ExitReason::NoBrowser {
-        "\n`coupa-batch doctor` says more; `coupa-batch doctor --yes` installs what is missing"
-    } else {
-        ""
-    };
+    let hint = if reason == ExitReason::NoBrowser { format!("\n{BROWSER_HINT}") } else { String::new() };
     Stopped::new(reason, format!("{error}{hint}"))
 }
 
@@ -266,7 +259,10 @@ pub(crate) fn print_summary(finished: &Finished, output: &OutputArgs, progress: 
         });
         return crate::stdout::print(&format!("{object:#}\n"));
     }
-    progress.say(&finished.summary.to_string());
+    progress.say(finished.summary.to_string().trim_end());
+    if finished.reason == ExitReason::NoBrowser {
+        progress.say(BROWSER_HINT);
+    }
     progress.say(&format!("report: {}", finished.files.csv.path.display()));
     Ok(())
 }

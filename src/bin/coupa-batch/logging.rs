@@ -18,6 +18,8 @@ use structured_logger::{Builder, json};
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
@@ -76,6 +78,15 @@ pub(crate) fn start(options: &LogOptions, bars: &MultiProgress) -> Result<(), St
     Ok(())
 }
 
+/// The time of day, as on the reader's wall; the file has the full date.
+struct WallClock;
+
+impl FormatTime for WallClock {
+    fn format_time(&self, to: &mut Writer<'_>) -> std::fmt::Result {
+        write!(to, "{}", jiff::Zoned::now().strftime("%H:%M:%S"))
+    }
+}
+
 type Logger = Arc<dyn log::Log>;
 
 fn structured(to: impl Write + Send + Sync + 'static) -> Logger {
@@ -94,6 +105,7 @@ where
 {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(terminal)
+        .with_timer(WallClock)
         .with_ansi(options.has_colours)
         .with_target(options.verbosity > 0)
         .with_filter(filter(wish.unwrap_or(&terminal_filter(options)))?.and(filter_fn(may_be_logged)));

@@ -92,10 +92,12 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} orders in {:.1} s: {} files, {}",
+            "{} {} in {:.1} s: {} {}, {}",
             self.orders,
+            if self.orders == 1 { "order" } else { "orders" },
             self.seconds,
             self.files,
+            if self.files == 1 { "file" } else { "files" },
             ByteSize(self.bytes).display().si()
         )?;
         for status in OrderStatus::ALL {

@@ -183,7 +183,7 @@ impl Core {
     }
 
     pub(in crate::pool) fn directive(&self) -> Directive {
-        Directive { stage: self.stage, target: self.wanted.min(self.memory_cap) }
+        Directive { stage: self.stage, target: self.wanted.min(self.memory_cap), wanted: self.wanted }
     }
 
     pub(in crate::pool) fn status(&self, now: Duration) -> PoolStatus {

@@ -189,11 +189,10 @@ impl Core {
         }
         let limit = self.rules.retry.limit;
         let Some(record) = self.records.get_mut(index(task)) else { return };
-        // an attempt that came less far than an earlier one leaves the earlier one's files where they are
-        let has_more = |new: &Receipt| record.receipt.as_ref().is_none_or(|old| new.files.len() >= old.files.len());
-        if receipt.as_ref().is_some_and(has_more) {
-            record.receipt = receipt;
-        }
+        record.receipt = match (record.receipt.take(), receipt) {
+            (Some(earlier), Some(later)) => Some(together(earlier, later)),
+            (earlier, later) => later.or(earlier),
+        };
         let verdict = verdict(failure.kind, record.tally, limit);
         let (is_counted, delay) = match verdict {
             Verdict::Settle => {
@@ -301,6 +300,18 @@ impl Core {
         self.totals.bytes += outcome.files().iter().map(|file| file.size).sum::<u64>();
         *counter(&mut self.totals, outcome.status()) += 1;
     }
+}
+
+/// What two attempts brought between them: the files of both lie in the order's folder.
+fn together(earlier: Receipt, mut later: Receipt) -> Receipt {
+    for file in earlier.files {
+        if !later.files.iter().any(|other| other.path == file.path) {
+            later.missing.retain(|missing| (&missing.name, missing.source) != (&file.name, file.source));
+            later.files.push(file);
+        }
+    }
+    later.listed_count = later.listed_count.max(earlier.listed_count);
+    later
 }
 
 /// Where an outcome is counted.

@@ -113,8 +113,10 @@ impl Core {
             }
             LeftBecause::GivenUp => {
                 record.view.status = WorkerState::Failed;
-                let all_failed = self.workers.values().all(|record| record.view.status == WorkerState::Failed);
-                if all_failed && self.stage == Stage::Running {
+                let is_failed = |record: &&WorkerRecord| record.view.status == WorkerState::Failed;
+                let failed = self.workers.values().filter(is_failed).count();
+                // with fewer failed than wanted, those that memory has retired can still come back
+                if failed == self.workers.len() && failed >= self.wanted && self.stage == Stage::Running {
                     let message = gone.error.unwrap_or_else(|| "no browser could be started".to_owned());
                     self.drain(now, Stop { kind: StopKind::NoWorkers, message });
                 }

@@ -46,9 +46,16 @@ impl Core {
         self.abort(now);
     }
 
-    /// The last act: every task that was not told its outcome is told that it was not done.
+    /// The last act; what dropping the heart means for its tasks, see there.
     pub(in crate::pool) fn close(&mut self) {
         self.stage = Stage::Closed;
+    }
+}
+
+/// However the heart ends, also with a pool that is dropped or a dispatcher that breaks off: a task that was not told its
+/// outcome is told that it was not done, or whoever waits for it would wait for ever.
+impl Drop for Core {
+    fn drop(&mut self) {
         for record in &self.records {
             record.cell.give_up();
         }

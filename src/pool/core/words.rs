@@ -101,7 +101,10 @@ pub(in crate::pool) enum Act {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::pool) struct Directive {
     pub(in crate::pool) stage: Stage,
+    /// How many workers there are to be now.
     pub(in crate::pool) target: usize,
+    /// How many there would be if memory were no matter: those that were given up count against these.
+    pub(in crate::pool) wanted: usize,
 }
 
 /// Limits that the heart goes by.
