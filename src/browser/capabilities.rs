@@ -76,7 +76,7 @@ pub(super) fn new_session(
 /// The driver's own limit for a page lies below ours, so that a slow page costs a try and not the session.
 fn margin(deadline: Duration) -> Duration {
     // drivers were seen to answer up to a second after their own limit, and later on a machine that is full
-    deadline.saturating_sub((deadline / 4).min(Duration::from_secs(5)))
+    deadline.saturating_sub((deadline / 4).min(Duration::from_secs(10)))
 }
 
 /// Browsers refuse to start as root on Linux with their sandbox on.
