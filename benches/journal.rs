@@ -45,7 +45,10 @@ fn store(runtime: &Runtime) -> (TempDir, SqliteStore, RunJournal) {
 
 fn admitted(from: u64, count: u64) -> Vec<Entry> {
     (from..from + count)
-        .map(|n| Entry::Admitted { task: TaskId(n), order: PoTask::new(format!("PO{}", 15_000_000 + n).parse().unwrap()) })
+        .map(|n| Entry::Admitted {
+            task: TaskId(n),
+            order: PoTask::new(format!("PO{}", 15_000_000 + n).parse().unwrap()),
+        })
         .collect()
 }
 

@@ -33,7 +33,11 @@ fn legal(choices: &[(prop::sample::Index, u8)]) -> Vec<Entry> {
             Some(TaskState::Settled { .. }) => continue,
         };
         let after = TaskState::after(states.get(place).cloned(), &entry).unwrap();
-        if place == states.len() { states.push(after) } else { states[place] = after }
+        if place == states.len() {
+            states.push(after)
+        } else {
+            states[place] = after
+        }
         entries.push(entry);
     }
     entries

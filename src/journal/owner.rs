@@ -41,7 +41,10 @@ impl Ownership {
         let owner = format!("process {} since {:.0}\n", std::process::id(), Timestamp::now());
         if let Err(why) = open_private(&note).and_then(|_| fs::write(&note, owner)) {
             // the lock is what counts; a full disk is told by the first entry
-            tracing::warn!("{} cannot be written ({why}): another program cannot be told who is at work", note.display());
+            tracing::warn!(
+                "{} cannot be written ({why}): another program cannot be told who is at work",
+                note.display()
+            );
         }
         Ok(Self { note, _lock: lock })
     }

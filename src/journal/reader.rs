@@ -130,7 +130,8 @@ impl JournalReader {
             *by_status.entry(status).or_default() += count;
             *leased_count += if state == "leased" { count } else { 0 };
         }
-        let sql = "SELECT run, name, started_at, finished_at, base_url, version, stopped, options FROM runs ORDER BY run";
+        let sql =
+            "SELECT run, name, started_at, finished_at, base_url, version, stopped, options FROM runs ORDER BY run";
         let mut query = moment.prepare(sql)?;
         let mut rows = query.query([])?;
         let mut runs = Vec::new();
@@ -199,9 +200,7 @@ fn past(found: Settled) -> Result<(PoNumber, Past), JournalError> {
     let Settled { shown, run, seq, at, entry } = found;
     let po = shown.parse().map_err(|why| damaged(&run, seq, &why))?;
     match serde_json::from_str(&entry) {
-        Ok(Entry::Settled { outcome, .. }) => {
-            Ok((po, Past { run, status: outcome.status(), settled_at: at, outcome }))
-        }
+        Ok(Entry::Settled { outcome, .. }) => Ok((po, Past { run, status: outcome.status(), settled_at: at, outcome })),
         Ok(other) => Err(damaged(&run, seq, &format!("{other:?} is no outcome"))),
         Err(why) => Err(damaged(&run, seq, &why)),
     }

@@ -26,8 +26,7 @@ impl Replay {
     pub(super) fn push(&mut self, seq: i64, at: Timestamp, written: &str) -> Result<(), JournalError> {
         let entry: Entry = serde_json::from_str(written).map_err(|why| damaged(&self.run, seq, &why))?;
         let task = entry.task();
-        let after =
-            TaskState::after(self.tasks.remove(&task), &entry).map_err(|why| damaged(&self.run, seq, &why))?;
+        let after = TaskState::after(self.tasks.remove(&task), &entry).map_err(|why| damaged(&self.run, seq, &why))?;
         if after.outcome().is_some() {
             self.settled_at.push((task, at));
         }
@@ -117,6 +116,9 @@ mod tests {
     fn a_damaged_entry_is_named() {
         let mut replay = Replay::of(RunId::new("monday"));
         let refused = replay.push(17, Timestamp::UNIX_EPOCH, "{\"entry\":\"admi").unwrap_err();
-        assert!(matches!(&refused, JournalError::Damaged(text) if text.contains("entry 17 of run monday")), "{refused}");
+        assert!(
+            matches!(&refused, JournalError::Damaged(text) if text.contains("entry 17 of run monday")),
+            "{refused}"
+        );
     }
 }

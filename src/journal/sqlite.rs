@@ -15,10 +15,10 @@ use crate::ports::{Fut, History, Journal, JournalError};
 
 /// How long the writer may take for one answer. Far more than a busy disk needs, so that only a dead one is taken for
 /// one: after it, whether the batch was written is not known.
-pub const WRITER_DEADLINE: Duration = Duration::from_secs(30);
+const WRITER_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long reading a run back may take.
-pub const READ_DEADLINE: Duration = Duration::from_secs(60);
+const READ_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A journal that this program owns, with the thread that writes it.
 ///
@@ -145,10 +145,7 @@ struct WriterHandle {
 
 impl WriterHandle {
     /// Sends a question and waits for its answer, at most [`WRITER_DEADLINE`].
-    async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(Reply<T>) -> Command,
-    ) -> Result<T, JournalError> {
+    async fn ask<T: Send + 'static>(&self, question: impl FnOnce(Reply<T>) -> Command) -> Result<T, JournalError> {
         let gone = || JournalError::Unusable(format!("{} was closed", self.path.display()));
         let (reply, answer) = mpsc::sync_channel(1);
         self.commands.send(question(reply)).map_err(|_closed| gone())?;
@@ -163,6 +160,3 @@ impl WriterHandle {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

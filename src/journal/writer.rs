@@ -229,8 +229,7 @@ impl Writer {
             )
             .map_err(|error| fault(&self.path, &error))?;
         let key = RunKey(self.connection.last_insert_rowid());
-        self.runs
-            .insert(key, Standing { name: run.clone(), open: HashMap::new(), settled: HashSet::new() });
+        self.runs.insert(key, Standing { name: run.clone(), open: HashMap::new(), settled: HashSet::new() });
         Ok(key)
     }
 
