@@ -39,6 +39,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("which", &["browser"]),
     ("tempfile", &["browser", "download", "outlet"]),
     ("sysinfo", &["gauge"]),
+    ("rusqlite", &["journal"]),
     ("async_channel", &["pool"]),
     ("axum", &["demo"]),
     ("calamine", &["input"]),

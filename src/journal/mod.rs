@@ -1,9 +1,40 @@
-//! The record of a run.
+//! The record of a run: what was accepted, begun and settled, written before anything is done because of it.
 //!
-//! [`MemoryJournal`] keeps it for the life of the program: for tests, for dry runs, and for a run whose outcome is its
-//! report. It applies the same rules to every entry as a journal on a disk would, so a transition that one refuses,
-//! the other refuses too.
+//! [`SqliteStore`] keeps it in one SQLite file, over many runs: it owns the file as long as it lives, and hands out one
+//! [`RunJournal`] per run. [`JournalReader`] reads the same file from anywhere else, also while its owner is at work and
+//! after it died. [`MemoryJournal`] keeps a run for the life of the program: for tests and for dry runs. Both refuse the
+//! same entries, because both apply [`TaskState::after`](crate::model::TaskState::after) to each.
+//!
+//! # What the file holds
+//! - `runs`: one row per run, with its options, its refused rows and how it ended.
+//! - `entries`: every [`Entry`](crate::model::Entry) as JSON with its time, never changed and never removed. **This is
+//!   the truth**: replaying a run's entries gives its [`History`](crate::ports::History).
+//! - `tasks`: where each task stands after the entries so far, written in the same transaction: an index of the
+//!   entries, which answers "how many are open" and "how did this order end last" without a replay.
+//! - `files`: a view that takes the files apart which the outcomes in `entries` name; for people with a SQL shell.
+//!
+//! Sequence numbers count over all runs. "The newest outcome of an order" is therefore the one that was written last,
+//! whatever the clock said. An outcome is stored once, in its entry; a task merely points to it. Rejected: tables for
+//! attempts and files of their own, which would hold everything twice and could contradict the entries.
+//!
+//! # What is promised
+//! One transaction holds whole batches, never parts of one; several callers that wait share it, and with it the disk's
+//! flush. It is on the disk (`synchronous=FULL`) before the caller is answered. The file must lie on a local disk: SQLite's
+//! write-ahead log does not work over a network.
 
+mod fault;
+#[cfg(test)]
+mod legal;
 mod memory;
+mod owner;
+mod reader;
+mod replay;
+mod runs;
+mod schema;
+mod sqlite;
+mod writer;
 
 pub use memory::MemoryJournal;
+pub use reader::JournalReader;
+pub use runs::{Past, RunEnd, RunInfo, RunStart};
+pub use sqlite::{RunJournal, SqliteStore};

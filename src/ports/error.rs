@@ -1,10 +1,11 @@
 //! Everything that crosses a seam as an error. Messages are fragments that fit after "failed to …:".
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::model::{Failure, FailureKind, Receipt};
+use crate::model::{Failure, FailureKind, Receipt, RunId};
 
 /// A browser session could not do what it was asked.
 #[derive(Debug, Error)]
@@ -101,13 +102,79 @@ impl From<SessionError> for AttemptError {
 }
 
 /// The journal could not be read or written. A run stops at the first one: nothing unwritten is ever acted upon.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum JournalError {
     /// The medium refused.
     #[error("the journal cannot be written: {0}")]
     Unusable(String),
-    /// The entries contradict each other.
+    /// The entries contradict each other, or the file does.
     #[error("the journal contradicts itself: {0}")]
     Damaged(String),
+    /// Another program writes it at this moment.
+    #[error(
+        "the journal {} is in use by {owner}: wait for it to end, end it, or name another journal with --journal",
+        path.display()
+    )]
+    InUse {
+        /// Which journal.
+        path: PathBuf,
+        /// Who, and since when.
+        owner: String,
+    },
+    /// No room on its disk; nothing of the batch was written.
+    #[error("no room left for the journal {}: free some space on its disk, then resume the run", path.display())]
+    Full {
+        /// Which journal.
+        path: PathBuf,
+    },
+    /// It may not be written, or not even be opened.
+    #[error(
+        "the journal {} cannot be opened for writing ({why}): mend its permissions or name another with --journal",
+        path.display()
+    )]
+    ReadOnly {
+        /// Which journal.
+        path: PathBuf,
+        /// What the system says.
+        why: String,
+    },
+    /// The file is something else.
+    #[error("{} is no journal of this program: name another file with --journal", path.display())]
+    NotAJournal {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A newer version of the program wrote it. It was left as it is.
+    #[error(
+        "the journal {} was written by a newer version (schema {found}, this one knows {known}): use that version, or \
+         name another journal with --journal",
+        path.display()
+    )]
+    TooNew {
+        /// Which journal.
+        path: PathBuf,
+        /// Its schema.
+        found: i32,
+        /// The newest schema that this program knows.
+        known: i32,
+    },
+    /// There is no journal to read.
+    #[error("there is no journal at {}: nothing was run with it yet", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The disk did not answer in time. Whether the batch was written is not known; reading the journal later tells.
+    #[error("the disk of the journal did not answer within {after:?}: see whether it is well, then resume the run")]
+    NoAnswer {
+        /// The deadline that passed.
+        after: Duration,
+    },
+    /// The journal holds no such run.
+    #[error("the journal holds no run {0}")]
+    NoSuchRun(RunId),
+    /// The journal holds a run of this name already.
+    #[error("the journal holds a run {0} already: resume it, or begin one with another name")]
+    RunExists(RunId),
 }

@@ -13,7 +13,7 @@ pub trait Journal: Send + Sync {
     /// that at all). Dropping the future leaves it open whether the batch was written, never half of it.
     ///
     /// # Errors
-    /// [`JournalError`] when nothing was written; the run stops.
+    /// [`JournalError`] when nothing was written ([`JournalError::NoAnswer`] alone leaves that open); the run stops.
     fn append(&self, batch: Vec<Entry>) -> Fut<'_, Result<(), JournalError>>;
 
     /// What is known of the run's tasks. For reports; may be called at any time, also while the run goes on.
@@ -30,4 +30,11 @@ pub struct History {
     pub tasks: BTreeMap<TaskId, TaskState>,
     /// When each settled task got its outcome; kept apart from the states, which know no clock.
     pub settled_at: BTreeMap<TaskId, jiff::Timestamp>,
+}
+
+impl History {
+    /// The tasks without an outcome, in the order of their admission: what a resumed run has left to do.
+    pub fn open_tasks(&self) -> impl Iterator<Item = (TaskId, &TaskState)> {
+        self.tasks.iter().filter(|(_, state)| state.outcome().is_none()).map(|(task, state)| (*task, state))
+    }
 }

@@ -1,0 +1,216 @@
+//! Reading a journal, beside its owner or after it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::fault::fault;
+use super::replay::{Replay, damaged};
+use super::runs::{Past, RunInfo};
+use super::schema;
+use super::writer::RunKey;
+use crate::model::{Entry, OrderStatus, PoNumber, Reject, RunId};
+use crate::ports::{History, JournalError};
+
+/// Looks into a journal without owning it: from another terminal while a run is at work, or after one died. Never holds
+/// up the owner. Each answer shows the journal as of one moment.
+///
+/// Every call blocks while it reads; from async code, call it on a thread for blocking work.
+#[derive(Debug)]
+pub struct JournalReader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl JournalReader {
+    /// A reader of the journal at `path`.
+    ///
+    /// # Errors
+    /// [`JournalError::Missing`] when nothing was ever run with it, [`JournalError::NotAJournal`],
+    /// [`JournalError::TooNew`], or what keeps the file from being read.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        Ok(Self { connection: schema::open_to_read(path)?, path: path.to_owned() })
+    }
+
+    /// All runs, the oldest first.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the file cannot be read.
+    pub fn runs(&self) -> Result<Vec<RunInfo>, JournalError> {
+        self.read_runs().map_err(|error| fault(&self.path, &error))
+    }
+
+    /// The newest run that has something to resume, see [`RunInfo::is_unfinished`]. None when there is none.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the file cannot be read.
+    pub fn last_unfinished(&self) -> Result<Option<RunInfo>, JournalError> {
+        Ok(self.runs()?.into_iter().rev().find(RunInfo::is_unfinished))
+    }
+
+    /// Every task of `run` with its state, from its entries.
+    ///
+    /// # Errors
+    /// [`JournalError::NoSuchRun`], [`JournalError::Damaged`] naming the entry that contradicts the ones before it, or
+    /// what keeps the file from being read.
+    pub fn history(&self, run: &RunId) -> Result<History, JournalError> {
+        let (key, _) = self.find(run)?;
+        read_history(&self.connection, &self.path, run, key)
+    }
+
+    /// The rows of the input of `run` that were no orders.
+    ///
+    /// # Errors
+    /// [`JournalError::NoSuchRun`], or what keeps the file from being read.
+    pub fn rejects(&self, run: &RunId) -> Result<Vec<Reject>, JournalError> {
+        let (_, rejects) = self.find(run)?;
+        serde_json::from_str(&rejects)
+            .map_err(|why| JournalError::Damaged(format!("the refused rows of run {run}: {why}")))
+    }
+
+    /// How `po` ended when it was settled last, in whatever run. None when it never was.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the file cannot be read.
+    pub fn latest(&self, po: &PoNumber) -> Result<Option<Past>, JournalError> {
+        let sql = "SELECT t.shown, r.name, e.seq, e.at, e.entry
+             FROM tasks t JOIN entries e ON e.seq = t.settled JOIN runs r ON r.run = t.run
+             WHERE t.po = ?1 AND t.settled IS NOT NULL ORDER BY t.settled DESC LIMIT 1";
+        let found = self
+            .connection
+            .query_row(sql, [po.digits()], settled)
+            .optional()
+            .map_err(|error| fault(&self.path, &error))?;
+        Ok(found.map(past).transpose()?.map(|(_, past)| past))
+    }
+
+    /// The same for every order that was ever settled.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the file cannot be read.
+    pub fn latest_all(&self) -> Result<HashMap<PoNumber, Past>, JournalError> {
+        let failed = |error| fault(&self.path, &error);
+        // the innermost query reads the index alone
+        let sql = "SELECT t.shown, r.name, e.seq, e.at, e.entry
+             FROM (SELECT max(settled) AS seq, po FROM tasks WHERE settled IS NOT NULL GROUP BY po) n
+             JOIN entries e ON e.seq = n.seq JOIN runs r ON r.run = e.run
+             JOIN tasks t ON t.po = n.po AND t.settled = n.seq";
+        let mut query = self.connection.prepare(sql).map_err(failed)?;
+        let rows = query.query_map([], settled).map_err(failed)?;
+        rows.map(|row| past(row.map_err(failed)?)).collect()
+    }
+
+    fn find(&self, run: &RunId) -> Result<(RunKey, String), JournalError> {
+        self.connection
+            .query_row("SELECT run, rejects FROM runs WHERE name = ?1", [run.as_str()], |row| {
+                Ok((RunKey(row.get(0)?), row.get(1)?))
+            })
+            .optional()
+            .map_err(|error| fault(&self.path, &error))?
+            .ok_or_else(|| JournalError::NoSuchRun(run.clone()))
+    }
+
+    fn read_runs(&self) -> rusqlite::Result<Vec<RunInfo>> {
+        // two queries, one moment
+        let moment = self.connection.unchecked_transaction()?;
+        let mut counts: HashMap<i64, (BTreeMap<OrderStatus, u64>, u64)> = HashMap::new();
+        let mut query = moment.prepare("SELECT run, state, status, count(*) FROM tasks GROUP BY run, state, status")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let (state, status): (String, Option<String>) = (row.get(1)?, row.get(2)?);
+            let count = row.get::<_, i64>(3)?.cast_unsigned();
+            let status = match status {
+                None => OrderStatus::NotDone,
+                Some(word) => serde_json::from_value(word.into()).map_err(|why| not_read(2, why))?,
+            };
+            let (by_status, leased_count) = counts.entry(row.get(0)?).or_default();
+            *by_status.entry(status).or_default() += count;
+            *leased_count += if state == "leased" { count } else { 0 };
+        }
+        let sql =
+            "SELECT run, name, started_at, finished_at, base_url, version, stopped, options FROM runs ORDER BY run";
+        let mut query = moment.prepare(sql)?;
+        let mut rows = query.query([])?;
+        let mut runs = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (by_status, leased_count) = counts.remove(&row.get(0)?).unwrap_or_default();
+            let finished: Option<i64> = row.get(3)?;
+            let (stopped, options): (Option<String>, String) = (row.get(6)?, row.get(7)?);
+            runs.push(RunInfo {
+                run: RunId::new(&row.get::<_, String>(1)?),
+                started_at: time(2, row.get(2)?)?,
+                finished_at: finished.map(|at| time(3, at)).transpose()?,
+                base_url: row.get(4)?,
+                version: row.get(5)?,
+                stopped: stopped.map(|text| serde_json::from_str(&text)).transpose().map_err(|why| not_read(6, why))?,
+                options: serde_json::from_str(&options).map_err(|why| not_read(7, why))?,
+                by_status,
+                leased_count,
+            });
+        }
+        Ok(runs)
+    }
+}
+
+/// The entries of `run`, replayed.
+pub(super) fn read_history(
+    connection: &Connection,
+    path: &Path,
+    run: &RunId,
+    key: RunKey,
+) -> Result<History, JournalError> {
+    let failed = |error| fault(path, &error);
+    let sql = "SELECT seq, at, entry FROM entries WHERE run = ?1 ORDER BY seq";
+    let mut query = connection.prepare(sql).map_err(failed)?;
+    let mut rows = query.query(params![key.0]).map_err(failed)?;
+    let mut replay = Replay::of(run.clone());
+    while let Some(row) = rows.next().map_err(failed)? {
+        let seq = row.get(0).map_err(failed)?;
+        // whatever is not what was written is damage of this entry, and not of the file
+        let at = row.get(1).and_then(|at| time(1, at)).map_err(|why| damaged(run, seq, &why))?;
+        let text = row.get_ref(2).map_err(failed)?.as_str().map_err(|why| damaged(run, seq, &why))?;
+        replay.push(seq, at, text)?;
+    }
+    Ok(replay.finish())
+}
+
+/// A settled task with the entry that settled it.
+struct Settled {
+    shown: String,
+    run: RunId,
+    seq: i64,
+    at: Timestamp,
+    entry: String,
+}
+
+fn settled(row: &Row<'_>) -> rusqlite::Result<Settled> {
+    Ok(Settled {
+        shown: row.get(0)?,
+        run: RunId::new(&row.get::<_, String>(1)?),
+        seq: row.get(2)?,
+        at: time(3, row.get(3)?)?,
+        entry: row.get(4)?,
+    })
+}
+
+fn past(found: Settled) -> Result<(PoNumber, Past), JournalError> {
+    let Settled { shown, run, seq, at, entry } = found;
+    let po = shown.parse().map_err(|why| damaged(&run, seq, &why))?;
+    match serde_json::from_str(&entry) {
+        Ok(Entry::Settled { outcome, .. }) => Ok((po, Past { run, status: outcome.status(), settled_at: at, outcome })),
+        Ok(other) => Err(damaged(&run, seq, &format!("{other:?} is no outcome"))),
+        Err(why) => Err(damaged(&run, seq, &why)),
+    }
+}
+
+fn time(column: usize, milliseconds: i64) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_millisecond(milliseconds)
+        .map_err(|why| rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, Box::new(why)))
+}
+
+fn not_read(column: usize, why: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(why))
+}

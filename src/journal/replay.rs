@@ -1,0 +1,124 @@
+//! From the entries of a run to its history.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use crate::model::{Entry, RunId, TaskId, TaskState};
+use crate::ports::{History, JournalError};
+
+/// Applies the entries of one run, one after the other, by the rules under which they were accepted.
+#[derive(Debug)]
+pub(super) struct Replay {
+    run: RunId,
+    // a hash map while it grows: each entry takes a state out and puts one in
+    tasks: HashMap<TaskId, TaskState>,
+    settled_at: Vec<(TaskId, Timestamp)>,
+}
+
+impl Replay {
+    /// Before the first entry of `run`.
+    pub(super) fn of(run: RunId) -> Self {
+        Self { run, tasks: HashMap::new(), settled_at: Vec::new() }
+    }
+
+    /// The next entry, as it was written under number `seq` at `at`.
+    pub(super) fn push(&mut self, seq: i64, at: Timestamp, written: &str) -> Result<(), JournalError> {
+        let entry: Entry = serde_json::from_str(written).map_err(|why| damaged(&self.run, seq, &why))?;
+        let task = entry.task();
+        let after = TaskState::after(self.tasks.remove(&task), &entry).map_err(|why| damaged(&self.run, seq, &why))?;
+        if after.outcome().is_some() {
+            self.settled_at.push((task, at));
+        }
+        self.tasks.insert(task, after);
+        Ok(())
+    }
+
+    /// After the last one.
+    pub(super) fn finish(self) -> History {
+        History { tasks: self.tasks.into_iter().collect(), settled_at: self.settled_at.into_iter().collect() }
+    }
+}
+
+/// An entry that cannot be what was written.
+pub(super) fn damaged(run: &RunId, seq: i64, why: &dyn std::fmt::Display) -> JournalError {
+    JournalError::Damaged(format!(
+        "entry {seq} of run {run}: {why}; begin a new run: orders that were completed are recognised by their files"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::legal;
+    use super::*;
+    use crate::ports::Journal;
+
+    fn replay(entries: &[Entry]) -> Result<History, JournalError> {
+        let mut replay = Replay::of(RunId::new("r"));
+        for (seq, entry) in (1..).zip(entries) {
+            replay.push(seq, Timestamp::UNIX_EPOCH, &serde_json::to_string(entry).unwrap())?;
+        }
+        Ok(replay.finish())
+    }
+
+    proptest! {
+        #[test]
+        fn any_prefix_of_a_legal_journal_gives_a_legal_state(batches in legal::batches(), cut in any::<prop::sample::Index>()) {
+            let entries = batches.concat();
+            let prefix = &entries[..cut.index(entries.len() + 1)];
+            let history = replay(prefix).unwrap();
+            let admitted = prefix.iter().filter(|entry| matches!(entry, Entry::Admitted { .. })).count();
+            let settled = prefix.iter().filter(|entry| matches!(entry, Entry::Settled { .. })).count();
+            prop_assert_eq!(history.tasks.len(), admitted);
+            prop_assert_eq!(history.settled_at.len(), settled);
+            prop_assert_eq!(history.open_tasks().count(), admitted - settled);
+            for state in history.tasks.values() {
+                if let TaskState::Ready { spent, started, .. } | TaskState::Leased { spent, started, .. } = state {
+                    prop_assert!(spent <= started);
+                }
+            }
+        }
+
+        #[test]
+        fn a_replay_says_what_the_journal_without_a_disk_says(batches in legal::batches()) {
+            let journal = super::super::MemoryJournal::new();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let said = runtime.block_on(async {
+                for batch in &batches {
+                    journal.append(batch.clone()).await.unwrap();
+                }
+                journal.history().await.unwrap()
+            });
+            let replayed = replay(&batches.concat()).unwrap();
+            prop_assert_eq!(replayed.tasks, said.tasks);
+            prop_assert!(replayed.settled_at.keys().eq(said.settled_at.keys()));
+        }
+
+        #[test]
+        fn a_legal_entry_said_twice_is_damage(batches in legal::batches(), at in any::<prop::sample::Index>()) {
+            let mut entries = batches.concat();
+            prop_assume!(!entries.is_empty());
+            let at = at.index(entries.len());
+            entries.insert(at, entries[at].clone());
+            let refused = replay(&entries).unwrap_err();
+            prop_assert!(refused.to_string().contains(&format!("entry {} of run r", at + 2)), "{}", refused);
+        }
+
+        #[test]
+        fn no_text_breaks_the_replay(text in ".*") {
+            let _ = Replay::of(RunId::new("r")).push(1, Timestamp::UNIX_EPOCH, &text);
+        }
+    }
+
+    #[test]
+    fn a_damaged_entry_is_named() {
+        let mut replay = Replay::of(RunId::new("monday"));
+        let refused = replay.push(17, Timestamp::UNIX_EPOCH, "{\"entry\":\"admi").unwrap_err();
+        assert!(
+            matches!(&refused, JournalError::Damaged(text) if text.contains("entry 17 of run monday")),
+            "{refused}"
+        );
+    }
+}
