@@ -201,6 +201,9 @@ fn past(found: Settled) -> Result<(PoNumber, Past), JournalError> {
     let po = shown.parse().map_err(|why| damaged(&run, seq, &why))?;
     match serde_json::from_str(&entry) {
         Ok(Entry::Settled { outcome, .. }) => Ok((po, Past { run, status: outcome.status(), settled_at: at, outcome })),
+        Ok(Entry::Reused { outcome, from, .. }) => {
+            Ok((po, Past { run: from, status: outcome.status(), settled_at: at, outcome }))
+        }
         Ok(other) => Err(damaged(&run, seq, &format!("{other:?} is no outcome"))),
         Err(why) => Err(damaged(&run, seq, &why)),
     }

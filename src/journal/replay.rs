@@ -75,9 +75,7 @@ mod tests {
             prop_assert_eq!(history.settled_at.len(), settled);
             prop_assert_eq!(history.open_tasks().count(), admitted - settled);
             for state in history.tasks.values() {
-                if let TaskState::Ready { spent, started, .. } | TaskState::Leased { spent, started, .. } = state {
-                    prop_assert!(spent <= started);
-                }
+                prop_assert!(state.tally().spent <= state.tally().started);
             }
         }
 

@@ -160,3 +160,98 @@ impl WriterHandle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AttemptNo, Outcome, PoTask, Receipt, TaskId, WorkerId};
+
+    const T: TaskId = TaskId(1);
+
+    fn facts() -> RunStart {
+        RunStart {
+            started_at: jiff::Timestamp::UNIX_EPOCH,
+            base_url: Some("https://acme.coupahost.com".to_owned()),
+            version: "1".to_owned(),
+            rejects: Vec::new(),
+            options: serde_json::json!({ "mine": 7 }),
+        }
+    }
+
+    fn ended() -> RunEnd {
+        RunEnd { finished_at: jiff::Timestamp::UNIX_EPOCH, stopped: None }
+    }
+
+    fn begun() -> Vec<Entry> {
+        let order = PoTask::new("PO7".parse().unwrap());
+        vec![Entry::Admitted { task: T, order }, Entry::Started { task: T, attempt: AttemptNo(1), worker: WorkerId(1) }]
+    }
+
+    fn settled() -> Vec<Entry> {
+        vec![Entry::Settled { task: T, outcome: Outcome::Completed(Receipt::default()) }]
+    }
+
+    #[tokio::test]
+    async fn a_run_that_died_is_found_and_goes_on_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state/journal.db");
+        let run = RunId::new("first");
+        let store = SqliteStore::open(&path).unwrap();
+        let journal = store.begin(run.clone(), facts()).await.unwrap();
+        journal.append(begun()).await.unwrap();
+        store.close().await.unwrap(); // without a word of the run's end
+
+        let store = SqliteStore::open(&path).unwrap();
+        let unfinished = JournalReader::open(&path).unwrap().last_unfinished().unwrap().unwrap();
+        assert_eq!((&unfinished.run, unfinished.leased_count), (&run, 1));
+        assert_eq!(unfinished.options["mine"], 7);
+        let (journal, history) = store.resume(&run).await.unwrap();
+        assert!(matches!(history.tasks[&T], crate::model::TaskState::Leased { .. }));
+        journal.append(settled()).await.unwrap();
+        journal.append(settled()).await.unwrap_err();
+        store.finish(&run, ended()).await.unwrap();
+        journal.append(begun()).await.unwrap_err();
+        let reader = JournalReader::open(&path).unwrap();
+        assert!(reader.last_unfinished().unwrap().is_none());
+        let past = reader.latest(&"7".parse().unwrap()).unwrap().unwrap();
+        assert_eq!((past.run, past.status.as_str()), (run, "COMPLETED"));
+        store.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_newest_outcome_of_an_order_counts_and_a_taken_over_one_names_its_origin() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        let store = SqliteStore::open(&path).unwrap();
+        for (name, last) in [("a", settled()), ("b", vec![])] {
+            let journal = store.begin(RunId::new(name), facts()).await.unwrap();
+            if last.is_empty() {
+                let outcome = Outcome::Completed(Receipt::default());
+                let taken_over = Entry::Reused { task: T, outcome, from: RunId::new("a") };
+                journal.append(vec![begun().remove(0), taken_over]).await.unwrap();
+            } else {
+                journal.append([begun(), last].concat()).await.unwrap();
+            }
+            store.finish(&RunId::new(name), ended()).await.unwrap();
+        }
+        let reader = JournalReader::open(&path).unwrap();
+        let all = reader.latest_all().unwrap();
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[&"PO7".parse().unwrap()].run, RunId::new("a"));
+        store.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_second_owner_is_refused_until_the_first_has_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        let store = SqliteStore::open(&path).unwrap();
+        let refused = SqliteStore::open(&path).unwrap_err();
+        assert!(
+            matches!(&refused, JournalError::InUse { owner, .. } if owner.contains(&std::process::id().to_string())),
+            "{refused}"
+        );
+        store.close().await.unwrap();
+        SqliteStore::open(&path).unwrap().close().await.unwrap();
+    }
+}

@@ -169,7 +169,7 @@ impl Writer {
                 let text = serde_json::to_string(entry)
                     .map_err(|why| rusqlite::Error::ToSqlConversionFailure(Box::new(why)))?;
                 insert.execute(params![seq, run.0, now, text])?;
-                if matches!(entry, Entry::Settled { .. }) {
+                if matches!(entry, Entry::Settled { .. } | Entry::Reused { .. }) {
                     settled.insert((*run, entry.task()), seq);
                 }
                 seq += 1;
@@ -184,10 +184,11 @@ impl Writer {
         )?;
         for ((run, task), state) in staged {
             let po = &state.order().po;
-            let (name, spent) = match state {
-                TaskState::Ready { spent, .. } => ("ready", *spent),
-                TaskState::Leased { spent, .. } => ("leased", *spent),
-                TaskState::Settled { .. } => ("settled", 0),
+            let tally = state.tally();
+            let name = match state {
+                TaskState::Ready { .. } => "ready",
+                TaskState::Leased { .. } => "leased",
+                TaskState::Settled { .. } => "settled",
             };
             let status = state.outcome().map(|outcome| outcome.status().as_str());
             put.execute(params![
@@ -196,8 +197,8 @@ impl Writer {
                 po.digits(),
                 po.to_string(),
                 name,
-                spent,
-                state.attempt_count(),
+                tally.spent,
+                tally.started,
                 status,
                 settled.get(&(*run, *task)),
             ])?;
