@@ -10,8 +10,24 @@ use crate::download::Claim;
 use crate::gauge::SystemGauge;
 use crate::journal::MemoryJournal;
 use crate::pool::{PersistentWorkerPool, StartError};
-use crate::ports::SessionError;
+use crate::ports::{History, Journal, SessionError};
 use crate::site::{CoupaSite, RecipeError};
+
+/// What a run brings along that was opened before its pool.
+pub struct Setup {
+    /// The output folder; kept until the pool has ended. Without one the pool takes no orders.
+    pub claim: Option<Arc<Claim>>,
+    /// The record of the run; default one that lives as long as the program.
+    pub journal: Arc<dyn Journal>,
+    /// What the record holds of a run that is being resumed; default nothing.
+    pub history: History,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { claim: None, journal: Arc::new(MemoryJournal::new()), history: History::default() }
+    }
+}
 
 impl PersistentWorkerPool {
     /// Starts a pool of real browsers: finds browser and driver, removes what an earlier program that was killed has
@@ -37,15 +53,16 @@ impl PersistentWorkerPool {
             )),
             None => None,
         };
-        Self::start_in(config, claim).await
+        Self::start_with(config, Setup { claim, ..Setup::default() }).await
     }
 
-    /// [`PersistentWorkerPool::start`] in an output folder that was claimed before; the claim is kept until the pool has
-    /// ended. Without one the pool takes no orders.
+    /// [`PersistentWorkerPool::start`] in an output folder that was claimed before, on a record of the caller's own, and
+    /// perhaps in the middle of a run.
     ///
     /// # Errors
     /// As there.
-    pub async fn start_in(config: PoolConfig, claim: Option<Arc<Claim>>) -> Result<Self, StartError> {
+    pub async fn start_with(config: PoolConfig, setup: Setup) -> Result<Self, StartError> {
+        let Setup { claim, journal, history } = setup;
         let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
         // programs are asked for their versions and folders are removed: not on a thread of the runtime
         let sessions = on_a_blocking_thread("looking for browsers", move || {
@@ -63,7 +80,8 @@ impl PersistentWorkerPool {
         let site = claim.map(|claim| CoupaSite::new(&config.site, claim, deadlines).map_err(recipe)).transpose()?;
         let mut builder = Self::builder(config)
             .sessions(Arc::new(sessions))
-            .journal(Arc::new(MemoryJournal::new()))
+            .journal(journal)
+            .resume(history)
             .gauge(Box::new(SystemGauge::new()))
             .seed(jiff::Timestamp::now().as_millisecond().unsigned_abs());
         if let Some(site) = site {

@@ -17,6 +17,7 @@ pub mod site;
 
 mod assembly;
 
+pub use assembly::Setup;
 pub use browser::ProfileManager;
 pub use config::{ConfigProblems, PoolConfig, PoolConfigBuilder};
 pub use model::{InvalidPoNumber, OrderStatus, Outcome, PoNumber, PoTask, PoolStatus, TaskPriority};

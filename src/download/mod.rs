@@ -18,4 +18,4 @@ pub use folder::{OrderFolder, conclude};
 pub use landing::Landing;
 pub(crate) use naming::percent_decoded;
 pub use naming::{choose_names, extension, safe_folder, safe_name};
-pub use verify::{Verified, verify};
+pub use verify::{Verified, is_intact, verify};

@@ -105,6 +105,15 @@ fn digest(file: &mut File) -> std::io::Result<(u64, Vec<u8>, String)> {
     Ok((size, head, sha256))
 }
 
+/// Whether the file of `record` still lies in `out` as it was placed: its size first, then its digest. Blocks for as long
+/// as reading it takes. A link in its place is not it.
+#[must_use]
+pub fn is_intact(out: &Path, record: &crate::model::FileRecord) -> bool {
+    let path = out.join(&record.path);
+    let is_whole = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && found.len() == record.size);
+    is_whole && digest_of(&path).is_ok_and(|digest| digest == record.sha256)
+}
+
 /// SHA-256 of a file that lies in its place already.
 pub(super) fn digest_of(path: &Path) -> std::io::Result<String> {
     digest(&mut File::open(path)?).map(|(_, _, sha256)| sha256)

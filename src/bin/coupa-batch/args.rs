@@ -1,6 +1,6 @@
 //! The words of the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::styling::Styles;
@@ -8,12 +8,14 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use coupa_batch::TaskPriority;
 use coupa_batch::config::{BrowserChoice, Settings, parse_address};
 use coupa_batch::input::Source;
+use coupa_batch::model::OrderStatus;
 use jiff::Zoned;
 use jiff::civil::Time;
 use url::Url;
 
 use crate::clock::{Closing, time_of_day};
 use crate::exit::Stopped;
+use crate::selection::{Refresh, Wanted};
 
 /// Downloads every attachment of thousands of Coupa purchase orders with a pool of browsers, verified file by file.
 #[derive(Debug, Parser)]
@@ -36,6 +38,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Fetch the attachments of a batch of orders
     Run(RunArgs),
+    /// Go on with the last run that did not come to its end
+    Resume(ResumeArgs),
+    /// Say how the last run of an output folder stands, also from another terminal
+    Status(StatusArgs),
+    /// Write the report of a run again, from its journal
+    Report(ReportArgs),
     /// Fetch a batch from a small portal inside of this program, with real browsers, and check every file
     Demo(DemoArgs),
     /// Say what is there and what is missing: browser, driver, memory, disk
@@ -60,11 +68,122 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "P", default_value_t)]
     pub(crate) priority: TaskPriority,
     #[command(flatten)]
+    pub(crate) wanted: WantedArgs,
+    #[command(flatten)]
     pub(crate) window: WindowArgs,
+    #[command(flatten)]
+    pub(crate) journal: JournalArg,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  coupa-batch resume --out May")]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    pub(crate) window: WindowArgs,
+    #[command(flatten)]
+    pub(crate) journal: JournalArg,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  coupa-batch status --out May --watch")]
+pub(crate) struct StatusArgs {
+    /// Output folder of the run
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Show each change until the run has ended
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) journal: JournalArg,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  coupa-batch report --out May")]
+pub(crate) struct ReportArgs {
+    /// Output folder of the run; the report is written there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Which run; the last one if not given
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) journal: JournalArg,
+}
+
+impl ReportArgs {
+    /// What the flags say, as a layer of settings.
+    pub(crate) fn to_settings(&self) -> Settings {
+        out_settings(self.out.as_deref())
+    }
+}
+
+fn out_settings(out: Option<&Path>) -> Settings {
+    let mut settings = Settings::default();
+    settings.out = out.map(Path::to_owned);
+    settings
+}
+
+/// Where the record of a run is kept.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct JournalArg {
+    /// The journal; .coupa-batch/journal.db in the output folder if not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+}
+
+impl JournalArg {
+    /// The journal of the output folder in force.
+    pub(crate) fn path(&self, out: Option<&Path>) -> Result<PathBuf, Stopped> {
+        let config = crate::layers::load_config(out_settings(out), None).map_err(Stopped::bad_call)?;
+        Ok(crate::record::path(self.journal.as_deref(), &config.out))
+    }
+}
+
+/// Which orders of the input are fetched.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct WantedArgs {
+    /// When an order that was completed before is fetched again: never, missing (a file of it is gone or changed), always,
+    /// or "older-than 30d"
+    #[arg(long, value_name = "WHEN", conflicts_with = "force")]
+    pub(crate) refresh: Option<Refresh>,
+    /// Fetch everything again; short for --refresh always
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Only orders that an earlier run could not complete
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
+    /// Only orders that ended with this status in an earlier run, such as NO_ATTACHMENTS
+    #[arg(long, value_name = "STATUS", value_parser = status_word)]
+    pub(crate) only: Option<OrderStatus>,
+}
+
+impl WantedArgs {
+    pub(crate) fn wanted(&self) -> Wanted {
+        let asked = self.refresh.unwrap_or_default();
+        // who names a status wants these orders again, also completed ones
+        let refresh =
+            if self.force || (self.only.is_some() && self.refresh.is_none()) { Refresh::Always } else { asked };
+        Wanted { refresh, only_failed: self.retry_failed, only: self.only }
+    }
+}
+
+fn status_word(text: &str) -> Result<OrderStatus, String> {
+    let wanted = text.trim();
+    OrderStatus::ALL
+        .into_iter()
+        .find(|status| status.as_str().eq_ignore_ascii_case(wanted))
+        .ok_or_else(|| format!("use one of {}", OrderStatus::ALL.map(OrderStatus::as_str).join(", ")))
 }
 
 #[derive(Debug, Args)]

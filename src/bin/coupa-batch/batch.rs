@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use coupa_batch::config::PoolConfig;
 use coupa_batch::download::Claim;
-use coupa_batch::model::{Reject, RunId, Stop, StopKind};
+use coupa_batch::model::{Reject, Stop, StopKind};
 use coupa_batch::outlet::report::{self, ReportFiles, RunFacts, Summary};
-use coupa_batch::pool::{ShutdownReport, ShutdownStep, StartError};
+use coupa_batch::pool::{ShutdownReport, ShutdownStep, StartError, SubmitError};
 use coupa_batch::ports::History;
-use coupa_batch::{PersistentWorkerPool, PoTask, ShutdownHandler, TaskHandle};
+use coupa_batch::{PersistentWorkerPool, Setup, ShutdownHandler, TaskHandle};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
@@ -22,6 +22,8 @@ use crate::clock::Closing;
 use crate::exit::{ExitReason, Stopped};
 use crate::logging::{self, LogOptions};
 use crate::progress::{Progress, Style, Surroundings};
+use crate::record::Record;
+use crate::selection::Selection;
 
 /// Refused rows that the terminal lists before it points to the report.
 const SHOWN_REJECTS: usize = 20;
@@ -66,35 +68,46 @@ pub(crate) struct Finished {
     pub(crate) reason: ExitReason,
 }
 
-/// Fetches `tasks`, shows how it goes, and writes the report whatever happens.
-pub(crate) async fn perform(
-    config: PoolConfig,
-    tasks: Vec<PoTask>,
-    rejects: Vec<Reject>,
-    progress: &Progress,
-    claim: Arc<Claim>,
-    closing: Option<&Closing>,
-) -> Result<Finished, Stopped> {
-    let started = Timestamp::now();
+/// What there is to do, and where it is written down.
+pub(crate) struct Job {
+    pub(crate) config: PoolConfig,
+    pub(crate) claim: Arc<Claim>,
+    pub(crate) record: Record,
+    pub(crate) selection: Selection,
+    /// When no more orders are started.
+    pub(crate) closing: Option<Closing>,
+}
+
+/// Fetches what the job asks for, shows how it goes, and writes record and report whatever happens.
+pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, Stopped> {
+    let Job { config, claim, mut record, selection, closing } = job;
     let out = config.out.clone();
-    show_rejects(&rejects, progress);
     let base_url = config.site.base_url.as_ref().map(ToString::to_string);
     let drain = config.deadlines.drain;
-
-    let pool = PersistentWorkerPool::start_in(config, Some(Arc::clone(&claim))).await.map_err(not_started)?;
+    let setup = Setup {
+        claim: Some(Arc::clone(&claim)),
+        journal: record.journal.clone(),
+        history: std::mem::take(&mut record.history),
+    };
+    let pool = PersistentWorkerPool::start_with(config, setup).await.map_err(not_started)?;
     let signals = ShutdownHandler::new(pool.control())
         .listen()
         .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("signals cannot be watched: {why}")));
     let (end, is_forced) = match signals {
-        Ok(mut signals) => work(pool, tasks, progress, &mut signals, drain, closing).await?,
+        Ok(mut signals) => work(pool, selection, progress, &mut signals, drain, closing.as_ref()).await?,
         Err(stopped) => {
             pool.shutdown().await.map_err(journal_unusable)?;
             return Err(stopped);
         }
     };
+    let (run, started, rejects) = (record.run.clone(), record.started, std::mem::take(&mut record.rejects));
+    if let Err(stopped) = record.finish(early_stop(&end).cloned()).await {
+        // the report can be written all the same, and says more than the journal could
+        progress.say(&format!("warning: {}", stopped.message));
+    }
 
     let facts = RunFacts {
-        run: run_id(started),
+        run,
         started,
         finished: Timestamp::now(),
         base_url,
@@ -121,7 +134,7 @@ pub(crate) async fn perform(
 /// From the first submission to the last closed browser. The flag tells whether a third signal forced the end.
 async fn work(
     pool: PersistentWorkerPool,
-    tasks: Vec<PoTask>,
+    selection: Selection,
     progress: &Progress,
     signals: &mut mpsc::Receiver<ShutdownStep>,
     drain: Duration,
@@ -131,7 +144,7 @@ async fn work(
     let (bars, snapshots) = (progress.clone(), pool.watch());
     display.spawn(async move { bars.follow(snapshots).await });
     let mut is_forced = false;
-    let handles = pool.submit_tasks(tasks).await.unwrap_or_else(|why| {
+    let handles = submit(&pool, selection).await.unwrap_or_else(|why| {
         // a pool that stopped before it could take anything says why in its status
         tracing::warn!("{why}");
         Vec::new()
@@ -172,6 +185,18 @@ async fn work(
     Ok((end, is_forced))
 }
 
+/// Hands the orders to the pool; the handles are those of all that are open then.
+async fn submit(pool: &PersistentWorkerPool, selection: Selection) -> Result<Vec<TaskHandle>, SubmitError> {
+    let control = pool.control();
+    if !selection.reuse.is_empty() {
+        control.reuse(selection.reuse).await?;
+    }
+    if !selection.fetch.is_empty() {
+        pool.submit_tasks(selection.fetch).await?;
+    }
+    control.open_tasks().await.map_err(|why| SubmitError::Closed(why.to_string()))
+}
+
 /// One line per order as it ends.
 async fn tell_outcomes(handles: Vec<TaskHandle>, progress: &Progress) {
     let total = handles.len() as u64;
@@ -201,7 +226,7 @@ fn tell_step(step: ShutdownStep, progress: &Progress, drain: Duration) -> bool {
     step == ShutdownStep::Killed
 }
 
-fn show_rejects(rejects: &[Reject], progress: &Progress) {
+pub(crate) fn show_rejects(rejects: &[Reject], progress: &Progress) {
     for reject in rejects.iter().take(SHOWN_REJECTS) {
         progress.say(&format!("not an order: {reject}"));
     }
@@ -241,11 +266,6 @@ fn reason_of(end: &ShutdownReport, summary: &Summary) -> ExitReason {
         Some(StopKind::NoWorkers) if !has_settled => ExitReason::NoBrowser,
         Some(_) => ExitReason::StoppedEarly,
     }
-}
-
-/// The time, readable and sortable, and what tells two runs of one second apart.
-fn run_id(started: Timestamp) -> RunId {
-    RunId::new(&format!("{}-{}", started.strftime("%Y%m%dT%H%M%SZ"), std::process::id()))
 }
 
 /// What is printed at the end, for a person or as one JSON object.

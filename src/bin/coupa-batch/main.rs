@@ -10,6 +10,8 @@ mod exit;
 mod layers;
 mod logging;
 mod progress;
+mod record;
+mod selection;
 mod stdout;
 
 use std::process::ExitCode;
@@ -23,7 +25,10 @@ fn main() -> ExitCode {
         Command::Config(args) => commands::config::config(&args),
         Command::Demo(args) => commands::demo::demo(&args),
         Command::Doctor(args) => commands::doctor::doctor(&args),
+        Command::Report(args) => commands::status::report(&args),
+        Command::Resume(args) => commands::run::resume(&args),
         Command::Run(args) => commands::run::run(&args),
+        Command::Status(args) => commands::status::status(&args),
     };
     match ended {
         Ok(reason) => reason.into(),

@@ -76,6 +76,8 @@ pub(super) struct Row<'a> {
     pub(super) order: &'a PoTask,
     pub(super) outcome: Option<&'a Outcome>,
     pub(super) attempts: u32,
+    /// The earlier run that the outcome was taken over from.
+    pub(super) reused_from: Option<&'a RunId>,
     pub(super) settled_at: Option<Timestamp>,
 }
 
@@ -85,6 +87,10 @@ pub(super) fn rows(history: &History) -> impl Iterator<Item = Row<'_>> {
         order: state.order(),
         outcome: state.outcome(),
         attempts: state.tally().started,
+        reused_from: match state {
+            TaskState::Settled { reused_from, .. } => reused_from.as_ref(),
+            TaskState::Ready { .. } | TaskState::Leased { .. } => None,
+        },
         settled_at: history.settled_at.get(task).copied(),
     })
 }

@@ -13,10 +13,12 @@ use coupa_batch::ports::History;
 use jiff::Timestamp;
 
 use crate::args::DemoArgs;
-use crate::batch::{self, Finished, perform, print_summary};
+use crate::batch::{self, Finished, Job, perform, print_summary};
 use crate::exit::{ExitReason, Stopped};
 use crate::layers;
 use crate::progress::Progress;
+use crate::record::{self, Record};
+use crate::selection::Selection;
 
 /// Differences that the terminal lists.
 const SHOWN_MISMATCHES: usize = 50;
@@ -61,8 +63,11 @@ async fn batch_on(
     claim: Arc<Claim>,
 ) -> Result<ExitReason, Stopped> {
     let out = config.out.clone();
-    let tasks = portal.orders().into_iter().map(PoTask::new).collect();
-    let finished = perform(config, tasks, Vec::new(), progress, claim, None).await?;
+    let store = Record::open(record::path(None, &out)).await?;
+    let record = Record::begin(store, &config, Vec::new()).await?;
+    let fetch = portal.orders().into_iter().map(PoTask::new).collect();
+    let selection = Selection { fetch, ..Selection::default() };
+    let finished = perform(Job { config, claim, record, selection, closing: None }, progress).await?;
     print_summary(&finished, &args.output, progress)?;
     if matches!(finished.reason, ExitReason::AllWell | ExitReason::Failures) {
         verdict(portal, &out, &finished, progress)

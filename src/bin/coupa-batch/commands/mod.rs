@@ -4,3 +4,4 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod run;
+pub(crate) mod status;

@@ -1,14 +1,23 @@
-//! `coupa-batch run`: a sheet of orders in, files and a report out.
+//! `coupa-batch run`: a sheet of orders in, files and a report out. `coupa-batch resume`: the rest of an unfinished run.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use coupa_batch::config::PoolConfig;
 use coupa_batch::download::Claim;
 use coupa_batch::input;
+use coupa_batch::journal::{JournalReader, RunInfo};
+use coupa_batch::model::Reject;
+use coupa_batch::{PoNumber, PoTask};
+use jiff::Timestamp;
 
-use crate::args::RunArgs;
-use crate::batch::{self, perform, print_summary};
+use crate::args::{ResumeArgs, RunArgs};
+use crate::batch::{self, Job, perform, print_summary};
 use crate::exit::{ExitReason, Stopped};
 use crate::layers;
+use crate::progress::Progress;
+use crate::record::{self, Record, blocking, unusable};
+use crate::selection::{Selection, Wanted, select};
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
     let settings = &args.settings;
@@ -36,9 +45,102 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
     if intake.duplicates > 0 {
         progress.say(&format!("{} rows name an order that was named before; each is fetched once", intake.duplicates));
     }
+    batch::show_rejects(&intake.rejects, &progress);
+    let journal = record::path(args.journal.journal.as_deref(), &config.out);
     batch::block_on(async {
-        let finished = perform(config, intake.tasks, intake.rejects, &progress, claim, closing.as_ref()).await?;
+        let store = Record::open(journal.clone()).await?;
+        let (record, selection) =
+            plan(store, &config, intake.tasks, intake.rejects, args.wanted.wanted(), &progress).await?;
+        let finished = perform(Job { config, claim, record, selection, closing }, &progress).await?;
         print_summary(&finished, &args.output, &progress)?;
         Ok(finished.reason)
     })
+}
+
+pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, Stopped> {
+    let settings = &args.settings;
+    let mut flags = settings.to_settings();
+    flags.stop_after = args.window.stop_after;
+    let file = settings.file.config.as_deref();
+    let config = layers::load_config(flags.clone(), file).map_err(Stopped::bad_call)?;
+    let closing = args.window.closing()?;
+    let journal = record::path(args.journal.journal.as_deref(), &config.out);
+    let Some(info) = JournalReader::open(&journal).and_then(|reader| reader.last_unfinished()).map_err(unusable)?
+    else {
+        return Err(Stopped::bad_call(format!(
+            "{} holds no unfinished run: there is nothing to resume",
+            journal.display()
+        )));
+    };
+    // the portal of the run, unless the caller knows better
+    if config.site.base_url.is_none() {
+        flags.base_url = info.base_url.as_deref().and_then(|address| address.parse().ok());
+    }
+    let config = layers::load_config(flags, file).map_err(Stopped::bad_call)?;
+    let claim = Arc::new(Claim::take(&config.out).map_err(Stopped::bad_call)?);
+    let progress = batch::start_logging(&args.output, &config)?;
+    batch::block_on(async {
+        let store = Record::open(journal).await?;
+        tell_resumed(&info, &progress);
+        let record = Record::resume(store, &info).await?;
+        let finished =
+            perform(Job { config, claim, record, selection: Selection::default(), closing }, &progress).await?;
+        print_summary(&finished, &args.output, &progress)?;
+        Ok(finished.reason)
+    })
+}
+
+/// Goes on with an unfinished run of the same portal, or begins one; says what of the input is fetched.
+async fn plan(
+    store: coupa_batch::journal::SqliteStore,
+    config: &PoolConfig,
+    tasks: Vec<PoTask>,
+    rejects: Vec<Reject>,
+    wanted: Wanted,
+    progress: &Progress,
+) -> Result<(Record, Selection), Stopped> {
+    let path = store.path().to_owned();
+    let (unfinished, past) = blocking(move || {
+        let reader = JournalReader::open(&path)?;
+        Ok((reader.last_unfinished()?, reader.latest_all()?))
+    })
+    .await?;
+    let base_url = config.site.base_url.as_ref().map(ToString::to_string);
+    let unfinished = unfinished.filter(|info| wanted.is_all() && info.base_url == base_url);
+    let mut record = match &unfinished {
+        Some(info) => {
+            tell_resumed(info, progress);
+            Record::resume(store, info).await?
+        }
+        None => Record::begin(store, config, rejects.clone()).await?,
+    };
+    if unfinished.is_some() {
+        let known: HashSet<_> = record.rejects.iter().map(ToString::to_string).collect();
+        record.rejects.extend(rejects.into_iter().filter(|reject| !known.contains(&reject.to_string())));
+    }
+    // an order of the unfinished run has its place there already
+    let own: HashSet<PoNumber> = record.history.tasks.values().map(|state| state.order().po.clone()).collect();
+    let tasks: Vec<_> = tasks.into_iter().filter(|task| !own.contains(&task.po)).collect();
+    let out = config.out.clone();
+    let selection = blocking(move || Ok(select(tasks, &past, wanted, &out, Timestamp::now()))).await?;
+    if !selection.reuse.is_empty() {
+        progress.say(&format!(
+            "{} orders were completed before and their files are as they were: they are not fetched again \
+             (--force fetches them)",
+            selection.reuse.len()
+        ));
+    }
+    if selection.left_out > 0 {
+        progress.say(&format!("{} orders of the input are left out, as asked", selection.left_out));
+    }
+    Ok((record, selection))
+}
+
+fn tell_resumed(info: &RunInfo, progress: &Progress) {
+    progress.say(&format!(
+        "going on with the unfinished run {}: {} of {} orders are open",
+        info.run,
+        info.open_count(),
+        info.order_count()
+    ));
 }

@@ -1,0 +1,122 @@
+//! `coupa-batch status` and `report`: what the journal says of a run that is at work, dead or finished.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use coupa_batch::journal::{JournalReader, RunInfo};
+use coupa_batch::model::{OrderStatus, RunId};
+use coupa_batch::outlet::report::{self, RunFacts};
+use coupa_batch::ports::JournalError;
+use jiff::Timestamp;
+
+use crate::args::{ReportArgs, StatusArgs};
+use crate::exit::{ExitReason, Stopped};
+use crate::record::{self, unusable};
+use crate::{batch, layers, stdout};
+
+/// How often `--watch` looks.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+pub(crate) fn status(args: &StatusArgs) -> Result<ExitReason, Stopped> {
+    let journal = args.journal.path(args.out.as_deref())?;
+    if !args.watch {
+        return show(&journal, args.json).map(|_| ExitReason::AllWell);
+    }
+    batch::block_on(async {
+        let mut last = None;
+        loop {
+            let info = newest(&journal)?;
+            let is_over = info.finished_at.is_some();
+            let text = if args.json { format!("{}\n", to_json(&info)) } else { to_text(&info) };
+            if last.as_ref() != Some(&text) {
+                stdout::print(&text)?;
+                last = Some(text);
+            }
+            if is_over {
+                return Ok(ExitReason::AllWell);
+            }
+            tokio::time::sleep(WATCH_EVERY).await; // asking is the only way: another program writes the journal
+        }
+    })
+}
+
+fn show(journal: &Path, is_json: bool) -> Result<RunInfo, Stopped> {
+    let info = newest(journal)?;
+    stdout::print(&if is_json { format!("{:#}\n", to_json(&info)) } else { to_text(&info) })?;
+    Ok(info)
+}
+
+fn newest(journal: &Path) -> Result<RunInfo, Stopped> {
+    let runs = JournalReader::open(journal).and_then(|reader| reader.runs()).map_err(missing_or_unusable)?;
+    runs.into_iter().next_back().ok_or_else(|| Stopped::bad_call(format!("{} holds no run yet", journal.display())))
+}
+
+fn missing_or_unusable(error: JournalError) -> Stopped {
+    match error {
+        JournalError::Missing { .. } => Stopped::bad_call(error),
+        other => unusable(other),
+    }
+}
+
+pub(crate) fn report(args: &ReportArgs) -> Result<ExitReason, Stopped> {
+    let config = layers::load_config(args.to_settings(), None).map_err(Stopped::bad_call)?;
+    let journal = record::path(args.journal.journal.as_deref(), &config.out);
+    let reader = JournalReader::open(&journal).map_err(missing_or_unusable)?;
+    let runs = reader.runs().map_err(unusable)?;
+    let info = match &args.run {
+        Some(name) => runs.into_iter().find(|info| info.run == RunId::new(name)),
+        None => runs.into_iter().next_back(),
+    };
+    let Some(info) = info else {
+        return Err(Stopped::bad_call(format!("{} holds no such run", journal.display())));
+    };
+    let facts = RunFacts {
+        run: info.run.clone(),
+        started: info.started_at,
+        finished: info.finished_at.unwrap_or_else(Timestamp::now),
+        base_url: info.base_url.clone(),
+        version: info.version.clone(),
+        rejects: reader.rejects(&info.run).map_err(unusable)?,
+        stopped_because: info.stopped.as_ref().map(ToString::to_string),
+    };
+    let history = reader.history(&info.run).map_err(unusable)?;
+    let (files, summary) = report::write(&config.out, &history, &facts).map_err(Stopped::bad_call)?;
+    stdout::print(&format!("{summary}report: {}\n", files.csv.path.display()))?;
+    Ok(ExitReason::AllWell)
+}
+
+fn to_text(info: &RunInfo) -> String {
+    let state = match (info.finished_at, info.open_count()) {
+        (Some(at), 0) => format!("finished at {at}"),
+        (Some(at), open) => format!("stopped at {at} with {open} orders open: `coupa-batch resume` goes on"),
+        (None, _) => format!(
+            "at work, {} orders with a worker (or ended without a word: `coupa-batch resume` goes on)",
+            info.leased_count
+        ),
+    };
+    let mut text = format!("run {}, begun at {}, {state}\n", info.run, info.started_at);
+    for status in OrderStatus::ALL {
+        if let Some(count) = info.by_status.get(&status) {
+            let _ = writeln!(text, "  {status:<18} {count:>7}"); // cannot fail on a String
+        }
+    }
+    if let Some(stop) = &info.stopped {
+        let _ = writeln!(text, "  stopped early: {stop}");
+    }
+    text
+}
+
+fn to_json(info: &RunInfo) -> serde_json::Value {
+    serde_json::json!({
+        "run": info.run,
+        "started": info.started_at,
+        "finished": info.finished_at,
+        "base_url": info.base_url,
+        "orders": info.order_count(),
+        "open": info.open_count(),
+        "running": info.leased_count,
+        "by_status": info.by_status,
+        "stopped_because": info.stopped,
+    })
+}
