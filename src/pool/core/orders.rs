@@ -101,7 +101,7 @@ impl Core {
         let cancelled = Failure::new(FailureKind::Interrupted, "cancelled before a worker took it");
         self.totals.pending -= 1;
         self.totals.running += 1;
-        self.conclude(task, Outcome::Skipped(cancelled));
+        self.conclude(task, Outcome::Skipped(cancelled, None));
         true
     }
 
@@ -163,7 +163,8 @@ impl Core {
         let limit = self.rules.retry.limit;
         let Some(record) = self.records.get_mut(index(task)) else { return };
         // an attempt that came less far than an earlier one leaves the earlier one's files where they are
-        let has_more = |new: &Receipt| record.receipt.as_ref().is_none_or(|old| new.files.len() >= old.files.len());
+        let reach = |receipt: &Receipt| (receipt.files.len(), receipt.listed_count);
+        let has_more = |new: &Receipt| record.receipt.as_ref().is_none_or(|old| reach(new) >= reach(old));
         if receipt.as_ref().is_some_and(has_more) {
             record.receipt = receipt;
         }
@@ -175,7 +176,8 @@ impl Core {
             }
             Verdict::SetAside => {
                 let message = format!("set aside, since it ended two browsers; the last time: {}", failure.message);
-                return self.conclude(task, Outcome::Skipped(Failure::new(failure.kind, message)));
+                let receipt = record.receipt.take();
+                return self.conclude(task, Outcome::Skipped(Failure::new(failure.kind, message), receipt));
             }
             Verdict::RetryNow => (true, Duration::ZERO),
             Verdict::RetryLater => {
@@ -203,9 +205,9 @@ impl Core {
     pub(super) fn final_outcome(&mut self, task: TaskId, failure: Failure) -> Outcome {
         let receipt = self.records.get_mut(index(task)).and_then(|record| record.receipt.take());
         match (failure.kind, receipt) {
-            (FailureKind::OrderMissing, _) => Outcome::NotFound(failure),
+            (FailureKind::OrderMissing, receipt) => Outcome::NotFound(failure, receipt),
             (_, Some(receipt)) if !receipt.files.is_empty() => Outcome::Partial(receipt, failure),
-            _ => Outcome::Failed(failure),
+            (_, receipt) => Outcome::Failed(failure, receipt),
         }
     }
 
