@@ -9,7 +9,7 @@ use url::Url;
 use super::classify::{PageKind, classify, is_same_host, without_query};
 use super::fetch::Fetching;
 use super::sight::{Key, Listed, Sight};
-use super::{Recipe, trouble};
+use super::{Recipe, patience, trouble};
 use crate::config::{Deadlines, RequisitionRule};
 use crate::download::{Landing, OrderFolder, extension};
 use crate::model::{Failure, FailureKind, Fault, FileOrigin, MissingFile, PoNumber, Receipt};
@@ -117,7 +117,7 @@ impl<'a> Walk<'a> {
         match classify(&self.ground.recipe, &place.url, &early.look) {
             // a page may need its scripts before it can be told
             PageKind::Wanted | PageKind::Unknown(_) => {}
-            other => other.require(&place.what).map_err(trouble::of_failure)?,
+            other => self.require(other, &place.what).await?,
         }
         self.check_cancelled().map_err(trouble::of_failure)?;
         let settle = self.ground.recipe.settle;
@@ -128,7 +128,7 @@ impl<'a> Walk<'a> {
         };
         let is_at_rest = self.page.settle(&Sight::settling(&self.ground.recipe), quiet).await?;
         let sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
-        classify(&self.ground.recipe, &place.url, &sight.look).require(&place.what).map_err(trouble::of_failure)?;
+        self.require(classify(&self.ground.recipe, &place.url, &sight.look), &place.what).await?;
         if !is_at_rest && sight.attachments.is_empty() {
             // "no attachments" is a verdict, and this page has not given one
             return Err(AttemptError::new(
@@ -137,6 +137,15 @@ impl<'a> Walk<'a> {
             ));
         }
         Ok(sight)
+    }
+
+    /// Makes sure that the page shown is the one that was asked for.
+    ///
+    /// # Errors
+    /// What it is instead, with the portal's wish when to come back.
+    async fn require(&mut self, shown: PageKind, what: &str) -> Result<(), AttemptError> {
+        let retry_after = patience::wished(self.page, &shown).await;
+        shown.require(what).map_err(|failure| AttemptError { retry_after, ..trouble::of_failure(failure) })
     }
 
     /// Fetches what `sight` lists, then what has newly appeared.
@@ -209,7 +218,7 @@ impl<'a> Walk<'a> {
         let left = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
         let shown = classify(&self.ground.recipe, &place.url, &left.look);
         if shown.is_trouble() {
-            shown.require(&format!("an attachment of {}", place.what)).map_err(trouble::of_failure)?;
+            self.require(shown, &format!("an attachment of {}", place.what)).await?;
         }
         self.page.land_in(landing.path()).await?;
         self.open(place).await.map(drop)
