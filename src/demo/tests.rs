@@ -384,9 +384,9 @@ async fn perfect(portal: &DemoPortal, out: &std::path::Path) -> Vec<(PoNumber, O
         let outcome = match status {
             OrderStatus::Completed => Outcome::Completed(receipt),
             OrderStatus::NoAttachments => Outcome::NoAttachments(receipt),
-            OrderStatus::PoNotFound => Outcome::NotFound(Failure::new(FailureKind::OrderMissing, "")),
-            OrderStatus::PrNotAccessible => Outcome::Failed(Failure::new(FailureKind::RequisitionDenied, "")),
-            _ => Outcome::Failed(Failure::new(FailureKind::AccessDenied, "")),
+            OrderStatus::PoNotFound => Outcome::NotFound(Failure::new(FailureKind::OrderMissing, ""), None),
+            OrderStatus::PrNotAccessible => Outcome::Failed(Failure::new(FailureKind::RequisitionDenied, ""), None),
+            _ => Outcome::Failed(Failure::new(FailureKind::AccessDenied, ""), None),
         };
         outcomes.push((order.po.clone(), outcome));
     }
@@ -413,7 +413,7 @@ async fn the_check_is_content_with_a_perfect_run_and_with_nothing_less() {
     assert!(matches!(check(&portal, out.path(), &outcomes).as_slice(), [Mismatch::ExtraFolder { .. }]));
     std::fs::remove_dir(&work).unwrap();
 
-    outcomes[0].1 = Outcome::Failed(Failure::new(FailureKind::StepTimeout, "too slow"));
+    outcomes[0].1 = Outcome::Failed(Failure::new(FailureKind::StepTimeout, "too slow"), None);
     let found = check(&portal, out.path(), &outcomes);
     assert!(found[0].to_string().contains("FAILED instead of COMPLETED (too slow)"), "{found:?}");
     outcomes.remove(0);

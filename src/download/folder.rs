@@ -9,7 +9,7 @@ use super::landing::blocking;
 use super::naming::safe_folder;
 use super::place::{merge, place_in};
 use super::{DownloadError, Verified};
-use crate::model::{FileOrigin, FileRecord, OrderStatus, Outcome, PoNumber, Receipt};
+use crate::model::{FileOrigin, FileRecord, OrderStatus, Outcome, PoNumber};
 
 fn work_name(po: &PoNumber) -> String {
     format!("{po}__WORK")
@@ -160,10 +160,10 @@ fn with_final_paths(
     last: &str,
     renamed: &BTreeMap<String, BTreeMap<String, String>>,
 ) -> Outcome {
-    let receipt: &mut Receipt = match &mut outcome {
-        Outcome::Completed(receipt) | Outcome::NoAttachments(receipt) | Outcome::Partial(receipt, _) => receipt,
-        Outcome::NotFound(_) | Outcome::Failed(_) | Outcome::Skipped(_) => return outcome,
-    };
+    if outcome.receipt().is_none() {
+        return outcome;
+    }
+    let receipt = outcome.receipt_mut();
     if let Some((supplier, folder)) = receipt.folder.split_once('/')
         && folder == work
     {
@@ -184,7 +184,7 @@ fn with_final_paths(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Failure, FailureKind};
+    use crate::model::{Failure, FailureKind, Receipt};
 
     struct Out(tempfile::TempDir);
 
@@ -288,7 +288,7 @@ mod tests {
         assert!(out.names("").is_empty());
         fs::create_dir_all(out.path().join("ACME/PO7__WORK")).unwrap();
         let failure = Failure::new(FailureKind::OrderMissing, "no such order");
-        conclude(out.path(), &po(), Outcome::NotFound(failure)).await.unwrap();
+        conclude(out.path(), &po(), Outcome::NotFound(failure, None)).await.unwrap();
         assert!(out.names("ACME").is_empty());
     }
 
@@ -327,7 +327,7 @@ mod tests {
         let folder = OrderFolder::open(out.path(), None, &po()).await.unwrap();
         out.place(&folder, "a.pdf", "one").await;
         let failure = Failure::new(FailureKind::DownloadStalled, "stalled");
-        conclude(out.path(), &po(), Outcome::Failed(failure)).await.unwrap();
+        conclude(out.path(), &po(), Outcome::Failed(failure, None)).await.unwrap();
         assert_eq!(out.read("Unknown supplier/PO7_FAILED/a.pdf"), "one");
     }
 

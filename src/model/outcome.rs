@@ -89,12 +89,15 @@ pub enum Outcome {
     NoAttachments(Receipt),
     /// Some of the listed files are there; the failure says why not all.
     Partial(Receipt, Failure),
-    /// The portal has no such order.
-    NotFound(Failure),
-    /// It failed for good.
-    Failed(Failure),
+    /// The portal has no such order. The receipt says at least where that was seen.
+    #[serde(with = "ended_badly")]
+    NotFound(Failure, Option<Receipt>),
+    /// It failed for good. The receipt says at least which page to look at.
+    #[serde(with = "ended_badly")]
+    Failed(Failure, Option<Receipt>),
     /// Set aside, or cancelled by the caller, without a verdict of the portal.
-    Skipped(Failure),
+    #[serde(with = "ended_badly")]
+    Skipped(Failure, Option<Receipt>),
 }
 
 impl Outcome {
@@ -105,10 +108,10 @@ impl Outcome {
             Self::Completed(_) => OrderStatus::Completed,
             Self::NoAttachments(_) => OrderStatus::NoAttachments,
             Self::Partial(..) => OrderStatus::Partial,
-            Self::NotFound(_) => OrderStatus::PoNotFound,
-            Self::Failed(failure) if failure.kind == FailureKind::RequisitionDenied => OrderStatus::PrNotAccessible,
-            Self::Failed(_) => OrderStatus::Failed,
-            Self::Skipped(_) => OrderStatus::Skipped,
+            Self::NotFound(..) => OrderStatus::PoNotFound,
+            Self::Failed(failure, _) if failure.kind == FailureKind::RequisitionDenied => OrderStatus::PrNotAccessible,
+            Self::Failed(..) => OrderStatus::Failed,
+            Self::Skipped(..) => OrderStatus::Skipped,
         }
     }
 
@@ -117,7 +120,17 @@ impl Outcome {
     pub fn receipt(&self) -> Option<&Receipt> {
         match self {
             Self::Completed(receipt) | Self::NoAttachments(receipt) | Self::Partial(receipt, _) => Some(receipt),
-            Self::NotFound(_) | Self::Failed(_) | Self::Skipped(_) => None,
+            Self::NotFound(_, receipt) | Self::Failed(_, receipt) | Self::Skipped(_, receipt) => receipt.as_ref(),
+        }
+    }
+
+    /// The same, to be completed; an outcome that has none yet gets an empty one.
+    pub fn receipt_mut(&mut self) -> &mut Receipt {
+        match self {
+            Self::Completed(receipt) | Self::NoAttachments(receipt) | Self::Partial(receipt, _) => receipt,
+            Self::NotFound(_, receipt) | Self::Failed(_, receipt) | Self::Skipped(_, receipt) => {
+                receipt.get_or_insert_default()
+            }
         }
     }
 
@@ -132,9 +145,10 @@ impl Outcome {
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Completed(_) | Self::NoAttachments(_) => None,
-            Self::Partial(_, failure) | Self::NotFound(failure) | Self::Failed(failure) | Self::Skipped(failure) => {
-                Some(failure)
-            }
+            Self::Partial(_, failure)
+            | Self::NotFound(failure, _)
+            | Self::Failed(failure, _)
+            | Self::Skipped(failure, _) => Some(failure),
         }
     }
 
@@ -142,6 +156,41 @@ impl Outcome {
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.failure().is_none()
+    }
+}
+
+/// Written as the failure with one more key, so that a record from before there were receipts is still read.
+mod ended_badly {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Failure, Receipt};
+
+    #[derive(Serialize)]
+    struct Written<'a> {
+        #[serde(flatten)]
+        failure: &'a Failure,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        receipt: &'a Option<Receipt>,
+    }
+
+    #[derive(Deserialize)]
+    struct Read {
+        #[serde(flatten)]
+        failure: Failure,
+        #[serde(default)]
+        receipt: Option<Receipt>,
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        failure: &Failure,
+        receipt: &Option<Receipt>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        Written { failure, receipt }.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<(Failure, Option<Receipt>), D::Error> {
+        Read::deserialize(from).map(|Read { failure, receipt }| (failure, receipt))
     }
 }
 
@@ -199,5 +248,37 @@ impl OrderStatus {
 impl fmt::Display for OrderStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_that_was_written_without_a_receipt_is_still_read() {
+        let old = r#"{"kind":"failed","what":{"kind":"page_changed","message":"new page"}}"#;
+        let failure = Failure::new(FailureKind::PageChanged, "new page");
+        assert_eq!(serde_json::from_str::<Outcome>(old).unwrap(), Outcome::Failed(failure.clone(), None));
+        assert_eq!(serde_json::to_string(&Outcome::Failed(failure, None)).unwrap(), old);
+    }
+
+    #[test]
+    fn every_outcome_survives_the_journal_with_its_receipt() {
+        let failure = || Failure::new(FailureKind::StepTimeout, "slow");
+        let receipt = || Receipt { url: "https://acme.test/order_headers/7".to_owned(), ..Receipt::default() };
+        for outcome in [
+            Outcome::Completed(receipt()),
+            Outcome::NoAttachments(receipt()),
+            Outcome::Partial(receipt(), failure()),
+            Outcome::NotFound(failure(), Some(receipt())),
+            Outcome::Failed(failure(), Some(receipt())),
+            Outcome::Skipped(failure(), Some(receipt())),
+        ] {
+            let text = serde_json::to_string(&outcome).unwrap();
+            let mut read: Outcome = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, outcome, "{text}");
+            assert_eq!(*read.receipt_mut(), receipt());
+        }
     }
 }

@@ -53,9 +53,14 @@ impl Site for CoupaSite {
         Box::pin(Walk::new(&self.ground, session.page(), attempt).collect())
     }
 
-    fn conclude<'a>(&'a self, task: &'a PoTask, outcome: Outcome) -> Fut<'a, Result<Outcome, AttemptError>> {
-        Box::pin(
-            async move { download::conclude(&self.ground.out, &task.po, outcome).await.map_err(trouble::of_download) },
-        )
+    fn conclude<'a>(&'a self, task: &'a PoTask, mut outcome: Outcome) -> Fut<'a, Result<Outcome, AttemptError>> {
+        Box::pin(async move {
+            let receipt = outcome.receipt_mut();
+            if receipt.url.is_empty() {
+                // no attempt came back to say it: the browser ended, or the order was cancelled before
+                receipt.url = self.ground.order_page(&task.po).to_string();
+            }
+            download::conclude(&self.ground.out, &task.po, outcome).await.map_err(trouble::of_download)
+        })
     }
 }

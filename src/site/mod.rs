@@ -6,6 +6,7 @@ mod coupa;
 mod fetch;
 mod login;
 mod parse;
+mod patience;
 mod recipe;
 mod sight;
 mod trouble;

@@ -151,7 +151,19 @@ async fn refusals_and_troubles_of_the_portal_are_told_apart() {
     ] {
         let portal = FakePortal::with(ORDER, Shown { has_marker: false, notice, status, ..Shown::default() });
         let error = stage.failure(&portal).await;
-        assert_eq!((error.kind, error.receipt), (kind, None), "{notice}");
+        let seen = error.receipt.unwrap();
+        assert_eq!((error.kind, seen.files.len(), seen.listed_count), (kind, 0, 0), "{notice}");
+        assert_eq!(seen.url, format!("{BASE}{ORDER}"), "{notice}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_no_attempt_came_back_from_has_an_address_all_the_same() {
+    let stage = Stage::new();
+    let failure = || crate::model::Failure::new(FailureKind::Crashed, "the worker ended without a word");
+    for outcome in [Outcome::Failed(failure(), None), Outcome::Skipped(failure(), None)] {
+        let concluded = stage.site.conclude(&stage.attempt.order, outcome).await.unwrap();
+        assert_eq!(concluded.receipt().unwrap().url, format!("{BASE}{ORDER}"));
     }
 }
 

@@ -9,10 +9,10 @@ use url::Url;
 use super::classify::{PageKind, classify, is_same_host, without_query};
 use super::fetch::Fetching;
 use super::sight::{Key, Listed, Sight};
-use super::{Recipe, trouble};
+use super::{Recipe, patience, trouble};
 use crate::config::{Deadlines, RequisitionRule};
 use crate::download::{Landing, OrderFolder, extension};
-use crate::model::{Failure, FailureKind, Fault, FileOrigin, MissingFile, Receipt};
+use crate::model::{Failure, FailureKind, Fault, FileOrigin, MissingFile, PoNumber, Receipt};
 use crate::ports::{Attempt, AttemptError, Page, Quiet};
 
 /// How often a page is looked at again for attachments that have newly appeared: a page that grows for ever must not
@@ -38,6 +38,11 @@ impl Ground {
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url
     }
+
+    /// The page of an order.
+    pub(super) fn order_page(&self, po: &PoNumber) -> Url {
+        self.at(&self.recipe.address.order.replace("{digits}", po.digits()))
+    }
 }
 
 /// One walk.
@@ -47,7 +52,6 @@ pub(super) struct Walk<'a> {
     pub(super) attempt: &'a Attempt,
     seen: BTreeSet<Key>,
     receipt: Receipt,
-    is_recognised: bool,
 }
 
 /// A page of the portal that lists attachments.
@@ -59,13 +63,15 @@ struct Place {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(ground: &'a Ground, page: &'a mut dyn Page, attempt: &'a Attempt) -> Self {
-        Self { ground, page, attempt, seen: BTreeSet::new(), receipt: Receipt::default(), is_recognised: false }
+        // also of an order whose page never comes, or is not understood: that is the one that people want to look at
+        let url = ground.order_page(&attempt.order.po).to_string();
+        Self { ground, page, attempt, seen: BTreeSet::new(), receipt: Receipt { url, ..Receipt::default() } }
     }
 
     /// Fetches the order.
     pub(super) async fn collect(mut self) -> Result<Receipt, AttemptError> {
         let ended = self.run().await;
-        let Self { receipt, is_recognised, .. } = self;
+        let receipt = self.receipt;
         let error = match ended {
             Ok(()) => match shortfall(&receipt) {
                 None => return Ok(receipt),
@@ -73,7 +79,7 @@ impl<'a> Walk<'a> {
             },
             Err(error) => error,
         };
-        Err(AttemptError { receipt: is_recognised.then_some(receipt), ..error })
+        Err(AttemptError { receipt: Some(receipt), ..error })
     }
 
     async fn run(&mut self) -> Result<(), AttemptError> {
@@ -81,15 +87,9 @@ impl<'a> Walk<'a> {
         let attempt = self.attempt;
         let po = &attempt.order.po;
         let landing = Landing::open(&self.ground.out).await.map_err(trouble::of_download)?;
-        let place = Place {
-            url: self.ground.at(&self.ground.recipe.address.order.replace("{digits}", po.digits())),
-            origin: FileOrigin::Order,
-            what: format!("order {po}"),
-        };
+        let place = Place { url: self.ground.order_page(po), origin: FileOrigin::Order, what: format!("order {po}") };
         self.page.land_in(landing.path()).await?;
         let sight = self.open(&place).await?;
-        self.is_recognised = true;
-        self.receipt.url = place.url.to_string();
         self.receipt.supplier.clone_from(&sight.supplier);
         let folder =
             OrderFolder::open(&self.ground.out, sight.supplier.as_deref(), po).await.map_err(trouble::of_download)?;
@@ -117,7 +117,7 @@ impl<'a> Walk<'a> {
         match classify(&self.ground.recipe, &place.url, &early.look) {
             // a page may need its scripts before it can be told
             PageKind::Wanted | PageKind::Unknown(_) => {}
-            other => other.require(&place.what).map_err(trouble::of_failure)?,
+            other => self.require(other, &place.what).await?,
         }
         self.check_cancelled().map_err(trouble::of_failure)?;
         let settle = self.ground.recipe.settle;
@@ -128,7 +128,7 @@ impl<'a> Walk<'a> {
         };
         let is_at_rest = self.page.settle(&Sight::settling(&self.ground.recipe), quiet).await?;
         let sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
-        classify(&self.ground.recipe, &place.url, &sight.look).require(&place.what).map_err(trouble::of_failure)?;
+        self.require(classify(&self.ground.recipe, &place.url, &sight.look), &place.what).await?;
         if !is_at_rest && sight.attachments.is_empty() {
             // "no attachments" is a verdict, and this page has not given one
             return Err(AttemptError::new(
@@ -137,6 +137,15 @@ impl<'a> Walk<'a> {
             ));
         }
         Ok(sight)
+    }
+
+    /// Makes sure that the page shown is the one that was asked for.
+    ///
+    /// # Errors
+    /// What it is instead, with the portal's wish when to come back.
+    async fn require(&mut self, shown: PageKind, what: &str) -> Result<(), AttemptError> {
+        let retry_after = patience::wished(self.page, &shown).await;
+        shown.require(what).map_err(|failure| AttemptError { retry_after, ..trouble::of_failure(failure) })
     }
 
     /// Fetches what `sight` lists, then what has newly appeared.
@@ -220,7 +229,7 @@ impl<'a> Walk<'a> {
         let left = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
         let shown = classify(&self.ground.recipe, &place.url, &left.look);
         if shown.is_trouble() {
-            shown.require(&format!("an attachment of {}", place.what)).map_err(trouble::of_failure)?;
+            self.require(shown, &format!("an attachment of {}", place.what)).await?;
         }
         self.page.land_in(landing.path()).await?;
         self.open(place).await.map(drop)

@@ -146,7 +146,7 @@ mod tests {
         let settled_at = now() - SignedDuration::from_hours(24);
         let past = |outcome: Outcome| Past { run: RunId::new("r"), status: outcome.status(), settled_at, outcome };
         let complete = Outcome::Completed(Receipt { files: vec![file], ..Receipt::default() });
-        let failed = Outcome::Failed(Failure::new(FailureKind::DownloadCorrupt, "broken"));
+        let failed = Outcome::Failed(Failure::new(FailureKind::DownloadCorrupt, "broken"), None);
         let all = HashMap::from([("1".parse().unwrap(), past(complete)), ("2".parse().unwrap(), past(failed))]);
         (out, ["1", "2", "3"].map(|po| PoTask::new(po.parse().unwrap())).to_vec(), all)
     }

@@ -143,6 +143,9 @@ pub(super) mod sample {
     }
 
     pub(in super::super) fn history() -> History {
+        let seen_at = |po: u32| {
+            Some(Receipt { url: format!("https://acme.coupahost.com/order_headers/{po}"), ..Receipt::default() })
+        };
         let mut partial = receipt();
         let gone = Failure::new(FailureKind::DownloadStalled, "the download, begun, stood still");
         partial.missing.push(MissingFile {
@@ -155,10 +158,10 @@ pub(super) mod sample {
             Some(Outcome::Completed(receipt())),
             Some(Outcome::NoAttachments(Receipt { files: Vec::new(), listed_count: 0, ..receipt() })),
             Some(Outcome::Partial(partial, gone)),
-            Some(Outcome::NotFound(Failure::new(FailureKind::OrderMissing, "no such order"))),
-            Some(Outcome::Failed(Failure::new(FailureKind::RequisitionDenied, "requisition not yours"))),
-            Some(Outcome::Failed(Failure::new(FailureKind::PageChanged, "-page is new"))),
-            Some(Outcome::Skipped(Failure::new(FailureKind::Interrupted, "cancelled"))),
+            Some(Outcome::NotFound(Failure::new(FailureKind::OrderMissing, "no such order"), seen_at(4))),
+            Some(Outcome::Failed(Failure::new(FailureKind::RequisitionDenied, "requisition not yours"), seen_at(5))),
+            Some(Outcome::Failed(Failure::new(FailureKind::PageChanged, "-page is new"), seen_at(6))),
+            Some(Outcome::Skipped(Failure::new(FailureKind::Interrupted, "cancelled"), None)),
             None,
         ];
         let mut history = History::default();

@@ -107,6 +107,9 @@ mod tests {
             ]
         );
         assert_eq!(rows[6][7], "'-page is new");
+        // where people want to click most
+        assert_eq!(rows[4][9], "https://acme.coupahost.com/order_headers/4");
+        assert_eq!(rows[6][9], "https://acme.coupahost.com/order_headers/6");
         assert_eq!((rows[8][1].as_str(), rows[8][6].as_str()), ("NOT_DONE", ""));
         assert!(rows[8][7].contains("run it again"));
     }

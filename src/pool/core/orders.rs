@@ -128,7 +128,7 @@ impl Core {
         let cancelled = Failure::new(FailureKind::Interrupted, "cancelled before a worker took it");
         self.totals.pending -= 1;
         self.totals.running += 1;
-        self.conclude(now, task, Outcome::Skipped(cancelled));
+        self.conclude(now, task, Outcome::Skipped(cancelled, None));
         true
     }
 
@@ -201,7 +201,8 @@ impl Core {
             }
             Verdict::SetAside => {
                 let message = format!("set aside, since it ended two browsers; the last time: {}", failure.message);
-                return self.conclude(now, task, Outcome::Skipped(Failure::new(failure.kind, message)));
+                let receipt = record.receipt.take();
+                return self.conclude(now, task, Outcome::Skipped(Failure::new(failure.kind, message), receipt));
             }
             Verdict::RetryNow => (true, Duration::ZERO),
             Verdict::RetryLater => {
@@ -229,9 +230,9 @@ impl Core {
     pub(super) fn final_outcome(&mut self, task: TaskId, failure: Failure) -> Outcome {
         let receipt = self.records.get_mut(index(task)).and_then(|record| record.receipt.take());
         match (failure.kind, receipt) {
-            (FailureKind::OrderMissing, _) => Outcome::NotFound(failure),
+            (FailureKind::OrderMissing, receipt) => Outcome::NotFound(failure, receipt),
             (_, Some(receipt)) if !receipt.files.is_empty() => Outcome::Partial(receipt, failure),
-            _ => Outcome::Failed(failure),
+            (_, receipt) => Outcome::Failed(failure, receipt),
         }
     }
 
@@ -311,6 +312,10 @@ fn together(earlier: Receipt, mut later: Receipt) -> Receipt {
         }
     }
     later.listed_count = later.listed_count.max(earlier.listed_count);
+    if later.folder.is_empty() {
+        // it did not come as far as the order's own page
+        (later.folder, later.supplier) = (earlier.folder, earlier.supplier);
+    }
     later
 }
 

@@ -96,7 +96,7 @@ fn an_order_takes_one_line() {
     let receipt = Receipt { files: vec![file.clone(), file], ..Receipt::default() };
     let po = "15262984".parse().unwrap();
     assert_eq!(order_line(&po, &Outcome::Completed(receipt), 12, 200), "15262984 COMPLETED 2 files 120.0 kB (12/200)");
-    let failed = Outcome::Failed(Failure::new(FailureKind::PageChanged, "no\nsupplier"));
+    let failed = Outcome::Failed(Failure::new(FailureKind::PageChanged, "no\nsupplier"), None);
     assert_eq!(order_line(&po, &failed, 1, 2), "15262984 FAILED 0 files 0 B (1/2): no supplier");
 }
 
