@@ -34,6 +34,12 @@ impl BrowserFactory {
     /// [`SessionError::Io`] when the folder of the profiles cannot be used.
     pub fn new(browser: &BrowserConfig, profiles: &ProfileConfig, deadlines: Deadlines) -> Result<Self, SessionError> {
         let installation = locate(browser).map_err(|why| SessionError::Unusable(why.to_string()))?;
+        if !browser.headless && !has_display() {
+            return Err(SessionError::Unusable(
+                "there is no display for the browsers' windows: leave --headed out, or run it under a desktop (or xvfb-run)"
+                    .to_owned(),
+            ));
+        }
         let profiles = ProfileManager::new(profiles).map_err(|source| SessionError::Io {
             what: "the folder of the browser profiles cannot be used".to_owned(),
             source,
@@ -92,6 +98,12 @@ impl BrowserFactory {
     fn capabilities(&self, profile: &Path) -> serde_json::Value {
         capabilities::new_session(&self.installation, &self.browser, &self.deadlines, profile)
     }
+}
+
+/// Whether windows can be shown. Only on Linux is it known beforehand.
+fn has_display() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !cfg!(target_os = "linux") || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
 }
 
 impl SessionFactory for BrowserFactory {

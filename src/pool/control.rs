@@ -101,14 +101,17 @@ impl Control {
         self.tell(Request::Drain(Stop { kind, message: message.into() })).await
     }
 
-    /// Takes over orders that an earlier run has settled: each is admitted and settled with that outcome in one step,
-    /// and no worker touches it. One that is open already is left to its worker.
+    /// [`Control::submit`] with what an earlier run knows: an order that comes with an outcome is admitted and settled with
+    /// it in one step, and no worker touches it. One that is open already is left to its worker.
     ///
     /// # Errors
-    /// [`SubmitError`]; none was taken over.
-    pub async fn reuse(&self, settled: Vec<(PoTask, Outcome, RunId)>) -> Result<Vec<TaskHandle>, SubmitError> {
+    /// [`SubmitError`]; nothing of the batch was accepted.
+    pub async fn submit_with_past(
+        &self,
+        orders: Vec<(PoTask, Option<(Outcome, RunId)>)>,
+    ) -> Result<Vec<TaskHandle>, SubmitError> {
         let control = self.clone();
-        self.ask(|reply| Request::Reuse { settled, control, reply })
+        self.ask(|reply| Request::SubmitWithPast { orders, control, reply })
             .await
             .unwrap_or_else(|PoolClosed| Err(SubmitError::Closed("it is closed".to_owned())))
     }

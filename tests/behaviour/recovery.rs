@@ -86,9 +86,10 @@ async fn an_order_that_ends_two_browsers_is_set_aside() {
 async fn an_earlier_runs_outcome_is_taken_over_without_a_worker() {
     let (pool, remote) = pool(1);
     let settled = orders([1, 2]).into_iter().map(|order| {
-        (order, coupa_batch::Outcome::Completed(coupa_batch::model::Receipt::default()), RunId::new("earlier"))
+        let outcome = coupa_batch::Outcome::Completed(coupa_batch::model::Receipt::default());
+        (order, Some((outcome, RunId::new("earlier"))))
     });
-    let handles = pool.control().reuse(settled.collect()).await.unwrap();
+    let handles = pool.control().submit_with_past(settled.collect()).await.unwrap();
     assert_eq!(handles[1].outcome().unwrap().status(), OrderStatus::Completed);
     pool.submit_tasks(orders([3])).await.unwrap();
     assert!(pool.wait_for_completion(None).await);

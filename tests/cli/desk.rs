@@ -95,6 +95,11 @@ impl Desk {
     pub(crate) fn run<W: AsRef<OsStr>>(&self, portal: &DemoPortal, words: impl IntoIterator<Item = W>) -> Call {
         let mut call = self.call(["run", "--base-url", portal.base_url().as_str()]);
         call.command.args(words);
+        self.login(call, portal)
+    }
+
+    /// The call with the portal's login.
+    pub(crate) fn login(&self, call: Call, portal: &DemoPortal) -> Call {
         call.env("COUPA_USERNAME", portal.username()).env("COUPA_PASSWORD", portal.password().expose_secret())
     }
 
@@ -220,6 +225,10 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.code
+    }
+
     /// It ended with `code` and said each of these parts on standard error.
     #[track_caller]
     pub(crate) fn assert(&self, code: i32, parts: &[&str]) {

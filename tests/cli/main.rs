@@ -16,6 +16,7 @@ mod calls;
 mod folders;
 mod inputs;
 mod portals;
+mod resume;
 mod secrets;
 mod signals;
 

@@ -1,14 +1,15 @@
 //! One batch from its tasks to its report: what `run` and `demo` have in common.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use coupa_batch::config::PoolConfig;
 use coupa_batch::download::Claim;
-use coupa_batch::model::{Reject, Stop, StopKind};
+use coupa_batch::model::{Entry, Reject, Stop, StopKind, TaskId};
 use coupa_batch::outlet::report::{self, ReportFiles, RunFacts, Summary};
 use coupa_batch::pool::{ShutdownReport, ShutdownStep, StartError, SubmitError};
-use coupa_batch::ports::History;
+use coupa_batch::ports::{History, Journal};
 use coupa_batch::{PersistentWorkerPool, Setup, ShutdownHandler, TaskHandle};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -89,6 +90,10 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
         journal: record.journal.clone(),
         history: std::mem::take(&mut record.history),
     };
+    let is_idle = selection.reused_count() == selection.orders.len() && setup.history.open_tasks().next().is_none();
+    if is_idle {
+        return settle_without_browsers(&out, base_url, record, selection, setup.history).await;
+    }
     let pool = PersistentWorkerPool::start_with(config, setup).await.map_err(not_started)?;
     let signals = ShutdownHandler::new(pool.control())
         .listen()
@@ -129,6 +134,36 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
     let reason = if is_forced { ExitReason::Forced } else { reason_of(&end, &summary) };
     drop(claim); // until here nobody else may write into the folder
     Ok(Finished { summary, files, history: end.history, reason })
+}
+
+/// A batch of which everything is there already: no browser is started for nothing.
+async fn settle_without_browsers(
+    out: &Path,
+    base_url: Option<String>,
+    mut record: Record,
+    selection: Selection,
+    history: History,
+) -> Result<Finished, Stopped> {
+    let first = history.tasks.len() as u64 + 1;
+    let entries = (first..).map(TaskId).zip(selection.orders).flat_map(|(task, (order, past))| {
+        let taken_over = past.map(|(outcome, from)| Entry::Reused { task, outcome, from });
+        std::iter::once(Entry::Admitted { task, order }).chain(taken_over)
+    });
+    record.journal.append(entries.collect()).await.map_err(journal_unusable)?;
+    let history = record.journal.history().await.map_err(journal_unusable)?;
+    let facts = RunFacts {
+        run: record.run.clone(),
+        started: record.started,
+        finished: Timestamp::now(),
+        base_url,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        rejects: std::mem::take(&mut record.rejects),
+        stopped_because: None,
+    };
+    record.finish(None).await?;
+    let (files, summary) = report::write(out, &history, &facts)
+        .map_err(|why| Stopped::new(ExitReason::StoppedEarly, format!("the report cannot be written: {why}")))?;
+    Ok(Finished { reason: ExitReason::of(&summary), summary, files, history })
 }
 
 /// From the first submission to the last closed browser. The flag tells whether a third signal forced the end.
@@ -188,12 +223,7 @@ async fn work(
 /// Hands the orders to the pool; the handles are those of all that are open then.
 async fn submit(pool: &PersistentWorkerPool, selection: Selection) -> Result<Vec<TaskHandle>, SubmitError> {
     let control = pool.control();
-    if !selection.reuse.is_empty() {
-        control.reuse(selection.reuse).await?;
-    }
-    if !selection.fetch.is_empty() {
-        pool.submit_tasks(selection.fetch).await?;
-    }
+    control.submit_with_past(selection.orders).await?;
     control.open_tasks().await.map_err(|why| SubmitError::Closed(why.to_string()))
 }
 

@@ -203,7 +203,7 @@ fn overall(status: &PoolStatus) -> String {
     }
     parts.push(format!("{} files, {}", tasks.files, size(tasks.bytes)));
     match (&status.pool_status, &status.gate) {
-        (Stage::Draining, _) => parts.push("stopping: running orders may finish, Ctrl-C again to abort".to_owned()),
+        (Stage::Draining, _) => parts.push("stopping".to_owned()),
         (Stage::Aborting | Stage::Closed, _) => parts.push("closing the browsers".to_owned()),
         (Stage::Running, Gate::Paused) => parts.push("paused".to_owned()),
         (Stage::Running, Gate::Closed { reason }) => parts.push(format!("waiting: {reason}")),

@@ -63,12 +63,23 @@ impl Wanted {
 /// What becomes of the input.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Selection {
-    /// To be fetched.
-    pub(crate) fetch: Vec<PoTask>,
-    /// Completed by an earlier run, and still as it was left.
-    pub(crate) reuse: Vec<(PoTask, Outcome, RunId)>,
-    /// Not wanted.
+    /// In the order of the input. With an outcome: completed by an earlier run, and still as it was left. Without: to be
+    /// fetched.
+    pub(crate) orders: Vec<(PoTask, Option<(Outcome, RunId)>)>,
+    /// How many are not wanted.
     pub(crate) left_out: usize,
+}
+
+impl Selection {
+    /// All of `tasks` are to be fetched.
+    pub(crate) fn all(tasks: impl IntoIterator<Item = PoTask>) -> Self {
+        Self { orders: tasks.into_iter().map(|task| (task, None)).collect(), left_out: 0 }
+    }
+
+    /// How many are taken over from an earlier run.
+    pub(crate) fn reused_count(&self) -> usize {
+        self.orders.iter().filter(|(_, past)| past.is_some()).count()
+    }
 }
 
 /// Goes through the input. Reads every file that might be taken over: blocks for as long as that takes.
@@ -84,10 +95,9 @@ pub(crate) fn select(
         let past = past.get(&task.po);
         if !is_wanted(past, wanted) {
             selection.left_out += 1;
-        } else if let Some(past) = past.filter(|past| is_reusable(past, wanted.refresh, out, now)) {
-            selection.reuse.push((task, past.outcome.clone(), past.run.clone()));
         } else {
-            selection.fetch.push(task);
+            let past = past.filter(|past| is_reusable(past, wanted.refresh, out, now));
+            selection.orders.push((task, past.map(|past| (past.outcome.clone(), past.run.clone()))));
         }
     }
     selection
@@ -157,7 +167,7 @@ mod tests {
             std::fs::write(out.path().join("a.txt"), "changed").unwrap();
         }
         let selection = select(tasks, &past, wanted, out.path(), now());
-        selection.fetch.iter().map(|task| task.po.to_string()).collect()
+        selection.orders.iter().filter(|(_, past)| past.is_none()).map(|(task, _)| task.po.to_string()).collect()
     }
 
     fn refresh(refresh: Refresh) -> Wanted {

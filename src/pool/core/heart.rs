@@ -213,8 +213,8 @@ impl Core {
                 let answer = self.submit(now, tasks, &control);
                 self.acts.push(Act::Accept(reply, answer));
             }
-            Request::Reuse { settled, control, reply } => {
-                let answer = self.reuse(now, settled, &control);
+            Request::SubmitWithPast { orders, control, reply } => {
+                let answer = self.submit_with_past(now, orders, &control);
                 self.acts.push(Act::Accept(reply, answer));
             }
             Request::OpenTasks { control, reply } => {

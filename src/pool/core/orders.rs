@@ -40,17 +40,17 @@ impl Core {
         Ok(())
     }
 
-    pub(super) fn reuse(
+    pub(super) fn submit_with_past(
         &mut self,
         now: Duration,
-        settled: Vec<(PoTask, Outcome, RunId)>,
+        orders: Vec<(PoTask, Option<(Outcome, RunId)>)>,
         control: &Control,
     ) -> Result<Vec<TaskHandle>, SubmitError> {
         self.check_open()?;
-        let take_over = |(order, outcome, from): (PoTask, Outcome, RunId)| {
+        let take = |(order, past): (PoTask, Option<(Outcome, RunId)>)| {
             let (is_open, priority) = (self.open.contains_key(&order.po), order.priority);
             let handle = self.admit(now, order, control);
-            if !is_open {
+            if let Some((outcome, from)) = past.filter(|_| !is_open) {
                 self.queue.remove(handle.id(), priority, now);
                 self.totals.pending -= 1;
                 self.entries.push(Entry::Reused { task: handle.id(), outcome: outcome.clone(), from });
@@ -58,7 +58,7 @@ impl Core {
             }
             handle
         };
-        Ok(settled.into_iter().map(take_over).collect())
+        Ok(orders.into_iter().map(take).collect())
     }
 
     /// Takes over the tasks of an unfinished run. Those that were in work when it ended were interrupted, which costs

@@ -23,8 +23,8 @@ pub(in crate::pool) enum Request {
         control: Control,
         reply: oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>>,
     },
-    Reuse {
-        settled: Vec<(PoTask, Outcome, RunId)>,
+    SubmitWithPast {
+        orders: Vec<(PoTask, Option<(Outcome, RunId)>)>,
         control: Control,
         reply: oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>>,
     },

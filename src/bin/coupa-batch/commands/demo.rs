@@ -65,8 +65,7 @@ async fn batch_on(
     let out = config.out.clone();
     let store = Record::open(record::path(None, &out)).await?;
     let record = Record::begin(store, &config, Vec::new()).await?;
-    let fetch = portal.orders().into_iter().map(PoTask::new).collect();
-    let selection = Selection { fetch, ..Selection::default() };
+    let selection = Selection::all(portal.orders().into_iter().map(PoTask::new));
     let finished = perform(Job { config, claim, record, selection, closing: None }, progress).await?;
     print_summary(&finished, &args.output, progress)?;
     if matches!(finished.reason, ExitReason::AllWell | ExitReason::Failures) {

@@ -51,6 +51,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
         let store = Record::open(journal.clone()).await?;
         let (record, selection) =
             plan(store, &config, intake.tasks, intake.rejects, args.wanted.wanted(), &progress).await?;
+        if record.history.tasks.is_empty() && selection.orders.is_empty() {
+            record.finish(None).await?;
+            progress.say("nothing to fetch");
+            return Ok(ExitReason::AllWell);
+        }
         let finished = perform(Job { config, claim, record, selection, closing }, &progress).await?;
         print_summary(&finished, &args.output, &progress)?;
         Ok(finished.reason)
@@ -123,11 +128,11 @@ async fn plan(
     let tasks: Vec<_> = tasks.into_iter().filter(|task| !own.contains(&task.po)).collect();
     let out = config.out.clone();
     let selection = blocking(move || Ok(select(tasks, &past, wanted, &out, Timestamp::now()))).await?;
-    if !selection.reuse.is_empty() {
+    if selection.reused_count() > 0 {
         progress.say(&format!(
             "{} orders were completed before and their files are as they were: they are not fetched again \
              (--force fetches them)",
-            selection.reuse.len()
+            selection.reused_count()
         ));
     }
     if selection.left_out > 0 {

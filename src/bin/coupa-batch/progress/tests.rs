@@ -125,7 +125,7 @@ fn what_holds_the_run_up_is_said() {
     held.gate = Gate::Closed { reason: "the portal throttles".to_owned() };
     assert!(overall(&held).ends_with("waiting: the portal throttles"));
     held.pool_status = Stage::Draining;
-    assert!(overall(&held).contains("Ctrl-C again"));
+    assert!(overall(&held).contains("stopping"));
 }
 
 #[test]
