@@ -18,8 +18,10 @@ pub enum FailureKind {
     PageChanged,
     /// The portal asks to come back later (429).
     Throttled,
-    /// The portal does not answer, or answers 5xx.
+    /// The portal answers 5xx.
     SiteDown,
+    /// Nothing answers at the portal's address: the name is not known, or nobody takes the connection.
+    Unreachable,
     /// A login page stood where an order or a file was asked for.
     LoginRequired,
     /// The portal refused the login that it was given. Never tried again: repeated bad logins lock the account.
@@ -79,6 +81,7 @@ impl FailureKind {
             Self::PageChanged => "page_changed",
             Self::Throttled => "throttled",
             Self::SiteDown => "site_down",
+            Self::Unreachable => "unreachable",
             Self::LoginRequired => "login_required",
             Self::LoginRefused => "login_refused",
             Self::StepTimeout => "step_timeout",
@@ -101,9 +104,12 @@ impl FailureKind {
             | Self::RequisitionDenied
             | Self::DownloadStalled
             | Self::DownloadCorrupt => Fault::Task,
-            Self::PageChanged | Self::Throttled | Self::SiteDown | Self::LoginRequired | Self::LoginRefused => {
-                Fault::Site
-            }
+            Self::PageChanged
+            | Self::Throttled
+            | Self::SiteDown
+            | Self::Unreachable
+            | Self::LoginRequired
+            | Self::LoginRefused => Fault::Site,
             Self::StepTimeout | Self::SessionLost | Self::SessionHung | Self::Crashed => Fault::Session,
             Self::DiskFull => Fault::Host,
             Self::Interrupted => Fault::Nobody,
@@ -122,6 +128,7 @@ impl FailureKind {
             | Self::PageChanged
             | Self::Throttled
             | Self::SiteDown
+            | Self::Unreachable
             | Self::LoginRequired
             | Self::LoginRefused
             | Self::DownloadStalled

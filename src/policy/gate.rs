@@ -127,7 +127,7 @@ impl SiteGate {
         let pause = retry_after.map_or(pause, |asked| asked.max(FIRST_PAUSE));
         self.closed = Some(Closed { since: before.since, until: now + pause, is_probing: false, faults });
         let is_over = now + pause > before.since + self.patience;
-        if !self.ever_answered && kind == FailureKind::SiteDown && (is_over || faults >= NEVER_REACHED_AFTER) {
+        if !self.ever_answered && kind == FailureKind::Unreachable && (is_over || faults >= NEVER_REACHED_AFTER) {
             return Some(GivenUp::NeverReached);
         }
         is_over.then_some(GivenUp::OutOfPatience)
@@ -198,11 +198,19 @@ mod tests {
     #[test]
     fn an_address_that_never_answers_is_given_up_soon() {
         let mut gate = SiteGate::new(s(600));
-        assert_eq!(gate.fault(s(0), FailureKind::SiteDown, None, false), None);
+        assert_eq!(gate.fault(s(0), FailureKind::Unreachable, None, false), None);
         gate.probe_started();
-        assert_eq!(gate.fault(s(2), FailureKind::SiteDown, None, true), None);
+        assert_eq!(gate.fault(s(2), FailureKind::Unreachable, None, true), None);
         gate.probe_started();
-        assert_eq!(gate.fault(s(6), FailureKind::SiteDown, None, true), Some(GivenUp::NeverReached));
+        assert_eq!(gate.fault(s(6), FailureKind::Unreachable, None, true), Some(GivenUp::NeverReached));
+    }
+
+    #[test]
+    fn a_portal_in_maintenance_from_the_start_is_waited_for() {
+        let mut gate = SiteGate::new(s(600));
+        for turn in 0..6 {
+            assert_eq!(gate.fault(s(turn), FailureKind::SiteDown, None, turn > 0), None);
+        }
     }
 
     #[test]

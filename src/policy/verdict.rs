@@ -39,7 +39,9 @@ pub fn verdict(kind: FailureKind, tally: Tally, limit: u32) -> Verdict {
         FailureKind::OrderMissing | FailureKind::AccessDenied | FailureKind::RequisitionDenied => Verdict::Settle,
         // once more on a fresh page: it may have been half rendered
         FailureKind::PageChanged => while_budget(limit.min(1), Verdict::RetryLater),
-        FailureKind::Throttled | FailureKind::SiteDown | FailureKind::LoginRequired => while_sane(Verdict::AwaitSite),
+        FailureKind::Throttled | FailureKind::SiteDown | FailureKind::Unreachable | FailureKind::LoginRequired => {
+            while_sane(Verdict::AwaitSite)
+        }
         FailureKind::LoginRefused | FailureKind::DiskFull => Verdict::StopRun,
         FailureKind::StepTimeout | FailureKind::DownloadStalled | FailureKind::DownloadCorrupt => {
             while_budget(limit, Verdict::RetryLater)
@@ -59,13 +61,14 @@ pub fn verdict(kind: FailureKind, tally: Tally, limit: u32) -> Verdict {
 mod tests {
     use super::*;
 
-    const ALL: [FailureKind; 16] = [
+    const ALL: [FailureKind; 17] = [
         FailureKind::OrderMissing,
         FailureKind::AccessDenied,
         FailureKind::RequisitionDenied,
         FailureKind::PageChanged,
         FailureKind::Throttled,
         FailureKind::SiteDown,
+        FailureKind::Unreachable,
         FailureKind::LoginRequired,
         FailureKind::LoginRefused,
         FailureKind::StepTimeout,

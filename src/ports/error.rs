@@ -60,7 +60,7 @@ impl SessionError {
             Self::Unusable(_) | Self::NotStarted(_) | Self::Lost(_) => FailureKind::SessionLost,
             Self::Hung { .. } => FailureKind::SessionHung,
             Self::PageTimeout(_) => FailureKind::StepTimeout,
-            Self::Unreachable { .. } => FailureKind::SiteDown,
+            Self::Unreachable { .. } => FailureKind::Unreachable,
             Self::Refused(_) => FailureKind::PageChanged,
             Self::Io { .. } => FailureKind::DiskFull,
         }

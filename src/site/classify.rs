@@ -150,7 +150,7 @@ impl PageKind {
                 format!("the portal answered with an error of its own ({status}): it is asked again later"),
             ),
             Self::Unreached(shown) => (
-                FailureKind::SiteDown,
+                FailureKind::Unreachable,
                 format!("the browser got no page from the portal and shows {shown}: check --base-url and the network"),
             ),
             Self::Unknown(shown) => (

@@ -377,6 +377,6 @@ async fn a_portal_that_cannot_be_entered_says_why() {
     let down = order(vec![]);
     down.state().is_unreachable = true;
     let error = stage.site.enter(WorkerId(1), &mut down.session()).await.unwrap_err();
-    assert_eq!(error.kind, FailureKind::SiteDown);
+    assert_eq!(error.kind, FailureKind::Unreachable);
     assert!(error.message.contains("--base-url"), "{error}");
 }

@@ -16,7 +16,7 @@ pub(super) fn of_failure(failure: Failure) -> AttemptError {
 pub(super) fn of_session(error: SessionError, base: &Url) -> AttemptError {
     match error {
         SessionError::Unreachable { url, why } => AttemptError::new(
-            FailureKind::SiteDown,
+            FailureKind::Unreachable,
             format!(
                 "the portal cannot be reached at {} ({why}): check --base-url (it is {base}) and the network",
                 without_query(&url)

@@ -19,7 +19,7 @@ async fn a_site_that_is_down_costs_no_order_its_budget() {
 async fn an_address_that_never_answers_ends_the_run_soon() {
     let (pool, remote) = pool(4);
     for number in 1..=50 {
-        remote.play(&format!("PO{number}"), vec![Play::Fail(FailureKind::SiteDown); 99]);
+        remote.play(&format!("PO{number}"), vec![Play::Fail(FailureKind::Unreachable); 99]);
     }
     pool.submit_tasks(orders(1..=50)).await.unwrap();
     assert!(!pool.wait_for_completion(None).await);
@@ -61,4 +61,17 @@ async fn a_recipe_that_no_longer_fits_stops_the_run_before_every_order_has_faile
     let report = pool.shutdown().await.unwrap();
     assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::PagesChanged);
     assert!(remote.started_orders().len() < 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_maintenance_window_ends_with_a_run_that_can_be_resumed_and_not_with_a_wrong_address() {
+    let (pool, remote) = pool(2);
+    for number in 1..=5 {
+        remote.play(&format!("PO{number}"), vec![Play::Fail(FailureKind::SiteDown); 99]);
+    }
+    pool.submit_tasks(orders(1..=5)).await.unwrap();
+    assert!(!pool.wait_for_completion(None).await);
+    let report = pool.shutdown().await.unwrap();
+    assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::SiteDown);
+    assert!(report.history.tasks.values().all(|state| state.tally().spent == 0));
 }

@@ -118,6 +118,7 @@ fn the_schema_knows_every_status_and_every_kind_of_failure() {
             | FailureKind::PageChanged
             | FailureKind::Throttled
             | FailureKind::SiteDown
+            | FailureKind::Unreachable
             | FailureKind::LoginRequired
             | FailureKind::LoginRefused
             | FailureKind::StepTimeout
@@ -130,7 +131,7 @@ fn the_schema_knows_every_status_and_every_kind_of_failure() {
             | FailureKind::Interrupted => {}
         }
     }
-    assert_eq!(kinds.len(), 16);
+    assert_eq!(kinds.len(), 17);
 }
 
 #[test]
