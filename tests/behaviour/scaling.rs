@@ -1,9 +1,10 @@
 use std::sync::Mutex;
 
+use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::{Gate, MemoryReading, WorkerId};
 use coupa_batch::pool::PersistentWorkerPool;
-use coupa_batch::ports::MemoryGauge;
+use coupa_batch::ports::{MemoryGauge, SessionError};
 
 use crate::doubles::{Remote, ScriptedSite, StubSessions, config, orders, pool};
 use std::sync::Arc;
@@ -61,5 +62,25 @@ async fn memory_pressure_retires_workers_and_relief_brings_them_back() {
     *used.lock().unwrap() = 10;
     snapshots.wait_for(|status| status.worker_count == 3).await.unwrap();
     assert!((pool.status().memory.usage() - 0.1).abs() < 1e-9);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_given_up_worker_leaves_room_for_one_that_memory_had_retired() {
+    let remote = Arc::new(Remote::default());
+    let config = PoolConfig::builder().worker_count(3).recycle_after(1).build().unwrap();
+    let pool = PersistentWorkerPool::builder(config)
+        .sessions(Arc::new(StubSessions(Arc::clone(&remote))))
+        .site(Arc::new(ScriptedSite(Arc::clone(&remote))))
+        .journal(Arc::new(MemoryJournal::new()))
+        .gauge(Box::new(Dial(Arc::new(Mutex::new(90)))))
+        .start()
+        .unwrap();
+    let mut snapshots = pool.watch();
+    snapshots.wait_for(|status| status.workers.len() == 1 && status.worker_count == 1).await.unwrap();
+    // the one that is left serves an order, is worn, and finds no browser for its next session
+    remote.refuse_open.lock().unwrap().push_back(SessionError::Unusable("scripted".to_owned()));
+    pool.submit_tasks(orders(1..=3)).await.unwrap();
+    assert!(pool.wait_for_completion(None).await, "{:?}", pool.status().stopped_because);
     pool.shutdown().await.unwrap();
 }

@@ -52,17 +52,3 @@ async fn a_pool_whose_browser_can_never_start_says_so_and_ends() {
     assert_eq!(pool.status().stopped_because.as_ref().unwrap().kind, StopKind::NoWorkers);
     pool.shutdown().await.unwrap();
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_given_up_worker_leaves_room_for_one_that_memory_had_retired() {
-    let (pool, remote) = pool_with(config(3));
-    let mut snapshots = pool.watch();
-    snapshots.wait_for(|status| status.worker_count == 3).await.unwrap();
-    pool.control().scale_to(1).await.unwrap();
-    snapshots.wait_for(|status| status.workers.len() == 1).await.unwrap();
-    pool.control().scale_to(2).await.unwrap();
-    remote.refuse_open.lock().unwrap().push_back(SessionError::Unusable("scripted".to_owned()));
-    pool.submit_tasks(orders(1..=4)).await.unwrap();
-    assert!(pool.wait_for_completion(None).await);
-    pool.shutdown().await.unwrap();
-}

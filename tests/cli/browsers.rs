@@ -45,6 +45,9 @@ async fn without_a_browser_it_ends_with_5_and_says_how_to_get_one() {
     let desk = Desk::new();
     let ended = desk.call(["run", "PO7", "--base-url", "https://acme.coupahost.com", "--browser", "edge"]).end().await;
     ended.assert_refusal(5, &["there is no usable browser", "Microsoft Edge is not installed", "doctor --yes"]);
+    let told = desk.call(["status", "--json"]).end().await;
+    let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    assert!(told["finished"].is_string(), "a run that was never at work is not told to be: {told:#}");
     let browser = program(&desk, "edge", &format!("Microsoft Edge {VERSION}"), "exit 1");
     let ended =
         desk.call(["run", "PO7", "--base-url", "https://acme.coupahost.com", "--browser-path", &browser]).end().await;

@@ -84,6 +84,8 @@ async fn an_aborted_run_is_resumed_without_its_input_and_told_from_another_termi
     run.end().await.assert(4, &[]);
     portal.faults().release_all();
 
+    desk.call(["resume", "--out", "elsewhere"]).end().await.assert_refusal(2, &["no journal"]);
+
     let asked = portal.asked().len();
     let resumed = desk.login(desk.call(["resume"]), &portal).end().await;
     resumed.assert(0, &["going on with the unfinished run", "2 of 3 orders are open"]);

@@ -94,7 +94,15 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
     if is_idle {
         return settle_without_browsers(&out, base_url, record, selection, setup.history).await;
     }
-    let pool = PersistentWorkerPool::start_with(config, setup).await.map_err(not_started)?;
+    let pool = match PersistentWorkerPool::start_with(config, setup).await {
+        Ok(pool) => pool,
+        Err(error) => {
+            // or the journal would say for ever that the run is at work
+            let stop = Stop { kind: StopKind::NoWorkers, message: error.to_string() };
+            record.finish(Some(stop)).await?;
+            return Err(not_started(error));
+        }
+    };
     let signals = ShutdownHandler::new(pool.control())
         .listen()
         .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("signals cannot be watched: {why}")));

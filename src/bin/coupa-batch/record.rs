@@ -20,6 +20,14 @@ pub(crate) fn unusable(error: impl std::fmt::Display) -> Stopped {
     Stopped::new(ExitReason::JournalUnusable, error)
 }
 
+/// A journal that is not there is a wrong call; anything else is wrong with the journal.
+pub(crate) fn unreadable(error: JournalError) -> Stopped {
+    match error {
+        JournalError::Missing { .. } => Stopped::bad_call(error),
+        other => unusable(other),
+    }
+}
+
 /// Runs `work` where blocking is allowed.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, JournalError> + Send + 'static,

@@ -16,7 +16,7 @@ use crate::batch::{self, Job, perform, print_summary};
 use crate::exit::{ExitReason, Stopped};
 use crate::layers;
 use crate::progress::Progress;
-use crate::record::{self, Record, blocking, unusable};
+use crate::record::{self, Record, blocking, unreadable};
 use crate::selection::{Selection, Wanted, select};
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
@@ -70,7 +70,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, Stopped> {
     let config = layers::load_config(flags.clone(), file).map_err(Stopped::bad_call)?;
     let closing = args.window.closing()?;
     let journal = record::path(args.journal.journal.as_deref(), &config.out);
-    let Some(info) = JournalReader::open(&journal).and_then(|reader| reader.last_unfinished()).map_err(unusable)?
+    let Some(info) = JournalReader::open(&journal).and_then(|reader| reader.last_unfinished()).map_err(unreadable)?
     else {
         return Err(Stopped::bad_call(format!(
             "{} holds no unfinished run: there is nothing to resume",

@@ -7,12 +7,11 @@ use std::time::Duration;
 use coupa_batch::journal::{JournalReader, RunInfo};
 use coupa_batch::model::{OrderStatus, RunId};
 use coupa_batch::outlet::report::{self, RunFacts};
-use coupa_batch::ports::JournalError;
 use jiff::Timestamp;
 
 use crate::args::{ReportArgs, StatusArgs};
 use crate::exit::{ExitReason, Stopped};
-use crate::record::{self, unusable};
+use crate::record::{self, unreadable, unusable};
 use crate::{batch, layers, stdout};
 
 /// How often `--watch` looks.
@@ -48,21 +47,14 @@ fn show(journal: &Path, is_json: bool) -> Result<RunInfo, Stopped> {
 }
 
 fn newest(journal: &Path) -> Result<RunInfo, Stopped> {
-    let runs = JournalReader::open(journal).and_then(|reader| reader.runs()).map_err(missing_or_unusable)?;
+    let runs = JournalReader::open(journal).and_then(|reader| reader.runs()).map_err(unreadable)?;
     runs.into_iter().next_back().ok_or_else(|| Stopped::bad_call(format!("{} holds no run yet", journal.display())))
-}
-
-fn missing_or_unusable(error: JournalError) -> Stopped {
-    match error {
-        JournalError::Missing { .. } => Stopped::bad_call(error),
-        other => unusable(other),
-    }
 }
 
 pub(crate) fn report(args: &ReportArgs) -> Result<ExitReason, Stopped> {
     let config = layers::load_config(args.to_settings(), None).map_err(Stopped::bad_call)?;
     let journal = record::path(args.journal.journal.as_deref(), &config.out);
-    let reader = JournalReader::open(&journal).map_err(missing_or_unusable)?;
+    let reader = JournalReader::open(&journal).map_err(unreadable)?;
     let runs = reader.runs().map_err(unusable)?;
     let info = match &args.run {
         Some(name) => runs.into_iter().find(|info| info.run == RunId::new(name)),
