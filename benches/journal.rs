@@ -11,7 +11,9 @@ use std::cell::Cell;
 
 use coupa_batch::PoTask;
 use coupa_batch::journal::{JournalReader, RunJournal, RunStart, SqliteStore};
-use coupa_batch::model::{AttemptNo, Entry, FileOrigin, FileRecord, Outcome, Receipt, RunId, TaskId, WorkerId};
+use coupa_batch::model::{
+    AttemptNo, Entry, FileOrigin, FileRecord, ListingId, Outcome, Receipt, RunId, TaskId, WorkerId,
+};
 use coupa_batch::ports::Journal;
 use divan::counter::ItemsCount;
 use tempfile::TempDir;
@@ -64,6 +66,8 @@ fn settled(from: u64, count: u64) -> impl Iterator<Item = Entry> {
             size: 48_213,
             sha256: format!("{n:064x}"),
             source: FileOrigin::Order,
+            media_type: Some("application/pdf".to_owned()),
+            listings: vec![ListingId::new("0123456789abcdef")],
         };
         let receipt = Receipt {
             supplier: Some("Acme Industries".to_owned()),
@@ -71,7 +75,7 @@ fn settled(from: u64, count: u64) -> impl Iterator<Item = Entry> {
             listed_count: 3,
             folder: format!("Acme Industries/PO{n}_COMPLETED"),
             files: vec![file("quote"), file("terms and conditions"), file("signed order")],
-            missing: Vec::new(),
+            ..Receipt::default()
         };
         Entry::Settled { task: TaskId(n), outcome: Outcome::Completed(receipt) }
     })

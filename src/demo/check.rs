@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::orders::hex;
 use super::portal::{DemoPortal, Expected};
-use crate::model::{OrderStatus, Outcome, PoNumber};
+use crate::model::{MANIFEST_NAME, OrderStatus, Outcome, PoNumber};
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -208,11 +208,14 @@ fn order_folders(at: &Path, into: &mut BTreeMap<String, Vec<PathBuf>>) -> Result
     Ok(())
 }
 
-/// Every file below `folder` with its SHA-256.
+/// Every file below `folder` with its SHA-256, but for the manifest.
 fn digests(folder: &Path) -> Result<Vec<(PathBuf, String)>, Trouble> {
     let mut all = Vec::new();
     for entry in entries(folder)? {
         let path = entry.path();
+        if entry.file_name() == MANIFEST_NAME {
+            continue;
+        }
         if path.is_dir() {
             all.extend(digests(&path)?);
         } else {

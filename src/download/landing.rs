@@ -1,10 +1,9 @@
 //! The private folder that one attempt's downloads land in.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::{TempDir, TempPath};
+use tempfile::TempDir;
 
 use super::DownloadError;
 
@@ -68,6 +67,11 @@ impl Landing {
     }
 }
 
+/// Where a file of the program's own is written before it gets its name; swept like everything there.
+pub(super) fn drafts(out: &Path) -> PathBuf {
+    out.join(OWN_FOLDER).join(LANDINGS)
+}
+
 /// Runs `work` where blocking is allowed.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, DownloadError> + Send + 'static,
@@ -76,17 +80,6 @@ pub(super) async fn blocking<T: Send + 'static>(
         Ok(done) => done,
         // the runtime is going down, or the closure panicked: neither is the fault of the order
         Err(_) => Err(DownloadError::Interrupted),
-    }
-}
-
-/// Gives `from` the name `to` in one step, unless something has that name already (false). Both must be on one disk.
-pub(super) fn rename_if_free(from: &Path, to: &Path) -> io::Result<bool> {
-    let mut path = TempPath::try_from_path(PathBuf::from(from))?;
-    path.disable_cleanup(true); // never deletes what it could not rename: it may be a person's file
-    match path.persist_noclobber(to) {
-        Ok(()) => Ok(true),
-        Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(refused) => Err(refused.error),
     }
 }
 
@@ -118,18 +111,5 @@ mod tests {
         let error = Landing::open(&file).await.unwrap_err();
         assert_eq!(error.kind(), crate::model::FailureKind::DiskFull);
         assert!(error.to_string().contains("a file") && error.to_string().contains("--out"), "{error}");
-    }
-
-    #[test]
-    fn a_rename_never_replaces() {
-        let folder = tempfile::tempdir().unwrap();
-        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
-        fs::write(&from, "new").unwrap();
-        fs::write(&to, "old").unwrap();
-        assert!(!rename_if_free(&from, &to).unwrap());
-        assert_eq!(fs::read_to_string(&to).unwrap(), "old");
-        assert_eq!(fs::read_to_string(&from).unwrap(), "new");
-        assert!(rename_if_free(&from, &folder.path().join("free")).unwrap());
-        assert!(!from.exists());
     }
 }

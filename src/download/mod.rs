@@ -2,20 +2,26 @@
 //! their place. A file in an order's folder is always whole and verified; repeating a step places nothing twice.
 
 mod arrival;
+mod audit;
 mod claim;
+mod disk;
 mod error;
 mod folder;
 mod landing;
+mod manifest;
 mod naming;
 mod place;
 mod signature;
 mod verify;
 
 pub use arrival::{Arrived, await_arrival};
+pub use audit::{Audit, Finding, audit};
 pub use claim::Claim;
 pub use error::DownloadError;
 pub use folder::{OrderFolder, conclude};
 pub use landing::Landing;
+pub use manifest::{Manifest, ManifestFile, ManifestGap};
 pub(crate) use naming::percent_decoded;
 pub use naming::{choose_names, extension, safe_folder, safe_name};
+pub(crate) use verify::opaque_id;
 pub use verify::{Verified, is_intact, verify};

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::landing::rename_if_free;
+use super::disk::{remove_file, remove_folder, rename, rename_if_free};
 use super::naming::{safe_name, split_ending};
 use super::verify::digest_of;
 use super::{DownloadError, Verified};
+use crate::model::MANIFEST_NAME;
 
 /// More files of one name than this in one order are a loop.
 const MAX_SAME_NAME: usize = 1000;
@@ -50,6 +51,9 @@ pub(super) fn place_in(folder: &Path, file: &Verified) -> Result<String, Downloa
     let fail = |why| DownloadError::at(folder, why);
     let taken = Taken::read(folder).map_err(fail)?;
     for name in numbered(&safe_name(&file.name)) {
+        if folded(&name) == MANIFEST_NAME {
+            continue;
+        }
         if let Some(there) = taken.get(&name) {
             if holds(&folder.join(there), file) {
                 return Ok(there.to_owned());
@@ -66,43 +70,47 @@ pub(super) fn place_in(folder: &Path, file: &Verified) -> Result<String, Downloa
 }
 
 fn holds(path: &Path, file: &Verified) -> bool {
-    let same_size = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == file.size);
-    same_size && digest_of(path).is_ok_and(|sha256| sha256 == file.sha256)
+    is_whole(path, file.size, &file.sha256)
 }
 
-/// Moves everything in `from` to `to`, both existing, without replacing anything, and removes `from`. Returns the names
-/// that had to change. A file that is there already, byte for byte, is not kept twice.
-pub(super) fn merge(from: &Path, to: &Path) -> std::io::Result<BTreeMap<String, String>> {
+/// Whether `path` is a file of this size and digest, and no link to one.
+pub(super) fn is_whole(path: &Path, size: u64, sha256: &str) -> bool {
+    has_size(path, size) && digest_of(path).is_ok_and(|digest| digest == sha256)
+}
+
+/// Whether `path` is a file of this size, and no link to one.
+pub(super) fn has_size(path: &Path, size: u64) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size)
+}
+
+/// Moves everything in `from` to `to`, both existing, without replacing anything, and removes `from`. What is in `to`
+/// keeps its name. A file that is there already, byte for byte, is not kept twice, and of two manifests the one in `to`
+/// stays. Broken off, it goes on when it is called again.
+pub(super) fn merge(from: &Path, to: &Path) -> std::io::Result<()> {
     let taken = Taken::read(to)?;
-    let mut changed = BTreeMap::new();
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if let Some(there) = taken.get(&name)
-            && is_same_file(&entry.path(), &to.join(there))
+            && (name == MANIFEST_NAME || is_same_file(&entry.path(), &to.join(there)))
         {
-            fs::remove_file(entry.path())?;
-            changed.insert(name, there.to_owned());
+            remove_file(&entry.path())?;
             continue;
         }
         for free in numbered(&name).filter(|free| taken.get(free).is_none()) {
             let target = to.join(&free);
             let is_moved = if entry.file_type()?.is_dir() {
                 // a folder of somebody's: never replaces anything but an empty folder
-                !target.exists() && fs::rename(entry.path(), &target).is_ok()
+                !target.exists() && rename(&entry.path(), &target).is_ok()
             } else {
                 rename_if_free(&entry.path(), &target)?
             };
             if is_moved {
-                if free != name {
-                    changed.insert(name.clone(), free);
-                }
                 break;
             }
         }
     }
-    fs::remove_dir(from)?; // refuses when something could not be moved
-    Ok(changed)
+    remove_folder(from) // refuses when something could not be moved
 }
 
 fn is_same_file(one: &Path, other: &Path) -> bool {

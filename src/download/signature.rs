@@ -136,6 +136,21 @@ fn is_known_binary(head: &[u8]) -> bool {
         && (head.starts_with(OLE2) || infer::get(head).is_some_and(|kind| !text_types.contains(&kind.matcher_type())))
 }
 
+/// What the bytes are, if they tell: a media type as IANA registers it, or as it is in use.
+pub(super) fn media_type(head: &[u8]) -> Option<&'static str> {
+    if head.is_empty() {
+        None
+    } else if is_html(head) {
+        Some("text/html")
+    } else if has_pdf_header(head) {
+        Some("application/pdf")
+    } else if is_plausible_text(head) && !is_known_binary(head) {
+        Some("text/plain")
+    } else {
+        infer::get(head).map(|kind| kind.mime_type())
+    }
+}
+
 fn describe(head: &[u8]) -> String {
     if is_html(head) {
         "a web page, probably an error message of the portal".to_owned()
@@ -175,6 +190,21 @@ mod tests {
             assert_eq!(check_claim(Some(extension), head), Ok(()), "{extension} {head:?}");
         }
         assert_eq!(check_claim(None, b"<html>"), Ok(()));
+    }
+
+    #[test]
+    fn the_bytes_tell_their_type() {
+        for (head, found) in [
+            (&b"%PDF-1.7\n"[..], Some("application/pdf")),
+            (b"PK\x03\x04\x14\0\0\0\x08\0", Some("application/zip")),
+            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Some("image/png")),
+            (b"BMW;3 pieces\n", Some("text/plain")),
+            (b"<!DOCTYPE html><p>Terms", Some("text/html")),
+            (b"\0\x01\x02\x03", None),
+            (b"", None),
+        ] {
+            assert_eq!(media_type(head), found, "{head:?}");
+        }
     }
 
     #[test]

@@ -8,8 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::landing::blocking;
 use super::naming::extension;
-use super::signature::{HEAD, check_claim, is_html, is_login_page};
+use super::place::is_whole;
+use super::signature::{HEAD, check_claim, is_html, is_login_page, media_type};
 use super::{Arrived, DownloadError};
+use crate::model::{FileRecord, ListingId};
 
 /// A landed file that is whole and is what its name claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub struct Verified {
     pub size: u64,
     /// SHA-256 of the bytes, 64 lower-case hexadecimal digits.
     pub sha256: String,
+    /// What the bytes are, as a media type, if their signature tells.
+    pub media_type: Option<String>,
 }
 
 /// Reads the file that arrived and checks it against the `names` that it may get, best first.
@@ -48,7 +52,7 @@ pub async fn verify(
         }
         let name =
             if size == 0 { names.into_iter().next().unwrap_or_default() } else { judge(names, &head, &markers)? };
-        Ok(Verified { landed, name, size, sha256 })
+        Ok(Verified { landed, name, size, sha256, media_type: media_type(&head).map(str::to_owned) })
     })
     .await
 }
@@ -101,17 +105,23 @@ fn digest(file: &mut File) -> std::io::Result<(u64, Vec<u8>, String)> {
         head.extend_from_slice(&buffer[..count.min(wanted)]);
         size += count as u64;
     }
-    let sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((size, head, sha256))
+    Ok((size, head, hex(&hasher.finalize())))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An id that is the same for the same `text` and does not show it.
+pub(crate) fn opaque_id(text: &str) -> ListingId {
+    ListingId::new(hex(&Sha256::digest(text)[..8]))
 }
 
 /// Whether the file of `record` still lies in `out` as it was placed: its size first, then its digest. Blocks for as long
 /// as reading it takes. A link in its place is not it.
 #[must_use]
-pub fn is_intact(out: &Path, record: &crate::model::FileRecord) -> bool {
-    let path = out.join(&record.path);
-    let is_whole = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && found.len() == record.size);
-    is_whole && digest_of(&path).is_ok_and(|digest| digest == record.sha256)
+pub fn is_intact(out: &Path, record: &FileRecord) -> bool {
+    is_whole(&out.join(&record.path), record.size, &record.sha256)
 }
 
 /// SHA-256 of a file that lies in its place already.

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use crate::model::{
-    AttemptNo, Entry, Failure, FailureKind, FileOrigin, FileRecord, MissingFile, Outcome, PoTask, Receipt, TaskId,
-    TaskPriority, TaskState, WorkerId,
+    AttemptNo, Entry, Failure, FailureKind, FileOrigin, FileRecord, ListingId, MissingFile, Outcome, PoTask, Receipt,
+    TaskId, TaskPriority, TaskState, WorkerId,
 };
 
 /// Entries that may follow one another, in batches, at most some sixty of some dozen tasks.
@@ -27,7 +27,12 @@ fn legal(choices: &[(prop::sample::Index, u8)]) -> Vec<Entry> {
             Some(TaskState::Ready { .. }) => Entry::Settled { task, outcome: outcome(number) },
             Some(TaskState::Leased { .. }) => match choice {
                 0 => Entry::Returned { task },
-                1 | 2 => Entry::Postponed { task, failure: failure(), counted: *choice == 1 },
+                1 | 2 => Entry::Postponed {
+                    task,
+                    failure: failure(),
+                    counted: *choice == 1,
+                    receipt: (*choice == 1).then(|| outcome(0).receipt_mut().clone()),
+                },
                 _ => Entry::Settled { task, outcome: outcome(number) },
             },
             Some(TaskState::Settled { .. }) => continue,
@@ -76,6 +81,8 @@ pub(super) fn outcome(number: usize) -> Outcome {
         size: 1500,
         sha256: "ab".repeat(32),
         source: FileOrigin::Order,
+        media_type: None,
+        listings: vec![ListingId::new(name)],
     };
     let mut receipt = Receipt { listed_count: 2, files: vec![file("a.pdf"), file("ü;.pdf")], ..Receipt::default() };
     match number % 6 {
@@ -84,6 +91,7 @@ pub(super) fn outcome(number: usize) -> Outcome {
         2 => {
             receipt.missing.push(MissingFile {
                 name: "c.pdf".to_owned(),
+                listing: ListingId::new("c.pdf"),
                 source: FileOrigin::Requisition,
                 failure: failure(),
             });

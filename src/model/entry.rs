@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptNo, Failure, Outcome, PoTask, RunId, TaskId, WorkerId};
+use super::{AttemptNo, Failure, Outcome, PoTask, Receipt, RunId, TaskId, WorkerId};
 
 /// One fact about one task of one run. Written before anything is done because of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub enum Entry {
         failure: Failure,
         /// Whether it used up one of the task's tries.
         counted: bool,
+        /// What this attempt and those before it have left in the order's folder, if this one added to it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        receipt: Option<Receipt>,
     },
     /// The attempt ended without a touch of the order: as if it had never been started.
     Returned {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Entry, FailureKind, Fate, Outcome, PoTask, RunId};
+use super::{Entry, FailureKind, Fate, Outcome, PoTask, Receipt, RunId};
 
 /// What a task has been through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub enum TaskState {
         order: PoTask,
         /// What it has been through.
         tally: Tally,
+        /// What earlier attempts have left in its folder.
+        receipt: Option<Receipt>,
     },
     /// A worker has it.
     Leased {
@@ -46,6 +48,8 @@ pub enum TaskState {
         order: PoTask,
         /// What it has been through, this attempt's beginning included.
         tally: Tally,
+        /// What earlier attempts have left in its folder.
+        receipt: Option<Receipt>,
     },
     /// It has ended.
     Settled {
@@ -67,20 +71,29 @@ impl TaskState {
     /// [`IllegalTransition`] when the fact cannot follow: the journal is damaged or was written by a bug.
     pub fn after(before: Option<Self>, entry: &Entry) -> Result<Self, IllegalTransition> {
         match (before, entry) {
-            (None, Entry::Admitted { order, .. }) => Ok(Self::Ready { order: order.clone(), tally: Tally::default() }),
-            (Some(Self::Ready { order, tally }), Entry::Started { attempt, .. }) if attempt.0 == tally.started + 1 => {
-                Ok(Self::Leased { order, tally: Tally { started: attempt.0, ..tally } })
+            (None, Entry::Admitted { order, .. }) => {
+                Ok(Self::Ready { order: order.clone(), tally: Tally::default(), receipt: None })
             }
-            (Some(Self::Leased { order, tally }), Entry::Postponed { failure, counted, .. }) => {
-                Ok(Self::Ready { order, tally: tally.after_failure(failure.kind, *counted) })
+            (Some(Self::Ready { order, tally, receipt }), Entry::Started { attempt, .. })
+                if attempt.0 == tally.started + 1 =>
+            {
+                Ok(Self::Leased { order, tally: Tally { started: attempt.0, ..tally }, receipt })
             }
-            (Some(Self::Leased { order, tally }), Entry::Returned { .. }) => {
-                Ok(Self::Ready { order, tally: Tally { started: tally.started - 1, ..tally } })
+            (
+                Some(Self::Leased { order, tally, receipt: earlier }),
+                Entry::Postponed { failure, counted, receipt, .. },
+            ) => {
+                let tally = tally.after_failure(failure.kind, *counted);
+                Ok(Self::Ready { order, tally, receipt: receipt.clone().or(earlier) })
             }
-            (Some(Self::Leased { order, tally } | Self::Ready { order, tally }), Entry::Settled { outcome, .. }) => {
-                Ok(Self::Settled { order, tally, outcome: outcome.clone(), reused_from: None })
+            (Some(Self::Leased { order, tally, receipt }), Entry::Returned { .. }) => {
+                Ok(Self::Ready { order, tally: Tally { started: tally.started - 1, ..tally }, receipt })
             }
-            (Some(Self::Ready { order, tally }), Entry::Reused { outcome, from, .. }) if tally.started == 0 => {
+            (
+                Some(Self::Leased { order, tally, .. } | Self::Ready { order, tally, .. }),
+                Entry::Settled { outcome, .. },
+            ) => Ok(Self::Settled { order, tally, outcome: outcome.clone(), reused_from: None }),
+            (Some(Self::Ready { order, tally, .. }), Entry::Reused { outcome, from, .. }) if tally.started == 0 => {
                 Ok(Self::Settled { order, tally, outcome: outcome.clone(), reused_from: Some(from.clone()) })
             }
             (before, _) => Err(IllegalTransition { before: before.map(Box::new), entry: Box::new(entry.clone()) }),
@@ -100,6 +113,15 @@ impl TaskState {
     pub fn tally(&self) -> Tally {
         match self {
             Self::Ready { tally, .. } | Self::Leased { tally, .. } | Self::Settled { tally, .. } => *tally,
+        }
+    }
+
+    /// What its attempts have left in its folder so far, or what it ended with.
+    #[must_use]
+    pub fn receipt(&self) -> Option<&Receipt> {
+        match self {
+            Self::Ready { receipt, .. } | Self::Leased { receipt, .. } => receipt.as_ref(),
+            Self::Settled { outcome, .. } => outcome.receipt(),
         }
     }
 
@@ -144,7 +166,7 @@ mod tests {
         Entry::Started { task: T, attempt: AttemptNo(no), worker: WorkerId(1) }
     }
     fn postponed(counted: bool) -> Entry {
-        Entry::Postponed { task: T, failure: Failure::new(FailureKind::StepTimeout, "slow"), counted }
+        Entry::Postponed { task: T, failure: Failure::new(FailureKind::StepTimeout, "slow"), counted, receipt: None }
     }
     fn settled() -> Entry {
         Entry::Settled { task: T, outcome: Outcome::Completed(Receipt::default()) }
@@ -158,6 +180,17 @@ mod tests {
         let state = replay(&[admitted(), started(1), postponed(true), started(2), postponed(false)]).unwrap();
         let tally = state.unwrap().tally();
         assert_eq!((tally.spent, tally.started), (1, 2));
+    }
+
+    #[test]
+    fn what_an_attempt_left_is_known_to_those_after_it() {
+        let brought = Receipt { listed_count: 2, ..Receipt::default() };
+        let failure = || Failure::new(FailureKind::DownloadStalled, "one is missing");
+        let partly = |receipt| Entry::Postponed { task: T, failure: failure(), counted: true, receipt };
+        let state = replay(&[admitted(), started(1), partly(Some(brought.clone())), started(2)]).unwrap().unwrap();
+        assert_eq!(state.receipt(), Some(&brought));
+        let state = TaskState::after(Some(state), &partly(None)).unwrap();
+        assert_eq!(state.receipt(), Some(&brought), "an attempt that brought nothing takes nothing away");
     }
 
     #[test]

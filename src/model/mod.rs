@@ -13,7 +13,9 @@ pub use entry::Entry;
 pub use failure::{Failure, FailureKind, Fate, Fault};
 pub use ids::{AttemptNo, InvalidPoNumber, PoNumber, RunId, TaskId, WorkerId};
 pub use lifecycle::{IllegalTransition, Tally, TaskState};
-pub use outcome::{AttemptEnd, FileOrigin, FileRecord, MissingFile, OrderStatus, Outcome, Receipt};
+pub use outcome::{
+    AttemptEnd, FileOrigin, FileRecord, ListingId, MANIFEST_NAME, MissingFile, OrderStatus, Outcome, Receipt,
+};
 pub use reject::Reject;
 pub use snapshot::{Gate, MemoryReading, PoolStatus, Stage, Stop, StopKind, Totals, WorkerState, WorkerView};
 pub use task::{Metadata, PoTask, TaskPriority};

@@ -17,8 +17,11 @@ pub enum FileOrigin {
     Requisition,
 }
 
+/// The file in each order's folder that says what is in it and why. No attachment ever gets this name.
+pub const MANIFEST_NAME: &str = "_manifest.json";
+
 /// A file that lies, verified, in its order's folder.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
     /// Relative to the output folder, with `/` between the parts on every system.
     pub path: String,
@@ -28,8 +31,29 @@ pub struct FileRecord {
     pub size: u64,
     /// SHA-256 of the bytes, 64 lower-case hexadecimal digits.
     pub sha256: String,
+    /// What the bytes are, as a media type, if their signature tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
     /// Which page listed it.
     pub source: FileOrigin,
+    /// The attachments that it is, see [`ListingId`]: more than one when attachments of one name have the same bytes.
+    /// Records of before there were any have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listings: Vec<ListingId>,
+}
+
+/// Tells an attachment from the others of its order, from one attempt to the next. It is made of what the page says of
+/// it, but does not show it: the address of an attachment may hold a token.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ListingId(String);
+
+impl ListingId {
+    /// An id of this text, which tells nothing to whoever reads it.
+    #[must_use]
+    pub fn new(opaque: impl Into<String>) -> Self {
+        Self(opaque.into())
+    }
 }
 
 /// An attachment that the page listed and that could not be had.
@@ -37,6 +61,9 @@ pub struct FileRecord {
 pub struct MissingFile {
     /// The name as the page listed it.
     pub name: String,
+    /// Which attachment it is.
+    #[serde(default)]
+    pub listing: ListingId,
     /// Which page listed it.
     pub source: FileOrigin,
     /// Why it is not there.
@@ -50,8 +77,11 @@ pub struct Receipt {
     pub supplier: Option<String>,
     /// The address of the order page.
     pub url: String,
-    /// How many attachments the pages listed: `files.len() + missing.len()`, plus those listed twice.
+    /// How many attachments the pages listed, those listed twice included.
     pub listed_count: usize,
+    /// How many of them were listed again.
+    #[serde(default)]
+    pub repeated_count: usize,
     /// The order's folder, relative to the output folder with `/` between the parts; empty before there is one.
     pub folder: String,
     /// The files in the order's folder.
@@ -61,10 +91,16 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Whether everything that was listed is there.
+    /// How many attachments of those that were listed are there; two that are one file count twice.
+    #[must_use]
+    pub fn arrived_count(&self) -> usize {
+        self.files.iter().map(|file| file.listings.len()).sum()
+    }
+
+    /// Whether what was listed and what is there are equal, attachment by attachment.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.missing.is_empty()
+        self.missing.is_empty() && self.arrived_count() + self.repeated_count == self.listed_count
     }
 }
 

@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::{AttemptError, Fut, Session};
-use crate::model::{AttemptNo, Outcome, PoTask, Receipt, TaskId, WorkerId};
+use crate::model::{AttemptNo, FileRecord, Outcome, PoTask, Receipt, TaskId, WorkerId};
 
 /// A portal, as the engine sees it.
 pub trait Site: Send + Sync {
@@ -44,6 +44,8 @@ pub struct Attempt {
     pub order: PoTask,
     /// Which try, from 1.
     pub no: AttemptNo,
+    /// What earlier attempts have left in the order's folder: what is still there need not be fetched again.
+    pub have: Vec<FileRecord>,
     /// Whose session.
     pub worker: WorkerId,
     /// Cancelled when the run aborts.

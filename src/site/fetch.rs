@@ -28,6 +28,9 @@ impl Fetching<'_> {
         if self.attempt.cancel.is_cancelled() {
             return Err(trouble::of_file(DownloadError::Interrupted));
         }
+        if let Some(record) = self.had(listed).await {
+            return Ok(record);
+        }
         let how = match &listed.key {
             Key::Link(address) => {
                 self.check_address(address)?;
@@ -46,6 +49,14 @@ impl Fetching<'_> {
         self.bring(page, listed).await.map_err(trouble::of_file)
     }
 
+    /// The file that an earlier attempt brought, if it still lies in the order's folder as it was placed.
+    async fn had(&self, listed: &Listed) -> Option<FileRecord> {
+        let earlier = self.attempt.have.iter().find(|file| file.listings.contains(&listed.id))?;
+        let record = self.folder.find(earlier).await?;
+        tracing::debug!(po = %self.attempt.order.po, path = record.path, "an earlier attempt has brought it");
+        Some(FileRecord { listings: vec![listed.id.clone()], ..record })
+    }
+
     async fn bring(&self, page: &mut dyn Page, listed: &Listed) -> Result<FileRecord, DownloadError> {
         let patience = self.ground.deadlines.download;
         let arrived = match await_arrival(page, self.landing.path(), patience, &self.attempt.cancel).await {
@@ -58,7 +69,7 @@ impl Fetching<'_> {
         };
         let names = choose_names(&listed.label, &arrived.suggested, &arrived.url);
         let verified = verify(&arrived, names, &self.ground.recipe.login.file_markers).await?;
-        let record = self.folder.place(verified, self.origin).await?;
+        let record = self.folder.place(verified, self.origin, listed.id.clone()).await?;
         tracing::debug!(po = %self.attempt.order.po, path = record.path, size = record.size, "placed a file");
         Ok(record)
     }
@@ -66,7 +77,7 @@ impl Fetching<'_> {
     /// Clicks the attachment where it is now: pages replace their elements.
     async fn click(&self, page: &mut dyn Page, listed: &Listed, how: Click) -> Result<bool, SessionError> {
         for _ in 0..MAX_CLICKS {
-            let now = Sight::attachments_of(page, &self.ground.recipe).await?;
+            let now = Sight::attachments_of(page, &self.ground.recipe, self.origin).await?;
             let Some(now) = now.iter().find(|now| now.key == listed.key) else { return Ok(false) };
             if page.click(&now.css, now.nth, how).await? {
                 return Ok(true);

@@ -7,8 +7,8 @@ use url::Url;
 
 use super::classify::Look;
 use super::{Listing, NameSource, Recipe, Selector};
-use crate::download::{extension, percent_decoded};
-use crate::model::FileOrigin;
+use crate::download::{extension, opaque_id, percent_decoded};
+use crate::model::{FileOrigin, ListingId};
 use crate::ports::{Found, Page, Query, SessionError};
 
 /// What a look at a page found.
@@ -28,8 +28,10 @@ pub(super) struct Sight {
 pub(super) struct Listed {
     /// What the page calls it; may be empty.
     pub(super) label: String,
-    /// What tells it from the others, also after the page was rendered anew.
+    /// What tells it from the others of the page, also after the page was rendered anew.
     pub(super) key: Key,
+    /// What tells it from the others of the order.
+    pub(super) id: ListingId,
     /// What finds it, and its place among what that finds: true for this look only.
     pub(super) css: String,
     pub(super) nth: usize,
@@ -42,6 +44,16 @@ pub(super) enum Key {
     Link(String),
     /// A button, by its name and its place among those of that name.
     Button(String, usize),
+}
+
+impl Key {
+    /// A link leads to the same file from every page; a button of the same name on another page is another one.
+    fn id(&self, origin: FileOrigin) -> ListingId {
+        opaque_id(&match self {
+            Self::Link(address) => format!("link {address}"),
+            Self::Button(name, place) => format!("button {origin:?} {place} {name}"),
+        })
+    }
 }
 
 impl Sight {
@@ -64,11 +76,15 @@ impl Sight {
     }
 
     /// The attachments alone, where they are now.
-    pub(super) async fn attachments_of(page: &mut dyn Page, recipe: &Recipe) -> Result<Vec<Listed>, SessionError> {
+    pub(super) async fn attachments_of(
+        page: &mut dyn Page,
+        recipe: &Recipe,
+        origin: FileOrigin,
+    ) -> Result<Vec<Listed>, SessionError> {
         let queries: Vec<_> = listing_queries(recipe).collect();
         let answers = page.query(&queries).await?;
         let found = listings(recipe).zip(answers).map(|((listing, shape), answer)| (listing, shape, answer));
-        Ok(attachments(recipe, found.collect()).0)
+        Ok(attachments(recipe, origin, found.collect()).0)
     }
 
     /// Looks at the page.
@@ -87,7 +103,7 @@ impl Sight {
         let suppliers: Vec<_> = recipe.order.supplier.iter().map(|_| next()).collect();
         let supplier = suppliers.into_iter().flatten().map(|found| found.text).find(|text| !text.trim().is_empty());
         let found: Vec<_> = listings(recipe).map(|(listing, shape)| (listing, shape, next())).collect();
-        let (attachments, listed_count) = attachments(recipe, found);
+        let (attachments, listed_count) = attachments(recipe, origin, found);
         Ok(Self { look, supplier, attachments, listed_count, requisition })
     }
 
@@ -133,7 +149,7 @@ pub(super) fn without_exclusions(recipe: &Recipe, listing: &Listing) -> String {
 }
 
 /// The attachments, each once, and how many were listed. Wider links count only when there is nothing else.
-fn attachments(recipe: &Recipe, found: Vec<(&Listing, Shape, Vec<Found>)>) -> (Vec<Listed>, usize) {
+fn attachments(recipe: &Recipe, origin: FileOrigin, found: Vec<(&Listing, Shape, Vec<Found>)>) -> (Vec<Listed>, usize) {
     let has_strict = found.iter().any(|(_, shape, elements)| *shape != Shape::WiderLink && !elements.is_empty());
     let mut listed = Vec::new();
     let mut seen = BTreeSet::new();
@@ -163,7 +179,8 @@ fn attachments(recipe: &Recipe, found: Vec<(&Listing, Shape, Vec<Found>)>) -> (V
             };
             listed_count += 1;
             if seen.insert(key.clone()) {
-                listed.push(Listed { label, key, css: css.clone(), nth });
+                let id = key.id(origin);
+                listed.push(Listed { label, key, id, css: css.clone(), nth });
             }
         }
     }
@@ -220,7 +237,7 @@ mod tests {
             Shape::Button => (listing, shape, buttons.clone()),
             Shape::WiderLink => (listing, shape, wider.clone()),
         });
-        attachments(recipe, answers.collect())
+        attachments(recipe, FileOrigin::Order, answers.collect())
     }
 
     #[test]

@@ -40,6 +40,7 @@ impl Stage {
         let out = tempfile::tempdir().unwrap();
         let site = CoupaSite::new(&config.site, Arc::new(Claim::take(out.path()).unwrap()), config.deadlines).unwrap();
         let attempt = Attempt {
+            have: Vec::new(),
             task: TaskId(1),
             order: PoTask::new("PO7".parse().unwrap()),
             no: AttemptNo(1),
@@ -121,8 +122,48 @@ async fn a_second_attempt_places_nothing_twice() {
     let first = stage.collect(&portal).await.unwrap();
     stage.site.conclude(&stage.attempt.order, Outcome::Completed(first.clone())).await.unwrap();
     assert_eq!(stage.collect(&portal).await.unwrap(), first);
-    assert_eq!(stage.out.path().join("ACME/PO7__WORK").read_dir().unwrap().count(), 1);
+    assert_eq!(stage.out.path().join("ACME/PO7__WORK").read_dir().unwrap().count(), 2, "the file and the manifest");
     assert_eq!(stage.out.path().join("ACME").read_dir().unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn the_next_attempt_fetches_only_what_lacks() {
+    let mut stage = Stage::new();
+    let offers = |second| {
+        vec![link(1, "a.txt", file("a.txt", "one")), link(2, "b.txt", second), button("c.txt", file("c.txt", "three"))]
+    };
+    let error = stage.failure(&order(offers(Answer::Cut))).await;
+    let earlier = error.receipt.unwrap();
+    assert_eq!((earlier.listed_count, earlier.arrived_count(), earlier.missing.len()), (3, 2, 1));
+    stage.attempt.have = earlier.files;
+    let portal = order(offers(file("b.txt", "two")));
+    let receipt = stage.collect(&portal).await.unwrap();
+    assert_eq!(portal.state().clicks, ["Save b.txt"]);
+    assert_eq!(names(&receipt), ["a.txt", "b.txt", "c.txt"]);
+    assert!(receipt.is_complete());
+
+    std::fs::write(stage.out.path().join("ACME/PO7__WORK/c.txt"), "eerht").unwrap();
+    stage.attempt.have = receipt.files;
+    let portal = order(offers(file("b.txt", "two")));
+    stage.collect(&portal).await.unwrap();
+    assert_eq!(portal.state().clicks, ["Script c.txt"], "what is not as it was placed is fetched again");
+}
+
+#[tokio::test]
+async fn a_receipt_accounts_for_every_attachment_even_when_the_attempt_breaks_off() {
+    let stage = Stage::new();
+    let offers = vec![
+        link(1, "a.txt", file("a.txt", "one")),
+        link(1, "a.txt", file("a.txt", "one")),
+        button("a.txt", file("a.txt", "one")),
+        link(2, "b.pdf", file("b.pdf", "<html><input name=\"user[login]\">")),
+        button("c.txt", file("c.txt", "three")),
+    ];
+    let error = stage.failure(&order(offers)).await;
+    let receipt = error.receipt.unwrap();
+    assert_eq!((error.kind, receipt.listed_count, receipt.repeated_count), (FailureKind::LoginRequired, 5, 1));
+    assert_eq!((receipt.files.len(), receipt.arrived_count()), (1, 1));
+    assert_eq!(receipt.missing.len(), 3);
 }
 
 #[tokio::test]

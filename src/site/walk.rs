@@ -8,11 +8,11 @@ use url::Url;
 
 use super::classify::{PageKind, classify, is_same_host, without_query};
 use super::fetch::Fetching;
-use super::sight::{Key, Listed, Sight};
+use super::sight::{Listed, Sight};
 use super::{Recipe, patience, trouble};
 use crate::config::{Deadlines, RequisitionRule};
 use crate::download::{Landing, OrderFolder, extension};
-use crate::model::{Failure, FailureKind, Fault, FileOrigin, MissingFile, PoNumber, Receipt};
+use crate::model::{Failure, FailureKind, Fault, FileOrigin, ListingId, MissingFile, PoNumber, Receipt};
 use crate::ports::{Attempt, AttemptError, Page, Quiet};
 
 /// How often a page is looked at again for attachments that have newly appeared: a page that grows for ever must not
@@ -50,7 +50,7 @@ pub(super) struct Walk<'a> {
     pub(super) ground: &'a Ground,
     pub(super) page: &'a mut dyn Page,
     pub(super) attempt: &'a Attempt,
-    seen: BTreeSet<Key>,
+    seen: BTreeSet<ListingId>,
     receipt: Receipt,
 }
 
@@ -148,24 +148,39 @@ impl<'a> Walk<'a> {
         shown.require(what).map_err(|failure| AttemptError { retry_after, ..trouble::of_failure(failure) })
     }
 
-    /// Fetches what `sight` lists, then what has newly appeared.
+    /// Fetches what `sight` lists, then what has newly appeared, and takes note of how much was listed.
     async fn fetch_all(
         &mut self,
         place: &Place,
-        mut sight: Sight,
+        sight: Sight,
         landing: &Landing,
         folder: &OrderFolder,
     ) -> Result<(), AttemptError> {
         let seen_before = self.seen.len();
         let mut most_listed = 0;
+        let fetched = self.fetch_rounds(place, sight, landing, folder, &mut most_listed).await;
+        let new_count = self.seen.len() - seen_before;
+        self.receipt.listed_count += most_listed.max(new_count);
+        self.receipt.repeated_count += most_listed.saturating_sub(new_count);
+        fetched
+    }
+
+    async fn fetch_rounds(
+        &mut self,
+        place: &Place,
+        mut sight: Sight,
+        landing: &Landing,
+        folder: &OrderFolder,
+        most_listed: &mut usize,
+    ) -> Result<(), AttemptError> {
         for _ in 0..MAX_ROUNDS {
-            most_listed = most_listed.max(sight.listed_count);
+            *most_listed = (*most_listed).max(sight.listed_count);
             let new: Vec<_> =
-                sight.attachments.iter().filter(|listed| !self.seen.contains(&listed.key)).cloned().collect();
+                sight.attachments.iter().filter(|listed| !self.seen.contains(&listed.id)).cloned().collect();
             if new.is_empty() {
                 break;
             }
-            self.seen.extend(new.iter().map(|listed| listed.key.clone()));
+            self.seen.extend(new.iter().map(|listed| listed.id.clone()));
             self.fetch_each(place, new, landing, folder).await?;
             sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
             let shown = classify(&self.ground.recipe, &place.url, &sight.look);
@@ -177,13 +192,12 @@ impl<'a> Walk<'a> {
                 break;
             }
         }
-        if sight.attachments.iter().any(|listed| !self.seen.contains(&listed.key)) {
+        if sight.attachments.iter().any(|listed| !self.seen.contains(&listed.id)) {
             return Err(AttemptError::new(
                 FailureKind::StepTimeout,
                 format!("the page of {} lists more attachments each time it is looked at", place.what),
             ));
         }
-        self.receipt.listed_count += most_listed.max(self.seen.len() - seen_before);
         Ok(())
     }
 
@@ -237,15 +251,17 @@ impl<'a> Walk<'a> {
 
     fn keep(&mut self, record: crate::model::FileRecord) {
         // two attachments with one name and the same bytes are one file
-        if !self.receipt.files.iter().any(|file| file.path == record.path) {
-            self.receipt.files.push(record);
+        match self.receipt.files.iter_mut().find(|file| file.path == record.path) {
+            Some(file) => file.listings.extend(record.listings),
+            None => self.receipt.files.push(record),
         }
     }
 
     fn miss(&mut self, listed: &Listed, source: FileOrigin, failure: Failure) {
         let name = if listed.label.is_empty() { "an attachment without a name" } else { &listed.label };
         tracing::warn!(po = %self.attempt.order.po, name, kind = %failure.kind, reason = %failure.message, "an attachment is missing");
-        self.receipt.missing.push(MissingFile { name: name.to_owned(), source, failure });
+        let (name, listing) = (name.to_owned(), listed.id.clone());
+        self.receipt.missing.push(MissingFile { name, listing, source, failure });
     }
 
     fn wants_requisition(&self) -> bool {

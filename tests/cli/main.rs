@@ -15,6 +15,7 @@ mod browsers;
 mod calls;
 mod folders;
 mod inputs;
+mod manifests;
 mod portals;
 mod resume;
 mod secrets;

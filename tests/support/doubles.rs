@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
-use coupa_batch::model::{Entry, FailureKind, FileOrigin, FileRecord, Outcome, PoTask, Receipt, WorkerId};
+use coupa_batch::model::{Entry, FailureKind, FileRecord, ListingId, Outcome, PoTask, Receipt, WorkerId};
 use coupa_batch::pool::PersistentWorkerPool;
 use coupa_batch::ports::{
     Attempt, AttemptError, Click, CloseReport, Cookie, DownloadEvent, Evidence, Found, Fut, History, Journal,
@@ -129,7 +129,8 @@ impl Site for ScriptedSite {
                     name: "a.pdf".to_owned(),
                     size: 3,
                     sha256: "00".repeat(32),
-                    source: FileOrigin::Order,
+                    listings: vec![ListingId::new("a")],
+                    ..FileRecord::default()
                 }],
                 ..Receipt::default()
             };

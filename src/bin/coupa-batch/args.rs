@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Write the report of a run again, from its journal
     Report(ReportArgs),
+    /// Check the files in an output folder against their manifests: missing, changed, extra
+    Verify(VerifyArgs),
     /// Fetch a batch from a small portal inside of this program, with real browsers, and check every file
     Demo(DemoArgs),
     /// Say what is there and what is missing: browser, driver, memory, disk
@@ -117,6 +119,21 @@ pub(crate) struct ReportArgs {
     /// Which run; the last one if not given
     #[arg(long, value_name = "RUN")]
     pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) journal: JournalArg,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  coupa-batch verify May\n  coupa-batch verify \"May/Acme Industries/PO15262984_COMPLETED\""
+)]
+pub(crate) struct VerifyArgs {
+    /// An output folder, or the folder of one order; the output folder in force if not given
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) journal: JournalArg,
 }

@@ -132,7 +132,7 @@ fn is_reusable(past: &Past, refresh: Refresh, out: &Path, now: Timestamp) -> boo
 
 #[cfg(test)]
 mod tests {
-    use coupa_batch::model::{Failure, FailureKind, FileOrigin, FileRecord, Receipt};
+    use coupa_batch::model::{Failure, FailureKind, FileRecord, Receipt};
 
     use super::*;
 
@@ -151,7 +151,7 @@ mod tests {
             name: "a.txt".to_owned(),
             size: 0,
             sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".to_owned(),
-            source: FileOrigin::Order,
+            ..FileRecord::default()
         };
         let settled_at = now() - SignedDuration::from_hours(24);
         let past = |outcome: Outcome| Past { run: RunId::new("r"), status: outcome.status(), settled_at, outcome };

@@ -105,7 +105,7 @@ pub(super) mod sample {
     //! A run with one order of each kind.
 
     use super::*;
-    use crate::model::{Failure, FailureKind, FileOrigin, FileRecord, MissingFile, Receipt, Tally};
+    use crate::model::{Failure, FailureKind, FileOrigin, FileRecord, ListingId, MissingFile, Receipt, Tally};
 
     pub(in super::super) fn facts() -> RunFacts {
         RunFacts {
@@ -131,6 +131,8 @@ pub(super) mod sample {
             size: 1500,
             sha256: "ab".repeat(32),
             source,
+            media_type: None,
+            listings: vec![ListingId::new(name)],
         };
         Receipt {
             supplier: Some("=HYPERLINK(\"http://evil\")".to_owned()),
@@ -138,7 +140,7 @@ pub(super) mod sample {
             listed_count: 2,
             folder: "Acme/PO1_COMPLETED".to_owned(),
             files: vec![file("=cmd.pdf", FileOrigin::Order), file("two\nlines.pdf", FileOrigin::Requisition)],
-            missing: Vec::new(),
+            ..Receipt::default()
         }
     }
 
@@ -150,6 +152,7 @@ pub(super) mod sample {
         let gone = Failure::new(FailureKind::DownloadStalled, "the download, begun, stood still");
         partial.missing.push(MissingFile {
             name: "c.pdf".to_owned(),
+            listing: ListingId::new("c.pdf"),
             source: FileOrigin::Order,
             failure: gone.clone(),
         });
@@ -177,7 +180,7 @@ pub(super) mod sample {
                         reused_from: None,
                     }
                 }
-                None => TaskState::Ready { order, tally: Tally::default() },
+                None => TaskState::Ready { order, tally: Tally::default(), receipt: None },
             };
             history.tasks.insert(TaskId(id), state);
         }

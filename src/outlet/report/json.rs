@@ -42,9 +42,19 @@ struct Order<'a> {
     reused_from: Option<&'a RunId>,
     settled: Option<Timestamp>,
     attachments_found: usize,
-    files: &'a [FileRecord],
+    files: Vec<File<'a>>,
     missing: Vec<Missing<'a>>,
     metadata: &'a Metadata,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    path: &'a str,
+    name: &'a str,
+    size: u64,
+    sha256: &'a str,
+    media_type: Option<&'a str>,
+    source: crate::model::FileOrigin,
 }
 
 #[derive(Serialize)]
@@ -95,9 +105,20 @@ fn order<'a>(row: &Row<'a>, facts: &'a RunFacts) -> Order<'a> {
         reused_from: row.reused_from,
         settled: row.settled_at,
         attachments_found: receipt.map_or(0, |receipt| receipt.listed_count),
-        files: receipt.map_or(&[], |receipt| &receipt.files),
+        files: receipt.map_or(&[][..], |receipt| &receipt.files).iter().map(file).collect(),
         missing: receipt.map_or(&[][..], |receipt| &receipt.missing).iter().map(missing).collect(),
         metadata: &row.order.metadata,
+    }
+}
+
+fn file(file: &FileRecord) -> File<'_> {
+    File {
+        path: &file.path,
+        name: &file.name,
+        size: file.size,
+        sha256: &file.sha256,
+        media_type: file.media_type.as_deref(),
+        source: file.source,
     }
 }
 

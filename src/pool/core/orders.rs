@@ -67,6 +67,7 @@ impl Core {
         for (task, state) in history.tasks {
             self.totals.admitted += 1;
             let (cell, mut tally) = (TaskCell::new(), state.tally());
+            let receipt = if state.outcome().is_none() { state.receipt().cloned() } else { None };
             let (order, phase) = match state {
                 TaskState::Settled { order, outcome, .. } => {
                     self.count(&outcome);
@@ -78,7 +79,7 @@ impl Core {
                     let failure =
                         Failure::new(FailureKind::Interrupted, "the program ended in the middle of the order");
                     tally = tally.after_failure(failure.kind, false);
-                    self.entries.push(Entry::Postponed { task, failure, counted: false });
+                    self.entries.push(Entry::Postponed { task, failure, counted: false, receipt: None });
                     (order, Phase::Waiting { due: Duration::ZERO })
                 }
             };
@@ -87,7 +88,7 @@ impl Core {
                 self.open.insert(order.po.clone(), task);
                 self.totals.pending += 1;
             }
-            self.records.push(Record { order, cell, tally, phase, receipt: None });
+            self.records.push(Record { order, cell, tally, phase, receipt });
         }
     }
 
@@ -139,9 +140,16 @@ impl Core {
         view.attempt_count += u64::from(end != AttemptEnd::Returned);
         let Some(task) = holder.task else { return };
         match end {
+            AttemptEnd::Done(receipt) if !receipt.is_complete() => {
+                // COMPLETED is said here and nowhere else
+                let (listed, arrived) = (receipt.listed_count - receipt.repeated_count, receipt.arrived_count());
+                let message = format!("the portal lists {listed} attachments and {arrived} arrived");
+                let failure = Failure::new(FailureKind::DownloadCorrupt, message);
+                self.failed(now, task, holder, failure, Some(receipt), None);
+            }
             AttemptEnd::Done(receipt) => {
                 self.gate.answered();
-                let is_empty = receipt.listed_count == 0 && receipt.files.is_empty();
+                let is_empty = receipt.listed_count == 0;
                 let outcome = if is_empty { Outcome::NoAttachments(receipt) } else { Outcome::Completed(receipt) };
                 self.conclude(now, task, outcome);
             }
@@ -189,6 +197,7 @@ impl Core {
         }
         let limit = self.rules.retry.limit;
         let Some(record) = self.records.get_mut(index(task)) else { return };
+        let has_brought = receipt.as_ref().is_some_and(|receipt| !receipt.files.is_empty());
         record.receipt = match (record.receipt.take(), receipt) {
             (Some(earlier), Some(later)) => Some(together(earlier, later)),
             (earlier, later) => later.or(earlier),
@@ -219,10 +228,10 @@ impl Core {
                 (false, Duration::ZERO)
             }
         };
-        if let Some(record) = self.records.get_mut(index(task)) {
-            record.tally = record.tally.after_failure(failure.kind, is_counted);
-        }
-        self.entries.push(Entry::Postponed { task, failure, counted: is_counted });
+        let Some(record) = self.records.get_mut(index(task)) else { return };
+        record.tally = record.tally.after_failure(failure.kind, is_counted);
+        let receipt = record.receipt.clone().filter(|_| has_brought);
+        self.entries.push(Entry::Postponed { task, failure, counted: is_counted, receipt });
         self.requeue(task, now + delay);
     }
 
@@ -262,7 +271,12 @@ impl Core {
                 let Some(record) = self.records.get(index(task)) else { return };
                 // a cancelled task was never started: it stays as it was
                 if record.tally.started > 0 {
-                    self.entries.push(Entry::Postponed { task, failure: error.to_failure(), counted: false });
+                    self.entries.push(Entry::Postponed {
+                        task,
+                        failure: error.to_failure(),
+                        counted: false,
+                        receipt: None,
+                    });
                 }
                 self.drain(now, Stop { kind: StopKind::DiskFull, message: error.to_string() });
                 return self.requeue(task, now);
@@ -307,11 +321,13 @@ impl Core {
 fn together(earlier: Receipt, mut later: Receipt) -> Receipt {
     for file in earlier.files {
         if !later.files.iter().any(|other| other.path == file.path) {
-            later.missing.retain(|missing| (&missing.name, missing.source) != (&file.name, file.source));
+            later.missing.retain(|missing| !file.listings.contains(&missing.listing));
             later.files.push(file);
         }
     }
-    later.listed_count = later.listed_count.max(earlier.listed_count);
+    if later.listed_count < earlier.listed_count {
+        (later.listed_count, later.repeated_count) = (earlier.listed_count, earlier.repeated_count);
+    }
     if later.folder.is_empty() {
         // it did not come as far as the order's own page
         (later.folder, later.supplier) = (earlier.folder, earlier.supplier);

@@ -72,12 +72,13 @@ impl Core {
             record.tally.started += 1;
             let no = AttemptNo(record.tally.started);
             let (order, cell) = (record.order.clone(), Arc::clone(&record.cell));
+            let have = record.receipt.as_ref().map_or_else(Vec::new, |receipt| receipt.files.clone());
             self.totals.pending -= 1;
             self.totals.running += 1;
             self.worker(worker).po = Some(order.po.clone());
             self.entries.push(Entry::Started { task, attempt: no, worker });
             self.acts.push(Act::Tell(cell, TaskStatus::Running(worker)));
-            let attempt = Attempt { task, order, no, worker, cancel: self.attempts.child_token() };
+            let attempt = Attempt { task, order, no, worker, have, cancel: self.attempts.child_token() };
             self.acts.push(Act::Grant(call, Grant::Run(Lease::new(attempt, guard))));
         }
     }

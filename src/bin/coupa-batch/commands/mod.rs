@@ -5,3 +5,4 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod run;
 pub(crate) mod status;
+pub(crate) mod verify;

@@ -83,16 +83,7 @@ fn status() -> PoolStatus {
 
 #[test]
 fn an_order_takes_one_line() {
-    let file = FileRecord {
-        size: 60_000,
-        ..FileRecord {
-            path: String::new(),
-            name: String::new(),
-            size: 0,
-            sha256: String::new(),
-            source: Default::default(),
-        }
-    };
+    let file = FileRecord { size: 60_000, ..FileRecord::default() };
     let receipt = Receipt { files: vec![file.clone(), file], ..Receipt::default() };
     let po = "15262984".parse().unwrap();
     assert_eq!(order_line(&po, &Outcome::Completed(receipt), 12, 200), "15262984 COMPLETED 2 files 120.0 kB (12/200)");
