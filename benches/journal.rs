@@ -50,6 +50,7 @@ fn admitted(from: u64, count: u64) -> Vec<Entry> {
         .map(|n| Entry::Admitted {
             task: TaskId(n),
             order: PoTask::new(format!("PO{}", 15_000_000 + n).parse().unwrap()),
+            receipt: None,
         })
         .collect()
 }

@@ -127,6 +127,7 @@ pub async fn conclude(out: &Path, po: &PoNumber, outcome: Outcome) -> Result<Out
 }
 
 fn conclude_now(out: &Path, po: &PoNumber, outcome: Outcome) -> Result<Outcome, DownloadError> {
+    reopen(out, po, &outcome).map_err(|why| DownloadError::at(out, why))?;
     let home = gather(out, po, outcome.receipt())?;
     let Some(home) = home else {
         // nothing was placed, or all this was done before
@@ -154,6 +155,19 @@ fn conclude_now(out: &Path, po: &PoNumber, outcome: Outcome) -> Result<Outcome, 
         sync_folder(supplier).map_err(fail)?;
     }
     Ok(with_paths_in(outcome, &last, None))
+}
+
+/// An order that an earlier run ended otherwise, and of which this one never saw the page, still has its earlier folder.
+fn reopen(out: &Path, po: &PoNumber, outcome: &Outcome) -> std::io::Result<()> {
+    let Some((supplier, name)) = outcome.receipt().and_then(|receipt| receipt.folder.split_once('/')) else {
+        return Ok(());
+    };
+    let ended_otherwise = |status: &OrderStatus| *status != outcome.status() && final_name(po, *status) == name;
+    let (earlier, work) = (out.join(supplier).join(name), out.join(supplier).join(work_name(po)));
+    if OrderStatus::ALL.iter().any(ended_otherwise) && earlier.is_dir() && !work.exists() {
+        rename(&earlier, &work)?;
+    }
+    Ok(())
 }
 
 /// A folder in work.
@@ -529,6 +543,19 @@ mod tests {
         assert_eq!(concluded.status(), OrderStatus::Partial);
         assert_eq!(concluded.receipt().unwrap().missing[0].name, "b.pdf");
         assert_eq!(out.names("ACME"), ["PO7_PARTIAL"]);
+    }
+
+    #[tokio::test]
+    async fn an_order_that_ends_otherwise_than_before_without_its_page_keeps_its_files() {
+        let out = Out::new();
+        let folder = out.open().await;
+        let file = out.place(&folder, "a.pdf", "one").await;
+        let earlier = conclude(out.path(), &po(), completed(&folder, vec![file])).await.unwrap();
+        let failure = Failure::new(FailureKind::StepTimeout, "slow");
+        let outcome = Outcome::Partial(earlier.receipt().unwrap().clone(), failure);
+        let concluded = conclude(out.path(), &po(), outcome).await.unwrap();
+        assert_eq!((concluded.status(), out.names("ACME")), (OrderStatus::Partial, vec!["PO7_PARTIAL".to_owned()]));
+        assert_eq!(out.read(&concluded.files()[0].path), "one");
     }
 
     /// Everything that one attempt does to the disk, on top of what an earlier run, and a person, left.

@@ -20,7 +20,7 @@ fn legal(choices: &[(prop::sample::Index, u8)]) -> Vec<Entry> {
         let place = pick.index(states.len() + 1);
         let task = TaskId(place as u64 + 1);
         let entry = match states.get(place) {
-            None => Entry::Admitted { task, order: order(number) },
+            None => Entry::Admitted { task, order: order(number), receipt: None },
             Some(TaskState::Ready { tally, .. }) if *choice > 0 => {
                 Entry::Started { task, attempt: AttemptNo(tally.started + 1), worker: WorkerId(u16::from(*choice)) }
             }

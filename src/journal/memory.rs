@@ -70,7 +70,7 @@ mod tests {
     use crate::model::{AttemptNo, Outcome, PoTask, Receipt, WorkerId};
 
     fn admitted(task: u64) -> Entry {
-        Entry::Admitted { task: TaskId(task), order: PoTask::new(task.to_string().parse().unwrap()) }
+        Entry::Admitted { task: TaskId(task), order: PoTask::new(task.to_string().parse().unwrap()), receipt: None }
     }
 
     fn started(task: u64) -> Entry {

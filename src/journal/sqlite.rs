@@ -184,7 +184,10 @@ mod tests {
 
     fn begun() -> Vec<Entry> {
         let order = PoTask::new("PO7".parse().unwrap());
-        vec![Entry::Admitted { task: T, order }, Entry::Started { task: T, attempt: AttemptNo(1), worker: WorkerId(1) }]
+        vec![
+            Entry::Admitted { task: T, order, receipt: None },
+            Entry::Started { task: T, attempt: AttemptNo(1), worker: WorkerId(1) },
+        ]
     }
 
     fn settled() -> Vec<Entry> {

@@ -14,6 +14,9 @@ pub enum Entry {
         task: TaskId,
         /// What was asked for.
         order: PoTask,
+        /// What an earlier run has left in the order's folder, if that counts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        receipt: Option<Receipt>,
     },
     /// A worker was given the task.
     Started {

@@ -71,8 +71,8 @@ impl TaskState {
     /// [`IllegalTransition`] when the fact cannot follow: the journal is damaged or was written by a bug.
     pub fn after(before: Option<Self>, entry: &Entry) -> Result<Self, IllegalTransition> {
         match (before, entry) {
-            (None, Entry::Admitted { order, .. }) => {
-                Ok(Self::Ready { order: order.clone(), tally: Tally::default(), receipt: None })
+            (None, Entry::Admitted { order, receipt, .. }) => {
+                Ok(Self::Ready { order: order.clone(), tally: Tally::default(), receipt: receipt.clone() })
             }
             (Some(Self::Ready { order, tally, receipt }), Entry::Started { attempt, .. })
                 if attempt.0 == tally.started + 1 =>
@@ -160,7 +160,7 @@ mod tests {
     const T: TaskId = TaskId(1);
 
     fn admitted() -> Entry {
-        Entry::Admitted { task: T, order: PoTask::new("7".parse().unwrap()) }
+        Entry::Admitted { task: T, order: PoTask::new("7".parse().unwrap()), receipt: None }
     }
     fn started(no: u32) -> Entry {
         Entry::Started { task: T, attempt: AttemptNo(no), worker: WorkerId(1) }

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::core::{Input, Request};
 use super::lent::LentSession;
 use super::task_handle::TaskHandle;
-use crate::model::{Outcome, PoTask, RunId, Stop, StopKind, TaskId};
+use crate::model::{Outcome, PoTask, Receipt, RunId, Stop, StopKind, TaskId};
 
 /// The one cloneable handle to a running pool. Its methods wait until the dispatcher has taken note (for submissions:
 /// until the journal has), never for work to be done. Dropping their futures leaves open whether the wish was noted.
@@ -20,6 +20,15 @@ pub struct Control {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the pool is closed")]
 pub struct PoolClosed;
+
+/// What an earlier run knows of an order that is asked for again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    /// It ended so, in this run, and is not touched again: it is admitted and settled in one step.
+    Ended(Outcome, RunId),
+    /// It is fetched, but for what lies in its folder already.
+    Begun(Receipt),
+}
 
 /// Tasks were not accepted; none of the batch was.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -101,14 +110,13 @@ impl Control {
         self.tell(Request::Drain(Stop { kind, message: message.into() })).await
     }
 
-    /// [`Control::submit`] with what an earlier run knows: an order that comes with an outcome is admitted and settled with
-    /// it in one step, and no worker touches it. One that is open already is left to its worker.
+    /// [`Control::submit`] with what an earlier run knows, see [`Earlier`]. One that is open already is left to its worker.
     ///
     /// # Errors
     /// [`SubmitError`]; nothing of the batch was accepted.
     pub async fn submit_with_past(
         &self,
-        orders: Vec<(PoTask, Option<(Outcome, RunId)>)>,
+        orders: Vec<(PoTask, Option<Earlier>)>,
     ) -> Result<Vec<TaskHandle>, SubmitError> {
         let control = self.clone();
         self.ask(|reply| Request::SubmitWithPast { orders, control, reply })

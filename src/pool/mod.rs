@@ -22,7 +22,7 @@ mod task_handle;
 mod worker;
 
 pub use builder::{PoolBuilder, StartError};
-pub use control::{Control, PoolClosed, SubmitError};
+pub use control::{Control, Earlier, PoolClosed, SubmitError};
 pub use handle::{PersistentWorkerPool, ShutdownReport};
 pub use lent::{LendError, LentSession};
 pub use monitor::MemoryMonitor;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::{AttemptNo, Entry, FailureKind, OrderStatus, RunId, StopKind, TaskId, TaskState, WorkerId};
-use coupa_batch::pool::PersistentWorkerPool;
+use coupa_batch::pool::{Earlier, PersistentWorkerPool};
 use coupa_batch::ports::{History, Journal};
 
 use crate::doubles::{Play, Remote, ScriptedSite, StubSessions, config, orders, pool, pool_with};
@@ -45,8 +45,10 @@ async fn an_order_in_work_when_the_program_died_is_repeated_at_no_cost() {
     let journal = MemoryJournal::new();
     let order = orders([7]).remove(0);
     let task = TaskId(1);
-    let facts =
-        vec![Entry::Admitted { task, order }, Entry::Started { task, attempt: AttemptNo(1), worker: WorkerId(3) }];
+    let facts = vec![
+        Entry::Admitted { task, order, receipt: None },
+        Entry::Started { task, attempt: AttemptNo(1), worker: WorkerId(3) },
+    ];
     journal.append(facts).await.unwrap();
     let remote = Arc::new(Remote::default());
     let pool = resumed(&remote, journal.history().await.unwrap());
@@ -60,7 +62,10 @@ async fn an_order_in_work_when_the_program_died_is_repeated_at_no_cost() {
 #[tokio::test(start_paused = true)]
 async fn a_task_of_the_sheet_that_is_open_already_is_not_admitted_again_on_resume() {
     let journal = MemoryJournal::new();
-    journal.append(vec![Entry::Admitted { task: TaskId(1), order: orders([7]).remove(0) }]).await.unwrap();
+    journal
+        .append(vec![Entry::Admitted { task: TaskId(1), order: orders([7]).remove(0), receipt: None }])
+        .await
+        .unwrap();
     let remote = Arc::new(Remote::default());
     let pool = resumed(&remote, journal.history().await.unwrap());
     let handles = pool.submit_tasks(orders([7, 8])).await.unwrap();
@@ -87,7 +92,7 @@ async fn an_earlier_runs_outcome_is_taken_over_without_a_worker() {
     let (pool, remote) = pool(1);
     let settled = orders([1, 2]).into_iter().map(|order| {
         let outcome = coupa_batch::Outcome::Completed(coupa_batch::model::Receipt::default());
-        (order, Some((outcome, RunId::new("earlier"))))
+        (order, Some(Earlier::Ended(outcome, RunId::new("earlier"))))
     });
     let handles = pool.control().submit_with_past(settled.collect()).await.unwrap();
     assert_eq!(handles[1].outcome().unwrap().status(), OrderStatus::Completed);

@@ -104,3 +104,27 @@ async fn what_is_missing_changed_extra_or_gone_is_found_later() {
     desk.call(["verify", "nowhere"]).end().await.assert_refusal(2, &["no folder"]);
     desk.call(["verify"]).arg(desk.path()).end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_run_fetches_only_what_an_earlier_one_could_not() {
+    needs_browser!();
+    let portal = portal(6).await;
+    let desk = Desk::new();
+    let (po, files) = largest(&portal);
+    portal.faults().add(wrong_file(&po).times(1));
+    let call = || desk.run(&portal, [po.to_string()]).arg("--workers").arg("1");
+    call().arg("--retries").arg("0").end().await.assert(3, &[]);
+    assert_eq!(statuses(&desk.report())[&po.to_string()], "PARTIAL");
+    call().arg("--retry-failed").end().await.assert(0, &[]);
+    assert_eq!(portal.counts().files_served, files + 1);
+    let report = desk.report();
+    assert_eq!(statuses(&report)[&po.to_string()], "COMPLETED");
+
+    let file = desk.out().join(report["orders"][0]["files"][0]["path"].as_str().unwrap());
+    fs::write(&file, "not what it was").unwrap();
+    call().end().await.assert(0, &[]);
+    assert_eq!(portal.counts().files_served, files + 2, "only the one that was changed");
+    call().arg("--force").end().await.assert(0, &[]);
+    assert_eq!(portal.counts().files_served, 2 * files + 2);
+    portal.stop().await;
+}

@@ -8,7 +8,7 @@ use coupa_batch::config::PoolConfig;
 use coupa_batch::download::Claim;
 use coupa_batch::model::{Entry, Reject, Stop, StopKind, TaskId};
 use coupa_batch::outlet::report::{self, ReportFiles, RunFacts, Summary};
-use coupa_batch::pool::{ShutdownReport, ShutdownStep, StartError, SubmitError};
+use coupa_batch::pool::{Earlier, ShutdownReport, ShutdownStep, StartError, SubmitError};
 use coupa_batch::ports::{History, Journal};
 use coupa_batch::{PersistentWorkerPool, Setup, ShutdownHandler, TaskHandle};
 use futures_util::StreamExt;
@@ -153,9 +153,12 @@ async fn settle_without_browsers(
     history: History,
 ) -> Result<Finished, Stopped> {
     let first = history.tasks.len() as u64 + 1;
-    let entries = (first..).map(TaskId).zip(selection.orders).flat_map(|(task, (order, past))| {
-        let taken_over = past.map(|(outcome, from)| Entry::Reused { task, outcome, from });
-        std::iter::once(Entry::Admitted { task, order }).chain(taken_over)
+    let entries = (first..).map(TaskId).zip(selection.orders).flat_map(|(task, (order, earlier))| {
+        let taken_over = match earlier {
+            Some(Earlier::Ended(outcome, from)) => Some(Entry::Reused { task, outcome, from }),
+            Some(Earlier::Begun(_)) | None => None,
+        };
+        std::iter::once(Entry::Admitted { task, order, receipt: None }).chain(taken_over)
     });
     record.journal.append(entries.collect()).await.map_err(journal_unusable)?;
     let history = record.journal.history().await.map_err(journal_unusable)?;

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use coupa_batch::download::is_intact;
 use coupa_batch::journal::Past;
-use coupa_batch::model::{OrderStatus, RunId};
-use coupa_batch::{Outcome, PoNumber, PoTask};
+use coupa_batch::model::OrderStatus;
+use coupa_batch::pool::Earlier;
+use coupa_batch::{PoNumber, PoTask};
 use jiff::{SignedDuration, Timestamp};
 
 /// When an order that was completed before is fetched again.
@@ -63,9 +64,9 @@ impl Wanted {
 /// What becomes of the input.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Selection {
-    /// In the order of the input. With an outcome: completed by an earlier run, and still as it was left. Without: to be
-    /// fetched.
-    pub(crate) orders: Vec<(PoTask, Option<(Outcome, RunId)>)>,
+    /// In the order of the input, with what an earlier run knows of each. Those that ended are as they were left; the
+    /// others are to be fetched.
+    pub(crate) orders: Vec<(PoTask, Option<Earlier>)>,
     /// How many are not wanted.
     pub(crate) left_out: usize,
 }
@@ -78,7 +79,7 @@ impl Selection {
 
     /// How many are taken over from an earlier run.
     pub(crate) fn reused_count(&self) -> usize {
-        self.orders.iter().filter(|(_, past)| past.is_some()).count()
+        self.orders.iter().filter(|(_, earlier)| matches!(earlier, Some(Earlier::Ended(..)))).count()
     }
 }
 
@@ -96,8 +97,8 @@ pub(crate) fn select(
         if !is_wanted(past, wanted) {
             selection.left_out += 1;
         } else {
-            let past = past.filter(|past| is_reusable(past, wanted.refresh, out, now));
-            selection.orders.push((task, past.map(|past| (past.outcome.clone(), past.run.clone()))));
+            let earlier = past.and_then(|past| earlier(past, wanted.refresh, out, now));
+            selection.orders.push((task, earlier));
         }
     }
     selection
@@ -115,19 +116,25 @@ fn is_wanted(past: Option<&Past>, wanted: Wanted) -> bool {
     failed && status
 }
 
-/// Only what is complete is taken over: an order without attachments may have some today.
-fn is_reusable(past: &Past, refresh: Refresh, out: &Path, now: Timestamp) -> bool {
-    let is_there = || past.outcome.files().iter().all(|file| is_intact(out, file));
-    let is_complete = past.status == OrderStatus::Completed;
-    match refresh {
+/// Only what is complete is taken over as it is: an order without attachments may have some today. Of an order that is
+/// not, or of which something has gone, what is there is not fetched again.
+fn earlier(past: &Past, refresh: Refresh, out: &Path, now: Timestamp) -> Option<Earlier> {
+    let is_fresh = match refresh {
         Refresh::Always => false,
-        Refresh::Never => is_complete,
-        Refresh::Missing => is_complete && is_there(),
+        Refresh::Never | Refresh::Missing => true,
         Refresh::OlderThan(age) => {
             let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
-            is_complete && now.duration_since(past.settled_at) <= age && is_there()
+            now.duration_since(past.settled_at) <= age
         }
+    };
+    if !is_fresh {
+        return None;
     }
+    let is_there = || past.outcome.files().iter().all(|file| is_intact(out, file));
+    if past.status == OrderStatus::Completed && (refresh == Refresh::Never || is_there()) {
+        return Some(Earlier::Ended(past.outcome.clone(), past.run.clone()));
+    }
+    past.outcome.receipt().filter(|receipt| !receipt.files.is_empty()).cloned().map(Earlier::Begun)
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@ use super::heart::{Core, Holder, Phase, Record, index};
 use super::stages::stop_for;
 use super::words::Act;
 use crate::model::{
-    AttemptEnd, Entry, Failure, FailureKind, Fault, OrderStatus, Outcome, PoTask, Receipt, RunId, Stage, Stop,
-    StopKind, Tally, TaskId, TaskState, Totals,
+    AttemptEnd, Entry, Failure, FailureKind, Fault, OrderStatus, Outcome, PoTask, Receipt, Stage, Stop, StopKind,
+    Tally, TaskId, TaskState, Totals,
 };
 use crate::policy::{Admission, Verdict, retry_delay, verdict};
-use crate::pool::control::{Control, SubmitError};
+use crate::pool::control::{Control, Earlier, SubmitError};
 use crate::pool::lease::LeaseId;
 use crate::pool::task_handle::{TaskCell, TaskHandle, TaskStatus};
 use crate::ports::{AttemptError, History};
@@ -26,7 +26,7 @@ impl Core {
     ) -> Result<Vec<TaskHandle>, SubmitError> {
         self.check_open()?;
         self.records.reserve(tasks.len());
-        Ok(tasks.into_iter().map(|order| self.admit(now, order, control)).collect())
+        Ok(tasks.into_iter().map(|order| self.admit(now, order, None, control)).collect())
     }
 
     fn check_open(&self) -> Result<(), SubmitError> {
@@ -43,14 +43,19 @@ impl Core {
     pub(super) fn submit_with_past(
         &mut self,
         now: Duration,
-        orders: Vec<(PoTask, Option<(Outcome, RunId)>)>,
+        orders: Vec<(PoTask, Option<Earlier>)>,
         control: &Control,
     ) -> Result<Vec<TaskHandle>, SubmitError> {
         self.check_open()?;
-        let take = |(order, past): (PoTask, Option<(Outcome, RunId)>)| {
+        let take = |(order, earlier): (PoTask, Option<Earlier>)| {
+            let (outcome, receipt) = match earlier {
+                Some(Earlier::Ended(outcome, from)) => (Some((outcome, from)), None),
+                Some(Earlier::Begun(receipt)) => (None, Some(receipt)),
+                None => (None, None),
+            };
             let (is_open, priority) = (self.open.contains_key(&order.po), order.priority);
-            let handle = self.admit(now, order, control);
-            if let Some((outcome, from)) = past.filter(|_| !is_open) {
+            let handle = self.admit(now, order, receipt, control);
+            if let Some((outcome, from)) = outcome.filter(|_| !is_open) {
                 self.queue.remove(handle.id(), priority, now);
                 self.totals.pending -= 1;
                 self.entries.push(Entry::Reused { task: handle.id(), outcome: outcome.clone(), from });
@@ -103,7 +108,7 @@ impl Core {
         .collect()
     }
 
-    pub(super) fn admit(&mut self, now: Duration, order: PoTask, control: &Control) -> TaskHandle {
+    fn admit(&mut self, now: Duration, order: PoTask, receipt: Option<Receipt>, control: &Control) -> TaskHandle {
         // two tasks for one open order would put two workers into one folder
         let known = self.open.get(&order.po).and_then(|task| Some((*task, self.records.get(index(*task))?)));
         if let Some((task, record)) = known {
@@ -111,14 +116,14 @@ impl Core {
         }
         let task = TaskId(self.records.len() as u64 + 1);
         let cell = TaskCell::new();
-        self.entries.push(Entry::Admitted { task, order: order.clone() });
+        self.entries.push(Entry::Admitted { task, order: order.clone(), receipt: receipt.clone() });
         self.queue.push(task, order.priority, now);
         self.open.insert(order.po.clone(), task);
         self.totals.admitted += 1;
         self.totals.pending += 1;
         let handle = TaskHandle::new(task, order.po.clone(), Arc::clone(&cell), control.clone());
         let phase = Phase::Waiting { due: now };
-        self.records.push(Record { order, cell, tally: Tally::default(), phase, receipt: None });
+        self.records.push(Record { order, cell, tally: Tally::default(), phase, receipt });
         handle
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::config::RetryConfig;
-use crate::model::{AttemptEnd, MemoryReading, Outcome, PoTask, RunId, Stage, Stop, TaskId, WorkerId};
-use crate::pool::control::{Control, SubmitError};
+use crate::model::{AttemptEnd, MemoryReading, Outcome, PoTask, Stage, Stop, TaskId, WorkerId};
+use crate::pool::control::{Control, Earlier, SubmitError};
 use crate::pool::lease::{Call, Grant, LeaseId};
 use crate::pool::lent::LendRequest;
 use crate::pool::task_handle::{TaskCell, TaskHandle, TaskStatus};
@@ -24,7 +24,7 @@ pub(in crate::pool) enum Request {
         reply: oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>>,
     },
     SubmitWithPast {
-        orders: Vec<(PoTask, Option<(Outcome, RunId)>)>,
+        orders: Vec<(PoTask, Option<Earlier>)>,
         control: Control,
         reply: oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>>,
     },
