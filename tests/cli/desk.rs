@@ -258,6 +258,24 @@ impl std::fmt::Display for Ended {
     }
 }
 
+/// Every order ended as it should, and its report names every file of it, each once, as the portal has it.
+#[track_caller]
+pub(crate) fn assert_all_there(out: &Path, portal: &DemoPortal) {
+    let report = report_in(out);
+    for order in report["orders"].as_array().unwrap() {
+        let po = order["po_number"].as_str().unwrap().parse().unwrap();
+        let expected = portal.expected(&po).unwrap();
+        assert_eq!(order["status"], expected.status.as_str(), "{order:#}");
+        let mut found: Vec<_> =
+            order["files"].as_array().unwrap().iter().map(|file| file["sha256"].as_str().unwrap()).collect();
+        let mut wanted: Vec<_> = expected.files.iter().map(|file| file.sha256.as_str()).collect();
+        found.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(found, wanted, "{po}");
+    }
+    assert_eq!(report["orders"].as_array().unwrap().len(), portal.orders().len());
+}
+
 /// What the report in this output folder says. The table beside it tells the same orders.
 #[track_caller]
 pub(crate) fn report_in(out: &Path) -> serde_json::Value {

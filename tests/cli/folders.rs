@@ -1,40 +1,9 @@
-//! Output folders that cannot be written, from the start or in the middle of a run.
+//! Output folders that cannot be written from the start.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use crate::desk::{Desk, portal};
-use crate::needs_browser;
-
-/// A small file system of its own, gone when dropped.
-struct Mount(PathBuf);
-
-impl Mount {
-    /// None, with a line that says so, where this user may not mount anything.
-    fn new(at: &Path, options: &str) -> Option<Self> {
-        fs::create_dir_all(at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).output();
-        if mounted.is_ok_and(|mounted| mounted.status.success()) {
-            return Some(Self(at.to_owned()));
-        }
-        println!("skipped: no file system can be mounted here");
-        None
-    }
-
-    /// Writes until nothing fits any more.
-    fn fill(&self) {
-        use std::io::Write;
-        let mut file = fs::File::create(self.0.join("ballast")).unwrap();
-        while file.write_all(&[0; 4096]).is_ok() {}
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
+use crate::desk::Desk;
+use crate::mount::Mount;
 
 fn words(desk: &Desk, out: &Path) -> crate::desk::Call {
     desk.call(["run", "PO7", "--base-url", "https://acme.coupahost.com", "--out"]).arg(out)
@@ -64,7 +33,7 @@ async fn a_log_file_that_cannot_be_written_is_not_blamed_on_the_folder() {
 async fn a_read_only_folder_is_told_before_any_browser_is_started() {
     let desk = Desk::new();
     let Some(mount) = Mount::new(&desk.path().join("mount"), "ro") else { return };
-    for out in [mount.0.clone(), mount.0.join("below")] {
+    for out in [mount.path().to_owned(), mount.path().join("below")] {
         let ended = words(&desk, &out).end().await;
         ended.assert_refusal(2, &["the output folder", "--out"]);
     }
@@ -76,30 +45,10 @@ async fn a_full_folder_is_told_before_any_browser_is_started() {
     let desk = Desk::new();
     let Some(mount) = Mount::new(&desk.path().join("mount"), "size=64k") else { return };
     mount.fill();
-    let ended = words(&desk, &mount.0).end().await;
+    let ended = words(&desk, mount.path()).end().await;
     ended.assert_refusal(2, &["No space left", "free some space there", "--out"]);
-    assert!(!mount.0.join(".coupa-batch").exists(), "nothing of ours is left there");
+    assert!(!mount.path().join(".coupa-batch").exists(), "nothing of ours is left there");
     desk.assert_nothing_left().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_folder_that_gets_full_in_the_middle_stops_the_run_and_keeps_it_resumable() {
-    needs_browser!();
-    let desk = Desk::new();
-    let Some(mount) = Mount::new(&desk.path().join("mount"), "size=8m") else { return };
-    let portal = portal(3).await;
-    let pos = portal.orders();
-    portal.faults().hold(&pos[0]);
-    let out = mount.0.join("out");
-    let mut run = desk.run(&portal, pos.iter().map(ToString::to_string)).arg("--out").arg(&out).start();
-    run.works_on(&portal, &pos[0]).await;
-    mount.fill();
-    portal.faults().release_all();
-    let ended = run.end().await;
-    ended.assert(4, &["full"]);
-    assert!(!portal.asked().contains(&pos[2]), "no order is started on a full disk: {ended}");
-    desk.assert_nothing_left().await;
-    portal.stop().await;
 }
 
 #[tokio::test]

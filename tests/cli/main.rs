@@ -10,10 +10,13 @@ mod edge_stand_in;
 mod rig;
 
 mod desk;
+mod mount;
 
 mod browsers;
 mod calls;
+mod chaos;
 mod folders;
+mod full_disks;
 mod inputs;
 mod manifests;
 mod portals;

@@ -1,70 +1,9 @@
 //! A run that was killed goes on; what is complete is not fetched again; the journal tells how it stands.
 
-use rand_like::Dice;
 use rustix::process::Signal;
 
-use crate::desk::{Desk, portal, statuses};
+use crate::desk::{Desk, assert_all_there, portal, statuses};
 use crate::needs_browser;
-
-/// A few moments of a run, drawn from a seed that is printed: SplitMix64.
-mod rand_like {
-    pub(super) struct Dice(pub(super) u64);
-
-    impl Dice {
-        pub(super) fn below(&mut self, limit: u64) -> u64 {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut bits = self.0;
-            bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (bits ^ (bits >> 31)) % limit
-        }
-    }
-}
-
-/// Every file of every order, each once, as the portal has it.
-fn assert_all_there(desk: &Desk, portal: &coupa_batch::demo::DemoPortal) {
-    let report = desk.report();
-    for order in report["orders"].as_array().unwrap() {
-        let po = order["po_number"].as_str().unwrap().parse().unwrap();
-        let expected = portal.expected(&po).unwrap();
-        assert_eq!(order["status"], expected.status.as_str(), "{order:#}");
-        let mut found: Vec<_> =
-            order["files"].as_array().unwrap().iter().map(|file| file["sha256"].as_str().unwrap()).collect();
-        let mut wanted: Vec<_> = expected.files.iter().map(|file| file.sha256.as_str()).collect();
-        found.sort_unstable();
-        wanted.sort_unstable();
-        assert_eq!(found, wanted, "{po}");
-    }
-    assert_eq!(report["orders"].as_array().unwrap().len(), portal.orders().len());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_killed_again_and_again_ends_with_every_file_once() {
-    needs_browser!();
-    let seed = std::env::var("CHAOS_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(7);
-    let kills: u32 = std::env::var("CHAOS_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
-    println!("CHAOS_SEED={seed} CHAOS_KILLS={kills}");
-    let mut dice = Dice(seed);
-    let portal = portal(12).await;
-    let desk = Desk::new();
-    let pos: Vec<_> = portal.orders().iter().map(ToString::to_string).collect();
-    for _ in 0..kills {
-        let run = desk.run(&portal, pos.iter()).arg("--workers").arg("2").start();
-        // a moment of the run, told by how many requests the portal has had and not by a clock
-        let at = portal.counts().requests + 20 + dice.below(120);
-        let begun = std::time::Instant::now();
-        while portal.counts().requests < at && begun.elapsed() < std::time::Duration::from_secs(20) {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-        run.signal(Signal::KILL);
-        run.end().await;
-    }
-    let last = desk.run(&portal, pos.iter()).arg("--workers").arg("2").start().end().await;
-    assert!(matches!(last.code(), Some(0 | 3)), "{last}");
-    assert_all_there(&desk, &portal);
-    desk.assert_nothing_left().await;
-    portal.stop().await;
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_aborted_run_is_resumed_without_its_input_and_told_from_another_terminal() {
@@ -90,7 +29,7 @@ async fn an_aborted_run_is_resumed_without_its_input_and_told_from_another_termi
     let resumed = desk.login(desk.call(["resume"]), &portal).end().await;
     resumed.assert(0, &["going on with the unfinished run", "2 of 3 orders are open"]);
     assert!(!portal.asked()[asked..].contains(&pos[0]), "what was settled is not asked for again");
-    assert_all_there(&desk, &portal);
+    assert_all_there(&desk.out(), &portal);
     let nothing = desk.login(desk.call(["resume"]), &portal).end().await;
     nothing.assert_refusal(2, &["nothing to resume"]);
     std::fs::remove_file(desk.out().join("report.csv")).unwrap();
