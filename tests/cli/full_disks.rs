@@ -46,7 +46,7 @@ impl Scene {
     }
 
     /// The run has ended on the full disk; with room again it is completed.
-    async fn is_completed_with_room(self, run: Running, code: i32, words: &[&str]) {
+    async fn completes_with_room(self, run: Running, code: i32, words: &[&str]) {
         self.portal.faults().release_all();
         run.end().await.assert(code, words);
         self.desk.assert_nothing_left().await;
@@ -70,7 +70,7 @@ async fn a_disk_that_gets_full_before_an_order_stops_the_run_and_keeps_it_resuma
     let mut run = scene.start();
     run.works_on(&scene.portal, &first).await;
     scene.mount.fill();
-    scene.is_completed_with_room(run, 4, &["full"]).await;
+    scene.completes_with_room(run, 4, &["full"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +82,7 @@ async fn a_disk_that_gets_full_while_a_file_lands_stops_the_run_and_keeps_it_res
     let mut run = scene.start();
     run.works_on(&scene.portal, &first).await;
     scene.mount.fill();
-    scene.is_completed_with_room(run, 4, &["full"]).await;
+    scene.completes_with_room(run, 4, &["full"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,7 +95,7 @@ async fn a_disk_on_which_a_file_cannot_be_placed_stops_the_run_and_keeps_it_resu
     run.works_on(&scene.portal, &first).await;
     // the file has its place in the landing folder; the order's folder cannot be made
     scene.mount.crowd();
-    scene.is_completed_with_room(run, 4, &["full", "__WORK cannot be written"]).await;
+    scene.completes_with_room(run, 4, &["full", "__WORK cannot be written"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,5 +107,5 @@ async fn a_disk_that_gets_full_under_the_journal_stops_the_run_and_keeps_it_resu
     let mut run = scene.start();
     run.works_on(&scene.portal, &first).await;
     scene.mount.fill();
-    scene.is_completed_with_room(run, 6, &["no room left for the journal"]).await;
+    scene.completes_with_room(run, 6, &["no room left for the journal"]).await;
 }

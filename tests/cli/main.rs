@@ -15,6 +15,7 @@ mod mount;
 mod browsers;
 mod calls;
 mod chaos;
+mod evidence;
 mod folders;
 mod full_disks;
 mod inputs;

@@ -139,7 +139,8 @@ fn earlier(past: &Past, refresh: Refresh, out: &Path, now: Timestamp) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use coupa_batch::model::{Failure, FailureKind, FileRecord, Receipt};
+    use coupa_batch::Outcome;
+    use coupa_batch::model::{Failure, FailureKind, FileRecord, Receipt, RunId};
 
     use super::*;
 
@@ -174,7 +175,8 @@ mod tests {
             std::fs::write(out.path().join("a.txt"), "changed").unwrap();
         }
         let selection = select(tasks, &past, wanted, out.path(), now());
-        selection.orders.iter().filter(|(_, past)| past.is_none()).map(|(task, _)| task.po.to_string()).collect()
+        let is_fetched = |(_, earlier): &&(PoTask, Option<Earlier>)| !matches!(earlier, Some(Earlier::Ended(..)));
+        selection.orders.iter().filter(is_fetched).map(|(task, _)| task.po.to_string()).collect()
     }
 
     fn refresh(refresh: Refresh) -> Wanted {
@@ -196,6 +198,18 @@ mod tests {
         assert_eq!(fetched(Wanted { only_failed: true, ..Wanted::default() }, false), "2");
         let only = Wanted { only: Some(OrderStatus::Completed), refresh: Refresh::Always, ..Wanted::default() };
         assert_eq!(fetched(only, false), "1");
+    }
+
+    #[test]
+    fn of_an_order_that_is_tried_again_what_is_there_counts_unless_all_is_wanted_anew() {
+        let begun = |wanted| {
+            let (out, tasks, past) = world();
+            std::fs::write(out.path().join("a.txt"), "changed").unwrap();
+            matches!(select(tasks, &past, wanted, out.path(), now()).orders[0].1, Some(Earlier::Begun(_)))
+        };
+        assert!(begun(Wanted::default()));
+        assert!(!begun(refresh(Refresh::Always)));
+        assert!(!begun(refresh(Refresh::OlderThan(Duration::from_secs(DAY / 2)))));
     }
 
     #[test]
