@@ -9,6 +9,7 @@ use crate::config::PoolConfig;
 use crate::download::Claim;
 use crate::gauge::SystemGauge;
 use crate::journal::MemoryJournal;
+use crate::model::RunId;
 use crate::pool::{PersistentWorkerPool, StartError};
 use crate::ports::{History, Journal, SessionError};
 use crate::site::{CoupaSite, RecipeError};
@@ -19,13 +20,21 @@ pub struct Setup {
     pub claim: Option<Arc<Claim>>,
     /// The record of the run; default one that lives as long as the program.
     pub journal: Arc<dyn Journal>,
+    /// Its name, under which evidence of failed attempts is kept; default the time.
+    pub run: RunId,
     /// What the record holds of a run that is being resumed; default nothing.
     pub history: History,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { claim: None, journal: Arc::new(MemoryJournal::new()), history: History::default() }
+        let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        Self {
+            claim: None,
+            journal: Arc::new(MemoryJournal::new()),
+            run: RunId::new(&now),
+            history: History::default(),
+        }
     }
 }
 
@@ -62,7 +71,7 @@ impl PersistentWorkerPool {
     /// # Errors
     /// As there.
     pub async fn start_with(config: PoolConfig, setup: Setup) -> Result<Self, StartError> {
-        let Setup { claim, journal, history } = setup;
+        let Setup { claim, journal, run, history } = setup;
         let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
         // programs are asked for their versions and folders are removed: not on a thread of the runtime
         let sessions = on_a_blocking_thread("looking for browsers", move || {
@@ -77,7 +86,8 @@ impl PersistentWorkerPool {
         .await?;
         info!(browser = %sessions.installation().browser.display(), version = %sessions.installation().browser_version, "browser found");
         let recipe = |why: RecipeError| StartError::Recipe(why.to_string());
-        let site = claim.map(|claim| CoupaSite::new(&config.site, claim, deadlines).map_err(recipe)).transpose()?;
+        let site =
+            claim.map(|claim| CoupaSite::new(&config.site, claim, deadlines, &run).map_err(recipe)).transpose()?;
         let mut builder = Self::builder(config)
             .sessions(Arc::new(sessions))
             .journal(journal)

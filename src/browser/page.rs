@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -171,6 +172,16 @@ impl Page for BrowserPage {
 
     fn evidence(&mut self) -> Fut<'_, Result<Evidence, SessionError>> {
         Box::pin(async move { understand(self.ask("evidence", EVIDENCE, json!([])).await?) })
+    }
+
+    fn screenshot(&mut self) -> Fut<'_, Result<Vec<u8>, SessionError>> {
+        Box::pin(async move {
+            let answer = self.line.send(Command::get("screenshot", "screenshot"), self.deadlines.command).await?;
+            let text: String = understand(answer)?;
+            BASE64_STANDARD
+                .decode(text)
+                .map_err(|why| SessionError::Refused(format!("the screenshot cannot be understood: {why}")))
+        })
     }
 
     fn cookies(&mut self) -> Fut<'_, Result<Vec<Cookie>, SessionError>> {

@@ -43,6 +43,10 @@ impl Session for BrowserSession {
         !self.page.line.is_cut()
     }
 
+    fn last_words(&self) -> String {
+        self.page.line.driver().words()
+    }
+
     fn probe(&mut self) -> Fut<'_, Result<Usage, SessionError>> {
         Box::pin(async move {
             let asked = Instant::now();

@@ -74,6 +74,8 @@ impl PoolConfigBuilder {
         profile_cleanup_on_shutdown(bool) => profile_cleanup;
         /// Largest profile.
         max_profile_size(ByteSize) => profile_max_size;
+        /// Largest total of what is kept of failed attempts; 0 keeps nothing.
+        evidence_max_size(ByteSize) => evidence_max_size;
         /// Share of the memory in use from which workers are retired.
         memory_threshold(f64) => memory_threshold;
         /// How long running orders may go on once the pool drains.

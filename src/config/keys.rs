@@ -103,6 +103,8 @@ settings! {
     profile_template: PathBuf = "";
     /// Largest profile; a session whose profile grew beyond it is replaced before its next order.
     profile_max_size: ByteSize = "100MB";
+    /// Largest total of what is kept of failed attempts (screenshot, page source), the oldest is dropped first; 0 keeps nothing.
+    evidence_max_size: ByteSize = "100MB";
     /// Whether profile folders are wiped when their session ends. Turn it off to look into one; `false` leaves logins on the disk.
     profile_cleanup: bool = "true";
     /// Share of the memory in use, above 0 and up to 1, from which workers are retired one by one.

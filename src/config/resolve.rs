@@ -91,6 +91,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         profile_dir,
         profile_template,
         profile_max_size,
+        evidence_max_size,
         profile_cleanup,
         memory_threshold,
         memory_interval,
@@ -212,6 +213,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         site: SiteConfig {
             base_url,
             recipe: recipe.unwrap_or_default(),
+            evidence_max_size: evidence_max_size.unwrap_or_default(),
             requisition: requisition.unwrap_or_default(),
             credentials,
         },

@@ -129,6 +129,8 @@ pub struct SiteConfig {
     pub base_url: Option<Url>,
     /// Name of a shipped recipe or path of a file; default `coupa`.
     pub recipe: String,
+    /// Largest total of what is kept of failed attempts; default 100 MB, 0 keeps nothing.
+    pub evidence_max_size: ByteSize,
     /// When the requisition is looked at; default [`RequisitionRule::WhenEmpty`].
     pub requisition: RequisitionRule,
     /// The login, if the portal wants one.

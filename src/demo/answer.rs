@@ -105,7 +105,10 @@ async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: 
             portal.count(|counts| counts.login_pages += 1);
             page(StatusCode::OK, pages::login(&portal.logins.form_token(asked.cookie()), None))
         }
-        PortalFault::WrongShape => page(StatusCode::OK, pages::wrong_shape(&portal.logins.form_token(asked.cookie()))),
+        PortalFault::WrongShape => {
+            let token = portal.logins.form_token(asked.cookie());
+            page(StatusCode::OK, pages::wrong_shape(&token, asked.cookie().unwrap_or_default()))
+        }
         PortalFault::Status(code) => {
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             page(status, pages::short(status.canonical_reason().unwrap_or("Something went wrong")))

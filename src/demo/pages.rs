@@ -225,10 +225,19 @@ pub(super) fn print_view(form_token: &str) -> String {
     inside("Print view", form_token, "<h1>Print view</h1><p class=\"none\">Use your browser to print this page.</p>")
 }
 
-/// A page of a shape that no recipe knows.
-pub(super) fn wrong_shape(form_token: &str) -> String {
-    let main = "<section class=\"card\"><h2>Welcome to the new experience</h2><div id=\"app-root\" data-view=\"po-2\"></div></section>";
-    inside("Workspace", form_token, main)
+/// A page of a shape that no recipe knows, full of what nobody else should see, wherever pages have it.
+pub(super) fn wrong_shape(form_token: &str, cookie: &str) -> String {
+    let main = format!(
+        "<section class=\"card\"><h2>Welcome to the new experience</h2>\
+         <div id=\"app-root\" data-view=\"po-2\" data-session-key=\"planted-secret\"></div>\
+         <p>Your session is {0}.</p>\
+         <a href=\"/next?ticket=planted-secret#planted-secret\">On</a><img src=\"data:,planted-secret\" alt=\"\">\
+         <form><input type=\"hidden\" name=\"state\" value=\"planted-secret\"></form>\
+         <!-- planted-secret --><template>planted-secret</template>\
+         <script>var key = \"planted-secret\";</script></section>",
+        escaped(cookie)
+    );
+    inside("Workspace", form_token, &main)
 }
 
 /// A short page without anything else, for errors of the server.

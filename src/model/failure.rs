@@ -152,13 +152,17 @@ pub struct Failure {
     pub kind: FailureKind,
     /// What happened, for a person; never holds a secret.
     pub message: String,
+    /// The folder with what was seen of it (screenshot, page source, the driver's words), relative to the output folder
+    /// with `/` between the parts, if it was kept. Old ones are dropped, so it may be gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
 }
 
 impl Failure {
     /// A failure of `kind`, described by `message`.
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), evidence: None }
     }
 }
 

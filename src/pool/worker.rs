@@ -11,9 +11,9 @@ use super::core::{Directive, Input};
 use super::lease::{Call, Grant, Lease, LeaseGuard};
 use super::lent::{LendRequest, LentSession};
 use crate::config::Deadlines;
-use crate::model::{AttemptEnd, FailureKind, Fate, Fault, Receipt, Stage, WorkerId};
+use crate::model::{AttemptEnd, Failure, FailureKind, Fate, Fault, Receipt, Stage, WorkerId};
 use crate::policy::{Wear, is_worn};
-use crate::ports::{AttemptError, KillSwitch, Session, SessionError, SessionFactory, Site};
+use crate::ports::{Attempt, AttemptError, KillSwitch, Session, SessionError, SessionFactory, Site};
 
 /// How often an idle session is asked for a sign of life: often enough that a dead one is replaced before the next
 /// order comes, rarely enough to cost nothing.
@@ -200,7 +200,8 @@ impl Worker {
                     info!(worker = %self.id, %po, attempt = %attempt.no, kind = %error.kind, "attempt failed: {error}");
                 }
                 self.is_let_in &= error.kind != FailureKind::LoginRequired;
-                let failure = error.to_failure();
+                let evidence = self.witness(session, attempt, &error).await;
+                let failure = Failure { evidence, ..error.to_failure() };
                 (AttemptEnd::Failed(failure, error.receipt), error.retry_after, error.kind.fate())
             }
         };
@@ -217,6 +218,15 @@ impl Worker {
         };
         lease.end(end, retry_after);
         if is_lost { Err(why) } else { Ok(()) }
+    }
+
+    /// Has the site keep what can be seen of a failure, while it can be seen.
+    async fn witness(&self, session: &mut dyn Session, attempt: &Attempt, error: &AttemptError) -> Option<String> {
+        // what was stopped from outside says nothing about the portal, and a full disk takes no evidence
+        if matches!(error.kind, FailureKind::Interrupted | FailureKind::DiskFull) || attempt.cancel.is_cancelled() {
+            return None;
+        }
+        self.shop.site.as_ref()?.witness(session, attempt, error).await
     }
 
     async fn collect(&mut self, session: &mut dyn Session, lease: &Lease) -> Result<Receipt, AttemptError> {

@@ -67,6 +67,12 @@ pub trait Page: Send {
     /// `Lost`, `Hung`.
     fn evidence(&mut self) -> Fut<'_, Result<Evidence, SessionError>>;
 
+    /// A picture of what the window shows, as PNG.
+    ///
+    /// # Errors
+    /// `Refused` when there is nothing to take a picture of; `Lost`, `Hung`.
+    fn screenshot(&mut self) -> Fut<'_, Result<Vec<u8>, SessionError>>;
+
     /// The cookies that the current address would be sent.
     ///
     /// # Errors

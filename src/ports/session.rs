@@ -36,6 +36,10 @@ pub trait Session: Send {
     /// the end of the driver. Never blocks.
     fn is_usable(&self) -> bool;
 
+    /// The last lines that the driver printed, for a person who looks for the cause of a failure; may be empty. Never
+    /// blocks, and can be asked of a session that is not usable.
+    fn last_words(&self) -> String;
+
     /// Asks driver and page for a sign of life. Called while the worker is idle.
     ///
     /// # Errors

@@ -27,6 +27,20 @@ pub trait Site: Send + Sync {
         attempt: &'a Attempt,
     ) -> Fut<'a, Result<Receipt, AttemptError>>;
 
+    /// Keeps what can be seen of a failed attempt, and says where, as [`Failure::evidence`](crate::model::Failure::evidence) does. Called by the worker
+    /// after [`Site::enter`] or [`Site::collect`] failed, before the lease ends; not for what was interrupted. Talks to
+    /// the session only if it is usable. Never fails: what cannot be had is left out. Default: keeps nothing. Dropping
+    /// the future makes the session unusable.
+    fn witness<'a>(
+        &'a self,
+        session: &'a mut dyn Session,
+        attempt: &'a Attempt,
+        error: &'a AttemptError,
+    ) -> Fut<'a, Option<String>> {
+        let _ = (session, attempt, error);
+        Box::pin(async { None })
+    }
+
     /// Gives the order's folder its final name. Called once per outcome, by the dispatcher, before the outcome is
     /// journaled; after a crash in between it is called again with the same outcome and must then change nothing.
     ///

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use secrecy::SecretString;
+
+use super::evidence::{self, Store};
 use super::login::Login;
 use super::parse::{RecipeError, load};
 use super::trouble;
 use super::walk::{Ground, Walk};
 use crate::config::{Deadlines, SiteConfig};
 use crate::download::{self, Claim};
-use crate::model::{Outcome, PoTask, Receipt, WorkerId};
+use crate::model::{Outcome, PoTask, Receipt, RunId, WorkerId};
 use crate::ports::{Attempt, AttemptError, Fut, Session, Site};
 
 /// A portal of the shape that a [`super::Recipe`] describes. One for all workers: they share its login.
@@ -16,15 +19,18 @@ use crate::ports::{Attempt, AttemptError, Fut, Session, Site};
 pub struct CoupaSite {
     ground: Arc<Ground>,
     login: Login,
+    evidence: Store,
+    password: Option<SecretString>,
     _claim: Arc<Claim>,
 }
 
 impl CoupaSite {
-    /// The portal of `config`, whose files go to the claimed folder: nobody else works there as long as this lives.
+    /// The portal of `config`, whose files go to the claimed folder: nobody else works there as long as this lives. What
+    /// is kept of failed attempts goes to [`super::evidence_folder`] of `run`.
     ///
     /// # Errors
     /// [`RecipeError`] when there is no base address or the recipe cannot be used.
-    pub fn new(config: &SiteConfig, claim: Arc<Claim>, deadlines: Deadlines) -> Result<Self, RecipeError> {
+    pub fn new(config: &SiteConfig, claim: Arc<Claim>, deadlines: Deadlines, run: &RunId) -> Result<Self, RecipeError> {
         let ground = Arc::new(Ground {
             recipe: load(&config.recipe)?,
             base: config.base_url.clone().ok_or(RecipeError::NoAddress)?,
@@ -33,7 +39,9 @@ impl CoupaSite {
             requisition: config.requisition,
         });
         let login = Login::new(Arc::clone(&ground), config.credentials.clone());
-        Ok(Self { ground, login, _claim: claim })
+        let evidence = Store::new(claim.out(), run, config.evidence_max_size);
+        let password = config.credentials.as_ref().map(|login| login.password.clone());
+        Ok(Self { ground, login, evidence, password, _claim: claim })
     }
 }
 
@@ -51,6 +59,21 @@ impl Site for CoupaSite {
         attempt: &'a Attempt,
     ) -> Fut<'a, Result<Receipt, AttemptError>> {
         Box::pin(Walk::new(&self.ground, session.page(), attempt).collect())
+    }
+
+    fn witness<'a>(
+        &'a self,
+        session: &'a mut dyn Session,
+        attempt: &'a Attempt,
+        error: &'a AttemptError,
+    ) -> Fut<'a, Option<String>> {
+        Box::pin(async move {
+            if self.evidence.is_off() {
+                return None;
+            }
+            let seen = evidence::look(session, attempt, error, self.password.as_ref()).await;
+            evidence::keep(&self.evidence, attempt, seen).await
+        })
     }
 
     fn conclude<'a>(&'a self, task: &'a PoTask, mut outcome: Outcome) -> Fut<'a, Result<Outcome, AttemptError>> {

@@ -305,6 +305,10 @@ impl Page for FakePage {
         now!(Ok(Evidence { url: self.url.clone(), status, ..Evidence::default() }))
     }
 
+    fn screenshot(&mut self) -> Fut<'_, Result<Vec<u8>, SessionError>> {
+        now!(Ok(b"\x89PNG".to_vec()))
+    }
+
     fn cookies(&mut self) -> Fut<'_, Result<Vec<Cookie>, SessionError>> {
         let cookie = |ticket: u32| Cookie {
             name: "_coupa_session".into(),
@@ -355,6 +359,10 @@ impl Session for FakeSession {
 
     fn is_usable(&self) -> bool {
         true
+    }
+
+    fn last_words(&self) -> String {
+        format!("[INFO] GET {BASE}/order_headers/7?token=t0ken-of-a-link")
     }
 
     fn probe(&mut self) -> Fut<'_, Result<Usage, SessionError>> {

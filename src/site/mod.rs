@@ -3,6 +3,7 @@
 
 mod classify;
 mod coupa;
+mod evidence;
 mod fetch;
 mod login;
 mod parse;
@@ -18,6 +19,7 @@ mod double;
 mod stories;
 
 pub use coupa::CoupaSite;
+pub use evidence::evidence_folder;
 pub use parse::{RecipeError, shipped_recipes};
 pub use recipe::{
     Addresses, Attachments, ErrorPages, Exclusions, Listing, LoginForm, NameSource, OrderPage, Recipe, RequisitionPage,

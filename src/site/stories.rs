@@ -10,7 +10,7 @@ use super::CoupaSite;
 use super::double::{Answer, BASE, FakePortal, Offer, Shown, button, file, link};
 use crate::config::{Credentials, PoolConfig, RequisitionRule, Settings, resolve};
 use crate::download::Claim;
-use crate::model::{AttemptNo, FailureKind, FileOrigin, Outcome, PoTask, Receipt, TaskId, WorkerId};
+use crate::model::{AttemptNo, FailureKind, FileOrigin, Outcome, PoTask, Receipt, RunId, TaskId, WorkerId};
 use crate::ports::{Attempt, AttemptError, Site};
 
 const PDF: &str = "%PDF-1.7 one";
@@ -38,7 +38,8 @@ impl Stage {
 
     fn with(config: &PoolConfig) -> Self {
         let out = tempfile::tempdir().unwrap();
-        let site = CoupaSite::new(&config.site, Arc::new(Claim::take(out.path()).unwrap()), config.deadlines).unwrap();
+        let claim = Arc::new(Claim::take(out.path()).unwrap());
+        let site = CoupaSite::new(&config.site, claim, config.deadlines, &RunId::new("r")).unwrap();
         let attempt = Attempt {
             task: TaskId(1),
             order: PoTask::new("PO7".parse().unwrap()),
@@ -298,6 +299,20 @@ async fn an_aborted_attempt_stops_between_commands() {
     let portal = order(vec![link(1, "a.txt", file("a.txt", "a"))]);
     assert_eq!(stage.failure(&portal).await.kind, FailureKind::Interrupted);
     assert!(portal.state().visits.is_empty());
+}
+
+#[tokio::test]
+async fn of_a_failed_attempt_is_kept_what_was_seen_without_what_lets_in() {
+    let stage = Stage::new();
+    let portal = FakePortal::with(ORDER, Shown { has_marker: false, ..Shown::default() });
+    let mut session = portal.session();
+    let error = stage.site.collect(&mut session, &stage.attempt).await.unwrap_err();
+    let place = stage.site.witness(&mut session, &stage.attempt, &error).await.unwrap();
+    assert_eq!(place, ".coupa-batch/evidence/r/PO7-1");
+    assert_eq!(std::fs::read(stage.out.path().join(&place).join("page.png")).unwrap(), b"\x89PNG");
+    let record = stage.read(&format!("{place}/failure.json"));
+    assert!(record.contains("page_changed") && record.contains(&format!("{BASE}{ORDER}")), "{record}");
+    assert!(!record.contains("t0ken-of-a-link"), "{record}");
 }
 
 fn locked(password: &'static str) -> FakePortal {

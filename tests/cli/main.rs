@@ -13,6 +13,7 @@ mod desk;
 
 mod browsers;
 mod calls;
+mod evidence;
 mod folders;
 mod inputs;
 mod portals;

@@ -202,6 +202,9 @@ impl Session for StubSession {
     fn is_usable(&self) -> bool {
         self.is_usable
     }
+    fn last_words(&self) -> String {
+        String::new()
+    }
     fn probe(&mut self) -> Fut<'_, Result<Usage, SessionError>> {
         Box::pin(async { Ok(Usage::default()) })
     }
@@ -251,6 +254,9 @@ impl Page for StubSession {
     }
     fn evidence(&mut self) -> Fut<'_, Result<Evidence, SessionError>> {
         answer(Evidence::default())
+    }
+    fn screenshot(&mut self) -> Fut<'_, Result<Vec<u8>, SessionError>> {
+        answer(Vec::new())
     }
     fn cookies(&mut self) -> Fut<'_, Result<Vec<Cookie>, SessionError>> {
         answer(Vec::new())

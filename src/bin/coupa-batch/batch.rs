@@ -1,6 +1,6 @@
 //! One batch from its tasks to its report: what `run` and `demo` have in common.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use coupa_batch::model::{Entry, Reject, Stop, StopKind, TaskId};
 use coupa_batch::outlet::report::{self, ReportFiles, RunFacts, Summary};
 use coupa_batch::pool::{ShutdownReport, ShutdownStep, StartError, SubmitError};
 use coupa_batch::ports::{History, Journal};
+use coupa_batch::site::evidence_folder;
 use coupa_batch::{PersistentWorkerPool, Setup, ShutdownHandler, TaskHandle};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -67,6 +68,8 @@ pub(crate) struct Finished {
     pub(crate) files: ReportFiles,
     pub(crate) history: History,
     pub(crate) reason: ExitReason,
+    /// Where evidence of failed attempts lies, if there is any.
+    pub(crate) evidence: Option<PathBuf>,
 }
 
 /// What there is to do, and where it is written down.
@@ -88,6 +91,7 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
     let setup = Setup {
         claim: Some(Arc::clone(&claim)),
         journal: record.journal.clone(),
+        run: record.run.clone(),
         history: std::mem::take(&mut record.history),
     };
     let is_idle = selection.reused_count() == selection.orders.len() && setup.history.open_tasks().next().is_none();
@@ -141,7 +145,8 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
     }
     let reason = if is_forced { ExitReason::Forced } else { reason_of(&end, &summary) };
     drop(claim); // until here nobody else may write into the folder
-    Ok(Finished { summary, files, history: end.history, reason })
+    let evidence = Some(evidence_folder(&out, &facts.run)).filter(|folder| folder.is_dir());
+    Ok(Finished { summary, files, history: end.history, reason, evidence })
 }
 
 /// A batch of which everything is there already: no browser is started for nothing.
@@ -171,7 +176,7 @@ async fn settle_without_browsers(
     record.finish(None).await?;
     let (files, summary) = report::write(out, &history, &facts)
         .map_err(|why| Stopped::new(ExitReason::StoppedEarly, format!("the report cannot be written: {why}")))?;
-    Ok(Finished { reason: ExitReason::of(&summary), summary, files, history })
+    Ok(Finished { reason: ExitReason::of(&summary), summary, files, history, evidence: None })
 }
 
 /// From the first submission to the last closed browser. The flag tells whether a third signal forced the end.
@@ -322,5 +327,8 @@ pub(crate) fn print_summary(finished: &Finished, output: &OutputArgs, progress: 
         progress.say(BROWSER_HINT);
     }
     progress.say(&format!("report: {}", finished.files.csv.path.display()));
+    if let Some(evidence) = &finished.evidence {
+        progress.say(&format!("what failed attempts saw: {}", evidence.display()));
+    }
     Ok(())
 }

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::facts::{Row, rows, why_open};
 use super::{RunFacts, Summary};
 use crate::model::{
-    FailureKind, FileRecord, Metadata, MissingFile, OrderStatus, Outcome, PoNumber, Reject, RunId, TaskPriority,
+    Failure, FailureKind, FileRecord, Metadata, MissingFile, OrderStatus, Outcome, PoNumber, Reject, RunId,
+    TaskPriority,
 };
 use crate::ports::History;
 
@@ -58,6 +59,13 @@ struct Missing<'a> {
 struct Cause<'a> {
     kind: FailureKind,
     message: &'a str,
+    evidence: Option<&'a str>,
+}
+
+impl<'a> Cause<'a> {
+    fn of(failure: &'a Failure) -> Self {
+        Self { kind: failure.kind, message: &failure.message, evidence: failure.evidence.as_deref() }
+    }
 }
 
 pub(super) fn write(to: &mut dyn Write, history: &History, facts: &RunFacts, summary: &Summary) -> io::Result<()> {
@@ -80,8 +88,8 @@ pub(super) fn write(to: &mut dyn Write, history: &History, facts: &RunFacts, sum
 fn order<'a>(row: &Row<'a>, facts: &'a RunFacts) -> Order<'a> {
     let receipt = row.outcome.and_then(Outcome::receipt);
     let error = match row.outcome {
-        Some(outcome) => outcome.failure().map(|failure| Cause { kind: failure.kind, message: &failure.message }),
-        None => Some(Cause { kind: FailureKind::Interrupted, message: why_open(facts) }),
+        Some(outcome) => outcome.failure().map(Cause::of),
+        None => Some(Cause { kind: FailureKind::Interrupted, message: why_open(facts), evidence: None }),
     };
     Order {
         po_number: &row.order.po,
@@ -102,11 +110,7 @@ fn order<'a>(row: &Row<'a>, facts: &'a RunFacts) -> Order<'a> {
 }
 
 fn missing(file: &MissingFile) -> Missing<'_> {
-    Missing {
-        name: &file.name,
-        source: file.source,
-        error: Cause { kind: file.failure.kind, message: &file.failure.message },
-    }
+    Missing { name: &file.name, source: file.source, error: Cause::of(&file.failure) }
 }
 
 #[cfg(test)]

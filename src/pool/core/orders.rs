@@ -202,7 +202,7 @@ impl Core {
             Verdict::SetAside => {
                 let message = format!("set aside, since it ended two browsers; the last time: {}", failure.message);
                 let receipt = record.receipt.take();
-                return self.conclude(now, task, Outcome::Skipped(Failure::new(failure.kind, message), receipt));
+                return self.conclude(now, task, Outcome::Skipped(Failure { message, ..failure }, receipt));
             }
             Verdict::RetryNow => (true, Duration::ZERO),
             Verdict::RetryLater => {

@@ -142,6 +142,9 @@ fn open_orders_say_why_the_run_stopped() {
     write(&mut bytes, &history, &facts, &Summary::of(&history, &facts)).unwrap();
     let report: Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(report["orders"][7]["status"], "NOT_DONE");
-    assert_eq!(report["orders"][7]["error"], json!({"kind": "interrupted", "message": "the disk is full"}));
+    assert_eq!(
+        report["orders"][7]["error"],
+        json!({"kind": "interrupted", "message": "the disk is full", "evidence": null})
+    );
     assert_eq!(report["orders"][0]["error"], Value::Null);
 }

@@ -1,0 +1,100 @@
+//! What is kept of failed attempts, and what is not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use coupa_batch::demo::{FaultRule, Part, PortalFault};
+use rustix::process::{Pid, Signal, kill_process};
+use secrecy::ExposeSecret;
+
+use crate::desk::{Desk, portal, processes_of, statuses};
+use crate::needs_browser;
+
+/// What `failure.json` in there says.
+fn record(folder: &Path) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(folder.join("failure.json")).unwrap()).unwrap()
+}
+
+/// The folder of the run's attempt, by its name.
+fn attempt(desk: &Desk, name: &str) -> PathBuf {
+    let run = desk.report()["run"].as_str().unwrap().to_owned();
+    desk.out().join(".coupa-batch/evidence").join(run).join(name)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_fits_no_recipe_is_kept_without_anything_that_lets_in() {
+    needs_browser!();
+    let portal = portal(2).await;
+    let desk = Desk::new();
+    let pos = portal.orders();
+    portal.faults().add(FaultRule::new(PortalFault::WrongShape, Part::OrderPage).for_order(&pos[0]));
+    let call = desk.run(&portal, pos.iter().map(ToString::to_string)).arg("--workers").arg("1");
+    call.end().await.assert(3, &["what failed attempts saw: "]);
+    let report = desk.report();
+    assert_eq!(statuses(&report)[&pos[0].to_string()], "FAILED");
+    let named = desk.out().join(report["orders"][0]["error"]["evidence"].as_str().unwrap());
+    assert_eq!(named, attempt(&desk, &format!("{}-2", pos[0])), "the last attempt's");
+
+    let password = portal.password().expose_secret().to_owned();
+    for number in [1, 2] {
+        let folder = attempt(&desk, &format!("{}-{number}", pos[0]));
+        let record = record(&folder);
+        assert_eq!(
+            (&record["kind"], &record["lacking"]),
+            (&"page_changed".into(), &serde_json::Value::Null),
+            "{record:#}"
+        );
+        assert!(
+            record["url"].as_str().unwrap().ends_with(&format!("/order_headers/{}", pos[0].digits())),
+            "{record:#}"
+        );
+        assert_eq!(
+            (&record["title"], &record["http_status"]),
+            (&"Workspace | Demo portal".into(), &200.into()),
+            "{record:#}"
+        );
+        assert!(fs::read(folder.join("page.png")).unwrap().starts_with(b"\x89PNG"));
+        let source = fs::read_to_string(folder.join("page.html")).unwrap();
+        assert!(source.contains("Welcome to the new experience"), "{source}");
+        assert!(source.contains("Your session is [removed]."), "{source}");
+        for file in ["page.html", "failure.json"] {
+            let text = fs::read_to_string(folder.join(file)).unwrap();
+            assert!(!text.contains("planted-secret") && !text.contains(&password), "{file}: {text}");
+        }
+    }
+    portal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_browser_that_is_gone_the_drivers_words_are_kept() {
+    needs_browser!();
+    let portal = portal(1).await;
+    let desk = Desk::new();
+    let po = portal.orders().remove(0);
+    portal.faults().hold(&po);
+    let mut run = desk.run(&portal, [po.to_string()]).arg("--workers").arg("1").start();
+    run.works_on(&portal, &po).await;
+    let is_browser = |line: &str| line.contains("--user-data-dir") && !line.contains("--type=");
+    let (pid, _) = processes_of(desk.path()).into_iter().find(|(_, line)| is_browser(line)).unwrap();
+    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
+    portal.faults().release_all();
+    run.end().await.assert(0, &[]);
+    let record = record(&attempt(&desk, &format!("{po}-1")));
+    assert_eq!(record["kind"], "session_lost", "{record:#}");
+    assert!(!record["driver"].as_str().unwrap().is_empty(), "{record:#}");
+    portal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_kept_when_nothing_may_be() {
+    needs_browser!();
+    let portal = portal(1).await;
+    let desk = Desk::new();
+    let po = portal.orders().remove(0);
+    portal.faults().add(FaultRule::new(PortalFault::WrongShape, Part::OrderPage).for_order(&po));
+    let call = desk.run(&portal, [po.to_string()]).arg("--workers").arg("1").env("COUPA_BATCH_EVIDENCE_MAX_SIZE", "0");
+    call.end().await.assert(3, &[]);
+    assert!(!desk.out().join(".coupa-batch/evidence").exists());
+    assert!(desk.report()["orders"][0]["error"]["evidence"].is_null());
+    portal.stop().await;
+}
