@@ -39,6 +39,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("which", &["browser"]),
     ("tempfile", &["browser", "download", "outlet", "site"]),
     ("base64", &["browser"]),
+    ("regex", &["site"]),
     ("sysinfo", &["gauge"]),
     ("rusqlite", &["journal"]),
     ("async_channel", &["pool"]),

@@ -232,7 +232,11 @@ pub(super) fn wrong_shape(form_token: &str, cookie: &str) -> String {
          <div id=\"app-root\" data-view=\"po-2\" data-session-key=\"planted-secret\"></div>\
          <p>Your session is {0}.</p>\
          <a href=\"/next?ticket=planted-secret#planted-secret\">On</a><img src=\"data:,planted-secret\" alt=\"\">\
-         <form><input type=\"hidden\" name=\"state\" value=\"planted-secret\"></form>\
+         <form><input type=\"hidden\" name=\"state\" value=\"planted-secret\">\
+         <textarea name=\"token\">planted-secret</textarea></form>\
+         <a href=\"orders#planted-secret\">List</a><a href=\"/once/planted-secret-4f3a2b1c/a.pdf\">File</a>\
+         <div data-props='{{\"accessToken\": \"planted-secret\", \"view\": 2}}' data-next=\"page?to=planted-secret\"></div>\
+         <pre>see https://acme.test/next?key=planted-secret, api_key: planted-secret</pre>\
          <!-- planted-secret --><template>planted-secret</template>\
          <script>var key = \"planted-secret\";</script></section>",
         escaped(cookie)

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use secrecy::SecretString;
-
 use super::evidence::{self, Store};
 use super::login::Login;
 use super::parse::{RecipeError, load};
@@ -20,7 +18,6 @@ pub struct CoupaSite {
     ground: Arc<Ground>,
     login: Login,
     evidence: Store,
-    password: Option<SecretString>,
     _claim: Arc<Claim>,
 }
 
@@ -40,8 +37,7 @@ impl CoupaSite {
         });
         let login = Login::new(Arc::clone(&ground), config.credentials.clone());
         let evidence = Store::new(claim.out(), run, config.evidence_max_size);
-        let password = config.credentials.as_ref().map(|login| login.password.clone());
-        Ok(Self { ground, login, evidence, password, _claim: claim })
+        Ok(Self { ground, login, evidence, _claim: claim })
     }
 }
 
@@ -71,7 +67,7 @@ impl Site for CoupaSite {
             if self.evidence.is_off() {
                 return None;
             }
-            let seen = evidence::look(session, attempt, error, self.password.as_ref()).await;
+            let seen = evidence::look(session, attempt, error, &self.login).await;
             evidence::keep(&self.evidence, attempt, seen).await
         })
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::parse::load;
 use super::sight::without_exclusions;
@@ -93,6 +93,10 @@ pub(super) struct Portal {
     pub(super) refused_count: u32,
     pub(super) is_unreachable: bool,
     pub(super) sends_elsewhere: bool,
+    /// Its sessions are gone, and can only be asked what they last said.
+    pub(super) is_dead: bool,
+    /// How often a session is refused its cookies.
+    pub(super) cookies_refused: u32,
     pub(super) clicks: Vec<String>,
     pub(super) visits: Vec<String>,
 }
@@ -296,7 +300,10 @@ impl Page for FakePage {
         now!(Ok(()))
     }
 
-    fn evaluate<'a>(&'a mut self, _: &'a str, _: Vec<Value>) -> Fut<'a, Result<Value, SessionError>> {
+    fn evaluate<'a>(&'a mut self, script: &'a str, _: Vec<Value>) -> Fut<'a, Result<Value, SessionError>> {
+        if script.contains("outerHTML") {
+            return now!(Ok(json!([format!("<p>{:?} right</p>", self.ticket), true])));
+        }
         now!(Ok(Value::Bool(true)))
     }
 
@@ -320,6 +327,11 @@ impl Page for FakePage {
             expiry: None,
             same_site: None,
         };
+        let mut portal = self.portal.state();
+        if portal.cookies_refused > 0 {
+            portal.cookies_refused -= 1;
+            return now!(Err(SessionError::Refused("unexpected alert open".to_owned())));
+        }
         now!(Ok(self.ticket.map(cookie).into_iter().collect()))
     }
 
@@ -358,11 +370,12 @@ impl Session for FakeSession {
     }
 
     fn is_usable(&self) -> bool {
-        true
+        !self.0.portal.state().is_dead
     }
 
     fn last_words(&self) -> String {
-        format!("[INFO] GET {BASE}/order_headers/7?token=t0ken-of-a-link")
+        let ticket = self.0.ticket.unwrap_or_default();
+        format!("[INFO] GET {BASE}/order_headers/7?token=t0ken-of-a-link | sent {ticket} and right")
     }
 
     fn probe(&mut self) -> Fut<'_, Result<Usage, SessionError>> {

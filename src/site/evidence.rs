@@ -1,15 +1,18 @@
 //! What is kept of a failed attempt: what the page showed, and what the driver said, without anything that lets in.
 
+mod removal;
 mod store;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
-use super::classify::without_query;
+use self::removal::Removal;
+use super::login::Login;
 use crate::model::FailureKind;
 use crate::ports::{Attempt, AttemptError, Page, Session, SessionError};
 
@@ -18,16 +21,11 @@ pub use store::evidence_folder;
 
 const SOURCE: &str = include_str!("scripts/source.js");
 
-/// Of a page's source so many characters are kept.
+/// Of a page's source so many bytes are kept.
 const MAX_SOURCE: usize = 256 * 1024;
-
-/// Shorter values of cookies are flags, which blot out half the page and let nobody in.
-const SHORTEST_SECRET: usize = 6;
 
 /// How long writing may take: nobody waits for a disk that does not answer.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
-
-const REMOVED: &str = "[removed]";
 
 /// Everything that was seen.
 #[derive(Debug, Default)]
@@ -56,90 +54,96 @@ struct Record {
 
 /// Looks at a session whose attempt has failed.
 ///
-/// Each command is bounded by its own deadline, and after the first one that fails no other is sent: there is no limit
-/// over all of them, since one that is broken off would cost the session.
-pub(super) async fn look(
-    session: &mut dyn Session,
-    attempt: &Attempt,
-    error: &AttemptError,
-    password: Option<&SecretString>,
-) -> Seen {
-    let mut secrets: Vec<String> = password.map(|password| password.expose_secret().to_owned()).into_iter().collect();
-    let mut seen = Seen::default();
+/// Each command is bounded by its own deadline, and after one that is not answered no other is sent: there is no limit
+/// over all of them, since one that is broken off would cost the session. None is sent once the run aborts.
+pub(super) async fn look(session: &mut dyn Session, attempt: &Attempt, error: &AttemptError, login: &Login) -> Seen {
+    let mut looking = Looking { cookies: login.cookies(), ..Looking::default() };
     if session.is_usable() {
-        let looked = look_at_page(session.page(), &mut seen, &mut secrets).await;
-        seen.record.lacking = looked.err().map(|why| why.to_string());
+        if let Err(why) = looking.at(session.page(), &attempt.cancel).await {
+            looking.lacking.push(why.to_string());
+        }
     } else {
-        seen.record.lacking = Some("the browser could not be spoken to any more".to_owned());
+        looking.lacking.push("the browser could not be spoken to any more".to_owned());
     }
-    let Record { url, title, http_status, lacking, .. } = std::mem::take(&mut seen.record);
-    let clean = |text: &str| without(&secrets, &without_queries(text));
-    seen.record = Record {
+    let Looking { cookies, url, title, http_status, source, screenshot, lacking } = looking;
+    let removal = Removal::of(login.password(), &cookies);
+    let record = Record {
         po_number: attempt.order.po.to_string(),
         attempt: attempt.no.0,
         worker: attempt.worker.to_string(),
         at: Some(Timestamp::now()),
         kind: Some(error.kind),
-        message: clean(&error.message),
-        url: url.map(|url| clean(&url)),
-        title: title.map(|title| clean(&title)),
+        message: removal.message(&error.message),
+        url: url.map(|url| removal.message(&url)),
+        title: title.map(|title| removal.message(&title)),
         http_status,
-        driver: clean(&session.last_words()),
-        lacking: lacking.map(|why| clean(&why)),
+        driver: removal.message(&session.last_words()),
+        lacking: Some(lacking.join("; ")).filter(|why| !why.is_empty()).map(|why| removal.message(&why)),
     };
-    seen.source = seen.source.map(|source| without(&secrets, &source));
-    seen
+    let source = source.map(|(source, is_whole)| removal.source(&source, is_whole, MAX_SOURCE));
+    Seen { record, source, screenshot }
 }
 
-async fn look_at_page(page: &mut dyn Page, seen: &mut Seen, secrets: &mut Vec<String>) -> Result<(), SessionError> {
-    match page.cookies().await {
-        Ok(cookies) => {
-            let values = cookies.iter().map(|cookie| cookie.value.expose_secret());
-            secrets.extend(values.filter(|value| value.len() >= SHORTEST_SECRET).map(str::to_owned));
+/// What a page has shown so far, as it was shown.
+#[derive(Default)]
+struct Looking {
+    cookies: Vec<SecretString>,
+    url: Option<String>,
+    title: Option<String>,
+    http_status: Option<u16>,
+    /// And whether it is all of it.
+    source: Option<(String, bool)>,
+    screenshot: Option<Vec<u8>>,
+    lacking: Vec<String>,
+}
+
+impl Looking {
+    /// # Errors
+    /// Why the driver was not asked any further. What it merely refuses is noted as lacking.
+    async fn at(&mut self, page: &mut dyn Page, cancel: &CancellationToken) -> Result<(), SessionError> {
+        let go_on = || match cancel.is_cancelled() {
+            false => Ok(()),
+            true => Err(SessionError::Refused("the run was stopped meanwhile".to_owned())),
+        };
+        go_on()?;
+        let mut cookies = page.cookies().await;
+        if let Err(SessionError::Refused(_)) = cookies {
+            // a dialog that stood open refuses one command, and is closed by it
+            cookies = page.cookies().await;
         }
-        // a page without an address of its own, such as the browser's own error page, has none
-        Err(SessionError::Refused(_)) => {}
-        Err(other) => return Err(other),
+        let cookies = self.note_refusal("its cookies", cookies)?;
+        let has_cookies = cookies.is_some();
+        self.cookies.extend(cookies.into_iter().flatten().map(|cookie| cookie.value));
+        go_on()?;
+        if let Some(shown) = self.note_refusal("its address", page.evidence().await)? {
+            (self.url, self.title, self.http_status) = (Some(shown.url), Some(shown.title), shown.status);
+        }
+        go_on()?;
+        // pages of the browser's own have no cookies; of any other what would have to be removed must be known
+        if has_cookies || self.url.as_ref().is_some_and(|url| !url.starts_with("http")) {
+            let source = page.evaluate(SOURCE, vec![Value::from(MAX_SOURCE)]).await;
+            if let Some(Value::Array(answer)) = self.note_refusal("its source", source)?
+                && let [Value::String(source), Value::Bool(is_whole)] = answer.as_slice()
+            {
+                self.source = Some((source.clone(), *is_whole));
+            }
+        }
+        go_on()?;
+        self.screenshot = self.note_refusal("a picture of it", page.screenshot().await)?;
+        Ok(())
     }
-    let shown = page.evidence().await?;
-    seen.record.url = Some(without_query(&shown.url).to_owned());
-    seen.record.title = Some(shown.title);
-    seen.record.http_status = shown.status;
-    match page.evaluate(SOURCE, vec![Value::from(MAX_SOURCE)]).await? {
-        Value::String(source) => seen.source = Some(source),
-        _ => tracing::debug!("the page gave no source"),
-    }
-    seen.screenshot = Some(page.screenshot().await?);
-    Ok(())
-}
 
-/// `text` without any of `secrets`, however they are written in a page.
-fn without(secrets: &[String], text: &str) -> String {
-    let mut text = text.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-        let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        let attribute = html.replace('"', "&quot;");
-        for spelling in [form.replace('+', "%20"), form, attribute, html, secret.clone()] {
-            text = text.replace(&spelling, REMOVED);
+    /// A driver that refuses one thing may give the next: only one that is silent or gone is not asked any more.
+    fn note_refusal<T>(&mut self, what: &str, answer: Result<T, SessionError>) -> Result<Option<T>, SessionError> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(SessionError::Refused(why)) => {
+                self.lacking.push(format!("{what}: {why}"));
+                Ok(None)
+            }
+            Err(other) => Err(other),
         }
     }
-    text
-}
-
-/// `text` with every address in it cut before its query and fragment, which may hold tokens.
-fn without_queries(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, address) = rest.split_at(at);
-        let end = address.find(|c: char| c.is_whitespace() || "\"'<>`)]}|\\".contains(c)).unwrap_or(address.len());
-        kept.push_str(before);
-        kept.push_str(without_query(&address[..end]));
-        rest = &address[end..];
-    }
-    kept.push_str(rest);
-    kept
 }
 
 /// Writes it down and says where. What cannot be written is not worth an attempt.
@@ -160,22 +164,4 @@ pub(super) async fn keep(store: &Store, attempt: &Attempt, seen: Seen) -> Option
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_is_removed_in_every_spelling() {
-        let secrets = vec!["p<w&\"1 +".to_owned()];
-        for text in ["p<w&\"1 +", "p%3Cw%26%221+%2B", "p%3Cw%26%221%20%2B", "p&lt;w&amp;\"1 +", "p&lt;w&amp;&quot;1 +"]
-        {
-            assert_eq!(without(&secrets, &format!("a{text}b")), "a[removed]b", "{text}");
-        }
-    }
-
-    #[test]
-    fn addresses_lose_what_may_be_a_token() {
-        let text = "GET https://a.test/x?t=1#f, then \"http://b.test/y?u=2\" and https://c.test/z";
-        assert_eq!(without_queries(text), "GET https://a.test/x then \"http://b.test/y\" and https://c.test/z");
-        assert_eq!(without_queries("no address? none"), "no address? none");
-    }
-}
+mod tests;

@@ -1,9 +1,10 @@
 //! How one gets in: one form login for all workers. The first one logs in, the others get its cookies; when the login
 //! ends, one renews it. A password that was refused is never sent again: repeated refusals lock the account.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -36,6 +37,8 @@ pub(super) struct Login {
     ground: Arc<Ground>,
     credentials: Option<Credentials>,
     shared: Mutex<Shared>,
+    /// The cookies of the newest login, for those who must know what to keep out of sight: never held across an await.
+    newest: std::sync::Mutex<Vec<SecretString>>,
 }
 
 /// Held by the one session that logs in, for as long as it does.
@@ -50,7 +53,17 @@ struct Shared {
 
 impl Login {
     pub(super) fn new(ground: Arc<Ground>, credentials: Option<Credentials>) -> Self {
-        Self { ground, credentials, shared: Mutex::default() }
+        Self { ground, credentials, shared: Mutex::default(), newest: std::sync::Mutex::default() }
+    }
+
+    /// The password, if there is one.
+    pub(super) fn password(&self) -> Option<&SecretString> {
+        self.credentials.as_ref().map(|credentials| &credentials.password)
+    }
+
+    /// The values of the newest login's cookies. Does not wait for a login that is being made.
+    pub(super) fn cookies(&self) -> Vec<SecretString> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sees to it that the session of `page` is let in.
@@ -75,6 +88,8 @@ impl Login {
             match self.log_in(page).await {
                 Ok(cookies) => {
                     shared.generation += 1;
+                    *self.newest.lock().unwrap_or_else(PoisonError::into_inner) =
+                        cookies.iter().map(|cookie| cookie.value.clone()).collect();
                     shared.cookies = cookies;
                     tracing::info!(generation = shared.generation, "logged in");
                     return Ok(());

@@ -10,6 +10,8 @@ use crate::site;
 
 crate::on_each_browser!(
     a_page_is_read_and_written,
+    half_a_character_in_a_page_is_no_reason_to_fail,
+    a_picture_of_a_page_is_a_png,
     late_and_replaced_elements_are_waited_for,
     addresses_that_cannot_be_reached_are_named,
     pages_that_keep_a_connection_open_use_none_up_once_they_are_left,
@@ -47,6 +49,31 @@ async fn a_page_is_read_and_written(rig: Rig) {
     assert_eq!((evidence.title.as_str(), evidence.text.as_str(), evidence.status), ("Oops", "Not here", Some(404)));
     assert_eq!(page.url().await.unwrap(), evidence.url);
     assert!(session.is_usable() && session.close().await.is_clean());
+}
+
+async fn half_a_character_in_a_page_is_no_reason_to_fail(rig: Rig) {
+    let base = site::start().await;
+    let mut session = rig.open().await;
+    let page = session.page();
+    page.goto(&base).await.unwrap();
+    // the first one is cut in the middle, at the length that is read of a text; the others are halves to begin with
+    let spoil = "document.querySelector('h1').textContent = 'x'.repeat(1999) + '\u{1f600}'; document.title = '\\ud83d!'; \
+                 document.querySelector('#none').title = '\\udc00';";
+    page.evaluate(spoil, vec![]).await.unwrap();
+    let found = page.query(&[query("h1", &[]), query("#none", &["title"])]).await.unwrap();
+    assert_eq!(found[0][0].text.chars().filter(|c| *c == 'x').count(), 1999);
+    assert_eq!(found[1][0].attributes["title"], "\u{fffd}");
+    assert_eq!(page.evidence().await.unwrap().title, "\u{fffd}!");
+    assert!(session.close().await.is_clean());
+}
+
+async fn a_picture_of_a_page_is_a_png(rig: Rig) {
+    let mut session = rig.open().await;
+    let blank = session.page().screenshot().await.unwrap();
+    assert!(blank.starts_with(b"\x89PNG\r\n\x1a\n") && blank.ends_with(b"IEND\xaeB`\x82"));
+    session.page().goto(&site::start().await).await.unwrap();
+    assert_ne!(session.page().screenshot().await.unwrap(), blank);
+    assert!(session.close().await.is_clean());
 }
 
 /// A browser opens six connections to one host at most.

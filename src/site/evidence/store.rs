@@ -1,5 +1,6 @@
 //! Where evidence is kept: a folder for each attempt, all of them together no larger than allowed.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -24,14 +25,24 @@ pub fn evidence_folder(out: &Path, run: &RunId) -> PathBuf {
     out.join(FOLDER).join(safe_name(run.as_str()))
 }
 
+/// A disk gives room in blocks: a thousand small files take a thousand of them.
+const BLOCK: u64 = 4096;
+
 /// The evidence of one run, and what is left of earlier ones.
 #[derive(Clone, Debug)]
 pub(in crate::site) struct Store {
     all: PathBuf,
     run: String,
     limit: u64,
-    /// One writer at a time counts and drops.
-    turn: Arc<Mutex<()>>,
+    /// One writer at a time counts, drops and writes. Empty until the first one has looked at what there is.
+    kept: Arc<Mutex<Option<Kept>>>,
+}
+
+/// What is there, so that it is not counted anew for each attempt.
+#[derive(Debug, Default)]
+struct Kept {
+    by_age: BTreeMap<(SystemTime, PathBuf), u64>,
+    total: u64,
 }
 
 impl Store {
@@ -44,65 +55,107 @@ impl Store {
         {
             tracing::warn!(folder = %all.display(), %why, "half-written evidence of an earlier run stays");
         }
-        Self { all, run: safe_name(run.as_str()), limit: limit.as_u64(), turn: Arc::default() }
+        Self { all, run: safe_name(run.as_str()), limit: limit.as_u64(), kept: Arc::default() }
     }
 
     pub(in crate::site) fn is_off(&self) -> bool {
         self.limit == 0
     }
 
-    /// Writes `seen` under `name` and says where, relative to the output folder. It is there as a whole or not at all.
+    /// Writes `seen` under `name` and says where, relative to the output folder; room is made for it first, so that all
+    /// together are never larger than allowed. It is there as a whole or not at all: not, when it alone is too large or
+    /// the older ones cannot be removed.
     pub(super) fn keep(&self, name: &str, seen: &Seen) -> io::Result<Option<String>> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = serde_json::to_vec_pretty(&seen.record)?;
+        record.push(b'\n');
+        let files = [
+            ("failure.json", Some(record.as_slice())),
+            ("page.html", seen.source.as_ref().map(String::as_bytes)),
+            ("page.png", seen.screenshot.as_deref()),
+        ];
+        let files = files.into_iter().filter_map(|(name, bytes)| bytes.map(|bytes| (name, bytes)));
+        let size = BLOCK + files.clone().map(|(_, bytes)| on_disk(bytes.len() as u64)).sum::<u64>();
+
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (drafts, run) = (self.all.join(DRAFTS), self.all.join(&self.run));
         make_private(&drafts)?;
         make_private(&run)?;
+        let there = match kept.as_mut() {
+            Some(there) => there,
+            None => kept.insert(Kept::look(&self.all)?),
+        };
+        let place = run.join(name);
+        there.forget(&place)?; // of an attempt that a crash has made come again
+        if !there.make_room(self.limit.saturating_sub(size)) || size > self.limit {
+            tracing::debug!(name, size, "no room for the evidence of a failed attempt");
+            let _ = fs::remove_dir(&run); // refuses while another attempt of that run is kept
+            return Ok(None);
+        }
         let mut builder = tempfile::Builder::new();
+        builder.prefix(name);
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let draft = builder.prefix(name).tempdir_in(&drafts)?;
-        let mut record = serde_json::to_vec_pretty(&seen.record)?;
-        record.push(b'\n');
-        write_private(&draft.path().join("failure.json"), &record)?;
-        if let Some(source) = &seen.source {
-            write_private(&draft.path().join("page.html"), source.as_bytes())?;
+        let draft = builder.tempdir_in(&drafts)?;
+        for (name, bytes) in files {
+            write_private(&draft.path().join(name), bytes)?;
         }
-        if let Some(picture) = &seen.screenshot {
-            write_private(&draft.path().join("page.png"), picture)?;
-        }
-        let place = run.join(name);
-        if place.exists() {
-            fs::remove_dir_all(&place)?; // of an attempt that a crash has made come again
-        }
+        make_private(&run)?; // it has gone with the last of its older attempts
         fs::rename(draft.path(), &place)?;
         let _ = draft.keep(); // it has gone to its place: nothing is left to remove
-        self.drop_oldest()?;
-        Ok(place.exists().then(|| format!("{FOLDER}/{}/{name}", self.run)))
+        there.add(SystemTime::now(), place, size);
+        Ok(Some(format!("{FOLDER}/{}/{name}", self.run)))
     }
+}
 
-    /// Until all of them together are no larger than allowed.
-    fn drop_oldest(&self) -> io::Result<()> {
-        let mut kept = Vec::new();
-        for run in folders(&self.all)? {
+impl Kept {
+    fn look(all: &Path) -> io::Result<Self> {
+        let mut kept = Self::default();
+        for run in folders(all)? {
             if run.file_name().is_some_and(|name| name != DRAFTS) {
                 for attempt in folders(&run)? {
-                    kept.push((newest(&attempt)?, size(&attempt)?, attempt));
+                    kept.add(newest(&attempt)?, attempt.clone(), size(&attempt)?);
                 }
             }
         }
-        kept.sort();
-        let mut total: u64 = kept.iter().map(|(_, size, _)| size).sum();
-        for (_, size, attempt) in kept {
-            if total <= self.limit {
-                break;
+        Ok(kept)
+    }
+
+    fn add(&mut self, at: SystemTime, place: PathBuf, size: u64) {
+        self.by_age.insert((at, place), size);
+        self.total += size;
+    }
+
+    fn forget(&mut self, place: &Path) -> io::Result<()> {
+        if place.exists() {
+            fs::remove_dir_all(place)?;
+        }
+        if let Some(key) = self.by_age.keys().find(|(_, kept)| kept == place).cloned() {
+            self.total -= self.by_age.remove(&key).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Drops the oldest until all together are no larger than `limit`; tells whether they are. What cannot be removed,
+    /// since somebody looks at it, stays and counts.
+    fn make_room(&mut self, limit: u64) -> bool {
+        let Self { by_age, total } = self;
+        by_age.retain(|(_, attempt), size| {
+            if *total <= limit {
+                return true;
             }
-            fs::remove_dir_all(&attempt)?;
-            total -= size;
+            match fs::remove_dir_all(attempt) {
+                Err(why) if why.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(folder = %attempt.display(), %why, "old evidence cannot be removed");
+                    return true;
+                }
+                _ => *total -= *size,
+            }
             if let Some(run) = attempt.parent() {
                 let _ = fs::remove_dir(run); // refuses while another attempt of that run is kept
             }
-        }
-        Ok(())
+            false
+        });
+        *total <= limit
     }
 }
 
@@ -122,7 +175,11 @@ fn newest(folder: &Path) -> io::Result<SystemTime> {
 }
 
 fn size(folder: &Path) -> io::Result<u64> {
-    fs::read_dir(folder)?.map(|entry| Ok(entry?.metadata()?.len())).sum()
+    fs::read_dir(folder)?.try_fold(BLOCK, |sum, entry| Ok(sum + on_disk(entry?.metadata()?.len())))
+}
+
+fn on_disk(bytes: u64) -> u64 {
+    bytes.div_ceil(BLOCK) * BLOCK
 }
 
 /// For this user alone. On Windows a folder takes its rights from its parent, which is the user's own choice.
@@ -165,41 +222,74 @@ mod tests {
         fs::File::options().write(true).open(file).unwrap().set_modified(then).unwrap();
     }
 
+    /// One attempt with a picture of so many blocks takes them and two more: its folder and `failure.json`.
+    fn blocks(count: u64) -> ByteSize {
+        ByteSize(count * BLOCK)
+    }
+
+    fn picture(blocks: usize) -> Seen {
+        seen(blocks * 4096)
+    }
+
     #[test]
     fn the_oldest_goes_first_whatever_run_it_is_of() {
         let out = tempfile::tempdir().unwrap();
-        let monday = Store::new(out.path(), &RunId::new("monday"), ByteSize::kb(25));
+        let monday = Store::new(out.path(), &RunId::new("monday"), blocks(10));
         for (name, seconds) in [("PO1-1", 300), ("PO2-1", 200)] {
-            let place = monday.keep(name, &seen(10_000)).unwrap().unwrap();
+            let place = monday.keep(name, &picture(3)).unwrap().unwrap();
             assert_eq!(place, format!(".coupa-batch/evidence/monday/{name}"));
             assert!(out.path().join(place).join("page.png").exists());
             age(out.path(), "monday", name, seconds);
         }
-        let tuesday = Store::new(out.path(), &RunId::new("tuesday"), ByteSize::kb(25));
-        tuesday.keep("PO1-1", &seen(10_000)).unwrap().unwrap();
+        let tuesday = Store::new(out.path(), &RunId::new("tuesday"), blocks(10));
+        tuesday.keep("PO1-1", &picture(3)).unwrap().unwrap();
         assert_eq!(names(out.path(), "monday"), ["PO2-1"]);
         assert_eq!(names(out.path(), "tuesday"), ["PO1-1"]);
-        age(out.path(), "tuesday", "PO1-1", 100);
-        tuesday.keep("PO3-1", &seen(20_000)).unwrap().unwrap();
+        assert_eq!(tuesday.keep("PO4-1", &picture(9)).unwrap(), None, "larger than all together may be");
+        tuesday.keep("PO3-1", &picture(8)).unwrap().unwrap();
         assert!(!evidence_folder(out.path(), &RunId::new("monday")).exists());
-        assert_eq!(tuesday.keep("PO4-1", &seen(30_000)).unwrap(), None, "larger than all together may be");
+        assert_eq!(names(out.path(), "tuesday"), ["PO3-1"]);
+        assert_eq!(monday.keep("PO5-1", &picture(1)).unwrap().unwrap(), ".coupa-batch/evidence/monday/PO5-1");
     }
 
     #[test]
-    fn workers_that_write_at_once_stay_within_the_limit() {
+    fn workers_that_write_at_once_never_exceed_the_limit() {
         let out = tempfile::tempdir().unwrap();
-        let store = Store::new(out.path(), &RunId::new("r"), ByteSize::kb(50));
+        let store = Store::new(out.path(), &RunId::new("r"), blocks(21));
+        let total = || {
+            let kept = Kept::look(&out.path().join(FOLDER)).map_or(0, |kept| kept.total);
+            let drafts = folders(&out.path().join(FOLDER).join(DRAFTS)).unwrap_or_default();
+            kept + drafts.iter().map(|draft| size(draft).unwrap_or_default()).sum::<u64>()
+        };
         std::thread::scope(|scope| {
             for worker in 0..4 {
                 let store = store.clone();
                 scope.spawn(move || {
                     for number in 0..10 {
-                        store.keep(&format!("PO{worker}-{number}"), &seen(9_000)).unwrap();
+                        store.keep(&format!("PO{worker}-{number}"), &picture(3)).unwrap();
                     }
                 });
             }
+            for _ in 0..50 {
+                let total = total();
+                assert!(total <= 21 * BLOCK, "{total}");
+            }
         });
-        assert_eq!(names(out.path(), "r").len(), 5);
+        assert_eq!(names(out.path(), "r").len(), 4);
+        let counted = store.kept.lock().unwrap().as_ref().map(|kept| kept.total);
+        assert_eq!(counted, Some(total()), "what is counted is what is there");
+    }
+
+    #[test]
+    fn what_somebody_else_removed_is_not_counted_on() {
+        let out = tempfile::tempdir().unwrap();
+        let store = Store::new(out.path(), &RunId::new("r"), blocks(10));
+        for name in ["PO1-1", "PO2-1"] {
+            store.keep(name, &picture(3)).unwrap().unwrap();
+        }
+        fs::remove_dir_all(out.path().join(FOLDER)).unwrap();
+        store.keep("PO3-1", &picture(3)).unwrap().unwrap();
+        assert_eq!(names(out.path(), "r"), ["PO3-1"]);
     }
 
     #[test]
