@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -27,12 +28,10 @@ impl Ownership {
         let lock = open_private(&lock_path).map_err(|why| io_fault(&lock_path, &why))?;
         // beside the lock and not in it: on Windows nobody else can read a locked file
         let note = beside(path, ".owner");
-        match lock.try_lock() {
+        match lock_past_askers(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let owner = fs::read_to_string(&note).unwrap_or_default();
-                let owner = if owner.trim().is_empty() { "another program" } else { owner.trim() }.to_owned();
-                return Err(JournalError::InUse { path: path.to_owned(), owner });
+                return Err(JournalError::InUse { path: path.to_owned(), owner: read_note(&note) });
             }
             Err(TryLockError::Error(why)) => return Err(io_fault(&lock_path, &why)),
         }
@@ -55,6 +54,37 @@ impl Drop for Ownership {
         // before the lock goes, or the note of the next owner could be the one that is removed
         let _ = fs::remove_file(&self.note); // an old note is only read while somebody holds the lock
     }
+}
+
+/// Who writes the journal at `path` at this moment, in words; none when nobody does. Changes nothing.
+///
+/// The lock is held for the moment of the question, by as many as ask. Where it cannot be asked, since the disk knows no
+/// locks or this user may not, nobody is at work as far as can be told.
+pub(super) fn at_work(path: &Path) -> Option<String> {
+    let lock = File::open(beside(path, ".lock")).ok()?;
+    match lock.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(read_note(&beside(path, ".owner"))),
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+/// Somebody who asks who is at work holds the lock for a moment: that one is waited for.
+fn lock_past_askers(lock: &File) -> Result<(), TryLockError> {
+    const TRIES: u32 = 20;
+    const BETWEEN: Duration = Duration::from_millis(5);
+    for _ in 1..TRIES {
+        match lock.try_lock() {
+            // there is no way to wait for a lock with a deadline
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN),
+            other => return other,
+        }
+    }
+    lock.try_lock()
+}
+
+fn read_note(note: &Path) -> String {
+    let owner = fs::read_to_string(note).unwrap_or_default();
+    if owner.trim().is_empty() { "another program" } else { owner.trim() }.to_owned()
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -96,6 +126,30 @@ mod tests {
         assert!(text.contains("--journal"), "{text}");
         drop(first);
         Ownership::take(&path).unwrap();
+    }
+
+    #[test]
+    fn whoever_asks_is_told_who_is_at_work_and_keeps_nobody_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        assert_eq!(at_work(&path), None, "there is no journal");
+        let owner = Ownership::take(&path).unwrap();
+        assert!(at_work(&path).unwrap().contains(&format!("process {} since 2", std::process::id())));
+        drop(owner);
+        assert_eq!(at_work(&path), None);
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                        at_work(&path);
+                    }
+                });
+            }
+            let taken: Vec<_> = (0..200).map(|_| Ownership::take(&path).map(drop)).collect();
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            taken.into_iter().for_each(|taken| taken.unwrap());
+        });
     }
 
     #[cfg(unix)]

@@ -8,6 +8,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::fault::fault;
+use super::owner;
 use super::replay::{Replay, damaged};
 use super::runs::{Past, RunInfo};
 use super::schema;
@@ -33,6 +34,13 @@ impl JournalReader {
     /// [`JournalError::TooNew`], or what keeps the file from being read.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         Ok(Self { connection: schema::open_to_read(path)?, path: path.to_owned() })
+    }
+
+    /// Who writes the journal at this moment, such as `process 4711 since 2026-11-21T01:00:00Z`; none when nobody does:
+    /// then a run without an end was killed. A disk that knows no locks cannot tell and says none.
+    #[must_use]
+    pub fn owner(&self) -> Option<String> {
+        owner::at_work(&self.path)
     }
 
     /// All runs, the oldest first.

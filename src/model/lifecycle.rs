@@ -13,7 +13,7 @@ pub struct Tally {
     pub spent: u32,
     /// Attempts that ended with the end of a browser.
     pub breaks: u32,
-    /// Attempts in a row that were interrupted from outside.
+    /// Attempts that were interrupted from outside: they say nothing about the order.
     pub interruptions: u32,
 }
 
@@ -25,7 +25,7 @@ impl Tally {
             started: self.started,
             spent: self.spent + u32::from(is_counted),
             breaks: self.breaks + u32::from(kind.fate() == Fate::Replace),
-            interruptions: if kind == FailureKind::Interrupted { self.interruptions + 1 } else { 0 },
+            interruptions: self.interruptions + u32::from(kind == FailureKind::Interrupted),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::model::{FailureKind, Tally};
 
 /// Attempts at one order after which even failures that cost nothing (a site that is down, a login that ended) end it:
-/// an order that alone keeps running into them must not be tried for ever.
+/// an order that alone keeps running into them must not be tried for ever. Those that were interrupted do not count.
 const MAX_ATTEMPTS: u32 = 50;
 
 /// Browsers that one order may end. The first may have been bad luck; after the second it is the order that breaks them,
@@ -34,7 +34,8 @@ pub enum Verdict {
 #[must_use]
 pub fn verdict(kind: FailureKind, tally: Tally, limit: u32) -> Verdict {
     let while_budget = |limit: u32, retry: Verdict| if tally.spent < limit { retry } else { Verdict::Settle };
-    let while_sane = |retry: Verdict| if tally.started < MAX_ATTEMPTS { retry } else { Verdict::Settle };
+    let tried = tally.started.saturating_sub(tally.interruptions);
+    let while_sane = |retry: Verdict| if tried < MAX_ATTEMPTS { retry } else { Verdict::Settle };
     match kind {
         FailureKind::OrderMissing | FailureKind::AccessDenied | FailureKind::RequisitionDenied => Verdict::Settle,
         // once more on a fresh page: it may have been half rendered
@@ -53,7 +54,7 @@ pub fn verdict(kind: FailureKind, tally: Tally, limit: u32) -> Verdict {
                 Verdict::SetAside
             }
         }
-        FailureKind::Interrupted => while_sane(Verdict::LeaveOpen),
+        FailureKind::Interrupted => Verdict::LeaveOpen,
     }
 }
 
@@ -87,7 +88,8 @@ mod tests {
 
     #[test]
     fn no_failure_is_retried_for_ever() {
-        for kind in ALL {
+        // what is interrupted is not retried: it stays open for the next run
+        for kind in ALL.into_iter().filter(|kind| *kind != FailureKind::Interrupted) {
             let mut tally = Tally::default();
             let ended = (0..1_000).any(|_| {
                 tally.started += 1;
@@ -98,6 +100,19 @@ mod tests {
             });
             assert!(ended, "{kind}");
         }
+    }
+
+    #[test]
+    fn interruptions_alone_never_end_an_order() {
+        let mut often = Tally::default();
+        for _ in 0..1_000 {
+            often.started += 1;
+            assert_eq!(verdict(FailureKind::Interrupted, often, 3), Verdict::LeaveOpen);
+            often = often.after_failure(FailureKind::Interrupted, false);
+        }
+        often.started += 1;
+        assert_eq!(verdict(FailureKind::SiteDown, often, 3), Verdict::AwaitSite);
+        assert_eq!(verdict(FailureKind::StepTimeout, often, 3), Verdict::RetryLater);
     }
 
     #[test]

@@ -61,6 +61,8 @@ async fn what_arrived_before_a_kill_is_not_fetched_again_after_it() {
     run.signal(Signal::KILL);
     run.end().await;
     assert_eq!(portal.counts().files_served, files);
+    let told = desk.call(["status", "--watch"]).end().await;
+    assert!(told.stdout.contains("ended without a word with 1 orders open"), "{told}");
 
     desk.login(desk.call(["resume"]), &portal).end().await.assert(0, &[]);
     assert_eq!(portal.counts().files_served, files + 1, "only the one that lacked");

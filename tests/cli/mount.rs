@@ -30,11 +30,12 @@ impl Mount {
         while file.write_all(&[0; 4096]).is_ok() {}
     }
 
-    /// Makes files without content until there can be no more files and folders.
+    /// Makes files without content until there can be only one more file or folder.
     pub(crate) fn crowd(&self) {
         let folder = self.0.join("crowd");
         fs::create_dir(&folder).unwrap();
         assert!((0..1_000_000).any(|number| fs::File::create(folder.join(number.to_string())).is_err()));
+        fs::remove_file(folder.join("0")).unwrap();
     }
 
     /// There is room again.

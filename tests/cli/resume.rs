@@ -17,6 +17,7 @@ async fn an_aborted_run_is_resumed_without_its_input_and_told_from_another_termi
     let told = desk.call(["status", "--json"]).end().await;
     let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
     assert_eq!((&told["orders"], &told["open"], &told["running"]), (&3.into(), &2.into(), &1.into()), "{told:#}");
+    assert!(told["at_work"].as_str().unwrap().starts_with(&format!("process {} since ", run.pid())), "{told:#}");
     run.signal(Signal::TERM);
     run.says("stopping: ").await;
     run.signal(Signal::TERM);

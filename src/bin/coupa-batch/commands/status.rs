@@ -20,14 +20,15 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 pub(crate) fn status(args: &StatusArgs) -> Result<ExitReason, Stopped> {
     let journal = args.journal.path(args.out.as_deref())?;
     if !args.watch {
-        return show(&journal, args.json).map(|_| ExitReason::AllWell);
+        return show(&journal, args.json).map(|()| ExitReason::AllWell);
     }
     batch::block_on(async {
         let mut last = None;
         loop {
-            let info = newest(&journal)?;
-            let is_over = info.finished_at.is_some();
-            let text = if args.json { format!("{}\n", to_json(&info)) } else { to_text(&info) };
+            let (info, owner) = newest(&journal)?;
+            let is_over = info.finished_at.is_some() || owner.is_none();
+            let owner = owner.as_deref();
+            let text = if args.json { format!("{}\n", to_json(&info, owner)) } else { to_text(&info, owner) };
             if last.as_ref() != Some(&text) {
                 stdout::print(&text)?;
                 last = Some(text);
@@ -40,15 +41,21 @@ pub(crate) fn status(args: &StatusArgs) -> Result<ExitReason, Stopped> {
     })
 }
 
-fn show(journal: &Path, is_json: bool) -> Result<RunInfo, Stopped> {
-    let info = newest(journal)?;
-    stdout::print(&if is_json { format!("{:#}\n", to_json(&info)) } else { to_text(&info) })?;
-    Ok(info)
+fn show(journal: &Path, is_json: bool) -> Result<(), Stopped> {
+    let (info, owner) = newest(journal)?;
+    let owner = owner.as_deref();
+    stdout::print(&if is_json { format!("{:#}\n", to_json(&info, owner)) } else { to_text(&info, owner) })
 }
 
-fn newest(journal: &Path) -> Result<RunInfo, Stopped> {
-    let runs = JournalReader::open(journal).and_then(|reader| reader.runs()).map_err(unreadable)?;
-    runs.into_iter().next_back().ok_or_else(|| Stopped::bad_call(format!("{} holds no run yet", journal.display())))
+/// The last run, and who is at work on it.
+fn newest(journal: &Path) -> Result<(RunInfo, Option<String>), Stopped> {
+    let reader = JournalReader::open(journal).map_err(unreadable)?;
+    // before the runs: one that ends in between is seen as at work, and not as dead
+    let owner = reader.owner();
+    let newest = reader.runs().map_err(unreadable)?.into_iter().next_back();
+    let info = newest.ok_or_else(|| Stopped::bad_call(format!("{} holds no run yet", journal.display())))?;
+    let owner = owner.filter(|_| info.finished_at.is_none());
+    Ok((info, owner))
 }
 
 pub(crate) fn report(args: &ReportArgs) -> Result<ExitReason, Stopped> {
@@ -78,14 +85,14 @@ pub(crate) fn report(args: &ReportArgs) -> Result<ExitReason, Stopped> {
     Ok(ExitReason::AllWell)
 }
 
-fn to_text(info: &RunInfo) -> String {
-    let state = match (info.finished_at, info.open_count()) {
-        (Some(at), 0) => format!("finished at {at}"),
-        (Some(at), open) => format!("stopped at {at} with {open} orders open: `coupa-batch resume` goes on"),
-        (None, _) => format!(
-            "at work, {} orders with a worker (or ended without a word: `coupa-batch resume` goes on)",
-            info.leased_count
-        ),
+fn to_text(info: &RunInfo, owner: Option<&str>) -> String {
+    let state = match (info.finished_at, owner, info.open_count()) {
+        (Some(at), _, 0) => format!("finished at {at}"),
+        (Some(at), _, open) => format!("stopped at {at} with {open} orders open: `coupa-batch resume` goes on"),
+        (None, Some(owner), _) => format!("at work ({owner}), {} orders with a worker", info.leased_count),
+        (None, None, open) => {
+            format!("ended without a word with {open} orders open: `coupa-batch resume` goes on")
+        }
     };
     let mut text = format!("run {}, begun at {}, {state}\n", info.run, info.started_at);
     for status in OrderStatus::ALL {
@@ -99,11 +106,12 @@ fn to_text(info: &RunInfo) -> String {
     text
 }
 
-fn to_json(info: &RunInfo) -> serde_json::Value {
+fn to_json(info: &RunInfo, owner: Option<&str>) -> serde_json::Value {
     serde_json::json!({
         "run": info.run,
         "started": info.started_at,
         "finished": info.finished_at,
+        "at_work": owner,
         "base_url": info.base_url,
         "orders": info.order_count(),
         "open": info.open_count(),
