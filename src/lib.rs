@@ -14,6 +14,7 @@ pub mod journal;
 pub mod outlet;
 pub mod pool;
 pub mod site;
+pub mod vault;
 
 mod assembly;
 

@@ -17,6 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("browser", &["model", "config", "ports"]),
     ("download", &["model", "config", "ports"]),
     ("site", &["model", "config", "ports", "download"]),
+    ("vault", &["model", "config", "ports"]),
     ("journal", &["model", "config", "ports"]),
     ("gauge", &["model", "config", "ports"]),
     ("input", &["model", "config", "ports"]),
@@ -25,7 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "assembly",
         &[
-            "model", "config", "policy", "ports", "pool", "browser", "download", "site", "journal", "gauge", "input",
+            "model", "config", "policy", "ports", "pool", "browser", "download", "site", "vault", "journal", "gauge", "input",
             "outlet",
         ],
     ),
@@ -37,7 +38,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper_util", &["browser", "demo"]),
     ("process_wrap", &["browser"]),
     ("which", &["browser"]),
-    ("tempfile", &["browser", "download", "outlet", "site"]),
+    ("tempfile", &["browser", "download", "outlet", "site", "vault"]),
+    ("directories", &["vault"]),
     ("base64", &["browser"]),
     ("regex", &["site"]),
     ("sysinfo", &["gauge"]),

@@ -111,6 +111,8 @@ pub enum AttemptEnd {
     Done(Receipt),
     /// It failed; the receipt holds what is in the order's folder all the same.
     Failed(Failure, Option<Receipt>),
+    /// The session was not let in, for a reason that says nothing about the order, which nobody touched.
+    NotBegun(Failure),
     /// Nobody touched the order: the grant found its caller gone.
     Returned,
 }

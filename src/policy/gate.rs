@@ -95,7 +95,8 @@ impl SiteGate {
         self.misfits_in_a_row = 0;
     }
 
-    /// An attempt ended with a fault of the site. `was_probe` tells whether it was started as a probe: attempts that were
+    /// An attempt ended with a fault of the site. A login that is required is made at once, unless it says when to come
+    /// back: then only a person can make it, and the gate closes. `was_probe` tells whether it was started as a probe: attempts that were
     /// under way when the gate closed say nothing new.
     pub fn fault(
         &mut self,
@@ -113,7 +114,8 @@ impl SiteGate {
         }
         if kind == FailureKind::LoginRequired {
             self.logins_in_a_row += 1;
-            if self.logins_in_a_row <= FREE_LOGINS {
+            // with a time to come back, it is a person who is waited for
+            if self.logins_in_a_row <= FREE_LOGINS && retry_after.is_none() {
                 self.probe_lost();
                 return None;
             }

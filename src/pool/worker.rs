@@ -185,7 +185,8 @@ impl Worker {
         let attempt = &lease.attempt;
         let po = attempt.order.po.clone();
         debug!(worker = %self.id, %po, attempt = %attempt.no, "attempt started");
-        let result = self.collect(session, &lease).await;
+        let mut was_begun = false;
+        let result = self.collect(session, &lease, &mut was_begun).await;
         self.wear.attempts += 1;
         let (end, retry_after, fate) = match result {
             Ok(receipt) => {
@@ -202,7 +203,13 @@ impl Worker {
                 self.is_let_in &= error.kind != FailureKind::LoginRequired;
                 let evidence = self.witness(session, attempt, &error).await;
                 let failure = Failure { evidence, ..error.to_failure() };
-                (AttemptEnd::Failed(failure, error.receipt), error.retry_after, error.kind.fate())
+                let says_nothing_of_the_order = !was_begun && error.kind.fault() == Fault::Site;
+                let end = if says_nothing_of_the_order {
+                    AttemptEnd::NotBegun(failure)
+                } else {
+                    AttemptEnd::Failed(failure, error.receipt)
+                };
+                (end, error.retry_after, error.kind.fate())
             }
         };
         if fate == Fate::Strike {
@@ -213,7 +220,7 @@ impl Worker {
             session.kill_switch().kill(); // before the order goes elsewhere: nothing may write for it any more
         }
         let why = match &end {
-            AttemptEnd::Failed(failure, _) => failure.message.clone(),
+            AttemptEnd::Failed(failure, _) | AttemptEnd::NotBegun(failure) => failure.message.clone(),
             AttemptEnd::Done(_) | AttemptEnd::Returned => "a command was left unanswered".to_owned(),
         };
         lease.end(end, retry_after);
@@ -229,7 +236,13 @@ impl Worker {
         self.shop.site.as_ref()?.witness(session, attempt, error).await
     }
 
-    async fn collect(&mut self, session: &mut dyn Session, lease: &Lease) -> Result<Receipt, AttemptError> {
+    /// `was_begun` tells whether the order itself was come to.
+    async fn collect(
+        &mut self,
+        session: &mut dyn Session,
+        lease: &Lease,
+        was_begun: &mut bool,
+    ) -> Result<Receipt, AttemptError> {
         let attempt = &lease.attempt;
         let Some(site) = self.shop.site.clone() else {
             return Err(AttemptError::new(FailureKind::Crashed, "the pool has no portal"));
@@ -240,6 +253,7 @@ impl Worker {
                 site.enter(attempt.worker, session).await?;
                 *is_let_in = true;
             }
+            *was_begun = true;
             site.collect(session, attempt).await
         };
         let Deadlines { attempt: limit, close: patience, .. } = self.shop.deadlines;

@@ -6,6 +6,7 @@
 mod error;
 mod gauge;
 mod journal;
+mod login;
 mod page;
 mod session;
 mod site;
@@ -16,6 +17,7 @@ use std::pin::Pin;
 pub use error::{AttemptError, JournalError, SessionError};
 pub use gauge::MemoryGauge;
 pub use journal::{History, Journal};
+pub use login::{KeptLogin, LoginKeep, LoginKeepError};
 pub use page::{Click, Cookie, DownloadEvent, Evidence, Found, Page, Query, Quiet};
 pub use session::{CloseReport, KillSwitch, Session, SessionFactory, Usage};
 pub use site::{Attempt, Site};

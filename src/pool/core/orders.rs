@@ -158,15 +158,18 @@ impl Core {
                 let outcome = if is_empty { Outcome::NoAttachments(receipt) } else { Outcome::Completed(receipt) };
                 self.conclude(now, task, outcome);
             }
+            AttemptEnd::NotBegun(failure) => {
+                self.blame_site(now, &failure, retry_after, holder.is_probe);
+                if failure.kind == FailureKind::LoginRefused {
+                    self.drain(now, Stop { kind: StopKind::LoginRefused, message: failure.message });
+                }
+                self.give_back(now, task);
+            }
             AttemptEnd::Returned => {
                 if holder.is_probe {
                     self.gate.probe_lost();
                 }
-                if let Some(record) = self.records.get_mut(index(task)) {
-                    record.tally.started -= 1;
-                }
-                self.entries.push(Entry::Returned { task });
-                self.requeue(task, now);
+                self.give_back(now, task);
             }
             AttemptEnd::Failed(failure, receipt) => self.failed(now, task, holder, failure, receipt, retry_after),
         }
@@ -181,24 +184,14 @@ impl Core {
         receipt: Option<Receipt>,
         retry_after: Option<Duration>,
     ) {
-        let given_up = match failure.kind.fault() {
-            Fault::Site => self.gate.fault(now, failure.kind, retry_after, holder.is_probe),
-            Fault::Task => {
-                self.gate.answered();
-                None
-            }
+        match failure.kind.fault() {
+            Fault::Site => self.blame_site(now, &failure, retry_after, holder.is_probe),
+            Fault::Task => self.gate.answered(),
             Fault::Session | Fault::Host | Fault::Nobody => {
                 if holder.is_probe {
                     self.gate.probe_lost();
                 }
-                None
             }
-        };
-        if self.gate.admission(now) != Admission::Open {
-            self.gate_reason.clone_from(&failure.message);
-        }
-        if let Some(given_up) = given_up {
-            self.drain(now, stop_for(given_up, &failure));
         }
         let limit = self.rules.retry.limit;
         let Some(record) = self.records.get_mut(index(task)) else { return };
@@ -238,6 +231,25 @@ impl Core {
         let receipt = record.receipt.clone().filter(|_| has_brought);
         self.entries.push(Entry::Postponed { task, failure, counted: is_counted, receipt });
         self.requeue(task, now + delay);
+    }
+
+    fn blame_site(&mut self, now: Duration, failure: &Failure, retry_after: Option<Duration>, is_probe: bool) {
+        let given_up = self.gate.fault(now, failure.kind, retry_after, is_probe);
+        if self.gate.admission(now) != Admission::Open {
+            self.gate_reason.clone_from(&failure.message);
+        }
+        if let Some(given_up) = given_up {
+            self.drain(now, stop_for(given_up, failure));
+        }
+    }
+
+    /// As if the attempt had never been started.
+    fn give_back(&mut self, now: Duration, task: TaskId) {
+        if let Some(record) = self.records.get_mut(index(task)) {
+            record.tally.started -= 1;
+        }
+        self.entries.push(Entry::Returned { task });
+        self.requeue(task, now);
     }
 
     /// How an order ends whose tries are used up.
