@@ -5,14 +5,15 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use crate::browser::BrowserFactory;
-use crate::config::PoolConfig;
+use crate::config::{PoolConfig, SiteConfig};
 use crate::download::Claim;
 use crate::gauge::SystemGauge;
 use crate::journal::MemoryJournal;
-use crate::model::RunId;
+use crate::model::{RunId, WorkerId};
 use crate::pool::{PersistentWorkerPool, StartError};
-use crate::ports::{History, Journal, SessionError};
+use crate::ports::{History, Journal, LoginKeep, Session, SessionError, SessionFactory};
 use crate::site::{CoupaSite, RecipeError};
+use crate::vault::{CookieFile, Vault, usual_folder};
 
 /// What a run brings along that was opened before its pool.
 pub struct Setup {
@@ -86,6 +87,7 @@ impl PersistentWorkerPool {
         .await?;
         info!(browser = %sessions.installation().browser.display(), version = %sessions.installation().browser_version, "browser found");
         let recipe = |why: RecipeError| StartError::Recipe(why.to_string());
+        let keep = kept_login(&config.site);
         let site =
             claim.map(|claim| CoupaSite::new(&config.site, claim, deadlines, &run).map_err(recipe)).transpose()?;
         let mut builder = Self::builder(config)
@@ -95,10 +97,35 @@ impl PersistentWorkerPool {
             .gauge(Box::new(SystemGauge::new()))
             .seed(jiff::Timestamp::now().as_millisecond().unsigned_abs());
         if let Some(site) = site {
-            builder = builder.site(Arc::new(site));
+            builder = builder.site(Arc::new(match keep {
+                Some(keep) => site.with_kept_login(keep),
+                None => site,
+            }));
         }
         builder.start()
     }
+}
+
+/// The login that a portal's sessions begin with: exported cookies, or what `coupa-batch login` kept.
+fn kept_login(site: &SiteConfig) -> Option<Arc<dyn LoginKeep>> {
+    let base = site.base_url.as_ref()?;
+    if let Some(cookies) = &site.cookies {
+        return Some(Arc::new(CookieFile::of(cookies, base.host_str()?)));
+    }
+    let folder = site.login_dir.clone().or_else(usual_folder)?;
+    Some(Arc::new(Vault::of(&folder, base)))
+}
+
+/// One session without a pool, for what a person does in it. Close it, or it is killed when dropped.
+///
+/// # Errors
+/// [`StartError::Browser`] when there is no usable browser, or it does not start.
+pub async fn lone_session(config: &PoolConfig) -> Result<Box<dyn Session>, StartError> {
+    let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
+    let sessions =
+        on_a_blocking_thread("looking for browsers", move || Ok(BrowserFactory::new(&browser, &profiles, deadlines)?))
+            .await?;
+    Ok(sessions.open(WorkerId(1)).await?)
 }
 
 async fn on_a_blocking_thread<T: Send + 'static>(

@@ -26,8 +26,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "assembly",
         &[
-            "model", "config", "policy", "ports", "pool", "browser", "download", "site", "vault", "journal", "gauge", "input",
-            "outlet",
+            "model", "config", "policy", "ports", "pool", "browser", "download", "site", "vault", "journal", "gauge",
+            "input", "outlet",
         ],
     ),
 ];
@@ -52,6 +52,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("infer", &["download"]),
     ("unicode_normalization", &["download"]),
     ("clap", &[]),
+    ("rpassword", &[]),
     ("indicatif", &[]),
     ("structured_logger", &[]),
     ("tracing_subscriber", &[]),

@@ -141,6 +141,10 @@ settings! {
     close_timeout: Duration = "5s";
     /// The site recipe: the name of a shipped one (`coupa`), or the path of a TOML file.
     recipe: String = "coupa";
+    /// Cookies of a browser that is logged in, in the Netscape format that curl, wget and yt-dlp take; used instead of a kept login.
+    cookies: PathBuf = "";
+    /// Folder in which `coupa-batch login` keeps logins. The user's own folder for the state of programs if not given.
+    login_dir: PathBuf = "";
     /// When the order's requisition is looked at for attachments.
     requisition: RequisitionRule = "when-empty";
 }

@@ -110,6 +110,8 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         download_timeout,
         close_timeout,
         recipe,
+        cookies,
+        login_dir,
         requisition,
     } = settings.over(defaults);
 
@@ -213,6 +215,8 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         site: SiteConfig {
             base_url,
             recipe: recipe.unwrap_or_default(),
+            cookies,
+            login_dir,
             evidence_max_size: evidence_max_size.unwrap_or_default(),
             requisition: requisition.unwrap_or_default(),
             credentials,

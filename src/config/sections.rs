@@ -129,6 +129,10 @@ pub struct SiteConfig {
     pub base_url: Option<Url>,
     /// Name of a shipped recipe or path of a file; default `coupa`.
     pub recipe: String,
+    /// Cookies of a browser that is logged in, in a file of the Netscape format; default none.
+    pub cookies: Option<PathBuf>,
+    /// Where logins are kept; the user's own folder for the state of programs if `None`.
+    pub login_dir: Option<PathBuf>,
     /// Largest total of what is kept of failed attempts; default 100 MB, 0 keeps nothing.
     pub evidence_max_size: ByteSize,
     /// When the requisition is looked at; default [`RequisitionRule::WhenEmpty`].

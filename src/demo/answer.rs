@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use futures_util::stream;
+use secrecy::ExposeSecret;
 use url::form_urlencoded;
 
 use super::dice::Dice;
@@ -277,7 +278,11 @@ fn to_login(portal: &Portal, asked: &Asked, how: LoginAnswer) -> Response {
 
 fn login_page(portal: &Portal, asked: &Asked, wanted: &str, complaint: Option<&str>) -> Response {
     let (cookie, form_token) = portal.logins.visit(asked.cookie(), wanted);
-    with_cookie(page(StatusCode::OK, pages::login(&form_token, complaint)), &cookie)
+    let mut form = pages::login(&form_token, complaint);
+    if let Some((username, password)) = portal.typed() {
+        form = pages::typed_login(&form, username, password.expose_secret());
+    }
+    with_cookie(page(StatusCode::OK, form), &cookie)
 }
 
 fn login(portal: &Portal, asked: &Asked) -> Response {

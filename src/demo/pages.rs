@@ -52,6 +52,18 @@ pub(super) fn login(form_token: &str, complaint: Option<&str>) -> String {
     layout("Sign in", "<link rel=\"stylesheet\" href=\"/assets/portal.css\">\n", &main, "")
 }
 
+/// The same login page, with somebody before it who types slowly.
+pub(super) fn typed_login(page: &str, username: &str, password: &str) -> String {
+    let script = format!(
+        "<script>setTimeout(() => {{ document.querySelector('#user_login').value = {};\
+         document.querySelector('#user_password').value = {};\
+         document.querySelector('#login_form').requestSubmit(); }}, 400)</script></body>",
+        serde_json::Value::from(username),
+        serde_json::Value::from(password)
+    );
+    page.replacen("</body>", &script, 1)
+}
+
 /// The list of all orders.
 pub(super) fn home(catalogue: &Catalogue, form_token: &str) -> String {
     let rows: String = catalogue

@@ -143,6 +143,7 @@ struct Tally {
     counts: PortalCounts,
     asked: Vec<PoNumber>,
     login_answer: LoginAnswer,
+    has_person: bool,
 }
 
 impl Portal {
@@ -158,6 +159,11 @@ impl Portal {
 
     pub(super) fn login_answer(&self) -> LoginAnswer {
         self.tally().login_answer
+    }
+
+    /// What somebody types who sits before the login page, if somebody does.
+    pub(super) fn typed(&self) -> Option<(&str, &SecretString)> {
+        self.tally().has_person.then(|| (self.logins.username(), self.logins.password()))
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
@@ -275,6 +281,11 @@ impl DemoPortal {
     /// How those who are not logged in are sent to the login page; by a redirect unless told.
     pub fn set_login_answer(&self, answer: LoginAnswer) {
         self.portal.tally().login_answer = answer;
+    }
+
+    /// Whether somebody sits before each login page, and fills it in after a moment; nobody does unless told.
+    pub fn set_person(&self, has_person: bool) {
+        self.portal.tally().has_person = has_person;
     }
 
     /// Closes the listener and every connection, whatever is under way on them, and returns when that is done (after

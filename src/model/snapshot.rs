@@ -35,6 +35,9 @@ pub enum Gate {
     Closed {
         /// Why, for a person.
         reason: String,
+        /// Whether it opens only when a person does something, such as logging in.
+        #[serde(default)]
+        wants_person: bool,
     },
 }
 

@@ -194,14 +194,16 @@ impl Worker {
                 (AttemptEnd::Done(receipt), None, Fate::Keep)
             }
             Err(error) => {
-                if error.kind.fault() == Fault::Task {
-                    // the order's own fate, told with its outcome
+                if error.kind.fault() == Fault::Task || !was_begun {
+                    // told with the order's outcome, or by the gate
                     debug!(worker = %self.id, %po, attempt = %attempt.no, kind = %error.kind, "attempt failed: {error}");
                 } else {
                     info!(worker = %self.id, %po, attempt = %attempt.no, kind = %error.kind, "attempt failed: {error}");
                 }
                 self.is_let_in &= error.kind != FailureKind::LoginRequired;
-                let evidence = self.witness(session, attempt, &error).await;
+                // somebody is waited for: there is nothing new to see
+                let is_waiting = !was_begun && error.retry_after.is_some();
+                let evidence = if is_waiting { None } else { self.witness(session, attempt, &error).await };
                 let failure = Failure { evidence, ..error.to_failure() };
                 let says_nothing_of_the_order = !was_begun && error.kind.fault() == Fault::Site;
                 let end = if says_nothing_of_the_order {

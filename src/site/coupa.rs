@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::evidence::{self, Store};
 use super::login::Login;
-use super::parse::{RecipeError, load};
+use super::parse::RecipeError;
 use super::trouble;
 use super::walk::{Ground, Walk};
 use crate::config::{Deadlines, SiteConfig};
 use crate::download::{self, Claim};
 use crate::model::{Outcome, PoTask, Receipt, RunId, WorkerId};
-use crate::ports::{Attempt, AttemptError, Fut, Session, Site};
+use crate::ports::{Attempt, AttemptError, Fut, LoginKeep, Session, Site};
 
 /// A portal of the shape that a [`super::Recipe`] describes. One for all workers: they share its login.
 #[derive(Debug)]
@@ -28,16 +28,16 @@ impl CoupaSite {
     /// # Errors
     /// [`RecipeError`] when there is no base address or the recipe cannot be used.
     pub fn new(config: &SiteConfig, claim: Arc<Claim>, deadlines: Deadlines, run: &RunId) -> Result<Self, RecipeError> {
-        let ground = Arc::new(Ground {
-            recipe: load(&config.recipe)?,
-            base: config.base_url.clone().ok_or(RecipeError::NoAddress)?,
-            out: claim.out().to_owned(),
-            deadlines,
-            requisition: config.requisition,
-        });
+        let ground = Arc::new(Ground::new(config, claim.out().to_owned(), deadlines)?);
         let login = Login::new(Arc::clone(&ground), config.credentials.clone());
         let evidence = Store::new(claim.out(), run, config.evidence_max_size);
         Ok(Self { ground, login, evidence, _claim: claim })
+    }
+
+    /// The same, which first tries the login that is kept there, and looks there for a new one when it has ended.
+    #[must_use]
+    pub fn with_kept_login(self, keep: Arc<dyn LoginKeep>) -> Self {
+        Self { login: self.login.with_kept(keep), ..self }
     }
 }
 

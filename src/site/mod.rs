@@ -3,6 +3,7 @@
 
 mod classify;
 mod coupa;
+mod doorway;
 mod evidence;
 mod fetch;
 mod login;
@@ -19,6 +20,7 @@ mod double;
 mod stories;
 
 pub use coupa::CoupaSite;
+pub use doorway::Doorway;
 pub use evidence::evidence_folder;
 pub use parse::{RecipeError, shipped_recipes};
 pub use recipe::{

@@ -432,7 +432,7 @@ async fn a_portal_that_cannot_be_entered_says_why() {
     assert!(error.message.contains("idp.test"), "{error}");
     let down = order(vec![]);
     down.state().is_unreachable = true;
-    let error = stage.site.enter(WorkerId(1), &mut down.session()).await.unwrap_err();
+    let error = Stage::new().site.enter(WorkerId(1), &mut down.session()).await.unwrap_err();
     assert_eq!(error.kind, FailureKind::Unreachable);
     assert!(error.message.contains("--base-url"), "{error}");
 }

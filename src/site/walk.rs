@@ -8,9 +8,10 @@ use url::Url;
 
 use super::classify::{PageKind, classify, is_same_host, without_query};
 use super::fetch::Fetching;
+use super::parse::{RecipeError, load};
 use super::sight::{Listed, Sight};
 use super::{Recipe, patience, trouble};
-use crate::config::{Deadlines, RequisitionRule};
+use crate::config::{Deadlines, RequisitionRule, SiteConfig};
 use crate::download::{Landing, OrderFolder, extension};
 use crate::model::{Failure, FailureKind, Fault, FileOrigin, ListingId, MissingFile, PoNumber, Receipt};
 use crate::ports::{Attempt, AttemptError, Page, Quiet};
@@ -30,6 +31,16 @@ pub(super) struct Ground {
 }
 
 impl Ground {
+    pub(super) fn new(config: &SiteConfig, out: PathBuf, deadlines: Deadlines) -> Result<Self, RecipeError> {
+        Ok(Self {
+            recipe: load(&config.recipe)?,
+            base: config.base_url.clone().ok_or(RecipeError::NoAddress)?,
+            out,
+            deadlines,
+            requisition: config.requisition,
+        })
+    }
+
     /// A path of the portal as an address.
     pub(super) fn at(&self, path: &str) -> Url {
         let mut url = self.base.clone();

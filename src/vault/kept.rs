@@ -124,8 +124,7 @@ impl LoginKeep for Vault {
         }
         let bytes = fs::read(&self.file).map_err(|why| self.failed("read", &why))?;
         // the parser's own words could quote a secret
-        let written: Written =
-            serde_json::from_slice(&bytes).map_err(|_| self.failed("read", &"it is damaged"))?;
+        let written: Written = serde_json::from_slice(&bytes).map_err(|_| self.failed("read", &"it is damaged"))?;
         let cookies = written.cookies.into_iter().map(Cookie::from).collect();
         Ok(Some(KeptLogin { cookies, kept_at: written.kept_at }))
     }

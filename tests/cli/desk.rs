@@ -81,6 +81,7 @@ impl Desk {
             }
         }
         command.args(words).current_dir(self.work()).env("COUPA_BATCH_PROFILE_DIR", self.profiles());
+        command.env("COUPA_BATCH_LOGIN_DIR", self.path().join("logins"));
         // quick enough for a test, and tried all the same
         for (name, value) in
             [("RETRY_DELAY", "20ms"), ("RETRY_DELAY_MAX", "100ms"), ("PATIENCE", "2s"), ("WORKERS", "1")]

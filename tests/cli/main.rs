@@ -19,6 +19,7 @@ mod evidence;
 mod folders;
 mod full_disks;
 mod inputs;
+mod logins;
 mod manifests;
 mod portals;
 mod resume;

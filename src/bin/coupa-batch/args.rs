@@ -40,6 +40,10 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Go on with the last run that did not come to its end
     Resume(ResumeArgs),
+    /// Log in to the portal by hand, in a window, and keep the login for later runs
+    Login(LoginArgs),
+    /// Forget the login that is kept
+    Logout(LogoutArgs),
     /// Say how the last run of an output folder stands, also from another terminal
     Status(StatusArgs),
     /// Write the report of a run again, from its journal
@@ -92,6 +96,59 @@ pub(crate) struct ResumeArgs {
     pub(crate) settings: SettingsArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    coupa-batch login --base-url https://acme.coupahost.com\n  \
+    coupa-batch login --username me@example.com --base-url https://acme.coupahost.com\n\n\
+    Without a user name a window opens, in which you log in as always, with single sign-on and second factor.")]
+pub(crate) struct LoginArgs {
+    /// Log in through the portal's form as this user; the password is COUPA_PASSWORD's, or asked for
+    #[arg(long, value_name = "USER")]
+    pub(crate) username: Option<String>,
+    /// How long to wait for the login in the window
+    #[arg(long, value_name = "SPAN", value_parser = span, default_value = "10m")]
+    pub(crate) wait: Duration,
+    /// Without a window, for tests of what a person does in it
+    #[arg(long, hide = true)]
+    pub(crate) headless: bool,
+    #[command(flatten)]
+    pub(crate) portal: PortalArgs,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  coupa-batch logout --all")]
+pub(crate) struct LogoutArgs {
+    /// Forget the logins of all portals
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) portal: PortalArgs,
+}
+
+/// Which portal, and what its pages look like.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct PortalArgs {
+    /// Address of the portal
+    #[arg(long, value_name = "URL", value_parser = parse_address)]
+    pub(crate) base_url: Option<Url>,
+    /// Site recipe: a shipped one's name, or a TOML file
+    #[arg(long, value_name = "NAME")]
+    pub(crate) recipe: Option<String>,
+    #[command(flatten)]
+    pub(crate) file: ConfigFileArg,
+}
+
+impl PortalArgs {
+    /// What these flags say, on top of a weaker layer of settings.
+    pub(crate) fn over(&self, mut settings: Settings) -> Settings {
+        settings.base_url.clone_from(&self.base_url);
+        settings.recipe.clone_from(&self.recipe);
+        settings
+    }
 }
 
 #[derive(Debug, Args)]
@@ -313,6 +370,9 @@ pub(crate) struct SettingsArgs {
     /// Site recipe: a shipped one's name, or a TOML file
     #[arg(long, value_name = "NAME")]
     pub(crate) recipe: Option<String>,
+    /// Cookies of a browser that is logged in: a cookies.txt as curl, wget and yt-dlp take it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cookies: Option<PathBuf>,
     /// How long running orders may go on after the first signal
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub(crate) shutdown_timeout: Option<Duration>,
@@ -337,6 +397,7 @@ impl SettingsArgs {
             (false, false) => None,
         };
         settings.recipe.clone_from(&self.recipe);
+        settings.cookies.clone_from(&self.cookies);
         settings.shutdown_timeout = self.shutdown_timeout;
         settings.task_timeout = self.task_timeout;
         settings.retry_limit = self.retries;
@@ -407,11 +468,11 @@ mod tests {
     #[test]
     fn every_flag_reaches_its_setting() {
         let line = "coupa-batch run a.csv PO7 --base-url https://a.com --out o --workers 3 --headed --browser edge \
-                    --browser-path b --driver-path d --recipe r --shutdown-timeout 90 --task-timeout 2m --retries 1";
+                    --browser-path b --driver-path d --recipe r --cookies c --shutdown-timeout 90 --task-timeout 2m --retries 1";
         let Command::Run(run) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else { panic!() };
         let (expected, problems) = Settings::from_toml(
             "base_url = 'https://a.com'\nout = 'o'\nworkers = 3\nheadless = false\nbrowser = 'edge'\nbrowser_path = 'b'\n\
-             driver_path = 'd'\nrecipe = 'r'\nshutdown_timeout = 90\ntask_timeout = '2m'\nretry_limit = 1",
+             driver_path = 'd'\nrecipe = 'r'\ncookies = 'c'\nshutdown_timeout = 90\ntask_timeout = '2m'\nretry_limit = 1",
             "test",
         );
         assert_eq!(problems, []);

@@ -25,6 +25,8 @@ fn main() -> ExitCode {
         Command::Config(args) => commands::config::config(&args),
         Command::Demo(args) => commands::demo::demo(&args),
         Command::Doctor(args) => commands::doctor::doctor(&args),
+        Command::Login(args) => commands::login::login(&args),
+        Command::Logout(args) => commands::login::logout(&args),
         Command::Report(args) => commands::status::report(&args),
         Command::Resume(args) => commands::run::resume(&args),
         Command::Run(args) => commands::run::run(&args),

@@ -102,11 +102,15 @@ impl Progress {
     /// Draws until the pool is closed or its status ends. Dropping the future leaves the bars as they are; [`Progress::clear`] removes them.
     pub(crate) async fn follow(&self, mut status: watch::Receiver<Arc<PoolStatus>>) {
         let mut drawn = (self.style == Style::Bars).then(|| Drawn::new(&self.bars, self.has_colours));
+        let mut waits = Waits { has_terminal: self.style == Style::Bars, ..Waits::default() };
         let mut redraw = tokio::time::interval(REDRAW);
         redraw.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
             // an `Arc` clone, so that no lock of the channel is held while drawing
             let now = status.borrow_and_update().clone();
+            if let Some(line) = waits.news(&now) {
+                self.say(&line);
+            }
             if let Some(drawn) = &mut drawn {
                 drawn.show(&now);
             }
@@ -121,6 +125,32 @@ impl Progress {
     /// Removes the bars.
     pub(crate) fn clear(&self) {
         let _ = self.bars.clear(); // a terminal that is gone has none
+    }
+}
+
+/// Tells once that the run waits, and why: bars alone would be gone with the next line, and a log has none.
+#[derive(Debug, Default)]
+struct Waits {
+    has_terminal: bool,
+    is_closed: bool,
+    wants_person: bool,
+}
+
+impl Waits {
+    /// What there is to say of a new status.
+    fn news(&mut self, status: &PoolStatus) -> Option<String> {
+        let (reason, wants_person) = match &status.gate {
+            Gate::Closed { reason, wants_person } if status.pool_status == Stage::Running => (reason, *wants_person),
+            Gate::Closed { .. } | Gate::Open | Gate::Paused => {
+                (self.is_closed, self.wants_person) = (false, false);
+                return None;
+            }
+        };
+        let is_news = !self.is_closed || (wants_person && !self.wants_person);
+        (self.is_closed, self.wants_person) = (true, wants_person);
+        // the terminal's bell, for somebody who looks elsewhere
+        let bell = if wants_person && self.has_terminal { "\u{7}" } else { "" };
+        is_news.then(|| format!("{bell}waiting: {reason}"))
     }
 }
 
@@ -206,7 +236,7 @@ fn overall(status: &PoolStatus) -> String {
         (Stage::Draining, _) => parts.push("stopping".to_owned()),
         (Stage::Aborting | Stage::Closed, _) => parts.push("closing the browsers".to_owned()),
         (Stage::Running, Gate::Paused) => parts.push("paused".to_owned()),
-        (Stage::Running, Gate::Closed { reason }) => parts.push(format!("waiting: {reason}")),
+        (Stage::Running, Gate::Closed { reason, .. }) => parts.push(format!("waiting: {reason}")),
         (Stage::Running, Gate::Open) => {}
     }
     parts.join(", ")

@@ -62,6 +62,7 @@ pub(in crate::pool) struct Core {
     pub(super) is_broken: bool,
     pub(super) gate: SiteGate,
     pub(super) gate_reason: String,
+    pub(super) gate_wants_person: bool,
     pub(super) wanted: usize,
     pub(super) memory_cap: usize,
     pub(super) queue: TaskQueue,
@@ -85,6 +86,7 @@ impl Core {
         Self {
             gate: SiteGate::new(rules.retry.patience),
             gate_reason: String::new(),
+            gate_wants_person: false,
             wanted: rules.worker_count,
             memory_cap: usize::MAX,
             rules,
@@ -195,7 +197,7 @@ impl Core {
             } else if self.gate.admission(now) == Admission::Open {
                 Gate::Open
             } else {
-                Gate::Closed { reason: self.gate_reason.clone() }
+                Gate::Closed { reason: self.gate_reason.clone(), wants_person: self.gate_wants_person }
             },
             uptime_seconds: now.as_secs_f64(),
             worker_target: self.directive().target,

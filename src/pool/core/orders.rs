@@ -237,6 +237,8 @@ impl Core {
         let given_up = self.gate.fault(now, failure.kind, retry_after, is_probe);
         if self.gate.admission(now) != Admission::Open {
             self.gate_reason.clone_from(&failure.message);
+            // a login that says when to come back is a person's to make
+            self.gate_wants_person = failure.kind == FailureKind::LoginRequired && retry_after.is_some();
         }
         if let Some(given_up) = given_up {
             self.drain(now, stop_for(given_up, failure));

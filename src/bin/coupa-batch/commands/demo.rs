@@ -120,6 +120,7 @@ pub(crate) fn install_missing(config: &BrowserConfig, mut say: impl FnMut(&str))
 fn fresh_folder() -> Result<PathBuf, Stopped> {
     let name = format!("coupa-batch-demo-{}-{}", Timestamp::now().strftime("%Y%m%d-%H%M%S"), std::process::id());
     let folder = std::env::temp_dir().join(name);
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "rights are taken from the parent there"))]
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

@@ -113,7 +113,7 @@ fn bars_show_the_whole_and_each_worker() {
 #[test]
 fn what_holds_the_run_up_is_said() {
     let mut held = status();
-    held.gate = Gate::Closed { reason: "the portal throttles".to_owned() };
+    held.gate = Gate::Closed { reason: "the portal throttles".to_owned(), wants_person: false };
     assert!(overall(&held).ends_with("waiting: the portal throttles"));
     held.pool_status = Stage::Draining;
     assert!(overall(&held).contains("stopping"));
@@ -158,4 +158,18 @@ async fn following_ends_with_the_pool() {
 #[test]
 fn spans_are_short() {
     assert_eq!([5.0, 119.0, 600.0, 9000.0].map(span), ["5 s", "119 s", "10 min", "2 h 30 min"]);
+}
+
+#[test]
+fn a_wait_is_told_once_and_rings_for_a_person() {
+    let at = |gate: Gate| PoolStatus { gate, ..PoolStatus::default() };
+    let closed = |reason: &str, wants_person| at(Gate::Closed { reason: reason.to_owned(), wants_person });
+    let mut waits = Waits { has_terminal: true, ..Waits::default() };
+    assert_eq!(waits.news(&at(Gate::Open)), None);
+    assert_eq!(waits.news(&closed("down", false)).unwrap(), "waiting: down");
+    assert_eq!(waits.news(&closed("still down", false)), None);
+    assert_eq!(waits.news(&closed("log in", true)).unwrap(), "\u{7}waiting: log in");
+    assert_eq!(waits.news(&closed("log in", true)), None);
+    assert_eq!(waits.news(&at(Gate::Open)), None);
+    assert_eq!(waits.news(&closed("down", false)).unwrap(), "waiting: down");
 }

@@ -1,0 +1,47 @@
+//! Getting in without a run: what `coupa-batch login` does.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::login::Login;
+use super::parse::RecipeError;
+use super::walk::Ground;
+use crate::config::{Deadlines, SiteConfig};
+use crate::ports::{AttemptError, Cookie, Page};
+
+/// The way into a portal.
+#[derive(Debug)]
+pub struct Doorway {
+    login: Login,
+}
+
+impl Doorway {
+    /// That of the portal of `config`.
+    ///
+    /// # Errors
+    /// [`RecipeError`] when there is no base address or the recipe cannot be used.
+    pub fn new(config: &SiteConfig, deadlines: Deadlines) -> Result<Self, RecipeError> {
+        let ground = Arc::new(Ground::new(config, PathBuf::new(), deadlines)?);
+        Ok(Self { login: Login::new(ground, config.credentials.clone()) })
+    }
+
+    /// Logs in through the form with the credentials of the configuration, and returns the cookies of that login.
+    /// Dropping the future makes the session unusable.
+    ///
+    /// # Errors
+    /// [`AttemptError`]: refused, no form, or the portal's or the session's trouble.
+    pub async fn log_in(&self, page: &mut dyn Page) -> Result<Vec<Cookie>, AttemptError> {
+        self.login.enter(page).await?;
+        Ok(page.cookies().await?)
+    }
+
+    /// Opens the portal and waits until somebody has logged in by hand, at most `patience`; returns the cookies of that
+    /// login. Dropping the future makes the session unusable.
+    ///
+    /// # Errors
+    /// [`AttemptError`]: nobody did in time, or the portal's or the session's trouble, such as a window that was closed.
+    pub async fn wait_for_person(&self, page: &mut dyn Page, patience: Duration) -> Result<Vec<Cookie>, AttemptError> {
+        self.login.wait_for_person(page, patience).await
+    }
+}
