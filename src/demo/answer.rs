@@ -38,12 +38,15 @@ struct Asked {
     /// The token that scripts send with their requests.
     script_token: String,
     form: Bytes,
+    /// Only the headers of the answer are wanted.
+    is_head: bool,
 }
 
 impl Asked {
     async fn read(request: Request) -> Self {
         let (parts, body) = request.into_parts();
         let is_post = parts.method == Method::POST;
+        let is_head = parts.method == Method::HEAD;
         let path = parts.uri.path().to_owned();
         let script_token = parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
         Self {
@@ -51,6 +54,7 @@ impl Asked {
             path,
             cookie: cookie(&parts.headers),
             script_token: script_token.to_owned(),
+            is_head,
             form: if is_post { to_bytes(body, MAX_FORM).await.unwrap_or_default() } else { Bytes::new() },
         }
     }
@@ -77,6 +81,12 @@ async fn respond(portal: &Arc<Portal>, line: &Line, request: Request) -> Respons
     portal.count(|counts| counts.requests += 1);
     let asked = Asked::read(request).await;
     let order = asked.wanted.order(&portal.catalogue, &portal.logins);
+    if let (Some(after), Some(Part::OrderPage | Part::RequisitionPage)) = (portal.wished(), asked.wanted.part()) {
+        if asked.is_head {
+            return throttled(after); // the wish once more, to whoever asks for it
+        }
+        portal.count(|counts| counts.asked_early += 1);
+    }
     if let Wanted::Order(_) = asked.wanted
         && let Some(po) = &order
     {
@@ -98,6 +108,9 @@ async fn respond(portal: &Arc<Portal>, line: &Line, request: Request) -> Respons
 async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: &Asked) -> Response {
     match fault {
         PortalFault::LoginEnded(how) => {
+            if portal.logins.is_in(asked.cookie()) {
+                portal.count(|counts| counts.logins_ended += 1);
+            }
             portal.logins.end(asked.cookie());
             to_login(portal, asked, how)
         }
@@ -115,11 +128,8 @@ async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: 
             page(status, pages::short(status.canonical_reason().unwrap_or("Something went wrong")))
         }
         PortalFault::Throttled(after) => {
-            let after = match after {
-                RetryAfter::Seconds(seconds) => seconds.to_string(),
-                RetryAfter::Date(date) => http_date(date),
-            };
-            with(page(StatusCode::TOO_MANY_REQUESTS, pages::short("Too many requests")), RETRY_AFTER, &after)
+            portal.wish(after);
+            throttled(after)
         }
         PortalFault::Reset => {
             line.reset();
@@ -146,6 +156,14 @@ async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: 
             Response::from_parts(parts, Body::from(pages::short("An error occurred while preparing the file")))
         }
     }
+}
+
+fn throttled(after: RetryAfter) -> Response {
+    let after = match after {
+        RetryAfter::Seconds(seconds) => seconds.to_string(),
+        RetryAfter::Date(date) => http_date(date),
+    };
+    with(page(StatusCode::TOO_MANY_REQUESTS, pages::short("Too many requests")), RETRY_AFTER, &after)
 }
 
 /// The answer as it should be.

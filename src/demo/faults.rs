@@ -79,13 +79,15 @@ pub struct FaultRule {
     part: Part,
     order: Option<PoNumber>,
     times: Option<u32>,
+    every: u32,
+    seen: u32,
 }
 
 impl FaultRule {
     /// `fault` for every request of kind `part`, for all orders and until it is cleared.
     #[must_use]
     pub fn new(fault: PortalFault, part: Part) -> Self {
-        Self { fault, part, order: None, times: None }
+        Self { fault, part, order: None, times: None, every: 1, seen: 0 }
     }
 
     /// Only for this order, its requisition and its files.
@@ -100,6 +102,19 @@ impl FaultRule {
     pub fn times(mut self, count: u32) -> Self {
         self.times = Some(count);
         self
+    }
+
+    /// Only each `count`-th time.
+    #[must_use]
+    pub fn every(mut self, count: u32) -> Self {
+        self.every = count.max(1);
+        self
+    }
+
+    /// Takes note of a request of its kind; true when it is its turn.
+    fn is_due(&mut self) -> bool {
+        self.seen += 1;
+        self.seen.is_multiple_of(self.every)
     }
 
     fn is_for(&self, part: Part, order: Option<&PoNumber>) -> bool {
@@ -189,7 +204,8 @@ impl FaultSwitches {
     /// The fault that strikes a request, if one does; one of its times is used up.
     pub(super) fn strike(&self, part: Part, order: Option<&PoNumber>) -> Option<PortalFault> {
         let mut rules = self.rules();
-        let rule = rules.iter_mut().find(|rule| rule.is_for(part, order))?;
+        let at = rules.iter_mut().position(|rule| rule.is_for(part, order) && rule.is_due())?;
+        let rule = rules.get_mut(at)?;
         if let Some(times) = &mut rule.times {
             *times -= 1;
         }
@@ -251,6 +267,14 @@ mod tests {
         assert_eq!(switches.strike(Part::File, Some(&po("PO7"))), Some(PortalFault::Reset));
         assert_eq!(switches.strike(Part::File, Some(&po("7"))), Some(PortalFault::Reset));
         assert_eq!(switches.strike(Part::File, Some(&po("7"))), None);
+    }
+
+    #[test]
+    fn a_rule_can_strike_now_and_then() {
+        let switches = FaultSwitches::new(Vec::new());
+        switches.add(FaultRule::new(PortalFault::Reset, Part::File).every(3).times(2));
+        let strikes: Vec<_> = (1..=10).filter(|_| switches.strike(Part::File, None).is_some()).collect();
+        assert_eq!(strikes, [3, 6]);
     }
 
     #[test]

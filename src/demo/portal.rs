@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use secrecy::SecretString;
@@ -15,7 +15,7 @@ use url::Url;
 use super::answer::answer;
 use super::assets::Assets;
 use super::dice::Dice;
-use super::faults::{FaultSwitches, Faults, LoginAnswer};
+use super::faults::{FaultSwitches, Faults, LoginAnswer, RetryAfter};
 use super::line::{Line, Lines};
 use super::logins::Logins;
 use super::orders::{Catalogue, DemoOrder};
@@ -108,6 +108,10 @@ pub struct PortalCounts {
     pub requests: u64,
     /// Logins that were let in.
     pub logins_accepted: u64,
+    /// Logins that were ended by a fault.
+    pub logins_ended: u64,
+    /// Pages that were asked for before the time had passed that a `Retry-After` wished.
+    pub asked_early: u64,
     /// Login forms with a wrong user name or password, or for a locked account.
     pub logins_refused: u64,
     /// Login pages put before someone who asked for something else.
@@ -144,6 +148,7 @@ struct Tally {
     asked: Vec<PoNumber>,
     login_answer: LoginAnswer,
     has_person: bool,
+    wish: Option<(Instant, RetryAfter)>,
 }
 
 impl Portal {
@@ -159,6 +164,24 @@ impl Portal {
 
     pub(super) fn login_answer(&self) -> LoginAnswer {
         self.tally().login_answer
+    }
+
+    /// Wishes not to be asked for some time.
+    pub(super) fn wish(&self, after: RetryAfter) {
+        let span = match after {
+            RetryAfter::Seconds(seconds) => Duration::from_secs(seconds.into()),
+            // as it is written: in whole seconds
+            RetryAfter::Date(date) => {
+                let whole = date.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+                (UNIX_EPOCH + Duration::from_secs(whole)).duration_since(SystemTime::now()).unwrap_or_default()
+            }
+        };
+        self.tally().wish = Some((Instant::now() + span, after));
+    }
+
+    /// The wish that is in force at this moment.
+    pub(super) fn wished(&self) -> Option<RetryAfter> {
+        self.tally().wish.filter(|(until, _)| Instant::now() < *until).map(|(_, after)| after)
     }
 
     /// What somebody types who sits before the login page, if somebody does.

@@ -25,6 +25,7 @@ mod portals;
 mod resume;
 mod secrets;
 mod signals;
+mod weather;
 
 /// Ends the test, with a line that says so, when there is no browser.
 macro_rules! needs_browser {
