@@ -145,6 +145,10 @@ settings! {
     cookies: PathBuf = "";
     /// Folder in which `coupa-batch login` keeps logins. The user's own folder for the state of programs if not given.
     login_dir: PathBuf = "";
+    /// Largest file; a larger one is stopped while it comes, and its order is PARTIAL.
+    file_max_size: ByteSize = "2GB";
+    /// Largest sum of the files of one order.
+    order_max_size: ByteSize = "20GB";
     /// When the order's requisition is looked at for attachments.
     requisition: RequisitionRule = "when-empty";
 }

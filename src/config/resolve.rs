@@ -112,6 +112,8 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         recipe,
         cookies,
         login_dir,
+        file_max_size,
+        order_max_size,
         requisition,
     } = settings.over(defaults);
 
@@ -217,6 +219,8 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
             recipe: recipe.unwrap_or_default(),
             cookies,
             login_dir,
+            file_max_size: file_max_size.unwrap_or_default(),
+            order_max_size: order_max_size.unwrap_or_default(),
             evidence_max_size: evidence_max_size.unwrap_or_default(),
             requisition: requisition.unwrap_or_default(),
             credentials,

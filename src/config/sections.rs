@@ -133,6 +133,10 @@ pub struct SiteConfig {
     pub cookies: Option<PathBuf>,
     /// Where logins are kept; the user's own folder for the state of programs if `None`.
     pub login_dir: Option<PathBuf>,
+    /// Largest file; default 2 GB.
+    pub file_max_size: ByteSize,
+    /// Largest sum of the files of one order; default 20 GB.
+    pub order_max_size: ByteSize,
     /// Largest total of what is kept of failed attempts; default 100 MB, 0 keeps nothing.
     pub evidence_max_size: ByteSize,
     /// When the requisition is looked at; default [`RequisitionRule::WhenEmpty`].

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE as COOKIES, RETRY_AFTER,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE as COOKIES, HOST,
+    RETRY_AFTER,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -24,8 +25,11 @@ use super::names::Naming;
 use super::orders::Attachment;
 use super::pages;
 use super::portal::Portal;
-use super::reply::{HTML, HalfEnds, apart, half, http_date, page, redirect, with, with_cookie};
+use super::reply::{HTML, HalfEnds, apart, compressed, endless, half, http_date, page, redirect, with, with_cookie};
 use super::routes::{Decoy, Wanted};
+
+/// What a bomb unpacks to.
+const BOMB: usize = 64 << 20;
 
 /// Larger forms are not the portal's own.
 const MAX_FORM: usize = 64 * 1024;
@@ -34,6 +38,8 @@ const MAX_FORM: usize = 64 * 1024;
 struct Asked {
     wanted: Wanted,
     path: String,
+    /// As the browser calls it, with the port.
+    host: String,
     cookie: Option<String>,
     /// The token that scripts send with their requests.
     script_token: String,
@@ -48,10 +54,12 @@ impl Asked {
         let is_post = parts.method == Method::POST;
         let is_head = parts.method == Method::HEAD;
         let path = parts.uri.path().to_owned();
+        let host = parts.headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let script_token = parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
         Self {
             wanted: Wanted::read(is_post, &path),
             path,
+            host,
             cookie: cookie(&parts.headers),
             script_token: script_token.to_owned(),
             is_head,
@@ -145,6 +153,27 @@ async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: 
             } else {
                 right
             }
+        }
+        PortalFault::Elsewhere if asked.host.starts_with("localhost") => {
+            let id = match &asked.wanted {
+                Wanted::File(id) => Some(*id),
+                Wanted::OneTime(ticket) => portal.logins.redeem(ticket),
+                _ => None,
+            };
+            match id.and_then(|id| portal.catalogue.file(id)) {
+                Some((_, file)) => attachment(portal, file),
+                None => page(StatusCode::NOT_FOUND, pages::short("Not found")),
+            }
+        }
+        PortalFault::Elsewhere => {
+            let port = asked.host.rsplit(':').next().unwrap_or_default();
+            redirect(&format!("http://localhost:{port}{}", asked.path))
+        }
+        PortalFault::Endless => endless(go_right(portal, asked)).await,
+        PortalFault::Compressed => compressed(go_right(portal, asked)).await,
+        PortalFault::Bomb => {
+            let (parts, _) = apart(go_right(portal, asked)).await;
+            compressed(Response::from_parts(parts, Body::from(vec![0; BOMB]))).await
         }
         PortalFault::WrongType => {
             let right = go_right(portal, asked);

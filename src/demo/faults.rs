@@ -32,6 +32,14 @@ pub enum PortalFault {
     NeverFinishes,
     /// A page whose script never ends: it blocks each later command to its tab. Files are served as they are.
     BusyScript,
+    /// A redirect to another host, `localhost`, where the same portal answers.
+    Elsewhere,
+    /// The right bytes and then more of them, without an end and without a length.
+    Endless,
+    /// The right bytes, compressed for the way (`Content-Encoding: gzip`), as servers do.
+    Compressed,
+    /// A few kilobytes that a browser unpacks to 64 MB (`Content-Encoding: gzip`).
+    Bomb,
     /// An error page in HTML under the name and type of the file that was asked for. Pages are served as they are.
     WrongType,
 }

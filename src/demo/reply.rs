@@ -1,12 +1,15 @@
 //! How answers are put together, whole or in half.
 
+use std::io::Write;
 use std::time::SystemTime;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SET_COOKIE};
 use axum::http::response::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures_util::{StreamExt, stream};
 
 use super::logins::COOKIE;
@@ -37,6 +40,25 @@ pub(super) async fn half(whole: Response, end: HalfEnds) -> Response {
         }
     };
     Response::from_parts(parts, body)
+}
+
+/// The answer, and after it the same bytes again and again.
+pub(super) async fn endless(whole: Response) -> Response {
+    let (mut parts, bytes) = apart(whole).await;
+    parts.headers.remove(CONTENT_LENGTH);
+    let bytes = if bytes.is_empty() { Bytes::from_static(b"more ") } else { bytes };
+    Response::from_parts(parts, Body::from_stream(stream::repeat(bytes).map(Ok::<_, std::io::Error>)))
+}
+
+/// The answer as it goes over the wire where a server saves its line.
+pub(super) async fn compressed(whole: Response) -> Response {
+    let (mut parts, bytes) = apart(whole).await;
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    // writing to memory does not fail; were it to, the browser would notice the missing end
+    let packed = packed.write_all(&bytes).and_then(|()| packed.finish()).unwrap_or_default();
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(packed.len()));
+    parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    Response::from_parts(parts, Body::from(packed))
 }
 
 pub(super) async fn apart(answer: Response) -> (Parts, Bytes) {

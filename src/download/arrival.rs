@@ -37,6 +37,24 @@ struct Underway {
     completed: Option<u64>,
 }
 
+/// What a download may be.
+pub struct Bounds<'a> {
+    /// How long it may take to begin, and stand still.
+    pub patience: Duration,
+    /// Most bytes, and the setting that says so.
+    pub max_bytes: (u64, &'static str),
+    /// Whether it may come from this address, which is its last one after all redirects; the error names the host.
+    pub may_come_from: &'a (dyn Fn(&str) -> Result<(), String> + Sync),
+}
+
+impl Bounds<'_> {
+    fn check(&self, ours: &Underway) -> Result<(), DownloadError> {
+        let size = ours.completed.unwrap_or_default().max(ours.received);
+        let (limit, setting) = self.max_bytes;
+        if size > limit { Err(DownloadError::TooLarge { limit, setting }) } else { Ok(()) }
+    }
+}
+
 /// Waits for the download that the click before this call sets off, landing in `folder`.
 ///
 /// One download at a time: the first that begins is the one. A second one set off by the same click is stopped, or it
@@ -44,14 +62,15 @@ struct Underway {
 /// with the landing folder.
 ///
 /// # Errors
-/// `NotBegun` and `Standstill` after `patience`, `Cut` when the browser gives up, `WrongSize` when the disk holds
+/// `NotBegun` and `Standstill` after the patience, `Elsewhere` and `TooLarge` by `bounds`, `Cut` when the browser gives up, `WrongSize` when the disk holds
 /// another number of bytes than the browser reports, `Interrupted` when `cancel` is cancelled, `Session`.
 pub async fn await_arrival(
     page: &mut dyn Page,
     folder: &Path,
-    patience: Duration,
+    bounds: &Bounds<'_>,
     cancel: &CancellationToken,
 ) -> Result<Arrived, DownloadError> {
+    let patience = bounds.patience;
     let mut underway: Option<Underway> = None;
     let mut last_news = Instant::now();
     loop {
@@ -62,6 +81,10 @@ pub async fn await_arrival(
         for event in page.download_events().await? {
             match (event, &mut underway) {
                 (DownloadEvent::Began { id, url, name }, None) => {
+                    if let Err(host) = (bounds.may_come_from)(&url) {
+                        page.cancel_download(&id).await?;
+                        return Err(DownloadError::Elsewhere { host });
+                    }
                     underway = Some(Underway { id, url, suggested: name, received: 0, completed: None });
                     last_news = Instant::now();
                 }
@@ -84,6 +107,12 @@ pub async fn await_arrival(
                     _,
                 ) => {}
             }
+        }
+        if let Some(ours) = &underway
+            && let Err(refused) = bounds.check(ours)
+        {
+            stop(page, underway.as_ref()).await?;
+            return Err(refused);
         }
         if let Some(Underway { id, url, suggested, completed: Some(size), .. }) = &underway {
             let path = folder.join(id);

@@ -48,6 +48,23 @@ pub enum DownloadError {
         /// What the bytes are.
         found: String,
     },
+    /// The browser was led to another host than the portal's own and those that the recipe allows.
+    #[error(
+        "its download comes from {host}, outside the portal, and was stopped: if it may, add the host to \
+         address.allowed_hosts in the site recipe"
+    )]
+    Elsewhere {
+        /// Which host, or the scheme of an address without one.
+        host: String,
+    },
+    /// It is larger than it may be.
+    #[error("it is larger than {limit} bytes and was stopped: raise {setting} if it is wanted")]
+    TooLarge {
+        /// How large it may be.
+        limit: u64,
+        /// The setting that says so.
+        setting: &'static str,
+    },
     /// The bytes are the portal's login page.
     #[error("the portal answered with its login page instead of the file: the login has ended")]
     LoginPage,
@@ -109,6 +126,8 @@ impl DownloadError {
             Self::Cut | Self::WrongSize { .. } | Self::NotAsClaimed { .. } | Self::Unstorable { .. } => {
                 FailureKind::DownloadCorrupt
             }
+            Self::Elsewhere { .. } => FailureKind::AccessDenied,
+            Self::TooLarge { .. } => FailureKind::TooLarge,
             Self::LoginPage => FailureKind::LoginRequired,
             Self::Disk { .. } | Self::Output { .. } | Self::Claimed { .. } => FailureKind::DiskFull,
             Self::Interrupted => FailureKind::Interrupted,

@@ -14,7 +14,7 @@ mod place;
 mod signature;
 mod verify;
 
-pub use arrival::{Arrived, await_arrival};
+pub use arrival::{Arrived, Bounds, await_arrival};
 pub use audit::{Audit, Finding, audit};
 pub use claim::Claim;
 pub use error::DownloadError;

@@ -38,6 +38,8 @@ pub enum FailureKind {
     DownloadStalled,
     /// What arrived is not what was asked for.
     DownloadCorrupt,
+    /// It is larger than this run may fetch.
+    TooLarge,
     /// No room left on the disk of the output folder, or it cannot be written.
     DiskFull,
     /// Stopped from outside: an abort, or the program ended.
@@ -90,6 +92,7 @@ impl FailureKind {
             Self::Crashed => "crashed",
             Self::DownloadStalled => "download_stalled",
             Self::DownloadCorrupt => "download_corrupt",
+            Self::TooLarge => "too_large",
             Self::DiskFull => "disk_full",
             Self::Interrupted => "interrupted",
         }
@@ -103,7 +106,8 @@ impl FailureKind {
             | Self::AccessDenied
             | Self::RequisitionDenied
             | Self::DownloadStalled
-            | Self::DownloadCorrupt => Fault::Task,
+            | Self::DownloadCorrupt
+            | Self::TooLarge => Fault::Task,
             Self::PageChanged
             | Self::Throttled
             | Self::SiteDown
@@ -133,6 +137,7 @@ impl FailureKind {
             | Self::LoginRefused
             | Self::DownloadStalled
             | Self::DownloadCorrupt
+            | Self::TooLarge
             | Self::DiskFull
             | Self::Interrupted => Fate::Keep,
         }

@@ -37,7 +37,10 @@ pub fn verdict(kind: FailureKind, tally: Tally, limit: u32) -> Verdict {
     let tried = tally.started.saturating_sub(tally.interruptions);
     let while_sane = |retry: Verdict| if tried < MAX_ATTEMPTS { retry } else { Verdict::Settle };
     match kind {
-        FailureKind::OrderMissing | FailureKind::AccessDenied | FailureKind::RequisitionDenied => Verdict::Settle,
+        FailureKind::OrderMissing
+        | FailureKind::AccessDenied
+        | FailureKind::RequisitionDenied
+        | FailureKind::TooLarge => Verdict::Settle,
         // once more on a fresh page: it may have been half rendered
         FailureKind::PageChanged => while_budget(limit.min(1), Verdict::RetryLater),
         FailureKind::Throttled | FailureKind::SiteDown | FailureKind::Unreachable | FailureKind::LoginRequired => {
@@ -62,7 +65,7 @@ pub fn verdict(kind: FailureKind, tally: Tally, limit: u32) -> Verdict {
 mod tests {
     use super::*;
 
-    const ALL: [FailureKind; 17] = [
+    const ALL: [FailureKind; 18] = [
         FailureKind::OrderMissing,
         FailureKind::AccessDenied,
         FailureKind::RequisitionDenied,
@@ -78,6 +81,7 @@ mod tests {
         FailureKind::Crashed,
         FailureKind::DownloadStalled,
         FailureKind::DownloadCorrupt,
+        FailureKind::TooLarge,
         FailureKind::DiskFull,
         FailureKind::Interrupted,
     ];
@@ -117,7 +121,12 @@ mod tests {
 
     #[test]
     fn what_cannot_get_better_is_tried_once() {
-        for kind in [FailureKind::OrderMissing, FailureKind::AccessDenied, FailureKind::RequisitionDenied] {
+        for kind in [
+            FailureKind::OrderMissing,
+            FailureKind::AccessDenied,
+            FailureKind::RequisitionDenied,
+            FailureKind::TooLarge,
+        ] {
             assert_eq!(verdict(kind, tally(0, 1), 20), Verdict::Settle);
         }
     }

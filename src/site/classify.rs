@@ -122,6 +122,21 @@ impl PageKind {
         }
     }
 
+    /// Whether a click that showed this page has led out of the portal: that is one link's affair, unless the page that
+    /// was left cannot be opened again.
+    pub(super) fn is_led_away(&self) -> bool {
+        match self {
+            Self::Elsewhere(_) | Self::Unreached(_) => true,
+            Self::Wanted
+            | Self::Login
+            | Self::NotFound(_)
+            | Self::NotAllowed(_)
+            | Self::Throttled
+            | Self::Down(_)
+            | Self::Unknown(_) => false,
+        }
+    }
+
     /// What an attempt that met this page instead of `what` ends with; `Ok` if it is the page that was wanted.
     pub(super) fn require(self, what: &str) -> Result<(), Failure> {
         let (kind, message) = match self {

@@ -6,7 +6,7 @@ use super::classify::{is_same_host, without_query};
 use super::sight::{Key, Listed, Sight};
 use super::trouble;
 use super::walk::Ground;
-use crate::download::{DownloadError, Landing, OrderFolder, await_arrival, choose_names, verify};
+use crate::download::{Bounds, DownloadError, Landing, OrderFolder, await_arrival, choose_names, verify};
 use crate::model::{Failure, FailureKind, FileOrigin, FileRecord};
 use crate::ports::{Attempt, Click, Page, SessionError};
 
@@ -20,6 +20,8 @@ pub(super) struct Fetching<'a> {
     pub(super) landing: &'a Landing,
     pub(super) folder: &'a OrderFolder,
     pub(super) origin: FileOrigin,
+    /// How large it may be, and the setting that says so.
+    pub(super) max_bytes: (u64, &'static str),
 }
 
 impl Fetching<'_> {
@@ -58,8 +60,12 @@ impl Fetching<'_> {
     }
 
     async fn bring(&self, page: &mut dyn Page, listed: &Listed) -> Result<FileRecord, DownloadError> {
-        let patience = self.ground.deadlines.download;
-        let arrived = match await_arrival(page, self.landing.path(), patience, &self.attempt.cancel).await {
+        let bounds = Bounds {
+            patience: self.ground.deadlines.download,
+            max_bytes: self.max_bytes,
+            may_come_from: &|address| self.may_come_from(address),
+        };
+        let arrived = match await_arrival(page, self.landing.path(), &bounds, &self.attempt.cancel).await {
             // a browser cuts a download on a full disk, too, and does not say so
             Err(DownloadError::Cut) => {
                 self.landing.check_writable().await?;
@@ -89,22 +95,28 @@ impl Fetching<'_> {
     /// A link is followed on the portal and on hosts that the recipe allows, or a page could make a login's browser
     /// fetch anything.
     fn check_address(&self, address: &str) -> Result<(), Failure> {
-        let refuse = |why: String| Err(Failure::new(FailureKind::AccessDenied, why));
-        let Ok(url) = Url::parse(address) else {
-            return refuse("its link has no address".to_owned());
-        };
+        self.may_come_from(address).map_err(|host| {
+            Failure::new(
+                FailureKind::AccessDenied,
+                format!(
+                    "its link leads to {host}, outside the portal, and was not followed: if it may be, add the host to \
+                     address.allowed_hosts in the site recipe"
+                ),
+            )
+        })
+    }
+
+    /// Whether an attachment may come from there; the error names the host, or what stands in its place.
+    fn may_come_from(&self, address: &str) -> Result<(), String> {
+        // a page's own script may have made the file: its bytes are in the page already
+        let inner = address.strip_prefix("blob:").unwrap_or(address);
+        let Ok(url) = Url::parse(inner) else { return Err("no address at all".to_owned()) };
+        let is_allowed = |host: &str| self.ground.recipe.address.allowed_hosts.iter().any(|allowed| allowed == host);
         match (url.scheme(), url.host_str()) {
             ("http" | "https", _) if is_same_host(&url, &self.ground.base) => Ok(()),
-            ("http" | "https", Some(host))
-                if self.ground.recipe.address.allowed_hosts.iter().any(|allowed| allowed == host) =>
-            {
-                Ok(())
-            }
-            ("http" | "https", Some(host)) => refuse(format!(
-                "its link leads to {host}, outside the portal, and was not followed: if it may be, add the host to \
-                 address.allowed_hosts in the site recipe"
-            )),
-            (scheme, _) => refuse(format!("its link begins with {}: and was not followed", without_query(scheme))),
+            ("https", Some(host)) if is_allowed(host) => Ok(()),
+            ("http" | "https", Some(host)) => Err(host.to_owned()),
+            (scheme, _) => Err(format!("an address that begins with {}:", without_query(scheme))),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Text to [`Recipe`]: the shipped ones and those of users. Errors carry line and key.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -105,6 +106,19 @@ fn line_of_key(text: &str, key: &str) -> Option<usize> {
     })
 }
 
+/// Whether this is an address of this machine or of a private network, or a name for one. Names are not resolved: what a
+/// name leads to is the network's affair.
+fn is_of_this_net(host: &str) -> bool {
+    let host = host.trim().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified(),
+        Ok(IpAddr::V6(ip)) => {
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_unspecified()
+        }
+        Err(_) => host == "localhost" || host.ends_with(".localhost") || host.ends_with(".local"),
+    }
+}
+
 /// What the types alone cannot say. The error names the key.
 fn check(recipe: &Recipe) -> Result<(), (&'static str, &'static str)> {
     let Recipe { name: _, address, login, order, requisition, attachments, errors, settle } = recipe;
@@ -117,6 +131,12 @@ fn check(recipe: &Recipe) -> Result<(), (&'static str, &'static str)> {
     if address.login_paths.is_empty() || !address.login_paths.iter().all(|path| path.len() > 1 && path.starts_with('/'))
     {
         return Err(("address.login_paths", "each must begin with / and go on, or every page were a login page"));
+    }
+    if address.allowed_hosts.iter().any(|host| is_of_this_net(host)) {
+        return Err((
+            "address.allowed_hosts",
+            "no attachment comes from this machine or a private network, unless the portal itself is there",
+        ));
     }
     if login.file_markers.is_empty() || login.file_markers.iter().any(|marker| marker.trim().is_empty()) {
         return Err(("login.file_markers", "without a marker a login page could pass as a file"));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use bytesize::ByteSize;
 use url::Url;
 
 use super::classify::{PageKind, classify, is_same_host, without_query};
@@ -28,6 +29,8 @@ pub(super) struct Ground {
     pub(super) out: PathBuf,
     pub(super) deadlines: Deadlines,
     pub(super) requisition: RequisitionRule,
+    pub(super) file_max: ByteSize,
+    pub(super) order_max: ByteSize,
 }
 
 impl Ground {
@@ -38,6 +41,8 @@ impl Ground {
             out,
             deadlines,
             requisition: config.requisition,
+            file_max: config.file_max_size,
+            order_max: config.order_max_size,
         })
     }
 
@@ -194,7 +199,12 @@ impl<'a> Walk<'a> {
             self.seen.extend(new.iter().map(|listed| listed.id.clone()));
             self.fetch_each(place, new, landing, folder).await?;
             sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
-            let shown = classify(&self.ground.recipe, &place.url, &sight.look);
+            let mut shown = classify(&self.ground.recipe, &place.url, &sight.look);
+            if shown.is_led_away() {
+                // by a link to somewhere else, or since the login has ended: the order's own page tells
+                sight = self.open(place).await?;
+                shown = PageKind::Wanted;
+            }
             if shown.is_trouble() {
                 // what was listed is there, but whether more would be listed now cannot be seen
                 shown.require(&place.what).map_err(trouble::of_failure)?;
@@ -221,8 +231,14 @@ impl<'a> Walk<'a> {
     ) -> Result<(), AttemptError> {
         let mut rest = new.into_iter();
         while let Some(listed) = rest.next() {
-            let fetching =
-                Fetching { ground: self.ground, attempt: self.attempt, landing, folder, origin: place.origin };
+            let fetching = Fetching {
+                ground: self.ground,
+                attempt: self.attempt,
+                landing,
+                folder,
+                origin: place.origin,
+                max_bytes: self.room(),
+            };
             let Err(failure) = fetching.fetch(self.page, &listed).await.map(|record| self.keep(record)) else {
                 continue;
             };
@@ -253,11 +269,19 @@ impl<'a> Walk<'a> {
     async fn leave(&mut self, place: &Place, landing: &Landing) -> Result<(), AttemptError> {
         let left = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
         let shown = classify(&self.ground.recipe, &place.url, &left.look);
-        if shown.is_trouble() {
+        if shown.is_trouble() && !shown.is_led_away() {
             self.require(shown, &format!("an attachment of {}", place.what)).await?;
         }
         self.page.land_in(landing.path()).await?;
         self.open(place).await.map(drop)
+    }
+
+    /// How large the next file may be, and by which setting.
+    fn room(&self) -> (u64, &'static str) {
+        let there: u64 = self.receipt.files.iter().map(|file| file.size).sum();
+        let left = self.ground.order_max.as_u64().saturating_sub(there);
+        let file_max = self.ground.file_max.as_u64();
+        if left < file_max { (left, "order_max_size") } else { (file_max, "file_max_size") }
     }
 
     fn keep(&mut self, record: crate::model::FileRecord) {

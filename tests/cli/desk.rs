@@ -208,8 +208,12 @@ impl Running {
         assert!(held.is_ok(), "{po} was never asked for: {}", *self.heard.borrow());
     }
 
-    pub(crate) async fn end(mut self) -> Ended {
-        let status = tokio::time::timeout(AT_MOST, self.child.wait()).await;
+    pub(crate) async fn end(self) -> Ended {
+        self.end_within(AT_MOST).await
+    }
+
+    pub(crate) async fn end_within(mut self, limit: Duration) -> Ended {
+        let status = tokio::time::timeout(limit, self.child.wait()).await;
         let Ok(status) = status else { panic!("it does not end; it said: {}", *self.heard.borrow()) };
         self.listener.await.unwrap();
         let stderr = self.heard.borrow().clone();

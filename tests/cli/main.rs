@@ -18,6 +18,7 @@ mod chaos;
 mod evidence;
 mod folders;
 mod full_disks;
+mod hostile;
 mod inputs;
 mod logins;
 mod manifests;

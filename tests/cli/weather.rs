@@ -10,7 +10,7 @@ use crate::needs_browser;
 #[tokio::test(flavor = "multi_thread")]
 async fn every_file_of_a_batch_comes_through_the_worst_weather_and_each_ended_login_is_made_once() {
     needs_browser!();
-    let orders = std::env::var("WEATHER_ORDERS").map_or(16, |text| text.parse().unwrap());
+    let orders: usize = std::env::var("WEATHER_ORDERS").map_or(16, |text| text.parse().unwrap());
     println!("WEATHER_ORDERS={orders}");
     let portal = portal(orders).await;
     let desk = Desk::new();
@@ -30,7 +30,8 @@ async fn every_file_of_a_batch_comes_through_the_worst_weather_and_each_ended_lo
     }
     let pos: Vec<_> = portal.orders().iter().map(ToString::to_string).collect();
     let call = desk.run(&portal, pos.iter()).arg("--workers").arg("4").env("COUPA_BATCH_PATIENCE", "5m");
-    let ended = call.env("COUPA_BATCH_DOWNLOAD_TIMEOUT", "5s").end().await;
+    let run = call.env("COUPA_BATCH_DOWNLOAD_TIMEOUT", "5s").start();
+    let ended = run.end_within(Duration::from_secs(120 + 5 * orders as u64)).await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
     assert_all_there(&desk.out(), &portal);
     let counts = portal.counts();

@@ -66,11 +66,12 @@ fn the_schema_knows_every_status_and_every_kind_of_failure() {
             | FailureKind::Crashed
             | FailureKind::DownloadStalled
             | FailureKind::DownloadCorrupt
+            | FailureKind::TooLarge
             | FailureKind::DiskFull
             | FailureKind::Interrupted => {}
         }
     }
-    assert_eq!(kinds.len(), 17);
+    assert_eq!(kinds.len(), 18);
 }
 
 #[test]
