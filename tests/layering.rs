@@ -46,6 +46,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["journal"]),
     ("async_channel", &["pool"]),
     ("axum", &["demo"]),
+    ("wildmatch", &["config"]),
     ("flate2", &["demo"]),
     ("calamine", &["input"]),
     ("encoding_rs", &["input"]),

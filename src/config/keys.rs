@@ -129,6 +129,10 @@ settings! {
     patience: Duration = "10m";
     /// After how many failed orders in a row the run stops, resumable; 0 never does.
     stop_after: u32 = "0";
+    /// Pages and files that all workers together ask the portal for in a second; 0 asks as fast as they come.
+    requests_per_second: f64 = "0";
+    /// Be gentle with the portal: 2 workers, one request a second and a patience of an hour, unless these are given as well.
+    polite: bool = "false";
     /// After how many orders a browser is replaced by a fresh one.
     recycle_after: u32 = "100";
     /// How long a driver may take to answer one command.
@@ -149,6 +153,12 @@ settings! {
     file_max_size: ByteSize = "2GB";
     /// Largest sum of the files of one order.
     order_max_size: ByteSize = "20GB";
+    /// Endings of the attachments that are wanted, such as `pdf,msg`; all if not given.
+    types: String = "";
+    /// What the names of wanted attachments match, such as `Invoice*`; `?` stands for one character, case is ignored.
+    name: String = "";
+    /// Largest attachment that is wanted; a larger one is left out, which is no failure.
+    max_size: ByteSize = "";
     /// When the order's requisition is looked at for attachments.
     requisition: RequisitionRule = "when-empty";
 }

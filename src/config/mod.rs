@@ -2,6 +2,7 @@
 //! comes out, or **all** that is wrong with them at once ([`ConfigProblems`]).
 
 mod builder;
+mod filter;
 mod keys;
 mod reference;
 mod resolve;
@@ -10,6 +11,7 @@ mod settings;
 mod value;
 
 pub use builder::PoolConfigBuilder;
+pub use filter::Filter;
 pub use keys::{KEYS, Key};
 pub use reference::reference;
 pub use resolve::{ConfigProblems, Problem, resolve};

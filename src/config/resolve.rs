@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::filter::read_types;
 use super::keys::defaults;
 use super::{
-    BrowserConfig, Credentials, Deadlines, MemoryConfig, PoolConfig, ProfileConfig, RetryConfig, Settings, SiteConfig,
+    BrowserConfig, Credentials, Deadlines, Filter, MemoryConfig, PoolConfig, ProfileConfig, RetryConfig, Settings,
+    SiteConfig,
 };
 
 /// Most workers that one machine is asked to bear.
@@ -71,6 +73,16 @@ impl fmt::Display for ConfigProblems {
 
 impl std::error::Error for ConfigProblems {}
 
+/// What politeness means for whoever says nothing else.
+fn polite() -> Settings {
+    Settings {
+        workers: Some(2),
+        requests_per_second: Some(1.0),
+        patience: Some(Duration::from_hours(1)),
+        ..Settings::default()
+    }
+}
+
 /// Fills `settings` up with the defaults and checks them together.
 ///
 /// # Errors
@@ -104,6 +116,8 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         retry_delay_max,
         patience,
         stop_after,
+        requests_per_second,
+        polite: _, // has done its work
         recycle_after,
         command_timeout,
         page_timeout,
@@ -114,8 +128,14 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         login_dir,
         file_max_size,
         order_max_size,
+        types,
+        name,
+        max_size,
         requisition,
-    } = settings.over(defaults);
+    } = {
+        let preset = if settings.polite == Some(true) { polite() } else { Settings::default() };
+        settings.over(preset).over(defaults)
+    };
 
     let mut refuse = |setting: &str, why: String| problems.push(Problem::new(setting, why));
 
@@ -126,6 +146,10 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
     let memory_threshold = memory_threshold.unwrap_or_default();
     if !(memory_threshold > 0.0 && memory_threshold <= 1.0) {
         refuse("memory_threshold", format!("{memory_threshold} is not above 0 and up to 1"));
+    }
+    let requests_per_second = requests_per_second.unwrap_or_default();
+    if !(requests_per_second == 0.0 || (0.01..=1000.0).contains(&requests_per_second)) {
+        refuse("requests_per_second", format!("{requests_per_second} is neither 0 nor between 0.01 and 1000"));
     }
     let retry_limit = retry_limit.unwrap_or_default();
     if retry_limit > MAX_RETRIES {
@@ -219,6 +243,12 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
             recipe: recipe.unwrap_or_default(),
             cookies,
             login_dir,
+            requests_per_second: (requests_per_second > 0.0).then_some(requests_per_second),
+            filter: Filter {
+                types: read_types(&types.unwrap_or_default()),
+                name: name.filter(|name| !name.is_empty()),
+                max_size,
+            },
             file_max_size: file_max_size.unwrap_or_default(),
             order_max_size: order_max_size.unwrap_or_default(),
             evidence_max_size: evidence_max_size.unwrap_or_default(),
@@ -259,6 +289,18 @@ mod tests {
     #[test]
     fn the_defaults_obey_the_rules() {
         resolve(Settings::default(), None).unwrap();
+    }
+
+    #[test]
+    fn politeness_gives_way_to_what_is_said() {
+        let polite = resolve(Settings { polite: Some(true), ..Settings::default() }, None).unwrap();
+        assert_eq!((polite.worker_count.get(), polite.site.requests_per_second), (2, Some(1.0)));
+        assert_eq!(polite.retry.patience, Duration::from_hours(1));
+        let said = Settings { polite: Some(true), workers: Some(6), ..Settings::default() };
+        let said = resolve(said, None).unwrap();
+        assert_eq!((said.worker_count.get(), said.site.requests_per_second), (6, Some(1.0)));
+        let fast = Settings { polite: Some(true), requests_per_second: Some(0.0), ..Settings::default() };
+        assert_eq!(resolve(fast, None).unwrap().site.requests_per_second, None);
     }
 
     #[test]

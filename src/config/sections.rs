@@ -10,7 +10,7 @@ use bytesize::ByteSize;
 use secrecy::SecretString;
 use url::Url;
 
-use super::PoolConfigBuilder;
+use super::{Filter, PoolConfigBuilder};
 
 /// Everything that a pool needs to know, complete and validated. Made by [`PoolConfig::builder`] or [`super::resolve`].
 #[derive(Clone, Debug)]
@@ -133,6 +133,10 @@ pub struct SiteConfig {
     pub cookies: Option<PathBuf>,
     /// Where logins are kept; the user's own folder for the state of programs if `None`.
     pub login_dir: Option<PathBuf>,
+    /// Pages and files that all workers together ask for in a second; default no limit.
+    pub requests_per_second: Option<f64>,
+    /// Which attachments are wanted; default all.
+    pub filter: Filter,
     /// Largest file; default 2 GB.
     pub file_max_size: ByteSize,
     /// Largest sum of the files of one order; default 20 GB.

@@ -38,6 +38,9 @@ pub struct Manifest {
     pub files: Vec<ManifestFile>,
     /// The attachments that were listed and could not be had.
     pub missing: Vec<ManifestGap>,
+    /// The attachments that were listed and not wanted.
+    #[serde(default)]
+    pub left_out: Vec<ManifestLeftOut>,
     /// Files of an earlier run that the portal does not list any more, or not with these bytes.
     #[serde(default)]
     pub earlier: Vec<ManifestFile>,
@@ -75,6 +78,17 @@ pub struct ManifestGap {
     pub reason: String,
 }
 
+/// An attachment that was listed and not wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestLeftOut {
+    /// The name as the page listed it.
+    pub name: String,
+    /// Which page listed it.
+    pub source: FileOrigin,
+    /// Why it is not wanted.
+    pub reason: String,
+}
+
 impl Manifest {
     /// What `outcome` says of the files in the folder called `relative`, which lies at `folder`.
     pub(super) fn of(po: &PoNumber, outcome: &Outcome, relative: &str, folder: &Path) -> Self {
@@ -99,6 +113,11 @@ impl Manifest {
             kind: missing.failure.kind,
             reason: missing.failure.message.clone(),
         };
+        let left_out = |file: &crate::model::LeftOutFile| ManifestLeftOut {
+            name: file.name.clone(),
+            source: file.source,
+            reason: file.reason.clone(),
+        };
         Self {
             schema: SCHEMA,
             po_number: po.clone(),
@@ -110,6 +129,7 @@ impl Manifest {
             earlier: still_there(folder, &files),
             files,
             missing: receipt.missing.iter().map(gap).collect(),
+            left_out: receipt.left_out.iter().map(left_out).collect(),
         }
     }
 

@@ -20,7 +20,7 @@ pub use claim::Claim;
 pub use error::DownloadError;
 pub use folder::{OrderFolder, conclude};
 pub use landing::Landing;
-pub use manifest::{Manifest, ManifestFile, ManifestGap};
+pub use manifest::{Manifest, ManifestFile, ManifestGap, ManifestLeftOut};
 pub(crate) use naming::percent_decoded;
 pub use naming::{choose_names, extension, safe_folder, safe_name};
 pub(crate) use verify::opaque_id;

@@ -14,7 +14,8 @@ pub use failure::{Failure, FailureKind, Fate, Fault};
 pub use ids::{AttemptNo, InvalidPoNumber, PoNumber, RunId, TaskId, WorkerId};
 pub use lifecycle::{IllegalTransition, Tally, TaskState};
 pub use outcome::{
-    AttemptEnd, FileOrigin, FileRecord, ListingId, MANIFEST_NAME, MissingFile, OrderStatus, Outcome, Receipt,
+    AttemptEnd, FileOrigin, FileRecord, LeftOutFile, ListingId, MANIFEST_NAME, MissingFile, OrderStatus, Outcome,
+    Receipt,
 };
 pub use reject::Reject;
 pub use snapshot::{Gate, MemoryReading, PoolStatus, Stage, Stop, StopKind, Totals, WorkerState, WorkerView};

@@ -70,6 +70,19 @@ pub struct MissingFile {
     pub failure: Failure,
 }
 
+/// An attachment that the page listed and that this run did not want.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOutFile {
+    /// The name as the page listed it.
+    pub name: String,
+    /// Which attachment it is.
+    pub listing: ListingId,
+    /// Which page listed it.
+    pub source: FileOrigin,
+    /// Why it is not wanted.
+    pub reason: String,
+}
+
 /// What an attempt brought: what the page listed against what arrived.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -88,6 +101,12 @@ pub struct Receipt {
     pub files: Vec<FileRecord>,
     /// What the pages listed and the folder lacks.
     pub missing: Vec<MissingFile>,
+    /// What the pages listed and nobody wants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOutFile>,
+    /// What was wanted, in words; empty when everything was.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub filter: String,
 }
 
 impl Receipt {
@@ -97,10 +116,11 @@ impl Receipt {
         self.files.iter().map(|file| file.listings.len()).sum()
     }
 
-    /// Whether what was listed and what is there are equal, attachment by attachment.
+    /// Whether what was listed and what is there are equal, attachment by attachment, but for what nobody wants.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.missing.is_empty() && self.arrived_count() + self.repeated_count == self.listed_count
+        let accounted_for = self.arrived_count() + self.repeated_count + self.left_out.len();
+        self.missing.is_empty() && accounted_for == self.listed_count
     }
 }
 

@@ -171,6 +171,9 @@ pub struct PoolStatus {
     pub uptime_seconds: f64,
     /// How many workers the pool wants at the moment.
     pub worker_target: usize,
+    /// How many orders may be in work at once, when the site has complained of more.
+    #[serde(default)]
+    pub slowed_to: Option<usize>,
     /// How many have a live session.
     pub worker_count: usize,
     /// One line per worker.

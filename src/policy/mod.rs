@@ -3,6 +3,7 @@
 
 mod backoff;
 mod gate;
+mod pace;
 mod queue;
 mod recycle;
 mod scale;
@@ -10,6 +11,7 @@ mod verdict;
 
 pub use backoff::retry_delay;
 pub use gate::{Admission, GivenUp, SiteGate};
+pub use pace::OrderPace;
 pub use queue::TaskQueue;
 pub use recycle::{Wear, is_worn};
 pub use scale::MemoryScale;

@@ -6,12 +6,15 @@ use super::classify::{is_same_host, without_query};
 use super::sight::{Key, Listed, Sight};
 use super::trouble;
 use super::walk::Ground;
-use crate::download::{Bounds, DownloadError, Landing, OrderFolder, await_arrival, choose_names, verify};
+use crate::download::{Bounds, DownloadError, Landing, OrderFolder, await_arrival, choose_names, extension, verify};
 use crate::model::{Failure, FailureKind, FileOrigin, FileRecord};
 use crate::ports::{Attempt, Click, Page, SessionError};
 
 /// How often an element is looked for that was replaced between the look and the click.
 const MAX_CLICKS: usize = 3;
+
+/// The setting of the largest attachment that is wanted.
+const MAX_SIZE: &str = "max_size";
 
 /// Where an attachment is fetched from and to.
 pub(super) struct Fetching<'a> {
@@ -24,14 +27,29 @@ pub(super) struct Fetching<'a> {
     pub(super) max_bytes: (u64, &'static str),
 }
 
+/// What became of an attachment.
+pub(super) enum Fetched {
+    Placed(FileRecord),
+    /// It is not wanted; the reason says why.
+    LeftOut(String),
+}
+
 impl Fetching<'_> {
-    /// Clicks, waits, verifies, places.
-    pub(super) async fn fetch(&self, page: &mut dyn Page, listed: &Listed) -> Result<FileRecord, Failure> {
+    /// Clicks, waits, verifies, places; leaves out what is not wanted as early as that can be told.
+    pub(super) async fn fetch(&self, page: &mut dyn Page, listed: &Listed) -> Result<Fetched, Failure> {
+        let label = Some(listed.label.as_str()).filter(|label| !label.is_empty());
+        if let Some(reason) = self.ground.filter.refuses(label, extension(&listed.label).as_deref()) {
+            return Ok(Fetched::LeftOut(reason));
+        }
         if self.attempt.cancel.is_cancelled() {
             return Err(trouble::of_file(DownloadError::Interrupted));
         }
         if let Some(record) = self.had(listed).await {
-            return Ok(record);
+            return Ok(Fetched::Placed(record));
+        }
+        self.ground.pace.turn(&self.attempt.cancel).await;
+        if self.attempt.cancel.is_cancelled() {
+            return Err(trouble::of_file(DownloadError::Interrupted));
         }
         let how = match &listed.key {
             Key::Link(address) => {
@@ -59,10 +77,18 @@ impl Fetching<'_> {
         Some(FileRecord { listings: vec![listed.id.clone()], ..record })
     }
 
-    async fn bring(&self, page: &mut dyn Page, listed: &Listed) -> Result<FileRecord, DownloadError> {
+    /// How large it may be, and the setting that says so.
+    fn most_bytes(&self) -> (u64, &'static str) {
+        match self.ground.filter.max_size {
+            Some(size) if size.as_u64() < self.max_bytes.0 => (size.as_u64(), MAX_SIZE),
+            _ => self.max_bytes,
+        }
+    }
+
+    async fn bring(&self, page: &mut dyn Page, listed: &Listed) -> Result<Fetched, DownloadError> {
         let bounds = Bounds {
             patience: self.ground.deadlines.download,
-            max_bytes: self.max_bytes,
+            max_bytes: self.most_bytes(),
             may_come_from: &|address| self.may_come_from(address),
         };
         let arrived = match await_arrival(page, self.landing.path(), &bounds, &self.attempt.cancel).await {
@@ -71,13 +97,21 @@ impl Fetching<'_> {
                 self.landing.check_writable().await?;
                 return Err(DownloadError::Cut);
             }
+            Err(DownloadError::TooLarge { limit, setting: MAX_SIZE }) => {
+                return Ok(Fetched::LeftOut(format!("it is larger than {limit} bytes")));
+            }
             other => other?,
         };
         let names = choose_names(&listed.label, &arrived.suggested, &arrived.url);
         let verified = verify(&arrived, names, &self.ground.recipe.login.file_markers).await?;
+        // a label without an ending told nothing; the name that the file gets does, or it is of no type
+        let ending = extension(&verified.name).unwrap_or_else(|| "none".to_owned());
+        if let Some(reason) = self.ground.filter.refuses(Some(&verified.name), Some(&ending)) {
+            return Ok(Fetched::LeftOut(reason)); // it goes with its landing folder
+        }
         let record = self.folder.place(verified, self.origin, listed.id.clone()).await?;
         tracing::debug!(po = %self.attempt.order.po, path = record.path, size = record.size, "placed a file");
-        Ok(record)
+        Ok(Fetched::Placed(record))
     }
 
     /// Clicks the attachment where it is now: pages replace their elements.

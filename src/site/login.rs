@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::classify::{Look, PageKind, classify};
@@ -326,6 +327,7 @@ impl Login {
     }
 
     async fn go(&self, page: &mut dyn Page, address: &Url) -> Result<(), AttemptError> {
+        self.ground.pace.turn(&CancellationToken::new()).await;
         page.goto(address.as_str()).await.map_err(|error| trouble::of_session(error, &self.ground.base))
     }
 

@@ -7,6 +7,7 @@ mod doorway;
 mod evidence;
 mod fetch;
 mod login;
+mod pace;
 mod parse;
 mod patience;
 mod recipe;

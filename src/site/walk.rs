@@ -8,13 +8,14 @@ use bytesize::ByteSize;
 use url::Url;
 
 use super::classify::{PageKind, classify, is_same_host, without_query};
-use super::fetch::Fetching;
+use super::fetch::{Fetched, Fetching};
+use super::pace::Pace;
 use super::parse::{RecipeError, load};
 use super::sight::{Listed, Sight};
 use super::{Recipe, patience, trouble};
-use crate::config::{Deadlines, RequisitionRule, SiteConfig};
+use crate::config::{Deadlines, Filter, RequisitionRule, SiteConfig};
 use crate::download::{Landing, OrderFolder, extension};
-use crate::model::{Failure, FailureKind, Fault, FileOrigin, ListingId, MissingFile, PoNumber, Receipt};
+use crate::model::{Failure, FailureKind, Fault, FileOrigin, LeftOutFile, ListingId, MissingFile, PoNumber, Receipt};
 use crate::ports::{Attempt, AttemptError, Page, Quiet};
 
 /// How often a page is looked at again for attachments that have newly appeared: a page that grows for ever must not
@@ -29,6 +30,8 @@ pub(super) struct Ground {
     pub(super) out: PathBuf,
     pub(super) deadlines: Deadlines,
     pub(super) requisition: RequisitionRule,
+    pub(super) pace: Pace,
+    pub(super) filter: Filter,
     pub(super) file_max: ByteSize,
     pub(super) order_max: ByteSize,
 }
@@ -41,6 +44,8 @@ impl Ground {
             out,
             deadlines,
             requisition: config.requisition,
+            pace: Pace::new(config.requests_per_second),
+            filter: config.filter.clone(),
             file_max: config.file_max_size,
             order_max: config.order_max_size,
         })
@@ -81,7 +86,8 @@ impl<'a> Walk<'a> {
     pub(super) fn new(ground: &'a Ground, page: &'a mut dyn Page, attempt: &'a Attempt) -> Self {
         // also of an order whose page never comes, or is not understood: that is the one that people want to look at
         let url = ground.order_page(&attempt.order.po).to_string();
-        Self { ground, page, attempt, seen: BTreeSet::new(), receipt: Receipt { url, ..Receipt::default() } }
+        let receipt = Receipt { url, filter: ground.filter.to_string(), ..Receipt::default() };
+        Self { ground, page, attempt, seen: BTreeSet::new(), receipt }
     }
 
     /// Fetches the order.
@@ -126,6 +132,7 @@ impl<'a> Walk<'a> {
 
     /// Goes to a page, makes sure that it is the one that was asked for, and waits until it has come to rest.
     async fn open(&mut self, place: &Place) -> Result<Sight, AttemptError> {
+        self.ground.pace.turn(&self.attempt.cancel).await;
         let begun = Instant::now();
         self.check_cancelled().map_err(trouble::of_failure)?;
         self.page.goto(place.url.as_str()).await.map_err(|error| trouble::of_session(error, &self.ground.base))?;
@@ -160,6 +167,9 @@ impl<'a> Walk<'a> {
     /// # Errors
     /// What it is instead, with the portal's wish when to come back.
     async fn require(&mut self, shown: PageKind, what: &str) -> Result<(), AttemptError> {
+        if shown == PageKind::Throttled {
+            self.ground.pace.slow_down();
+        }
         let retry_after = patience::wished(self.page, &shown).await;
         shown.require(what).map_err(|failure| AttemptError { retry_after, ..trouble::of_failure(failure) })
     }
@@ -239,8 +249,16 @@ impl<'a> Walk<'a> {
                 origin: place.origin,
                 max_bytes: self.room(),
             };
-            let Err(failure) = fetching.fetch(self.page, &listed).await.map(|record| self.keep(record)) else {
-                continue;
+            let failure = match fetching.fetch(self.page, &listed).await {
+                Ok(Fetched::Placed(record)) => {
+                    self.keep(record);
+                    continue;
+                }
+                Ok(Fetched::LeftOut(reason)) => {
+                    self.leave_out(&listed, place.origin, reason);
+                    continue;
+                }
+                Err(failure) => failure,
             };
             let mut stop = (failure.kind.fault() != Fault::Task).then(|| trouble::of_failure(failure.clone()));
             if failure.kind == FailureKind::DownloadStalled {
@@ -292,6 +310,12 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn leave_out(&mut self, listed: &Listed, source: FileOrigin, reason: String) {
+        let (name, listing) = (listed.label.clone(), listed.id.clone());
+        tracing::debug!(po = %self.attempt.order.po, name, reason, "an attachment is left out");
+        self.receipt.left_out.push(LeftOutFile { name, listing, source, reason });
+    }
+
     fn miss(&mut self, listed: &Listed, source: FileOrigin, failure: Failure) {
         let name = if listed.label.is_empty() { "an attachment without a name" } else { &listed.label };
         tracing::warn!(po = %self.attempt.order.po, name, kind = %failure.kind, reason = %failure.message, "an attachment is missing");
@@ -300,8 +324,10 @@ impl<'a> Walk<'a> {
     }
 
     fn wants_requisition(&self) -> bool {
-        let Receipt { files, missing, .. } = &self.receipt;
-        let mut names = files.iter().map(|file| &file.name).chain(missing.iter().map(|missing| &missing.name));
+        // what the order lists counts, wanted or not: it is the order that has nothing, and not the filter
+        let Receipt { files, missing, left_out, .. } = &self.receipt;
+        let names = files.iter().map(|file| &file.name).chain(missing.iter().map(|missing| &missing.name));
+        let mut names = names.chain(left_out.iter().map(|file| &file.name));
         match self.ground.requisition {
             RequisitionRule::Never => false,
             RequisitionRule::WhenEmpty => names.next().is_none(),
@@ -316,7 +342,7 @@ impl<'a> Walk<'a> {
         landing: &Landing,
         folder: &OrderFolder,
     ) -> Result<(), AttemptError> {
-        let has_files = !self.receipt.files.is_empty() || !self.receipt.missing.is_empty();
+        let has_files = self.receipt.listed_count > 0;
         let what = format!("the requisition of order {}", self.attempt.order.po);
         let url = match Url::parse(address) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && is_same_host(&url, &self.ground.base) => url,

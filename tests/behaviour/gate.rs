@@ -75,3 +75,32 @@ async fn a_maintenance_window_ends_with_a_run_that_can_be_resumed_and_not_with_a
     assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::SiteDown);
     assert!(report.history.tasks.values().all(|state| state.tally().spent == 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_site_that_throttles_is_asked_for_fewer_orders_side_by_side_until_it_is_well_again() {
+    let (pool, remote) = pool(4);
+    // all four at once, one of which is one too many
+    for number in 1..=4 {
+        remote.hold(&format!("PO{number}"));
+    }
+    remote.play("PO4", [Play::Fail(FailureKind::Throttled)]);
+    let handles = pool.submit_tasks(orders(1..=60)).await.unwrap();
+    remote.until_started(4).await;
+    remote.release("PO4");
+    let mut status = pool.watch();
+    status.wait_for(|status| status.slowed_to == Some(2)).await.unwrap();
+    for number in 1..=3 {
+        remote.release(&format!("PO{number}"));
+    }
+    for number in 5..=60 {
+        remote.hold(&format!("PO{number}"));
+    }
+    status.wait_for(|status| status.tasks.running == 2 && status.tasks.completed >= 3).await.unwrap();
+    for number in 5..=60 {
+        remote.release(&format!("PO{number}"));
+    }
+    status.wait_for(|status| status.slowed_to.is_none()).await.unwrap();
+    assert!(pool.wait_for_completion(None).await);
+    assert!(handles.iter().all(|handle| handle.outcome().unwrap().status() == OrderStatus::Completed));
+    pool.shutdown().await.unwrap();
+}

@@ -144,6 +144,11 @@ impl Call {
     }
 
     /// What standard input holds.
+    pub(crate) fn args<W: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.command.args(words);
+        self
+    }
+
     pub(crate) fn input(mut self, text: &str) -> Self {
         self.input = text.as_bytes().to_vec();
         self.command.stdin(Stdio::piped());

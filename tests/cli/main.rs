@@ -16,6 +16,7 @@ mod browsers;
 mod calls;
 mod chaos;
 mod evidence;
+mod filters;
 mod folders;
 mod full_disks;
 mod hostile;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use clap::builder::styling::Styles;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use coupa_batch::TaskPriority;
@@ -373,6 +374,18 @@ pub(crate) struct SettingsArgs {
     /// Cookies of a browser that is logged in: a cookies.txt as curl, wget and yt-dlp take it
     #[arg(long, value_name = "FILE")]
     pub(crate) cookies: Option<PathBuf>,
+    /// Be gentle with the portal: fewer workers, one request a second, more patience
+    #[arg(long)]
+    pub(crate) polite: bool,
+    /// Only attachments with these endings, such as pdf,msg
+    #[arg(long, value_name = "LIST")]
+    pub(crate) types: Option<String>,
+    /// Only attachments whose name matches, such as 'Invoice*'
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) name: Option<String>,
+    /// Only attachments up to this size, such as 50MB
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_size: Option<ByteSize>,
     /// How long running orders may go on after the first signal
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub(crate) shutdown_timeout: Option<Duration>,
@@ -398,6 +411,10 @@ impl SettingsArgs {
         };
         settings.recipe.clone_from(&self.recipe);
         settings.cookies.clone_from(&self.cookies);
+        settings.polite = self.polite.then_some(true);
+        settings.types.clone_from(&self.types);
+        settings.name.clone_from(&self.name);
+        settings.max_size = self.max_size;
         settings.shutdown_timeout = self.shutdown_timeout;
         settings.task_timeout = self.task_timeout;
         settings.retry_limit = self.retries;
@@ -468,11 +485,11 @@ mod tests {
     #[test]
     fn every_flag_reaches_its_setting() {
         let line = "coupa-batch run a.csv PO7 --base-url https://a.com --out o --workers 3 --headed --browser edge \
-                    --browser-path b --driver-path d --recipe r --cookies c --shutdown-timeout 90 --task-timeout 2m --retries 1";
+                    --browser-path b --driver-path d --recipe r --cookies c --types pdf --name x* --max-size 5MB --shutdown-timeout 90 --task-timeout 2m --retries 1";
         let Command::Run(run) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else { panic!() };
         let (expected, problems) = Settings::from_toml(
             "base_url = 'https://a.com'\nout = 'o'\nworkers = 3\nheadless = false\nbrowser = 'edge'\nbrowser_path = 'b'\n\
-             driver_path = 'd'\nrecipe = 'r'\ncookies = 'c'\nshutdown_timeout = 90\ntask_timeout = '2m'\nretry_limit = 1",
+             driver_path = 'd'\nrecipe = 'r'\ncookies = 'c'\ntypes = 'pdf'\nname = 'x*'\nmax_size = '5MB'\nshutdown_timeout = 90\ntask_timeout = '2m'\nretry_limit = 1",
             "test",
         );
         assert_eq!(problems, []);

@@ -237,7 +237,11 @@ fn overall(status: &PoolStatus) -> String {
         (Stage::Aborting | Stage::Closed, _) => parts.push("closing the browsers".to_owned()),
         (Stage::Running, Gate::Paused) => parts.push("paused".to_owned()),
         (Stage::Running, Gate::Closed { reason, .. }) => parts.push(format!("waiting: {reason}")),
-        (Stage::Running, Gate::Open) => {}
+        (Stage::Running, Gate::Open) => {
+            if let Some(count) = status.slowed_to {
+                parts.push(format!("slowed to {count} at once, as the portal wishes"));
+            }
+        }
     }
     parts.join(", ")
 }

@@ -88,6 +88,7 @@ pub(crate) fn select(
     tasks: Vec<PoTask>,
     past: &HashMap<PoNumber, Past>,
     wanted: Wanted,
+    filter: &str,
     out: &Path,
     now: Timestamp,
 ) -> Selection {
@@ -97,7 +98,7 @@ pub(crate) fn select(
         if !is_wanted(past, wanted) {
             selection.left_out += 1;
         } else {
-            let earlier = past.and_then(|past| earlier(past, wanted.refresh, out, now));
+            let earlier = past.and_then(|past| earlier(past, wanted.refresh, filter, out, now));
             selection.orders.push((task, earlier));
         }
     }
@@ -118,7 +119,7 @@ fn is_wanted(past: Option<&Past>, wanted: Wanted) -> bool {
 
 /// Only what is complete is taken over as it is: an order without attachments may have some today. Of an order that is
 /// not, or of which something has gone, what is there is not fetched again.
-fn earlier(past: &Past, refresh: Refresh, out: &Path, now: Timestamp) -> Option<Earlier> {
+fn earlier(past: &Past, refresh: Refresh, filter: &str, out: &Path, now: Timestamp) -> Option<Earlier> {
     let is_fresh = match refresh {
         Refresh::Always => false,
         Refresh::Never | Refresh::Missing => true,
@@ -131,7 +132,9 @@ fn earlier(past: &Past, refresh: Refresh, out: &Path, now: Timestamp) -> Option<
         return None;
     }
     let is_there = || past.outcome.files().iter().all(|file| is_intact(out, file));
-    if past.status == OrderStatus::Completed && (refresh == Refresh::Never || is_there()) {
+    // what one filter left out another one may want
+    let is_all = past.outcome.receipt().is_some_and(|receipt| receipt.left_out.is_empty() || receipt.filter == filter);
+    if past.status == OrderStatus::Completed && is_all && (refresh == Refresh::Never || is_there()) {
         return Some(Earlier::Ended(past.outcome.clone(), past.run.clone()));
     }
     past.outcome.receipt().filter(|receipt| !receipt.files.is_empty()).cloned().map(Earlier::Begun)
@@ -174,7 +177,7 @@ mod tests {
         if break_file {
             std::fs::write(out.path().join("a.txt"), "changed").unwrap();
         }
-        let selection = select(tasks, &past, wanted, out.path(), now());
+        let selection = select(tasks, &past, wanted, "", out.path(), now());
         let is_fetched = |(_, earlier): &&(PoTask, Option<Earlier>)| !matches!(earlier, Some(Earlier::Ended(..)));
         selection.orders.iter().filter(is_fetched).map(|(task, _)| task.po.to_string()).collect()
     }
@@ -205,7 +208,7 @@ mod tests {
         let begun = |wanted| {
             let (out, tasks, past) = world();
             std::fs::write(out.path().join("a.txt"), "changed").unwrap();
-            matches!(select(tasks, &past, wanted, out.path(), now()).orders[0].1, Some(Earlier::Begun(_)))
+            matches!(select(tasks, &past, wanted, "", out.path(), now()).orders[0].1, Some(Earlier::Begun(_)))
         };
         assert!(begun(Wanted::default()));
         assert!(!begun(refresh(Refresh::Always)));

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::facts::{Row, rows, why_open};
 use super::{RunFacts, Summary};
 use crate::model::{
-    Failure, FailureKind, FileRecord, Metadata, MissingFile, OrderStatus, Outcome, PoNumber, Reject, RunId,
-    TaskPriority,
+    Failure, FailureKind, FileRecord, LeftOutFile, Metadata, MissingFile, OrderStatus, Outcome, PoNumber, Reject,
+    RunId, TaskPriority,
 };
 use crate::ports::History;
 
@@ -45,6 +45,7 @@ struct Order<'a> {
     attachments_found: usize,
     files: Vec<File<'a>>,
     missing: Vec<Missing<'a>>,
+    left_out: Vec<LeftOut<'a>>,
     metadata: &'a Metadata,
 }
 
@@ -56,6 +57,13 @@ struct File<'a> {
     sha256: &'a str,
     media_type: Option<&'a str>,
     source: crate::model::FileOrigin,
+}
+
+#[derive(Serialize)]
+struct LeftOut<'a> {
+    name: &'a str,
+    source: crate::model::FileOrigin,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -115,6 +123,7 @@ fn order<'a>(row: &Row<'a>, facts: &'a RunFacts) -> Order<'a> {
         attachments_found: receipt.map_or(0, |receipt| receipt.listed_count),
         files: receipt.map_or(&[][..], |receipt| &receipt.files).iter().map(file).collect(),
         missing: receipt.map_or(&[][..], |receipt| &receipt.missing).iter().map(missing).collect(),
+        left_out: receipt.map_or(&[][..], |receipt| &receipt.left_out).iter().map(left_out).collect(),
         metadata: &row.order.metadata,
     }
 }
@@ -128,6 +137,10 @@ fn file(file: &FileRecord) -> File<'_> {
         media_type: file.media_type.as_deref(),
         source: file.source,
     }
+}
+
+fn left_out(file: &LeftOutFile) -> LeftOut<'_> {
+    LeftOut { name: &file.name, source: file.source, reason: &file.reason }
 }
 
 fn missing(file: &MissingFile) -> Missing<'_> {

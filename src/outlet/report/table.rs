@@ -10,7 +10,7 @@ use crate::model::{OrderStatus, Outcome};
 use crate::ports::History;
 
 /// The columns, in this order.
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "PO_NUMBER",
     "STATUS",
     "SUPPLIER",
@@ -21,6 +21,7 @@ const COLUMNS: [&str; 10] = [
     "ERROR_MESSAGE",
     "DOWNLOAD_FOLDER",
     "COUPA_URL",
+    "LEFT_OUT",
 ];
 
 pub(super) fn write(to: &mut dyn Write, history: &History, facts: &RunFacts) -> io::Result<()> {
@@ -33,7 +34,7 @@ pub(super) fn write(to: &mut dyn Write, history: &History, facts: &RunFacts) -> 
     table.flush()
 }
 
-fn cells(row: &Row<'_>, facts: &RunFacts) -> [String; 10] {
+fn cells(row: &Row<'_>, facts: &RunFacts) -> [String; 11] {
     let receipt = row.outcome.and_then(Outcome::receipt);
     let error = match row.outcome {
         Some(outcome) => outcome.failure().map(|failure| failure.message.as_str()).unwrap_or_default(),
@@ -42,6 +43,8 @@ fn cells(row: &Row<'_>, facts: &RunFacts) -> [String; 10] {
     let files = receipt.map_or(&[][..], |receipt| &receipt.files);
     // each name on its own: read with `;` as the delimiter, each one begins a cell
     let names: Vec<_> = files.iter().map(|file| defuse(&file.name)).collect();
+    let left_out = receipt.map_or(&[][..], |receipt| &receipt.left_out);
+    let left_out: Vec<_> = left_out.iter().map(|file| defuse(&file.name)).collect();
     [
         row.order.po.to_string(),
         row.outcome.map_or(OrderStatus::NotDone, Outcome::status).to_string(),
@@ -53,6 +56,7 @@ fn cells(row: &Row<'_>, facts: &RunFacts) -> [String; 10] {
         error.to_owned(),
         receipt.map(|receipt| receipt.folder.clone()).unwrap_or_default(),
         receipt.map(|receipt| receipt.url.clone()).unwrap_or_default(),
+        left_out.join("; "),
     ]
 }
 
@@ -103,7 +107,8 @@ mod tests {
                 "2026-11-21T01:01:00Z",
                 "",
                 "Acme/PO1_COMPLETED",
-                "https://acme.coupahost.com/order_headers/1"
+                "https://acme.coupahost.com/order_headers/1",
+                ""
             ]
         );
         assert_eq!(rows[6][7], "'-page is new");

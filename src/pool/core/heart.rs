@@ -12,7 +12,7 @@ use crate::model::{
     Entry, Gate, MemoryReading, PoNumber, PoTask, PoolStatus, Receipt, Stage, Stop, StopKind, Tally, TaskId, Totals,
     WorkerId, WorkerState, WorkerView,
 };
-use crate::policy::{Admission, SiteGate, TaskQueue};
+use crate::policy::{Admission, OrderPace, SiteGate, TaskQueue};
 use crate::pool::lease::{Call, LeaseId};
 use crate::pool::lent::LendRequest;
 use crate::pool::task_handle::TaskCell;
@@ -61,6 +61,7 @@ pub(in crate::pool) struct Core {
     pub(super) is_closing: bool,
     pub(super) is_broken: bool,
     pub(super) gate: SiteGate,
+    pub(super) pace: OrderPace,
     pub(super) gate_reason: String,
     pub(super) gate_wants_person: bool,
     pub(super) wanted: usize,
@@ -85,6 +86,7 @@ impl Core {
     pub(in crate::pool) fn new(rules: Rules, heart: mpsc::UnboundedSender<Input>, attempts: CancellationToken) -> Self {
         Self {
             gate: SiteGate::new(rules.retry.patience),
+            pace: OrderPace::new(rules.worker_count),
             gate_reason: String::new(),
             gate_wants_person: false,
             wanted: rules.worker_count,
@@ -201,6 +203,7 @@ impl Core {
             },
             uptime_seconds: now.as_secs_f64(),
             worker_target: self.directive().target,
+            slowed_to: self.pace.is_slowed().then(|| self.pace.limit()),
             worker_count: self.workers.values().filter(is_live).count(),
             workers: self.workers.iter().map(|(worker, record)| (*worker, record.view.clone())).collect(),
             tasks: self.totals,

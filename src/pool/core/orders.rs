@@ -154,6 +154,7 @@ impl Core {
             }
             AttemptEnd::Done(receipt) => {
                 self.gate.answered();
+                self.pace.answered();
                 let is_empty = receipt.listed_count == 0;
                 let outcome = if is_empty { Outcome::NoAttachments(receipt) } else { Outcome::Completed(receipt) };
                 self.conclude(now, task, outcome);
@@ -186,7 +187,10 @@ impl Core {
     ) {
         match failure.kind.fault() {
             Fault::Site => self.blame_site(now, &failure, retry_after, holder.is_probe),
-            Fault::Task => self.gate.answered(),
+            Fault::Task => {
+                self.gate.answered();
+                self.pace.answered();
+            }
             Fault::Session | Fault::Host | Fault::Nobody => {
                 if holder.is_probe {
                     self.gate.probe_lost();
@@ -234,6 +238,9 @@ impl Core {
     }
 
     fn blame_site(&mut self, now: Duration, failure: &Failure, retry_after: Option<Duration>, is_probe: bool) {
+        if matches!(failure.kind, FailureKind::Throttled | FailureKind::SiteDown) {
+            self.pace.complained(now);
+        }
         let given_up = self.gate.fault(now, failure.kind, retry_after, is_probe);
         if self.gate.admission(now) != Admission::Open {
             self.gate_reason.clone_from(&failure.message);

@@ -60,6 +60,11 @@ impl Core {
                 Admission::Probe => true,
                 Admission::Closed(_) => return,
             };
+            if self.pace.is_slowed()
+                && self.leases.values().filter(|holder| holder.task.is_some()).count() >= self.pace.limit()
+            {
+                return; // the next end of an order makes the next turn
+            }
             let Some(task) = self.queue.pop(now) else { return };
             let Some(call) = self.calls.pop_front() else { return };
             if is_probe {

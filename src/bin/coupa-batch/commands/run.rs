@@ -126,8 +126,8 @@ async fn plan(
     // an order of the unfinished run has its place there already
     let own: HashSet<PoNumber> = record.history.tasks.values().map(|state| state.order().po.clone()).collect();
     let tasks: Vec<_> = tasks.into_iter().filter(|task| !own.contains(&task.po)).collect();
-    let out = config.out.clone();
-    let selection = blocking(move || Ok(select(tasks, &past, wanted, &out, Timestamp::now()))).await?;
+    let (out, filter) = (config.out.clone(), config.site.filter.to_string());
+    let selection = blocking(move || Ok(select(tasks, &past, wanted, &filter, &out, Timestamp::now()))).await?;
     if selection.reused_count() > 0 {
         progress.say(&format!(
             "{} orders were completed before and their files are as they were: they are not fetched again \
