@@ -107,7 +107,8 @@ impl PersistentWorkerPool {
 }
 
 /// The login that a portal's sessions begin with: exported cookies, or what `coupa-batch login` kept.
-fn kept_login(site: &SiteConfig) -> Option<Arc<dyn LoginKeep>> {
+#[must_use]
+pub fn kept_login(site: &SiteConfig) -> Option<Arc<dyn LoginKeep>> {
     let base = site.base_url.as_ref()?;
     if let Some(cookies) = &site.cookies {
         return Some(Arc::new(CookieFile::of(cookies, base.host_str()?)));

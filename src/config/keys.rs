@@ -153,6 +153,8 @@ settings! {
     file_max_size: ByteSize = "2GB";
     /// Largest sum of the files of one order.
     order_max_size: ByteSize = "20GB";
+    /// An order with known attachments that is fetched before all others: if it does not yield any, nothing else is tried.
+    canary: String = "";
     /// Endings of the attachments that are wanted, such as `pdf,msg`; all if not given.
     types: String = "";
     /// What the names of wanted attachments match, such as `Invoice*`; `?` stands for one character, case is ignored.

@@ -13,6 +13,7 @@ use super::{
     BrowserConfig, Credentials, Deadlines, Filter, MemoryConfig, PoolConfig, ProfileConfig, RetryConfig, Settings,
     SiteConfig,
 };
+use crate::model::PoNumber;
 
 /// Most workers that one machine is asked to bear.
 const MAX_WORKERS: u32 = 64;
@@ -128,6 +129,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         login_dir,
         file_max_size,
         order_max_size,
+        canary,
         types,
         name,
         max_size,
@@ -151,6 +153,13 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
     if !(requests_per_second == 0.0 || (0.01..=1000.0).contains(&requests_per_second)) {
         refuse("requests_per_second", format!("{requests_per_second} is neither 0 nor between 0.01 and 1000"));
     }
+    let canary = canary.filter(|text| !text.is_empty()).and_then(|text| match text.parse::<PoNumber>() {
+        Ok(po) => Some(po),
+        Err(why) => {
+            refuse("canary", why.to_string());
+            None
+        }
+    });
     let retry_limit = retry_limit.unwrap_or_default();
     if retry_limit > MAX_RETRIES {
         refuse("retry_limit", format!("{retry_limit} is more than {MAX_RETRIES}"));
@@ -244,6 +253,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
             cookies,
             login_dir,
             requests_per_second: (requests_per_second > 0.0).then_some(requests_per_second),
+            canary,
             filter: Filter {
                 types: read_types(&types.unwrap_or_default()),
                 name: name.filter(|name| !name.is_empty()),

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{Filter, PoolConfigBuilder};
+use crate::model::PoNumber;
 
 /// Everything that a pool needs to know, complete and validated. Made by [`PoolConfig::builder`] or [`super::resolve`].
 #[derive(Clone, Debug)]
@@ -133,6 +134,9 @@ pub struct SiteConfig {
     pub cookies: Option<PathBuf>,
     /// Where logins are kept; the user's own folder for the state of programs if `None`.
     pub login_dir: Option<PathBuf>,
+    /// An order that must yield attachments before any other is tried; default none. Up to whoever runs the batch: a pool
+    /// does not look at it.
+    pub canary: Option<PoNumber>,
     /// Pages and files that all workers together ask for in a second; default no limit.
     pub requests_per_second: Option<f64>,
     /// Which attachments are wanted; default all.

@@ -8,12 +8,12 @@ use super::login::Login;
 use super::parse::RecipeError;
 use super::walk::Ground;
 use crate::config::{Deadlines, SiteConfig};
-use crate::ports::{AttemptError, Cookie, Page};
+use crate::ports::{AttemptError, Cookie, LoginKeep, Page};
 
 /// The way into a portal.
 #[derive(Debug)]
 pub struct Doorway {
-    login: Login,
+    pub(super) login: Login,
 }
 
 impl Doorway {
@@ -24,6 +24,12 @@ impl Doorway {
     pub fn new(config: &SiteConfig, deadlines: Deadlines) -> Result<Self, RecipeError> {
         let ground = Arc::new(Ground::new(config, PathBuf::new(), deadlines)?);
         Ok(Self { login: Login::new(ground, config.credentials.clone()) })
+    }
+
+    /// The same, which first tries the login that is kept there.
+    #[must_use]
+    pub fn with_kept_login(self, keep: Arc<dyn LoginKeep>) -> Self {
+        Self { login: self.login.with_kept(keep) }
     }
 
     /// Logs in through the form with the credentials of the configuration, and returns the cookies of that login.

@@ -79,6 +79,10 @@ impl Login {
         Self { keep: Some(keep), ..self }
     }
 
+    pub(super) fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
     /// The password, if there is one.
     pub(super) fn password(&self) -> Option<&SecretString> {
         self.credentials.as_ref().map(|credentials| &credentials.password)

@@ -6,6 +6,7 @@ mod coupa;
 mod doorway;
 mod evidence;
 mod fetch;
+mod inspect;
 mod login;
 mod pace;
 mod parse;
@@ -23,6 +24,7 @@ mod stories;
 pub use coupa::CoupaSite;
 pub use doorway::Doorway;
 pub use evidence::evidence_folder;
+pub use inspect::{Find, Inspection, Target};
 pub use parse::{RecipeError, shipped_recipes};
 pub use recipe::{
     Addresses, Attachments, ErrorPages, Exclusions, Listing, LoginForm, NameSource, OrderPage, Recipe, RequisitionPage,

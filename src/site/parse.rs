@@ -70,15 +70,58 @@ pub(super) fn load(name: &str) -> Result<Recipe, RecipeError> {
 pub(super) fn parse(text: &str, origin: &str) -> Result<Recipe, RecipeError> {
     let invalid =
         |place: String, why: &str| RecipeError::Invalid { origin: origin.to_owned(), place, why: why.to_owned() };
-    let recipe: Recipe = toml::from_str(text).map_err(|error| {
+    let of_text = |error: toml::de::Error| {
         let place = error.span().map(|span| place_of(text, span.start)).unwrap_or_default();
         invalid(place, error.message())
-    })?;
+    };
+    let mut own: toml::Table = toml::from_str(text).map_err(of_text)?;
+    let recipe: Recipe = match own.remove("extends") {
+        None => toml::from_str(text).map_err(of_text)?,
+        Some(base) => {
+            let base = base.as_str().unwrap_or_default();
+            let mut whole = shipped(base).ok_or_else(|| {
+                let names = SHIPPED.map(|(name, _)| name).join(", ");
+                let place = line_of_word(text, "extends").map_or_else(String::new, |line| format!("line {line}: "));
+                invalid(place, &format!("extends: {base:?} is no shipped recipe: there is {names}"))
+            })?;
+            lay_over(&mut whole, &own);
+            // a recipe without `extends` has a place for each word; here the word itself is looked for
+            toml::Value::Table(whole).try_into().map_err(|error: toml::de::Error| {
+                let word = error.message().split('`').nth(1).and_then(|word| line_of_word(text, word));
+                let place = word.map_or_else(String::new, |line| format!("line {line}: "));
+                invalid(place, error.to_string().trim())
+            })?
+        }
+    };
     check(&recipe).map_err(|(key, why)| {
         let place = line_of_key(text, key).map_or_else(|| format!("{key}: "), |line| format!("line {line}: {key}: "));
         invalid(place, why)
     })?;
     Ok(recipe)
+}
+
+/// The text of a shipped recipe, as a table.
+fn shipped(name: &str) -> Option<toml::Table> {
+    let (_, text) = SHIPPED.iter().find(|(shipped, _)| *shipped == name)?;
+    toml::from_str(text).ok()
+}
+
+/// What `own` says, on top of `base`: table by table, key by key; a list or a value replaces the other one as a whole.
+fn lay_over(base: &mut toml::Table, own: &toml::Table) {
+    for (key, value) in own {
+        match (base.get_mut(key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => lay_over(below, above),
+            _ => {
+                base.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// The first line on which this word is a key.
+fn line_of_word(text: &str, word: &str) -> Option<usize> {
+    let is_key = |line: &str| line.trim().split(['=', ' ', '.']).next() == Some(word);
+    text.lines().position(is_key).map(|index| index + 1)
 }
 
 /// `line 3: key: ` for a position in the text.
@@ -187,6 +230,43 @@ mod tests {
         std::fs::write(&path, coupa().replace("name = \"coupa\"", "name = \"mine\"")).unwrap();
         assert_eq!(load(path.to_str().unwrap()).unwrap().name, "mine");
         assert!(load("coupe").unwrap_err().to_string().contains("coupa"));
+    }
+
+    #[test]
+    fn a_recipe_that_extends_another_says_only_what_differs() {
+        let own = "extends = \"coupa\"\nname = \"ours\"\n[order]\nsupplier = [\".vendor\"]\n[address]\nallowed_hosts = [\"f.acme.test\"]";
+        let (own, base) = (parse(own, "ours.toml").unwrap(), load("coupa").unwrap());
+        assert_eq!(
+            (own.name.as_str(), own.order.supplier[0].as_str(), own.order.supplier.len()),
+            ("ours", ".vendor", 1)
+        );
+        assert_eq!(own.address.allowed_hosts, ["f.acme.test"]);
+        assert_eq!((own.address.order, own.order.markers), (base.address.order, base.order.markers));
+        assert_eq!(own.attachments.links.len(), base.attachments.links.len());
+    }
+
+    #[test]
+    fn a_mistake_in_an_extending_recipe_is_named_with_its_line() {
+        for (text, wanted) in [
+            ("# mine\nextends = \"cupa\"", &["line 2", "cupa", "coupa"][..]),
+            ("extends = \"coupa\"\n[order]\nsuplier = []", &["line 3", "suplier"]),
+            ("extends = \"coupa\"\n[address]\norder = \"/x\"", &["line 3", "address.order", "{digits}"]),
+            ("extends = \"coupa\"\n[address]\nallowed_hosts = [\"10.0.0.5\"]", &["line 3", "private network"]),
+            ("extends = \"coupa\"\n[login\n", &["line 2"]),
+        ] {
+            let told = parse(text, "ours.toml").unwrap_err().to_string();
+            for part in wanted {
+                assert!(told.contains(part), "{part:?} is missing in {told:?}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_a_recipe(text in "(\\PC|\n)*", own in "[a-z]{0,8} = [\"\\[a-z]{0,9}") {
+            let _ = parse(&text, "x");
+            let _ = parse(&format!("extends = \"coupa\"\n{own}"), "x");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod inputs;
 mod logins;
 mod manifests;
 mod portals;
+mod recipes;
 mod resume;
 mod secrets;
 mod signals;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::builder::styling::Styles;
 use clap::{ArgAction, Args, Parser, Subcommand};
-use coupa_batch::TaskPriority;
 use coupa_batch::config::{BrowserChoice, Settings, parse_address};
 use coupa_batch::input::Source;
 use coupa_batch::model::OrderStatus;
+use coupa_batch::{PoNumber, TaskPriority};
 use jiff::Zoned;
 use jiff::civil::Time;
 use url::Url;
@@ -51,6 +51,11 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Check the files in an output folder against their manifests: missing, changed, extra
     Verify(VerifyArgs),
+    /// Site recipes: which there are, and what one finds on a real page
+    Recipe {
+        #[command(subcommand)]
+        command: RecipeCommand,
+    },
     /// Fetch a batch from a small portal inside of this program, with real browsers, and check every file
     Demo(DemoArgs),
     /// Say what is there and what is missing: browser, driver, memory, disk
@@ -128,6 +133,42 @@ pub(crate) struct LogoutArgs {
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) portal: PortalArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecipeCommand {
+    /// Name the recipes that are built in
+    List,
+    /// Print one that is built in, as a start for your own
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Open a page and show what each selector of the recipe finds there
+    Check(Box<RecipeCheckArgs>),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    coupa-batch recipe check --po PO15262984 --base-url https://acme.coupahost.com\n  \
+    coupa-batch recipe check https://acme.coupahost.com/order_headers/15262984 --recipe ours.toml")]
+pub(crate) struct RecipeCheckArgs {
+    /// The page
+    #[arg(value_name = "URL", value_parser = parse_address, conflicts_with = "po")]
+    pub(crate) url: Option<Url>,
+    /// The page of this order instead
+    #[arg(long, value_name = "PO")]
+    pub(crate) po: Option<PoNumber>,
+    /// Where the picture goes
+    #[arg(long, value_name = "FILE", default_value = "recipe-check.png")]
+    pub(crate) screenshot: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) portal: PortalArgs,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
 }
 
 /// Which portal, and what its pages look like.
@@ -374,6 +415,9 @@ pub(crate) struct SettingsArgs {
     /// Cookies of a browser that is logged in: a cookies.txt as curl, wget and yt-dlp take it
     #[arg(long, value_name = "FILE")]
     pub(crate) cookies: Option<PathBuf>,
+    /// An order with known attachments that is fetched first; if it yields none, nothing else is tried
+    #[arg(long, value_name = "PO")]
+    pub(crate) canary: Option<String>,
     /// Be gentle with the portal: fewer workers, one request a second, more patience
     #[arg(long)]
     pub(crate) polite: bool,
@@ -411,6 +455,7 @@ impl SettingsArgs {
         };
         settings.recipe.clone_from(&self.recipe);
         settings.cookies.clone_from(&self.cookies);
+        settings.canary.clone_from(&self.canary);
         settings.polite = self.polite.then_some(true);
         settings.types.clone_from(&self.types);
         settings.name.clone_from(&self.name);

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::args::OutputArgs;
+use crate::canary::{self, Silent};
 use crate::clock::Closing;
 use crate::exit::{ExitReason, Stopped};
 use crate::logging::{self, LogOptions};
@@ -84,7 +85,7 @@ pub(crate) struct Job {
 
 /// Fetches what the job asks for, shows how it goes, and writes record and report whatever happens.
 pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, Stopped> {
-    let Job { config, claim, mut record, selection, closing } = job;
+    let Job { config, claim, mut record, mut selection, closing } = job;
     let out = config.out.clone();
     let base_url = config.site.base_url.as_ref().map(ToString::to_string);
     let drain = config.deadlines.drain;
@@ -97,6 +98,19 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
     let is_idle = selection.reused_count() == selection.orders.len() && setup.history.open_tasks().next().is_none();
     if is_idle {
         return settle_without_browsers(&out, base_url, record, selection, setup.history).await;
+    }
+    if let Some(po) = config.site.canary.clone() {
+        match canary::send(&config, &claim, &record.run, &po, progress).await {
+            Ok(receipt) => selection.take_over(&po, receipt),
+            Err(silent) => {
+                let stop = match &silent {
+                    Silent::Stopped(stop, _) => stop.clone(),
+                    Silent::NotStarted(error) => Stop { kind: StopKind::NoWorkers, message: error.to_string() },
+                };
+                record.finish(Some(stop)).await?;
+                return Err(silent.into());
+            }
+        }
     }
     let pool = match PersistentWorkerPool::start_with(config, setup).await {
         Ok(pool) => pool,
@@ -281,7 +295,7 @@ pub(crate) fn show_rejects(rejects: &[Reject], progress: &Progress) {
     }
 }
 
-fn not_started(error: StartError) -> Stopped {
+pub(crate) fn not_started(error: StartError) -> Stopped {
     let reason = match error {
         StartError::Browser(_) => ExitReason::NoBrowser,
         StartError::Recipe(_) | StartError::Output(_) => ExitReason::BadCall,

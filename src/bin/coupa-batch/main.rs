@@ -4,6 +4,7 @@
 
 mod args;
 mod batch;
+mod canary;
 mod clock;
 mod commands;
 mod exit;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => commands::doctor::doctor(&args),
         Command::Login(args) => commands::login::login(&args),
         Command::Logout(args) => commands::login::logout(&args),
+        Command::Recipe { command } => commands::recipe::recipe(&command),
         Command::Report(args) => commands::status::report(&args),
         Command::Resume(args) => commands::run::resume(&args),
         Command::Run(args) => commands::run::run(&args),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use coupa_batch::download::is_intact;
 use coupa_batch::journal::Past;
-use coupa_batch::model::OrderStatus;
+use coupa_batch::model::{OrderStatus, Receipt};
 use coupa_batch::pool::Earlier;
 use coupa_batch::{PoNumber, PoTask};
 use jiff::{SignedDuration, Timestamp};
@@ -77,6 +77,13 @@ impl Selection {
         Self { orders: tasks.into_iter().map(|task| (task, None)).collect(), left_out: 0 }
     }
 
+    /// The canary has brought this: it is not fetched once more.
+    pub(crate) fn take_over(&mut self, po: &PoNumber, receipt: Receipt) {
+        if let Some((_, earlier @ None)) = self.orders.iter_mut().find(|(order, _)| order.po == *po) {
+            *earlier = Some(Earlier::Begun(receipt));
+        }
+    }
+
     /// How many are taken over from an earlier run.
     pub(crate) fn reused_count(&self) -> usize {
         self.orders.iter().filter(|(_, earlier)| matches!(earlier, Some(Earlier::Ended(..)))).count()
@@ -143,7 +150,7 @@ fn earlier(past: &Past, refresh: Refresh, filter: &str, out: &Path, now: Timesta
 #[cfg(test)]
 mod tests {
     use coupa_batch::Outcome;
-    use coupa_batch::model::{Failure, FailureKind, FileRecord, Receipt, RunId};
+    use coupa_batch::model::{Failure, FailureKind, FileRecord, RunId};
 
     use super::*;
 

@@ -4,6 +4,7 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod login;
+pub(crate) mod recipe;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod verify;

@@ -1,0 +1,110 @@
+//! One order with known attachments, fetched before all others: if it no longer yields them, the recipe no longer fits the
+//! portal, and a thousand orders would be called empty.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use coupa_batch::config::PoolConfig;
+use coupa_batch::download::Claim;
+use coupa_batch::model::{OrderStatus, Receipt, RunId, Stop, StopKind};
+use coupa_batch::pool::StartError;
+use coupa_batch::{Outcome, PersistentWorkerPool, PoNumber, PoTask, Setup, ShutdownHandler};
+
+use crate::exit::{ExitReason, Stopped};
+use crate::progress::Progress;
+
+/// Why nothing else was started.
+pub(crate) enum Silent {
+    /// The pool did not start.
+    NotStarted(StartError),
+    /// It did not yield what it should, or was not come to.
+    Stopped(Stop, ExitReason),
+}
+
+impl From<StartError> for Silent {
+    fn from(error: StartError) -> Self {
+        Self::NotStarted(error)
+    }
+}
+
+/// Fetches the canary with one browser of its own, and returns what it yielded.
+pub(crate) async fn send(
+    config: &PoolConfig,
+    claim: &Arc<Claim>,
+    run: &RunId,
+    po: &PoNumber,
+    progress: &Progress,
+) -> Result<Receipt, Silent> {
+    progress.say(&format!("fetching the canary {po} first"));
+    let mut config = config.clone();
+    config.worker_count = NonZeroUsize::MIN;
+    let setup = Setup { claim: Some(Arc::clone(claim)), run: run.clone(), ..Setup::default() };
+    let pool = PersistentWorkerPool::start_with(config, setup).await?;
+    // dropped at the end, which ends its listening; a signal drains this pool as it would the other one
+    let signals = ShutdownHandler::new(pool.control()).listen();
+    if let Err(why) = &signals {
+        tracing::warn!(%why, "signals cannot be watched while the canary is out");
+    }
+    let outcome = match pool.submit_tasks(vec![PoTask::new(po.clone())]).await {
+        Ok(handles) => match handles.first() {
+            Some(handle) => handle.wait(None).await,
+            None => None,
+        },
+        Err(why) => {
+            tracing::debug!(%why, "the canary was not taken");
+            None
+        }
+    };
+    let stopped = pool.status().stopped_because.clone();
+    if let Err(why) = pool.shutdown().await {
+        tracing::debug!(%why, "the canary's journal, which nobody reads");
+    }
+    match outcome.as_deref() {
+        // whoever stopped the canary meant the run
+        Some(_) if stopped.as_ref().is_some_and(|stop| stop.kind == StopKind::Requested) => {
+            let message = "the run was stopped while the canary was out".to_owned();
+            Err(Silent::Stopped(Stop { kind: StopKind::Requested, message }, ExitReason::StoppedEarly))
+        }
+        Some(Outcome::Completed(receipt)) if !receipt.files.is_empty() || !receipt.left_out.is_empty() => {
+            Ok(receipt.clone())
+        }
+        Some(outcome) => Err(Silent::Stopped(drifted(po, outcome), ExitReason::StoppedEarly)),
+        None => {
+            let stop = stopped.unwrap_or_else(|| Stop {
+                kind: StopKind::Requested,
+                message: format!("the run was stopped before the canary {po} was back"),
+            });
+            let reason = match stop.kind {
+                StopKind::NeverReached | StopKind::LoginRefused => ExitReason::BadCall,
+                StopKind::NoWorkers => ExitReason::NoBrowser,
+                _ => ExitReason::StoppedEarly,
+            };
+            Err(Silent::Stopped(stop, reason))
+        }
+    }
+}
+
+fn drifted(po: &PoNumber, outcome: &Outcome) -> Stop {
+    let how = match outcome.status() {
+        OrderStatus::Completed => "without a single attachment".to_owned(),
+        status => format!("as {status}"),
+    };
+    let why = outcome.failure().map(|failure| format!(" ({failure})")).unwrap_or_default();
+    Stop {
+        kind: StopKind::PagesChanged,
+        message: format!(
+            "the canary {po} ended {how}{why}, so no other order was tried: the portal may have changed; see \
+             `coupa-batch recipe check --po {po}`"
+        ),
+    }
+}
+
+/// What there is to say, and the number to end with.
+impl From<Silent> for Stopped {
+    fn from(silent: Silent) -> Self {
+        match silent {
+            Silent::NotStarted(error) => crate::batch::not_started(error),
+            Silent::Stopped(stop, reason) => Self::new(reason, stop.message),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `coupa-batch recipe`: which there are, what they say, and what one finds on a real page.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use coupa_batch::site::{Doorway, Inspection, Target, shipped_recipes};
+use coupa_batch::{kept_login, lone_session};
+use url::Url;
+
+use crate::args::{RecipeCheckArgs, RecipeCommand};
+use crate::exit::{ExitReason, Stopped};
+use crate::{batch, layers, stdout};
+
+pub(crate) fn recipe(command: &RecipeCommand) -> Result<ExitReason, Stopped> {
+    match command {
+        RecipeCommand::List => {
+            let names: Vec<_> = shipped_recipes().iter().map(|(name, _)| format!("{name}\n")).collect();
+            stdout::print(&names.concat())?;
+            Ok(ExitReason::AllWell)
+        }
+        RecipeCommand::Show { name } => match shipped_recipes().iter().find(|(shipped, _)| shipped == name) {
+            Some((_, text)) => stdout::print(text).map(|()| ExitReason::AllWell),
+            None => Err(Stopped::bad_call(format!("there is no shipped recipe {name:?}: see coupa-batch recipe list"))),
+        },
+        RecipeCommand::Check(args) => check(args),
+    }
+}
+
+fn check(args: &RecipeCheckArgs) -> Result<ExitReason, Stopped> {
+    let mut settings = args.portal.over(args.browser.to_settings());
+    let target = match (&args.url, &args.po) {
+        (Some(url), _) => {
+            let address: Url = url.clone();
+            // the portal is the one that the page is of, unless somebody says otherwise
+            if settings.base_url.is_none() {
+                settings.base_url = address.join("/").ok();
+            }
+            Target::Address(address)
+        }
+        (None, Some(po)) => Target::Order(po.clone()),
+        (None, None) => return Err(Stopped::bad_call("which page? Give its address, or an order with --po")),
+    };
+    let config = layers::load_config(settings, args.portal.file.config.as_deref()).map_err(Stopped::bad_call)?;
+    if config.site.base_url.is_none() {
+        return Err(Stopped::bad_call(
+            "which portal? Give its address with --base-url https://<company>.coupahost.com",
+        ));
+    }
+    let mut doorway = Doorway::new(&config.site, config.deadlines).map_err(Stopped::bad_call)?;
+    if let Some(keep) = kept_login(&config.site) {
+        doorway = doorway.with_kept_login(keep);
+    }
+    let seen = batch::block_on(async {
+        let mut session =
+            lone_session(&config).await.map_err(|why| Stopped::new(ExitReason::NoBrowser, why.to_string()))?;
+        let seen = tokio::select! {
+            seen = doorway.inspect(session.page(), &target) => seen.map_err(Stopped::bad_call),
+            _ = tokio::signal::ctrl_c() => Err(Stopped::new(ExitReason::Forced, "stopped")),
+        };
+        for left in session.close().await.leftovers {
+            eprintln!("warning: left behind: {left}");
+        }
+        seen
+    })?;
+    fs::write(&args.screenshot, &seen.picture).map_err(|why| {
+        Stopped::bad_call(format!(
+            "{} cannot be written ({why}): name another file with --screenshot",
+            args.screenshot.display()
+        ))
+    })?;
+    stdout::print(&if args.json { format!("{:#}\n", to_json(&seen)) } else { to_text(&seen, args) })?;
+    Ok(if seen.is_understood { ExitReason::AllWell } else { ExitReason::Failures })
+}
+
+fn to_text(seen: &Inspection, args: &RecipeCheckArgs) -> String {
+    let mut text = format!("{} ({:?})\ntaken for: {}\n", seen.url, seen.title, seen.kind);
+    if !seen.is_at_rest {
+        text.push_str("it was still changing when the recipe's settle.at_most was over\n");
+    }
+    for find in &seen.finds {
+        let texts: Vec<_> =
+            find.texts.iter().map(|text| format!("{:?}", text.chars().take(40).collect::<String>())).collect();
+        let _ = writeln!(text, "{:>4}  {:<28} {}  {}", find.count, find.key, find.css, texts.join(" ")); // cannot fail
+    }
+    let _ = writeln!(text, "{} attachments would be fetched", seen.attachments.len());
+    for name in &seen.attachments {
+        let _ = writeln!(text, "      {name}");
+    }
+    let _ = writeln!(text, "picture with the finds in frames: {}", args.screenshot.display());
+    text
+}
+
+fn to_json(seen: &Inspection) -> serde_json::Value {
+    let find = |find: &coupa_batch::site::Find| serde_json::json!({ "key": find.key, "css": find.css, "count": find.count, "texts": find.texts });
+    serde_json::json!({
+        "url": seen.url,
+        "title": seen.title,
+        "taken_for": seen.kind,
+        "understood": seen.is_understood,
+        "at_rest": seen.is_at_rest,
+        "finds": seen.finds.iter().map(find).collect::<Vec<_>>(),
+        "attachments": seen.attachments,
+    })
+}
