@@ -31,6 +31,8 @@ mod reader;
 mod replay;
 mod runs;
 mod schema;
+#[cfg(test)]
+mod small_disk;
 mod sqlite;
 mod writer;
 
