@@ -30,8 +30,9 @@ impl SmallDisk {
         Some(Self { folder })
     }
 
+    /// With all that means something else in an address.
     fn journal(&self) -> PathBuf {
-        self.folder.path().join("journal.db")
+        self.folder.path().join("50% #1? journal.db")
     }
 
     /// Nothing fits any more. What happens on a full disk must not depend on luck: the last byte is used up too.
@@ -195,4 +196,30 @@ async fn a_journal_on_a_full_disk_says_so_when_it_is_opened_and_opens_with_room(
     let store = SqliteStore::open(&disk.journal()).unwrap();
     store.close().await.unwrap();
     assert_eq!(read(&disk), 3);
+}
+
+#[tokio::test]
+async fn a_journal_that_was_closed_can_be_read_on_a_full_disk_and_on_one_that_cannot_be_written() {
+    let Some(disk) = SmallDisk::new("size=512k") else { return };
+    let (store, _) = begun(&disk).await;
+    store.close().await.unwrap();
+    disk.fill();
+    // again, since the first look may leave something behind
+    assert_eq!((read(&disk), read(&disk)), (3, 3));
+    disk.free();
+    disk.change("remount,ro");
+    assert_eq!(read(&disk), 3);
+    assert!(matches!(SqliteStore::open(&disk.journal()).unwrap_err(), JournalError::ReadOnly { .. }));
+}
+
+#[tokio::test]
+async fn a_journal_that_is_written_can_be_read_on_a_disk_that_has_got_full() {
+    let Some(disk) = SmallDisk::new("size=512k") else { return };
+    let (store, journal) = begun(&disk).await;
+    disk.fill();
+    assert_eq!(read(&disk), 3);
+    disk.free();
+    journal.append(orders(4, 1)).await.unwrap();
+    assert_eq!(read(&disk), 4);
+    store.close().await.unwrap();
 }
