@@ -3,13 +3,17 @@
 use std::io;
 use std::path::Path;
 
-use rusqlite::{Error, ErrorCode};
+use rusqlite::{Error, ErrorCode, ffi};
 
 use crate::ports::JournalError;
 
 /// What `error` of the database at `path` means.
 pub(super) fn fault(path: &Path, error: &Error) -> JournalError {
     let path = path.to_owned();
+    // no room for the index of the log, which SQLite makes whenever a journal is opened, has no code of its own kind
+    if error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) {
+        return JournalError::Full { path };
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => JournalError::Full { path },
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {

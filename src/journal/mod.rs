@@ -21,8 +21,14 @@
 //! One transaction holds whole batches, never parts of one; several callers that wait share it, and with it the disk's
 //! flush. It is on the disk (`synchronous=FULL`) before the caller is answered. The file must lie on a local disk: SQLite's
 //! write-ahead log does not work over a network.
+//!
+//! Reading one writes nothing into it. Where not even SQLite's files can be put beside it, on a write-protected disk or on
+//! a full one, a journal that was closed is read as it is; one that a kill left can be read where its log and the
+//! log's index still lie beside it.
 
 mod fault;
+#[cfg(test)]
+mod kills;
 #[cfg(test)]
 mod legal;
 mod memory;
@@ -31,6 +37,8 @@ mod reader;
 mod replay;
 mod runs;
 mod schema;
+#[cfg(test)]
+mod small_disk;
 mod sqlite;
 mod writer;
 

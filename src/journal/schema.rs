@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::fault::fault;
+use super::fault::{fault, io_fault};
 use crate::ports::JournalError;
 
 /// Tells a journal from every other SQLite file: `CPBJ`.
@@ -85,16 +85,47 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
     if !path.exists() {
         return Err(missing());
     }
-    let failed = |error| fault(path, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    connection.busy_timeout(BUSY).map_err(failed)?;
-    match version(path, &connection)? {
+    let opened = match look(path, path, flags) {
+        // SQLite makes files beside the one that it reads. Where it cannot, and no log is there, nobody is at work and all
+        // of it is in that one file, which is read as it is. An owner that comes during a question writes to its log
+        // first, and leaves the file alone until its log has grown long or it ends.
+        Err(JournalError::ReadOnly { .. } | JournalError::Full { .. }) if !has_log(path) => {
+            look(path, as_it_is(path)?.as_ref(), flags | OpenFlags::SQLITE_OPEN_URI)
+        }
+        opened => opened,
+    };
+    match opened? {
         // its owner has only just made it
-        0 => Err(missing()),
-        found if found > VERSION => Err(JournalError::TooNew { path: path.to_owned(), found, known: VERSION }),
-        _ => Ok(connection),
+        (_, 0) => Err(missing()),
+        (_, found) if found > VERSION => Err(JournalError::TooNew { path: path.to_owned(), found, known: VERSION }),
+        (connection, _) => Ok(connection),
     }
+}
+
+fn look(path: &Path, name: &Path, flags: OpenFlags) -> Result<(Connection, i32), JournalError> {
+    let failed = |error| fault(path, &error);
+    let connection = Connection::open_with_flags(name, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    let version = version(path, &connection)?;
+    Ok((connection, version))
+}
+
+/// Whether a program writes the journal, or was killed when it did.
+fn has_log(path: &Path) -> bool {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    // an empty one is what looking at a journal leaves on a full disk
+    Path::new(&name).metadata().is_ok_and(|log| log.len() > 0)
+}
+
+/// The name under which SQLite takes a file for one that nobody changes.
+fn as_it_is(path: &Path) -> Result<String, JournalError> {
+    let absolute = std::path::absolute(path).map_err(|why| io_fault(path, &why))?;
+    let no_address = || JournalError::Unusable(format!("{} cannot be read where it is", path.display()));
+    let mut address = url::Url::from_file_path(absolute).map_err(|()| no_address())?;
+    address.set_query(Some("immutable=1"));
+    Ok(address.into())
 }
 
 fn version(path: &Path, connection: &Connection) -> Result<i32, JournalError> {
