@@ -68,16 +68,17 @@ pub(super) fn at_work(path: &Path) -> Option<String> {
     }
 }
 
-/// Somebody who asks who is at work holds the lock for a moment: that one is waited for.
+/// Somebody who asks who is at work shares the lock for a moment, and is waited for; an owner shares it with nobody.
 fn lock_past_askers(lock: &File) -> Result<(), TryLockError> {
-    const TRIES: u32 = 20;
-    const BETWEEN: Duration = Duration::from_millis(5);
+    const TRIES: u32 = 50;
+    const BETWEEN: Duration = Duration::from_millis(2);
     for _ in 1..TRIES {
         match lock.try_lock() {
-            // there is no way to wait for a lock with a deadline
-            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN),
+            Err(TryLockError::WouldBlock) => lock.try_lock_shared()?,
             other => return other,
         }
+        lock.unlock().map_err(TryLockError::Error)?;
+        std::thread::sleep(BETWEEN); // there is no way to wait for a lock with a deadline
     }
     lock.try_lock()
 }

@@ -23,6 +23,14 @@ pub(crate) async fn portal(orders: usize) -> DemoPortal {
     DemoPortal::start(DemoConfig { orders, pace: Pace::prompt(), ..DemoConfig::default() }).await.unwrap()
 }
 
+/// The portal's order with the most files, which has several.
+pub(crate) fn largest(portal: &DemoPortal) -> PoNumber {
+    let count = |po: &PoNumber| portal.expected(po).unwrap().files.len();
+    let po = portal.orders().into_iter().max_by_key(count).unwrap();
+    assert!(count(&po) >= 3, "{po} has {}", count(&po));
+    po
+}
+
 /// Folders that one test has for itself.
 pub(crate) struct Desk {
     folder: tempfile::TempDir,

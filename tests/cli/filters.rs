@@ -1,6 +1,6 @@
 //! Only some attachments are wanted.
 
-use crate::desk::{Desk, portal};
+use crate::desk::{Desk, largest, portal};
 use crate::needs_browser;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -8,8 +8,7 @@ async fn what_is_not_wanted_is_left_out_told_and_fetched_once_somebody_wants_it(
     needs_browser!();
     let portal = portal(4).await;
     let desk = Desk::new();
-    let count = |po: &coupa_batch::PoNumber| portal.expected(po).unwrap().files.len();
-    let po = portal.orders().into_iter().max_by_key(count).unwrap();
+    let po = largest(&portal);
     let expected = portal.expected(&po).unwrap();
     let is_pdf = |name: &str| name.to_lowercase().ends_with(".pdf");
     let pdfs = expected.files.iter().filter(|file| is_pdf(&file.name)).count();
@@ -41,8 +40,7 @@ async fn names_and_sizes_are_filters_too() {
     needs_browser!();
     let portal = portal(4).await;
     let desk = Desk::new();
-    let count = |po: &coupa_batch::PoNumber| portal.expected(po).unwrap().files.len();
-    let po = portal.orders().into_iter().max_by_key(count).unwrap();
+    let po = largest(&portal);
     let expected = portal.expected(&po).unwrap();
     let (first, largest) = (&expected.files[0], expected.files.iter().map(|file| file.size).max().unwrap());
     let call = || desk.run(&portal, [po.to_string()]);

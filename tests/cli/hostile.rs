@@ -3,15 +3,14 @@
 use coupa_batch::demo::{DemoPortal, FaultRule, Part, PortalFault};
 use coupa_batch::model::PoNumber;
 
-use crate::desk::{Desk, Ended, portal, report_in};
+use crate::desk::{Desk, Ended, largest, portal, report_in};
 use crate::needs_browser;
 
 /// An order with files, of which the first one's answer goes wrong, each time.
 async fn fetch(fault: PortalFault, settings: &[(&str, &str)]) -> (Desk, DemoPortal, PoNumber, Ended) {
     let portal = portal(4).await;
     let desk = Desk::new();
-    let count = |po: &PoNumber| portal.expected(po).unwrap().files.len();
-    let po = portal.orders().into_iter().max_by_key(count).unwrap();
+    let po = largest(&portal);
     portal.faults().add(FaultRule::new(fault, Part::File).for_order(&po));
     let mut call = desk.run(&portal, [po.to_string()]);
     for (name, value) in settings {

@@ -2,7 +2,7 @@
 
 use coupa_batch::demo::{FaultRule, Part, PortalFault};
 
-use crate::desk::{Desk, assert_all_there, portal};
+use crate::desk::{Desk, assert_all_there, largest, portal};
 use crate::needs_browser;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -10,8 +10,7 @@ async fn a_recipe_shows_what_it_finds_on_a_page_and_what_it_does_not() {
     needs_browser!();
     let portal = portal(4).await;
     let desk = Desk::new();
-    let count = |po: &coupa_batch::PoNumber| portal.expected(po).unwrap().files.len();
-    let po = portal.orders().into_iter().max_by_key(count).unwrap();
+    let po = largest(&portal);
     let base = portal.base_url();
     let check = |words: &[&str]| {
         let call = desk.call(["recipe", "check", "--base-url", base.as_str()].into_iter().chain(words.iter().copied()));
@@ -21,7 +20,7 @@ async fn a_recipe_shows_what_it_finds_on_a_page_and_what_it_does_not() {
     ended.assert(0, &[]);
     let seen: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!((&seen["understood"], &seen["at_rest"]), (&true.into(), &true.into()), "{seen:#}");
-    assert_eq!(seen["attachments"].as_array().unwrap().len(), count(&po), "{seen:#}");
+    assert_eq!(seen["attachments"].as_array().unwrap().len(), portal.expected(&po).unwrap().files.len(), "{seen:#}");
     let find = |key: &str| {
         let finds = seen["finds"].as_array().unwrap();
         finds.iter().find(|find| find["key"] == key).unwrap_or_else(|| panic!("{key}: {seen:#}")).clone()
@@ -69,8 +68,7 @@ async fn a_canary_that_brings_nothing_stops_the_run_before_any_other_order_is_as
     needs_browser!();
     let portal = portal(4).await;
     let desk = Desk::new();
-    let count = |po: &coupa_batch::PoNumber| portal.expected(po).unwrap().files.len();
-    let po = portal.orders().into_iter().max_by_key(count).unwrap();
+    let po = largest(&portal);
     let pos: Vec<_> = portal.orders().iter().map(ToString::to_string).collect();
     let call = || desk.run(&portal, pos.iter()).arg("--canary").arg(po.to_string());
     // a new look of the portal, in which the recipe finds nothing
@@ -86,7 +84,7 @@ async fn a_canary_that_brings_nothing_stops_the_run_before_any_other_order_is_as
     let ended = call().end().await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
     assert_all_there(&desk.out(), &portal);
-    let all: usize = portal.orders().iter().map(count).sum();
+    let all: usize = portal.orders().iter().map(|po| portal.expected(po).unwrap().files.len()).sum();
     assert_eq!(portal.counts().files_served, all as u64, "the canary's files are fetched once");
     desk.call(["verify"]).end().await.assert(0, &[]);
     portal.stop().await;

@@ -1,7 +1,5 @@
 //! The journal in a file, alone and against the one without a disk.
 
-use std::io::{BufRead, BufReader};
-
 use proptest::prelude::*;
 
 use super::super::{MemoryJournal, legal};
@@ -161,62 +159,6 @@ proptest! {
             assert_eq!(memory.history().await.unwrap().tasks, expected);
             // and the same batch without it is taken
             journal.append(last.clone()).await.unwrap();
-            store.close().await.unwrap();
-        });
-    }
-}
-
-/// Batches of three orders each, written as fast as they are taken; each is told once it was taken.
-#[tokio::test]
-#[ignore = "the entry point of a program that is to be killed, not a test"]
-async fn scribe() {
-    let Ok(path) = std::env::var("SCRIBE_JOURNAL") else { return };
-    let store = SqliteStore::open(path.as_ref()).unwrap();
-    let journal = store.begin(RunId::new("r"), facts()).await.unwrap();
-    println!();
-    for number in 0..u64::MAX {
-        journal.append(three_orders(number)).await.unwrap();
-        println!("taken {number}");
-    }
-}
-
-fn three_orders(batch: u64) -> Vec<Entry> {
-    let order = |task: u64| Entry::Admitted {
-        task: TaskId(task),
-        order: PoTask::new(format!("PO{task}").parse().unwrap()),
-        receipt: None,
-    };
-    (batch * 3 + 1..=batch * 3 + 3).map(order).collect()
-}
-
-#[test]
-fn what_was_taken_survives_a_kill_and_no_batch_survives_in_part() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for lines in [1, 7, 40, 150] {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.db");
-        let mut scribe = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "journal::sqlite::tests::scribe", "--ignored", "--nocapture"])
-            .env("SCRIBE_JOURNAL", &path)
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(scribe.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let mut told = said.by_ref().filter_map(|line| line.strip_prefix("taken ")?.parse::<u64>().ok());
-        let mut taken = told.by_ref().take(lines).last().unwrap();
-        scribe.kill().unwrap(); // it goes on writing until this very moment
-        scribe.wait().unwrap();
-        taken = told.last().unwrap_or(taken); // told before it died, and not read yet
-
-        let history = JournalReader::open(&path).unwrap().history(&RunId::new("r")).unwrap();
-        let count = history.tasks.len() as u64;
-        assert_eq!(count % 3, 0, "no batch is there in part");
-        assert!(count >= (taken + 1) * 3, "{count} orders, and batch {taken} was taken");
-        runtime.block_on(async {
-            let store = SqliteStore::open(&path).unwrap();
-            let (journal, _) = store.resume(&RunId::new("r")).await.unwrap();
-            journal.append(three_orders(count / 3)).await.unwrap();
             store.close().await.unwrap();
         });
     }

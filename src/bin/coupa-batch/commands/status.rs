@@ -51,8 +51,13 @@ fn show(journal: &Path, is_json: bool) -> Result<(), Stopped> {
 fn newest(journal: &Path) -> Result<(RunInfo, Option<String>), Stopped> {
     let reader = JournalReader::open(journal).map_err(unreadable)?;
     // before the runs: one that ends in between is seen as at work, and not as dead
-    let owner = reader.owner();
-    let newest = reader.runs().map_err(unreadable)?.into_iter().next_back();
+    let mut owner = reader.owner();
+    let mut newest = reader.runs().map_err(unreadable)?.into_iter().next_back();
+    if owner.is_none() && newest.as_ref().is_some_and(|info| info.finished_at.is_none()) {
+        // or one has begun in between
+        owner = reader.owner();
+        newest = reader.runs().map_err(unreadable)?.into_iter().next_back();
+    }
     let info = newest.ok_or_else(|| Stopped::bad_call(format!("{} holds no run yet", journal.display())))?;
     let owner = owner.filter(|_| info.finished_at.is_none());
     Ok((info, owner))
