@@ -62,6 +62,8 @@ impl BrowserPage {
         loop {
             match self.script(verb, script, args.clone()).await {
                 Err(SessionError::Refused(why)) if has_moved(&why) && moves < MAX_MOVES => moves += 1,
+                // a dialog of the page broke in; the next command dismisses it
+                Ok(Value::Null) if moves < MAX_MOVES => moves += 1,
                 other => return other,
             }
         }
@@ -128,7 +130,9 @@ impl Page for BrowserPage {
                 // the page ends the wait; the driver must only bring its answer in time
                 match self.execute("settle", SETTLE, &args, left + self.deadlines.command).await {
                     Err(SessionError::Refused(why)) if has_moved(&why) && !left.is_zero() => {}
-                    Err(SessionError::PageTimeout(_)) => return Ok(false),
+                    // a dialog of the page broke in; the next command dismisses it
+                    Ok(Value::Null) if !left.is_zero() => {}
+                    Ok(Value::Null) | Err(SessionError::PageTimeout(_)) => return Ok(false),
                     other => return understand(other?),
                 }
             }
@@ -144,6 +148,7 @@ impl Page for BrowserPage {
             match self.script("click", CLICK, json!([css, nth, is_save])).await {
                 // never repeated: the click is what moved the page
                 Err(SessionError::Refused(why)) if has_moved(&why) => Ok(true),
+                Ok(Value::Null) => Ok(true), // it opened a dialog
                 other => understand(other?),
             }
         })

@@ -145,15 +145,8 @@ async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: 
         }
         PortalFault::Truncated => half(go_right(portal, asked), HalfEnds::Cut).await,
         PortalFault::NeverFinishes => half(go_right(portal, asked), HalfEnds::Never).await,
-        PortalFault::BusyScript => {
-            let right = go_right(portal, asked);
-            if right.headers().get(CONTENT_TYPE).is_some_and(|value| value == HTML) {
-                let (parts, bytes) = apart(right).await;
-                page(parts.status, pages::busy(&String::from_utf8_lossy(&bytes)))
-            } else {
-                right
-            }
-        }
+        PortalFault::BusyScript => changed_page(go_right(portal, asked), pages::busy).await,
+        PortalFault::Dialogs => changed_page(go_right(portal, asked), pages::talkative).await,
         PortalFault::Elsewhere if asked.host.starts_with("localhost") => {
             let id = match &asked.wanted {
                 Wanted::File(id) => Some(*id),
@@ -184,6 +177,16 @@ async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: 
             parts.headers.remove(CONTENT_LENGTH);
             Response::from_parts(parts, Body::from(pages::short("An error occurred while preparing the file")))
         }
+    }
+}
+
+/// A page with something put into it; any other answer as it is.
+async fn changed_page(right: Response, change: fn(&str) -> String) -> Response {
+    if right.headers().get(CONTENT_TYPE).is_some_and(|value| value == HTML) {
+        let (parts, bytes) = apart(right).await;
+        page(parts.status, change(&String::from_utf8_lossy(&bytes)))
+    } else {
+        right
     }
 }
 

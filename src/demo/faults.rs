@@ -32,6 +32,9 @@ pub enum PortalFault {
     NeverFinishes,
     /// A page whose script never ends: it blocks each later command to its tab. Files are served as they are.
     BusyScript,
+    /// The right page, which opens a dialog (`alert`) and does not want to be left (`beforeunload`). Files are served as
+    /// they are.
+    Dialogs,
     /// A redirect to another host, `localhost`, where the same portal answers.
     Elsewhere,
     /// The right bytes and then more of them, without an end and without a length.

@@ -261,6 +261,13 @@ pub(super) fn short(text: &str) -> String {
     format!("<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>\n", escaped(text))
 }
 
+/// A page that wants to be heard: when it is opened, a while after that, and when it is left.
+pub(super) fn talkative(page: &str) -> String {
+    let script = "<body><script>addEventListener('beforeunload', (left) => { left.preventDefault(); });\
+                  setTimeout(() => confirm('Your session ends soon. Stay?'), 300); alert('New terms!');</script>";
+    page.replacen("<body>", script, 1)
+}
+
 /// A page whose script never ends.
 pub(super) fn busy(page: &str) -> String {
     page.replacen("<body>", "<body><script>while (true) {}</script>", 1)

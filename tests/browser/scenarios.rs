@@ -211,6 +211,44 @@ async fn an_order_whose_browser_is_killed_finishes_with_another_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_order_whose_page_crashes_finishes_in_another_browser() {
+    let Some(scene) = Scene::new(1, 1).await else { return };
+    let orders = scene.orders();
+    let pool = scene.start().await;
+    scene.portal.faults().hold_files(&orders[0]);
+    let handles = submit(&pool, orders.clone()).await;
+    scene.portal.faults().wait_until_held(&orders[0]).await;
+    let driver = pool.status().workers.values().find_map(|view| view.pid).unwrap();
+    let is_renderer = |pid: &u32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains("--type=renderer")
+    };
+    let renderers: Vec<_> = tree(driver).into_iter().filter(is_renderer).collect();
+    assert!(!renderers.is_empty());
+    renderers.into_iter().for_each(kill);
+    scene.portal.faults().release_all();
+    assert!(pool.wait_for_completion(None).await);
+    scene.end(pool).await;
+    scene.check(&handles);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_that_open_dialogs_or_never_end_cost_no_order() {
+    let Some(mut scene) = Scene::new(4, 1).await else { return };
+    scene.config.deadlines.page = Duration::from_secs(16);
+    let orders = scene.orders();
+    let faults = scene.portal.faults();
+    faults.add(FaultRule::new(PortalFault::Dialogs, Part::OrderPage).for_order(&orders[0]));
+    faults.add(FaultRule::new(PortalFault::Dialogs, Part::OrderPage).for_order(&orders[1]));
+    faults.add(FaultRule::new(PortalFault::NeverFinishes, Part::OrderPage).for_order(&orders[2]).times(1));
+    let pool = scene.start().await;
+    let handles = submit(&pool, orders.clone()).await;
+    assert!(pool.wait_for_completion(None).await, "{:?}", pool.status().stopped_because);
+    scene.end(pool).await;
+    scene.check(&handles);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_hangs_its_browser_costs_the_browser_and_not_the_order() {
     let Some(mut scene) = Scene::new(1, 1).await else { return };
     scene.config.deadlines.command = Duration::from_secs(3);
