@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::evidence::{self, Store};
+use super::ground::Ground;
 use super::login::Login;
 use super::parse::RecipeError;
 use super::trouble;
-use super::walk::{Ground, Walk};
+use super::walk::Walk;
 use crate::config::{Deadlines, SiteConfig};
 use crate::download::{self, Claim};
 use crate::model::{Outcome, PoTask, Receipt, RunId, WorkerId};

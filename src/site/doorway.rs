@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ground::Ground;
 use super::login::Login;
 use super::parse::RecipeError;
-use super::walk::Ground;
 use crate::config::{Deadlines, SiteConfig};
 use crate::ports::{AttemptError, Cookie, LoginKeep, Page};
 

@@ -66,6 +66,8 @@ pub(super) struct Shown {
     pub(super) requisition: Option<String>,
     pub(super) offers: Vec<Offer>,
     pub(super) comes_to_rest: bool,
+    /// On the page from the second wait for its rest on.
+    pub(super) stragglers: Vec<Offer>,
 }
 
 impl Default for Shown {
@@ -78,6 +80,7 @@ impl Default for Shown {
             requisition: None,
             offers: Vec::new(),
             comes_to_rest: true,
+            stragglers: Vec::new(),
         }
     }
 }
@@ -127,6 +130,7 @@ impl FakePortal {
             folder: PathBuf::new(),
             events: Vec::new(),
             download_count: 0,
+            settle_count: 0,
             cancelled: Vec::new(),
         })
     }
@@ -145,6 +149,7 @@ pub(super) struct FakePage {
     folder: PathBuf,
     events: Vec<DownloadEvent>,
     download_count: usize,
+    settle_count: usize,
     pub(super) cancelled: Vec<String>,
 }
 
@@ -277,6 +282,11 @@ impl Page for FakePage {
     }
 
     fn settle<'a>(&'a mut self, _: &'a [String], _: Quiet) -> Fut<'a, Result<bool, SessionError>> {
+        self.settle_count += 1;
+        if self.settle_count > 1 {
+            let stragglers = std::mem::take(&mut self.shown.stragglers);
+            self.shown.offers.extend(stragglers);
+        }
         now!(Ok(self.shown.comes_to_rest))
     }
 

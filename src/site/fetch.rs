@@ -3,9 +3,9 @@
 use url::Url;
 
 use super::classify::{is_same_host, without_query};
+use super::ground::Ground;
 use super::sight::{Key, Listed, Sight};
 use super::trouble;
-use super::walk::Ground;
 use crate::download::{Bounds, DownloadError, Landing, OrderFolder, await_arrival, choose_names, extension, verify};
 use crate::model::{Failure, FailureKind, FileOrigin, FileRecord};
 use crate::ports::{Attempt, Click, Page, SessionError};

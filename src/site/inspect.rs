@@ -1,16 +1,18 @@
 //! What a recipe finds on one real page, for the person who writes it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use url::Url;
 
 use super::classify::{PageKind, classify, without_query};
 use super::doorway::Doorway;
+use super::ground::Ground;
 use super::sight::{Sight, without_exclusions};
 use super::trouble;
-use super::walk::Ground;
 use crate::download::extension;
 use crate::model::{FileOrigin, PoNumber};
-use crate::ports::{AttemptError, Page, Query, Quiet};
+use crate::ports::{AttemptError, Page, Query};
 
 const MARK: &str = include_str!("scripts/mark.js");
 
@@ -76,12 +78,7 @@ impl Doorway {
             Target::Address(url) => (url.clone(), FileOrigin::Order),
         };
         page.goto(url.as_str()).await.map_err(|error| trouble::of_session(error, &ground.base))?;
-        let settle = recipe.settle;
-        let quiet = Quiet {
-            after_load: settle.after_load.0,
-            unchanged_for: settle.unchanged_for.0,
-            at_most: settle.at_most.0.min(ground.deadlines.page),
-        };
+        let quiet = ground.quiet(Duration::ZERO);
         let is_at_rest = page.settle(&Sight::settling(recipe), quiet).await?;
         let sight = Sight::take(page, recipe, origin).await?;
         let kind = classify(recipe, &url, &sight.look);

@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::classify::{Look, PageKind, classify};
+use super::ground::Ground;
 use super::sight::Sight;
 use super::trouble;
-use super::walk::Ground;
 use crate::config::Credentials;
 use crate::model::{Failure, FailureKind, FileOrigin};
 use crate::ports::{AttemptError, Click, Cookie, LoginKeep, Page, Query, SessionError};

@@ -6,6 +6,7 @@ mod coupa;
 mod doorway;
 mod evidence;
 mod fetch;
+mod ground;
 mod inspect;
 mod login;
 mod pace;

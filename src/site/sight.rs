@@ -21,6 +21,8 @@ pub(super) struct Sight {
     /// Those listed twice included.
     pub(super) listed_count: usize,
     pub(super) requisition: Option<String>,
+    /// Whether the page had come to rest when it was looked at.
+    pub(super) is_at_rest: bool,
 }
 
 /// An attachment as a page lists it.
@@ -104,7 +106,7 @@ impl Sight {
         let supplier = suppliers.into_iter().flatten().map(|found| found.text).find(|text| !text.trim().is_empty());
         let found: Vec<_> = listings(recipe).map(|(listing, shape)| (listing, shape, next())).collect();
         let (attachments, listed_count) = attachments(recipe, origin, found);
-        Ok(Self { look, supplier, attachments, listed_count, requisition })
+        Ok(Self { look, supplier, attachments, listed_count, requisition, is_at_rest: true })
     }
 
     /// What must stop changing before the page is at rest.

@@ -182,6 +182,20 @@ async fn no_attachments_is_said_only_by_an_order_page_at_rest() {
 }
 
 #[tokio::test]
+async fn a_page_that_lists_something_and_still_changes_is_looked_at_again() {
+    let stage = Stage::new();
+    let shown = Shown {
+        comes_to_rest: false,
+        offers: vec![link(1, "a.txt", file("a.txt", "one"))],
+        stragglers: vec![link(2, "b.txt", file("b.txt", "two"))],
+        ..Shown::default()
+    };
+    let receipt = stage.collect(&FakePortal::with(ORDER, shown)).await.unwrap();
+    assert_eq!(names(&receipt), ["a.txt", "b.txt"]);
+    assert!(receipt.is_complete());
+}
+
+#[tokio::test]
 async fn refusals_and_troubles_of_the_portal_are_told_apart() {
     let stage = Stage::new();
     for (notice, status, kind) in [

@@ -1,70 +1,23 @@
 //! The walk of one order: open its page, understand it, fetch what it lists, look at its requisition, say what is there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use bytesize::ByteSize;
 use url::Url;
 
 use super::classify::{PageKind, classify, is_same_host, without_query};
 use super::fetch::{Fetched, Fetching};
-use super::pace::Pace;
-use super::parse::{RecipeError, load};
+use super::ground::Ground;
 use super::sight::{Listed, Sight};
-use super::{Recipe, patience, trouble};
-use crate::config::{Deadlines, Filter, RequisitionRule, SiteConfig};
+use super::{patience, trouble};
+use crate::config::RequisitionRule;
 use crate::download::{Landing, OrderFolder, extension};
-use crate::model::{Failure, FailureKind, Fault, FileOrigin, LeftOutFile, ListingId, MissingFile, PoNumber, Receipt};
-use crate::ports::{Attempt, AttemptError, Page, Quiet};
+use crate::model::{Failure, FailureKind, Fault, FileOrigin, LeftOutFile, ListingId, MissingFile, Receipt};
+use crate::ports::{Attempt, AttemptError, Page};
 
 /// How often a page is looked at again for attachments that have newly appeared: a page that grows for ever must not
 /// keep a worker for ever.
 const MAX_ROUNDS: usize = 4;
-
-/// What every walk of a run has in common.
-#[derive(Debug)]
-pub(super) struct Ground {
-    pub(super) recipe: Recipe,
-    pub(super) base: Url,
-    pub(super) out: PathBuf,
-    pub(super) deadlines: Deadlines,
-    pub(super) requisition: RequisitionRule,
-    pub(super) pace: Pace,
-    pub(super) filter: Filter,
-    pub(super) file_max: ByteSize,
-    pub(super) order_max: ByteSize,
-}
-
-impl Ground {
-    pub(super) fn new(config: &SiteConfig, out: PathBuf, deadlines: Deadlines) -> Result<Self, RecipeError> {
-        Ok(Self {
-            recipe: load(&config.recipe)?,
-            base: config.base_url.clone().ok_or(RecipeError::NoAddress)?,
-            out,
-            deadlines,
-            requisition: config.requisition,
-            pace: Pace::new(config.requests_per_second),
-            filter: config.filter.clone(),
-            file_max: config.file_max_size,
-            order_max: config.order_max_size,
-        })
-    }
-
-    /// A path of the portal as an address.
-    pub(super) fn at(&self, path: &str) -> Url {
-        let mut url = self.base.clone();
-        url.set_query(None);
-        url.set_fragment(None);
-        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
-        url
-    }
-
-    /// The page of an order.
-    pub(super) fn order_page(&self, po: &PoNumber) -> Url {
-        self.at(&self.recipe.address.order.replace("{digits}", po.digits()))
-    }
-}
 
 /// One walk.
 pub(super) struct Walk<'a> {
@@ -143,14 +96,9 @@ impl<'a> Walk<'a> {
             other => self.require(other, &place.what).await?,
         }
         self.check_cancelled().map_err(trouble::of_failure)?;
-        let settle = self.ground.recipe.settle;
-        let quiet = Quiet {
-            after_load: settle.after_load.0,
-            unchanged_for: settle.unchanged_for.0,
-            at_most: settle.at_most.0.min(self.ground.deadlines.page.saturating_sub(begun.elapsed())),
-        };
+        let quiet = self.ground.quiet(begun.elapsed());
         let is_at_rest = self.page.settle(&Sight::settling(&self.ground.recipe), quiet).await?;
-        let sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
+        let mut sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
         self.require(classify(&self.ground.recipe, &place.url, &sight.look), &place.what).await?;
         if !is_at_rest && sight.attachments.is_empty() {
             // "no attachments" is a verdict, and this page has not given one
@@ -159,7 +107,15 @@ impl<'a> Walk<'a> {
                 format!("the page of {} kept changing and listed no attachment yet: it is opened again", place.what),
             ));
         }
+        sight.is_at_rest = is_at_rest;
         Ok(sight)
+    }
+
+    /// Looks again at a page that was still changing, with all the patience of the first time: more may be listed by now.
+    async fn look_again(&mut self, place: &Place) -> Result<Sight, AttemptError> {
+        let quiet = self.ground.quiet(Duration::ZERO);
+        self.page.settle(&Sight::settling(&self.ground.recipe), quiet).await?;
+        Ok(Sight::take(self.page, &self.ground.recipe, place.origin).await?)
     }
 
     /// Makes sure that the page shown is the one that was asked for.
@@ -203,12 +159,18 @@ impl<'a> Walk<'a> {
             *most_listed = (*most_listed).max(sight.listed_count);
             let new: Vec<_> =
                 sight.attachments.iter().filter(|listed| !self.seen.contains(&listed.id)).cloned().collect();
-            if new.is_empty() {
+            if new.is_empty() && sight.is_at_rest {
                 break;
             }
             self.seen.extend(new.iter().map(|listed| listed.id.clone()));
-            self.fetch_each(place, new, landing, folder).await?;
-            sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
+            if new.is_empty() {
+                sight = self.look_again(place).await?;
+            } else {
+                self.fetch_each(place, new, landing, folder).await?;
+                let is_at_rest = sight.is_at_rest;
+                sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
+                sight.is_at_rest = is_at_rest;
+            }
             let mut shown = classify(&self.ground.recipe, &place.url, &sight.look);
             if shown.is_led_away() {
                 // by a link to somewhere else, or since the login has ended: the order's own page tells

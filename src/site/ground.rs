@@ -1,0 +1,68 @@
+//! What all that is done on one portal has in common.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use url::Url;
+
+use super::Recipe;
+use super::pace::Pace;
+use super::parse::{RecipeError, load};
+use crate::config::{Deadlines, Filter, RequisitionRule, SiteConfig};
+use crate::model::PoNumber;
+use crate::ports::Quiet;
+
+/// A portal, how it is to be treated, and where its files go.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub(super) recipe: Recipe,
+    pub(super) base: Url,
+    pub(super) out: PathBuf,
+    pub(super) deadlines: Deadlines,
+    pub(super) requisition: RequisitionRule,
+    pub(super) pace: Pace,
+    pub(super) filter: Filter,
+    pub(super) file_max: ByteSize,
+    pub(super) order_max: ByteSize,
+}
+
+impl Ground {
+    pub(super) fn new(config: &SiteConfig, out: PathBuf, deadlines: Deadlines) -> Result<Self, RecipeError> {
+        Ok(Self {
+            recipe: load(&config.recipe)?,
+            base: config.base_url.clone().ok_or(RecipeError::NoAddress)?,
+            out,
+            deadlines,
+            requisition: config.requisition,
+            pace: Pace::new(config.requests_per_second),
+            filter: config.filter.clone(),
+            file_max: config.file_max_size,
+            order_max: config.order_max_size,
+        })
+    }
+
+    /// A path of the portal as an address.
+    pub(super) fn at(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url
+    }
+
+    /// The page of an order.
+    pub(super) fn order_page(&self, po: &PoNumber) -> Url {
+        self.at(&self.recipe.address.order.replace("{digits}", po.digits()))
+    }
+
+    /// When a page counts as having come to rest, `spent` of its deadline being over.
+    pub(super) fn quiet(&self, spent: Duration) -> Quiet {
+        let settle = self.recipe.settle;
+        Quiet {
+            after_load: settle.after_load.0,
+            unchanged_for: settle.unchanged_for.0,
+            at_most: settle.at_most.0.min(self.deadlines.page.saturating_sub(spent)),
+        }
+    }
+}
