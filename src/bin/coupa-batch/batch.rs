@@ -87,6 +87,7 @@ pub(crate) struct Job {
 pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, Stopped> {
     let Job { config, claim, mut record, mut selection, closing } = job;
     let out = config.out.clone();
+    report::sweep(&out); // the folder is claimed: nobody else writes a report of a run there
     let base_url = config.site.base_url.as_ref().map(ToString::to_string);
     let drain = config.deadlines.drain;
     let setup = Setup {

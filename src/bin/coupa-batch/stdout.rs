@@ -14,3 +14,9 @@ pub(crate) fn print(text: &str) -> Result<(), Stopped> {
         _ => Ok(()),
     }
 }
+
+/// `1 order`, `2 orders`.
+pub(crate) fn count(number: impl Into<u64>, noun: &str) -> String {
+    let number = number.into();
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}

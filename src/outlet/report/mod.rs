@@ -10,5 +10,5 @@ mod summary;
 mod table;
 
 pub use facts::{ReportError, ReportFiles, RunFacts, write};
-pub use place::Placed;
+pub use place::{Placed, sweep};
 pub use summary::Summary;

@@ -27,6 +27,20 @@ pub(super) fn place(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result
     placed
 }
 
+/// Removes the drafts of a program that was killed while it wrote its report. Only for whoever has the folder for itself.
+pub fn sweep(out: &Path) {
+    for entry in std::fs::read_dir(out).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let middle = name.strip_prefix("report.").and_then(|rest| rest.strip_suffix(".part"));
+        let is_draft = middle.and_then(|middle| middle.split_once('.')).is_some_and(|(ending, pid)| {
+            matches!(ending, "csv" | "json") && !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        if is_draft && let Err(why) = std::fs::remove_file(entry.path()) {
+            tracing::warn!(file = name, %why, "half a report of an earlier run stays");
+        }
+    }
+}
+
 fn fill_draft(draft: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let file: File = OpenOptions::new().write(true).create(true).truncate(true).open(draft)?;
     let mut buffer = BufWriter::new(file);
@@ -66,6 +80,23 @@ mod tests {
             std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn half_reports_of_a_killed_program_go_and_nothing_else() {
+        let out = tempfile::tempdir().unwrap();
+        for name in
+            ["report.csv.4711.part", "report.json.1.part", "report.csv", "report.mine.part", "report.csv.x.part"]
+        {
+            std::fs::write(out.path().join(name), "").unwrap();
+        }
+        sweep(out.path());
+        let mut left: Vec<_> = std::fs::read_dir(out.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["report.csv", "report.csv.x.part", "report.mine.part"]);
     }
 
     #[test]

@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use crate::args::{ReportArgs, StatusArgs};
 use crate::exit::{ExitReason, Stopped};
 use crate::record::{self, unreadable, unusable};
-use crate::{batch, layers, stdout};
+use crate::stdout::{self, count};
+use crate::{batch, layers};
 
 /// How often `--watch` looks.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -93,10 +94,12 @@ pub(crate) fn report(args: &ReportArgs) -> Result<ExitReason, Stopped> {
 fn to_text(info: &RunInfo, owner: Option<&str>) -> String {
     let state = match (info.finished_at, owner, info.open_count()) {
         (Some(at), _, 0) => format!("finished at {at}"),
-        (Some(at), _, open) => format!("stopped at {at} with {open} orders open: `coupa-batch resume` goes on"),
-        (None, Some(owner), _) => format!("at work ({owner}), {} orders with a worker", info.leased_count),
+        (Some(at), _, open) => {
+            format!("stopped at {at} with {} open: `coupa-batch resume` goes on", count(open, "order"))
+        }
+        (None, Some(owner), _) => format!("at work ({owner}), {} with a worker", count(info.leased_count, "order")),
         (None, None, open) => {
-            format!("ended without a word with {open} orders open: `coupa-batch resume` goes on")
+            format!("ended without a word with {} open: `coupa-batch resume` goes on", count(open, "order"))
         }
     };
     let mut text = format!("run {}, begun at {}, {state}\n", info.run, info.started_at);

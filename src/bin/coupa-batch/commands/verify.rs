@@ -13,8 +13,9 @@ use coupa_batch::ports::JournalError;
 
 use crate::args::VerifyArgs;
 use crate::exit::{ExitReason, Stopped};
+use crate::layers;
 use crate::record::{self, unusable};
-use crate::{layers, stdout};
+use crate::stdout::{self, count};
 
 pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitReason, Stopped> {
     let mut settings = Settings::default();
@@ -57,12 +58,21 @@ fn to_text(audit: &Audit) -> String {
     }
     let Audit { order_count, intact_count, intact_bytes, never_came_count, findings } = audit;
     let bytes = ByteSize(*intact_bytes).display().si();
-    let _ = writeln!(text, "{order_count} orders, {intact_count} files ({bytes}) are as they were");
+    let _ = writeln!(
+        text,
+        "{} with {} ({bytes}) as they were",
+        count(*order_count as u64, "order"),
+        count(*intact_count as u64, "file")
+    );
     if *never_came_count > 0 {
-        let _ = writeln!(text, "{never_came_count} attachments never came: see missing in the manifests");
+        let _ = writeln!(
+            text,
+            "{} never came: see missing in the manifests",
+            count(*never_came_count as u64, "attachment")
+        );
     }
     if !findings.is_empty() {
-        let _ = writeln!(text, "{} things are not as they were", findings.len());
+        let _ = writeln!(text, "{} of what is not as it was", count(findings.len() as u64, "finding"));
     }
     text
 }
