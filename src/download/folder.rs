@@ -253,7 +253,7 @@ fn with_paths_in(mut outcome: Outcome, name: &str, home: Option<&Home>) -> Outco
     for file in &mut receipt.files {
         let mut parts = file.path.splitn(3, '/');
         if let (Some(supplier), Some(_), Some(named)) = (parts.next(), parts.next(), parts.next()) {
-            let found = home.and_then(|home| home.name_of(named, file));
+            let found = home.and_then(|home| home.name_of(supplier, named, file));
             file.path = format!("{}/{}", moved(supplier), found.as_deref().unwrap_or(named));
         }
     }
@@ -261,9 +261,16 @@ fn with_paths_in(mut outcome: Outcome, name: &str, home: Option<&Home>) -> Outco
 }
 
 impl Home {
-    /// Under which name `file` lies here if it does not under `named`.
-    fn name_of(&self, named: &str, file: &FileRecord) -> Option<String> {
-        if has_size(&self.path.join(named), file.size) {
+    /// Under which name `file`, which was placed under `supplier`, lies here if it does not under `named`.
+    fn name_of(&self, supplier: &str, named: &str, file: &FileRecord) -> Option<String> {
+        let path = self.path.join(named);
+        // what has moved here from another folder may have met a file of its name
+        let is_it = if supplier == self.supplier {
+            has_size(&path, file.size)
+        } else {
+            is_whole(&path, file.size, &file.sha256)
+        };
+        if is_it {
             return None;
         }
         let mut entries = fs::read_dir(&self.path).ok()?.flatten();
@@ -522,13 +529,13 @@ mod tests {
         let without = OrderFolder::open(out.path(), None, &po()).await.unwrap();
         let first = out.place(&without, "a.pdf", "one").await;
         let folder = out.open().await;
-        let other = out.place(&folder, "a.pdf", "other").await;
+        let other = out.place(&folder, "a.pdf", "two").await; // as long as the other one
         let mut outcome = completed(&folder, vec![first, other]);
         outcome.receipt_mut().folder = folder.relative();
         let concluded = conclude(out.path(), &po(), outcome).await.unwrap();
         assert_eq!(concluded.status(), OrderStatus::Completed);
         let read: Vec<_> = concluded.files().iter().map(|file| out.read(&file.path)).collect();
-        assert_eq!(read, ["one", "other"]);
+        assert_eq!(read, ["one", "two"]);
         assert_eq!(out.names("ACME/PO7_COMPLETED"), ["a (2).pdf", "a.pdf"]);
         assert!(out.names("Unknown supplier").is_empty());
     }
