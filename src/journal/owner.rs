@@ -68,17 +68,17 @@ pub(super) fn at_work(path: &Path) -> Option<String> {
     }
 }
 
-/// Somebody who asks who is at work shares the lock for a moment, and is waited for; an owner shares it with nobody.
+/// Somebody who asks who is at work shares the lock for a moment, and a process that is just being started holds a copy of
+/// the file that it is about to close: both are waited for. An owner keeps it for longer than that.
 fn lock_past_askers(lock: &File) -> Result<(), TryLockError> {
-    const TRIES: u32 = 50;
+    const TRIES: u32 = 100;
     const BETWEEN: Duration = Duration::from_millis(2);
     for _ in 1..TRIES {
         match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => lock.try_lock_shared()?,
+            // there is no way to wait for a lock with a deadline
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN),
             other => return other,
         }
-        lock.unlock().map_err(TryLockError::Error)?;
-        std::thread::sleep(BETWEEN); // there is no way to wait for a lock with a deadline
     }
     lock.try_lock()
 }
