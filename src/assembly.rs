@@ -44,6 +44,9 @@ impl PersistentWorkerPool {
     /// left, and starts the workers side by side. Returns when browser and recipe are known to be usable; the first
     /// worker that is ready takes the first order.
     ///
+    /// A login that `coupa-batch login` kept for the portal, or the cookies of the configuration, are tried before its
+    /// credentials.
+    ///
     /// A pool whose configuration has no `base_url` lends sessions and takes no orders.
     ///
     /// Dropping the future starts nothing.

@@ -21,12 +21,6 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether every attachment is wanted.
-    #[must_use]
-    pub fn is_none(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Why an attachment of this name and ending (in lower case, without the dot) is not wanted; none if it may be. A name
     /// or an ending that is not known refuses nothing.
     #[must_use]

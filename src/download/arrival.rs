@@ -62,8 +62,9 @@ impl Bounds<'_> {
 /// with the landing folder.
 ///
 /// # Errors
-/// `NotBegun` and `Standstill` after the patience, `Elsewhere` and `TooLarge` by `bounds`, `Cut` when the browser gives up, `WrongSize` when the disk holds
-/// another number of bytes than the browser reports, `Interrupted` when `cancel` is cancelled, `Session`.
+/// `NotBegun` and `Standstill` after the patience, `Elsewhere` and `TooLarge` by `bounds`, `Cut` when the browser gives
+/// up, `WrongSize` when the disk holds another number of bytes than the browser reports, `Interrupted` when `cancel` is
+/// cancelled, `Session`.
 pub async fn await_arrival(
     page: &mut dyn Page,
     folder: &Path,

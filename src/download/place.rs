@@ -55,7 +55,7 @@ pub(super) fn place_in(folder: &Path, file: &Verified) -> Result<String, Downloa
             continue;
         }
         if let Some(there) = taken.get(&name) {
-            if holds(&folder.join(there), file) {
+            if is_whole(&folder.join(there), file.size, &file.sha256) {
                 return Ok(there.to_owned());
             }
             continue;
@@ -67,10 +67,6 @@ pub(super) fn place_in(folder: &Path, file: &Verified) -> Result<String, Downloa
     }
     let crowded = std::io::Error::new(std::io::ErrorKind::InvalidFilename, "a thousand files have this name already");
     Err(DownloadError::at(&folder.join(safe_name(&file.name)), crowded))
-}
-
-fn holds(path: &Path, file: &Verified) -> bool {
-    is_whole(path, file.size, &file.sha256)
 }
 
 /// Whether `path` is a file of this size and digest, and no link to one.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::runs::RunStart;
+use super::legal::facts;
 use super::{JournalReader, SqliteStore};
 use crate::model::{AttemptNo, Entry, Outcome, PoTask, Receipt, RunId, TaskId, TaskState, WorkerId};
 use crate::ports::{History, Journal};
@@ -22,16 +22,6 @@ const TASKS: u64 = 3;
 
 fn run() -> RunId {
     RunId::new("r")
-}
-
-fn facts() -> RunStart {
-    RunStart {
-        started_at: jiff::Timestamp::UNIX_EPOCH,
-        base_url: None,
-        version: "1".to_owned(),
-        rejects: Vec::new(),
-        options: serde_json::Value::Null,
-    }
 }
 
 /// The tasks of one batch of one scribe; no two batches share one.

@@ -2,10 +2,22 @@
 
 use proptest::prelude::*;
 
+use super::runs::RunStart;
 use crate::model::{
     AttemptNo, Entry, Failure, FailureKind, FileOrigin, FileRecord, ListingId, MissingFile, Outcome, PoTask, Receipt,
     TaskId, TaskPriority, TaskState, WorkerId,
 };
+
+/// What a run begins with.
+pub(super) fn facts() -> RunStart {
+    RunStart {
+        started_at: jiff::Timestamp::UNIX_EPOCH,
+        base_url: Some("https://acme.coupahost.com".to_owned()),
+        version: "1".to_owned(),
+        rejects: Vec::new(),
+        options: serde_json::json!({ "mine": 7 }),
+    }
+}
 
 /// Entries that may follow one another, in batches, at most some sixty of some dozen tasks.
 pub(super) fn batches() -> impl Strategy<Value = Vec<Vec<Entry>>> {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::runs::RunStart;
+use super::legal::facts;
 use super::{JournalReader, RunJournal, SqliteStore};
 use crate::model::{Entry, PoTask, RunId, TaskId};
 use crate::ports::{History, Journal, JournalError};
@@ -77,16 +77,6 @@ fn mount(arguments: &[&str], at: &Path) -> std::io::Result<std::process::Output>
 
 fn run() -> RunId {
     RunId::new("r")
-}
-
-fn facts() -> RunStart {
-    RunStart {
-        started_at: jiff::Timestamp::UNIX_EPOCH,
-        base_url: None,
-        version: "1".to_owned(),
-        rejects: Vec::new(),
-        options: serde_json::Value::Null,
-    }
 }
 
 /// `count` orders from number `first` on.

@@ -276,8 +276,8 @@ impl Login {
         if !self.look(page).await?.0.has_login_form {
             return Err(AttemptError::new(
                 FailureKind::LoginRefused,
-                "the portal's login page has no form that the site recipe knows, as with single sign-on: an account \
-                 with a password of its own is needed, or the recipe's [login] a change (docs/recipes.md)",
+                "the portal's login page has no form that the site recipe knows, as with single sign-on: log in by hand \
+                 with `coupa-batch login`, without COUPA_USERNAME, or change the recipe's [login] (docs/recipes.md)",
             ));
         }
         page.fill(form.username.as_str(), &credentials.username.clone().into()).await?;
@@ -345,9 +345,10 @@ impl Login {
         AttemptError::new(
             FailureKind::LoginRefused,
             format!(
-                "the portal sends its users to {host}, probably for single sign-on, which no program can fill in: an \
-                 account with a password of its own is needed; also check --base-url (it is {})",
-                self.ground.base
+                "the portal sends its users to {host}, probably for single sign-on, which no program can fill in: log in \
+                 by hand with `coupa-batch login --base-url {base}`, without COUPA_USERNAME, or use an account with a \
+                 password of its own; also check --base-url",
+                base = self.ground.base
             ),
         )
     }

@@ -107,6 +107,7 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
                 let stop = match &silent {
                     Silent::Stopped(stop, _) => stop.clone(),
                     Silent::NotStarted(error) => Stop { kind: StopKind::NoWorkers, message: error.to_string() },
+                    Silent::Unwatched(why) => Stop { kind: StopKind::Requested, message: why.clone() },
                 };
                 record.finish(Some(stop)).await?;
                 return Err(silent.into());
@@ -273,7 +274,7 @@ async fn tell_outcomes(handles: Vec<TaskHandle>, progress: &Progress) {
 }
 
 /// Says what a signal led to; returns whether it was the last step.
-fn tell_step(step: ShutdownStep, progress: &Progress, drain: Duration) -> bool {
+pub(crate) fn tell_step(step: ShutdownStep, progress: &Progress, drain: Duration) -> bool {
     let drain = humantime::format_duration(drain);
     match step {
         ShutdownStep::Draining => progress.say(&format!(

@@ -10,6 +10,7 @@ use coupa_batch::model::{OrderStatus, Receipt, RunId, Stop, StopKind};
 use coupa_batch::pool::StartError;
 use coupa_batch::{Outcome, PersistentWorkerPool, PoNumber, PoTask, Setup, ShutdownHandler};
 
+use crate::batch::tell_step;
 use crate::exit::{ExitReason, Stopped};
 use crate::progress::Progress;
 
@@ -17,6 +18,8 @@ use crate::progress::Progress;
 pub(crate) enum Silent {
     /// The pool did not start.
     NotStarted(StartError),
+    /// Nobody could have stopped it.
+    Unwatched(String),
     /// It did not yield what it should, or was not come to.
     Stopped(Stop, ExitReason),
 }
@@ -36,29 +39,41 @@ pub(crate) async fn send(
     progress: &Progress,
 ) -> Result<Receipt, Silent> {
     progress.say(&format!("fetching the canary {po} first"));
+    let drain = config.deadlines.drain;
     let mut config = config.clone();
     config.worker_count = NonZeroUsize::MIN;
     let setup = Setup { claim: Some(Arc::clone(claim)), run: run.clone(), ..Setup::default() };
     let pool = PersistentWorkerPool::start_with(config, setup).await?;
-    // dropped at the end, which ends its listening; a signal drains this pool as it would the other one
-    let signals = ShutdownHandler::new(pool.control()).listen();
-    if let Err(why) = &signals {
-        tracing::warn!(%why, "signals cannot be watched while the canary is out");
-    }
-    let outcome = match pool.submit_tasks(vec![PoTask::new(po.clone())]).await {
-        Ok(handles) => match handles.first() {
-            Some(handle) => handle.wait(None).await,
-            None => None,
-        },
-        Err(why) => {
-            tracing::debug!(%why, "the canary was not taken");
-            None
+    // a signal drains this pool as it would the other one
+    let mut signals = ShutdownHandler::new(pool.control())
+        .listen()
+        .map_err(|why| Silent::Unwatched(format!("signals cannot be watched: {why}")))?;
+    let fetching = async {
+        let outcome = match pool.submit_tasks(vec![PoTask::new(po.clone())]).await {
+            Ok(handles) => match handles.first() {
+                Some(handle) => handle.wait(None).await,
+                None => None,
+            },
+            Err(why) => {
+                tracing::debug!(%why, "the canary was not taken");
+                None
+            }
+        };
+        let stopped = pool.status().stopped_because.clone();
+        if let Err(why) = pool.shutdown().await {
+            tracing::debug!(%why, "the canary's journal, which nobody reads");
+        }
+        (outcome, stopped)
+    };
+    tokio::pin!(fetching);
+    let (outcome, stopped) = loop {
+        tokio::select! {
+            ended = &mut fetching => break ended,
+            Some(step) = signals.recv() => {
+                tell_step(step, progress, drain);
+            }
         }
     };
-    let stopped = pool.status().stopped_because.clone();
-    if let Err(why) = pool.shutdown().await {
-        tracing::debug!(%why, "the canary's journal, which nobody reads");
-    }
     match outcome.as_deref() {
         // whoever stopped the canary meant the run
         Some(_) if stopped.as_ref().is_some_and(|stop| stop.kind == StopKind::Requested) => {
@@ -104,6 +119,7 @@ impl From<Silent> for Stopped {
     fn from(silent: Silent) -> Self {
         match silent {
             Silent::NotStarted(error) => crate::batch::not_started(error),
+            Silent::Unwatched(why) => Self::new(ExitReason::Unexpected, why),
             Silent::Stopped(stop, reason) => Self::new(reason, stop.message),
         }
     }

@@ -2,21 +2,12 @@
 
 use proptest::prelude::*;
 
+use super::super::legal::facts;
 use super::super::{MemoryJournal, legal};
 use super::*;
 use crate::model::{AttemptNo, Outcome, PoTask, Receipt, TaskId, WorkerId};
 
 const T: TaskId = TaskId(1);
-
-fn facts() -> RunStart {
-    RunStart {
-        started_at: jiff::Timestamp::UNIX_EPOCH,
-        base_url: Some("https://acme.coupahost.com".to_owned()),
-        version: "1".to_owned(),
-        rejects: Vec::new(),
-        options: serde_json::json!({ "mine": 7 }),
-    }
-}
 
 fn ended() -> RunEnd {
     RunEnd { finished_at: jiff::Timestamp::UNIX_EPOCH, stopped: None }
