@@ -53,7 +53,7 @@ impl Session for BrowserSession {
             self.page.script("probe", "return 1", serde_json::json!([])).await?;
             let latency_micros = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.remains.check_size()?;
-            Ok(Usage { latency_micros })
+            Ok(Usage { latency_micros, ..Usage::default() })
         })
     }
 

@@ -18,5 +18,7 @@ pub use outcome::{
     Receipt,
 };
 pub use reject::Reject;
-pub use snapshot::{Gate, MemoryReading, PoolStatus, Stage, Stop, StopKind, Totals, WorkerState, WorkerView};
+pub use snapshot::{
+    DriverView, Footprint, Gate, MemoryReading, PoolStatus, Stage, Stop, StopKind, Totals, WorkerState, WorkerView,
+};
 pub use task::{Metadata, PoTask, TaskPriority};

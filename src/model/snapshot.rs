@@ -160,6 +160,40 @@ impl MemoryReading {
     }
 }
 
+/// What stands on this machine for the sessions of a pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Footprint {
+    /// The driver processes.
+    pub drivers: Vec<DriverView>,
+    /// Profile folders of this pool that are on the disk.
+    pub profile_count: usize,
+    /// The size of the largest of them in bytes.
+    pub largest_profile_bytes: u64,
+}
+
+/// One driver process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriverView {
+    /// Its number, from 1; kept by its successor when it is restarted.
+    pub number: u16,
+    /// Its process id while it runs.
+    pub pid: Option<u32>,
+    /// Where it listens on the loopback interface.
+    pub port: Option<u16>,
+    /// Sessions that it carries.
+    pub session_count: usize,
+    /// Whether its last health check was answered in time.
+    pub is_healthy: bool,
+    /// How long it took to answer its last health check, in microseconds.
+    pub health_micros: Option<u64>,
+    /// How often it was started again.
+    pub restart_count: u32,
+    /// Seconds since its last start.
+    pub uptime_seconds: u64,
+    /// How its predecessor ended, such as `exit status: 0`.
+    pub last_exit: Option<String>,
+}
+
 /// A cheap picture of the whole pool; serialises to JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PoolStatus {

@@ -28,6 +28,15 @@ pub enum SessionError {
         /// The deadline that passed.
         after: Duration,
     },
+    /// The driver answers, its page does not: it is in an endless loop, or its browser stands still. The session must
+    /// not be spoken to again.
+    #[error("the driver is well, but the page did not answer {command} within {after:?}")]
+    Stuck {
+        /// The verb that was not answered.
+        command: &'static str,
+        /// The deadline that passed.
+        after: Duration,
+    },
     /// The driver answers, the page did not get there in time.
     #[error("the page was not ready in time: {0}")]
     PageTimeout(String),
@@ -59,7 +68,7 @@ impl SessionError {
         match self {
             Self::Unusable(_) | Self::NotStarted(_) | Self::Lost(_) => FailureKind::SessionLost,
             Self::Hung { .. } => FailureKind::SessionHung,
-            Self::PageTimeout(_) => FailureKind::StepTimeout,
+            Self::PageTimeout(_) | Self::Stuck { .. } => FailureKind::StepTimeout,
             Self::Unreachable { .. } => FailureKind::Unreachable,
             Self::Refused(_) => FailureKind::PageChanged,
             Self::Io { .. } => FailureKind::DiskFull,

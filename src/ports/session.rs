@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Fut, Page, SessionError};
-use crate::model::WorkerId;
+use crate::model::{Footprint, WorkerId};
 
 /// Starts browser sessions. Called by a worker when it starts and whenever its session is to be replaced; calls of
 /// different workers run side by side.
@@ -17,6 +18,12 @@ pub trait SessionFactory: Send + Sync {
     /// # Errors
     /// [`SessionError::Unusable`] when another try is of no use, any other when it may help.
     fn open(&self, worker: WorkerId) -> Fut<'_, Result<Box<dyn Session>, SessionError>>;
+
+    /// What stands on this machine for the sessions: driver processes and profile folders. Asked by `pool::monitor`
+    /// every few seconds from a blocking thread; may block for some milliseconds per folder.
+    fn footprint(&self) -> Footprint {
+        Footprint::default()
+    }
 }
 
 /// A live browser with its driver and its profile folder. Owned by one worker at a time.
@@ -40,6 +47,12 @@ pub trait Session: Send {
     /// blocks, and can be asked of a session that is not usable.
     fn last_words(&self) -> String;
 
+    /// The median time of its last pages, from going there until the driver said that they are there; `None` before it
+    /// has opened enough of them to tell. Never blocks.
+    fn page_time(&self) -> Option<Duration> {
+        None
+    }
+
     /// Asks driver and page for a sign of life. Called while the worker is idle.
     ///
     /// # Errors
@@ -55,8 +68,10 @@ pub trait Session: Send {
 /// What a probe found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// How long the driver took to answer, in microseconds.
+    /// How long the page took to answer, by way of the driver, in microseconds.
     pub latency_micros: u64,
+    /// Bytes of its profile folder.
+    pub profile_bytes: u64,
 }
 
 /// What closing a session left behind: nothing, if all is well.
