@@ -25,6 +25,8 @@ pub struct Setup {
     pub run: RunId,
     /// What the record holds of a run that is being resumed; default nothing.
     pub history: History,
+    /// How many orders there will be, if that is known; see [`crate::pool::PoolBuilder::expect_orders`].
+    pub order_count: Option<usize>,
 }
 
 impl Default for Setup {
@@ -35,6 +37,7 @@ impl Default for Setup {
             journal: Arc::new(MemoryJournal::new()),
             run: RunId::new(&now),
             history: History::default(),
+            order_count: None,
         }
     }
 }
@@ -75,8 +78,9 @@ impl PersistentWorkerPool {
     /// # Errors
     /// As there.
     pub async fn start_with(config: PoolConfig, setup: Setup) -> Result<Self, StartError> {
-        let Setup { claim, journal, run, history } = setup;
+        let Setup { claim, journal, run, history, order_count } = setup;
         let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
+        let memory_max = config.memory.max;
         // programs are asked for their versions and folders are removed: not on a thread of the runtime
         let sessions = on_a_blocking_thread("looking for browsers", move || {
             let sessions = BrowserFactory::new(&browser, &profiles, deadlines)?;
@@ -97,8 +101,11 @@ impl PersistentWorkerPool {
             .sessions(Arc::new(sessions))
             .journal(journal)
             .resume(history)
-            .gauge(Box::new(SystemGauge::new()))
+            .gauge(Box::new(SystemGauge::new().within(memory_max)))
             .seed(jiff::Timestamp::now().as_millisecond().unsigned_abs());
+        if let Some(count) = order_count {
+            builder = builder.expect_orders(count);
+        }
         if let Some(site) = site {
             builder = builder.site(Arc::new(match keep {
                 Some(keep) => site.with_kept_login(keep),

@@ -53,11 +53,22 @@ impl PoolConfigBuilder {
         self
     }
 
+    /// How many workers, 1 to 64.
+    pub fn worker_count(mut self, count: u32) -> Self {
+        match count.to_string().parse() {
+            Ok(count) => self.settings.workers = Some(count),
+            Err(why) => self.problems.push(Problem::new("workers", why)),
+        }
+        self
+    }
+
     setters! {
         /// The output folder.
         out(impl Into<PathBuf>) => out;
-        /// How many workers, 1 to 64.
-        worker_count(u32) => workers;
+        /// So many workers remain, however short memory is.
+        min_workers(u32) => min_workers;
+        /// Never more workers than this; the pool finds the best number up to it.
+        max_workers(u32) => max_workers;
         /// Whether browsers work without windows.
         headless(bool) => headless;
         /// Which browser.
@@ -92,6 +103,26 @@ impl PoolConfigBuilder {
         stop_after(u32) => stop_after;
         /// After how many attempts a session is replaced.
         recycle_after(u32) => recycle_after;
+        /// At what age a session is replaced.
+        recycle_age(Duration) => recycle_age;
+        /// With how much memory a session is replaced.
+        recycle_memory(ByteSize) => recycle_memory;
+        /// When pages take so many times as long as a fresh session's it is replaced; 0 never.
+        recycle_slowdown(f64) => recycle_slowdown;
+        /// How often a worker may get another session because its own broke, within the window.
+        restart_limit(u32) => restart_limit;
+        /// The window of the restart limit.
+        restart_window(Duration) => restart_window;
+        /// The most memory that the program and its browsers may hold together.
+        memory_max(ByteSize) => memory_max;
+        /// How often memory is read.
+        memory_interval(Duration) => memory_interval;
+        /// Least time between two changes of the number of workers.
+        memory_cool_down(Duration) => memory_cool_down;
+        /// Share of the processors in use above which no further order starts beside those in work.
+        max_cpu(f64) => max_cpu;
+        /// Free memory below which no further order starts beside those in work.
+        min_free_memory(ByteSize) => min_free_memory;
         /// Name of a shipped site recipe, or path of one.
         recipe(impl Into<String>) => recipe;
     }
@@ -113,11 +144,12 @@ impl PoolConfigBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::WorkerCount;
 
     #[test]
     fn defaults_are_the_promised_ones() {
         let config = PoolConfig::builder().build().unwrap();
-        assert_eq!(config.worker_count.get(), 4);
+        assert_eq!(config.worker_count, WorkerCount::Auto);
         assert!(config.browser.headless && config.profiles.cleanup);
         assert!((config.memory.threshold - 0.75).abs() < f64::EPSILON);
         assert_eq!(config.deadlines.drain, Duration::from_secs(120));

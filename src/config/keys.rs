@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 use url::Url;
 
 use super::value::Value;
-use super::{BrowserChoice, RequisitionRule, Sandbox};
+use super::{BrowserChoice, RequisitionRule, Sandbox, WorkerCount};
 
 /// What the documentation says of one setting.
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +85,12 @@ settings! {
     base_url: Url = "";
     /// Folder that the files, the report and the log go into.
     out: PathBuf = "downloads";
-    /// How many browsers work side by side, 1 to 64.
-    workers: u32 = "4";
+    /// How many browsers work side by side, 1 to 64. `auto` goes by the number of orders, the processors and the memory.
+    workers: WorkerCount = "auto";
+    /// So many workers remain, however short memory is.
+    min_workers: u32 = "1";
+    /// Never more workers than this; the pool finds the best number up to it. 8 if `workers` is `auto`, else what that says.
+    max_workers: u32 = "";
     /// Which browser. `auto` takes the first of Edge, Chrome and Chromium that is installed with a matching driver.
     browser: BrowserChoice = "auto";
     /// The browser's program file, if it is not where browsers usually are.
@@ -107,6 +111,8 @@ settings! {
     evidence_max_size: ByteSize = "100MB";
     /// Whether profile folders are wiped when their session ends. Turn it off to look into one; `false` leaves logins on the disk.
     profile_cleanup: bool = "true";
+    /// The most memory that the program and its browsers may hold together; what the machine or its container has if not given.
+    memory_max: ByteSize = "";
     /// Share of the memory in use, above 0 and up to 1, from which workers are retired one by one.
     memory_threshold: f64 = "0.75";
     /// How often memory is read.
@@ -135,6 +141,20 @@ settings! {
     polite: bool = "false";
     /// After how many orders a browser is replaced by a fresh one.
     recycle_after: u32 = "100";
+    /// At what age a browser is replaced by a fresh one.
+    recycle_age: Duration = "4h";
+    /// A browser that holds so much memory is replaced by a fresh one after its order.
+    recycle_memory: ByteSize = "1500MB";
+    /// A browser whose pages take so many times as long as a fresh one's is replaced, above 1; 0 never does.
+    recycle_slowdown: f64 = "3";
+    /// How often a worker may get another browser because its own broke, within `restart_window`; then the pool goes on without it.
+    restart_limit: u32 = "10";
+    /// See `restart_limit`.
+    restart_window: Duration = "5m";
+    /// While more than this share of all processors is in use, above 0 and up to 1, no further order starts beside those in work.
+    max_cpu: f64 = "";
+    /// While less memory than this is free, no further order starts beside those in work.
+    min_free_memory: ByteSize = "";
     /// How long a driver may take to answer one command.
     command_timeout: Duration = "15s";
     /// How long a page may take to be parsed and to come to rest. At least as long as `command_timeout`.

@@ -9,6 +9,7 @@ mod resolve;
 mod sections;
 mod settings;
 mod value;
+mod workers;
 
 pub use builder::PoolConfigBuilder;
 pub use filter::Filter;
@@ -21,3 +22,4 @@ pub use sections::{
 };
 pub use settings::Settings;
 pub use value::parse_address;
+pub use workers::{HoldConfig, RecycleConfig, RestartConfig, ScalingConfig, WorkerCount};

@@ -10,13 +10,15 @@ use url::Url;
 use super::filter::read_types;
 use super::keys::defaults;
 use super::{
-    BrowserConfig, Credentials, Deadlines, Filter, MemoryConfig, PoolConfig, ProfileConfig, RetryConfig, Settings,
-    SiteConfig,
+    BrowserConfig, Credentials, Deadlines, Filter, HoldConfig, MemoryConfig, PoolConfig, ProfileConfig, RecycleConfig,
+    RestartConfig, RetryConfig, ScalingConfig, Settings, SiteConfig, WorkerCount,
 };
 use crate::model::PoNumber;
 
 /// Most workers that one machine is asked to bear.
 const MAX_WORKERS: u32 = 64;
+/// Most workers of a pool that finds their number itself: beyond that a portal is what holds it up, not this machine.
+const AUTO_MAX_WORKERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
 /// Most tries after the first one.
 const MAX_RETRIES: u32 = 20;
 /// Longest span that any setting may have: beyond a week it is a typing mistake.
@@ -74,10 +76,12 @@ impl fmt::Display for ConfigProblems {
 
 impl std::error::Error for ConfigProblems {}
 
+const TWO: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
+
 /// What politeness means for whoever says nothing else.
 fn polite() -> Settings {
     Settings {
-        workers: Some(2),
+        workers: Some(WorkerCount::Exactly(TWO)),
         requests_per_second: Some(1.0),
         patience: Some(Duration::from_hours(1)),
         ..Settings::default()
@@ -96,6 +100,8 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         base_url,
         out,
         workers,
+        min_workers,
+        max_workers,
         browser,
         browser_path,
         driver_path,
@@ -106,6 +112,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         profile_max_size,
         evidence_max_size,
         profile_cleanup,
+        memory_max,
         memory_threshold,
         memory_interval,
         memory_cool_down,
@@ -120,6 +127,13 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         requests_per_second,
         polite: _, // has done its work
         recycle_after,
+        recycle_age,
+        recycle_memory,
+        recycle_slowdown,
+        restart_limit,
+        restart_window,
+        max_cpu,
+        min_free_memory,
         command_timeout,
         page_timeout,
         download_timeout,
@@ -141,9 +155,19 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
 
     let mut refuse = |setting: &str, why: String| problems.push(Problem::new(setting, why));
 
-    let workers = workers.unwrap_or_default();
-    if !(1..=MAX_WORKERS).contains(&workers) {
-        refuse("workers", format!("{workers} is not between 1 and {MAX_WORKERS}"));
+    let worker_count = workers.unwrap_or_default();
+    let scaling = scaling(worker_count, min_workers, max_workers, &mut refuse);
+    if let Some(share) = max_cpu.filter(|share| !(*share > 0.0 && *share <= 1.0)) {
+        refuse("max_cpu", format!("{share} is not above 0 and up to 1"));
+    }
+    let recycle_slowdown = recycle_slowdown.filter(|factor| *factor != 0.0);
+    if let Some(factor) = recycle_slowdown.filter(|factor| !(1.1..=1000.0).contains(factor)) {
+        refuse("recycle_slowdown", format!("{factor} is neither 0 nor between 1.1 and 1000"));
+    }
+    for (name, size, least) in [("memory_max", memory_max, 200), ("recycle_memory", recycle_memory, 100)] {
+        if let Some(size) = size.filter(|size| size.as_u64() < least * 1_000_000) {
+            refuse(name, format!("{size} is less than {least} MB: no browser gets by with that"));
+        }
     }
     let memory_threshold = memory_threshold.unwrap_or_default();
     if !(memory_threshold > 0.0 && memory_threshold <= 1.0) {
@@ -203,6 +227,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         drain: span("shutdown_timeout", shutdown_timeout),
     };
     let memory = MemoryConfig {
+        max: memory_max,
         threshold: memory_threshold,
         interval: span("memory_interval", memory_interval),
         cool_down: span("memory_cool_down", memory_cool_down),
@@ -214,6 +239,14 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         patience: span("patience", patience),
         stop_after: stop_after.and_then(NonZeroU32::new),
     };
+    let recycle = RecycleConfig {
+        after: recycle_after,
+        age: span("recycle_age", recycle_age),
+        memory: recycle_memory.unwrap_or_default(),
+        slowdown: recycle_slowdown,
+    };
+    let restart =
+        RestartConfig { limit: restart_limit.unwrap_or_default(), window: span("restart_window", restart_window) };
     for (shorter, longer, names) in [
         (deadlines.command, deadlines.page, ("page_timeout", "command_timeout")),
         (deadlines.page, deadlines.attempt, ("task_timeout", "page_timeout")),
@@ -224,12 +257,15 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         }
     }
 
-    let (Some(worker_count), true) = (NonZeroUsize::new(workers as usize), problems.is_empty()) else {
+    let (Some(scaling), true) = (scaling, problems.is_empty()) else {
         return Err(ConfigProblems(problems));
     };
     Ok(PoolConfig {
         worker_count,
-        recycle_after,
+        scaling,
+        recycle,
+        restart,
+        hold: HoldConfig { max_cpu, min_free_memory },
         out: out.unwrap_or_default(),
         browser: BrowserConfig {
             choice: browser.unwrap_or_default(),
@@ -268,6 +304,40 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
     })
 }
 
+/// The bounds around `count`; `None` when they were refused.
+fn scaling(
+    count: WorkerCount,
+    min: Option<u32>,
+    max: Option<u32>,
+    refuse: &mut impl FnMut(&str, String),
+) -> Option<ScalingConfig> {
+    let mut bound = |name: &str, value: u32| {
+        if !(1..=MAX_WORKERS).contains(&value) {
+            refuse(name, format!("{value} is not between 1 and {MAX_WORKERS}"));
+        }
+        NonZeroUsize::new(value as usize)
+    };
+    let least = bound("min_workers", min.unwrap_or(1))?;
+    let most = max.and_then(|value| bound("max_workers", value));
+    let (start, usual) = match count {
+        WorkerCount::Auto => (None, AUTO_MAX_WORKERS),
+        WorkerCount::Exactly(count) => (bound("workers", u32::try_from(count.get()).unwrap_or(u32::MAX)), count),
+    };
+    // a least number alone lifts the most that nobody has named
+    let scaling = ScalingConfig {
+        min: least,
+        max: most.unwrap_or(usual.max(least)),
+        is_automatic: count == WorkerCount::Auto || max.is_some(),
+    };
+    if scaling.min > scaling.max {
+        refuse("min_workers", format!("{least} is more than max_workers, which is {}", scaling.max));
+    }
+    if let Some(start) = start.filter(|start| *start > scaling.max || (min.is_some() && *start < scaling.min)) {
+        refuse("workers", format!("{start} is not between min_workers ({least}) and max_workers ({})", scaling.max));
+    }
+    Some(scaling)
+}
+
 fn is_program(path: &Path) -> bool {
     path.is_file()
 }
@@ -304,13 +374,41 @@ mod tests {
     #[test]
     fn politeness_gives_way_to_what_is_said() {
         let polite = resolve(Settings { polite: Some(true), ..Settings::default() }, None).unwrap();
-        assert_eq!((polite.worker_count.get(), polite.site.requests_per_second), (2, Some(1.0)));
+        let exactly = |count| WorkerCount::Exactly(NonZeroUsize::new(count).unwrap());
+        assert_eq!((polite.worker_count, polite.site.requests_per_second), (exactly(2), Some(1.0)));
         assert_eq!(polite.retry.patience, Duration::from_hours(1));
-        let said = Settings { polite: Some(true), workers: Some(6), ..Settings::default() };
+        let said = Settings { polite: Some(true), workers: Some(exactly(6)), ..Settings::default() };
         let said = resolve(said, None).unwrap();
-        assert_eq!((said.worker_count.get(), said.site.requests_per_second), (6, Some(1.0)));
+        assert_eq!((said.worker_count, said.site.requests_per_second), (exactly(6), Some(1.0)));
         let fast = Settings { polite: Some(true), requests_per_second: Some(0.0), ..Settings::default() };
         assert_eq!(resolve(fast, None).unwrap().site.requests_per_second, None);
+    }
+
+    #[test]
+    fn the_bounds_of_the_number_of_workers_belong_together() {
+        let said = |workers: &str, min_workers, max_workers| {
+            let workers = Some(workers.parse().unwrap());
+            resolve(Settings { workers, min_workers, max_workers, ..Settings::default() }, None).map(|config| {
+                let ScalingConfig { min, max, is_automatic } = config.scaling;
+                (min.get(), max.get(), is_automatic)
+            })
+        };
+        assert_eq!(said("auto", None, None).unwrap(), (1, 8, true));
+        assert_eq!(said("4", None, None).unwrap(), (1, 4, false));
+        assert_eq!(said("4", Some(2), Some(6)).unwrap(), (2, 6, true));
+        assert_eq!(said("auto", Some(12), None).unwrap(), (12, 12, true));
+        for (workers, min, max, setting) in [
+            ("65", None, None, "workers"),
+            ("4", Some(0), None, "min_workers"),
+            ("auto", Some(3), Some(2), "min_workers"),
+            ("auto", None, Some(65), "max_workers"),
+            ("7", None, Some(6), "workers"),
+            ("1", Some(2), None, "workers"),
+        ] {
+            let why = said(workers, min, max).unwrap_err().to_string();
+            assert!(why.contains(setting), "{workers} {min:?} {max:?}: {why}");
+        }
+        assert!("0".parse::<WorkerCount>().is_err() && "many".parse::<WorkerCount>().is_err());
     }
 
     #[test]

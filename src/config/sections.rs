@@ -10,17 +10,23 @@ use bytesize::ByteSize;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Filter, PoolConfigBuilder};
+use super::{Filter, HoldConfig, PoolConfigBuilder, RecycleConfig, RestartConfig, ScalingConfig, WorkerCount};
 use crate::model::PoNumber;
 
 /// Everything that a pool needs to know, complete and validated. Made by [`PoolConfig::builder`] or [`super::resolve`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PoolConfig {
-    /// How many workers, 1 to 64; default 4.
-    pub worker_count: NonZeroUsize,
-    /// After how many attempts a session is replaced; default 100.
-    pub recycle_after: u32,
+    /// How many workers to begin with, 1 to 64; default [`WorkerCount::Auto`].
+    pub worker_count: WorkerCount,
+    /// Between which numbers the pool may move.
+    pub scaling: ScalingConfig,
+    /// When a browser is replaced although nothing is wrong with it.
+    pub recycle: RecycleConfig,
+    /// How often one that breaks is.
+    pub restart: RestartConfig,
+    /// When an order waits although a worker is free.
+    pub hold: HoldConfig,
     /// The output folder; default `downloads`.
     pub out: PathBuf,
     /// Which browser, and how it is started.
@@ -41,6 +47,12 @@ impl PoolConfig {
     /// A builder that starts from the defaults.
     pub fn builder() -> PoolConfigBuilder {
         PoolConfigBuilder::default()
+    }
+
+    /// Exactly `count` workers, whatever was said before; memory may still retire some of them.
+    pub fn fix_workers(&mut self, count: NonZeroUsize) {
+        self.worker_count = WorkerCount::Exactly(count);
+        self.scaling = ScalingConfig { min: self.scaling.min.min(count), max: count, is_automatic: false };
     }
 }
 
@@ -78,6 +90,8 @@ pub struct ProfileConfig {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MemoryConfig {
+    /// The most that the program and its browsers may hold together; default what the machine, or its container, has.
+    pub max: Option<ByteSize>,
     /// Share in use from which workers are retired, above 0 and up to 1; default 0.75.
     pub threshold: f64,
     /// How often memory is read; default 5 s.

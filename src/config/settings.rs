@@ -95,9 +95,9 @@ mod tests {
 
     #[test]
     fn the_stronger_layer_wins_field_by_field() {
-        let strong = Settings { workers: Some(2), ..Settings::default() };
-        let weak = Settings { workers: Some(9), headless: Some(false), ..Settings::default() };
+        let strong = Settings { recycle_after: Some(2), ..Settings::default() };
+        let weak = Settings { recycle_after: Some(9), headless: Some(false), ..Settings::default() };
         let both = strong.over(weak);
-        assert_eq!((both.workers, both.headless), (Some(2), Some(false)));
+        assert_eq!((both.recycle_after, both.headless), (Some(2), Some(false)));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use url::Url;
 
-use super::{BrowserChoice, RequisitionRule, Sandbox};
+use super::{BrowserChoice, RequisitionRule, Sandbox, WorkerCount};
 
 /// A type that a setting can have.
 pub(super) trait Value: Sized {
@@ -142,6 +142,19 @@ impl Value for ByteSize {
         let text =
             if bytes.is_multiple_of(1_000_000) { format!("{}MB", bytes / 1_000_000) } else { format!("{bytes}B") };
         toml::Value::String(text)
+    }
+}
+
+impl Value for WorkerCount {
+    const KIND: &'static str = "auto, or whole number";
+    fn read(value: &toml::Value) -> Result<Self, String> {
+        text(value).parse()
+    }
+    fn write(&self) -> toml::Value {
+        match self {
+            Self::Auto => toml::Value::String("auto".to_owned()),
+            Self::Exactly(count) => toml::Value::Integer(i64::try_from(count.get()).unwrap_or(i64::MAX)),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ pub use outcome::{
 };
 pub use reject::Reject;
 pub use snapshot::{
-    DriverView, Footprint, Gate, MemoryReading, PoolStatus, Stage, Stop, StopKind, Totals, WorkerState, WorkerView,
+    DriverView, Footprint, Gate, MemoryLevel, MemoryReading, PoolStatus, Stage, Stop, StopKind, Totals, WorkerState,
+    WorkerView,
 };
 pub use task::{Metadata, PoTask, TaskPriority};

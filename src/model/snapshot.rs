@@ -88,8 +88,11 @@ pub struct WorkerView {
     pub pid: Option<u32>,
     /// Attempts ended by this worker, well or not.
     pub attempt_count: u64,
-    /// How often its session was replaced.
+    /// How often its session was replaced because it was sick.
     pub restart_count: u32,
+    /// How often its session was replaced although it was well: after so many orders, for its age, its memory.
+    #[serde(default)]
+    pub recycle_count: u32,
     /// Memory of its process tree in bytes, when last measured.
     pub memory_bytes: Option<u64>,
     /// The last thing that went wrong with its session.
@@ -137,15 +140,59 @@ impl Totals {
     }
 }
 
-/// Memory of the host and of each worker, in bytes.
+/// How short memory is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemoryLevel {
+    /// There is enough.
+    #[default]
+    Normal,
+    /// No worker is added.
+    Elevated,
+    /// The fattest worker that can be spared retires after its order.
+    High,
+    /// The fattest worker is replaced at once; its order is repeated at no cost.
+    Critical,
+}
+
+impl fmt::Display for MemoryLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Normal => "normal",
+            Self::Elevated => "elevated",
+            Self::High => "high",
+            Self::Critical => "critical",
+        })
+    }
+}
+
+/// What the host was seen to have and to use at one moment; sizes in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MemoryReading {
-    /// Installed, or the limit of the container if that is less.
+    /// Installed, or the limit of the container, or what the settings allow, whichever is least.
     pub total_bytes: u64,
     /// Free to be used without swapping.
     pub available_bytes: u64,
     /// The process tree of each worker.
     pub workers: BTreeMap<WorkerId, u64>,
+    /// The program itself.
+    #[serde(default)]
+    pub own_bytes: u64,
+    /// Share of the last ten seconds in which some process waited for memory, where the kernel tells it (Linux, PSI).
+    #[serde(default)]
+    pub some_stalled: Option<f64>,
+    /// The same, but all of them waited at once.
+    #[serde(default)]
+    pub all_stalled: Option<f64>,
+    /// Share of all processors in use since the reading before, 0 to 1.
+    #[serde(default)]
+    pub cpu: Option<f64>,
+    /// Files, pipes and connections that the program holds open, where the system tells it.
+    #[serde(default)]
+    pub descriptor_count: Option<usize>,
+    /// Processes below the program: drivers, browsers and what they started.
+    #[serde(default)]
+    pub process_count: usize,
 }
 
 impl MemoryReading {
@@ -214,8 +261,20 @@ pub struct PoolStatus {
     pub workers: BTreeMap<WorkerId, WorkerView>,
     /// Tasks by state.
     pub tasks: Totals,
-    /// Memory, when last measured.
+    /// Memory and processors, when last measured.
     pub memory: MemoryReading,
+    /// How short memory is.
+    #[serde(default)]
+    pub memory_level: MemoryLevel,
+    /// Why orders that could start wait although a worker is free; `None` when they do not.
+    #[serde(default)]
+    pub held_back: Option<String>,
+    /// Tasks of the asynchronous runtime that are alive, this pool's and the caller's, when last counted.
+    #[serde(default)]
+    pub task_count: usize,
+    /// Drivers and profile folders, when last looked at.
+    #[serde(default)]
+    pub footprint: Footprint,
     /// Why the pool starts no more tasks, if it does not.
     pub stopped_because: Option<Stop>,
 }

@@ -3,16 +3,22 @@
 
 mod backoff;
 mod gate;
+mod leak;
 mod pace;
 mod queue;
 mod recycle;
+mod restart;
 mod scale;
+mod sizing;
 mod verdict;
 
 pub use backoff::retry_delay;
 pub use gate::{Admission, GivenUp, SiteGate};
+pub use leak::{Countable, LeakWatch};
 pub use pace::OrderPace;
 pub use queue::TaskQueue;
-pub use recycle::{Wear, is_worn};
-pub use scale::MemoryScale;
+pub use recycle::{MAX_STRIKES, Wear, Worn, is_worn};
+pub use restart::{Restart, Restarts};
+pub use scale::{MemoryScale, Room};
+pub use sizing::{BYTES_PER_WORKER, Load, Sizing, workers_for};
 pub use verdict::{Verdict, verdict};

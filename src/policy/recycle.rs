@@ -1,24 +1,73 @@
-//! When a session is worn out.
+//! When a browser is replaced although nothing is wrong with it, and when something is.
 
-/// Strikes after which a session is replaced.
-const MAX_STRIKES: u32 = 2;
+use std::fmt;
+use std::time::Duration;
+
+use crate::config::RecycleConfig;
+
+/// Strikes after which a session counts as sick.
+pub const MAX_STRIKES: u32 = 2;
+
+/// Differences that are smaller than this are noise, whatever the factor.
+const NOTICEABLE: Duration = Duration::from_millis(250);
 
 /// What a session has been through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wear {
     /// Attempts that it has served.
     pub attempts: u32,
-    /// Failures in a row that were its fault.
-    pub strikes: u32,
+    /// How long it has lived.
+    pub age: Duration,
+    /// Memory of its process tree in bytes, if known.
+    pub memory_bytes: Option<u64>,
+    /// How long its last pages took, if it has opened enough to tell.
+    pub page_time: Option<Duration>,
+}
+
+/// Why a session is worn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worn {
+    /// It has served its number of orders.
+    Orders,
+    /// It has reached its age.
+    Age,
+    /// It holds too much memory.
+    Memory,
+    /// Its pages have become slower than a fresh session's.
+    Slow,
+}
+
+impl fmt::Display for Worn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Orders => "it has served its number of orders",
+            Self::Age => "it has reached its age",
+            Self::Memory => "it holds too much memory",
+            Self::Slow => "its pages have become much slower than a fresh one's",
+        })
+    }
 }
 
 /// Why a session is to be replaced before its next task, or `None` when it is to be kept.
+///
+/// `fresh` is how long the pages of the session took that was opened last, while it was new: a portal that has become
+/// slow for everybody makes the next fresh session slow as well, and with that the comparison comes right by itself.
 #[must_use]
-pub fn is_worn(wear: Wear, recycle_after: u32) -> Option<&'static str> {
-    if wear.strikes >= MAX_STRIKES {
-        Some("its pages timed out twice in a row")
-    } else if wear.attempts >= recycle_after {
-        Some("it has served its number of orders")
+pub fn is_worn(wear: &Wear, fresh: Option<Duration>, config: &RecycleConfig) -> Option<Worn> {
+    let is_slow = || {
+        let (now, fresh, factor) = (wear.page_time?, fresh?, config.slowdown?);
+        Some(now > fresh.mul_f64(factor) && now > fresh + NOTICEABLE)
+    };
+    if wear.attempts == 0 {
+        None // a replacement would be worn as soon, and nothing would ever be done
+    } else if wear.attempts >= config.after {
+        Some(Worn::Orders)
+    } else if wear.age >= config.age {
+        Some(Worn::Age)
+    } else if wear.memory_bytes.is_some_and(|bytes| bytes >= config.memory.as_u64()) {
+        Some(Worn::Memory)
+    } else if is_slow() == Some(true) {
+        Some(Worn::Slow)
     } else {
         None
     }
@@ -27,11 +76,24 @@ pub fn is_worn(wear: Wear, recycle_after: u32) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::PoolConfig;
 
     #[test]
-    fn worn_by_work_or_by_strikes() {
-        assert_eq!(is_worn(Wear { attempts: 99, strikes: 1 }, 100), None);
-        assert!(is_worn(Wear { attempts: 100, strikes: 0 }, 100).is_some());
-        assert!(is_worn(Wear { attempts: 1, strikes: 2 }, 100).is_some());
+    fn worn_by_work_age_memory_or_slowness() {
+        let config = PoolConfig::builder().build().unwrap().recycle;
+        let ms = Duration::from_millis;
+        let well = Wear { attempts: 99, page_time: Some(ms(400)), memory_bytes: Some(900_000_000), ..Wear::default() };
+        let fresh = Some(ms(200));
+        assert_eq!(is_worn(&well, fresh, &config), None);
+        let worn = |wear: Wear| is_worn(&wear, fresh, &config);
+        assert_eq!(worn(Wear { attempts: 100, ..well }), Some(Worn::Orders));
+        assert_eq!(worn(Wear { age: config.age, ..well }), Some(Worn::Age));
+        assert_eq!(worn(Wear { memory_bytes: Some(1_500_000_000), ..well }), Some(Worn::Memory));
+        assert_eq!(worn(Wear { page_time: Some(ms(700)), ..well }), Some(Worn::Slow));
+        // a factor of a very short time is noise; and one that has served nothing yet is never replaced
+        let quick = Wear { page_time: Some(ms(80)), ..well };
+        assert_eq!(is_worn(&quick, Some(ms(8)), &config), None);
+        assert_eq!(worn(Wear { attempts: 0, age: config.age, ..well }), None);
+        assert_eq!(is_worn(&Wear { page_time: Some(ms(9000)), ..well }, None, &config), None);
     }
 }

@@ -1,91 +1,170 @@
-//! How many workers the memory bears.
+//! How short memory is, and how many workers it bears.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::config::MemoryConfig;
-use crate::model::MemoryReading;
+use crate::model::{MemoryLevel, MemoryReading};
 
-/// Usage must fall this far below the threshold before a worker comes back; without it the number would flap.
+/// Usage must stay this far below the threshold before a worker comes back; without it the number would flap.
 const HYSTERESIS: f64 = 0.10;
+/// Of what is free at the threshold, this share is left when memory is critical: at the usual 75 % in use, 90 % are.
+const LEFT_WHEN_CRITICAL: f64 = 0.4;
+/// Workers come back only after so long a time without a high reading: one calm moment is no room.
+const PLAN_WINDOW: Duration = Duration::from_secs(30);
+/// Share of the time in which somebody waits for memory, from which no worker is added, whatever is in use.
+const SOME_STALLED: f64 = 0.2;
+/// Share of the time in which everybody waits for memory, from which a worker is retired.
+const ALL_STALLED: f64 = 0.1;
 
-/// The most workers that memory allows at the moment: one fewer each time usage is at or above the threshold, one more
-/// each time it is well below, never more often than the cool-down and never below one.
+/// What memory allows at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// How short it is.
+    pub level: MemoryLevel,
+    /// The most workers that it bears.
+    pub cap: usize,
+}
+
+/// Judges memory by its last readings: by the newest one when there must be fewer workers, by half a minute of them
+/// when there may be more.
+///
+/// The cap falls by one at each high reading and rises by one when usage has stayed well below the threshold, never more
+/// often than the cool-down and never below the least number. A critical reading does not wait for the cool-down: what
+/// the last step brought is in the next reading.
 #[derive(Clone, Debug)]
 pub struct MemoryScale {
     config: MemoryConfig,
+    least: usize,
     most: usize,
     cap: usize,
     changed_at: Option<Duration>,
+    recent: VecDeque<(Duration, f64)>,
 }
 
 impl MemoryScale {
-    /// Begins at `most`, the number of workers wanted when memory is no matter.
+    /// Begins without a cap: at `most`.
     #[must_use]
-    pub fn new(config: MemoryConfig, most: usize) -> Self {
-        Self { config, most, cap: most, changed_at: None }
+    pub fn new(config: MemoryConfig, least: usize, most: usize) -> Self {
+        Self { config, least, most, cap: most, changed_at: None, recent: VecDeque::new() }
     }
 
-    /// The cap after another reading at `now`.
-    pub fn read(&mut self, now: Duration, reading: &MemoryReading) -> usize {
+    /// What memory allows after another reading at `now`, with `live` workers at work.
+    pub fn read(&mut self, now: Duration, reading: &MemoryReading, live: usize) -> Room {
         let usage = reading.usage();
+        self.recent.push_back((now, usage));
+        while self.recent.front().is_some_and(|(at, _)| *at + PLAN_WINDOW < now) {
+            self.recent.pop_front();
+        }
+        let level = self.level(usage, reading);
         let rested = self.changed_at.is_none_or(|at| now >= at + self.config.cool_down);
-        let next = if usage >= self.config.threshold {
-            self.cap.saturating_sub(1).max(1)
-        } else if usage < self.config.threshold - HYSTERESIS {
-            (self.cap + 1).min(self.most)
-        } else {
-            self.cap
+        let next = match level {
+            // from those that there are: a cap above them would fall for a while without anything coming of it
+            MemoryLevel::Critical | MemoryLevel::High => self.cap.min(live).saturating_sub(1).max(self.least),
+            MemoryLevel::Elevated => self.cap,
+            MemoryLevel::Normal if self.highest() < self.config.threshold - HYSTERESIS => (self.cap + 1).min(self.most),
+            MemoryLevel::Normal => self.cap,
         };
-        if rested && next != self.cap {
+        let is_urgent = level == MemoryLevel::Critical;
+        if next < self.cap && (rested || is_urgent) || next > self.cap && rested {
             self.cap = next;
             self.changed_at = Some(now);
         }
-        self.cap
+        Room { level, cap: self.cap }
+    }
+
+    fn level(&self, usage: f64, reading: &MemoryReading) -> MemoryLevel {
+        let threshold = self.config.threshold;
+        let critical = 1.0 - (1.0 - threshold) * LEFT_WHEN_CRITICAL;
+        let is_above = |share: Option<f64>, limit| share.is_some_and(|share| share >= limit);
+        if usage >= critical {
+            MemoryLevel::Critical
+        } else if usage >= threshold || is_above(reading.all_stalled, ALL_STALLED) {
+            MemoryLevel::High
+        } else if usage >= threshold - HYSTERESIS || is_above(reading.some_stalled, SOME_STALLED) {
+            MemoryLevel::Elevated
+        } else {
+            MemoryLevel::Normal
+        }
+    }
+
+    fn highest(&self) -> f64 {
+        self.recent.iter().map(|(_, usage)| *usage).fold(0.0, f64::max)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use MemoryLevel::{Critical, Elevated, High, Normal};
     use proptest::prelude::*;
 
-    const CONFIG: MemoryConfig =
-        MemoryConfig { threshold: 0.75, interval: Duration::from_secs(5), cool_down: Duration::from_secs(30) };
+    const CONFIG: MemoryConfig = MemoryConfig {
+        max: None,
+        threshold: 0.75,
+        interval: Duration::from_secs(5),
+        cool_down: Duration::from_secs(30),
+    };
 
     fn at(percent: u64) -> MemoryReading {
         MemoryReading { total_bytes: 100, available_bytes: 100 - percent, ..MemoryReading::default() }
     }
 
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
     #[test]
-    fn shrinks_one_by_one_and_comes_back() {
-        let mut scale = MemoryScale::new(CONFIG, 3);
-        let caps: Vec<_> = [(0, 80), (5, 80), (30, 80), (60, 80), (90, 70), (120, 60), (150, 60)]
+    fn shrinks_one_by_one_and_comes_back_after_a_calm_half_minute() {
+        let mut scale = MemoryScale::new(CONFIG, 1, 3);
+        let caps: Vec<_> = [(0, 80), (5, 80), (30, 80), (60, 80), (90, 70), (120, 60), (125, 60), (155, 60), (185, 60)]
             .into_iter()
-            .map(|(now, percent)| scale.read(Duration::from_secs(now), &at(percent)))
+            .map(|(now, percent)| scale.read(secs(now), &at(percent), 3).cap)
             .collect();
-        assert_eq!(caps, [2, 2, 1, 1, 1, 2, 3]);
+        assert_eq!(caps, [2, 2, 1, 1, 1, 1, 2, 3, 3]);
+    }
+
+    #[test]
+    fn the_levels_follow_usage_and_what_the_kernel_says() {
+        let level = |reading: &MemoryReading| MemoryScale::new(CONFIG, 1, 4).read(secs(0), reading, 4).level;
+        let levels: Vec<_> = [0, 64, 65, 74, 75, 89, 90, 100].into_iter().map(|percent| level(&at(percent))).collect();
+        assert_eq!(levels, [Normal, Normal, Elevated, Elevated, High, High, Critical, Critical]);
+        assert_eq!(level(&MemoryReading { some_stalled: Some(0.3), ..at(10) }), Elevated);
+        assert_eq!(level(&MemoryReading { all_stalled: Some(0.2), ..at(10) }), High);
+        assert_eq!(level(&MemoryReading { some_stalled: Some(0.1), all_stalled: Some(0.0), ..at(10) }), Normal);
+    }
+
+    #[test]
+    fn a_critical_reading_does_not_wait_and_never_goes_below_the_least() {
+        let mut scale = MemoryScale::new(CONFIG, 2, 8);
+        let caps: Vec<_> = [(0, 6), (5, 5), (10, 4), (15, 3), (20, 2), (25, 2)]
+            .into_iter()
+            .map(|(now, live)| scale.read(secs(now), &at(95), live).cap)
+            .collect();
+        assert_eq!(caps, [5, 4, 3, 2, 2, 2]);
     }
 
     #[test]
     fn an_unknown_total_is_no_pressure() {
-        assert_eq!(MemoryScale::new(CONFIG, 4).read(Duration::ZERO, &MemoryReading::default()), 4);
+        let room = MemoryScale::new(CONFIG, 1, 4).read(secs(0), &MemoryReading::default(), 4);
+        assert_eq!(room, Room { level: Normal, cap: 4 });
     }
 
     proptest! {
         #[test]
         fn stays_in_bounds_and_never_flaps(readings in prop::collection::vec(0u64..=100, 1..200)) {
-            let mut scale = MemoryScale::new(CONFIG, 6);
-            let mut last_change = None;
-            let mut before = 6;
+            let mut scale = MemoryScale::new(CONFIG, 2, 6);
+            let (mut before, mut last_change): (usize, Option<Duration>) = (6, None);
             for (turn, percent) in readings.into_iter().enumerate() {
-                let now = Duration::from_secs(5 * turn as u64);
-                let cap = scale.read(now, &at(percent));
-                prop_assert!((1..=6).contains(&cap));
+                let now = secs(5 * turn as u64);
+                let Room { level, cap } = scale.read(now, &at(percent), before);
+                prop_assert!((2..=6).contains(&cap));
                 if cap != before {
                     prop_assert_eq!(cap.abs_diff(before), 1);
-                    if let Some(at) = last_change {
+                    if level != Critical && let Some(at) = last_change {
                         prop_assert!(now - at >= CONFIG.cool_down);
                     }
+                    prop_assert!(cap < before || percent < 65);
                     last_change = Some(now);
                     before = cap;
                 }

@@ -50,13 +50,15 @@ pub struct PoolBuilder {
     journal: Option<Arc<dyn Journal>>,
     gauge: Option<Box<dyn MemoryGauge>>,
     history: History,
+    expected_count: Option<usize>,
     seed: u64,
 }
 
 impl PoolBuilder {
     /// A builder without parts.
     pub fn new(config: PoolConfig) -> Self {
-        Self { config, sessions: None, site: None, journal: None, gauge: None, history: History::default(), seed: 0 }
+        let history = History::default();
+        Self { config, sessions: None, site: None, journal: None, gauge: None, history, expected_count: None, seed: 0 }
     }
 
     /// What starts browser sessions; required.
@@ -90,6 +92,13 @@ impl PoolBuilder {
         self
     }
 
+    /// How many orders there will be, for a pool that finds its number of workers itself: it begins with what they make
+    /// sense of, and not with four.
+    pub fn expect_orders(mut self, count: usize) -> Self {
+        self.expected_count = Some(count);
+        self
+    }
+
     /// Seed of the jitter between tries; 0 unless given.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -109,14 +118,18 @@ impl PoolBuilder {
         // unbounded, yet never long: a worker or a conclusion has at most one word under way
         let (heart, engine_inbox) = mpsc::unbounded_channel();
         // a call waits in the heart, not here; the room is for those that arrive in the same turn
-        let (calls, call_inbox) = async_channel::bounded(config.worker_count.get().max(64));
+        let (calls, call_inbox) = async_channel::bounded(config.scaling.max.get().max(64));
         let attempts = CancellationToken::new();
         let started = Instant::now();
         let rules = Rules {
             retry: config.retry,
             drain: config.deadlines.drain,
             seed: self.seed,
-            worker_count: config.worker_count.get(),
+            worker_count: config.worker_count,
+            scaling: config.scaling,
+            expected_count: self.expected_count,
+            recycle: config.recycle,
+            hold: config.hold,
             has_site: self.site.is_some(),
             stop_after: config.retry.stop_after,
         };
@@ -127,13 +140,12 @@ impl PoolBuilder {
         let control = Control::new(requests, heart.clone());
         let conclusions = TaskTracker::new();
         let shop = Arc::new(Workshop {
-            sessions,
+            sessions: Arc::clone(&sessions),
             site: self.site.clone(),
             calls,
             control: control.clone(),
             directive: directives,
             deadlines: config.deadlines,
-            recycle_after: config.recycle_after,
         });
         let dispatcher = Dispatcher {
             core,
@@ -152,8 +164,9 @@ impl PoolBuilder {
         };
         let monitor = self.gauge.map(|gauge| MemoryMonitor {
             config: config.memory,
-            scale: MemoryScale::new(config.memory, config.worker_count.get()),
+            scale: MemoryScale::new(config.memory, config.scaling.min.get(), config.scaling.max.get()),
             gauge,
+            sessions,
             control: control.clone(),
             snapshot: snapshots.clone(),
         });
@@ -165,7 +178,7 @@ impl PoolBuilder {
             snapshots,
             conclusions,
             dispatcher: tokio::spawn(dispatcher.run()),
-            supervisor: tokio::spawn(Supervisor::new(shop).run()),
+            supervisor: tokio::spawn(Supervisor::new(shop, config.restart).run()),
             monitor: monitor.map(|monitor| tokio::spawn(monitor.run())),
         }))
     }

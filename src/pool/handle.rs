@@ -15,11 +15,14 @@ use super::control::{Control, SubmitError};
 use super::lent::{LendError, LentSession};
 use super::task_handle::TaskHandle;
 use crate::config::{Deadlines, PoolConfig};
-use crate::model::{Metadata, PoNumber, PoTask, PoolStatus, Stage, TaskPriority};
+use crate::model::{MemoryReading, Metadata, PoNumber, PoTask, PoolStatus, Stage, TaskPriority};
 use crate::ports::{History, Journal, JournalError};
 
 /// Time for the engine itself, on top of the deadlines of what it waits for.
 const SLACK: Duration = Duration::from_secs(10);
+
+/// So far below its threshold memory must fall before it is told again that it has reached it.
+const REARMED_BELOW: f64 = 0.10;
 
 /// A pool of long-lived browser sessions that fetches the files of purchase orders, or runs a caller's own code.
 ///
@@ -108,6 +111,29 @@ impl PersistentWorkerPool {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Arc<PoolStatus>> {
         self.parts().snapshots.clone()
+    }
+
+    /// Calls `callback` whenever the share of memory in use (0 to 1) has reached `threshold`, and again only after it was
+    /// ten points below. It is given what was read, as [`PoolStatus::memory`] shows it; it should return soon, since it
+    /// runs on a thread of the runtime. A panic ends this callback alone; the end of the pool ends it as well.
+    pub fn on_memory_pressure(&self, threshold: f64, mut callback: impl FnMut(&MemoryReading) + Send + 'static) {
+        let mut snapshots = self.watch();
+        tokio::spawn(async move {
+            let mut is_armed = true;
+            loop {
+                let status = Arc::clone(&snapshots.borrow_and_update());
+                let usage = status.memory.usage();
+                if is_armed && usage >= threshold {
+                    is_armed = false;
+                    callback(&status.memory);
+                } else if usage < threshold - REARMED_BELOW {
+                    is_armed = true;
+                }
+                if status.pool_status == Stage::Closed || snapshots.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
     }
 
     /// Waits until a worker is ready. Returns false when the pool stops before one is (see

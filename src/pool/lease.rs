@@ -7,12 +7,17 @@ use tokio::sync::{mpsc, oneshot};
 use super::core::Input;
 use super::lent::LendRequest;
 use crate::model::{AttemptEnd, Failure, FailureKind, WorkerId};
+use crate::policy::Worn;
 use crate::ports::Attempt;
 
 /// A free worker asks for work.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) worker: WorkerId,
+    /// Attempts that its session has served.
+    pub(super) served: u32,
+    /// How long the session's last pages took.
+    pub(super) page_time: Option<Duration>,
     pub(super) reply: oneshot::Sender<Grant>,
 }
 
@@ -23,6 +28,10 @@ pub(super) enum Grant {
     Run(Lease),
     /// Lend your session to a caller.
     Lend(LendRequest, LeaseGuard),
+    /// Open your next session and go on with this one meanwhile.
+    RenewAhead(Worn),
+    /// Close your session; you get another one.
+    Renew(Worn),
     /// Close your session and end.
     Retire,
 }

@@ -16,6 +16,7 @@ mod handle;
 mod lease;
 mod lent;
 mod monitor;
+mod renewal;
 mod shutdown;
 mod supervisor;
 mod task_handle;

@@ -1,18 +1,19 @@
-//! Watches memory and tells the heart how many workers it bears.
+//! Watches memory, processors and what stands on the machine, tells the heart what it found, and warns of leaks.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::control::Control;
-use super::core::Input;
+use super::core::{Input, Sample};
 use crate::config::MemoryConfig;
-use crate::model::{MemoryReading, PoolStatus};
-use crate::policy::MemoryScale;
-use crate::ports::MemoryGauge;
+use crate::model::{MemoryLevel, PoolStatus, WorkerState};
+use crate::policy::{Countable, LeakWatch, MemoryScale, Room};
+use crate::ports::{MemoryGauge, SessionFactory};
 
 /// A reading that takes longer than this is left out: the host is busy with something else.
 const READ_DEADLINE: Duration = Duration::from_secs(10);
@@ -22,6 +23,7 @@ pub struct MemoryMonitor {
     pub(super) config: MemoryConfig,
     pub(super) scale: MemoryScale,
     pub(super) gauge: Box<dyn MemoryGauge>,
+    pub(super) sessions: Arc<dyn SessionFactory>,
     pub(super) control: Control,
     pub(super) snapshot: watch::Receiver<Arc<PoolStatus>>,
 }
@@ -32,31 +34,63 @@ impl MemoryMonitor {
         let mut ticks = tokio::time::interval(self.config.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let started = Instant::now();
-        let mut last_cap = None;
+        let mut last: Option<Room> = None;
+        let mut leaks = LeakWatch::default();
         loop {
             ticks.tick().await;
-            let roots: Vec<_> = {
-                let status = self.snapshot.borrow();
-                status.workers.iter().filter_map(|(worker, view)| Some((*worker, view.pid?))).collect()
-            };
-            let mut gauge = self.gauge;
-            let reading = tokio::task::spawn_blocking(move || {
-                let reading: MemoryReading = gauge.read(&roots);
-                (gauge, reading)
+            let status = Arc::clone(&self.snapshot.borrow());
+            let roots: Vec<_> = status.workers.iter().filter_map(|(worker, view)| Some((*worker, view.pid?))).collect();
+            let (mut gauge, sessions) = (self.gauge, Arc::clone(&self.sessions));
+            let look = tokio::task::spawn_blocking(move || {
+                let (reading, footprint) = (gauge.read(&roots), sessions.footprint());
+                (gauge, reading, footprint)
             });
-            let Ok(Ok((gauge, reading))) = tokio::time::timeout(READ_DEADLINE, reading).await else {
+            let Ok(Ok((gauge, reading, footprint))) = tokio::time::timeout(READ_DEADLINE, look).await else {
                 warn!("memory could not be read within {READ_DEADLINE:?}: the number of workers stays as it is");
                 return;
             };
             self.gauge = gauge;
-            let cap = self.scale.read(started.elapsed(), &reading);
-            if last_cap.replace(cap).is_some_and(|last| last != cap) {
-                let percent = reading.usage() * 100.0;
-                warn!("{percent:.0} % of the memory is in use: at most {cap} workers now");
-            } else {
-                debug!(usage = reading.usage(), cap, "memory read");
+            let room = self.scale.read(started.elapsed(), &reading, status.worker_count);
+            let before = last.replace(room);
+            tell(before, room, reading.usage());
+            let task_count = Handle::current().metrics().num_alive_tasks();
+            let sample = Sample { reading, room, footprint, task_count };
+            if is_quiet(&status) {
+                for (what, then, now) in leaks.quiet(status.worker_count, &counts(&sample)) {
+                    let what = what.as_str();
+                    warn!("{now} {what} without any work, where there were {then}: something is leaking");
+                }
             }
-            self.control.note(Input::Memory { reading, cap });
+            self.control.note(Input::Sampled(sample));
         }
     }
+}
+
+/// Says what has changed for a person: the number of workers, or how short memory is.
+fn tell(before: Option<Room>, room: Room, usage: f64) {
+    let percent = usage * 100.0;
+    let Room { level, cap } = room;
+    match before {
+        Some(before) if before.cap > cap => warn!("{percent:.0} % of the memory is in use: at most {cap} workers now"),
+        Some(before) if before.cap < cap => info!("{percent:.0} % of the memory is in use: up to {cap} workers again"),
+        Some(before) if before.level != level && before.level.max(level) >= MemoryLevel::High => {
+            info!("{percent:.0} % of the memory is in use, which is {level}");
+        }
+        _ => debug!(usage, %level, cap, "memory read"),
+    }
+}
+
+/// Whether nothing is under way: then what is counted should be what it was at the last such moment.
+fn is_quiet(status: &PoolStatus) -> bool {
+    status.tasks.running == 0 && status.workers.values().all(|worker| worker.status == WorkerState::Idle)
+}
+
+fn counts(sample: &Sample) -> Vec<(Countable, usize)> {
+    let descriptors = sample.reading.descriptor_count.map(|count| (Countable::Descriptors, count));
+    let rest = [
+        (Countable::Tasks, sample.task_count),
+        (Countable::Processes, sample.reading.process_count),
+        (Countable::Profiles, sample.footprint.profile_count),
+    ];
+    descriptors.into_iter().chain(rest).collect()
 }

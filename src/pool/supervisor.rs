@@ -1,9 +1,8 @@
-//! Keeps as many workers alive as the directive wants; restarts with a growing delay, and gives up on those that never
-//! start.
+//! Keeps as many workers alive as the directive wants; replaces what breaks with a growing delay, and gives up on those
+//! that break too often.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -12,13 +11,10 @@ use tracing::{error, info, warn};
 
 use super::core::{Directive, Input};
 use super::worker::{Ending, LeftBecause, Worker, WorkerEnd, WorkerGone, Workshop};
+use crate::config::RestartConfig;
 use crate::model::{Stage, WorkerId};
+use crate::policy::{Restart, Restarts};
 use crate::ports::SessionError;
-
-/// Starts in a row without a single attempt served, after which a worker is given up.
-const MAX_FAILED_STARTS: u32 = 3;
-/// Wait before the second start; doubles for the third.
-const RESTART_DELAY: Duration = Duration::from_secs(1);
 
 pub(super) struct Supervisor {
     shop: Arc<Workshop>,
@@ -26,20 +22,24 @@ pub(super) struct Supervisor {
     running: JoinSet<WorkerEnd>,
     names: HashMap<tokio::task::Id, WorkerId>,
     waiting: BTreeMap<WorkerId, Instant>,
-    failed_starts: BTreeMap<WorkerId, u32>,
+    config: RestartConfig,
+    restarts: BTreeMap<WorkerId, Restarts>,
+    started: Instant,
     given_up: BTreeSet<WorkerId>,
     leftovers: Vec<String>,
 }
 
 impl Supervisor {
-    pub(super) fn new(shop: Arc<Workshop>) -> Self {
+    pub(super) fn new(shop: Arc<Workshop>, config: RestartConfig) -> Self {
         Self {
             directive: shop.directive.clone(),
             shop,
             running: JoinSet::new(),
             names: HashMap::new(),
             waiting: BTreeMap::new(),
-            failed_starts: BTreeMap::new(),
+            config,
+            restarts: BTreeMap::new(),
+            started: Instant::now(),
             given_up: BTreeSet::new(),
             leftovers: Vec::new(),
         }
@@ -84,7 +84,11 @@ impl Supervisor {
         let due: Vec<_> = self.waiting.iter().filter(|(_, at)| **at <= now).map(|(worker, _)| *worker).collect();
         for worker in due {
             self.waiting.remove(&worker);
-            self.spawn(worker);
+            if self.running.len() < target {
+                self.spawn(worker);
+            } else {
+                self.note_gone(worker, LeftBecause::Retired, None); // nobody wants it any more
+            }
         }
         while self.running.len() + self.waiting.len() < target {
             let is_free = |worker: &WorkerId| {
@@ -117,28 +121,36 @@ impl Supervisor {
         self.leftovers.extend(end.leftovers);
         let (why, is_hopeless) = match end.how {
             Ending::Retired => {
-                self.failed_starts.remove(&worker);
+                self.restarts.remove(&worker);
                 return self.note_gone(worker, LeftBecause::Retired, None);
+            }
+            Ending::Recycle(worn) => {
+                info!(%worker, "replacing the browser: {worn}");
+                self.waiting.insert(worker, Instant::now());
+                return self.note_gone(worker, LeftBecause::Recycled, None);
             }
             Ending::Replace(why) => (why, false),
             Ending::NotOpened(error) => (error.to_string(), matches!(error, SessionError::Unusable(_))),
         };
-        if end.served > 0 {
-            self.failed_starts.remove(&worker);
-            info!(%worker, "replacing the browser: {why}");
-            self.waiting.insert(worker, Instant::now());
-            return self.note_gone(worker, LeftBecause::Replaced, Some(why));
+        let restarts = self.restarts.entry(worker).or_default();
+        match restarts.broke(self.started.elapsed(), end.served > 0, &self.config) {
+            Restart::After(delay) if !is_hopeless => {
+                let shown = humantime::format_duration(delay);
+                match (end.served > 0, delay.is_zero()) {
+                    (true, true) => info!(%worker, "replacing the browser: {why}"),
+                    (true, false) => warn!(%worker, "replacing the browser in {shown}, it breaks often: {why}"),
+                    (false, _) => warn!(%worker, "the browser did not get to work, another one in {shown}: {why}"),
+                }
+                self.waiting.insert(worker, Instant::now() + delay);
+                self.note_gone(worker, LeftBecause::Replaced, Some(why));
+            }
+            Restart::After(_) | Restart::GiveUp => {
+                let breaks = restarts.count();
+                error!(%worker, breaks, "giving the worker up, the pool goes on without it: {why}");
+                self.given_up.insert(worker);
+                self.note_gone(worker, LeftBecause::GivenUp, Some(why));
+            }
         }
-        let failed = self.failed_starts.entry(worker).or_default();
-        *failed += 1;
-        if is_hopeless || *failed >= MAX_FAILED_STARTS {
-            error!(%worker, starts = *failed, "giving the worker up, the pool goes on without it: {why}");
-            self.given_up.insert(worker);
-            return self.note_gone(worker, LeftBecause::GivenUp, Some(why));
-        }
-        warn!(%worker, starts = *failed, "the browser did not get to work, starting it again: {why}");
-        self.waiting.insert(worker, Instant::now() + RESTART_DELAY * (1 << (*failed - 1)));
-        self.note_gone(worker, LeftBecause::Replaced, Some(why));
     }
 
     fn note_gone(&self, worker: WorkerId, because: LeftBecause, error: Option<String>) {

@@ -1,4 +1,4 @@
-//! One worker's life, which is its session's life: open, ask, attempt, settle, probe while idle, close.
+//! One worker's life with its session: open, ask, attempt, settle, probe while idle, renew, close.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +10,10 @@ use super::control::Control;
 use super::core::{Directive, Input};
 use super::lease::{Call, Grant, Lease, LeaseGuard};
 use super::lent::{LendRequest, LentSession};
+use super::renewal::Renewal;
 use crate::config::Deadlines;
 use crate::model::{AttemptEnd, Failure, FailureKind, Fate, Fault, Receipt, Stage, WorkerId};
-use crate::policy::{Wear, is_worn};
+use crate::policy::{MAX_STRIKES, Worn};
 use crate::ports::{Attempt, AttemptError, KillSwitch, Session, SessionError, SessionFactory, Site};
 
 /// How often an idle session is asked for a sign of life: often enough that a dead one is replaced before the next
@@ -28,6 +29,8 @@ const PROBE_AFTER: u32 = 10;
 pub(super) struct WorkerUp {
     pub(super) pid: Option<u32>,
     pub(super) kill: KillSwitch,
+    /// Whether it has taken over from one that was worn.
+    pub(super) is_renewal: bool,
 }
 
 /// What the heart is told of a session that has ended.
@@ -42,8 +45,10 @@ pub(super) struct WorkerGone {
 pub(super) enum LeftBecause {
     /// It is not wanted any more.
     Retired,
-    /// It gets another session.
+    /// It gets another session, since this one was sick.
     Replaced,
+    /// It gets another session, though this one was well.
+    Recycled,
     /// It failed too often.
     GivenUp,
 }
@@ -63,8 +68,10 @@ pub(super) struct WorkerEnd {
 pub(super) enum Ending {
     /// It was told to.
     Retired,
-    /// Its session is worn out or broken.
+    /// Its session is sick.
     Replace(String),
+    /// Its session is worn.
+    Recycle(Worn),
     /// Its session could not be opened.
     NotOpened(SessionError),
 }
@@ -77,69 +84,102 @@ pub(super) struct Workshop {
     pub(super) control: Control,
     pub(super) directive: watch::Receiver<Directive>,
     pub(super) deadlines: Deadlines,
-    pub(super) recycle_after: u32,
 }
 
 pub(super) struct Worker {
     id: WorkerId,
     shop: Arc<Workshop>,
-    wear: Wear,
+    /// Attempts that the session has served.
+    served: u32,
+    /// Failures in a row that were the session's fault.
+    strikes: u32,
     is_let_in: bool,
+    renewal: Renewal,
 }
 
 impl Worker {
     pub(super) fn new(id: WorkerId, shop: Arc<Workshop>) -> Self {
-        Self { id, shop, wear: Wear::default(), is_let_in: false }
+        let renewal = Renewal::default();
+        Self { id, shop, served: 0, strikes: 0, is_let_in: false, renewal }
     }
 
     pub(super) async fn run(mut self) -> WorkerEnd {
         self.shop.control.note(Input::WorkerStarting(self.id));
-        let mut session = match self.open().await {
+        let session = match self.open().await {
             Ok(Some(session)) => session,
             Ok(None) => return WorkerEnd { how: Ending::Retired, served: 0, leftovers: Vec::new() },
             Err(error) => return WorkerEnd { how: Ending::NotOpened(error), served: 0, leftovers: Vec::new() },
         };
-        let up = WorkerUp { pid: session.root_pid(), kill: session.kill_switch() };
-        info!(worker = %self.id, pid = up.pid, "browser started");
-        self.shop.control.note(Input::WorkerUp(self.id, up));
-        let how = loop {
-            if let Some(reason) = is_worn(self.wear, self.shop.recycle_after) {
-                break Ending::Replace(reason.to_owned());
+        self.tell_up(session.as_ref(), false);
+        let (how, session) = self.work(session).await;
+        self.shop.control.note(Input::WorkerClosing(self.id));
+        debug!(worker = %self.id, ?how, "closing the browser");
+        let mut leftovers = Vec::new();
+        if let Some(session) = session {
+            if matches!(how, Ending::Replace(_)) && session.is_usable() {
+                session.kill_switch().kill(); // a sick one is not talked to
             }
-            let grant = match self.ask(session.as_mut()).await {
+            leftovers.extend(session.close().await.leftovers);
+        }
+        let mut directive = self.shop.directive.clone();
+        leftovers.extend(self.renewal.end(&mut directive).await);
+        WorkerEnd { how, served: self.served, leftovers }
+    }
+
+    /// Works until there is a reason to end. The session is none when whoever borrowed it keeps it: it ends where it is,
+    /// and what it leaves is swept at the next start.
+    async fn work(&mut self, mut session: Box<dyn Session>) -> (Ending, Option<Box<dyn Session>>) {
+        loop {
+            let grant = match self.ask(&mut session).await {
                 Ok(grant) => grant,
-                Err(error) => break Ending::Replace(error.to_string()),
+                Err(error) => return (Ending::Replace(error.to_string()), Some(session)),
             };
             match grant {
                 Grant::Run(lease) => {
                     if let Err(why) = self.attempt(session.as_mut(), lease).await {
-                        break Ending::Replace(why);
+                        return (Ending::Replace(why), Some(session));
+                    }
+                    if self.strikes >= MAX_STRIKES {
+                        let why = format!("its pages timed out {MAX_STRIKES} times in a row");
+                        return (Ending::Replace(why), Some(session));
                     }
                 }
                 Grant::Lend(request, guard) => match self.lend(session, request, guard).await {
+                    Some(returned) if returned.is_usable() => session = returned,
                     Some(returned) => {
-                        session = returned;
-                        if !session.is_usable() {
-                            break Ending::Replace("the caller who borrowed it left it unusable".to_owned());
-                        }
+                        let why = "the caller who borrowed it left it unusable".to_owned();
+                        return (Ending::Replace(why), Some(returned));
                     }
-                    None => {
-                        // it ends where it is; what it leaves is swept at the next start
-                        let why = "the caller who borrowed it kept it too long".to_owned();
-                        return WorkerEnd {
-                            how: Ending::Replace(why),
-                            served: self.wear.attempts,
-                            leftovers: Vec::new(),
-                        };
-                    }
+                    None => return (Ending::Replace("the caller who borrowed it kept it too long".to_owned()), None),
                 },
-                Grant::Retire => break Ending::Retired,
+                Grant::RenewAhead(worn) => {
+                    debug!(worker = %self.id, "opening the next browser: {worn}");
+                    let sessions = Arc::clone(&self.shop.sessions);
+                    self.renewal.begin(sessions, self.id, self.shop.deadlines.open);
+                }
+                Grant::Renew(worn) => return (Ending::Recycle(worn), Some(session)),
+                Grant::Retire => return (Ending::Retired, Some(session)),
             }
-        };
-        self.shop.control.note(Input::WorkerClosing(self.id));
-        debug!(worker = %self.id, ?how, "closing the browser");
-        let report = session.close().await;
-        WorkerEnd { how, served: self.wear.attempts, leftovers: report.leftovers }
+        }
+    }
+
+    fn tell_up(&self, session: &dyn Session, is_renewal: bool) {
+        let up = WorkerUp { pid: session.root_pid(), kill: session.kill_switch(), is_renewal };
+        info!(worker = %self.id, pid = up.pid, "browser started");
+        self.shop.control.note(Input::WorkerUp(self.id, up));
+    }
+
+    /// Goes on with the next session, and has the old one closed meanwhile.
+    fn take_over(
+        &mut self,
+        session: &mut Box<dyn Session>,
+        next: Result<Box<dyn Session>, SessionError>,
+    ) -> Result<(), SessionError> {
+        let old = std::mem::replace(session, next?);
+        self.renewal.close(old);
+        (self.served, self.strikes, self.is_let_in) = (0, 0, false);
+        self.tell_up(session.as_ref(), true);
+        Ok(())
     }
 
     /// A session, or nothing when the pool aborts meanwhile. A pool that merely drains waits for the browser to be up and
@@ -159,21 +199,26 @@ impl Worker {
         }
     }
 
-    /// Calls for work and looks after the session while waiting.
-    async fn ask(&self, session: &mut dyn Session) -> Result<Grant, SessionError> {
-        if self.wear.attempts > 0 && self.wear.attempts.is_multiple_of(PROBE_AFTER) {
+    /// Calls for work and looks after the session while waiting. The error says why it is to be replaced.
+    async fn ask(&mut self, session: &mut Box<dyn Session>) -> Result<Grant, SessionError> {
+        if let Some(next) = self.renewal.try_next() {
+            self.take_over(session, next)?;
+        }
+        if self.served > 0 && self.served.is_multiple_of(PROBE_AFTER) {
             session.probe().await?;
         }
         let (reply, mut answer) = oneshot::channel();
-        if self.shop.calls.send(Call { worker: self.id, reply }).await.is_err() {
+        let call = Call { worker: self.id, served: self.served, page_time: session.page_time(), reply };
+        if self.shop.calls.send(call).await.is_err() {
             return Ok(Grant::Retire);
         }
         loop {
-            match tokio::time::timeout(PROBE_EVERY, &mut answer).await {
-                Ok(Ok(grant)) => return Ok(grant),
-                Ok(Err(_closed)) => return Ok(Grant::Retire),
+            tokio::select! {
+                biased;
+                grant = &mut answer => return Ok(grant.unwrap_or(Grant::Retire)),
+                next = self.renewal.next() => self.take_over(session, next)?,
                 // to its end, even when a grant comes meanwhile: a command dropped midway would cost the session
-                Err(_elapsed) => {
+                () = tokio::time::sleep(PROBE_EVERY) => {
                     session.probe().await?;
                 }
             }
@@ -187,10 +232,10 @@ impl Worker {
         debug!(worker = %self.id, %po, attempt = %attempt.no, "attempt started");
         let mut was_begun = false;
         let result = self.collect(session, &lease, &mut was_begun).await;
-        self.wear.attempts += 1;
+        self.served += 1;
         let (end, retry_after, fate) = match result {
             Ok(receipt) => {
-                self.wear.strikes = 0;
+                self.strikes = 0;
                 (AttemptEnd::Done(receipt), None, Fate::Keep)
             }
             Err(error) => {
@@ -215,7 +260,7 @@ impl Worker {
             }
         };
         if fate == Fate::Strike {
-            self.wear.strikes += 1;
+            self.strikes += 1;
         }
         let is_lost = fate == Fate::Replace || !session.is_usable();
         if is_lost {
@@ -287,7 +332,7 @@ impl Worker {
             guard.end(AttemptEnd::Returned, None);
             return loan.into_session();
         }
-        self.wear.attempts += 1;
+        self.served += 1;
         let mut directive = self.shop.directive.clone();
         let limit = self.shop.deadlines.attempt;
         let session = tokio::select! {

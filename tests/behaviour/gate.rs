@@ -104,3 +104,23 @@ async fn a_site_that_throttles_is_asked_for_fewer_orders_side_by_side_until_it_i
     assert!(handles.iter().all(|handle| handle.outcome().unwrap().status() == OrderStatus::Completed));
     pool.shutdown().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slowed_pool_rests_while_an_order_is_due_that_may_not_start() {
+    let (pool, remote) = pool(2);
+    remote.play("PO1", [Play::Fail(FailureKind::Throttled)]);
+    for po in 2..=4 {
+        remote.hold(&format!("PO{po}"));
+    }
+    pool.submit_tasks(orders(1..=4)).await.unwrap();
+    remote.until_started(3).await;
+    assert_eq!(pool.status().slowed_to, Some(1));
+    remote.release("PO2");
+    // would never come, if turns chased each other: the clock of this test moves only when nobody has anything to do
+    tokio::time::sleep(std::time::Duration::from_secs(900)).await;
+    assert_eq!(pool.status().tasks.running, 1);
+    remote.release("PO3");
+    remote.release("PO4");
+    assert!(pool.wait_for_completion(None).await);
+    pool.shutdown().await.unwrap();
+}

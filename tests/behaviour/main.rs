@@ -14,4 +14,5 @@ mod priority;
 mod recovery;
 mod retry;
 mod scaling;
+mod upkeep;
 mod workers;

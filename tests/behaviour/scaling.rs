@@ -84,3 +84,31 @@ async fn a_given_up_worker_leaves_room_for_one_that_memory_had_retired() {
     assert!(pool.wait_for_completion(None).await, "{:?}", pool.status().stopped_because);
     pool.shutdown().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_automatic_pool_has_the_workers_that_its_orders_make_sense_of() {
+    let remote = Arc::new(Remote::default());
+    let pool = PersistentWorkerPool::builder(PoolConfig::builder().build().unwrap())
+        .sessions(Arc::new(StubSessions(Arc::clone(&remote))))
+        .site(Arc::new(ScriptedSite(Arc::clone(&remote))))
+        .journal(Arc::new(MemoryJournal::new()))
+        .expect_orders(1)
+        .start()
+        .unwrap();
+    let mut snapshots = pool.watch();
+    snapshots.wait_for(|status| status.worker_count == 1).await.unwrap();
+    for po in 1..=30 {
+        remote.hold(&format!("PO{po}"));
+    }
+    pool.submit_tasks(orders(1..=1)).await.unwrap();
+    remote.until_started(1).await;
+    assert_eq!(pool.status().worker_target, 1);
+    pool.submit_tasks(orders(2..=30)).await.unwrap();
+    remote.until_started(4).await;
+    assert_eq!(pool.status().workers.len(), 4);
+    for po in 1..=30 {
+        remote.release(&format!("PO{po}"));
+    }
+    assert!(pool.wait_for_completion(None).await);
+    pool.shutdown().await.unwrap();
+}

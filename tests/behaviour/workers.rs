@@ -1,22 +1,8 @@
-use std::sync::atomic::Ordering;
-
-use coupa_batch::config::PoolConfig;
 use coupa_batch::model::{StopKind, WorkerState};
 use coupa_batch::ports::SessionError;
 
-use crate::doubles::{Remote, config, orders, pool_with, start};
+use crate::doubles::{Remote, config, orders, start};
 use std::sync::Arc;
-
-#[tokio::test(start_paused = true)]
-async fn a_session_is_replaced_after_its_number_of_orders() {
-    let config = PoolConfig::builder().worker_count(1).recycle_after(3u32).build().unwrap();
-    let (pool, remote) = pool_with(config);
-    pool.submit_tasks(orders(1..=10)).await.unwrap();
-    assert!(pool.wait_for_completion(None).await);
-    assert_eq!(remote.opened.load(Ordering::SeqCst), 4);
-    assert_eq!(pool.status().workers.values().next().unwrap().restart_count, 3);
-    pool.shutdown().await.unwrap();
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_cannot_start_is_given_up_and_the_others_do_the_work() {

@@ -27,7 +27,7 @@ impl Scene {
         let portal = DemoPortal::start(demo).await.unwrap();
         let out = tempfile::tempdir().unwrap();
         let mut config = rig.config.clone();
-        config.worker_count = std::num::NonZeroUsize::new(workers as usize).unwrap();
+        config.fix_workers(std::num::NonZeroUsize::new(workers as usize).unwrap());
         config.out = out.path().to_owned();
         config.site.base_url = Some(portal.base_url());
         config.site.credentials = Some(coupa_batch::config::Credentials {

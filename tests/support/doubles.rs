@@ -15,6 +15,7 @@ use coupa_batch::ports::{
 };
 use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 /// What a scripted attempt does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,14 @@ pub(crate) struct Remote {
     pub(crate) refuse_conclude: AtomicBool,
     pub(crate) refuse_append: AtomicBool,
     pub(crate) concluded: Mutex<Vec<String>>,
+    /// What ends the attempt of a worker whose session is killed.
+    deaths: Mutex<HashMap<WorkerId, CancellationToken>>,
+    /// The most sessions that were open at once.
+    pub(crate) most_open: AtomicUsize,
+    /// When set, sessions after the first ones open only as permits are given.
+    pub(crate) opening: Mutex<Option<Arc<Semaphore>>>,
+    /// How long the pages of a worker's session take.
+    pub(crate) page_times: Mutex<HashMap<WorkerId, Duration>>,
 }
 
 impl Remote {
@@ -114,12 +123,14 @@ impl Site for ScriptedSite {
                     let _permit = hold.acquire().await.unwrap();
                 }
             };
+            let death = self.0.deaths.lock().unwrap()[&attempt.worker].clone();
             if play == Play::Ignore {
                 session.page().goto("about:hang").await?;
             }
             tokio::select! {
                 () = held => {}
                 () = attempt.cancel.cancelled() => return Err(AttemptError::new(FailureKind::Interrupted, "cancelled")),
+                () = death.cancelled() => return Err(AttemptError::new(FailureKind::SessionLost, "killed")),
             }
             let receipt = Receipt {
                 supplier: Some("Double".to_owned()),
@@ -164,21 +175,31 @@ impl Site for ScriptedSite {
 pub(crate) struct StubSessions(pub(crate) Arc<Remote>);
 
 impl SessionFactory for StubSessions {
-    fn open(&self, _: WorkerId) -> Fut<'_, Result<Box<dyn Session>, SessionError>> {
+    fn open(&self, worker: WorkerId) -> Fut<'_, Result<Box<dyn Session>, SessionError>> {
         Box::pin(async move {
+            let opening = self.0.opening.lock().unwrap().clone();
+            if let Some(opening) = opening {
+                opening.acquire().await.unwrap().forget();
+            }
             if let Some(refusal) = self.0.refuse_open.lock().unwrap().pop_front() {
                 return Err(refusal);
             }
-            self.0.open_sessions.fetch_add(1, Ordering::SeqCst);
+            let open = self.0.open_sessions.fetch_add(1, Ordering::SeqCst) + 1;
+            self.0.most_open.fetch_max(open, Ordering::SeqCst);
             self.0.opened.fetch_add(1, Ordering::SeqCst);
-            Ok(Box::new(StubSession { remote: Arc::clone(&self.0), is_usable: true }) as Box<dyn Session>)
+            let death = CancellationToken::new();
+            self.0.deaths.lock().unwrap().insert(worker, death.clone());
+            let remote = Arc::clone(&self.0);
+            Ok(Box::new(StubSession { worker, remote, is_usable: true, death }) as Box<dyn Session>)
         })
     }
 }
 
 struct StubSession {
+    worker: WorkerId,
     remote: Arc<Remote>,
     is_usable: bool,
+    death: CancellationToken,
 }
 
 impl Drop for StubSession {
@@ -192,8 +213,9 @@ impl Session for StubSession {
         self
     }
     fn kill_switch(&self) -> KillSwitch {
-        let remote = Arc::clone(&self.remote);
+        let (remote, death) = (Arc::clone(&self.remote), self.death.clone());
         KillSwitch::new(move || {
+            death.cancel();
             remote.killed.fetch_add(1, Ordering::SeqCst);
         })
     }
@@ -201,7 +223,10 @@ impl Session for StubSession {
         None
     }
     fn is_usable(&self) -> bool {
-        self.is_usable
+        self.is_usable && !self.death.is_cancelled()
+    }
+    fn page_time(&self) -> Option<Duration> {
+        self.remote.page_times.lock().unwrap().get(&self.worker).copied()
     }
     fn last_words(&self) -> String {
         String::new()

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand};
-use coupa_batch::config::{Settings, parse_address};
+use coupa_batch::config::{Settings, WorkerCount, parse_address};
 use coupa_batch::input::Source;
 use coupa_batch::model::OrderStatus;
 use coupa_batch::{PoNumber, TaskPriority};
@@ -265,9 +265,9 @@ pub(crate) struct DemoArgs {
     /// How many orders the portal has
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) orders: u32,
-    /// How many browsers work side by side
-    #[arg(long, value_name = "N")]
-    pub(crate) workers: Option<u32>,
+    /// How many browsers work side by side; `auto` goes by orders, processors and memory
+    #[arg(long, value_name = "N|auto")]
+    pub(crate) workers: Option<WorkerCount>,
     /// Folder that the files go into; a fresh temporary one if not given
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

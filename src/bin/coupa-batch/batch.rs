@@ -95,11 +95,14 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
         journal: record.journal.clone(),
         run: record.run.clone(),
         history: std::mem::take(&mut record.history),
+        order_count: None,
     };
     let is_idle = selection.reused_count() == selection.orders.len() && setup.history.open_tasks().next().is_none();
     if is_idle {
         return settle_without_browsers(&out, base_url, record, selection, setup.history).await;
     }
+    let open = selection.orders.len() - selection.reused_count() + setup.history.open_tasks().count();
+    let setup = Setup { order_count: Some(open), ..setup };
     if let Some(po) = config.site.canary.clone() {
         match canary::send(&config, &claim, &record.run, &po, progress).await {
             Ok(receipt) => selection.take_over(&po, receipt),

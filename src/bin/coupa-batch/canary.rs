@@ -41,7 +41,7 @@ pub(crate) async fn send(
     progress.say(&format!("fetching the canary {po} first"));
     let drain = config.deadlines.drain;
     let mut config = config.clone();
-    config.worker_count = NonZeroUsize::MIN;
+    config.fix_workers(NonZeroUsize::MIN);
     let setup = Setup { claim: Some(Arc::clone(claim)), run: run.clone(), ..Setup::default() };
     let pool = PersistentWorkerPool::start_with(config, setup).await?;
     // a signal drains this pool as it would the other one

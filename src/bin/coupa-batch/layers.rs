@@ -100,10 +100,10 @@ mod tests {
     fn flags_win_over_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("c.toml");
-        std::fs::write(&file, "\u{feff}workers = 2\nrecipe = 'mine'").unwrap();
+        std::fs::write(&file, "\u{feff}recycle_after = 2\nrecipe = 'mine'").unwrap();
         let mut flags = Settings::default();
-        flags.workers = Some(9);
+        flags.recycle_after = Some(9);
         let settings = load(flags, Some(&file)).unwrap();
-        assert_eq!((settings.workers, settings.recipe.as_deref()), (Some(9), Some("mine")));
+        assert_eq!((settings.recycle_after, settings.recipe.as_deref()), (Some(9), Some("mine")));
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::words::{Act, Directive, Input, Request, Rules};
+use super::words::{Act, Directive, Input, Request, Rules, Sample};
 use crate::model::{
-    Entry, Gate, MemoryReading, PoNumber, PoTask, PoolStatus, Receipt, Stage, Stop, StopKind, Tally, TaskId, Totals,
-    WorkerId, WorkerState, WorkerView,
+    Entry, Gate, PoNumber, PoTask, PoolStatus, Receipt, Stage, Stop, StopKind, Tally, TaskId, Totals, WorkerId,
+    WorkerState, WorkerView,
 };
-use crate::policy::{Admission, OrderPace, SiteGate, TaskQueue};
+use crate::policy::{Admission, Load, OrderPace, SiteGate, Sizing, TaskQueue};
 use crate::pool::lease::{Call, LeaseId};
 use crate::pool::lent::LendRequest;
 use crate::pool::task_handle::TaskCell;
@@ -26,6 +26,8 @@ pub(super) struct Record {
     pub(super) phase: Phase,
     /// What earlier attempts left in the order's folder.
     pub(super) receipt: Option<Receipt>,
+    /// How often its browser was taken away for want of memory.
+    pub(super) evicted_count: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +44,22 @@ pub(super) struct Holder {
     /// None when the session is lent to a caller.
     pub(super) task: Option<TaskId>,
     pub(super) is_probe: bool,
+    /// Its browser was taken away for want of memory: however it ends, that costs the order nothing.
+    pub(super) is_evicted: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct WorkerRecord {
     pub(super) view: WorkerView,
     pub(super) kill: Option<KillSwitch>,
+    /// When its session was opened.
+    pub(super) opened_at: Duration,
+    /// How long the session's pages took while it was new has been taken note of.
+    pub(super) has_told_pace: bool,
+    /// Its next session is being opened while this one works.
+    pub(super) is_renewing: bool,
+    /// It retires when its order is done.
+    pub(super) is_marked: bool,
 }
 
 pub(in crate::pool) struct Core {
@@ -64,8 +76,14 @@ pub(in crate::pool) struct Core {
     pub(super) pace: OrderPace,
     pub(super) gate_reason: String,
     pub(super) gate_wants_person: bool,
-    pub(super) wanted: usize,
+    pub(super) sizing: Sizing,
     pub(super) memory_cap: usize,
+    /// The newest reading was critical, and nothing was done about it yet.
+    pub(super) must_evict: bool,
+    /// How long the pages of the session took that was opened last, while it was new.
+    pub(super) fresh_page_time: Option<Duration>,
+    /// One at a time opens its next session before it closes the old one.
+    pub(super) renewing: Option<WorkerId>,
     pub(super) queue: TaskQueue,
     pub(super) records: Vec<Record>,
     pub(super) open: HashMap<PoNumber, TaskId>,
@@ -77,7 +95,10 @@ pub(in crate::pool) struct Core {
     pub(super) failed_in_a_row: u32,
     pub(super) workers: BTreeMap<WorkerId, WorkerRecord>,
     pub(super) totals: Totals,
-    pub(super) memory: MemoryReading,
+    /// Orders that this pool has brought to their end, others than those that were taken over with theirs.
+    pub(super) worked_count: u64,
+    pub(super) sample: Sample,
+    pub(super) held_back: Option<String>,
     pub(super) entries: Vec<Entry>,
     pub(super) acts: Vec<Act>,
 }
@@ -86,11 +107,14 @@ impl Core {
     pub(in crate::pool) fn new(rules: Rules, heart: mpsc::UnboundedSender<Input>, attempts: CancellationToken) -> Self {
         Self {
             gate: SiteGate::new(rules.retry.patience),
-            pace: OrderPace::new(rules.worker_count),
+            pace: OrderPace::new(rules.scaling.max.get()),
             gate_reason: String::new(),
             gate_wants_person: false,
-            wanted: rules.worker_count,
+            sizing: Sizing::new(rules.worker_count, rules.scaling, rules.expected_count),
             memory_cap: usize::MAX,
+            must_evict: false,
+            fresh_page_time: None,
+            renewing: None,
             rules,
             heart,
             attempts,
@@ -111,7 +135,9 @@ impl Core {
             failed_in_a_row: 0,
             workers: BTreeMap::new(),
             totals: Totals::default(),
-            memory: MemoryReading::default(),
+            worked_count: 0,
+            sample: Sample::default(),
+            held_back: None,
             entries: Vec::new(),
             acts: Vec::new(),
         }
@@ -125,21 +151,10 @@ impl Core {
             Input::Ended { lease, end, retry_after } => self.ended(now, lease, end, retry_after),
             Input::Concluded { task, result } => self.concluded(now, task, result),
             Input::WorkerStarting(worker) => self.worker(worker).status = WorkerState::Starting,
-            Input::WorkerUp(worker, up) => {
-                let record = self.workers.entry(worker).or_insert_with(WorkerRecord::starting);
-                record.view.status = WorkerState::Idle;
-                record.view.pid = up.pid;
-                record.kill = Some(up.kill);
-            }
+            Input::WorkerUp(worker, up) => self.worker_up(now, worker, up),
             Input::WorkerClosing(worker) => self.worker(worker).status = WorkerState::Closing,
             Input::WorkerGone(worker, gone) => self.worker_gone(now, worker, gone),
-            Input::Memory { reading, cap } => {
-                for (worker, record) in &mut self.workers {
-                    record.view.memory_bytes = reading.workers.get(worker).copied();
-                }
-                self.memory = reading;
-                self.memory_cap = cap;
-            }
+            Input::Sampled(sample) => self.sampled(sample),
             Input::JournalBroke { why, admitted, settled } => {
                 self.take_back(admitted, &settled);
                 self.journal_broke(now, why);
@@ -159,8 +174,11 @@ impl Core {
         }
         self.calls.retain(|call| !call.reply.is_closed()); // its worker has ended
         self.retire_surplus();
+        self.evict(now);
+        self.renew_worn(now);
         self.grant_loans();
         self.grant_orders(now);
+        self.weigh(now);
         if self.is_broken {
             self.entries.clear();
         }
@@ -172,6 +190,8 @@ impl Core {
         let due = if self.stage == Stage::Running && !self.is_paused && !self.calls.is_empty() {
             match self.gate.admission(now) {
                 Admission::Closed(until) => until.filter(|_| !self.queue.is_empty()),
+                // or the turns would chase each other: an order that is due and may not start is always due now
+                Admission::Open | Admission::Probe if self.is_held_up() => None,
                 Admission::Open | Admission::Probe => self.queue.next_due(),
             }
         } else {
@@ -187,7 +207,8 @@ impl Core {
     }
 
     pub(in crate::pool) fn directive(&self) -> Directive {
-        Directive { stage: self.stage, target: self.wanted.min(self.memory_cap), wanted: self.wanted }
+        let wanted = self.sizing.target();
+        Directive { stage: self.stage, target: wanted.min(self.memory_cap), wanted }
     }
 
     pub(in crate::pool) fn status(&self, now: Duration) -> PoolStatus {
@@ -207,9 +228,31 @@ impl Core {
             worker_count: self.workers.values().filter(is_live).count(),
             workers: self.workers.iter().map(|(worker, record)| (*worker, record.view.clone())).collect(),
             tasks: self.totals,
-            memory: self.memory.clone(),
+            memory: self.sample.reading.clone(),
+            memory_level: self.sample.room.level,
+            held_back: self.held_back.clone(),
+            task_count: self.sample.task_count,
+            footprint: self.sample.footprint.clone(),
             stopped_because: self.stop.clone(),
         }
+    }
+
+    /// What the number of workers goes by.
+    fn weigh(&mut self, now: Duration) {
+        if self.stage >= Stage::Draining {
+            return;
+        }
+        let borrowers = self.lends.len() + self.leases.values().filter(|holder| holder.task.is_none()).count();
+        let open = usize::try_from(self.totals.pending + self.totals.running).unwrap_or(usize::MAX);
+        let load = Load {
+            open: open.saturating_add(borrowers),
+            settled: self.worked_count,
+            idle: self.calls.len(),
+            level: self.sample.room.level,
+            total_bytes: self.sample.reading.total_bytes,
+            cpu: self.sample.reading.cpu,
+        };
+        self.sizing.weigh(now, &load);
     }
 
     fn request(&mut self, now: Duration, request: Request) {
@@ -237,7 +280,7 @@ impl Core {
             }
             Request::Pause => self.is_paused = true,
             Request::Resume => self.is_paused = false,
-            Request::ScaleTo(count) => self.wanted = count,
+            Request::ScaleTo(count) => self.sizing.set(count),
             Request::Drain(stop) => self.drain(now, stop),
             Request::Abort => self.abort(now),
             Request::Close => {
@@ -256,10 +299,11 @@ impl WorkerRecord {
             pid: None,
             attempt_count: 0,
             restart_count: 0,
+            recycle_count: 0,
             memory_bytes: None,
             last_error: None,
         };
-        Self { view, kill: None }
+        Self { view, kill: None, opened_at: Duration::ZERO, has_told_pace: false, is_renewing: false, is_marked: false }
     }
 }
 

@@ -93,7 +93,7 @@ impl Core {
                 self.open.insert(order.po.clone(), task);
                 self.totals.pending += 1;
             }
-            self.records.push(Record { order, cell, tally, phase, receipt });
+            self.records.push(Record { order, cell, tally, phase, receipt, evicted_count: 0 });
         }
     }
 
@@ -123,7 +123,7 @@ impl Core {
         self.totals.pending += 1;
         let handle = TaskHandle::new(task, order.po.clone(), Arc::clone(&cell), control.clone());
         let phase = Phase::Waiting { due: now };
-        self.records.push(Record { order, cell, tally: Tally::default(), phase, receipt });
+        self.records.push(Record { order, cell, tally: Tally::default(), phase, receipt, evicted_count: 0 });
         handle
     }
 
@@ -166,12 +166,9 @@ impl Core {
                 }
                 self.give_back(now, task);
             }
-            AttemptEnd::Returned => {
-                if holder.is_probe {
-                    self.gate.probe_lost();
-                }
-                self.give_back(now, task);
-            }
+            AttemptEnd::Returned => self.give_back_unheard(now, task, holder),
+            // what the attempt says of the site or the order, it says of a browser that was killed under it
+            AttemptEnd::Failed(..) if holder.is_evicted => self.give_back_unheard(now, task, holder),
             AttemptEnd::Failed(failure, receipt) => self.failed(now, task, holder, failure, receipt, retry_after),
         }
     }
@@ -252,6 +249,13 @@ impl Core {
         }
     }
 
+    fn give_back_unheard(&mut self, now: Duration, task: TaskId, holder: Holder) {
+        if holder.is_probe {
+            self.gate.probe_lost();
+        }
+        self.give_back(now, task);
+    }
+
     /// As if the attempt had never been started.
     fn give_back(&mut self, now: Duration, task: TaskId) {
         if let Some(record) = self.records.get_mut(index(task)) {
@@ -309,6 +313,7 @@ impl Core {
             }
         };
         self.totals.running -= 1;
+        self.worked_count += 1;
         self.entries.push(Entry::Settled { task, outcome: outcome.clone() });
         self.settle(task, outcome);
     }

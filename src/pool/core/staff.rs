@@ -14,31 +14,14 @@ use crate::ports::Attempt;
 
 impl Core {
     pub(super) fn called(&mut self, call: Call) {
-        let view = self.worker(call.worker);
-        view.status = WorkerState::Idle;
-        view.po = None;
+        let record = self.workers.entry(call.worker).or_insert_with(WorkerRecord::starting);
+        record.view.status = WorkerState::Idle;
+        record.view.po = None;
+        if let Some(time) = call.page_time.filter(|_| !record.has_told_pace) {
+            record.has_told_pace = true;
+            self.fresh_page_time = Some(time);
+        }
         self.calls.push_back(call);
-    }
-
-    pub(super) fn retire_surplus(&mut self) {
-        if self.stage >= Stage::Draining {
-            for call in self.calls.drain(..) {
-                self.acts.push(Act::Grant(call, Grant::Retire));
-            }
-            self.lends.clear();
-            return;
-        }
-        let live = self.workers.values().filter(|record| record.kill.is_some()).count();
-        let mut surplus = live.saturating_sub(self.directive().target);
-        while surplus > 0 {
-            let Some(call) = self.calls.pop_back() else { return };
-            self.worker(call.worker).status = WorkerState::Closing;
-            if let Some(record) = self.workers.get_mut(&call.worker) {
-                record.kill = None;
-            }
-            self.acts.push(Act::Grant(call, Grant::Retire));
-            surplus -= 1;
-        }
     }
 
     pub(super) fn grant_loans(&mut self) {
@@ -53,6 +36,13 @@ impl Core {
         }
     }
 
+    /// Whether no further order may start beside those in work: the next end of one, or the next sample, makes the next
+    /// turn.
+    pub(super) fn is_held_up(&self) -> bool {
+        let in_work = self.leases.values().filter(|holder| holder.task.is_some()).count();
+        (self.pace.is_slowed() && in_work >= self.pace.limit()) || (self.held_back.is_some() && in_work > 0)
+    }
+
     pub(super) fn grant_orders(&mut self, now: Duration) {
         while self.stage == Stage::Running && !self.is_paused && !self.calls.is_empty() {
             let is_probe = match self.gate.admission(now) {
@@ -60,10 +50,8 @@ impl Core {
                 Admission::Probe => true,
                 Admission::Closed(_) => return,
             };
-            if self.pace.is_slowed()
-                && self.leases.values().filter(|holder| holder.task.is_some()).count() >= self.pace.limit()
-            {
-                return; // the next end of an order makes the next turn
+            if self.is_held_up() {
+                return;
             }
             let Some(task) = self.queue.pop(now) else { return };
             let Some(call) = self.calls.pop_front() else { return };
@@ -91,7 +79,7 @@ impl Core {
     pub(super) fn lease(&mut self, worker: WorkerId, task: Option<TaskId>, is_probe: bool) -> LeaseGuard {
         self.next_lease += 1;
         let lease = LeaseId(self.next_lease);
-        self.leases.insert(lease, Holder { worker, task, is_probe });
+        self.leases.insert(lease, Holder { worker, task, is_probe, is_evicted: false });
         self.worker(worker).status = WorkerState::Busy;
         LeaseGuard::new(lease, self.heart.clone())
     }
@@ -101,8 +89,13 @@ impl Core {
     }
 
     pub(super) fn worker_gone(&mut self, now: Duration, worker: WorkerId, gone: WorkerGone) {
+        if self.renewing == Some(worker) {
+            self.renewing = None;
+        }
         let Some(record) = self.workers.get_mut(&worker) else { return };
         record.kill = None;
+        record.is_renewing = false;
+        record.is_marked = false;
         record.view.pid = None;
         record.view.po = None;
         record.view.memory_bytes = None;
@@ -113,6 +106,10 @@ impl Core {
             LeftBecause::Retired => {
                 self.workers.remove(&worker);
             }
+            LeftBecause::Recycled => {
+                record.view.status = WorkerState::Starting;
+                record.view.recycle_count += 1;
+            }
             LeftBecause::Replaced => {
                 record.view.status = WorkerState::Starting;
                 record.view.restart_count += 1;
@@ -122,7 +119,7 @@ impl Core {
                 let is_failed = |record: &&WorkerRecord| record.view.status == WorkerState::Failed;
                 let failed = self.workers.values().filter(is_failed).count();
                 // with fewer failed than wanted, those that memory has retired can still come back
-                if failed == self.workers.len() && failed >= self.wanted && self.stage == Stage::Running {
+                if failed == self.workers.len() && failed >= self.sizing.target() && self.stage == Stage::Running {
                     let message = gone.error.unwrap_or_else(|| "no browser could be started".to_owned());
                     self.drain(now, Stop { kind: StopKind::NoWorkers, message });
                 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::config::RetryConfig;
-use crate::model::{AttemptEnd, MemoryReading, Outcome, PoTask, Stage, Stop, TaskId, WorkerId};
+use crate::config::{HoldConfig, RecycleConfig, RetryConfig, ScalingConfig, WorkerCount};
+use crate::model::{AttemptEnd, Footprint, MemoryLevel, MemoryReading, Outcome, PoTask, Stage, Stop, TaskId, WorkerId};
+use crate::policy::Room;
 use crate::pool::control::{Control, Earlier, SubmitError};
 use crate::pool::lease::{Call, Grant, LeaseId};
 use crate::pool::lent::LendRequest;
@@ -63,10 +64,7 @@ pub(in crate::pool) enum Input {
     WorkerUp(WorkerId, WorkerUp),
     WorkerClosing(WorkerId),
     WorkerGone(WorkerId, WorkerGone),
-    Memory {
-        reading: MemoryReading,
-        cap: usize,
-    },
+    Sampled(Sample),
     /// The journal did not take the last turn: so many admissions and these outcomes were not written.
     JournalBroke {
         why: String,
@@ -74,6 +72,26 @@ pub(in crate::pool) enum Input {
         settled: Vec<Arc<Outcome>>,
     },
     KillAll,
+}
+
+/// What the monitor found.
+#[derive(Debug)]
+pub(in crate::pool) struct Sample {
+    pub(in crate::pool) reading: MemoryReading,
+    pub(in crate::pool) room: Room,
+    pub(in crate::pool) footprint: Footprint,
+    pub(in crate::pool) task_count: usize,
+}
+
+impl Default for Sample {
+    fn default() -> Self {
+        Self {
+            reading: MemoryReading::default(),
+            room: Room { level: MemoryLevel::Normal, cap: usize::MAX },
+            footprint: Footprint::default(),
+            task_count: 0,
+        }
+    }
 }
 
 /// What is to be done, once the entries of the same turn are written.
@@ -113,7 +131,12 @@ pub(in crate::pool) struct Rules {
     pub(in crate::pool) retry: RetryConfig,
     pub(in crate::pool) drain: Duration,
     pub(in crate::pool) seed: u64,
-    pub(in crate::pool) worker_count: usize,
+    pub(in crate::pool) worker_count: WorkerCount,
+    pub(in crate::pool) scaling: ScalingConfig,
+    /// How many orders the first submission will have, if the caller knows.
+    pub(in crate::pool) expected_count: Option<usize>,
+    pub(in crate::pool) recycle: RecycleConfig,
+    pub(in crate::pool) hold: HoldConfig,
     pub(in crate::pool) has_site: bool,
     /// So many failed orders in a row end the run; none does when `None`.
     pub(in crate::pool) stop_after: Option<NonZeroU32>,

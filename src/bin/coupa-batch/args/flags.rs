@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{ArgAction, Args};
-use coupa_batch::config::{BrowserChoice, Settings, parse_address};
+use coupa_batch::config::{BrowserChoice, Settings, WorkerCount, parse_address};
 use jiff::Zoned;
 use jiff::civil::Time;
 use url::Url;
@@ -99,9 +99,9 @@ pub(crate) struct SettingsArgs {
     /// Folder that the files, the report and the log go into
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// How many browsers work side by side
-    #[arg(long, value_name = "N")]
-    pub(crate) workers: Option<u32>,
+    /// How many browsers work side by side; `auto` goes by orders, processors and memory
+    #[arg(long, value_name = "N|auto")]
+    pub(crate) workers: Option<WorkerCount>,
     #[command(flatten)]
     pub(crate) file: ConfigFileArg,
     /// Show the browsers' windows

@@ -6,14 +6,15 @@ use bytesize::ByteSize;
 use coupa_batch::browser::{Finding, Installation, ProfileManager, Program, locate, survey};
 use coupa_batch::config::PoolConfig;
 use coupa_batch::gauge::{disk_free, host};
+use coupa_batch::policy::{BYTES_PER_WORKER, workers_for};
 
 use super::demo::install_missing;
 use crate::args::DoctorArgs;
 use crate::exit::{ExitReason, Stopped};
 use crate::{layers, stdout};
 
-/// Memory that one browser takes on a page of the usual weight, with room for a heavy one.
-const PER_WORKER: u64 = 400_000_000;
+/// So many orders that their number is no reason for fewer workers.
+const LONG_BATCH: usize = 10_000;
 /// Less room than this on a disk is soon used up by a batch.
 const LITTLE_ROOM: u64 = 1_000_000_000;
 
@@ -48,7 +49,7 @@ struct Checkup {
 impl Checkup {
     fn of(config: &PoolConfig) -> Self {
         let host = host();
-        let workers = config.worker_count.get();
+        let workers = workers_for(LONG_BATCH, config.worker_count, config.scaling);
         let mut warnings = Vec::new();
         let profiles = match ProfileManager::new(&config.profiles) {
             Ok(profiles) => profiles.base().to_owned(),
@@ -69,9 +70,9 @@ impl Checkup {
                 ));
             }
         }
-        let needed = PER_WORKER * workers as u64;
+        let needed = BYTES_PER_WORKER * workers as u64;
         if host.available_bytes > 0 && needed > host.available_bytes {
-            let fits = (host.available_bytes / PER_WORKER).max(1);
+            let fits = (host.available_bytes / BYTES_PER_WORKER).max(1);
             warnings.push(format!(
                 "{workers} browsers want about {}, and {} are free: use --workers {fits}",
                 ByteSize(needed).display().si(),

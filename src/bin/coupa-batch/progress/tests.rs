@@ -58,6 +58,7 @@ fn status() -> PoolStatus {
         po: po.map(|po| po.parse().unwrap()),
         attempt_count: 3,
         restart_count: 0,
+        recycle_count: 0,
         memory_bytes: Some(312_000_000),
         last_error: None,
     };

@@ -1,0 +1,79 @@
+//! Whether something grows without work.
+
+use std::collections::BTreeMap;
+
+/// Counts may differ by this much from one quiet moment to the next: connections that close a little later.
+const SLACK: usize = 32;
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Countable {
+    /// Open files, pipes and connections of the program.
+    Descriptors,
+    /// Tasks of the asynchronous runtime.
+    Tasks,
+    /// Processes below the program.
+    Processes,
+    /// Profile folders on the disk.
+    Profiles,
+}
+
+impl Countable {
+    /// The word for people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Descriptors => "open descriptors",
+            Self::Tasks => "tasks",
+            Self::Processes => "processes",
+            Self::Profiles => "profile folders",
+        }
+    }
+}
+
+/// Compares the counts of quiet moments: a pool whose workers all wait needs as much as it did at the last such moment
+/// with as many workers. What has half as much again has leaked; each is told once, and again when it has doubled.
+#[derive(Clone, Debug, Default)]
+pub struct LeakWatch {
+    least: BTreeMap<(Countable, usize), usize>,
+    told: BTreeMap<(Countable, usize), usize>,
+}
+
+impl LeakWatch {
+    /// The counts of a quiet moment with `workers` workers; returns what has grown, with its count then and now.
+    pub fn quiet(&mut self, workers: usize, counts: &[(Countable, usize)]) -> Vec<(Countable, usize, usize)> {
+        let mut grown = Vec::new();
+        for (what, now) in counts.iter().copied() {
+            let least = self.least.entry((what, workers)).or_insert(now);
+            *least = (*least).min(now);
+            let limit = self.told.get(&(what, workers)).map_or(*least + *least / 2 + SLACK, |told| told * 2);
+            if now > limit {
+                self.told.insert((what, workers), now);
+                grown.push((what, *least, now));
+            }
+        }
+        grown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Countable::{Descriptors, Processes, Tasks};
+
+    #[test]
+    fn growth_without_work_is_told_once_and_again_when_doubled() {
+        let mut watch = LeakWatch::default();
+        let told: Vec<_> = (0..60).flat_map(|turn| watch.quiet(4, &[(Descriptors, 100 + turn * 10)])).collect();
+        assert_eq!(told, [(Descriptors, 100, 190), (Descriptors, 100, 390)]);
+    }
+
+    #[test]
+    fn another_number_of_workers_needs_another_number_of_processes() {
+        let mut watch = LeakWatch::default();
+        assert!(watch.quiet(1, &[(Processes, 12), (Tasks, 20)]).is_empty());
+        assert!(watch.quiet(8, &[(Processes, 96), (Tasks, 90)]).is_empty());
+        assert!(watch.quiet(1, &[(Processes, 14), (Tasks, 21)]).is_empty());
+        assert_eq!(watch.quiet(1, &[(Processes, 96)]), [(Processes, 12, 96)]);
+    }
+}

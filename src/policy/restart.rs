@@ -1,0 +1,97 @@
+//! How soon a worker whose browser broke gets another one, and when it gets none any more.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::config::RestartConfig;
+
+/// Starts in a row without a single attempt served, after which a worker is given up.
+const MAX_FAILED_STARTS: u32 = 3;
+/// Wait before the second replacement in a row; doubles for each further one.
+const DELAY: Duration = Duration::from_secs(1);
+/// The longest wait.
+const MAX_DELAY: Duration = Duration::from_secs(30);
+
+/// What becomes of a worker whose browser broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// It gets another one after this time.
+    After(Duration),
+    /// It broke too often.
+    GiveUp,
+}
+
+/// The replacements of one worker's broken browsers.
+#[derive(Clone, Debug, Default)]
+pub struct Restarts {
+    recent: VecDeque<Duration>,
+    failed_starts: u32,
+}
+
+impl Restarts {
+    /// Its browser broke at `now`, after it had served work or before.
+    pub fn broke(&mut self, now: Duration, has_served: bool, config: &RestartConfig) -> Restart {
+        self.failed_starts = if has_served { 0 } else { self.failed_starts + 1 };
+        self.recent.push_back(now);
+        while self.recent.front().is_some_and(|at| *at + config.window < now) {
+            self.recent.pop_front();
+        }
+        let count = u32::try_from(self.recent.len()).unwrap_or(u32::MAX);
+        if count > config.limit || self.failed_starts >= MAX_FAILED_STARTS {
+            return Restart::GiveUp;
+        }
+        // one that was at work is replaced at once: its order waits
+        let waits = if has_served { count - 1 } else { count };
+        let delay = waits.checked_sub(1).map_or(Duration::ZERO, |power| DELAY * 2u32.saturating_pow(power));
+        Restart::After(delay.min(MAX_DELAY))
+    }
+
+    /// So many of its browsers broke within the window.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.recent.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: RestartConfig = RestartConfig { limit: 4, window: Duration::from_mins(5) };
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_first_break_costs_no_time_and_the_next_ones_ever_more() {
+        let mut restarts = Restarts::default();
+        let waits: Vec<_> = (1..=5).map(|at| restarts.broke(secs(at), true, &CONFIG)).collect();
+        let after = |seconds| Restart::After(secs(seconds));
+        assert_eq!(waits, [after(0), after(1), after(2), after(4), Restart::GiveUp]);
+    }
+
+    #[test]
+    fn what_lies_outside_the_window_is_forgotten() {
+        let mut restarts = Restarts::default();
+        for at in 0..50 {
+            assert_eq!(restarts.broke(secs(at * 301), true, &CONFIG), Restart::After(Duration::ZERO));
+        }
+    }
+
+    #[test]
+    fn a_browser_that_never_gets_to_work_is_tried_three_times() {
+        let mut restarts = Restarts::default();
+        assert_eq!(restarts.broke(secs(1), false, &CONFIG), Restart::After(secs(1)));
+        assert_eq!(restarts.broke(secs(2), false, &CONFIG), Restart::After(secs(2)));
+        assert_eq!(restarts.broke(secs(3), false, &CONFIG), Restart::GiveUp);
+    }
+
+    #[test]
+    fn the_wait_has_an_end() {
+        let config = RestartConfig { limit: 1000, ..CONFIG };
+        let mut restarts = Restarts::default();
+        let last = (0..200).map(|_| restarts.broke(secs(9), true, &config)).last();
+        assert_eq!(last, Some(Restart::After(MAX_DELAY)));
+    }
+}

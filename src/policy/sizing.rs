@@ -1,0 +1,272 @@
+//! How many workers a batch makes sense of.
+
+use std::time::Duration;
+
+use crate::config::{ScalingConfig, WorkerCount};
+use crate::model::MemoryLevel;
+
+/// Least time between two changes, and the window in which throughput is measured.
+const COOL_DOWN: Duration = Duration::from_secs(30);
+/// How long a number that brought nothing is not tried again.
+const NO_USE_FOR: Duration = Duration::from_mins(10);
+/// Throughput must grow by this factor for one more worker to stay.
+const WORTH_IT: f64 = 1.05;
+/// With more of the processors in use than this, one more worker would take from the others.
+const BUSY_CPU: f64 = 0.85;
+/// Orders that must have ended within a window, or its throughput is chance.
+const MIN_SAMPLE: u64 = 5;
+/// Memory that one browser takes on a page of the usual weight, with room for a heavy one.
+pub const BYTES_PER_WORKER: u64 = 400_000_000;
+/// Workers of a pool that knows nothing of its orders yet.
+const UNKNOWN: usize = 4;
+
+/// What there is to do and to do it with, at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Load {
+    /// Orders and borrowers that have no end yet.
+    pub open: usize,
+    /// Orders that have one, ever.
+    pub settled: u64,
+    /// Workers that wait for work.
+    pub idle: usize,
+    /// How short memory is.
+    pub level: MemoryLevel,
+    /// Memory of the host, 0 if unknown.
+    pub total_bytes: u64,
+    /// Share of the processors in use, if known.
+    pub cpu: Option<f64>,
+}
+
+/// Finds the number of workers between two bounds: by the length of the batch at first (1 to 4 orders: 1 or 2 workers, up
+/// to 20: 2 to 4, more: 4), then one more at a time as long as that makes the batch faster, and fewer when some have
+/// nothing to do. One step in half a minute, and a number that brought nothing is not tried again for ten: it never flaps.
+#[derive(Clone, Debug)]
+pub struct Sizing {
+    bounds: ScalingConfig,
+    target: usize,
+    changed_at: Option<Duration>,
+    measured_from: (Duration, u64),
+    /// The throughput before the last worker was added, while it is on trial.
+    trial: Option<f64>,
+    no_use: Option<(usize, Duration)>,
+}
+
+impl Sizing {
+    /// Begins with `count`; an automatic one with what `expected` orders make sense of, if that is known.
+    #[must_use]
+    pub fn new(count: WorkerCount, bounds: ScalingConfig, expected: Option<usize>) -> Self {
+        let start = match count {
+            WorkerCount::Exactly(count) => count.get(),
+            WorkerCount::Auto => expected.map_or(UNKNOWN, by_orders),
+        };
+        Self {
+            bounds,
+            target: start.clamp(bounds.min.get(), bounds.max.get()),
+            changed_at: None,
+            measured_from: (Duration::ZERO, 0),
+            trial: None,
+            no_use: None,
+        }
+    }
+
+    /// The number at the moment.
+    #[must_use]
+    pub fn target(&self) -> usize {
+        self.target
+    }
+
+    /// Somebody says how many there are to be: nothing changes the number by itself any more.
+    pub fn set(&mut self, count: usize) {
+        self.bounds.is_automatic = false;
+        self.target = count;
+    }
+
+    /// Takes note of the load at `now`; the number may change.
+    pub fn weigh(&mut self, now: Duration, load: &Load) {
+        if !self.bounds.is_automatic {
+            return;
+        }
+        let rested = self.changed_at.is_none_or(|at| now >= at + COOL_DOWN);
+        let affordable = match load.total_bytes {
+            0 => self.bounds.max.get(),
+            bytes => usize::try_from(bytes / BYTES_PER_WORKER).unwrap_or(usize::MAX).max(1),
+        };
+        let most = self.bounds.max.get().min(affordable).max(self.bounds.min.get());
+        let useful = by_orders(load.open).clamp(self.bounds.min.get(), most);
+        if useful > self.target && load.level == MemoryLevel::Normal {
+            self.change(now, load, useful); // an order that waits must not wait for a cool-down
+        } else if self.target > most {
+            self.change(now, load, most);
+        } else if !rested {
+        } else if load.idle > 0 && useful < self.target {
+            self.change(now, load, useful.max(self.target.saturating_sub(load.idle)));
+        } else if load.idle == 0 && load.open > self.target {
+            self.try_one_more(now, load, most);
+        }
+    }
+
+    /// Every worker is busy and orders wait: was the last one added worth it, and would another one be?
+    fn try_one_more(&mut self, now: Duration, load: &Load, most: usize) {
+        let (since, settled) = self.measured_from;
+        let ended = load.settled.saturating_sub(settled);
+        if now < since + COOL_DOWN || ended < MIN_SAMPLE {
+            return;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 52 bits")]
+        let throughput = ended as f64 / (now - since).as_secs_f64();
+        if self.trial.is_some_and(|before| throughput < before * WORTH_IT) {
+            self.no_use = Some((self.target, now + NO_USE_FOR));
+            let before = self.target - 1;
+            return self.change(now, load, before.max(self.bounds.min.get()));
+        }
+        self.trial = None;
+        self.measured_from = (now, load.settled);
+        let next = self.target + 1;
+        let is_of_no_use = self.no_use.is_some_and(|(count, until)| next >= count && now < until);
+        let is_room = load.level == MemoryLevel::Normal && load.cpu.is_none_or(|share| share < BUSY_CPU);
+        if next <= most && is_room && !is_of_no_use {
+            self.change(now, load, next);
+            self.trial = Some(throughput);
+        }
+    }
+
+    fn change(&mut self, now: Duration, load: &Load, target: usize) {
+        if target != self.target {
+            self.target = target;
+            self.changed_at = Some(now);
+            self.trial = None;
+            self.measured_from = (now, load.settled);
+        }
+    }
+}
+
+/// The workers that so many orders make sense of, before anything was measured.
+fn by_orders(open: usize) -> usize {
+    match open {
+        0 | 1 => 1,
+        2..=4 => 2,
+        _ => open.div_ceil(5).clamp(2, 4),
+    }
+}
+
+/// The number that a pool begins with for `orders`, for messages.
+#[must_use]
+pub fn workers_for(orders: usize, count: WorkerCount, bounds: ScalingConfig) -> usize {
+    Sizing::new(count, bounds, Some(orders)).target()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::num::NonZeroUsize;
+
+    fn bounds(min: usize, max: usize) -> ScalingConfig {
+        let number = |value| NonZeroUsize::new(value).unwrap();
+        ScalingConfig { min: number(min), max: number(max), is_automatic: true }
+    }
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn auto(expected: Option<usize>) -> Sizing {
+        Sizing::new(WorkerCount::Auto, bounds(1, 8), expected)
+    }
+
+    #[test]
+    fn a_batch_gets_the_workers_that_its_length_makes_sense_of() {
+        let starts: Vec<_> = [1, 2, 4, 5, 10, 11, 20, 21, 10_000].map(|orders| auto(Some(orders)).target()).into();
+        assert_eq!(starts, [1, 2, 2, 2, 2, 3, 4, 4, 4]);
+        assert_eq!(auto(None).target(), 4);
+        assert_eq!(Sizing::new(WorkerCount::Auto, bounds(3, 3), Some(1)).target(), 3);
+    }
+
+    /// Lets a pool whose throughput is `rate(workers)` run for `minutes`; returns the numbers of workers it had.
+    fn run(mut sizing: Sizing, minutes: u64, rate: impl Fn(usize) -> f64) -> Vec<usize> {
+        let (mut settled, mut numbers) = (0.0, vec![sizing.target()]);
+        for tick in 0..minutes * 12 {
+            settled += rate(sizing.target()) * 5.0;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+            let load = Load { open: 1000, settled: settled as u64, total_bytes: 64_000_000_000, ..Load::default() };
+            sizing.weigh(secs(tick * 5), &load);
+            if numbers.last() != Some(&sizing.target()) {
+                numbers.push(sizing.target());
+            }
+        }
+        numbers
+    }
+
+    #[test]
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    fn workers_are_added_as_long_as_that_makes_the_batch_faster() {
+        assert_eq!(run(auto(Some(1000)), 9, |workers| workers as f64), [4, 5, 6, 7, 8]);
+        assert_eq!(run(auto(Some(1000)), 9, |workers| workers.min(6) as f64), [4, 5, 6, 7, 6]);
+        assert_eq!(run(auto(Some(1000)), 9, |_| 4.0), [4, 5, 4]);
+        // and tried again when the while is over
+        assert_eq!(run(auto(Some(1000)), 14, |_| 4.0), [4, 5, 4, 5, 4]);
+    }
+
+    #[test]
+    fn no_worker_is_added_where_there_is_no_room() {
+        let base = Load { open: 1000, total_bytes: 64_000_000_000, ..Load::default() };
+        for load in [
+            Load { level: MemoryLevel::Elevated, ..base },
+            Load { cpu: Some(0.95), ..base },
+            Load { total_bytes: 4 * BYTES_PER_WORKER, ..base },
+            Load { idle: 1, ..base },
+        ] {
+            let mut sizing = auto(Some(1000));
+            for tick in 0..100 {
+                sizing.weigh(secs(tick * 10), &Load { settled: tick * 50, ..load });
+            }
+            assert_eq!(sizing.target(), 4, "{load:?}");
+        }
+    }
+
+    #[test]
+    fn idle_workers_go_after_a_while_and_come_back_at_once() {
+        let mut sizing = auto(Some(100));
+        sizing.weigh(secs(60), &Load { open: 3, idle: 1, ..Load::default() });
+        assert_eq!(sizing.target(), 3);
+        sizing.weigh(secs(70), &Load { open: 1, idle: 2, ..Load::default() });
+        assert_eq!(sizing.target(), 3, "too soon");
+        sizing.weigh(secs(90), &Load { open: 0, idle: 3, ..Load::default() });
+        assert_eq!(sizing.target(), 1);
+        sizing.weigh(secs(91), &Load { open: 40, idle: 1, ..Load::default() });
+        assert_eq!(sizing.target(), 4);
+    }
+
+    #[test]
+    fn whoever_says_a_number_gets_it() {
+        let mut sizing = auto(Some(100));
+        sizing.set(2);
+        sizing.weigh(secs(600), &Load { open: 1000, ..Load::default() });
+        assert_eq!(sizing.target(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn stays_in_bounds_and_shrinks_no_more_often_than_allowed(
+            loads in prop::collection::vec((0usize..60, 0usize..8, 0u64..20, 0u64..12), 1..300)
+        ) {
+            let mut sizing = Sizing::new(WorkerCount::Auto, bounds(2, 6), None);
+            let (mut before, mut changed_at, mut settled) = (sizing.target(), None, 0);
+            for (turn, (open, idle, ended, gigabytes)) in loads.into_iter().enumerate() {
+                let now = secs(5 * turn as u64);
+                settled += ended;
+                let total_bytes = gigabytes * 1_000_000_000;
+                sizing.weigh(now, &Load { open, idle, settled, total_bytes, ..Load::default() });
+                let target = sizing.target();
+                prop_assert!((2..=6).contains(&target));
+                if target != before {
+                    let is_forced = total_bytes > 0 && before > usize::try_from(total_bytes / BYTES_PER_WORKER).unwrap();
+                    if target < before && !is_forced && let Some(at) = changed_at {
+                        prop_assert!(now - at >= COOL_DOWN);
+                    }
+                    (before, changed_at) = (target, Some(now));
+                }
+            }
+        }
+    }
+}

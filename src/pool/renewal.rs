@@ -1,0 +1,78 @@
+//! A worker's next session, opened while the one before still works, and the old one, closed while the next works.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+
+use super::core::Directive;
+use crate::model::{Stage, WorkerId};
+use crate::ports::{CloseReport, Session, SessionError, SessionFactory};
+
+/// What stands beside a worker's session. Dropping it ends both.
+#[derive(Default)]
+pub(super) struct Renewal {
+    opening: JoinSet<Result<Box<dyn Session>, SessionError>>,
+    closing: JoinSet<CloseReport>,
+}
+
+impl Renewal {
+    /// Starts opening the next session.
+    pub(super) fn begin(&mut self, sessions: Arc<dyn SessionFactory>, worker: WorkerId, deadline: Duration) {
+        self.opening.spawn(async move {
+            let opened = tokio::time::timeout(deadline, sessions.open(worker)).await;
+            opened.unwrap_or_else(|_| Err(SessionError::NotStarted(format!("it was not ready within {deadline:?}"))))
+        });
+    }
+
+    /// The next session, if it was begun and has come up by now.
+    pub(super) fn try_next(&mut self) -> Option<Result<Box<dyn Session>, SessionError>> {
+        Some(unfold(self.opening.try_join_next()?))
+    }
+
+    /// Waits for the next session; for ever if none was begun. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Result<Box<dyn Session>, SessionError> {
+        match self.opening.join_next().await {
+            Some(opened) => unfold(opened),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Closes a session that another one has taken over from.
+    pub(super) fn close(&mut self, session: Box<dyn Session>) {
+        self.closing.spawn(session.close());
+    }
+
+    /// Closes everything, and says what it left. A session that is still being opened is waited for, since killing one in
+    /// the middle of its start is the surest way to leave something behind; unless the pool aborts.
+    pub(super) async fn end(mut self, directive: &mut watch::Receiver<Directive>) -> Vec<String> {
+        let mut leftovers = Vec::new();
+        while !self.opening.is_empty() {
+            tokio::select! {
+                Some(opened) = self.opening.join_next() => {
+                    if let Ok(session) = unfold(opened) {
+                        leftovers.extend(session.close().await.leftovers);
+                    }
+                }
+                () = aborted(directive) => self.opening.shutdown().await,
+            }
+        }
+        while let Some(closed) = self.closing.join_next().await {
+            match closed {
+                Ok(report) => leftovers.extend(report.leftovers),
+                Err(broke) => leftovers.push(format!("closing an old browser broke off: {broke}")),
+            }
+        }
+        leftovers
+    }
+}
+
+async fn aborted(directive: &mut watch::Receiver<Directive>) {
+    // an error means that the dispatcher is gone, which is an abort too
+    let _ = directive.wait_for(|directive| directive.stage >= Stage::Aborting).await;
+}
+
+fn unfold(opened: Result<Result<Box<dyn Session>, SessionError>, JoinError>) -> Result<Box<dyn Session>, SessionError> {
+    opened.unwrap_or_else(|broke| Err(SessionError::NotStarted(format!("opening it broke off: {broke}"))))
+}

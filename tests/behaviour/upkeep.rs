@@ -1,0 +1,292 @@
+//! Browsers that are replaced: worn ones ahead of time, sick ones at once, fat ones for want of memory.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use coupa_batch::config::PoolConfig;
+use coupa_batch::journal::MemoryJournal;
+use coupa_batch::model::{FailureKind, MemoryLevel, MemoryReading, PoolStatus, StopKind, WorkerId, WorkerState};
+use coupa_batch::pool::PersistentWorkerPool;
+use coupa_batch::ports::MemoryGauge;
+use tokio::sync::Semaphore;
+
+use crate::doubles::{Play, Remote, ScriptedSite, StubSessions, orders, pool_with, start};
+
+const LONG: Duration = Duration::from_secs(300);
+
+/// Reads what the test wrote last.
+#[derive(Clone, Default)]
+pub(crate) struct Dial(Arc<Mutex<MemoryReading>>);
+
+impl Dial {
+    /// Of 1000 bytes, so many are in use, and workers 1, 2, … hold these.
+    pub(crate) fn set(&self, used: u64, workers: &[u64]) {
+        let workers = workers.iter().zip(1..).map(|(bytes, worker)| (WorkerId(worker), *bytes)).collect();
+        let reading =
+            MemoryReading { total_bytes: 1000, available_bytes: 1000 - used, workers, ..MemoryReading::default() };
+        *self.0.lock().unwrap() = reading;
+    }
+
+    pub(crate) fn set_cpu(&self, share: f64) {
+        self.0.lock().unwrap().cpu = Some(share);
+    }
+}
+
+impl MemoryGauge for Dial {
+    fn read(&mut self, _: &[(WorkerId, u32)]) -> MemoryReading {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// A pool on doubles whose memory is what `dial` says. Its first sample, which may have been taken before there were any
+/// workers, is over.
+pub(crate) async fn pool_on(config: PoolConfig, dial: &Dial) -> (PersistentWorkerPool, Arc<Remote>) {
+    let remote = Arc::new(Remote::default());
+    let pool = PersistentWorkerPool::builder(config)
+        .sessions(Arc::new(StubSessions(Arc::clone(&remote))))
+        .site(Arc::new(ScriptedSite(Arc::clone(&remote))))
+        .journal(Arc::new(MemoryJournal::new()))
+        .gauge(Box::new(dial.clone()))
+        .start()
+        .unwrap();
+    until(&pool, |status| status.memory.total_bytes > 0).await;
+    (pool, remote)
+}
+
+async fn until(pool: &PersistentWorkerPool, what: impl FnMut(&Arc<PoolStatus>) -> bool) {
+    let there =
+        tokio::time::timeout(Duration::from_secs(3600), async { pool.watch().wait_for(what).await.map(drop) }).await;
+    assert!(there.is_ok(), "it never came: {:?}", pool.status());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_session_is_opened_while_the_worn_one_still_works() {
+    let config = PoolConfig::builder().worker_count(1).recycle_after(3).build().unwrap();
+    let (pool, remote) = pool_with(config);
+    until(&pool, |status| status.worker_count == 1).await;
+    let opening = Arc::new(Semaphore::new(0));
+    *remote.opening.lock().unwrap() = Some(Arc::clone(&opening));
+    pool.submit_tasks(orders(1..=8)).await.unwrap();
+    // five more than its number, since nothing else is there yet
+    remote.until_started(8).await;
+    assert!(pool.wait_for_completion(Some(LONG)).await);
+    assert_eq!(remote.opened.load(Ordering::SeqCst), 1);
+    opening.add_permits(1);
+    until(&pool, |status| status.workers[&WorkerId(1)].recycle_count == 1).await;
+    pool.submit_tasks(orders(11..=12)).await.unwrap();
+    assert!(pool.wait_for_completion(Some(LONG)).await);
+    assert_eq!((remote.opened.load(Ordering::SeqCst), remote.most_open.load(Ordering::SeqCst)), (2, 2));
+    assert_eq!(remote.entered.load(Ordering::SeqCst), 2, "a new session is let in anew");
+    assert_eq!(pool.status().workers[&WorkerId(1)].restart_count, 0);
+    pool.shutdown().await.unwrap();
+    assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_memory_is_short_the_worn_session_is_closed_first() {
+    let dial = Dial::default();
+    dial.set(700, &[100]);
+    let config = PoolConfig::builder().worker_count(1).recycle_after(3).build().unwrap();
+    let (pool, remote) = pool_on(config, &dial).await;
+    until(&pool, |status| status.memory_level == MemoryLevel::Elevated).await;
+    pool.submit_tasks(orders(1..=10)).await.unwrap();
+    assert!(pool.wait_for_completion(Some(LONG)).await);
+    assert_eq!((remote.opened.load(Ordering::SeqCst), remote.most_open.load(Ordering::SeqCst)), (4, 1));
+    assert_eq!(pool.status().workers[&WorkerId(1)].recycle_count, 3);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_are_renewed_one_after_the_other_and_a_shutdown_ends_both() {
+    let config = PoolConfig::builder().worker_count(3).recycle_after(1).build().unwrap();
+    let (pool, remote) = pool_with(config);
+    until(&pool, |status| status.worker_count == 3).await;
+    let opening = Arc::new(Semaphore::new(0));
+    *remote.opening.lock().unwrap() = Some(Arc::clone(&opening));
+    pool.submit_tasks(orders(1..=30)).await.unwrap();
+    assert!(pool.wait_for_completion(Some(LONG)).await);
+    opening.add_permits(1);
+    until(&pool, |status| status.workers.values().map(|worker| worker.recycle_count).sum::<u32>() == 1).await;
+    assert_eq!(remote.most_open.load(Ordering::SeqCst), 4);
+    // the next one is being opened now; it comes up while the pool closes
+    opening.add_permits(1);
+    pool.shutdown().await.unwrap();
+    assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_pages_have_become_slow_is_replaced() {
+    let (pool, remote) = pool_with(PoolConfig::builder().worker_count(1).build().unwrap());
+    let pace = |millis| remote.page_times.lock().unwrap().insert(WorkerId(1), Duration::from_millis(millis));
+    pace(200);
+    pool.submit_tasks(orders(1..=3)).await.unwrap();
+    assert!(pool.wait_for_completion(None).await);
+    pace(2_000);
+    pool.submit_tasks(orders(4..=6)).await.unwrap();
+    assert!(pool.wait_for_completion(None).await);
+    // the fresh one is as slow: now that is what is usual, and it stays
+    until(&pool, |status| status.workers[&WorkerId(1)].recycle_count == 1).await;
+    pool.submit_tasks(orders(7..=20)).await.unwrap();
+    assert!(pool.wait_for_completion(None).await);
+    assert_eq!(pool.status().workers[&WorkerId(1)].recycle_count, 1);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_browsers_break_too_often_is_given_up_and_says_so() {
+    let remote = Arc::new(Remote::default());
+    let config = PoolConfig::builder().worker_count(1).restart_limit(3).retry_limit(20).build().unwrap();
+    for po in 1..=9 {
+        remote.play(&format!("PO{po}"), [Play::Fail(FailureKind::SessionLost)]);
+    }
+    let pool = start(config, &remote);
+    pool.submit_tasks(orders(1..=9)).await.unwrap();
+    assert!(!pool.wait_for_completion(None).await);
+    let status = pool.status();
+    assert_eq!(status.stopped_because.as_ref().unwrap().kind, StopKind::NoWorkers);
+    assert_eq!(status.workers[&WorkerId(1)].status, WorkerState::Failed);
+    assert_eq!(remote.opened.load(Ordering::SeqCst), 4, "three replacements");
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn critical_memory_takes_the_fattest_browser_and_its_order_is_repeated_at_no_cost() {
+    let dial = Dial::default();
+    dial.set(100, &[]);
+    let config = PoolConfig::builder().worker_count(3).retry_limit(0).build().unwrap();
+    let (pool, remote) = pool_on(config, &dial).await;
+    for po in 1..=3 {
+        remote.hold(&format!("PO{po}"));
+    }
+    pool.submit_tasks(orders(1..=3)).await.unwrap();
+    remote.until_started(3).await;
+    let fattest = remote.log.lock().unwrap()[1].clone();
+    tokio::time::sleep(Duration::from_secs(40)).await; // a fresh browser would not be taken
+    let mut sizes = [200, 200, 200];
+    sizes[usize::from(fattest.1.0) - 1] = 500;
+    dial.set(950, &sizes);
+    until(&pool, |status| status.memory_level == MemoryLevel::Critical).await;
+    until(&pool, |status| status.worker_count == 2).await;
+    dial.set(500, &[200, 200, 200]);
+    for po in 1..=3 {
+        remote.release(&format!("PO{po}"));
+    }
+    assert!(pool.wait_for_completion(Some(LONG)).await);
+    let status = pool.status();
+    assert!(remote.killed.load(Ordering::SeqCst) > 0);
+    assert_eq!(status.tasks.completed, 3, "no try was left, and none was needed");
+    assert_eq!(remote.started_orders().iter().filter(|po| **po == fattest.0).count(), 2);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_fills_the_memory_again_and_again_is_not_repeated_for_ever() {
+    let dial = Dial::default();
+    dial.set(950, &[900]);
+    let config = PoolConfig::builder().worker_count(1).retry_limit(0).restart_limit(100).build().unwrap();
+    let (pool, remote) = pool_on(config, &dial).await;
+    remote.hold("PO1");
+    pool.submit_tasks(orders(1..=1)).await.unwrap();
+    assert!(pool.wait_for_completion(Some(Duration::from_secs(3600))).await, "{:?}", pool.status());
+    assert_eq!(pool.status().tasks.failed, 1);
+    assert_eq!(remote.started_orders().len(), 4, "three times at no cost, once at its own");
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn high_memory_retires_the_fattest_worker_after_its_order_and_no_other() {
+    let dial = Dial::default();
+    dial.set(100, &[]);
+    let (pool, remote) = pool_on(PoolConfig::builder().worker_count(3).build().unwrap(), &dial).await;
+    for po in 1..=3 {
+        remote.hold(&format!("PO{po}"));
+    }
+    pool.submit_tasks(orders(1..=40)).await.unwrap();
+    remote.until_started(3).await;
+    let at_work: BTreeMap<_, _> = remote.log.lock().unwrap().iter().cloned().collect();
+    let fattest = at_work["PO2"];
+    let mut sizes = [200, 200, 200];
+    sizes[usize::from(fattest.0) - 1] = 300;
+    dial.set(800, &sizes);
+    until(&pool, |status| status.worker_target == 2).await;
+    // the others go on, whoever calls first
+    remote.release("PO1");
+    remote.release("PO3");
+    remote.until_started(20).await;
+    dial.set(650, &[200, 200, 200]);
+    assert_eq!(pool.status().workers.len(), 3);
+    remote.release("PO2");
+    until(&pool, |status| status.workers.len() == 2).await;
+    assert!(!pool.status().workers.contains_key(&fattest));
+    assert!(pool.wait_for_completion(Some(LONG)).await);
+    assert_eq!(remote.killed.load(Ordering::SeqCst), 0);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_a_shrinking_limit_six_workers_become_two_and_six_again_while_the_batch_completes() {
+    let dial = Dial::default();
+    dial.set(300, &[]);
+    let config = PoolConfig::builder().worker_count(6).min_workers(2).build().unwrap();
+    let (pool, remote) = pool_on(config, &dial).await;
+    until(&pool, |status| status.worker_count == 6).await;
+    remote.hold("PO500");
+    pool.submit_tasks(orders(1..=500)).await.unwrap();
+    dial.set(800, &[100; 6]);
+    until(&pool, |status| status.worker_count == 2).await;
+    dial.set(300, &[]);
+    until(&pool, |status| status.worker_count == 6).await;
+    remote.release("PO500");
+    assert!(pool.wait_for_completion(Some(LONG)).await);
+    assert_eq!(pool.status().tasks.completed, 500);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_waits_while_the_processors_or_the_memory_are_past_their_limit() {
+    let dial = Dial::default();
+    dial.set(100, &[]);
+    dial.set_cpu(0.95);
+    let config = PoolConfig::builder().worker_count(3).max_cpu(0.9).min_free_memory(ByteSize(400)).build().unwrap();
+    let (pool, remote) = pool_on(config, &dial).await;
+    until(&pool, |status| status.held_back.as_deref().is_some_and(|why| why.contains("95 %"))).await;
+    until(&pool, |status| status.worker_count == 3).await;
+    for po in 1..=3 {
+        remote.hold(&format!("PO{po}"));
+    }
+    pool.submit_tasks(orders(1..=3)).await.unwrap();
+    remote.until_started(1).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(remote.started_orders().len(), 1, "one is always in work");
+    dial.set(650, &[]);
+    until(&pool, |status| status.held_back.as_deref().is_some_and(|why| why.contains("350 B"))).await;
+    assert_eq!(remote.started_orders().len(), 1);
+    dial.set(100, &[]);
+    remote.until_started(3).await;
+    assert_eq!(pool.status().held_back, None);
+    for po in 1..=3 {
+        remote.release(&format!("PO{po}"));
+    }
+    assert!(pool.wait_for_completion(Some(LONG)).await);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callback_is_told_of_each_rise_and_not_of_each_reading() {
+    let dial = Dial::default();
+    dial.set(100, &[]);
+    let (pool, _remote) = pool_on(PoolConfig::builder().worker_count(1).build().unwrap(), &dial).await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&told);
+    pool.on_memory_pressure(0.5, move |reading| sink.lock().unwrap().push(reading.available_bytes));
+    for used in [450, 500, 600, 450, 550, 390, 510] {
+        dial.set(used, &[]);
+        until(&pool, |status| status.memory.available_bytes == 1000 - used).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(*told.lock().unwrap(), [500, 490]);
+    pool.shutdown().await.unwrap();
+}
