@@ -8,6 +8,8 @@
 mod edge_stand_in;
 #[path = "../support/rig.rs"]
 mod rig;
+#[path = "../support/scene.rs"]
+mod scene;
 
 mod batch;
 mod downloads;

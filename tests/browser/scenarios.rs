@@ -3,69 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use coupa_batch::demo::check;
-use coupa_batch::demo::{DemoConfig, DemoPortal, FaultRule, LoginAnswer, Pace, Part, PortalFault, RetryAfter};
+use coupa_batch::demo::{FaultRule, LoginAnswer, Part, PortalFault, RetryAfter};
 use coupa_batch::model::{OrderStatus, PoTask, TaskPriority};
-use coupa_batch::pool::{ShutdownHandler, ShutdownReport, ShutdownStep, TaskStatus};
-use coupa_batch::{PersistentWorkerPool, PoNumber, PoolConfig, TaskHandle};
+use coupa_batch::pool::{ShutdownHandler, ShutdownStep, TaskStatus};
+use coupa_batch::{PersistentWorkerPool, PoNumber, TaskHandle};
 
-use crate::rig::{Flavour, Rig, tree, until};
-
-/// A portal, an output folder and the settings of a pool that works on both.
-struct Scene {
-    rig: Rig,
-    portal: DemoPortal,
-    out: tempfile::TempDir,
-    config: PoolConfig,
-}
-
-impl Scene {
-    /// None without a browser.
-    async fn new(orders: usize, workers: u32) -> Option<Self> {
-        let rig = Rig::new(Flavour::Installed)?;
-        let demo = DemoConfig { orders, pace: Pace::prompt(), ..DemoConfig::default() };
-        let portal = DemoPortal::start(demo).await.unwrap();
-        let out = tempfile::tempdir().unwrap();
-        let mut config = rig.config.clone();
-        config.fix_workers(std::num::NonZeroUsize::new(workers as usize).unwrap());
-        config.out = out.path().to_owned();
-        config.site.base_url = Some(portal.base_url());
-        config.site.credentials = Some(coupa_batch::config::Credentials {
-            username: portal.username().to_owned(),
-            password: portal.password(),
-        });
-        config.retry.delay_min = Duration::from_millis(10);
-        config.deadlines.download = Duration::from_secs(8);
-        Some(Self { rig, portal, out, config })
-    }
-
-    async fn start(&self) -> PersistentWorkerPool {
-        PersistentWorkerPool::start(self.config.clone()).await.unwrap()
-    }
-
-    fn orders(&self) -> Vec<PoNumber> {
-        self.portal.orders()
-    }
-
-    /// Shuts the pool down and looks at what is left: nothing may be.
-    async fn end(&self, pool: PersistentWorkerPool) -> ShutdownReport {
-        let report = pool.shutdown().await.unwrap();
-        assert_eq!(report.leftovers, Vec::<String>::new());
-        self.rig.until_nothing_is_left().await;
-        assert!(!self.out.path().join(".coupa-batch/landing").exists(), "a landing folder is left");
-        report
-    }
-
-    /// Every status and every file as the portal has it.
-    fn check(&self, handles: &[TaskHandle]) {
-        let outcomes: Vec<_> = handles
-            .iter()
-            .map(|handle| (handle.po().clone(), (*handle.outcome().expect("it has ended")).clone()))
-            .collect();
-        let mismatches = check(&self.portal, self.out.path(), &outcomes);
-        assert!(mismatches.is_empty(), "{}", mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
-    }
-}
+use crate::rig::{tree, until};
+use crate::scene::Scene;
 
 async fn submit(pool: &PersistentWorkerPool, orders: Vec<PoNumber>) -> Vec<TaskHandle> {
     pool.submit_tasks(orders.into_iter().map(PoTask::new)).await.unwrap()

@@ -11,24 +11,8 @@ use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
 use crate::desk::{Desk, assert_all_there, portal};
+use crate::dice::{Dice, number};
 use crate::needs_browser;
-
-/// SplitMix64.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (bits ^ (bits >> 31)) % limit
-    }
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|why| panic!("{name}: {why}")))
-}
 
 /// Whatever lies in the folder of an order at this moment is a whole file of the portal's.
 fn assert_only_whole_files(out: &Path, digests: &BTreeSet<String>) {

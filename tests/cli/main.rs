@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test may")]
 #![cfg(target_os = "linux")] // processes are looked for in /proc
 
+#[path = "../support/dice.rs"]
+mod dice;
 #[path = "../support/edge_stand_in.rs"]
 mod edge_stand_in;
 #[path = "../support/rig.rs"]

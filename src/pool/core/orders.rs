@@ -361,8 +361,9 @@ fn together(earlier: Receipt, mut later: Receipt) -> Receipt {
     }
     if later.folder.is_empty() {
         // it did not come as far as the order's own page
-        (later.folder, later.supplier) = (earlier.folder, earlier.supplier);
+        later.folder = earlier.folder;
     }
+    later.supplier = later.supplier.or(earlier.supplier);
     later
 }
 
@@ -375,5 +376,20 @@ pub(super) fn counter(totals: &mut Totals, status: OrderStatus) -> &mut u64 {
         OrderStatus::PoNotFound => &mut totals.not_found,
         OrderStatus::Failed | OrderStatus::PrNotAccessible => &mut totals.failed,
         OrderStatus::Skipped | OrderStatus::NotDone => &mut totals.skipped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_one_of_two_attempts_saw_is_kept() {
+        let seen = Receipt { supplier: Some("Acme".to_owned()), ..Receipt::default() };
+        let unseen = Receipt { folder: "Acme/PO1__WORK".to_owned(), ..Receipt::default() };
+        for (earlier, later) in [(seen.clone(), unseen.clone()), (unseen, seen)] {
+            let both = together(earlier, later);
+            assert_eq!((both.supplier.as_deref(), both.folder.as_str()), (Some("Acme"), "Acme/PO1__WORK"));
+        }
     }
 }
