@@ -57,7 +57,7 @@ pub(super) fn classify(recipe: &Recipe, wanted: &Url, look: &Look) -> PageKind {
     if *has_login_form || recipe.address.login_paths.iter().any(|path| is_at(shown.path(), path)) {
         return PageKind::Login;
     }
-    if *has_marker && is_at(shown.path(), wanted.path()) {
+    if *has_marker && is_at(shown.path(), wanted.path()) && is_of_query(recipe, &shown, wanted) {
         return PageKind::Wanted;
     }
     if let Some(notice) = spoken(notices, &recipe.errors.not_found) {
@@ -84,6 +84,12 @@ pub(super) fn is_same_host(one: &Url, other: &Url) -> bool {
 fn is_at(path: &str, prefix: &str) -> bool {
     let prefix = prefix.trim_end_matches('/');
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether `shown` asks for the same as `wanted`, on portals that tell their orders apart by the query.
+fn is_of_query(recipe: &Recipe, shown: &Url, wanted: &Url) -> bool {
+    !recipe.address.order.contains('?')
+        || wanted.query_pairs().all(|pair| shown.query_pairs().any(|other| other == pair))
 }
 
 /// The notice that holds one of `texts`.
@@ -200,6 +206,24 @@ mod tests {
         assert!(matches!(kind(WANTED, 200, false, false, &[]), PageKind::Unknown(_)));
         assert!(matches!(kind("https://acme.test/order_headers/77", 200, true, false, &[]), PageKind::Unknown(_)));
         assert!(matches!(kind("https://acme.test/", 200, true, false, &[]), PageKind::Unknown(_)));
+    }
+
+    #[test]
+    fn where_orders_are_told_apart_by_a_query_an_order_page_needs_it() {
+        let recipe = load("table").unwrap();
+        let kind = |url: &str| {
+            let evidence = Evidence { url: url.to_owned(), status: Some(200), ..Evidence::default() };
+            let look = Look { evidence, has_marker: true, ..Look::default() };
+            classify(&recipe, &"https://acme.test/documents?order=7".parse().unwrap(), &look)
+        };
+        for shown in ["?order=7", "?order=7&view=all", "?lang=en&order=7#top"] {
+            assert_eq!(kind(&format!("https://acme.test/documents{shown}")), PageKind::Wanted, "{shown}");
+        }
+        for shown in ["", "?order=77", "?request=7", "?order="] {
+            assert!(matches!(kind(&format!("https://acme.test/documents{shown}")), PageKind::Unknown(_)), "{shown}");
+        }
+        // a portal that tells its orders apart by their paths may say what it likes in its queries
+        assert_eq!(self::kind(&format!("{WANTED}?lang=en"), 200, true, false, &[]), PageKind::Wanted);
     }
 
     #[test]
