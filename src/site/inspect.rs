@@ -131,6 +131,7 @@ fn selectors(ground: &Ground) -> Vec<(String, String)> {
     list("requisition.markers", &recipe.requisition.markers);
     list("errors.css", &recipe.errors.css);
     list("attachments.never.css", &recipe.attachments.never.css);
+    list("attachments.none", &recipe.attachments.none);
     let attachments = &recipe.attachments;
     for (key, listings) in
         [("links", &attachments.links), ("buttons", &attachments.buttons), ("wider_links", &attachments.wider_links)]

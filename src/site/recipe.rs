@@ -101,6 +101,9 @@ pub struct Attachments {
     /// What is never one.
     #[serde(default)]
     pub never: Exclusions,
+    /// What says that there are none. If anything is listed here, a page without attachments must show one of them.
+    #[serde(default)]
+    pub none: Vec<Selector>,
 }
 
 /// One way in which attachments are listed.

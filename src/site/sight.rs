@@ -76,6 +76,8 @@ impl Sight {
             plain(any_of(&recipe.errors.css)),
             Query { css: recipe.order.requisition.as_str().to_owned(), attributes: vec!["href".to_owned()] },
         ];
+        let none = &recipe.attachments.none;
+        queries.extend((!none.is_empty()).then(|| plain(any_of(none))));
         queries.extend(recipe.order.supplier.iter().map(|css| plain(css.as_str().to_owned())));
         queries.extend(listing_queries(recipe));
         queries
@@ -99,17 +101,20 @@ impl Sight {
         let evidence = page.evidence().await?;
         let mut answers = answers.into_iter();
         let mut next = || answers.next().unwrap_or_default();
-        let look = Look {
+        let mut look = Look {
             evidence,
             has_marker: !next().is_empty(),
             has_login_form: !next().is_empty(),
+            is_silent: false,
             notices: next().into_iter().map(|found| found.text).filter(|text| !text.is_empty()).collect(),
         };
         let requisition = next().into_iter().find_map(|mut found| found.attributes.remove("href"));
+        let is_silent = !recipe.attachments.none.is_empty() && next().is_empty();
         let suppliers: Vec<_> = recipe.order.supplier.iter().map(|_| next()).collect();
         let supplier = suppliers.into_iter().flatten().map(|found| found.text).find(|text| !text.trim().is_empty());
         let found: Vec<_> = listings(recipe).map(|(listing, shape)| (listing, shape, next())).collect();
         let (attachments, listed_count) = attachments(recipe, origin, found);
+        look.is_silent = is_silent && attachments.is_empty();
         Ok(Self { look, supplier, attachments, listed_count, requisition, is_at_rest: true })
     }
 
