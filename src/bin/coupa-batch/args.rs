@@ -273,9 +273,6 @@ pub(crate) struct DemoArgs {
     /// How many orders the portal has
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) orders: u32,
-    /// Which kind of portal it is, by the name of the shipped recipe for it (`recipe list`)
-    #[arg(long = "recipe", value_name = "NAME", default_value = "coupa", value_parser = look)]
-    pub(crate) look: Look,
     /// How many browsers work side by side
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<u32>,
@@ -288,6 +285,9 @@ pub(crate) struct DemoArgs {
     /// Install a missing browser or driver with the system's package manager
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Which kind of portal it is, by the name of the shipped recipe for it (`recipe list`)
+    #[arg(long = "recipe", value_name = "NAME", default_value = "coupa", value_parser = look)]
+    pub(crate) look: Look,
     /// Leave the portal up after the batch, until Ctrl-C
     #[arg(long)]
     pub(crate) keep: bool,
