@@ -163,7 +163,7 @@ settings! {
     download_timeout: Duration = "30s";
     /// How long closing a browser may take before it is killed.
     close_timeout: Duration = "5s";
-    /// The site recipe: the name of a shipped one (`coupa`), or the path of a TOML file.
+    /// The site recipe: the name of a shipped one (`coupa`, `table`), or the path of a TOML file.
     recipe: String = "coupa";
     /// Cookies of a browser that is logged in, in the Netscape format that curl, wget and yt-dlp take; used instead of a kept login.
     cookies: PathBuf = "";

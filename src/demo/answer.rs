@@ -20,7 +20,8 @@ use super::dice::Dice;
 use super::faults::{LoginAnswer, Part, Point, PortalFault, RetryAfter};
 use super::files::{self, FileKind};
 use super::line::Line;
-use super::logins::{COOKIE, Entry};
+use super::logins::Entry;
+use super::look::Look;
 use super::names::Naming;
 use super::orders::Attachment;
 use super::pages;
@@ -49,18 +50,18 @@ struct Asked {
 }
 
 impl Asked {
-    async fn read(request: Request) -> Self {
+    async fn read(request: Request, look: Look) -> Self {
         let (parts, body) = request.into_parts();
         let is_post = parts.method == Method::POST;
         let is_head = parts.method == Method::HEAD;
-        let path = parts.uri.path().to_owned();
+        let path = parts.uri.path_and_query().map(|path| path.as_str().to_owned()).unwrap_or_default();
         let host = parts.headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let script_token = parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
         Self {
-            wanted: Wanted::read(is_post, &path),
+            wanted: Wanted::read(look, is_post, parts.uri.path(), parts.uri.query().unwrap_or_default()),
             path,
             host,
-            cookie: cookie(&parts.headers),
+            cookie: cookie(&parts.headers, look.cookie()),
             script_token: script_token.to_owned(),
             is_head,
             form: if is_post { to_bytes(body, MAX_FORM).await.unwrap_or_default() } else { Bytes::new() },
@@ -87,7 +88,7 @@ pub(super) async fn answer(
 
 async fn respond(portal: &Arc<Portal>, line: &Line, request: Request) -> Response {
     portal.count(|counts| counts.requests += 1);
-    let asked = Asked::read(request).await;
+    let asked = Asked::read(request, portal.look).await;
     let order = asked.wanted.order(&portal.catalogue, &portal.logins);
     if let (Some(after), Some(Part::OrderPage | Part::RequisitionPage)) = (portal.wished(), asked.wanted.part()) {
         if asked.is_head {
@@ -125,11 +126,11 @@ async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: 
         PortalFault::LoginInstead => {
             // without a new cookie: the login goes on
             portal.count(|counts| counts.login_pages += 1);
-            page(StatusCode::OK, pages::login(&portal.logins.form_token(asked.cookie()), None))
+            page(StatusCode::OK, pages::login(portal.look, &portal.logins.form_token(asked.cookie()), None))
         }
         PortalFault::WrongShape => {
             let token = portal.logins.form_token(asked.cookie());
-            page(StatusCode::OK, pages::wrong_shape(&token, asked.cookie().unwrap_or_default()))
+            page(StatusCode::OK, pages::wrong_shape(portal.look, &token, asked.cookie().unwrap_or_default()))
         }
         PortalFault::Status(code) => {
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -200,10 +201,11 @@ fn throttled(after: RetryAfter) -> Response {
 
 /// The answer as it should be.
 fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
+    let look = portal.look;
     match &asked.wanted {
         Wanted::Asset(name) => return asset(portal, name),
         Wanted::LoginForm if !portal.logins.is_in(asked.cookie()) => return login_page(portal, asked, "", None),
-        Wanted::LoginForm => return redirect("/order_headers"),
+        Wanted::LoginForm => return redirect(look.home()),
         Wanted::LoginSent => return login(portal, asked),
         Wanted::Events if !portal.logins.is_in(asked.cookie()) => return StatusCode::UNAUTHORIZED.into_response(),
         _ if !portal.logins.is_in(asked.cookie()) => return to_login(portal, asked, portal.login_answer()),
@@ -212,19 +214,21 @@ fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
     let token = portal.logins.form_token(asked.cookie());
     let shown = |html| page(StatusCode::OK, html);
     match &asked.wanted {
-        Wanted::Home => shown(pages::home(&portal.catalogue, &token)),
+        Wanted::Home => shown(pages::home(look, &portal.catalogue, &token)),
         Wanted::Order(digits) => {
             portal.count(|counts| counts.order_pages += 1);
             shown(match portal.catalogue.order(digits) {
-                Some(order) => pages::order(order, &token, portal.pace.of(order)),
-                None => pages::missing(&token),
+                Some(order) => pages::order(look, order, &token, portal.pace.of(order)),
+                None => pages::missing(look, &token),
             })
         }
         Wanted::Requisition(id) => {
             portal.count(|counts| counts.requisition_pages += 1);
             shown(match portal.catalogue.requisition(id) {
-                Some((order, requisition)) => pages::requisition(order, requisition, &token, portal.pace.of(order)),
-                None => pages::missing(&token),
+                Some((order, requisition)) => {
+                    pages::requisition(look, order, requisition, &token, portal.pace.of(order))
+                }
+                None => pages::missing(look, &token),
             })
         }
         Wanted::File(id) => match portal.catalogue.file(*id) {
@@ -240,7 +244,7 @@ fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
             _ if asked.script_token != token => forged(),
             Some((_, file)) => {
                 portal.count(|counts| counts.tickets_issued += 1);
-                let url = format!("/attachments/attachment_file/once/{}", portal.logins.issue(file.id));
+                let url = format!("{}/once/{}", look.files(), portal.logins.issue(file.id));
                 let json = serde_json::json!({ "url": url }).to_string();
                 with(json.into_response(), CONTENT_TYPE, "application/json")
             }
@@ -252,11 +256,11 @@ fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
         }
         Wanted::Decoy(decoy) => {
             portal.count(|counts| counts.decoys_served += 1);
-            decoyed(decoy, &token)
+            decoyed(look, decoy, &token)
         }
         Wanted::Logout => {
             portal.logins.end(asked.cookie());
-            redirect("/sessions/new")
+            redirect(look.login())
         }
         Wanted::Nothing | Wanted::Asset(_) | Wanted::LoginForm | Wanted::LoginSent => {
             page(StatusCode::NOT_FOUND, pages::short("Not found"))
@@ -286,7 +290,7 @@ fn attachment(portal: &Arc<Portal>, file: &Attachment) -> Response {
     with(with(answer, CACHE_CONTROL, "no-store"), ACCEPT_RANGES, "none")
 }
 
-fn decoyed(decoy: &Decoy, token: &str) -> Response {
+fn decoyed(look: Look, decoy: &Decoy, token: &str) -> Response {
     let download = |kind: FileKind, name: &str| {
         let bytes = files::bytes(kind, 5_000, name, Dice::new(0, 0));
         let named = Naming::Plain.disposition(name).unwrap_or_default();
@@ -297,7 +301,7 @@ fn decoyed(decoy: &Decoy, token: &str) -> Response {
         Decoy::HelpGuide => download(FileKind::Pdf, "Help guide.pdf"),
         Decoy::Terms => download(FileKind::Pdf, "Terms.pdf"),
         Decoy::Export(digits) => download(FileKind::Csv, &format!("order {digits}.csv")),
-        Decoy::PrintView => page(StatusCode::OK, pages::print_view(token)),
+        Decoy::PrintView => page(StatusCode::OK, pages::print_view(look, token)),
     }
 }
 
@@ -321,32 +325,33 @@ fn to_login(portal: &Portal, asked: &Asked, how: LoginAnswer) -> Response {
         LoginAnswer::Page => login_page(portal, asked, wanted, None),
         LoginAnswer::Redirect => {
             let (cookie, _) = portal.logins.visit(asked.cookie(), wanted);
-            with_cookie(redirect("/sessions/new"), &cookie)
+            with_cookie(redirect(portal.look.login()), portal.look, &cookie)
         }
     }
 }
 
 fn login_page(portal: &Portal, asked: &Asked, wanted: &str, complaint: Option<&str>) -> Response {
     let (cookie, form_token) = portal.logins.visit(asked.cookie(), wanted);
-    let mut form = pages::login(&form_token, complaint);
+    let mut form = pages::login(portal.look, &form_token, complaint);
     if let Some((username, password)) = portal.typed() {
-        form = pages::typed_login(&form, username, password.expose_secret());
+        form = pages::typed_login(portal.look, &form, username, password.expose_secret());
     }
-    with_cookie(page(StatusCode::OK, form), &cookie)
+    with_cookie(page(StatusCode::OK, form), portal.look, &cookie)
 }
 
 fn login(portal: &Portal, asked: &Asked) -> Response {
+    let fields = portal.look.form_fields();
     let field = |name: &str| {
         form_urlencoded::parse(&asked.form).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     };
-    let (token, username, password) = (field("authenticity_token"), field("user[login]"), field("user[password]"));
+    let (token, username, password) = (field(fields.token), field(fields.username), field(fields.password));
     let (token, username, password) =
         (token.unwrap_or_default(), username.unwrap_or_default(), password.unwrap_or_default());
     let complaint = match portal.logins.enter(asked.cookie(), &token, &username, &password) {
         Entry::In { cookie, wanted } => {
             portal.count(|counts| counts.logins_accepted += 1);
-            let to = if wanted.is_empty() { "/order_headers" } else { &wanted };
-            return with_cookie(redirect(to), &cookie);
+            let to = if wanted.is_empty() { portal.look.home() } else { &wanted };
+            return with_cookie(redirect(to), portal.look, &cookie);
         }
         Entry::Forged => return forged(),
         Entry::Refused => "Invalid user name or password.",
@@ -360,8 +365,8 @@ fn forged() -> Response {
     page(StatusCode::UNPROCESSABLE_ENTITY, pages::short("The change you wanted was rejected"))
 }
 
-fn cookie(headers: &HeaderMap) -> Option<String> {
+fn cookie(headers: &HeaderMap, called: &str) -> Option<String> {
     let lines = headers.get_all(COOKIES).iter().filter_map(|line| line.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value.to_owned())
+    pairs.find(|(name, _)| *name == called).map(|(_, value)| value.to_owned())
 }

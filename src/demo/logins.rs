@@ -11,9 +11,6 @@ use sha2::{Digest, Sha256};
 
 use super::orders::hex;
 
-/// The cookie that is the login.
-pub(super) const COOKIE: &str = "_coupa_session";
-
 /// After this many refused passwords in a row the account is locked, as on real portals.
 const MAX_REFUSED: u32 = 3;
 

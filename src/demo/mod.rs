@@ -1,5 +1,7 @@
 //! The embedded portal: a small Coupa-like portal on loopback, for a first run without a tenant and for tests.
 //!
+//! It shows itself in the [`Look`] of each kind of portal that a shipped recipe is for.
+//!
 //! It is a portal, not a double: nothing in the engine knows that it talks to it, and it knows nothing of the engine.
 //! Which orders it has and which bytes its files hold follow from a seed alone; passwords, logins and one-time addresses
 //! are random at each start.
@@ -8,6 +10,9 @@
 //! request -> routes (what is asked for, for which order) -> faults (does something go wrong?) -> logins (who asks?)
 //!         -> answer (page, file, one-time address) <- orders (what exists) <- files (which bytes)
 //! ```
+//!
+//! # Adding a look
+//! One variant of [`Look`] with its addresses and names, its addresses in `routes.rs`, its pages in `pages/`.
 //!
 //! # Adding a fault
 //! One variant of [`PortalFault`] in `faults.rs`, one arm in the `match` of `answer::go_wrong`, nothing else: reach,
@@ -33,6 +38,7 @@ mod faults;
 mod files;
 mod line;
 mod logins;
+mod look;
 mod mix;
 mod names;
 mod orders;
@@ -45,4 +51,5 @@ mod tests;
 
 pub use check::{Mismatch, check};
 pub use faults::{FaultRule, FaultSwitches, Faults, LoginAnswer, Part, PortalFault, RetryAfter};
+pub use look::Look;
 pub use portal::{DemoConfig, DemoPortal, Expected, ExpectedFile, Pace, PortalCounts};

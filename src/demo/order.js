@@ -10,7 +10,7 @@
 
   const late = document.getElementById('late-attachments');
   if (!late) return;
-  const { appear, replace, files } = JSON.parse(late.textContent);
+  const { appear, replace, tickets, files } = JSON.parse(late.textContent);
 
   const complain = (text) => {
     const box = document.createElement('div');
@@ -21,7 +21,7 @@
 
   // there is no address in the page: it is asked for at the click, and good for one time
   const fetchFile = async (file) => {
-    const answer = await fetch('/attachments/tickets/' + file.id, {
+    const answer = await fetch(tickets + '/' + file.id, {
       method: 'POST',
       headers: { 'X-CSRF-Token': meta.content, Accept: 'application/json' },
     });
@@ -30,19 +30,42 @@
     location.assign(url);
   };
 
+  const fetches = (element, file) => element.addEventListener('click', () =>
+    fetchFile(file).catch(() => complain('The attachment could not be downloaded.')));
+
+  // each puts one file on the page and gives what it has put there
+  const addButton = (file) => {
+    const button = document.createElement('span');
+    button.setAttribute('role', 'button');
+    button.tabIndex = 0;
+    button.setAttribute('aria-label', file.name + ' file attachment');
+    if (file.title) button.title = file.name;
+    button.textContent = file.name;
+    fetches(button, file);
+    document.querySelector('[data-area="' + file.area + '"]').append(button);
+    return button;
+  };
+
+  const addRow = (file) => {
+    const row = documents.insertRow();
+    const name = row.insertCell();
+    name.className = 'file';
+    name.textContent = file.name;
+    row.insertCell().textContent = file.area;
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.className = 'get';
+    button.textContent = 'Download';
+    fetches(button, file);
+    row.insertCell().append(button);
+    return row;
+  };
+
+  const documents = document.querySelector('table.documents tbody');
+  let shown = [];
   const show = () => {
-    for (const old of document.querySelectorAll('.commentAttachments span[role="button"]')) old.remove();
-    for (const file of files) {
-      const button = document.createElement('span');
-      button.setAttribute('role', 'button');
-      button.tabIndex = 0;
-      button.setAttribute('aria-label', file.name + ' file attachment');
-      if (file.title) button.title = file.name;
-      button.textContent = file.name;
-      button.addEventListener('click', () =>
-        fetchFile(file).catch(() => complain('The attachment could not be downloaded.')));
-      document.querySelector('[data-area="' + file.area + '"]').append(button);
-    }
+    for (const old of shown) old.remove();
+    shown = files.map(documents ? addRow : addButton);
   };
 
   addEventListener('load', () => setTimeout(() => {

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::dice::Dice;
 use super::files::{self, FileKind};
+use super::look::Look;
 use super::mix::{MIX, Maker};
 use super::names::{Naming, percent};
 use crate::model::{FileOrigin, OrderStatus, PoNumber};
@@ -85,10 +86,10 @@ impl Attachment {
     }
 
     /// The address of a link; buttons have none.
-    pub(super) fn address(&self) -> String {
+    pub(super) fn address(&self, look: Look) -> String {
         match self.naming {
-            Naming::InAddress => format!("/attachments/attachment_file/{}/{}", self.id, percent(&self.name)),
-            _ => format!("/attachments/attachment_file/{}", self.id),
+            Naming::InAddress => format!("{}/{}/{}", look.files(), self.id, percent(&self.name)),
+            _ => format!("{}/{}", look.files(), self.id),
         }
     }
 }

@@ -18,6 +18,7 @@ use super::dice::Dice;
 use super::faults::{FaultSwitches, Faults, LoginAnswer, RetryAfter};
 use super::line::{Line, Lines};
 use super::logins::Logins;
+use super::look::Look;
 use super::orders::{Catalogue, DemoOrder};
 use super::pages::Late;
 use crate::model::{FileOrigin, OrderStatus, PoNumber};
@@ -36,11 +37,13 @@ pub struct DemoConfig {
     pub faults: Faults,
     /// How late the buttons come.
     pub pace: Pace,
+    /// As which kind of portal it shows itself; default [`Look::Coupa`].
+    pub look: Look,
 }
 
 impl Default for DemoConfig {
     fn default() -> Self {
-        Self { orders: 25, seed: 1, faults: Faults::new(), pace: Pace::default() }
+        Self { orders: 25, seed: 1, faults: Faults::new(), pace: Pace::default(), look: Look::default() }
     }
 }
 
@@ -138,6 +141,7 @@ pub(super) struct Portal {
     pub(super) logins: Logins,
     pub(super) faults: FaultSwitches,
     pub(super) pace: Pace,
+    pub(super) look: Look,
     pub(super) stop: CancellationToken,
     tally: Mutex<Tally>,
 }
@@ -218,6 +222,7 @@ impl DemoPortal {
             logins: Logins::new("demo"),
             faults: FaultSwitches::new(config.faults),
             pace: config.pace,
+            look: config.look,
             stop: stop.clone(),
             tally: Mutex::default(),
         });
@@ -235,6 +240,29 @@ impl DemoPortal {
     #[must_use]
     pub fn base_url(&self) -> Url {
         self.base_url.clone()
+    }
+
+    /// As which kind of portal it shows itself.
+    #[must_use]
+    pub fn look(&self) -> Look {
+        self.portal.look
+    }
+
+    /// The page of this order, whether there is such an order or not.
+    #[must_use]
+    pub fn order_page(&self, po: &PoNumber) -> Url {
+        self.at(&self.portal.look.order(po.digits()))
+    }
+
+    /// The page of this order's requisition, if it has one.
+    #[must_use]
+    pub fn requisition_page(&self, po: &PoNumber) -> Option<Url> {
+        let requisition = self.portal.catalogue.order(po.digits())?.requisition.as_ref()?;
+        Some(self.at(&self.portal.look.requisition(&requisition.id)))
+    }
+
+    fn at(&self, path: &str) -> Url {
+        self.base_url.join(path).unwrap_or_else(|_| self.base_url())
     }
 
     /// The user that it knows.

@@ -12,7 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::{StreamExt, stream};
 
-use super::logins::COOKIE;
+use super::look::Look;
 
 /// The type of a page.
 pub(super) const HTML: &str = "text/html; charset=utf-8";
@@ -75,8 +75,9 @@ pub(super) fn redirect(to: &str) -> Response {
     with(StatusCode::FOUND.into_response(), LOCATION, to)
 }
 
-pub(super) fn with_cookie(answer: Response, cookie: &str) -> Response {
-    with(answer, SET_COOKIE, &format!("{COOKIE}={cookie}; Path=/; HttpOnly; SameSite=Lax"))
+pub(super) fn with_cookie(answer: Response, look: Look, cookie: &str) -> Response {
+    let name = look.cookie();
+    with(answer, SET_COOKIE, &format!("{name}={cookie}; Path=/; HttpOnly; SameSite=Lax"))
 }
 
 /// The same answer with a header; one that cannot be sent is left out.

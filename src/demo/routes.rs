@@ -1,7 +1,10 @@
 //! What an address asks for, and on which order's behalf.
 
+use url::form_urlencoded;
+
 use super::faults::Part;
 use super::logins::Logins;
+use super::look::Look;
 use super::orders::Catalogue;
 use crate::model::PoNumber;
 
@@ -46,9 +49,23 @@ pub(super) enum Decoy {
 }
 
 impl Wanted {
-    pub(super) fn read(is_post: bool, path: &str) -> Self {
+    /// What the portal, in this look, understands by an address.
+    pub(super) fn read(look: Look, is_post: bool, path: &str, query: &str) -> Self {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         match (is_post, parts.as_slice()) {
+            (false, ["assets", name]) => Self::Asset((*name).to_owned()),
+            (false, ["events"]) => Self::Events,
+            (false, ["help", "download", _]) => Self::Decoy(Decoy::HelpGuide),
+            (false, ["terms", "download"]) => Self::Decoy(Decoy::Terms),
+            (is_post, parts) => match look {
+                Look::Coupa => Self::read_coupa(is_post, parts),
+                Look::Table => Self::read_table(is_post, parts, query),
+            },
+        }
+    }
+
+    fn read_coupa(is_post: bool, parts: &[&str]) -> Self {
+        match (is_post, parts) {
             (false, ["sessions", "new"]) => Self::LoginForm,
             (true, ["sessions"]) => Self::LoginSent,
             (false, ["sessions", "destroy"]) => Self::Logout,
@@ -62,10 +79,29 @@ impl Wanted {
                 id.parse().map_or(Self::Nothing, Self::File)
             }
             (true, ["attachments", "tickets", id]) => id.parse().map_or(Self::Nothing, Self::Ticket),
-            (false, ["assets", name]) => Self::Asset((*name).to_owned()),
-            (false, ["events"]) => Self::Events,
-            (false, ["help", "download", _]) => Self::Decoy(Decoy::HelpGuide),
-            (false, ["terms", "download"]) => Self::Decoy(Decoy::Terms),
+            _ => Self::Nothing,
+        }
+    }
+
+    fn read_table(is_post: bool, parts: &[&str], query: &str) -> Self {
+        let word = |name: &str| {
+            form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        };
+        match (is_post, parts) {
+            (false, ["account", "sign-in"]) => Self::LoginForm,
+            (true, ["account", "sign-in"]) => Self::LoginSent,
+            (false, ["account", "sign-out"]) => Self::Logout,
+            (false, [] | ["orders"]) => Self::Home,
+            (false, ["documents"]) => match (word("order"), word("request")) {
+                (Some(digits), _) => Self::Order(digits),
+                (None, Some(id)) => Self::Requisition(id),
+                (None, None) => Self::Nothing,
+            },
+            (false, ["documents", "print"]) => Self::Decoy(Decoy::PrintView),
+            (false, ["documents", "list.csv"]) => Self::Decoy(Decoy::Export(word("order").unwrap_or_default())),
+            (false, ["files", "once", ticket]) => Self::OneTime((*ticket).to_owned()),
+            (false, ["files", id] | ["files", id, _]) => id.parse().map_or(Self::Nothing, Self::File),
+            (true, ["files", "tickets", id]) => id.parse().map_or(Self::Nothing, Self::Ticket),
             _ => Self::Nothing,
         }
     }
@@ -114,9 +150,35 @@ mod tests {
             ("/order_headers/1/export.csv", Wanted::Decoy(Decoy::Export("1".to_owned()))),
             ("/nothing/of/that/kind", Wanted::Nothing),
         ] {
-            assert_eq!(Wanted::read(false, path), wanted, "{path}");
+            assert_eq!(Wanted::read(Look::Coupa, false, path, ""), wanted, "{path}");
         }
-        assert_eq!(Wanted::read(true, "/sessions"), Wanted::LoginSent);
-        assert_eq!(Wanted::read(true, "/attachments/tickets/9"), Wanted::Ticket(9));
+        assert_eq!(Wanted::read(Look::Coupa, true, "/sessions", ""), Wanted::LoginSent);
+        assert_eq!(Wanted::read(Look::Coupa, true, "/attachments/tickets/9", ""), Wanted::Ticket(9));
+        for (path, query, wanted) in [
+            ("/documents", "order=15262984", Wanted::Order("15262984".to_owned())),
+            ("/documents", "request=77", Wanted::Requisition("77".to_owned())),
+            ("/documents", "", Wanted::Nothing),
+            ("/documents/list.csv", "order=1", Wanted::Decoy(Decoy::Export("1".to_owned()))),
+            ("/files/5/Scan%200001.pdf", "", Wanted::File(5)),
+            ("/order_headers/15262984", "", Wanted::Nothing),
+        ] {
+            assert_eq!(Wanted::read(Look::Table, false, path, query), wanted, "{path} {query}");
+        }
+    }
+
+    #[test]
+    fn each_look_understands_the_addresses_that_its_pages_show() {
+        for look in Look::ALL {
+            let read = |address: &str| {
+                let (path, query) = address.split_once('?').unwrap_or((address, ""));
+                Wanted::read(look, false, path, query)
+            };
+            assert_eq!(read(&look.order("7")), Wanted::Order("7".to_owned()));
+            assert_eq!(read(&look.requisition("8")), Wanted::Requisition("8".to_owned()));
+            assert_eq!(read(&format!("{}/9", look.files())), Wanted::File(9));
+            assert_eq!(read(&format!("{}/once/ab", look.files())), Wanted::OneTime("ab".to_owned()));
+            assert_eq!((read(look.login()), read(look.way_out())), (Wanted::LoginForm, Wanted::Logout));
+            assert_eq!(read(look.home()), Wanted::Home);
+        }
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct Look {
     /// One of the markers of the page that was asked for is there.
     pub(super) has_marker: bool,
     pub(super) has_login_form: bool,
+    /// It lists no attachment and does not say that there are none, on a portal whose pages do say so.
+    pub(super) is_silent: bool,
     /// Texts that stand where the portal puts its refusals.
     pub(super) notices: Vec<String>,
 }
@@ -41,7 +43,7 @@ pub(super) enum PageKind {
 /// An order page with a refusal on it is an order page: portals show the message of an earlier request on the next page
 /// of the same login, which may be another worker's.
 pub(super) fn classify(recipe: &Recipe, wanted: &Url, look: &Look) -> PageKind {
-    let Look { evidence, has_marker, has_login_form, notices } = look;
+    let Look { evidence, has_marker, has_login_form, is_silent, notices } = look;
     match evidence.status {
         Some(429) => return PageKind::Throttled,
         Some(status @ 500..) => return PageKind::Down(status),
@@ -57,7 +59,13 @@ pub(super) fn classify(recipe: &Recipe, wanted: &Url, look: &Look) -> PageKind {
     if *has_login_form || recipe.address.login_paths.iter().any(|path| is_at(shown.path(), path)) {
         return PageKind::Login;
     }
-    if *has_marker && is_at(shown.path(), wanted.path()) {
+    if *has_marker && is_at(shown.path(), wanted.path()) && is_of_query(recipe, &shown, wanted) {
+        if *is_silent {
+            let what = describe(evidence);
+            return PageKind::Unknown(format!(
+                "{what}, which lists no attachment and does not say that there are none"
+            ));
+        }
         return PageKind::Wanted;
     }
     if let Some(notice) = spoken(notices, &recipe.errors.not_found) {
@@ -84,6 +92,12 @@ pub(super) fn is_same_host(one: &Url, other: &Url) -> bool {
 fn is_at(path: &str, prefix: &str) -> bool {
     let prefix = prefix.trim_end_matches('/');
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether `shown` asks for the same as `wanted`, on portals that tell their orders apart by the query.
+fn is_of_query(recipe: &Recipe, shown: &Url, wanted: &Url) -> bool {
+    !recipe.address.order.contains('?')
+        || wanted.query_pairs().all(|pair| shown.query_pairs().any(|other| other == pair))
 }
 
 /// The notice that holds one of `texts`.
@@ -190,7 +204,7 @@ mod tests {
     fn kind(url: &str, status: u16, has_marker: bool, has_login_form: bool, notices: &[&str]) -> PageKind {
         let evidence = Evidence { url: url.to_owned(), status: Some(status), ..Evidence::default() };
         let notices = notices.iter().map(|&notice| notice.to_owned()).collect();
-        let look = Look { evidence, has_marker, has_login_form, notices };
+        let look = Look { evidence, has_marker, has_login_form, notices, ..Look::default() };
         classify(&load("coupa").unwrap(), &WANTED.parse().unwrap(), &look)
     }
 
@@ -200,6 +214,35 @@ mod tests {
         assert!(matches!(kind(WANTED, 200, false, false, &[]), PageKind::Unknown(_)));
         assert!(matches!(kind("https://acme.test/order_headers/77", 200, true, false, &[]), PageKind::Unknown(_)));
         assert!(matches!(kind("https://acme.test/", 200, true, false, &[]), PageKind::Unknown(_)));
+    }
+
+    #[test]
+    fn an_order_page_that_should_say_that_it_has_nothing_and_does_not_is_no_order_page() {
+        let evidence = Evidence { url: WANTED.to_owned(), status: Some(200), ..Evidence::default() };
+        let look = |is_silent| Look { evidence: evidence.clone(), has_marker: true, is_silent, ..Look::default() };
+        let kind = |is_silent| classify(&load("coupa").unwrap(), &WANTED.parse().unwrap(), &look(is_silent));
+        assert_eq!(kind(false), PageKind::Wanted);
+        let failure = kind(true).require("order 7").unwrap_err();
+        assert_eq!(failure.kind, FailureKind::PageChanged);
+        assert!(failure.message.contains("does not say that there are none"), "{failure:?}");
+    }
+
+    #[test]
+    fn where_orders_are_told_apart_by_a_query_an_order_page_needs_it() {
+        let recipe = load("table").unwrap();
+        let kind = |url: &str| {
+            let evidence = Evidence { url: url.to_owned(), status: Some(200), ..Evidence::default() };
+            let look = Look { evidence, has_marker: true, ..Look::default() };
+            classify(&recipe, &"https://acme.test/documents?order=7".parse().unwrap(), &look)
+        };
+        for shown in ["?order=7", "?order=7&view=all", "?lang=en&order=7#top"] {
+            assert_eq!(kind(&format!("https://acme.test/documents{shown}")), PageKind::Wanted, "{shown}");
+        }
+        for shown in ["", "?order=77", "?request=7", "?order="] {
+            assert!(matches!(kind(&format!("https://acme.test/documents{shown}")), PageKind::Unknown(_)), "{shown}");
+        }
+        // a portal that tells its orders apart by their paths may say what it likes in its queries
+        assert_eq!(self::kind(&format!("{WANTED}?lang=en"), 200, true, false, &[]), PageKind::Wanted);
     }
 
     #[test]

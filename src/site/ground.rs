@@ -42,10 +42,11 @@ impl Ground {
         })
     }
 
-    /// A path of the portal as an address.
+    /// A path of the portal, with or without a query, as an address.
     pub(super) fn at(&self, path: &str) -> Url {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         let mut url = self.base.clone();
-        url.set_query(None);
+        url.set_query(query);
         url.set_fragment(None);
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url
@@ -56,6 +57,12 @@ impl Ground {
         self.at(&self.recipe.address.order.replace("{digits}", po.digits()))
     }
 
+    /// Whether this is the address of an order, whichever it is.
+    pub(super) fn is_order_page(&self, address: &Url) -> bool {
+        let before = self.recipe.address.order.split("{digits}").next().unwrap_or_default();
+        address.as_str().starts_with(self.at(before).as_str())
+    }
+
     /// When a page counts as having come to rest, `spent` of its deadline being over.
     pub(super) fn quiet(&self, spent: Duration) -> Quiet {
         let settle = self.recipe.settle;
@@ -63,6 +70,25 @@ impl Ground {
             after_load: settle.after_load.0,
             unchanged_for: settle.unchanged_for.0,
             at_most: settle.at_most.0.min(self.deadlines.page.saturating_sub(spent)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PoolConfig;
+
+    #[test]
+    fn an_order_has_the_address_that_the_recipe_says_below_that_of_the_portal() {
+        for (recipe, path) in [("coupa", "order_headers/7"), ("table", "documents?order=7")] {
+            let config = PoolConfig::builder().base_url("https://acme.test/buy/").recipe(recipe).build().unwrap();
+            let ground = Ground::new(&config.site, PathBuf::new(), config.deadlines).unwrap();
+            let order = ground.order_page(&"PO7".parse().unwrap());
+            assert_eq!(order.as_str(), format!("https://acme.test/buy/{path}"));
+            assert!(ground.is_order_page(&order) && !ground.is_order_page(&ground.base));
+            let request = "https://acme.test/buy/documents?request=7".parse().unwrap();
+            assert!(!ground.is_order_page(&request));
         }
     }
 }

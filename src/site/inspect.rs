@@ -9,7 +9,7 @@ use super::classify::{PageKind, classify, without_query};
 use super::doorway::Doorway;
 use super::ground::Ground;
 use super::sight::{Sight, without_exclusions};
-use super::trouble;
+use super::{Cell, NameSource, trouble};
 use crate::download::extension;
 use crate::model::{FileOrigin, PoNumber};
 use crate::ports::{AttemptError, Page, Query};
@@ -58,7 +58,7 @@ pub struct Find {
 pub enum Target {
     /// The page of an order.
     Order(PoNumber),
-    /// A page of the portal, taken for a requisition where its address is one's.
+    /// A page of the portal, taken for a requisition where its address is no order's.
     Address(Url),
 }
 
@@ -74,8 +74,8 @@ impl Doorway {
         let recipe = &ground.recipe;
         let (url, origin) = match target {
             Target::Order(po) => (ground.order_page(po), FileOrigin::Order),
-            Target::Address(url) if url.path().contains("requisition") => (url.clone(), FileOrigin::Requisition),
-            Target::Address(url) => (url.clone(), FileOrigin::Order),
+            Target::Address(url) if ground.is_order_page(url) => (url.clone(), FileOrigin::Order),
+            Target::Address(url) => (url.clone(), FileOrigin::Requisition),
         };
         page.goto(url.as_str()).await.map_err(|error| trouble::of_session(error, &ground.base))?;
         let quiet = ground.quiet(Duration::ZERO);
@@ -131,14 +131,26 @@ fn selectors(ground: &Ground) -> Vec<(String, String)> {
     list("requisition.markers", &recipe.requisition.markers);
     list("errors.css", &recipe.errors.css);
     list("attachments.never.css", &recipe.attachments.never.css);
+    list("attachments.none", &recipe.attachments.none);
     let attachments = &recipe.attachments;
     for (key, listings) in
         [("links", &attachments.links), ("buttons", &attachments.buttons), ("wider_links", &attachments.wider_links)]
     {
         let found = listings.iter().enumerate();
-        all.extend(
-            found.map(|(at, listing)| (format!("attachments.{key}[{at}]"), without_exclusions(recipe, listing))),
-        );
+        for (at, listing) in found {
+            all.push((format!("attachments.{key}[{at}]"), without_exclusions(recipe, listing)));
+            all.extend(listing.name.iter().enumerate().filter_map(|(nth, name)| match name {
+                NameSource::Cell(Cell { row, css }) => {
+                    let css = format!(":is({}) :is({})", row.as_str(), css.as_str());
+                    Some((format!("attachments.{key}[{at}].name[{nth}]"), css))
+                }
+                NameSource::Title
+                | NameSource::AriaLabel
+                | NameSource::Download
+                | NameSource::Text
+                | NameSource::Href => None,
+            }));
+        }
     }
     all
 }

@@ -28,6 +28,6 @@ pub use evidence::evidence_folder;
 pub use inspect::{Find, Inspection, Target};
 pub use parse::{RecipeError, shipped_recipes};
 pub use recipe::{
-    Addresses, Attachments, ErrorPages, Exclusions, Listing, LoginForm, NameSource, OrderPage, Recipe, RequisitionPage,
-    Selector, Settle, Span,
+    Addresses, Attachments, Cell, ErrorPages, Exclusions, Listing, LoginForm, NameSource, OrderPage, Recipe,
+    RequisitionPage, Selector, Settle, Span,
 };

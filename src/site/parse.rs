@@ -8,7 +8,10 @@ use thiserror::Error;
 use super::Recipe;
 
 /// Recipes that are built in: their names and their text.
-const SHIPPED: [(&str, &str); 1] = [("coupa", include_str!("../../profiles/sites/coupa.toml"))];
+const SHIPPED: [(&str, &str); 2] = [
+    ("coupa", include_str!("../../profiles/sites/coupa.toml")),
+    ("table", include_str!("../../profiles/sites/table.toml")),
+];
 
 /// The recipe cannot be used.
 #[derive(Debug, Error)]
@@ -216,6 +219,10 @@ mod tests {
         shipped_recipes()[0].1
     }
 
+    fn table() -> &'static str {
+        shipped_recipes()[1].1
+    }
+
     #[test]
     fn every_shipped_recipe_can_be_used() {
         for (name, _) in shipped_recipes() {
@@ -289,6 +296,21 @@ mod tests {
             for part in wanted {
                 assert!(error.contains(part), "{to}: {error}");
             }
+        }
+    }
+
+    #[test]
+    fn a_mistake_in_a_cell_is_named_with_line_and_key() {
+        let right = "name = [{ cell = { row = \"tr\", css = \"td.file\" } }, \"href\"]";
+        let line = table().lines().position(|line| line == right).unwrap() + 1;
+        for (wrong, why) in [
+            ("name = [{ cell = { row = \"tr\" } }]", "css"),
+            ("name = [{ cell = { row = \"tr\", css = \"td\", nth = 2 } }]", "nth"),
+            ("name = [{ cell = { row = \"tr\", css = \"td[\" } }]", "bracket"),
+            ("name = [{ sell = { row = \"tr\", css = \"td\" } }]", "sell"),
+        ] {
+            let told = parse(&table().replace(right, wrong), "mine.toml").unwrap_err().to_string();
+            assert!(told.contains(&format!("line {line}: name: ")) && told.contains(why), "{wrong}: {told}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// The shape of a portal. Written as TOML; the shipped one is `profiles/sites/coupa.toml`.
+/// The shape of a portal. Written as TOML; the shipped ones are in `profiles/sites`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -32,7 +32,7 @@ pub struct Recipe {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Addresses {
-    /// An order; `{digits}` stands for its number.
+    /// An order; `{digits}` stands for its number. May have a query, which then belongs to the address.
     pub order: String,
     /// A page that needs no login.
     pub login: String,
@@ -101,6 +101,9 @@ pub struct Attachments {
     /// What is never one.
     #[serde(default)]
     pub never: Exclusions,
+    /// What says that there are none. If anything is listed here, a page without attachments must show one of them.
+    #[serde(default)]
+    pub none: Vec<Selector>,
 }
 
 /// One way in which attachments are listed.
@@ -118,7 +121,7 @@ pub struct Listing {
 }
 
 /// Where an attachment's name is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NameSource {
     /// The attribute `title`.
@@ -131,6 +134,19 @@ pub enum NameSource {
     Text,
     /// The last part of its address.
     Href,
+    /// The text of another cell of its row.
+    Cell(Cell),
+}
+
+/// Another cell of the row that an element stands in; in a table, or in whatever a portal builds its rows of.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Cell {
+    /// The row: the nearest element around that this matches.
+    pub row: Selector,
+    /// The cell: the first one in the row that this finds.
+    pub css: Selector,
 }
 
 /// What is never an attachment, whatever finds it.

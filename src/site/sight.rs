@@ -3,13 +3,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde_json::{Value, json};
 use url::Url;
 
 use super::classify::Look;
-use super::{Listing, NameSource, Recipe, Selector};
+use super::{Cell, Listing, NameSource, Recipe, Selector};
 use crate::download::{extension, opaque_id, percent_decoded};
 use crate::model::{FileOrigin, ListingId};
 use crate::ports::{Found, Page, Query, SessionError};
+
+/// Writes names that stand in other cells onto the elements themselves.
+const CELLS: &str = include_str!("scripts/cells.js");
 
 /// What a look at a page found.
 #[derive(Clone, Debug)]
@@ -72,6 +76,8 @@ impl Sight {
             plain(any_of(&recipe.errors.css)),
             Query { css: recipe.order.requisition.as_str().to_owned(), attributes: vec!["href".to_owned()] },
         ];
+        let none = &recipe.attachments.none;
+        queries.extend((!none.is_empty()).then(|| plain(any_of(none))));
         queries.extend(recipe.order.supplier.iter().map(|css| plain(css.as_str().to_owned())));
         queries.extend(listing_queries(recipe));
         queries
@@ -84,28 +90,31 @@ impl Sight {
         origin: FileOrigin,
     ) -> Result<Vec<Listed>, SessionError> {
         let queries: Vec<_> = listing_queries(recipe).collect();
-        let answers = page.query(&queries).await?;
+        let answers = ask(page, recipe, &queries).await?;
         let found = listings(recipe).zip(answers).map(|((listing, shape), answer)| (listing, shape, answer));
         Ok(attachments(recipe, origin, found.collect()).0)
     }
 
     /// Looks at the page.
     pub(super) async fn take(page: &mut dyn Page, recipe: &Recipe, origin: FileOrigin) -> Result<Self, SessionError> {
-        let answers = page.query(&Self::queries(recipe, origin)).await?;
+        let answers = ask(page, recipe, &Self::queries(recipe, origin)).await?;
         let evidence = page.evidence().await?;
         let mut answers = answers.into_iter();
         let mut next = || answers.next().unwrap_or_default();
-        let look = Look {
+        let mut look = Look {
             evidence,
             has_marker: !next().is_empty(),
             has_login_form: !next().is_empty(),
+            is_silent: false,
             notices: next().into_iter().map(|found| found.text).filter(|text| !text.is_empty()).collect(),
         };
         let requisition = next().into_iter().find_map(|mut found| found.attributes.remove("href"));
+        let is_silent = !recipe.attachments.none.is_empty() && next().is_empty();
         let suppliers: Vec<_> = recipe.order.supplier.iter().map(|_| next()).collect();
         let supplier = suppliers.into_iter().flatten().map(|found| found.text).find(|text| !text.trim().is_empty());
         let found: Vec<_> = listings(recipe).map(|(listing, shape)| (listing, shape, next())).collect();
         let (attachments, listed_count) = attachments(recipe, origin, found);
+        look.is_silent = is_silent && attachments.is_empty();
         Ok(Self { look, supplier, attachments, listed_count, requisition, is_at_rest: true })
     }
 
@@ -131,10 +140,38 @@ fn listings(recipe: &Recipe) -> impl Iterator<Item = (&Listing, Shape)> {
 }
 
 fn listing_queries(recipe: &Recipe) -> impl Iterator<Item = Query> {
-    listings(recipe).map(|(listing, _)| Query {
-        css: without_exclusions(recipe, listing),
-        attributes: ["title", "aria-label", "download", "href"].map(str::to_owned).to_vec(),
+    listings(recipe).enumerate().map(|(at, (listing, _))| {
+        let own = ["title", "aria-label", "download", "href"].map(str::to_owned);
+        let of_cells = cells(at, listing).map(|(attribute, _)| attribute);
+        Query { css: without_exclusions(recipe, listing), attributes: own.into_iter().chain(of_cells).collect() }
     })
+}
+
+/// The other cells that the names of a listing, the recipe's `at`-th, are read from, and the attribute for each.
+fn cells(at: usize, listing: &Listing) -> impl Iterator<Item = (String, &Cell)> {
+    listing.name.iter().enumerate().filter_map(move |(nth, name)| match name {
+        NameSource::Cell(cell) => Some((cell_attribute(at, nth), cell)),
+        NameSource::Title | NameSource::AriaLabel | NameSource::Download | NameSource::Text | NameSource::Href => None,
+    })
+}
+
+fn cell_attribute(listing: usize, name: usize) -> String {
+    format!("data-recipe-cell-{listing}-{name}")
+}
+
+/// Looks for `queries`, after what stands in other cells has been written where they read it.
+async fn ask(page: &mut dyn Page, recipe: &Recipe, queries: &[Query]) -> Result<Vec<Vec<Found>>, SessionError> {
+    let cells: Vec<Value> = listings(recipe)
+        .enumerate()
+        .flat_map(|(at, (listing, _))| cells(at, listing).map(move |(attribute, cell)| (listing, attribute, cell)))
+        .map(|(listing, attribute, cell)| {
+            json!([without_exclusions(recipe, listing), cell.row.as_str(), cell.css.as_str(), attribute])
+        })
+        .collect();
+    if !cells.is_empty() {
+        page.evaluate(CELLS, vec![Value::Array(cells)]).await?;
+    }
+    page.query(queries).await
 }
 
 fn any_of(selectors: &[Selector]) -> String {
@@ -156,7 +193,7 @@ fn attachments(recipe: &Recipe, origin: FileOrigin, found: Vec<(&Listing, Shape,
     let mut listed = Vec::new();
     let mut seen = BTreeSet::new();
     let mut listed_count = 0;
-    for (listing, shape, elements) in found {
+    for (at, (listing, shape, elements)) in found.into_iter().enumerate() {
         if shape == Shape::WiderLink && has_strict {
             continue;
         }
@@ -170,7 +207,7 @@ fn attachments(recipe: &Recipe, origin: FileOrigin, found: Vec<(&Listing, Shape,
         let css = without_exclusions(recipe, listing);
         let mut same_name: HashMap<String, usize> = HashMap::new();
         for (nth, element) in elements.into_iter().enumerate() {
-            let label = label(listing, &element);
+            let label = label(at, listing, &element);
             let key = match shape {
                 Shape::Link | Shape::WiderLink => Key::Link(address(&element)),
                 Shape::Button => {
@@ -195,17 +232,19 @@ fn address(element: &Found) -> String {
     href.split('#').next().unwrap_or_default().to_owned()
 }
 
-fn label(listing: &Listing, element: &Found) -> String {
+fn label(at: usize, listing: &Listing, element: &Found) -> String {
     let attribute = |name: &str| element.attributes.get(name).cloned().unwrap_or_default();
     let texts: Vec<String> = listing
         .name
         .iter()
-        .map(|source| match source {
+        .enumerate()
+        .map(|(nth, source)| match source {
             NameSource::Title => attribute("title"),
             NameSource::AriaLabel => attribute("aria-label"),
             NameSource::Download => attribute("download"),
             NameSource::Text => element.text.clone(),
             NameSource::Href => last_part(&attribute("href")),
+            NameSource::Cell(_) => attribute(&cell_attribute(at, nth)),
         })
         .map(|text| without_ends(&text, &listing.name_ends))
         .filter(|text| !text.is_empty())
@@ -284,6 +323,21 @@ mod tests {
             let attributes: Vec<_> = title.map(|title| ("title", title)).into_iter().chain([href]).collect();
             assert_eq!(read(&recipe, vec![element(text, &attributes)], vec![], vec![]).0[0].label, label);
         }
+    }
+
+    #[test]
+    fn a_name_that_stands_in_another_cell_is_read_there() {
+        let recipe = load("table").unwrap();
+        let queries: Vec<_> = listing_queries(&recipe).collect();
+        let cell = queries[0].attributes.iter().find(|name| name.starts_with("data-recipe-cell")).unwrap();
+        assert!(!queries[1].attributes.contains(cell), "two listings that find the same element read two names");
+        let href = ("href", "https://acme.test/files/9/Bid.pdf");
+        let link = |name: &str| element("Download", &[href, (cell.as_str(), name)]);
+        for (name, label) in [("Offer 3.docx", "Offer 3.docx"), ("Offer 3", "Bid.pdf"), ("", "Bid.pdf")] {
+            assert_eq!(read(&recipe, vec![link(name)], vec![], vec![]).0[0].label, label);
+        }
+        let coupa = load("coupa").unwrap();
+        assert!(listing_queries(&coupa).all(|query| query.attributes.len() == 4));
     }
 
     #[test]

@@ -336,6 +336,21 @@ async fn the_requisition_is_looked_at_when_the_rule_says_so() {
 }
 
 #[tokio::test]
+async fn an_order_without_attachments_must_say_so_where_the_recipe_knows_how_it_does() {
+    let mut config = config();
+    assert!(Stage::with(&config).collect(&order(vec![])).await.is_ok());
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = folder.path().join("ours.toml");
+    std::fs::write(&recipe, "extends = \"coupa\"\n[attachments]\nnone = [\".no-attachments\"]").unwrap();
+    config.site.recipe = recipe.to_str().unwrap().to_owned();
+    let stage = Stage::with(&config);
+    assert_eq!(stage.failure(&order(vec![])).await.kind, FailureKind::PageChanged);
+    stage.collect(&order(vec![link(1, "a.txt", file("a.txt", "a"))])).await.unwrap();
+    let restless = FakePortal::with(ORDER, Shown { comes_to_rest: false, ..Shown::default() });
+    assert_eq!(stage.failure(&restless).await.kind, FailureKind::StepTimeout);
+}
+
+#[tokio::test]
 async fn a_requisition_that_may_not_be_seen_is_a_failure_only_when_the_order_has_nothing() {
     let denied = || Shown { has_marker: false, notice: "Access denied", ..Shown::default() };
     let mut config = config();

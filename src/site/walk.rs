@@ -99,6 +99,7 @@ impl<'a> Walk<'a> {
         let quiet = self.ground.quiet(begun.elapsed());
         let is_at_rest = self.page.settle(&Sight::settling(&self.ground.recipe), quiet).await?;
         let mut sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
+        sight.look.is_silent &= is_at_rest; // one that still changes may yet say it
         self.require(classify(&self.ground.recipe, &place.url, &sight.look), &place.what).await?;
         if !is_at_rest && sight.attachments.is_empty() {
             // "no attachments" is a verdict, and this page has not given one

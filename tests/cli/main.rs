@@ -24,6 +24,7 @@ mod full_disks;
 mod hostile;
 mod inputs;
 mod logins;
+mod looks;
 mod manifests;
 mod portals;
 mod recipes;

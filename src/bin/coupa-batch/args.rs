@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand};
 use coupa_batch::config::{Settings, WorkerCount, parse_address};
+use coupa_batch::demo::Look;
 use coupa_batch::input::Source;
 use coupa_batch::model::OrderStatus;
 use coupa_batch::{PoNumber, TaskPriority};
@@ -259,6 +260,13 @@ fn status_word(text: &str) -> Result<OrderStatus, String> {
         .ok_or_else(|| format!("use one of {}", OrderStatus::ALL.map(OrderStatus::as_str).join(", ")))
 }
 
+fn look(text: &str) -> Result<Look, String> {
+    Look::ALL
+        .into_iter()
+        .find(|look| look.recipe() == text)
+        .ok_or_else(|| format!("use one of {}", Look::ALL.map(Look::recipe).join(", ")))
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  coupa-batch demo --orders 100 --workers 2 --yes")]
 pub(crate) struct DemoArgs {
@@ -277,6 +285,9 @@ pub(crate) struct DemoArgs {
     /// Install a missing browser or driver with the system's package manager
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Which kind of portal it is, by the name of the shipped recipe for it (`recipe list`)
+    #[arg(long = "recipe", value_name = "NAME", default_value = "coupa", value_parser = look)]
+    pub(crate) look: Look,
     /// Leave the portal up after the batch, until Ctrl-C
     #[arg(long)]
     pub(crate) keep: bool,
@@ -344,6 +355,15 @@ mod tests {
     }
 
     #[test]
+    fn each_shipped_recipe_has_a_demo_portal() {
+        for (name, _) in coupa_batch::site::shipped_recipes() {
+            let cli = Cli::try_parse_from(["coupa-batch", "demo", "--recipe", name]).unwrap();
+            let Command::Demo(demo) = cli.command else { panic!() };
+            assert_eq!(demo.look.recipe(), *name);
+        }
+    }
+
+    #[test]
     fn wrong_calls_are_refused_with_code_2() {
         for line in [
             "",
@@ -353,6 +373,7 @@ mod tests {
             "run 7 -q -v",
             "run 7 --password x",
             "demo --orders 0",
+            "demo --recipe chair",
         ] {
             let refused = Cli::try_parse_from(["coupa-batch"].into_iter().chain(line.split_whitespace())).unwrap_err();
             assert_eq!(refused.exit_code(), 2, "{line:?}");

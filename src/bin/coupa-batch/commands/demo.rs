@@ -40,7 +40,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, Stopped> {
         install_missing(&config.browser, |line| progress.say(line))?;
     }
     batch::block_on(async {
-        let demo = DemoConfig { orders: args.orders as usize, ..DemoConfig::default() };
+        let demo = DemoConfig { orders: args.orders as usize, look: args.look, ..DemoConfig::default() };
         let portal = DemoPortal::start(demo)
             .await
             .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("the demo portal does not start: {why}")))?;
@@ -101,6 +101,7 @@ fn outcomes(history: &History) -> Vec<(coupa_batch::PoNumber, coupa_batch::Outco
 }
 
 fn enter(config: &mut PoolConfig, portal: &DemoPortal) {
+    config.site.recipe = portal.look().recipe().to_owned();
     config.site.base_url = Some(portal.base_url());
     config.site.credentials = Some(Credentials { username: portal.username().to_owned(), password: portal.password() });
 }

@@ -80,7 +80,7 @@ fn to_text(seen: &Inspection, args: &RecipeCheckArgs) -> String {
     for find in &seen.finds {
         let texts: Vec<_> =
             find.texts.iter().map(|text| format!("{:?}", text.chars().take(40).collect::<String>())).collect();
-        let _ = writeln!(text, "{:>4}  {:<28} {}  {}", find.count, find.key, find.css, texts.join(" ")); // cannot fail
+        let _ = writeln!(text, "{:>4}  {:<30} {}  {}", find.count, find.key, find.css, texts.join(" ")); // cannot fail
     }
     let _ = writeln!(text, "{} attachments would be fetched", seen.attachments.len());
     for name in &seen.attachments {

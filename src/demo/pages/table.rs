@@ -1,0 +1,80 @@
+//! Pages as the recipe `table` knows them: documents in a table, whose links all say the same.
+
+use super::super::files::escaped;
+use super::super::look::Look;
+use super::super::orders::{Area, Attachment};
+use super::{Refusal, Shown, area_name};
+
+pub(super) fn login(form_token: &str, complaint: Option<&str>) -> String {
+    let complaint = complaint.map(|text| format!("<p class=\"notice\">{}</p>", escaped(text))).unwrap_or_default();
+    format!(
+        "<div class=\"card login\"><h1>Members</h1>{complaint}<form id=\"sign-in\" method=\"post\" action=\"{}\">\
+         <input type=\"hidden\" name=\"form_key\" value=\"{}\">\
+         <label>Member number<input name=\"member\" autocomplete=\"username\"></label>\
+         <label>Passphrase<input type=\"password\" name=\"passphrase\" autocomplete=\"current-password\"></label>\
+         <button class=\"primary\">Enter</button></form></div>",
+        Look::Table.login(),
+        escaped(form_token)
+    )
+}
+
+/// The title and the content of a page that says no.
+pub(super) fn refusal(why: Refusal) -> (&'static str, &'static str) {
+    match why {
+        Refusal::Missing => ("Documents", "<p class=\"notice\">No order has this number.</p>"),
+        Refusal::MissingOtherwise => ("Documents", "<p class=\"notice\">This order number is not known here.</p>"),
+        Refusal::MissingPortuguese => ("Documentos", "<p class=\"notice\">Nenhum pedido com este número.</p>"),
+        Refusal::Denied => ("Documents", "<p class=\"notice\">Your company may not open this order.</p>"),
+        Refusal::DeniedOtherwise => ("Documents", "<p class=\"notice\">This order belongs to another company.</p>"),
+    }
+}
+
+/// The documents of an order or of a requisition.
+pub(super) fn sheet(shown: Shown<'_>, late: &str) -> String {
+    let mut facts = String::new();
+    let mut fact = |name: &str, class: &str, html: &str| {
+        facts.push_str(&format!("<dt>{name}</dt><dd class=\"{class}\">{html}</dd>"));
+    };
+    let (class, list) = match shown {
+        Shown::Order(order) => {
+            if let Some(supplier) = order.supplier {
+                fact("Partner", "partner", &escaped(supplier));
+            }
+            if let Some(requisition) = &order.requisition {
+                let (address, id) = (Look::Table.requisition(&requisition.id), &requisition.id);
+                fact("Requested by", "origin", &format!("<a href=\"{address}\">Request {id}</a>"));
+            }
+            ("of-order", format!("order={}", order.po.digits()))
+        }
+        Shown::Requisition(order, requisition) => {
+            let digits = order.po.digits();
+            fact("Ordered as", "result", &format!("<a href=\"{}\">{digits}</a>", Look::Table.order(digits)));
+            ("of-request", format!("request={}", requisition.id))
+        }
+    };
+    let files = shown.attachments();
+    let listed =
+        files.iter().filter(|file| !file.is_button).flat_map(|file| file.areas.iter().map(move |area| (file, *area)));
+    let mut rows: String = listed.map(|(file, area)| row(file, area)).collect();
+    if files.is_empty() {
+        rows.push_str("<tr class=\"nothing\"><td colspan=\"3\">Nothing has been filed here.</td></tr>");
+    }
+    format!(
+        "<div class=\"card {class}\"><h1>{title}</h1><p><a href=\"/documents/print?{list}\">For the printer</a></p>\
+         <dl>{facts}<dt>State</dt><dd>Open</dd></dl>\n\
+         <table class=\"documents\"><thead><tr><th>Document</th><th>Filed under</th><th></th></tr></thead>\n\
+         <tbody>{rows}</tbody>\n\
+         <tfoot><tr><td>This list</td><td>text</td><td><a class=\"get\" href=\"/documents/list.csv?{list}\">Download</a>\
+         </td></tr></tfoot></table></div>\n{late}",
+        title = shown.title(),
+    )
+}
+
+fn row(file: &Attachment, area: Area) -> String {
+    format!(
+        "<tr><td class=\"file\">{}</td><td>{}</td><td><a class=\"get\" href=\"{}\">Download</a></td></tr>",
+        escaped(&file.name),
+        area_name(area),
+        escaped(&file.address(Look::Table))
+    )
+}
