@@ -148,6 +148,7 @@ async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: 
         PortalFault::NeverFinishes => half(go_right(portal, asked), HalfEnds::Never).await,
         PortalFault::BusyScript => changed_page(go_right(portal, asked), pages::busy).await,
         PortalFault::Dialogs => changed_page(go_right(portal, asked), pages::talkative).await,
+        PortalFault::Leaky => changed_page(go_right(portal, asked), pages::leaky).await,
         PortalFault::Elsewhere if asked.host.starts_with("localhost") => {
             let id = match &asked.wanted {
                 Wanted::File(id) => Some(*id),

@@ -35,6 +35,8 @@ pub enum PortalFault {
     /// The right page, which opens a dialog (`alert`) and does not want to be left (`beforeunload`). Files are served as
     /// they are.
     Dialogs,
+    /// The right page, which leaves some megabytes behind in the browser each time. Files are served as they are.
+    Leaky,
     /// A redirect to another host, `localhost`, where the same portal answers.
     Elsewhere,
     /// The right bytes and then more of them, without an end and without a length.

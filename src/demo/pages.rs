@@ -252,3 +252,8 @@ pub(super) fn talkative(page: &str) -> String {
 pub(super) fn busy(page: &str) -> String {
     page.replacen("<body>", "<body><script>while (true) {}</script>", 1)
 }
+
+/// A page that leaves more behind in its tab each time: what a window is named outlives the pages that it shows.
+pub(super) fn leaky(page: &str) -> String {
+    page.replacen("<body>", "<body><script>name += 'x'.repeat(4e6) + Math.random();</script>", 1)
+}

@@ -10,8 +10,6 @@ use crate::model::{MemoryLevel, MemoryReading};
 const HYSTERESIS: f64 = 0.10;
 /// Of what is free at the threshold, this share is left when memory is critical: at the usual 75 % in use, 90 % are.
 const LEFT_WHEN_CRITICAL: f64 = 0.4;
-/// Workers come back only after so long a time without a high reading: one calm moment is no room.
-const PLAN_WINDOW: Duration = Duration::from_secs(30);
 /// Share of the time in which somebody waits for memory, from which no worker is added, whatever is in use.
 const SOME_STALLED: f64 = 0.2;
 /// Share of the time in which everybody waits for memory, from which a worker is retired.
@@ -26,8 +24,8 @@ pub struct Room {
     pub cap: usize,
 }
 
-/// Judges memory by its last readings: by the newest one when there must be fewer workers, by half a minute of them
-/// when there may be more.
+/// Judges memory by its last readings: by the newest one when there must be fewer workers, by all those of the last
+/// cool-down when there may be more, since one calm moment is no room.
 ///
 /// The cap falls by one at each high reading and rises by one when usage has stayed well below the threshold, never more
 /// often than the cool-down and never below the least number. A critical reading does not wait for the cool-down: what
@@ -53,7 +51,7 @@ impl MemoryScale {
     pub fn read(&mut self, now: Duration, reading: &MemoryReading, live: usize) -> Room {
         let usage = reading.usage();
         self.recent.push_back((now, usage));
-        while self.recent.front().is_some_and(|(at, _)| *at + PLAN_WINDOW < now) {
+        while self.recent.front().is_some_and(|(at, _)| *at + self.config.cool_down < now) {
             self.recent.pop_front();
         }
         let level = self.level(usage, reading);
@@ -115,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn shrinks_one_by_one_and_comes_back_after_a_calm_half_minute() {
+    fn shrinks_one_by_one_and_comes_back_after_a_calm_while() {
         let mut scale = MemoryScale::new(CONFIG, 1, 3);
         let caps: Vec<_> = [(0, 80), (5, 80), (30, 80), (60, 80), (90, 70), (120, 60), (125, 60), (155, 60), (185, 60)]
             .into_iter()

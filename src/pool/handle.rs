@@ -156,10 +156,16 @@ impl PersistentWorkerPool {
             };
             snapshots.wait_for(is_over).await.is_ok_and(|status| status.tasks.is_idle())
         };
-        match timeout {
+        let is_complete = match timeout {
             Some(limit) => tokio::time::timeout(limit, ended).await.unwrap_or(false),
             None => ended.await,
+        };
+        if is_complete {
+            // a snapshot is shown before the handles are told what it says: the answer to a question comes after both;
+            // a pool that has closed has told them all
+            let _ = self.parts().control.open_tasks().await;
         }
+        is_complete
     }
 
     /// Borrows a session as soon as a worker is free, before any order that waits; dropping the loan gives it back.

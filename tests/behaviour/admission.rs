@@ -97,3 +97,14 @@ async fn handles_of_a_closed_pool_say_that_the_order_was_not_done() {
         handle.cancel().await.unwrap_err();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_waited_for_all_orders_finds_the_outcome_of_each() {
+    let pool = crate::doubles::quiet_pool(4);
+    for round in 0..3000 {
+        let handles = pool.submit_tasks(orders(round * 4 + 1..=round * 4 + 4)).await.unwrap();
+        assert!(pool.wait_for_completion(None).await);
+        assert!(handles.iter().all(|handle| handle.outcome().is_some()), "round {round}");
+    }
+    pool.shutdown().await.unwrap();
+}

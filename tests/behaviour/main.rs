@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
 
 #[path = "../support/doubles.rs"]
-#[expect(dead_code, reason = "shared with the benchmarks")]
 mod doubles;
 
 mod admission;

@@ -13,6 +13,7 @@ mod rig;
 #[path = "../support/scene.rs"]
 mod scene;
 
+mod soak;
 mod squeeze;
 mod upheaval;
 

@@ -1,17 +1,23 @@
 //! Memory that runs short.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use coupa_batch::PersistentWorkerPool;
+use coupa_batch::browser::BrowserFactory;
 use coupa_batch::download::Claim;
 use coupa_batch::gauge::SystemGauge;
 use coupa_batch::journal::MemoryJournal;
-use coupa_batch::model::{MemoryReading, RunId, WorkerId};
+use coupa_batch::model::{MemoryReading, PoTask, RunId, WorkerId};
 use coupa_batch::ports::MemoryGauge;
 use coupa_batch::site::CoupaSite;
 
 use crate::scene::Scene;
+
+/// More than the browsers of a test ever hold.
+pub(crate) const PLENTY: u64 = 64_000_000_000;
 
 /// The system's own gauge, but for a limit that the test moves: what the browsers hold is measured, what they may hold
 /// is said.
@@ -36,11 +42,57 @@ pub(crate) fn start(scene: &Scene, limit: &Arc<AtomicU64>) -> PersistentWorkerPo
     let claim = Arc::new(Claim::take(scene.out.path()).unwrap());
     let config = scene.config.clone();
     let site = CoupaSite::new(&config.site, claim, config.deadlines, &RunId::new("chaos")).unwrap();
+    let sessions = BrowserFactory::new(&config.browser, &config.profiles, config.deadlines).unwrap();
     PersistentWorkerPool::builder(config)
-        .sessions(Arc::new(scene.rig.factory.clone()))
+        .sessions(Arc::new(sessions))
         .site(Arc::new(site))
         .journal(Arc::new(MemoryJournal::new()))
         .gauge(Box::new(Limited { gauge: SystemGauge::new(), limit: Arc::clone(limit) }))
         .start()
         .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_a_shrinking_limit_six_browsers_become_two_and_six_again_while_the_batch_completes() {
+    let _turn = crate::turn().await;
+    let Some(mut scene) = Scene::new(40, 6).await else { return };
+    scene.config.scaling.min = NonZeroUsize::MIN.saturating_add(1);
+    scene.config.memory.interval = Duration::from_millis(500);
+    scene.config.memory.cool_down = Duration::from_secs(2);
+    let limit = Arc::new(AtomicU64::new(PLENTY));
+    let pool = start(&scene, &limit);
+    let mut statuses = pool.watch();
+    statuses.wait_for(|status| status.worker_count == 6 && status.memory.workers.len() == 6).await.unwrap();
+    let rounds = async {
+        let mut handles = Vec::new();
+        loop {
+            let round = pool.submit_tasks(scene.orders().into_iter().map(PoTask::new)).await.unwrap();
+            assert!(pool.wait_for_completion(None).await);
+            scene.check(&round);
+            handles.extend(round);
+        }
+    };
+    let squeezing = async {
+        // four fifths of the limit are held, whatever that is at the moment
+        while statuses.borrow_and_update().worker_count > 2 {
+            let status = pool.status();
+            let held = status.memory.workers.values().sum::<u64>() + status.memory.own_bytes;
+            limit.store(held / 4 * 5, Ordering::SeqCst);
+            println!("{} workers hold {held} bytes, memory is {}", status.worker_count, status.memory_level);
+            statuses.changed().await.unwrap();
+        }
+        limit.store(PLENTY, Ordering::SeqCst);
+        statuses.wait_for(|status| status.worker_count == 6).await.unwrap();
+    };
+    tokio::select! {
+        // a round that is under way is finished below
+        () = squeezing => {}
+        () = rounds => unreachable!("it goes on for ever"),
+        () = tokio::time::sleep(Duration::from_secs(180)) => panic!("it never came: {:?}", pool.status()),
+    }
+    assert!(pool.wait_for_completion(None).await);
+    let status = pool.status();
+    assert_eq!((status.tasks.settled(), status.tasks.partial), (status.tasks.admitted, 0));
+    assert_eq!(status.stopped_because, None);
+    scene.end(pool).await;
 }

@@ -15,10 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::dice::{Dice, number};
 use crate::rig::tree;
 use crate::scene::Scene;
-use crate::squeeze;
-
-/// More than the browsers of this test ever hold.
-const PLENTY: u64 = 64_000_000_000;
+use crate::squeeze::{self, PLENTY};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Blow {

@@ -1,0 +1,68 @@
+//! A long batch on a portal whose pages leak: the browsers grow and are recycled, the program does not grow.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use coupa_batch::demo::{FaultRule, Part, PortalFault};
+use coupa_batch::model::{PoTask, PoolStatus};
+
+use crate::dice::number;
+use crate::scene::Scene;
+
+/// At this size a browser is replaced after its order.
+const RECYCLED_AT: u64 = 300_000_000;
+/// What the program may hold more at the end than after the first rounds: what the allocator keeps, and the records of
+/// the orders themselves.
+const GROWTH: u64 = 40_000_000;
+
+/// What the largest of the browsers holds.
+fn fattest(status: &PoolStatus) -> u64 {
+    status.memory.workers.values().max().copied().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_portal_that_leaks_the_program_stays_flat_and_its_browsers_are_recycled() {
+    let _turn = crate::turn().await;
+    let orders = number("SOAK_ORDERS", 80);
+    println!("SOAK_ORDERS={orders}");
+    let Some(mut scene) = Scene::new(40, 2).await else { return };
+    scene.config.recycle.memory = ByteSize(RECYCLED_AT);
+    scene.config.memory.interval = Duration::from_secs(1);
+    scene.portal.faults().add(FaultRule::new(PortalFault::Leaky, Part::OrderPage));
+    let pool = scene.start().await;
+    let (mut asked, mut largest) = (0, 0);
+    let mut counts: Vec<(u64, usize, usize, usize)> = Vec::new();
+    while asked < orders {
+        let round = pool.submit_tasks(scene.orders().into_iter().map(PoTask::new)).await.unwrap();
+        asked += round.len() as u64;
+        let mut statuses = pool.watch();
+        while !statuses.borrow_and_update().tasks.is_idle() {
+            statuses.changed().await.unwrap();
+            largest = largest.max(fattest(&statuses.borrow()));
+        }
+        assert!(pool.wait_for_completion(None).await);
+        scene.check(&round);
+        // the next sample is taken while nothing is under way
+        let seen = pool.status().memory;
+        statuses.wait_for(|status| status.memory != seen).await.unwrap();
+        let status = pool.status();
+        counts.push((
+            status.memory.own_bytes,
+            status.memory.descriptor_count.unwrap(),
+            status.task_count,
+            status.footprint.profile_count,
+        ));
+    }
+    let status = pool.status();
+    let recycled: u32 = status.workers.values().map(|worker| worker.recycle_count).sum();
+    println!("{asked} orders, {recycled} browsers recycled, the largest held {largest} bytes");
+    println!("own bytes, descriptors, tasks, profiles after each round: {counts:?}");
+    assert!(recycled >= 2, "nothing leaked");
+    assert_eq!(status.workers.values().map(|worker| worker.restart_count).sum::<u32>(), 0);
+    // it is looked at between orders and each second, so it may grow beyond by what one order leaks
+    assert!(largest < RECYCLED_AT * 2, "{largest}");
+    let (first, last) = (counts[0], counts[counts.len() - 1]);
+    assert!(last.0 < first.0 + GROWTH, "the program has grown: {counts:?}");
+    assert!(last.1 <= first.1 + 40 && last.2 <= first.2 + 20, "something has grown: {counts:?}");
+    scene.end(pool).await;
+}
