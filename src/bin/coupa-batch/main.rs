@@ -10,6 +10,7 @@ mod commands;
 mod exit;
 mod layers;
 mod logging;
+mod login_source;
 mod progress;
 mod record;
 mod selection;

@@ -10,6 +10,7 @@ use coupa_batch::gauge::{disk_free, host};
 use super::demo::install_missing;
 use crate::args::DoctorArgs;
 use crate::exit::{ExitReason, Stopped};
+use crate::login_source::LoginSource;
 use crate::{layers, stdout};
 
 /// Memory that one browser takes on a page of the usual weight, with room for a heavy one.
@@ -18,7 +19,7 @@ const PER_WORKER: u64 = 400_000_000;
 const LITTLE_ROOM: u64 = 1_000_000_000;
 
 pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitReason, Stopped> {
-    let config =
+    let mut config =
         layers::load_config(args.browser.to_settings(), args.file.config.as_deref()).map_err(Stopped::bad_call)?;
     if args.yes {
         let mut lines = Vec::new();
@@ -30,7 +31,8 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitReason, Stopped> {
             }
         })?;
     }
-    let checkup = Checkup::of(&config);
+    let login = LoginSource::fill(&mut config);
+    let checkup = Checkup::of(&config, login);
     stdout::print(&if args.json { format!("{:#}\n", checkup.to_json()) } else { checkup.to_text() })?;
     Ok(if checkup.installation.is_ok() { ExitReason::AllWell } else { ExitReason::NoBrowser })
 }
@@ -42,11 +44,12 @@ struct Checkup {
     workers: usize,
     /// What the folder is for, where it is, how much room it has.
     folders: Vec<(&'static str, String, Option<u64>)>,
+    login: LoginSource,
     warnings: Vec<String>,
 }
 
 impl Checkup {
-    fn of(config: &PoolConfig) -> Self {
+    fn of(config: &PoolConfig, login: LoginSource) -> Self {
         let host = host();
         let workers = config.worker_count.get();
         let mut warnings = Vec::new();
@@ -78,12 +81,18 @@ impl Checkup {
                 ByteSize(host.available_bytes).display().si()
             ));
         }
+        if let LoginSource::Nowhere(Some(why)) = &login
+            && !why.is_absent()
+        {
+            warnings.push(why.to_string());
+        }
         Self {
             installation: locate(&config.browser).map_err(|why| why.to_string()),
             findings: survey(&config.browser),
             host,
             workers,
             folders,
+            login,
             warnings,
         }
     }
@@ -133,6 +142,10 @@ impl Checkup {
             let free = free.map_or_else(|| "unknown".to_owned(), |free| ByteSize(free).display().si().to_string());
             line("ok", &format!("disk for {what}: {free} free in {path}"));
         }
+        match self.login.word() {
+            Some(source) => line("ok", &format!("password: from {source}")),
+            None => line("-", "password: none; a login that is kept, or an open portal, needs none"),
+        }
         for warning in &self.warnings {
             line("WARN", warning);
         }
@@ -174,6 +187,7 @@ impl Checkup {
             "browsers": browsers,
             "host": self.host,
             "folders": folders,
+            "password_from": self.login.word(),
             "warnings": self.warnings,
         })
     }

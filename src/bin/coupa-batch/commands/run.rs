@@ -15,6 +15,7 @@ use crate::args::{ResumeArgs, RunArgs};
 use crate::batch::{self, Job, perform, print_summary};
 use crate::exit::{ExitReason, Stopped};
 use crate::layers;
+use crate::login_source::LoginSource;
 use crate::progress::Progress;
 use crate::record::{self, Record, blocking, unreadable};
 use crate::selection::{Selection, Wanted, select};
@@ -23,7 +24,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
     let settings = &args.settings;
     let mut flags = settings.to_settings();
     flags.stop_after = args.window.stop_after;
-    let config = layers::load_config(flags, settings.file.config.as_deref()).map_err(Stopped::bad_call)?;
+    let mut config = layers::load_config(flags, settings.file.config.as_deref()).map_err(Stopped::bad_call)?;
     let closing = args.window.closing()?;
     if config.site.base_url.is_none() {
         return Err(Stopped::bad_call(
@@ -38,7 +39,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
     }
     // only now: a refused call leaves no folder behind
     let claim = Arc::new(Claim::take(&config.out).map_err(Stopped::bad_call)?);
+    let login = LoginSource::fill(&mut config);
     let progress = batch::start_logging(&args.output, &config)?;
+    if let Some(remark) = login.remark() {
+        progress.say(&remark);
+    }
     for remark in &intake.remarks {
         progress.say(&format!("note: {remark}"));
     }
@@ -81,9 +86,13 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, Stopped> {
     if config.site.base_url.is_none() {
         flags.base_url = info.base_url.as_deref().and_then(|address| address.parse().ok());
     }
-    let config = layers::load_config(flags, file).map_err(Stopped::bad_call)?;
+    let mut config = layers::load_config(flags, file).map_err(Stopped::bad_call)?;
     let claim = Arc::new(Claim::take(&config.out).map_err(Stopped::bad_call)?);
+    let login = LoginSource::fill(&mut config);
     let progress = batch::start_logging(&args.output, &config)?;
+    if let Some(remark) = login.remark() {
+        progress.say(&remark);
+    }
     batch::block_on(async {
         let store = Record::open(journal).await?;
         tell_resumed(&info, &progress);
