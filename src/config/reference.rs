@@ -21,8 +21,8 @@ A setting can be given in four places. The first one that says anything wins:
 The file is TOML, one `name = value` per line, under the names below. Unknown names are refused, and all problems are
 told at once. `coupa-batch config` prints what is in force.
 
-The login is given in `COUPA_USERNAME` and `COUPA_PASSWORD` and nowhere else: flags are seen by everybody on a machine,
-and files are copied.
+The login is given in `COUPA_USERNAME` and `COUPA_PASSWORD`, or saved in the system's keyring by `coupa-batch login
+--save-password`, and is no setting: flags are seen by everybody on a machine, and files are copied. The variables win.
 
 Time spans are written as `30s`, `2m` or `1h 30m`; a bare number is seconds. Sizes are written as `100MB`.
 

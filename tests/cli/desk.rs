@@ -114,6 +114,25 @@ impl Desk {
         call.env("COUPA_USERNAME", portal.username()).env("COUPA_PASSWORD", portal.password().expose_secret())
     }
 
+    /// The call beside a keyring of this desk, unlocked, on a bus of its own. What is saved is there for the next one.
+    pub(crate) fn with_keyring(&self, call: Call) -> Call {
+        let inner = call.command.as_std();
+        let mut command = Command::new("dbus-run-session");
+        let unlock = "printf pw | gnome-keyring-daemon --unlock --components=secrets >&2 && exec \"$@\"";
+        command.args(["--", "sh", "-c", unlock, "sh"]).arg(inner.get_program()).args(inner.get_args());
+        for (name, value) in inner.get_envs().filter(|(name, _)| *name != "DBUS_SESSION_BUS_ADDRESS") {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let run = self.path().join("run");
+        fs::create_dir_all(&run).unwrap();
+        command.current_dir(self.work()).env("XDG_DATA_HOME", self.path().join("data")).env("XDG_RUNTIME_DIR", run);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        Call { command, input: call.input }
+    }
+
     /// What the report of the calls says.
     pub(crate) fn report(&self) -> serde_json::Value {
         report_in(&self.out())

@@ -21,6 +21,7 @@ mod folders;
 mod full_disks;
 mod hostile;
 mod inputs;
+mod keyring;
 mod logins;
 mod manifests;
 mod portals;
