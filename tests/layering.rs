@@ -41,6 +41,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tempfile", &["browser", "download", "outlet", "site", "vault"]),
     ("directories", &["vault"]),
     ("keyring_core", &["vault"]),
+    ("reqwest", &["outlet"]),
+    ("rustls", &["outlet"]),
     ("zbus_secret_service_keyring_store", &["vault"]),
     ("apple_native_keyring_store", &["vault"]),
     ("windows_native_keyring_store", &["vault"]),

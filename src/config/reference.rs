@@ -64,12 +64,13 @@ impl Settings {
     }
 
     /// The settings as a configuration file that gives the same ones; what nobody has set stands there as a comment.
-    /// Never holds the login, which is no setting.
+    /// Never holds the login, which is no setting, nor what is secret: that is only said to be set.
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
         for (key, value) in self.values() {
             let _ = match value {
+                Some(_) if key.is_secret => writeln!(text, "# {} is set, and secret: give it here yourself", key.name),
                 Some(value) => writeln!(text, "{} = {value}", key.name),
                 None => writeln!(text, "# {} is not set", key.name),
             };
@@ -97,6 +98,15 @@ mod tests {
         let (read, problems) = Settings::from_toml(&settings.to_toml(), "text");
         assert_eq!(problems, []);
         assert_eq!(read, settings);
+    }
+
+    #[test]
+    fn a_secret_is_named_and_not_shown() {
+        let (settings, problems) = Settings::from_toml("notify_url = 'https://hooks.test/T0/s3cret'", "text");
+        assert_eq!(problems, []);
+        let text = settings.to_toml();
+        assert!(text.contains("# notify_url is set") && !text.contains("s3cret"), "{text}");
+        assert!(!format!("{settings:?}").contains("s3cret"));
     }
 
     #[test]

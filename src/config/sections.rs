@@ -10,7 +10,7 @@ use bytesize::ByteSize;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Filter, PoolConfigBuilder};
+use super::{Filter, PoolConfigBuilder, SecretAddress};
 use crate::model::PoNumber;
 
 /// Everything that a pool needs to know, complete and validated. Made by [`PoolConfig::builder`] or [`super::resolve`].
@@ -35,6 +35,9 @@ pub struct PoolConfig {
     pub deadlines: Deadlines,
     /// Which portal.
     pub site: SiteConfig,
+    /// Webhook that is told of the run's ups and downs; default none. Up to whoever runs the batch: a pool does not look
+    /// at it.
+    pub notify_url: Option<SecretAddress>,
 }
 
 impl PoolConfig {

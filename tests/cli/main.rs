@@ -10,6 +10,7 @@ mod edge_stand_in;
 mod rig;
 
 mod desk;
+mod hook;
 mod mount;
 
 mod browsers;
@@ -24,6 +25,7 @@ mod inputs;
 mod keyring;
 mod logins;
 mod manifests;
+mod notices;
 mod portals;
 mod recipes;
 mod resume;

@@ -11,6 +11,7 @@ mod exit;
 mod layers;
 mod logging;
 mod login_source;
+mod notices;
 mod progress;
 mod record;
 mod selection;

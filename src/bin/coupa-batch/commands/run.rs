@@ -12,10 +12,11 @@ use coupa_batch::{PoNumber, PoTask};
 use jiff::Timestamp;
 
 use crate::args::{ResumeArgs, RunArgs};
-use crate::batch::{self, Job, perform, print_summary};
+use crate::batch::{self, Job};
 use crate::exit::{ExitReason, Stopped};
 use crate::layers;
 use crate::login_source::LoginSource;
+use crate::notices::{courier, perform_and_tell, tell_idle};
 use crate::progress::Progress;
 use crate::record::{self, Record, blocking, unreadable};
 use crate::selection::{Selection, Wanted, select};
@@ -57,13 +58,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
         let (record, selection) =
             plan(store, &config, intake.tasks, intake.rejects, args.wanted.wanted(), &progress).await?;
         if record.history.tasks.is_empty() && selection.orders.is_empty() {
+            let courier = courier(&config, &record);
             record.finish(None).await?;
             progress.say("nothing to fetch");
+            tell_idle(courier).await;
             return Ok(ExitReason::AllWell);
         }
-        let finished = perform(Job { config, claim, record, selection, closing }, &progress).await?;
-        print_summary(&finished, &args.output, &progress)?;
-        Ok(finished.reason)
+        perform_and_tell(Job { config, claim, record, selection, closing, mailbox: None }, &args.output, &progress)
+            .await
     })
 }
 
@@ -97,10 +99,9 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, Stopped> {
         let store = Record::open(journal).await?;
         tell_resumed(&info, &progress);
         let record = Record::resume(store, &info).await?;
-        let finished =
-            perform(Job { config, claim, record, selection: Selection::default(), closing }, &progress).await?;
-        print_summary(&finished, &args.output, &progress)?;
-        Ok(finished.reason)
+        let selection = Selection::default();
+        perform_and_tell(Job { config, claim, record, selection, closing, mailbox: None }, &args.output, &progress)
+            .await
     })
 }
 
