@@ -208,8 +208,10 @@ impl Courier {
     /// the future gives up.
     pub async fn finish(mut self, end: RunEnd) {
         self.mailbox.put(Notice::RunEnded(end));
-        if tokio::time::timeout(FINISH_DEADLINE, &mut self.delivery).await.is_err() {
-            warn!("the notice of the run's end was given up after {FINISH_DEADLINE:?}");
+        match tokio::time::timeout(FINISH_DEADLINE, &mut self.delivery).await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => warn!("the delivery of notices broke off: {why}"),
+            Err(_) => warn!("the notice of the run's end was given up after {FINISH_DEADLINE:?}"),
         }
     }
 }
