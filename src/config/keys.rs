@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 use url::Url;
 
 use super::value::Value;
-use super::{BrowserChoice, RequisitionRule, Sandbox, WorkerCount};
+use super::{BrowserChoice, RequisitionRule, Sandbox, SecretAddress, WorkerCount};
 
 /// What the documentation says of one setting.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub struct Key {
     pub default: &'static str,
     /// What it does.
     pub doc: &'static str,
+    /// Whether its value is never shown.
+    pub is_secret: bool,
 }
 
 /// Declares [`super::Settings`], its readers and [`KEYS`] from one list.
@@ -63,6 +65,7 @@ macro_rules! settings {
                 kind: <$type as Value>::KIND,
                 default: $default,
                 doc: concat!($($doc, "\n"),+),
+                is_secret: <$type as Value>::IS_SECRET,
             },)+
         ];
 
@@ -183,4 +186,6 @@ settings! {
     max_size: ByteSize = "";
     /// When the order's requisition is looked at for attachments.
     requisition: RequisitionRule = "when-empty";
+    /// Webhook that is told when a person is needed for the login, when the run goes on, and when it has ended. A secret: it is never shown.
+    notify_url: SecretAddress = "";
 }

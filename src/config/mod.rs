@@ -6,6 +6,7 @@ mod filter;
 mod keys;
 mod reference;
 mod resolve;
+mod secret_address;
 mod sections;
 mod settings;
 mod value;
@@ -16,6 +17,7 @@ pub use filter::Filter;
 pub use keys::{KEYS, Key};
 pub use reference::reference;
 pub use resolve::{ConfigProblems, Problem, resolve};
+pub use secret_address::SecretAddress;
 pub use sections::{
     BrowserChoice, BrowserConfig, Credentials, Deadlines, MemoryConfig, PoolConfig, ProfileConfig, RequisitionRule,
     RetryConfig, Sandbox, SiteConfig,

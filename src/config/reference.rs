@@ -21,8 +21,8 @@ A setting can be given in four places. The first one that says anything wins:
 The file is TOML, one `name = value` per line, under the names below. Unknown names are refused, and all problems are
 told at once. `coupa-batch config` prints what is in force.
 
-The login is given in `COUPA_USERNAME` and `COUPA_PASSWORD` and nowhere else: flags are seen by everybody on a machine,
-and files are copied.
+The login is given in `COUPA_USERNAME` and `COUPA_PASSWORD`, or saved in the system's keyring by `coupa-batch login
+--save-password`, and is no setting: flags are seen by everybody on a machine, and files are copied. The variables win.
 
 Time spans are written as `30s`, `2m` or `1h 30m`; a bare number is seconds. Sizes are written as `100MB`.
 
@@ -64,12 +64,13 @@ impl Settings {
     }
 
     /// The settings as a configuration file that gives the same ones; what nobody has set stands there as a comment.
-    /// Never holds the login, which is no setting.
+    /// Never holds the login, which is no setting, nor what is secret: that is only said to be set.
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
         for (key, value) in self.values() {
             let _ = match value {
+                Some(_) if key.is_secret => writeln!(text, "# {} is set, and secret: give it here yourself", key.name),
                 Some(value) => writeln!(text, "{} = {value}", key.name),
                 None => writeln!(text, "# {} is not set", key.name),
             };
@@ -97,6 +98,15 @@ mod tests {
         let (read, problems) = Settings::from_toml(&settings.to_toml(), "text");
         assert_eq!(problems, []);
         assert_eq!(read, settings);
+    }
+
+    #[test]
+    fn a_secret_is_named_and_not_shown() {
+        let (settings, problems) = Settings::from_toml("notify_url = 'https://hooks.test/T0/s3cret'", "text");
+        assert_eq!(problems, []);
+        let text = settings.to_toml();
+        assert!(text.contains("# notify_url is set") && !text.contains("s3cret"), "{text}");
+        assert!(!format!("{settings:?}").contains("s3cret"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::filter::read_types;
 use super::keys::defaults;
 use super::{
     BrowserConfig, Credentials, Deadlines, Filter, HoldConfig, MemoryConfig, PoolConfig, ProfileConfig, RecycleConfig,
-    RestartConfig, RetryConfig, ScalingConfig, Settings, SiteConfig, WorkerCount,
+    RestartConfig, RetryConfig, ScalingConfig, SecretAddress, Settings, SiteConfig, WorkerCount,
 };
 use crate::model::PoNumber;
 
@@ -148,6 +148,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         name,
         max_size,
         requisition,
+        notify_url,
     } = {
         let preset = if settings.polite == Some(true) { polite() } else { Settings::default() };
         settings.over(preset).over(defaults)
@@ -200,6 +201,9 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         && let Err(why) = check_address(url)
     {
         refuse("base_url", why);
+    }
+    if let Some(why) = notify_url.as_ref().and_then(|address| check_hook(address).err()) {
+        refuse("notify_url", why);
     }
     for (name, path) in [("browser_path", &browser_path), ("driver_path", &driver_path)] {
         if let Some(path) = path.as_deref().filter(|path| !is_program(path)) {
@@ -301,6 +305,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
             requisition: requisition.unwrap_or_default(),
             credentials,
         },
+        notify_url,
     })
 }
 
@@ -348,17 +353,31 @@ fn check_address(url: &Url) -> Result<(), String> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("it holds a user name or password: give them in COUPA_USERNAME and COUPA_PASSWORD".to_owned());
     }
-    let is_loopback = match url.host() {
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_loopback(url) => Ok(()),
+        "http" => Err(format!("http would send the login in clear: use https://{host}")),
+        other => Err(format!("{other}: is not an address of a portal: use https://")),
+    }
+}
+
+/// An address that notices may be sent to. It is a secret, and so is never repeated.
+fn check_hook(address: &SecretAddress) -> Result<(), String> {
+    let url = Url::parse(address.expose()).map_err(|_| "it is not an address".to_owned())?;
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_loopback(&url) => Ok(()),
+        "http" => Err("http would send it in clear: use https".to_owned()),
+        _ => Err("it is not the address of a webhook: use https".to_owned()),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
-    };
-    match url.scheme() {
-        "https" => Ok(()),
-        "http" if is_loopback => Ok(()),
-        "http" => Err(format!("http would send the login in clear: use https://{host}")),
-        other => Err(format!("{other}: is not an address of a portal: use https://")),
     }
 }
 
@@ -424,6 +443,21 @@ mod tests {
             ("file:///etc/passwd", false),
         ] {
             assert_eq!(check_address(&address.parse().unwrap()).is_ok(), fits, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_webhook_is_https_or_here_and_never_repeated() {
+        for (address, fits) in [
+            ("https://hooks.test/s3cret", true),
+            ("http://127.0.0.1:1/s3cret", true),
+            ("http://hooks.test/s3cret", false),
+            ("ftp://hooks.test/s3cret", false),
+        ] {
+            let notify_url = Some(SecretAddress::parse(address).unwrap());
+            let resolved = resolve(Settings { notify_url, ..Settings::default() }, None);
+            let shown = resolved.as_ref().map_or_else(ToString::to_string, |config| format!("{config:?}"));
+            assert!(resolved.is_ok() == fits && !shown.contains("s3cret"), "{address}: {shown}");
         }
     }
 

@@ -10,7 +10,9 @@ use bytesize::ByteSize;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Filter, HoldConfig, PoolConfigBuilder, RecycleConfig, RestartConfig, ScalingConfig, WorkerCount};
+use super::{
+    Filter, HoldConfig, PoolConfigBuilder, RecycleConfig, RestartConfig, ScalingConfig, SecretAddress, WorkerCount,
+};
 use crate::model::PoNumber;
 
 /// Everything that a pool needs to know, complete and validated. Made by [`PoolConfig::builder`] or [`super::resolve`].
@@ -41,6 +43,9 @@ pub struct PoolConfig {
     pub deadlines: Deadlines,
     /// Which portal.
     pub site: SiteConfig,
+    /// Webhook that is told of the run's ups and downs; default none. Up to whoever runs the batch: a pool does not look
+    /// at it.
+    pub notify_url: Option<SecretAddress>,
 }
 
 impl PoolConfig {

@@ -16,7 +16,7 @@ impl Settings {
         let mut settings = Self::default();
         let table = match text.parse::<toml::Table>() {
             Ok(table) => table,
-            Err(why) => return (settings, vec![Problem::new(source, format!("it is not valid TOML: {why}"))]),
+            Err(why) => return (settings, vec![Problem::new(source, not_toml(text, &why))]),
         };
         let problems = table.iter().filter_map(|(name, value)| settings.take(name, value, source)).collect();
         (settings, problems)
@@ -46,6 +46,12 @@ impl Settings {
             }
         }
     }
+}
+
+/// Where and what, without the line itself: it may hold a secret.
+fn not_toml(text: &str, why: &toml::de::Error) -> String {
+    let before = why.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    format!("it is not valid TOML: line {}: {}", before.matches('\n').count() + 1, why.message())
 }
 
 /// The setting whose name shares the most letter pairs with `name`, if it shares at least half of them.
@@ -78,6 +84,13 @@ mod tests {
         assert_eq!(problems, []);
         assert_eq!(file, env);
         assert_eq!(env.shutdown_timeout, Some(Duration::from_secs(120)));
+    }
+
+    #[test]
+    fn a_line_that_is_no_toml_is_named_and_not_shown() {
+        let (_, problems) = Settings::from_toml("workers = 2\nnotify_url = https://hooks.test/s3cret", "my.toml");
+        let shown = problems[0].to_string();
+        assert!(shown.contains("my.toml") && shown.contains("line 2") && !shown.contains("s3cret"), "{shown}");
     }
 
     #[test]

@@ -6,12 +6,15 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use url::Url;
 
-use super::{BrowserChoice, RequisitionRule, Sandbox, WorkerCount};
+use super::{BrowserChoice, RequisitionRule, Sandbox, SecretAddress, WorkerCount};
 
 /// A type that a setting can have.
 pub(super) trait Value: Sized {
     /// What the documentation calls it.
     const KIND: &'static str;
+
+    /// Whether it is never shown; [`Value::write`] gives only what may be.
+    const IS_SECRET: bool = false;
 
     /// Reads it; the error is a fragment that fits after "`key`: ".
     fn read(value: &toml::Value) -> Result<Self, String>;
@@ -80,6 +83,17 @@ impl Value for Url {
     }
     fn write(&self) -> toml::Value {
         toml::Value::String(self.to_string())
+    }
+}
+
+impl Value for SecretAddress {
+    const KIND: &'static str = "address";
+    const IS_SECRET: bool = true;
+    fn read(value: &toml::Value) -> Result<Self, String> {
+        Self::parse(&text(value))
+    }
+    fn write(&self) -> toml::Value {
+        toml::Value::String(self.origin().to_owned())
     }
 }
 

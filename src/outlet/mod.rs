@@ -1,3 +1,4 @@
 //! What leaves the program besides the files themselves.
 
+pub mod notice;
 pub mod report;

@@ -42,6 +42,11 @@ impl Doorway {
         Ok(page.cookies().await?)
     }
 
+    /// Whether a login was made here: false when the portal let in without one, so that nothing is known of the password.
+    pub async fn has_logged_in(&self) -> bool {
+        self.login.is_made().await
+    }
+
     /// Opens the portal and waits until somebody has logged in by hand, at most `patience`; returns the cookies of that
     /// login. Dropping the future makes the session unusable.
     ///

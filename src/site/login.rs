@@ -88,6 +88,11 @@ impl Login {
         self.credentials.as_ref().map(|credentials| &credentials.password)
     }
 
+    /// Whether there was a login, kept or made.
+    pub(super) async fn is_made(&self) -> bool {
+        self.shared.lock().await.generation > 0
+    }
+
     /// The values of the newest login's cookies. Does not wait for a login that is being made.
     pub(super) fn cookies(&self) -> Vec<SecretString> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()

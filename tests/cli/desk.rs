@@ -90,6 +90,8 @@ impl Desk {
         }
         command.args(words).current_dir(self.work()).env("COUPA_BATCH_PROFILE_DIR", self.profiles());
         command.env("COUPA_BATCH_LOGIN_DIR", self.path().join("logins"));
+        // nor does it reach the keyring of whoever runs the tests
+        command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent");
         // quick enough for a test, and tried all the same
         for (name, value) in
             [("RETRY_DELAY", "20ms"), ("RETRY_DELAY_MAX", "100ms"), ("PATIENCE", "2s"), ("WORKERS", "1")]
@@ -110,6 +112,25 @@ impl Desk {
     /// The call with the portal's login.
     pub(crate) fn login(&self, call: Call, portal: &DemoPortal) -> Call {
         call.env("COUPA_USERNAME", portal.username()).env("COUPA_PASSWORD", portal.password().expose_secret())
+    }
+
+    /// The call beside a keyring of this desk, unlocked, on a bus of its own. What is saved is there for the next one.
+    pub(crate) fn with_keyring(&self, call: Call) -> Call {
+        let inner = call.command.as_std();
+        let mut command = Command::new("dbus-run-session");
+        let unlock = "printf pw | gnome-keyring-daemon --unlock --components=secrets >&2 && exec \"$@\"";
+        command.args(["--", "sh", "-c", unlock, "sh"]).arg(inner.get_program()).args(inner.get_args());
+        for (name, value) in inner.get_envs().filter(|(name, _)| *name != "DBUS_SESSION_BUS_ADDRESS") {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let run = self.path().join("run");
+        fs::create_dir_all(&run).unwrap();
+        command.current_dir(self.work()).env("XDG_DATA_HOME", self.path().join("data")).env("XDG_RUNTIME_DIR", run);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        Call { command, input: call.input }
     }
 
     /// What the report of the calls says.

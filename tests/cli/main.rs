@@ -12,6 +12,7 @@ mod edge_stand_in;
 mod rig;
 
 mod desk;
+mod hook;
 mod mount;
 
 mod browsers;
@@ -23,9 +24,11 @@ mod folders;
 mod full_disks;
 mod hostile;
 mod inputs;
+mod keyring;
 mod logins;
 mod looks;
 mod manifests;
+mod notices;
 mod portals;
 mod recipes;
 mod resume;

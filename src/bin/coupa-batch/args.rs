@@ -45,7 +45,7 @@ pub(crate) enum Command {
     Resume(ResumeArgs),
     /// Log in to the portal by hand, in a window, and keep the login for later runs
     Login(LoginArgs),
-    /// Forget the login that is kept
+    /// Forget the login that is kept, and the password in the system's keyring
     Logout(LogoutArgs),
     /// Say how the last run of an output folder stands, also from another terminal
     Status(StatusArgs),
@@ -71,7 +71,8 @@ pub(crate) enum Command {
     coupa-batch run orders.xlsx --base-url https://acme.coupahost.com --out May\n  \
     coupa-batch run PO15262984 PM16928033 --headed\n  \
     grep urgent list.txt | coupa-batch run - --priority urgent\n\n\
-    The login is read from COUPA_USERNAME and COUPA_PASSWORD; there is no flag for it.\n\n\
+    The login is read from COUPA_USERNAME and COUPA_PASSWORD, or from the system's keyring (`login --save-password`);\n\
+    there is no flag for it.\n\n\
     Exit codes: 0 all well, 1 unexpected, 2 bad call or input, 3 finished with failures,\n\
     4 stopped early, 5 no usable browser, 6 journal unusable, 130 forced.")]
 pub(crate) struct RunArgs {
@@ -109,12 +110,16 @@ pub(crate) struct ResumeArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     coupa-batch login --base-url https://acme.coupahost.com\n  \
-    coupa-batch login --username me@example.com --base-url https://acme.coupahost.com\n\n\
+    coupa-batch login --username me@example.com --base-url https://acme.coupahost.com\n  \
+    coupa-batch login --save-password --base-url https://acme.coupahost.com\n\n\
     Without a user name a window opens, in which you log in as always, with single sign-on and second factor.")]
 pub(crate) struct LoginArgs {
-    /// Log in through the portal's form as this user; the password is COUPA_PASSWORD's, or asked for
+    /// Log in through the portal's form as this user; the password is COUPA_PASSWORD's, the keyring's, or asked for
     #[arg(long, value_name = "USER")]
     pub(crate) username: Option<String>,
+    /// Save user name and password in the system's keyring once the portal has taken them; later runs use them
+    #[arg(long)]
+    pub(crate) save_password: bool,
     /// How long to wait for the login in the window
     #[arg(long, value_name = "SPAN", value_parser = span, default_value = "10m")]
     pub(crate) wait: Duration,

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use coupa_batch::config::PoolConfig;
+use coupa_batch::config::{PoolConfig, SecretAddress};
 use coupa_batch::download::Claim;
 use coupa_batch::model::{Entry, Reject, Stop, StopKind, TaskId};
+use coupa_batch::outlet::notice::Mailbox;
 use coupa_batch::outlet::report::{self, ReportFiles, RunFacts, Summary};
 use coupa_batch::pool::{Earlier, ShutdownReport, ShutdownStep, StartError, SubmitError};
 use coupa_batch::ports::{History, Journal};
@@ -39,14 +40,15 @@ const RUNTIME_DEADLINE: Duration = Duration::from_secs(5);
 pub(crate) fn start_logging(output: &OutputArgs, config: &PoolConfig) -> Result<Progress, Stopped> {
     let surroundings = Surroundings::look();
     let progress = Progress::new(surroundings, output.no_progress || output.verbose > 1, output.quiet);
-    let password = config.site.credentials.as_ref().map(|login| login.password.expose_secret().to_owned());
+    let password = config.site.credentials.as_ref().map(|login| login.password.clone());
+    let hook = config.notify_url.iter().flat_map(SecretAddress::secret_parts);
     let options = LogOptions {
         is_quiet: output.quiet,
         verbosity: output.verbose,
         has_bars: progress.style() == Style::Bars,
         has_colours: surroundings.has_colours,
         file: Some(output.log_file.clone().unwrap_or_else(|| config.out.join("coupa-batch.log"))),
-        secrets: password.into_iter().collect(),
+        secrets: password.into_iter().chain(hook).map(|secret| secret.expose_secret().to_owned()).collect(),
     };
     logging::start(&options, progress.bars()).map_err(Stopped::bad_call)?;
     Ok(progress)
@@ -81,11 +83,13 @@ pub(crate) struct Job {
     pub(crate) selection: Selection,
     /// When no more orders are started.
     pub(crate) closing: Option<Closing>,
+    /// Who wants to know while it goes on.
+    pub(crate) mailbox: Option<Mailbox>,
 }
 
 /// Fetches what the job asks for, shows how it goes, and writes record and report whatever happens.
 pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, Stopped> {
-    let Job { config, claim, mut record, mut selection, closing } = job;
+    let Job { config, claim, mut record, mut selection, closing, mailbox } = job;
     let out = config.out.clone();
     report::sweep(&out); // the folder is claimed: nobody else writes a report of a run there
     let base_url = config.site.base_url.as_ref().map(ToString::to_string);
@@ -130,7 +134,12 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
         .listen()
         .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("signals cannot be watched: {why}")));
     let (end, is_forced) = match signals {
-        Ok(mut signals) => work(pool, selection, progress, &mut signals, drain, closing.as_ref()).await?,
+        Ok(mut signals) => {
+            if let Some(mailbox) = mailbox {
+                tokio::spawn(mailbox.follow(pool.watch())); // ends with the pool
+            }
+            work(pool, selection, progress, &mut signals, drain, closing.as_ref()).await?
+        }
         Err(stopped) => {
             pool.shutdown().await.map_err(journal_unusable)?;
             return Err(stopped);

@@ -40,6 +40,20 @@ impl ExitReason {
         }
     }
 
+    /// The word, for programs.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::AllWell => "all_well",
+            Self::Unexpected => "unexpected",
+            Self::BadCall => "bad_call",
+            Self::Failures => "failures",
+            Self::StoppedEarly => "stopped_early",
+            Self::NoBrowser => "no_browser",
+            Self::JournalUnusable => "journal_unusable",
+            Self::Forced => "forced",
+        }
+    }
+
     /// What a run that came as far as its report ends with.
     pub(crate) fn of(summary: &Summary) -> Self {
         if summary.open_count() > 0 {

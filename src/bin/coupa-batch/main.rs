@@ -10,6 +10,8 @@ mod commands;
 mod exit;
 mod layers;
 mod logging;
+mod login_source;
+mod notices;
 mod progress;
 mod record;
 mod selection;

@@ -66,7 +66,7 @@ async fn batch_on(
     let store = Record::open(record::path(None, &out)).await?;
     let record = Record::begin(store, &config, Vec::new()).await?;
     let selection = Selection::all(portal.orders().into_iter().map(PoTask::new));
-    let finished = perform(Job { config, claim, record, selection, closing: None }, progress).await?;
+    let finished = perform(Job { config, claim, record, selection, closing: None, mailbox: None }, progress).await?;
     print_summary(&finished, &args.output, progress)?;
     if matches!(finished.reason, ExitReason::AllWell | ExitReason::Failures) {
         verdict(portal, &out, &finished, progress)

@@ -11,6 +11,7 @@ use coupa_batch::policy::{BYTES_PER_WORKER, workers_for};
 use super::demo::install_missing;
 use crate::args::DoctorArgs;
 use crate::exit::{ExitReason, Stopped};
+use crate::login_source::LoginSource;
 use crate::{layers, stdout};
 
 /// So many orders that their number is no reason for fewer workers.
@@ -19,7 +20,7 @@ const LONG_BATCH: usize = 10_000;
 const LITTLE_ROOM: u64 = 1_000_000_000;
 
 pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitReason, Stopped> {
-    let config =
+    let mut config =
         layers::load_config(args.browser.to_settings(), args.file.config.as_deref()).map_err(Stopped::bad_call)?;
     if args.yes {
         let mut lines = Vec::new();
@@ -31,7 +32,8 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitReason, Stopped> {
             }
         })?;
     }
-    let checkup = Checkup::of(&config);
+    let login = LoginSource::fill(&mut config);
+    let checkup = Checkup::of(&config, login);
     stdout::print(&if args.json { format!("{:#}\n", checkup.to_json()) } else { checkup.to_text() })?;
     Ok(if checkup.installation.is_ok() { ExitReason::AllWell } else { ExitReason::NoBrowser })
 }
@@ -43,11 +45,12 @@ struct Checkup {
     workers: usize,
     /// What the folder is for, where it is, how much room it has.
     folders: Vec<(&'static str, String, Option<u64>)>,
+    login: LoginSource,
     warnings: Vec<String>,
 }
 
 impl Checkup {
-    fn of(config: &PoolConfig) -> Self {
+    fn of(config: &PoolConfig, login: LoginSource) -> Self {
         let host = host();
         let workers = workers_for(LONG_BATCH, config.worker_count, config.scaling);
         let mut warnings = Vec::new();
@@ -79,12 +82,18 @@ impl Checkup {
                 ByteSize(host.available_bytes).display().si()
             ));
         }
+        if let LoginSource::Nowhere(Some(why)) = &login
+            && !why.is_absent()
+        {
+            warnings.push(why.to_string());
+        }
         Self {
             installation: locate(&config.browser).map_err(|why| why.to_string()),
             findings: survey(&config.browser),
             host,
             workers,
             folders,
+            login,
             warnings,
         }
     }
@@ -134,6 +143,10 @@ impl Checkup {
             let free = free.map_or_else(|| "unknown".to_owned(), |free| ByteSize(free).display().si().to_string());
             line("ok", &format!("disk for {what}: {free} free in {path}"));
         }
+        match self.login.word() {
+            Some(source) => line("ok", &format!("password: from {source}")),
+            None => line("-", "password: none; a login that is kept, or an open portal, needs none"),
+        }
         for warning in &self.warnings {
             line("WARN", warning);
         }
@@ -175,6 +188,7 @@ impl Checkup {
             "browsers": browsers,
             "host": self.host,
             "folders": folders,
+            "password_from": self.login.word(),
             "warnings": self.warnings,
         })
     }

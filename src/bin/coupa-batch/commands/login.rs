@@ -1,5 +1,6 @@
 //! `coupa-batch login`: a login made once, by a person or through the form, and kept for later runs. `logout`: forgotten.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use coupa_batch::lone_session;
 use coupa_batch::pool::StartError;
 use coupa_batch::ports::{Cookie, Session};
 use coupa_batch::site::Doorway;
-use coupa_batch::vault::{Vault, usual_folder};
+use coupa_batch::vault::{Keyring, KeyringError, Vault, usual_folder};
 use jiff::Timestamp;
 
 use crate::args::{LoginArgs, LogoutArgs, PortalArgs};
@@ -18,11 +19,16 @@ use crate::{batch, layers, stdout};
 pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, Stopped> {
     let mut config = load(&args.portal, args.browser.to_settings())?;
     let vault = vault_of(&config)?;
-    config.site.credentials = credentials(args, config.site.credentials.take())?;
+    let keyring = keyring_of(&config)?;
+    if args.save_password {
+        // before anybody types a password for nothing
+        keyring.load().or_else(damaged_is_none).map_err(|why| not_saved(&why))?;
+    }
+    config.site.credentials = credentials(args, config.site.credentials.take(), &keyring)?;
     let is_form = config.site.credentials.is_some();
     config.browser.headless = is_form || args.headless;
     let doorway = Doorway::new(&config.site, config.deadlines).map_err(Stopped::bad_call)?;
-    let cookies = batch::block_on(async {
+    let (cookies, is_tried) = batch::block_on(async {
         let mut session = lone_session(&config).await.map_err(|why| not_opened(&why, is_form))?;
         let made = tokio::select! {
             made = log_in(&doorway, session.as_mut(), is_form, args.wait) => made,
@@ -32,9 +38,11 @@ pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, Stopped> {
         for left in report.leftovers {
             eprintln!("warning: left behind: {left}");
         }
-        made
+        Ok((made?, doorway.has_logged_in().await))
     })?;
-    if cookies.is_empty() {
+    // a portal that let in without a login has not said whether the password is right
+    let to_save = config.site.credentials.filter(|_| args.save_password && is_tried);
+    if cookies.is_empty() || (args.save_password && to_save.is_none()) {
         stdout::print("the portal lets everybody in: there is no login to keep\n")?;
         return Ok(ExitReason::AllWell);
     }
@@ -44,6 +52,14 @@ pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, Stopped> {
         vault.path().display(),
         how_long(&cookies)
     ))?;
+    if let Some(credentials) = to_save {
+        keyring.save(&credentials).map_err(|why| not_saved(&why))?;
+        stdout::print(&format!(
+            "user name and password of {} are in the system's keyring, for when that login ends; `coupa-batch logout` \
+             removes them\n",
+            credentials.username
+        ))?;
+    }
     Ok(ExitReason::AllWell)
 }
 
@@ -54,13 +70,43 @@ pub(crate) fn logout(args: &LogoutArgs) -> Result<ExitReason, Stopped> {
             .map_err(Stopped::bad_call)?;
         let wiped = Vault::wipe_all(&folder_of(&config)?).map_err(failed)?;
         stdout::print(&format!("{wiped} kept logins are forgotten\n"))?;
+        if let Some(removed) = unless_absent(Keyring::wipe_all())? {
+            stdout::print(&format!("{removed} passwords are removed from the system's keyring\n"))?;
+        }
         return Ok(ExitReason::AllWell);
     }
-    let vault = vault_of(&load(&args.portal, Settings::default())?)?;
-    let told =
-        if vault.wipe().map_err(failed)? { "the kept login is forgotten\n" } else { "there was no kept login\n" };
-    stdout::print(told)?;
+    let config = load(&args.portal, Settings::default())?;
+    let is_forgotten = vault_of(&config)?.wipe().map_err(failed)?;
+    stdout::print(if is_forgotten { "the kept login is forgotten\n" } else { "there was no kept login\n" })?;
+    stdout::print(match unless_absent(keyring_of(&config)?.wipe())? {
+        Some(true) => "user name and password are removed from the system's keyring\n",
+        Some(false) => "there was no password in the system's keyring\n",
+        None => "", // nor can there ever have been one
+    })?;
     Ok(ExitReason::AllWell)
+}
+
+/// What the keyring answered; nothing where there is none.
+fn unless_absent<T>(answer: Result<T, KeyringError>) -> Result<Option<T>, Stopped> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(why) if why.is_absent() => Ok(None),
+        Err(why) => {
+            Err(Stopped::new(ExitReason::Unexpected, format!("a password may still be in the system's keyring: {why}")))
+        }
+    }
+}
+
+/// What is damaged is about to be replaced.
+fn damaged_is_none(why: KeyringError) -> Result<Option<Credentials>, KeyringError> {
+    match why {
+        KeyringError::Damaged(_) => Ok(None),
+        why => Err(why),
+    }
+}
+
+fn not_saved(why: &KeyringError) -> Stopped {
+    Stopped::bad_call(format!("the password is not saved: {why}"))
 }
 
 fn load(portal: &PortalArgs, settings: Settings) -> Result<PoolConfig, Stopped> {
@@ -87,16 +133,55 @@ fn vault_of(config: &PoolConfig) -> Result<Vault, Stopped> {
     Ok(Vault::of(&folder_of(config)?, base))
 }
 
-/// Those of the environment, or of the user that is named, whose password is asked for in the terminal.
-fn credentials(args: &LoginArgs, given: Option<Credentials>) -> Result<Option<Credentials>, Stopped> {
-    let Some(username) = &args.username else { return Ok(given) };
-    if let Some(given) = given.filter(|given| given.username == *username) {
-        return Ok(Some(given));
+fn keyring_of(config: &PoolConfig) -> Result<Keyring, Stopped> {
+    let base = config.site.base_url.as_ref().ok_or_else(|| Stopped::bad_call("which portal?"))?;
+    Ok(Keyring::of(base))
+}
+
+/// Those of the environment; or of the user that is named, whose password is in the keyring or asked for in the terminal.
+/// Who saves a password is asked for the new one, whatever the keyring holds.
+fn credentials(
+    args: &LoginArgs,
+    given: Option<Credentials>,
+    keyring: &Keyring,
+) -> Result<Option<Credentials>, Stopped> {
+    let username = match (&args.username, given) {
+        (Some(username), Some(given)) if given.username == *username => return Ok(Some(given)),
+        (Some(username), _) => username.clone(),
+        (None, Some(given)) => return Ok(Some(given)),
+        (None, None) if args.save_password => ask_username()?,
+        (None, None) => return Ok(None),
+    };
+    if !args.save_password {
+        match keyring.load() {
+            Ok(Some(saved)) if saved.username == username => return Ok(Some(saved)),
+            Ok(_) => {}
+            Err(why) if why.is_absent() => {}
+            Err(why) => eprintln!("note: {why}"),
+        }
     }
     let password = rpassword::prompt_password(format!("password of {username}: ")).map_err(|why| {
         Stopped::bad_call(format!("no password was read ({why}): set COUPA_USERNAME and COUPA_PASSWORD"))
     })?;
-    Ok(Some(Credentials { username: username.clone(), password: password.into() }))
+    Ok(Some(Credentials { username, password: password.into() }))
+}
+
+fn ask_username() -> Result<String, Stopped> {
+    let missing = |why: &str| {
+        Stopped::bad_call(format!(
+            "no user name was read ({why}): give --username, or set COUPA_USERNAME and COUPA_PASSWORD"
+        ))
+    };
+    if !std::io::stdin().is_terminal() {
+        return Err(missing("there is no terminal"));
+    }
+    eprint!("user name: ");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(|why| missing(&why.to_string()))?;
+    match line.trim() {
+        "" => Err(missing("it is empty")),
+        username => Ok(username.to_owned()),
+    }
 }
 
 async fn log_in(

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::args::{RecipeCheckArgs, RecipeCommand};
 use crate::exit::{ExitReason, Stopped};
+use crate::login_source::LoginSource;
 use crate::{batch, layers, stdout};
 
 pub(crate) fn recipe(command: &RecipeCommand) -> Result<ExitReason, Stopped> {
@@ -40,11 +41,14 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, Stopped> {
         (None, Some(po)) => Target::Order(po.clone()),
         (None, None) => return Err(Stopped::bad_call("which page? Give its address, or an order with --po")),
     };
-    let config = layers::load_config(settings, args.portal.file.config.as_deref()).map_err(Stopped::bad_call)?;
+    let mut config = layers::load_config(settings, args.portal.file.config.as_deref()).map_err(Stopped::bad_call)?;
     if config.site.base_url.is_none() {
         return Err(Stopped::bad_call(
             "which portal? Give its address with --base-url https://<company>.coupahost.com",
         ));
+    }
+    if let Some(remark) = LoginSource::fill(&mut config).remark() {
+        eprintln!("{remark}");
     }
     let mut doorway = Doorway::new(&config.site, config.deadlines).map_err(Stopped::bad_call)?;
     if let Some(keep) = kept_login(&config.site) {

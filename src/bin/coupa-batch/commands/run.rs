@@ -12,9 +12,11 @@ use coupa_batch::{PoNumber, PoTask};
 use jiff::Timestamp;
 
 use crate::args::{ResumeArgs, RunArgs};
-use crate::batch::{self, Job, perform, print_summary};
+use crate::batch::{self, Job};
 use crate::exit::{ExitReason, Stopped};
 use crate::layers;
+use crate::login_source::LoginSource;
+use crate::notices::{courier, perform_and_tell, tell_idle};
 use crate::progress::Progress;
 use crate::record::{self, Record, blocking, unreadable};
 use crate::selection::{Selection, Wanted, select};
@@ -23,7 +25,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
     let settings = &args.settings;
     let mut flags = settings.to_settings();
     flags.stop_after = args.window.stop_after;
-    let config = layers::load_config(flags, settings.file.config.as_deref()).map_err(Stopped::bad_call)?;
+    let mut config = layers::load_config(flags, settings.file.config.as_deref()).map_err(Stopped::bad_call)?;
     let closing = args.window.closing()?;
     if config.site.base_url.is_none() {
         return Err(Stopped::bad_call(
@@ -38,7 +40,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
     }
     // only now: a refused call leaves no folder behind
     let claim = Arc::new(Claim::take(&config.out).map_err(Stopped::bad_call)?);
+    let login = LoginSource::fill(&mut config);
     let progress = batch::start_logging(&args.output, &config)?;
+    if let Some(remark) = login.remark() {
+        progress.say(&remark);
+    }
     for remark in &intake.remarks {
         progress.say(&format!("note: {remark}"));
     }
@@ -52,13 +58,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
         let (record, selection) =
             plan(store, &config, intake.tasks, intake.rejects, args.wanted.wanted(), &progress).await?;
         if record.history.tasks.is_empty() && selection.orders.is_empty() {
+            let courier = courier(&config, &record);
             record.finish(None).await?;
             progress.say("nothing to fetch");
+            tell_idle(courier).await;
             return Ok(ExitReason::AllWell);
         }
-        let finished = perform(Job { config, claim, record, selection, closing }, &progress).await?;
-        print_summary(&finished, &args.output, &progress)?;
-        Ok(finished.reason)
+        perform_and_tell(Job { config, claim, record, selection, closing, mailbox: None }, &args.output, &progress)
+            .await
     })
 }
 
@@ -81,17 +88,20 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, Stopped> {
     if config.site.base_url.is_none() {
         flags.base_url = info.base_url.as_deref().and_then(|address| address.parse().ok());
     }
-    let config = layers::load_config(flags, file).map_err(Stopped::bad_call)?;
+    let mut config = layers::load_config(flags, file).map_err(Stopped::bad_call)?;
     let claim = Arc::new(Claim::take(&config.out).map_err(Stopped::bad_call)?);
+    let login = LoginSource::fill(&mut config);
     let progress = batch::start_logging(&args.output, &config)?;
+    if let Some(remark) = login.remark() {
+        progress.say(&remark);
+    }
     batch::block_on(async {
         let store = Record::open(journal).await?;
         tell_resumed(&info, &progress);
         let record = Record::resume(store, &info).await?;
-        let finished =
-            perform(Job { config, claim, record, selection: Selection::default(), closing }, &progress).await?;
-        print_summary(&finished, &args.output, &progress)?;
-        Ok(finished.reason)
+        let selection = Selection::default();
+        perform_and_tell(Job { config, claim, record, selection, closing, mailbox: None }, &args.output, &progress)
+            .await
     })
 }
 
