@@ -10,7 +10,7 @@ use coupa_batch::model::MANIFEST_NAME;
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
-use crate::desk::{Desk, assert_all_there, portal};
+use crate::desk::{Desk, assert_all_there, portal, processes_of};
 use crate::dice::{Dice, number};
 use crate::needs_browser;
 
@@ -81,6 +81,37 @@ async fn a_run_that_is_killed_again_and_again_ends_with_every_file_once() {
     assert_all_there(&desk.out(), &portal);
     assert_only_whole_files(&desk.out(), &digests);
     desk.call(["verify"]).end().await.assert(0, &[]);
+    desk.assert_nothing_left().await;
+    portal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_seconds_after_the_program_was_killed_none_of_its_processes_lives() {
+    needs_browser!();
+    let portal = portal(12).await;
+    let desk = Desk::new();
+    let busy: Vec<_> = portal.orders().into_iter().take(4).collect();
+    busy.iter().for_each(|po| portal.faults().hold(po));
+    let run = desk.run(&portal, portal.orders().iter().map(ToString::to_string)).arg("--workers").arg("4").start();
+    for po in &busy {
+        portal.faults().wait_until_held(po).await;
+    }
+    let before = processes_of(desk.path()).len();
+    assert!(before > 4 * 3, "four drivers, their watchdogs and their browsers, and not {before} processes");
+    run.signal(Signal::KILL);
+    let killed = Instant::now();
+    while !processes_of(desk.path()).is_empty() {
+        // a promise, with tens of times what it takes: 2 s stand in the documentation
+        assert!(killed.elapsed() < Duration::from_secs(2), "{:#?}", processes_of(desk.path()));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    println!("{before} processes were gone {} ms after the kill", killed.elapsed().as_millis());
+    assert_eq!(run.end().await.code(), None);
+    // the folders go with the next run
+    portal.faults().release_all();
+    let resumed = desk.login(desk.call(["resume"]), &portal).end().await;
+    assert!(matches!(resumed.code(), Some(0 | 3)), "{resumed}");
+    assert_all_there(&desk.out(), &portal);
     desk.assert_nothing_left().await;
     portal.stop().await;
 }
