@@ -4,6 +4,7 @@
 mod arrival;
 mod audit;
 mod claim;
+mod conclude;
 mod disk;
 mod error;
 mod folder;
@@ -17,8 +18,9 @@ mod verify;
 pub use arrival::{Arrived, Bounds, await_arrival};
 pub use audit::{Audit, Finding, audit};
 pub use claim::Claim;
+pub use conclude::conclude;
 pub use error::DownloadError;
-pub use folder::{OrderFolder, conclude};
+pub use folder::OrderFolder;
 pub use landing::Landing;
 pub use manifest::{Manifest, ManifestFile, ManifestGap, ManifestLeftOut};
 pub(crate) use naming::percent_decoded;

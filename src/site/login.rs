@@ -302,7 +302,8 @@ impl Login {
                     FailureKind::LoginRefused,
                     format!(
                         "the portal refused the login{said}: check COUPA_USERNAME and COUPA_PASSWORD, or save another \
-                         password with `coupa-batch login --save-password`. It is not tried again, since repeated refusals lock an account"
+                         password with `coupa-batch login --save-password`. It is not tried again, since repeated \
+                         refusals lock an account"
                     ),
                 ))
             }

@@ -1,5 +1,7 @@
 //! Whole walks and logins, told on the double: what a portal shows, and what an attempt makes of it.
 
+mod logins;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -383,85 +385,4 @@ async fn of_a_failed_attempt_is_kept_what_was_seen_without_what_lets_in() {
     let record = stage.read(&format!("{place}/failure.json"));
     assert!(record.contains("page_changed") && record.contains(&format!("{BASE}{ORDER}")), "{record}");
     assert!(!record.contains("t0ken-of-a-link"), "{record}");
-}
-
-fn locked(password: &'static str) -> FakePortal {
-    let portal = order(vec![]);
-    portal.state().password = Some(password);
-    portal
-}
-
-#[tokio::test]
-async fn four_workers_need_one_login() {
-    let stage = Stage::new();
-    let portal = locked("right");
-    let mut sessions: Vec<_> = (0..4).map(|_| portal.session()).collect();
-    let [a, b, c, d] = sessions.as_mut_slice() else { unreachable!() };
-    let (a, b, c, d) = tokio::join!(
-        stage.site.enter(WorkerId(1), a),
-        stage.site.enter(WorkerId(2), b),
-        stage.site.enter(WorkerId(3), c),
-        stage.site.enter(WorkerId(4), d),
-    );
-    for entered in [a, b, c, d] {
-        entered.unwrap();
-    }
-    assert_eq!(portal.state().accepted_count, 1);
-    for session in &mut sessions {
-        stage.site.collect(session, &stage.attempt).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn a_login_that_ended_is_renewed_once() {
-    let stage = Stage::new();
-    let portal = locked("right");
-    let mut sessions: Vec<_> = (0..3).map(|_| portal.session()).collect();
-    for session in &mut sessions {
-        stage.site.enter(WorkerId(1), session).await.unwrap();
-    }
-    portal.state().ticket += 1; // the portal forgets it
-    for session in &mut sessions {
-        stage.site.enter(WorkerId(1), session).await.unwrap();
-    }
-    assert_eq!(portal.state().accepted_count, 2);
-}
-
-#[tokio::test]
-async fn a_refused_password_is_never_sent_again() {
-    let stage = Stage::new();
-    let portal = locked("another");
-    for _ in 0..3 {
-        let error = stage.site.enter(WorkerId(1), &mut portal.session()).await.unwrap_err();
-        assert_eq!(error.kind, FailureKind::LoginRefused);
-        assert!(error.message.contains("COUPA_PASSWORD") && !error.message.contains("right"), "{error}");
-        assert!(error.message.contains("Invalid login or password"), "{error}");
-    }
-    assert_eq!(portal.state().refused_count, 1);
-}
-
-#[tokio::test]
-async fn a_portal_that_needs_no_login_lets_everybody_in() {
-    let mut config = config();
-    config.site.credentials = None;
-    let stage = Stage::with(&config);
-    stage.site.enter(WorkerId(1), &mut order(vec![]).session()).await.unwrap();
-    let error = stage.site.enter(WorkerId(1), &mut locked("right").session()).await.unwrap_err();
-    assert_eq!(error.kind, FailureKind::LoginRefused);
-    assert!(error.message.contains("COUPA_USERNAME"), "{error}");
-}
-
-#[tokio::test]
-async fn a_portal_that_cannot_be_entered_says_why() {
-    let stage = Stage::new();
-    let away = locked("right");
-    away.state().sends_elsewhere = true;
-    let error = stage.site.enter(WorkerId(1), &mut away.session()).await.unwrap_err();
-    assert_eq!(error.kind, FailureKind::LoginRefused);
-    assert!(error.message.contains("idp.test"), "{error}");
-    let down = order(vec![]);
-    down.state().is_unreachable = true;
-    let error = Stage::new().site.enter(WorkerId(1), &mut down.session()).await.unwrap_err();
-    assert_eq!(error.kind, FailureKind::Unreachable);
-    assert!(error.message.contains("--base-url"), "{error}");
 }
