@@ -160,7 +160,11 @@ impl Login {
         let read = tokio::task::spawn_blocking(move || keep.load());
         let kept = match tokio::time::timeout(READ_DEADLINE, read).await {
             Ok(Ok(Ok(kept))) => kept,
-            // a login that cannot be read is no reason to go on without it
+            Ok(Ok(Err(why))) if self.credentials.is_some() => {
+                tracing::warn!("logging in with the user name instead: {why}");
+                return Ok(false);
+            }
+            // whoever kept a login wants to be let in with it
             Ok(Ok(Err(why))) => return Err(AttemptError::new(FailureKind::LoginRefused, why.to_string())),
             Ok(Err(_)) | Err(_) => {
                 return Err(AttemptError::new(FailureKind::LoginRequired, "the kept login was not read in time"));

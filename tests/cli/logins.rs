@@ -165,3 +165,19 @@ async fn a_login_through_the_form_is_kept_and_told_nowhere() {
     desk.assert_nothing_left().await;
     portal.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_login_that_is_damaged_stops_only_who_has_no_other() {
+    needs_browser!();
+    let portal = portal(1).await;
+    let desk = Desk::new();
+    desk.login(login(&desk, &portal), &portal).end().await.assert(0, &[]);
+    let kept = fs::read_dir(desk.path().join("logins")).unwrap().next().unwrap().unwrap().path();
+    fs::write(&kept, "{ half").unwrap();
+    run(&desk, &portal).end().await.assert(2, &["it is damaged", "coupa-batch login"]);
+    let ended = desk.login(run(&desk, &portal), &portal).end().await;
+    assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
+    assert!(ended.stderr.contains("logging in with the user name instead"), "{ended}");
+    desk.assert_nothing_left().await;
+    portal.stop().await;
+}

@@ -9,7 +9,7 @@ use coupa_batch::download::Claim;
 use coupa_batch::model::{Entry, Reject, Stop, StopKind, TaskId};
 use coupa_batch::outlet::notice::Mailbox;
 use coupa_batch::outlet::report::{self, ReportFiles, RunFacts, Summary};
-use coupa_batch::pool::{Earlier, ShutdownReport, ShutdownStep, StartError, SubmitError};
+use coupa_batch::pool::{Control, Earlier, ShutdownReport, ShutdownStep, StartError, SubmitError};
 use coupa_batch::ports::{History, Journal};
 use coupa_batch::site::evidence_folder;
 use coupa_batch::{PersistentWorkerPool, Setup, ShutdownHandler, TaskHandle};
@@ -108,7 +108,7 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
     let open = selection.orders.len() - selection.reused_count() + setup.history.open_tasks().count();
     let setup = Setup { order_count: Some(open), ..setup };
     if let Some(po) = config.site.canary.clone() {
-        match canary::send(&config, &claim, &record.run, &po, progress).await {
+        match canary::send(&config, &claim, &record.run, &po, closing.as_ref(), progress).await {
             Ok(receipt) => selection.take_over(&po, receipt),
             Err(silent) => {
                 let stop = match &silent {
@@ -232,14 +232,7 @@ async fn work(
     tokio::pin!(lines);
     let mut is_told = false;
     let control = pool.control();
-    let time_is_up = async {
-        let Some(closing) = closing else { return std::future::pending().await };
-        closing.wait().await;
-        progress.say(&format!("starting no more orders: {}", closing.why));
-        if control.drain_because(StopKind::TimeUp, closing.why.clone()).await.is_err() {
-            tracing::debug!("the time was up after the end");
-        }
-    };
+    let time_is_up = drain_when_over(closing, &control, progress);
     tokio::pin!(time_is_up);
     let mut is_up = false;
     let ending = async {
@@ -262,6 +255,16 @@ async fn work(
     // its last snapshot has been published
     display.join_all().await;
     Ok((end, is_forced))
+}
+
+/// Drains the pool when the run's time is over; never returns when it has no end.
+pub(crate) async fn drain_when_over(closing: Option<&Closing>, control: &Control, progress: &Progress) {
+    let Some(closing) = closing else { return std::future::pending().await };
+    closing.wait().await;
+    progress.say(&format!("starting no more orders: {}", closing.why));
+    if control.drain_because(StopKind::TimeUp, closing.why.clone()).await.is_err() {
+        tracing::debug!("the time was up after the end");
+    }
 }
 
 /// Hands the orders to the pool; the handles are those of all that are open then.

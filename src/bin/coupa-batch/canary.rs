@@ -10,7 +10,8 @@ use coupa_batch::model::{OrderStatus, Receipt, RunId, Stop, StopKind};
 use coupa_batch::pool::StartError;
 use coupa_batch::{Outcome, PersistentWorkerPool, PoNumber, PoTask, Setup, ShutdownHandler};
 
-use crate::batch::tell_step;
+use crate::batch::{drain_when_over, tell_step};
+use crate::clock::Closing;
 use crate::exit::{ExitReason, Stopped};
 use crate::progress::Progress;
 
@@ -36,6 +37,7 @@ pub(crate) async fn send(
     claim: &Arc<Claim>,
     run: &RunId,
     po: &PoNumber,
+    closing: Option<&Closing>,
     progress: &Progress,
 ) -> Result<Receipt, Silent> {
     progress.say(&format!("fetching the canary {po} first"));
@@ -44,8 +46,9 @@ pub(crate) async fn send(
     config.fix_workers(NonZeroUsize::MIN);
     let setup = Setup { claim: Some(Arc::clone(claim)), run: run.clone(), ..Setup::default() };
     let pool = PersistentWorkerPool::start_with(config, setup).await?;
-    // a signal drains this pool as it would the other one
-    let mut signals = ShutdownHandler::new(pool.control())
+    let control = pool.control();
+    // a signal drains this pool as it would the other one, and so does the end of the run's time
+    let mut signals = ShutdownHandler::new(control.clone())
         .listen()
         .map_err(|why| Silent::Unwatched(format!("signals cannot be watched: {why}")))?;
     let fetching = async {
@@ -66,20 +69,23 @@ pub(crate) async fn send(
         (outcome, stopped)
     };
     tokio::pin!(fetching);
+    let time_is_up = drain_when_over(closing, &control, progress);
+    tokio::pin!(time_is_up);
+    let mut is_up = false;
     let (outcome, stopped) = loop {
         tokio::select! {
             ended = &mut fetching => break ended,
+            () = &mut time_is_up, if !is_up => is_up = true,
             Some(step) = signals.recv() => {
                 tell_step(step, progress, drain);
             }
         }
     };
+    if let (Some(_), Some(stop)) = (&outcome, stopped.as_ref().filter(|stop| is_meant_for_the_run(stop))) {
+        let message = format!("the run was stopped while the canary was out: {}", stop.message);
+        return Err(Silent::Stopped(Stop { kind: stop.kind, message }, ExitReason::StoppedEarly));
+    }
     match outcome.as_deref() {
-        // whoever stopped the canary meant the run
-        Some(_) if stopped.as_ref().is_some_and(|stop| stop.kind == StopKind::Requested) => {
-            let message = "the run was stopped while the canary was out".to_owned();
-            Err(Silent::Stopped(Stop { kind: StopKind::Requested, message }, ExitReason::StoppedEarly))
-        }
         Some(Outcome::Completed(receipt)) if !receipt.files.is_empty() || !receipt.left_out.is_empty() => {
             Ok(receipt.clone())
         }
@@ -97,6 +103,11 @@ pub(crate) async fn send(
             Err(Silent::Stopped(stop, reason))
         }
     }
+}
+
+/// Whoever stopped the canary meant the run, unless it was the canary itself that led to it.
+fn is_meant_for_the_run(stop: &Stop) -> bool {
+    matches!(stop.kind, StopKind::Requested | StopKind::TimeUp)
 }
 
 fn drifted(po: &PoNumber, outcome: &Outcome) -> Stop {

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use coupa_batch::model::{Gate, Stage, WorkerId, WorkerView};
+use coupa_batch::model::{Gate, MemoryLevel, Stage, WorkerId, WorkerView};
 use coupa_batch::{Outcome, PoNumber, PoolStatus};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
+
+use crate::stdout::count;
 
 /// How often bars are drawn; more often only costs time.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -158,8 +160,8 @@ impl Waits {
 pub(crate) fn order_line(po: &PoNumber, outcome: &Outcome, settled: u64, total: u64) -> String {
     let files = outcome.files();
     let bytes: u64 = files.iter().map(|file| file.size).sum();
-    let noun = if files.len() == 1 { "file" } else { "files" };
-    let mut line = format!("{po} {} {} {noun} {} ({settled}/{total})", outcome.status(), files.len(), size(bytes));
+    let files = count(files.len() as u64, "file");
+    let mut line = format!("{po} {} {files} {} ({settled}/{total})", outcome.status(), size(bytes));
     if let Some(failure) = outcome.failure() {
         let message: String = failure.message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let _ = write!(line, ": {message}"); // cannot fail on a String
@@ -240,6 +242,12 @@ fn overall(status: &PoolStatus) -> String {
         (Stage::Running, Gate::Open) => {
             if let Some(count) = status.slowed_to {
                 parts.push(format!("slowed to {count} at once, as the portal wishes"));
+            }
+            if status.memory_level >= MemoryLevel::High {
+                parts.push(format!("memory is short: {} now", count(status.worker_target as u64, "worker")));
+            }
+            if let Some(why) = &status.held_back {
+                parts.push(format!("held back: {why}"));
             }
         }
     }
