@@ -15,8 +15,8 @@ use super::control::SubmitError;
 use super::core::{Act, Core, Directive, Input, Request};
 use super::lease::{Call, Grant};
 use super::task_handle::TaskStatus;
-use crate::model::{AttemptEnd, Entry, FailureKind, Outcome, PoTask, PoolStatus};
-use crate::ports::{AttemptError, Journal, Site};
+use crate::model::{AttemptEnd, Entry, FailureKind, Outcome, PoTask, PoolStatus, WorkerId};
+use crate::ports::{AttemptError, Journal, KillSwitch, Site};
 
 /// Most inputs of one turn: bounds the size of a transaction and the time between two looks at the signals.
 const TURN: usize = 4096;
@@ -136,7 +136,8 @@ impl Dispatcher {
                 });
             }
             Act::CancelAttempts => self.attempts.cancel(),
-            Act::Kill(switches) => switches.iter().for_each(crate::ports::KillSwitch::kill),
+            Act::Kill(switches) => switches.iter().for_each(KillSwitch::kill),
+            Act::Evict(worker, kill) => evict(worker, &kill),
         }
     }
 
@@ -152,7 +153,8 @@ impl Dispatcher {
                 Act::Cancelled(reply, _) => drop(reply.send(false)),
                 Act::Grant(call, _) => drop(call.reply.send(Grant::Retire)),
                 Act::CancelAttempts => self.attempts.cancel(),
-                Act::Kill(switches) => switches.iter().for_each(crate::ports::KillSwitch::kill),
+                Act::Kill(switches) => switches.iter().for_each(KillSwitch::kill),
+                Act::Evict(worker, kill) => evict(worker, &kill),
                 Act::Conclude(task, ..) => {
                     let result = Err(AttemptError::new(FailureKind::DiskFull, why));
                     let _ = self.heart.send(Input::Concluded { task, result }); // received by this very loop
@@ -163,6 +165,11 @@ impl Dispatcher {
         }
         unwritten
     }
+}
+
+fn evict(worker: WorkerId, kill: &KillSwitch) {
+    tracing::warn!(%worker, "memory is critical: ending the browser that holds most of it");
+    kill.kill();
 }
 
 /// The site's conclusion, whatever becomes of it: a hang or a panic must not leave the order without an end.

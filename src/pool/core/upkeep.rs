@@ -113,8 +113,6 @@ impl Core {
         let live = self.workers.iter().filter(|(_, record)| record.kill.is_some() && is_old_enough(record));
         let Some((worker, _)) = live.max_by_key(|(_, record)| record.view.memory_bytes) else { return };
         let worker = *worker;
-        let bytes = self.workers.get(&worker).and_then(|record| record.view.memory_bytes);
-        tracing::warn!(%worker, ?bytes, "memory is critical: replacing the browser that holds most");
         if let Some(place) = self.calls.iter().position(|call| call.worker == worker) {
             return self.renew(place, Worn::Memory, false);
         }
@@ -126,8 +124,9 @@ impl Core {
             record.evicted_count += 1;
             holder.is_evicted = true;
         }
-        let kill = self.workers.get_mut(&worker).and_then(|record| record.kill.take());
-        self.acts.push(Act::Kill(kill.into_iter().collect()));
+        if let Some(kill) = self.workers.get_mut(&worker).and_then(|record| record.kill.take()) {
+            self.acts.push(Act::Evict(worker, kill));
+        }
     }
 
     /// Has the sessions of waiting callers replaced that are worn.

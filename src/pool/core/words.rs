@@ -113,6 +113,8 @@ pub(in crate::pool) enum Act {
     CancelAttempts,
     /// End the processes of these sessions.
     Kill(Vec<KillSwitch>),
+    /// End those of this worker, since memory is critical.
+    Evict(WorkerId, KillSwitch),
 }
 
 /// The directive that workers and the supervisor obey; written by the heart alone.
