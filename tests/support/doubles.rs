@@ -54,6 +54,7 @@ pub(crate) struct Remote {
     pub(crate) concluded: Mutex<Vec<String>>,
     /// What ends the attempt of a worker whose session is killed.
     deaths: Mutex<HashMap<WorkerId, CancellationToken>>,
+    pub(crate) asked_to_open: AtomicUsize,
     /// The most sessions that were open at once.
     pub(crate) most_open: AtomicUsize,
     /// When set, sessions after the first ones open only as permits are given.
@@ -177,6 +178,7 @@ pub(crate) struct StubSessions(pub(crate) Arc<Remote>);
 impl SessionFactory for StubSessions {
     fn open(&self, worker: WorkerId) -> Fut<'_, Result<Box<dyn Session>, SessionError>> {
         Box::pin(async move {
+            self.0.asked_to_open.fetch_add(1, Ordering::SeqCst);
             let opening = self.0.opening.lock().unwrap().clone();
             if let Some(opening) = opening {
                 opening.acquire().await.unwrap().forget();
