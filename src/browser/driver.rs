@@ -107,6 +107,11 @@ impl Driver {
         format!("http://127.0.0.1:{}/", self.port)
     }
 
+    /// The port of the loopback interface that it listens on.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(super) fn pid(&self) -> Option<u32> {
         self.group.pid()
     }

@@ -92,7 +92,7 @@ impl BrowserFactory {
     async fn connect(&self, remains: &mut Remains) -> Result<Line, SessionError> {
         let (path, temp) = remains.profile().map(|profile| (profile.path(), profile.temp())).unwrap_or_default();
         let driver = Driver::start(&self.installation, temp.as_deref(), |end| remains.wait_for(end)).await?;
-        Line::open(driver, &self.capabilities(&path)).await
+        Line::open(driver, self.installation.kind.dialect(), &self.capabilities(&path)).await
     }
 
     fn capabilities(&self, profile: &Path) -> serde_json::Value {

@@ -11,11 +11,14 @@ mod driver;
 mod factory;
 mod folder;
 mod group;
+mod health;
 mod locate;
 mod page;
+mod process;
 mod profile;
 pub mod provision;
 mod session;
+mod times;
 mod version;
 mod wire;
 

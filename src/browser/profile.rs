@@ -184,7 +184,12 @@ impl Profile {
     /// Whether it has grown beyond what settings allow. Blocks as [`Profile::size`] does.
     #[must_use]
     pub fn has_outgrown(&self) -> bool {
-        self.size() > self.max_size
+        !self.allows(self.size())
+    }
+
+    /// Whether settings allow it to be that large.
+    pub(super) fn allows(&self, bytes: u64) -> bool {
+        bytes <= self.max_size
     }
 
     /// Removes it and checks; tries for up to 1.4 s. Blocks. Keeps it if settings say so.

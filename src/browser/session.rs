@@ -1,6 +1,6 @@
 //! One session: a driver, its browser and a profile folder that begin and end together.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
@@ -52,9 +52,12 @@ impl Session for BrowserSession {
             let asked = Instant::now();
             self.page.script("probe", "return 1", serde_json::json!([])).await?;
             let latency_micros = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.remains.check_size()?;
-            Ok(Usage { latency_micros, ..Usage::default() })
+            Ok(Usage { latency_micros, profile_bytes: self.remains.checked_size()? })
         })
+    }
+
+    fn page_time(&self) -> Option<Duration> {
+        self.page.times.median()
     }
 
     fn close(self: Box<Self>) -> Fut<'static, CloseReport> {
@@ -101,13 +104,15 @@ impl Remains {
         self.end = Some(end);
     }
 
-    fn check_size(&self) -> Result<(), SessionError> {
-        match &self.profile {
-            // some hundred entries: shorter than handing it to another thread is worth
-            Some(profile) if profile.has_outgrown() => {
-                Err(SessionError::Refused(format!("its profile folder has grown to {} bytes", profile.size())))
-            }
-            _ => Ok(()),
+    /// The bytes of the profile folder, which must not have outgrown its limit.
+    fn checked_size(&self) -> Result<u64, SessionError> {
+        let Some(profile) = &self.profile else { return Ok(0) };
+        // some hundred entries: shorter than handing it to another thread is worth
+        let bytes = profile.size();
+        if profile.allows(bytes) {
+            Ok(bytes)
+        } else {
+            Err(SessionError::Refused(format!("its profile folder has grown to {bytes} bytes")))
         }
     }
 

@@ -1,7 +1,8 @@
 //! The line to one driver session: one command at a time, each under a deadline, each failure in our own words.
 //!
 //! A command that missed its deadline or whose future was dropped midway cuts the line for ever: fantoccini still
-//! waits for its answer, and would let the next command wait behind it.
+//! waits for its answer, and would let the next command wait behind it. Who stands still is then asked of the driver
+//! itself, on another connection.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +17,14 @@ use serde_json::Value;
 use tokio::time::timeout;
 use url::{ParseError, Url};
 
+use super::dialect::Dialect;
 use super::driver::Driver;
+use super::health;
+use super::process::BrowserProcess;
 use crate::ports::SessionError;
+
+/// How long the end of a browser may stay unnoticed after its driver has noticed it.
+const SEEN_WITHIN: Duration = Duration::from_millis(500);
 
 /// One driver command. Its body is not shown by `Debug`: it can hold a password.
 pub(super) struct Command {
@@ -88,13 +95,14 @@ impl WebDriverCompatibleCommand for NewSession {
 pub(super) struct Line {
     client: Client,
     driver: Driver,
+    browser: Option<BrowserProcess>,
     is_cut: AtomicBool,
 }
 
 impl Line {
     /// Starts a session with `capabilities` and attaches to it. Unbounded: the caller has a deadline for all of
     /// opening. Dropping the future ends the driver.
-    pub(super) async fn open(driver: Driver, capabilities: &Value) -> Result<Self, SessionError> {
+    pub(super) async fn open(driver: Driver, dialect: &Dialect, capabilities: &Value) -> Result<Self, SessionError> {
         let not_started = |why: String| SessionError::NotStarted(why);
         let attach = |id: String| {
             let address = driver.address();
@@ -122,34 +130,85 @@ impl Line {
             return Err(not_started("the driver's answer names no session".to_owned()));
         };
         let client = attach(id.to_owned()).await.map_err(|why| not_started(why.to_string()))?;
-        Ok(Self { client, driver, is_cut: AtomicBool::new(false) })
+        let told = answer.get("capabilities").and_then(|capabilities| capabilities.get(dialect.process));
+        let pid = told.and_then(Value::as_u64).and_then(|pid| u32::try_from(pid).ok());
+        let browser = pid.zip(driver.pid()).and_then(|(pid, group)| BrowserProcess::hold(pid, group));
+        Ok(Self { client, driver, browser, is_cut: AtomicBool::new(false) })
     }
 
-    /// Sends `command` and waits for its answer until `deadline` has passed.
+    /// Sends `command` and waits for its answer until `deadline` has passed; then for two seconds more at most, to
+    /// learn who stands still.
     pub(super) async fn send(&self, command: Command, deadline: Duration) -> Result<Value, SessionError> {
         if self.is_cut() {
-            return Err(SessionError::Lost("it was given up before".to_owned()));
+            let why = if self.has_browser_ended() { "its browser has ended" } else { "it was given up before" };
+            return Err(SessionError::Lost(why.to_owned()));
         }
         let verb = command.verb;
+        // the one command after which the browser is to end
+        let is_last = command.method == Method::DELETE;
         let mut cut = CutOnDrop { line: self, is_armed: true };
         let answer = tokio::select! {
+            // an answer that is there counts more than an end
+            biased;
             answer = timeout(deadline, self.client.issue_cmd(command)) => answer,
-            end = self.driver.ended() => {
-                return Err(SessionError::Lost(format!(
-                    "the driver has ended ({}); it said: {}", end.status, self.driver.words()
-                )));
+            why = self.ended(!is_last) => return Err(why),
+        };
+        let Ok(answer) = answer else { return Err(self.who_stands_still(verb, deadline).await) };
+        match answer.map_err(|why| explain(&why)) {
+            // a driver that has lost its browser will not find it again
+            Err(SessionError::Lost(text)) => Err(SessionError::Lost(self.how_it_was_lost(text).await)),
+            other => {
+                cut.is_armed = false;
+                other
+            }
+        }
+    }
+
+    /// Waits for the end of the driver, or of the browser as well.
+    async fn ended(&self, also_browser: bool) -> SessionError {
+        let browser = async {
+            match &self.browser {
+                Some(browser) if also_browser => browser.ended().await,
+                _ => std::future::pending().await,
             }
         };
-        let Ok(answer) = answer else { return Err(SessionError::Hung { command: verb, after: deadline }) };
-        let answer = answer.map_err(|why| explain(&why));
-        // a driver that has lost its browser will not find it again
-        cut.is_armed = matches!(answer, Err(SessionError::Lost(_)));
-        answer
+        tokio::select! {
+            biased; // a driver that was killed takes its browser along
+            end = self.driver.ended() => SessionError::Lost(format!(
+                "the driver has ended ({}); it said: {}", end.status, self.driver.words()
+            )),
+            () = browser => SessionError::Lost("its browser has ended".to_owned()),
+        }
+    }
+
+    async fn who_stands_still(&self, command: &'static str, after: Duration) -> SessionError {
+        tokio::select! {
+            biased;
+            why = self.ended(true) => why,
+            answered = health::answer_time(self.driver.port()) => match answered {
+                Some(_) => SessionError::Stuck { command, after },
+                None => SessionError::Hung { command, after },
+            },
+        }
+    }
+
+    /// The driver learns of its browser's end in the same moment as we do, and may be the first to tell.
+    async fn how_it_was_lost(&self, text: String) -> String {
+        match &self.browser {
+            Some(browser) if timeout(SEEN_WITHIN, browser.ended()).await.is_ok() => {
+                format!("its browser has ended; the driver said: {text}")
+            }
+            _ => text,
+        }
+    }
+
+    fn has_browser_ended(&self) -> bool {
+        self.browser.as_ref().is_some_and(BrowserProcess::has_ended)
     }
 
     /// Whether nothing can be sent any more. Never blocks.
     pub(super) fn is_cut(&self) -> bool {
-        self.is_cut.load(Ordering::Acquire) || !self.driver.is_alive()
+        self.is_cut.load(Ordering::Acquire) || !self.driver.is_alive() || self.has_browser_ended()
     }
 
     /// Sends nothing any more.

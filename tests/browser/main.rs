@@ -12,6 +12,7 @@ mod rig;
 mod batch;
 mod downloads;
 mod edge;
+mod health;
 mod pages;
 mod scenarios;
 mod sessions;

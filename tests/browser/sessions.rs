@@ -66,7 +66,7 @@ async fn a_page_that_never_answers_is_given_up_within_the_deadline(rig: Rig) {
     session.page().goto(&base).await.unwrap();
     session.page().evaluate("setTimeout(() => { while (true) {} }, 20)", vec![]).await.unwrap();
     let gone = until("the page hangs", async || session.page().evidence().await.err()).await;
-    assert!(matches!(gone, SessionError::Hung { .. }), "{gone}");
+    assert!(matches!(gone, SessionError::Stuck { .. }), "{gone}");
     assert!(!session.is_usable());
     let again = session.page().url().await.unwrap_err();
     assert!(matches!(again, SessionError::Lost(_)), "it must not be spoken to again: {again}");

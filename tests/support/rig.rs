@@ -28,6 +28,7 @@ pub(crate) enum Flavour {
 pub(crate) struct Rig {
     pub(crate) factory: BrowserFactory,
     pub(crate) config: PoolConfig,
+    pub(crate) flavour: Flavour,
     pub(crate) profiles: tempfile::TempDir,
     pub(crate) landing: tempfile::TempDir,
     _programs: tempfile::TempDir,
@@ -58,7 +59,7 @@ impl Rig {
         change(&mut config);
         let factory = BrowserFactory::new(&config.browser, &config.profiles, config.deadlines).expect("it was found");
         let landing = tempfile::tempdir().expect("a folder can be made");
-        Some(Self { factory, config, profiles, landing, _programs: programs })
+        Some(Self { factory, config, flavour, profiles, landing, _programs: programs })
     }
 
     pub(crate) async fn open(&self) -> Box<dyn Session> {
