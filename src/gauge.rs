@@ -9,6 +9,10 @@ use sysinfo::{Disks, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use crate::model::{MemoryReading, WorkerId};
 use crate::ports::MemoryGauge;
 
+mod remnants;
+
+pub use remnants::{Remnant, end_processes, has_run_since, processes_on};
+
 /// Reads memory with the means of the operating system.
 ///
 /// A process tree is counted by its proportional share (PSS) on Linux: the processes of a browser share most of their

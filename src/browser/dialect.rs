@@ -71,6 +71,15 @@ impl BrowserKind {
         }
     }
 
+    /// Its name as one lower-case word, for the names of folders.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Edge => "edge",
+            Self::Chrome => "chrome",
+            Self::Chromium => "chromium",
+        }
+    }
+
     /// The driver's name as shown to people.
     #[must_use]
     pub fn driver_name(self) -> &'static str {

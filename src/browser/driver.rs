@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::group::Group;
 use super::locate::Installation;
-use crate::ports::{Fut, SessionError};
+use crate::ports::{FOLDER_VARIABLE, Fut, SessionError};
 
 /// How many of the driver's last lines are kept for error messages.
 const KEPT_LINES: usize = 20;
@@ -44,14 +44,15 @@ pub(super) struct End {
 }
 
 impl Driver {
-    /// Starts the driver on a free port of the loopback interface and returns when it listens there. `temp` becomes
-    /// the folder for its and the browser's temporary files.
+    /// Starts the driver on a free port of the loopback interface and returns when it listens there. `folder` is
+    /// what it is started for, and `temp` becomes the folder for its and the browser's temporary files.
     ///
     /// `ends` is given what to wait for before anything that the driver may use is removed.
     ///
     /// Unbounded: the caller has a deadline for all of opening. Dropping the future ends what was started.
     pub(super) async fn start(
         installation: &Installation,
+        folder: Option<&Path>,
         temp: Option<&Path>,
         ends: impl FnOnce(Fut<'static, End>),
     ) -> Result<Self, SessionError> {
@@ -59,6 +60,9 @@ impl Driver {
             // port 0 lets the driver choose one that is free at that very moment; it listens on loopback alone
             command.arg("--port=0");
             scrub(command);
+            if let Some(folder) = folder {
+                command.env(FOLDER_VARIABLE, folder); // should it ever survive us, a sweep knows whose it was
+            }
             if let Some(temp) = temp {
                 command.envs([("TMPDIR", temp), ("TEMP", temp), ("TMP", temp)]);
             }
@@ -286,10 +290,10 @@ mod tests {
             driver: path,
             driver_version: version,
         };
-        let why = Driver::start(&installation, None, drop).await.unwrap_err().to_string();
+        let why = Driver::start(&installation, None, None, drop).await.unwrap_err().to_string();
         assert!(why.contains("a library is missing"), "{why}");
         installation.driver = folder.path().join("absent");
-        let why = Driver::start(&installation, None, drop).await.unwrap_err().to_string();
+        let why = Driver::start(&installation, None, None, drop).await.unwrap_err().to_string();
         assert!(why.contains("absent") && why.contains("not found"), "{why}");
     }
 

@@ -18,12 +18,16 @@ mod process;
 mod profile;
 pub mod provision;
 mod session;
+mod sweep;
+mod template;
 mod times;
 mod version;
+mod warming;
 mod wire;
 
 pub use dialect::BrowserKind;
 pub use factory::BrowserFactory;
 pub use locate::{Finding, Installation, LocateError, Program, locate, survey};
-pub use profile::{Profile, ProfileManager, Swept};
+pub use profile::{Profile, ProfileManager};
+pub use sweep::{Leftovers, Orphan, Owner, Swept};
 pub use version::Version;

@@ -24,6 +24,29 @@ impl BrowserSession {
     pub(super) fn new(page: BrowserPage, remains: Remains, deadlines: Deadlines) -> Self {
         Self { page, remains, deadlines }
     }
+
+    /// Has the browser end by itself, so that it writes nothing half.
+    async fn ask_to_end(&mut self) -> Result<(), SessionError> {
+        self.page.line.send(Command::delete_session(), self.deadlines.close).await.map(drop)
+    }
+
+    fn kill(&self) {
+        self.page.line.cut();
+        self.page.line.driver().kill();
+    }
+
+    /// Closes politely and gives the profile folder, which a browser can be started on again.
+    ///
+    /// # Errors
+    /// When it did not close politely: its folder may hold something half, and is wiped.
+    pub(super) async fn into_profile(mut self) -> Result<Profile, SessionError> {
+        self.ask_to_end().await?;
+        self.kill();
+        if let Some(left) = self.remains.ended().await {
+            return Err(SessionError::Lost(left));
+        }
+        self.remains.profile.take().ok_or_else(|| SessionError::Lost("its profile folder is gone".to_owned()))
+    }
 }
 
 impl Session for BrowserSession {
@@ -65,12 +88,11 @@ impl Session for BrowserSession {
             let mut session = *self;
             if session.is_usable() {
                 // politely first: the browser writes nothing half then; whatever comes of it, the kill follows
-                if let Err(why) = session.page.line.send(Command::delete_session(), session.deadlines.close).await {
+                if let Err(why) = session.ask_to_end().await {
                     tracing::debug!(%why, "the session did not close politely");
                 }
             }
-            session.page.line.cut();
-            session.page.line.driver().kill();
+            session.kill();
             CloseReport { leftovers: session.remains.clear().await }
         })
     }
@@ -116,14 +138,19 @@ impl Remains {
         }
     }
 
+    /// Waits for the processes, which must have been killed, and says what is left of them.
+    async fn ended(&mut self) -> Option<String> {
+        let left = match self.end.as_mut() {
+            Some(end) => end.await.left,
+            None => None,
+        };
+        self.end = None; // only when over: dropped in between, the rest is left to `Drop`
+        left
+    }
+
     /// Waits for the processes, which must have been killed, then wipes, and says what is left.
     pub(super) async fn clear(&mut self) -> Vec<String> {
-        let mut left = Vec::new();
-        // taken only when over: dropped in between, the rest is left to `Drop`
-        if let Some(end) = self.end.as_mut() {
-            left.extend(end.await.left);
-            self.end = None;
-        }
+        let mut left: Vec<_> = self.ended().await.into_iter().collect();
         if let Some(profile) = self.profile.take() {
             left.extend(wipe(profile).await);
         }

@@ -69,7 +69,8 @@ impl Rig {
     /// The profile folders that there are.
     pub(crate) fn profile_folders(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.profiles.path()).expect("it is there");
-        entries.map(|entry| entry.expect("it can be read").path()).filter(|path| path.is_dir()).collect()
+        let folders = entries.map(|entry| entry.expect("it can be read").path()).filter(|path| path.is_dir());
+        folders.filter(|path| !is_template(path)).collect()
     }
 
     /// Waits until no profile folder and no process that speaks of one is there.
@@ -84,6 +85,11 @@ impl Rig {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// Whether it is a template that was warmed up: these are kept from run to run.
+pub(crate) fn is_template(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("template-"))
 }
 
 /// The processes in the tree below `root`, itself included, that still run.
