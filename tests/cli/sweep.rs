@@ -69,7 +69,12 @@ async fn what_a_killed_run_has_left_is_ended_and_nothing_else_is() {
     assert_eq!(victim.end().await.code(), None);
     let left = running_on(&orphan);
     assert!(left.len() > 3, "a driver and its browser live on: {left:?}");
-    let living = running_on(&in_use);
+    // drivers and browsers, without the parts that browsers start and end as they like
+    let heads = |folder: &Path| {
+        let lines = processes_of(folder).into_iter().filter(|(_, line)| !line.contains("--type="));
+        lines.map(|(pid, _)| pid).collect::<Vec<_>>()
+    };
+    let living = heads(&in_use);
 
     let mut sleeper = Bystander::start(Command::new("sleep").arg("1000").current_dir(&orphan));
     let foreign = desk.work().join("foreign");
@@ -83,7 +88,7 @@ async fn what_a_killed_run_has_left_is_ended_and_nothing_else_is() {
     let dry = desk.call(["sweep", "--dry-run"]).end().await;
     dry.assert(0, &[]);
     assert!(dry.stdout.contains("would end") && dry.stdout.contains(&orphan.display().to_string()), "{dry}");
-    assert!(orphan.is_dir() && running_on(&orphan).len() >= left.len(), "{dry}");
+    assert!(orphan.is_dir() && !running_on(&orphan).is_empty(), "{dry}");
 
     let ended = desk.call(["sweep"]).end().await;
     ended.assert(0, &[]);
@@ -91,7 +96,7 @@ async fn what_a_killed_run_has_left_is_ended_and_nothing_else_is() {
     assert!(!orphan.exists(), "{ended}");
     until("they end", async || running_on(&orphan).is_empty().then_some(())).await;
     assert!(sleeper.is_alive() && browser.is_alive(), "{ended}");
-    let still = running_on(&in_use);
+    let still = heads(&in_use);
     assert!(living.iter().all(|pid| still.contains(pid)), "{living:?} {still:?} {ended}");
 
     drop((sleeper, browser));
