@@ -1,17 +1,20 @@
-//! One driver process per session: started, listened to, kept, ended.
+//! One driver process: started, listened to, asked how it is, kept, ended.
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::group::Group;
+use super::health;
 use super::locate::Installation;
+use super::ports::Port;
 use crate::ports::{FOLDER_VARIABLE, Fut, SessionError};
 
 /// How many of the driver's last lines are kept for error messages.
@@ -25,13 +28,51 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
 /// Longer lines are cut: a driver may print a whole command line.
 const MAX_LINE: u64 = 2_000;
 
+/// After how many health checks in a row without an answer a driver that carries several sessions is given up: one alone
+/// may be the machine's fault.
+const MAX_SILENT: u32 = 2;
+
+/// Where a driver works.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ground<'a> {
+    /// What it is started for, as a mark in its environment.
+    pub(super) folder: Option<&'a Path>,
+    /// The folder for its and its browsers' temporary files.
+    pub(super) temp: Option<&'a Path>,
+    /// Whether it carries several sessions, none of which would end it when it falls silent.
+    pub(super) is_shared: bool,
+}
+
+impl Ground<'_> {
+    /// Whose driver it is, for the log: `w1` for that worker's, `d1` for the first shared one.
+    fn name(&self) -> String {
+        let name = self.folder.and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        name.split('-').next().unwrap_or_default().to_owned()
+    }
+}
+
+/// How a driver is, as last found.
+#[derive(Debug, Default)]
+struct Vitals {
+    is_silent: AtomicBool,
+    /// 0 before the first answer.
+    answer_micros: AtomicU64,
+    is_killed: AtomicBool,
+    is_sick: AtomicBool,
+}
+
 /// A running driver. Dropping it ends the driver and every browser that it started.
 #[derive(Debug)]
 pub(super) struct Driver {
     port: u16,
+    _lease: Port,
     group: Arc<Group>,
     words: Arc<Words>,
     end: watch::Receiver<Option<End>>,
+    started: Instant,
+    vitals: Arc<Vitals>,
+    /// Whether what was made for it alone is removed.
+    cleared: watch::Sender<bool>,
 }
 
 /// How a driver ended.
@@ -44,26 +85,27 @@ pub(super) struct End {
 }
 
 impl Driver {
-    /// Starts the driver on a free port of the loopback interface and returns when it listens there. `folder` is
-    /// what it is started for, and `temp` becomes the folder for its and the browser's temporary files.
+    /// Starts the driver on this port of the loopback interface and returns when it listens there. It is asked how it is
+    /// every `health_interval` from then on.
     ///
     /// `ends` is given what to wait for before anything that the driver may use is removed.
     ///
     /// Unbounded: the caller has a deadline for all of opening. Dropping the future ends what was started.
     pub(super) async fn start(
         installation: &Installation,
-        folder: Option<&Path>,
-        temp: Option<&Path>,
+        ground: Ground<'_>,
+        lease: Port,
+        health_interval: Duration,
         ends: impl FnOnce(Fut<'static, End>),
     ) -> Result<Self, SessionError> {
         let group = Group::start(&installation.driver, |command| {
             // port 0 lets the driver choose one that is free at that very moment; it listens on loopback alone
-            command.arg("--port=0");
+            command.arg(format!("--port={}", lease.number()));
             scrub(command);
-            if let Some(folder) = folder {
+            if let Some(folder) = ground.folder {
                 command.env(FOLDER_VARIABLE, folder); // should it ever survive us, a sweep knows whose it was
             }
-            if let Some(temp) = temp {
+            if let Some(temp) = ground.temp {
                 command.envs([("TMPDIR", temp), ("TEMP", temp), ("TMP", temp)]);
             }
         })
@@ -71,7 +113,7 @@ impl Driver {
             SessionError::NotStarted(format!("{} cannot be started: {why}", installation.driver.display()))
         })?;
         let group = Arc::new(group);
-        let words = Arc::new(Words::default());
+        let words = Arc::new(Words { of: ground.name(), lines: Mutex::default() });
         let (told, mut port) = watch::channel(None);
         let (stdout, stderr) = group.take_output();
         let listeners = [
@@ -80,8 +122,18 @@ impl Driver {
         ];
         let (ended, end) = watch::channel(None);
         tokio::spawn(keep(Keeper(group.clone()), ended));
+        let ground_is_shared = ground.is_shared;
         // dropped with this future, a driver that has not spoken yet is ended
-        let mut driver = Self { port: 0, group, words, end };
+        let mut driver = Self {
+            port: 0,
+            _lease: lease,
+            group,
+            words,
+            end,
+            started: Instant::now(),
+            vitals: Arc::default(),
+            cleared: watch::Sender::new(false),
+        };
         ends(Box::pin(driver.ended()));
         let heard = tokio::select! {
             heard = port.wait_for(Option::is_some) => heard.ok().and_then(|port| *port),
@@ -90,6 +142,18 @@ impl Driver {
         match heard {
             Some(port) => {
                 driver.port = port;
+                let (group, vitals, end) = (driver.group.clone(), driver.vitals.clone(), driver.ended());
+                let watching = look_in(port, vitals, health_interval, move || {
+                    if ground_is_shared {
+                        group.kill();
+                    }
+                });
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = watching => {}
+                        _ = end => {}
+                    }
+                });
                 Ok(driver)
             }
             None => {
@@ -149,7 +213,44 @@ impl Driver {
 
     /// Ends it and its browsers; does not wait.
     pub(super) fn kill(&self) {
+        self.vitals.is_killed.store(true, Ordering::Release);
         self.group.kill();
+    }
+
+    /// The same, because it answers nobody any more.
+    pub(super) fn give_up(&self) {
+        self.vitals.is_sick.store(true, Ordering::Release);
+        self.group.kill();
+    }
+
+    /// Whether it was told to end since nobody needs it.
+    pub(super) fn is_killed(&self) -> bool {
+        self.vitals.is_killed.load(Ordering::Acquire)
+    }
+
+    /// Whether it answered its last health check.
+    pub(super) fn is_healthy(&self) -> bool {
+        let Vitals { is_silent, is_sick, .. } = &*self.vitals;
+        !is_silent.load(Ordering::Acquire) && !is_sick.load(Ordering::Acquire)
+    }
+
+    /// How long it took to answer its last health check, in microseconds.
+    pub(super) fn health_micros(&self) -> Option<u64> {
+        Some(self.vitals.answer_micros.load(Ordering::Acquire)).filter(|micros| *micros > 0)
+    }
+
+    pub(super) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Tells when what was made for it alone is removed.
+    pub(super) fn cleared(&self) -> watch::Receiver<bool> {
+        self.cleared.subscribe()
+    }
+
+    /// The other end of [`Driver::cleared`].
+    pub(super) fn clearing(&self) -> watch::Sender<bool> {
+        self.cleared.clone()
     }
 
     /// What ends it from elsewhere.
@@ -190,6 +291,27 @@ async fn keep(keeper: Keeper, ended: watch::Sender<Option<End>>) {
     ended.send_replace(Some(End { status, left }));
 }
 
+/// Asks a driver how it is, for ever; calls `give_up` once it has been silent for too long.
+async fn look_in(port: u16, vitals: Arc<Vitals>, every: Duration, give_up: impl Fn()) {
+    let mut silent_count = 0;
+    loop {
+        match health::answer_time(port).await {
+            Some(time) => {
+                silent_count = 0;
+                let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
+                vitals.answer_micros.store(micros, Ordering::Release);
+            }
+            None => silent_count += 1,
+        }
+        vitals.is_silent.store(silent_count > 0, Ordering::Release);
+        if silent_count >= MAX_SILENT {
+            vitals.is_sick.store(true, Ordering::Release);
+            give_up();
+        }
+        sleep(every).await;
+    }
+}
+
 /// The login of the portal and our own settings are no business of the browser's.
 fn scrub(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
@@ -202,11 +324,15 @@ fn scrub(command: &mut Command) {
 
 /// The last lines that a driver printed.
 #[derive(Debug, Default)]
-struct Words(Mutex<VecDeque<String>>);
+struct Words {
+    /// Whose driver it is.
+    of: String,
+    lines: Mutex<VecDeque<String>>,
+}
 
 impl Words {
     fn keep(&self, line: &str) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == KEPT_LINES {
             lines.pop_front();
         }
@@ -216,7 +342,7 @@ impl Words {
 
 impl std::fmt::Display for Words {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.is_empty() {
             return f.write_str("(nothing)");
         }
@@ -239,7 +365,7 @@ async fn listen(output: impl AsyncRead + Unpin, words: Arc<Words>, told: Option<
         if text.is_empty() {
             continue;
         }
-        tracing::debug!(target: "coupa_batch::driver", "{text}");
+        tracing::debug!(target: "coupa_batch::driver", of = %words.of, "{text}");
         words.keep(text);
         if let (Some(told), Some(port)) = (&told, port_in(text)) {
             told.send_replace(Some(port));
@@ -290,10 +416,14 @@ mod tests {
             driver: path,
             driver_version: version,
         };
-        let why = Driver::start(&installation, None, None, drop).await.unwrap_err().to_string();
+        let start = async |installation: &Installation| {
+            let port = super::super::ports::Ports::new(None).take(&std::collections::BTreeSet::new()).unwrap();
+            Driver::start(installation, Ground::default(), port, Duration::from_secs(10), drop).await
+        };
+        let why = start(&installation).await.unwrap_err().to_string();
         assert!(why.contains("a library is missing"), "{why}");
         installation.driver = folder.path().join("absent");
-        let why = Driver::start(&installation, None, None, drop).await.unwrap_err().to_string();
+        let why = start(&installation).await.unwrap_err().to_string();
         assert!(why.contains("absent") && why.contains("not found"), "{why}");
     }
 
@@ -308,6 +438,6 @@ mod tests {
         listen(text.as_bytes(), words.clone(), None).await;
         let kept = words.to_string();
         assert!(kept.contains("line 99") && !kept.contains("line 50"), "{kept}");
-        assert!(words.0.lock().unwrap().iter().all(|line| line.len() <= 2_000));
+        assert!(words.lines.lock().unwrap().iter().all(|line| line.len() <= 2_000));
     }
 }

@@ -7,10 +7,10 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use super::capabilities;
-use super::driver::Driver;
+use super::fleet::Fleet;
 use super::locate::{Installation, locate};
 use super::page::BrowserPage;
-use super::profile::ProfileManager;
+use super::profile::{Profile, ProfileManager};
 use super::session::{BrowserSession, Remains};
 use super::template::Origin;
 use super::warming::Warming;
@@ -26,6 +26,7 @@ pub struct BrowserFactory {
     browser: BrowserConfig,
     profiles: ProfileManager,
     deadlines: Deadlines,
+    fleet: Arc<Fleet>,
     warming: Arc<Warming>,
 }
 
@@ -49,7 +50,8 @@ impl BrowserFactory {
             source,
         })?;
         let profiles = profiles.with_warmed(installation.kind.word(), installation.browser_version.to_string());
-        Ok(Self { installation, browser: browser.clone(), profiles, deadlines, warming: Arc::default() })
+        let fleet = Fleet::new(installation.clone(), &browser.drivers, profiles.clone());
+        Ok(Self { installation, browser: browser.clone(), profiles, deadlines, fleet, warming: Arc::default() })
     }
 
     /// What was found.
@@ -67,7 +69,7 @@ impl BrowserFactory {
     async fn start(&self, worker: WorkerId) -> Result<BrowserSession, SessionError> {
         let until = Instant::now() + self.deadlines.open;
         let origin = self.profiles.origin();
-        let why = match self.start_on(worker, &origin, until).await {
+        let why = match self.start_on(worker, &origin, until, false).await {
             Ok(session) => return Ok(session),
             Err(why) => why,
         };
@@ -79,7 +81,7 @@ impl BrowserFactory {
             return Err(why);
         }
         // whatever else is wrong shows there as well
-        let Ok(session) = self.start_on(worker, &Origin::BuiltIn, until).await else { return Err(why) };
+        let Ok(session) = self.start_on(worker, &Origin::BuiltIn, until, false).await else { return Err(why) };
         let profiles = self.profiles.clone();
         let given_up = spawn_blocking(move || profiles.give_up_on(&origin, &why.to_string())).await;
         if let Err(why) = given_up {
@@ -93,9 +95,9 @@ impl BrowserFactory {
         Self { warming: Arc::default(), ..self.clone() }
     }
 
-    /// A session on a profile of this origin and on no other.
+    /// A session on a profile of this origin and on no other, with a driver of its own.
     pub(super) async fn start_once(&self, worker: WorkerId, origin: &Origin) -> Result<BrowserSession, SessionError> {
-        self.start_on(worker, origin, Instant::now() + self.deadlines.open).await
+        self.start_on(worker, origin, Instant::now() + self.deadlines.open, true).await
     }
 
     async fn start_on(
@@ -103,6 +105,7 @@ impl BrowserFactory {
         worker: WorkerId,
         origin: &Origin,
         until: Instant,
+        is_alone: bool,
     ) -> Result<BrowserSession, SessionError> {
         let (profiles, origin) = (self.profiles.clone(), origin.clone());
         let io = |source| SessionError::Io {
@@ -115,7 +118,7 @@ impl BrowserFactory {
             .flatten()
             .map_err(io)?;
         let mut remains = Remains::of(profile);
-        let failure = match timeout_at(until, self.connect(&mut remains)).await {
+        let failure = match timeout_at(until, self.connect(&mut remains, is_alone)).await {
             Ok(Ok(line)) => {
                 let page = BrowserPage::new(line, self.installation.kind.dialect(), self.deadlines);
                 return Ok(BrowserSession::new(page, remains, self.deadlines));
@@ -133,15 +136,12 @@ impl BrowserFactory {
         Err(failure)
     }
 
-    async fn connect(&self, remains: &mut Remains) -> Result<Line, SessionError> {
-        let Some((path, folder, temp)) =
-            remains.profile().map(|profile| (profile.path(), profile.folder().to_owned(), profile.temp()))
-        else {
+    async fn connect(&self, remains: &mut Remains, is_alone: bool) -> Result<Line, SessionError> {
+        let Some(plot) = remains.profile().map(Profile::plot) else {
             return Err(SessionError::Lost("its profile folder is gone".to_owned()));
         };
-        let driver =
-            Driver::start(&self.installation, Some(&folder), temp.as_deref(), |end| remains.wait_for(end)).await?;
-        Line::open(driver, self.installation.kind.dialect(), &self.capabilities(&path)).await
+        let seat = self.fleet.seat(&plot, is_alone, |end| remains.wait_for(end)).await?;
+        Line::open(seat, self.installation.kind.dialect(), &self.capabilities(&plot.profile)).await
     }
 
     fn capabilities(&self, profile: &Path) -> serde_json::Value {
@@ -158,6 +158,7 @@ fn has_display() -> bool {
 impl SessionFactory for BrowserFactory {
     fn open(&self, worker: WorkerId) -> Fut<'_, Result<Box<dyn Session>, SessionError>> {
         Box::pin(async move {
+            self.fleet.keep_up();
             let session = self.start(worker).await?;
             self.warming.begin(self);
             Ok(Box::new(session) as Box<dyn Session>)
@@ -166,6 +167,6 @@ impl SessionFactory for BrowserFactory {
 
     fn footprint(&self) -> Footprint {
         let (profile_count, largest_profile_bytes) = self.profiles.footprint();
-        Footprint { drivers: Vec::new(), profile_count, largest_profile_bytes }
+        Footprint { drivers: self.fleet.views(), profile_count, largest_profile_bytes }
     }
 }

@@ -1,7 +1,7 @@
 //! Floor 3, a room: real browsers behind the seam of [`crate::ports::Session`].
 //!
 //! A session is one driver process, the one browser that it starts, and one profile folder; all three begin and end
-//! together. [`locate`] finds what is installed, [`provision`] says how to install what is missing, and
+//! together, unless settings have a driver carry several sessions. [`locate`] finds what is installed, [`provision`] says how to install what is missing, and
 //! [`BrowserFactory`] starts sessions. All that differs between Edge, Chrome and Chromium is in `dialect`.
 
 mod capabilities;
@@ -9,11 +9,13 @@ mod dialect;
 mod downloads;
 mod driver;
 mod factory;
+mod fleet;
 mod folder;
 mod group;
 mod health;
 mod locate;
 mod page;
+mod ports;
 mod process;
 mod profile;
 pub mod provision;
@@ -22,6 +24,7 @@ mod sweep;
 mod template;
 mod times;
 mod version;
+mod ward;
 mod warming;
 mod wire;
 

@@ -5,6 +5,7 @@
 //! <base>/w1-x7Hq2a/owner        locked by the owner as long as it lives: the system lets go of it with the process
 //! <base>/w1-x7Hq2a/profile/     what the browser gets as its user data folder
 //! <base>/w1-x7Hq2a/tmp/         what driver and browser get as their folder for temporary files
+//! <base>/d1-r2Kp9c/tmp/         the same for a driver that carries several sessions
 //! <base>/template-chromium-…    what profiles of that browser begin as, once one was warmed up
 //! ```
 
@@ -119,6 +120,13 @@ impl ProfileManager {
         Ok(profile)
     }
 
+    /// A folder for the temporary files of a driver that carries several sessions.
+    pub(super) fn create_for_driver(&self, number: usize) -> io::Result<Profile> {
+        let folder = self.claim(&format!("d{number}"))?;
+        folder::create_private(&folder.folder.join("tmp"))?;
+        Ok(folder)
+    }
+
     /// A folder with an owner mark, and nothing else in it.
     fn claim(&self, name: &str) -> io::Result<Profile> {
         let _making = self.lock_base()?;
@@ -196,7 +204,8 @@ impl ProfileManager {
     /// folder.
     #[must_use]
     pub fn footprint(&self) -> (usize, u64) {
-        let made: Vec<_> = self.made.lock().iter().filter(|path| path.is_dir()).cloned().collect();
+        let is_profile = |path: &&PathBuf| path.join("profile").is_dir();
+        let made: Vec<_> = self.made.lock().iter().filter(is_profile).cloned().collect();
         (made.len(), made.iter().map(|path| folder::size(path)).max().unwrap_or_default())
     }
 
@@ -205,6 +214,17 @@ impl ProfileManager {
         lock.lock()?; // held by others for the time of making one folder
         Ok(lock)
     }
+}
+
+/// The paths of one session's folder, or of a driver's.
+#[derive(Clone, Debug)]
+pub(super) struct Plot {
+    /// All of it: mark, profile and temporary files.
+    pub(super) folder: PathBuf,
+    /// The browser's user data folder.
+    pub(super) profile: PathBuf,
+    /// For temporary files, if they can be there.
+    pub(super) temp: Option<PathBuf>,
 }
 
 /// One session's folder. Dropping it wipes it, as far as settings ask for that.
@@ -231,9 +251,9 @@ impl Profile {
         (cfg!(windows) || temp.as_os_str().len() <= MAX_TEMP_LEN).then_some(temp)
     }
 
-    /// All of it: mark, profile and temporary files.
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
+    /// What a driver must know of it.
+    pub(super) fn plot(&self) -> Plot {
+        Plot { folder: self.folder.clone(), profile: self.path(), temp: self.temp() }
     }
 
     /// Its bytes on the disk. Blocks for some milliseconds.

@@ -31,8 +31,7 @@ impl BrowserSession {
     }
 
     fn kill(&self) {
-        self.page.line.cut();
-        self.page.line.driver().kill();
+        self.page.line.kill();
     }
 
     /// Closes politely and gives the profile folder, which a browser can be started on again.
@@ -55,11 +54,11 @@ impl Session for BrowserSession {
     }
 
     fn kill_switch(&self) -> KillSwitch {
-        KillSwitch::new(self.page.line.driver().killer())
+        KillSwitch::new(self.page.line.killer())
     }
 
     fn root_pid(&self) -> Option<u32> {
-        self.page.line.driver().pid()
+        self.page.line.root_pid()
     }
 
     fn is_usable(&self) -> bool {
@@ -101,7 +100,7 @@ impl Session for BrowserSession {
 impl Drop for BrowserSession {
     fn drop(&mut self) {
         // before the profile folder is wiped; a second kill after `close` does nothing
-        self.page.line.driver().kill();
+        self.kill();
     }
 }
 

@@ -19,6 +19,7 @@ use url::{ParseError, Url};
 
 use super::dialect::Dialect;
 use super::driver::Driver;
+use super::fleet::Seat;
 use super::health;
 use super::process::BrowserProcess;
 use crate::ports::SessionError;
@@ -94,16 +95,18 @@ impl WebDriverCompatibleCommand for NewSession {
 #[derive(Debug)]
 pub(super) struct Line {
     client: Client,
-    driver: Driver,
+    seat: Seat,
     browser: Option<BrowserProcess>,
+    browser_pid: Option<u32>,
     is_cut: AtomicBool,
 }
 
 impl Line {
     /// Starts a session with `capabilities` and attaches to it. Unbounded: the caller has a deadline for all of
     /// opening. Dropping the future ends the driver.
-    pub(super) async fn open(driver: Driver, dialect: &Dialect, capabilities: &Value) -> Result<Self, SessionError> {
+    pub(super) async fn open(seat: Seat, dialect: &Dialect, capabilities: &Value) -> Result<Self, SessionError> {
         let not_started = |why: String| SessionError::NotStarted(why);
+        let driver = seat.driver.clone();
         let attach = |id: String| {
             let address = driver.address();
             async move { Client::with_existing_session(&address, &id, HttpConnector::new()).await }
@@ -112,9 +115,22 @@ impl Line {
         let first = attach("none".to_owned()).await.map_err(|why| not_started(why.to_string()))?;
         // or it would end the session "none" when dropped
         let _ = first.persist().await;
+        let command = NewSession(capabilities.to_string());
+        let (ward, is_alone) = (seat.ward.clone(), seat.ward.is_none());
+        if let Some(ward) = &ward {
+            ward.comes();
+        }
+        // on a task of its own: given up midway, the driver goes on with it, and its answer is what ends the waiting
+        let asked = tokio::spawn(async move {
+            let answer = first.issue_cmd(command).await;
+            if let Some(ward) = ward {
+                ward.has_come();
+            }
+            answer
+        });
         let begun = tokio::select! {
-            begun = first.issue_cmd(NewSession(capabilities.to_string())) => begun,
-            () = driver.without_browser() => {
+            begun = asked => begun.map_err(|why| not_started(format!("the program is ending: {why}")))?,
+            () = driver.without_browser(), if is_alone => {
                 return Err(not_started(
                     "its process ended right after its start; start it by hand on a terminal to see why".to_owned(),
                 ));
@@ -133,7 +149,7 @@ impl Line {
         let told = answer.get("capabilities").and_then(|capabilities| capabilities.get(dialect.process));
         let pid = told.and_then(Value::as_u64).and_then(|pid| u32::try_from(pid).ok());
         let browser = pid.zip(driver.pid()).and_then(|(pid, group)| BrowserProcess::hold(pid, group));
-        Ok(Self { client, driver, browser, is_cut: AtomicBool::new(false) })
+        Ok(Self { client, seat, browser, browser_pid: pid, is_cut: AtomicBool::new(false) })
     }
 
     /// Sends `command` and waits for its answer until `deadline` has passed; then for two seconds more at most, to
@@ -174,8 +190,8 @@ impl Line {
         };
         tokio::select! {
             biased; // a driver that was killed takes its browser along
-            end = self.driver.ended() => SessionError::Lost(format!(
-                "the driver has ended ({}); it said: {}", end.status, self.driver.words()
+            end = self.driver().ended() => SessionError::Lost(format!(
+                "the driver has ended ({}); it said: {}", end.status, self.driver().words()
             )),
             () = browser => SessionError::Lost("its browser has ended".to_owned()),
         }
@@ -185,9 +201,14 @@ impl Line {
         tokio::select! {
             biased;
             why = self.ended(true) => why,
-            answered = health::answer_time(self.driver.port()) => match answered {
+            answered = health::answer_time(self.driver().port()) => match answered {
                 Some(_) => SessionError::Stuck { command, after },
-                None => SessionError::Hung { command, after },
+                None => {
+                    if self.seat.ward.is_some() {
+                        self.driver().give_up(); // its other sessions are lost as well, and know it at once
+                    }
+                    SessionError::Hung { command, after }
+                }
             },
         }
     }
@@ -208,7 +229,7 @@ impl Line {
 
     /// Whether nothing can be sent any more. Never blocks.
     pub(super) fn is_cut(&self) -> bool {
-        self.is_cut.load(Ordering::Acquire) || !self.driver.is_alive() || self.has_browser_ended()
+        self.is_cut.load(Ordering::Acquire) || !self.driver().is_alive() || self.has_browser_ended()
     }
 
     /// Sends nothing any more.
@@ -216,8 +237,24 @@ impl Line {
         self.is_cut.store(true, Ordering::Release);
     }
 
+    /// Ends the browser, and the driver when nobody else needs it; does not wait.
+    pub(super) fn kill(&self) {
+        self.cut();
+        self.seat.leave();
+    }
+
+    /// What ends the browser from elsewhere.
+    pub(super) fn killer(&self) -> impl Fn() + Send + Sync + 'static {
+        self.seat.killer()
+    }
+
+    /// The process at the root of the session's tree: the driver, or the browser where the driver has others.
+    pub(super) fn root_pid(&self) -> Option<u32> {
+        if self.seat.ward.is_some() { self.browser_pid } else { self.driver().pid() }
+    }
+
     pub(super) fn driver(&self) -> &Driver {
-        &self.driver
+        &self.seat.driver
     }
 }
 

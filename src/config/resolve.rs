@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::drivers::Drivers;
 use super::filter::read_types;
 use super::keys::defaults;
 use super::{
-    BrowserConfig, Credentials, Deadlines, Filter, MemoryConfig, PoolConfig, ProfileConfig, RetryConfig, Settings,
-    SiteConfig,
+    BrowserConfig, Credentials, Deadlines, DriverConfig, Filter, MemoryConfig, PoolConfig, ProfileConfig, RetryConfig,
+    Settings, SiteConfig,
 };
 use crate::model::PoNumber;
 
@@ -101,6 +102,11 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         driver_path,
         headless,
         sandbox,
+        sessions_per_driver,
+        min_drivers,
+        max_drivers,
+        driver_ports,
+        driver_health_interval,
         profile_dir,
         profile_template,
         profile_max_size,
@@ -145,6 +151,14 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
     if !(1..=MAX_WORKERS).contains(&workers) {
         refuse("workers", format!("{workers} is not between 1 and {MAX_WORKERS}"));
     }
+    let drivers = Drivers {
+        sessions_per_driver: sessions_per_driver.unwrap_or(1),
+        min_count: min_drivers.unwrap_or_default(),
+        max_count: max_drivers.unwrap_or_default(),
+        ports: driver_ports.unwrap_or_default(),
+        workers,
+    };
+    let ports = drivers.check(&mut refuse);
     let memory_threshold = memory_threshold.unwrap_or_default();
     if !(memory_threshold > 0.0 && memory_threshold <= 1.0) {
         refuse("memory_threshold", format!("{memory_threshold} is not above 0 and up to 1"));
@@ -202,6 +216,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         close: span("close_timeout", close_timeout),
         drain: span("shutdown_timeout", shutdown_timeout),
     };
+    let health_interval = span("driver_health_interval", driver_health_interval);
     let memory = MemoryConfig {
         threshold: memory_threshold,
         interval: span("memory_interval", memory_interval),
@@ -237,6 +252,14 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
             driver_path,
             headless: headless.unwrap_or(true),
             sandbox: sandbox.unwrap_or_default(),
+            drivers: DriverConfig {
+                sessions_per_driver: NonZeroUsize::new(drivers.sessions_per_driver as usize)
+                    .unwrap_or(NonZeroUsize::MIN),
+                min_count: drivers.min_count as usize,
+                max_count: NonZeroUsize::new(drivers.max_count as usize),
+                ports,
+                health_interval,
+            },
         },
         profiles: ProfileConfig {
             base: profile_dir,

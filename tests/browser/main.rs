@@ -11,6 +11,7 @@ mod rig;
 
 mod batch;
 mod downloads;
+mod drivers;
 mod edge;
 mod health;
 mod pages;
