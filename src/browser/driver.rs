@@ -1,37 +1,27 @@
 //! One driver process: started, listened to, asked how it is, kept, ended.
 
-use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::group::Group;
-use super::health;
+use super::health::Vitals;
 use super::locate::Installation;
 use super::ports::Port;
+use super::words::{Words, listen};
 use crate::ports::{FOLDER_VARIABLE, Fut, SessionError};
 
-/// How many of the driver's last lines are kept for error messages.
-const KEPT_LINES: usize = 20;
 /// How long the reading of what it said may go on once it has ended.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 /// How often the processes are looked at while a browser starts.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long there may be no browser before it counts as gone: a driver on a machine that is full is slow to start it.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
-/// Longer lines are cut: a driver may print a whole command line.
-const MAX_LINE: u64 = 2_000;
-
-/// After how many health checks in a row without an answer a driver that carries several sessions is given up: one alone
-/// may be the machine's fault.
-const MAX_SILENT: u32 = 2;
-
 /// Where a driver works.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ground<'a> {
@@ -51,16 +41,6 @@ impl Ground<'_> {
     }
 }
 
-/// How a driver is, as last found.
-#[derive(Debug, Default)]
-struct Vitals {
-    is_silent: AtomicBool,
-    /// 0 before the first answer.
-    answer_micros: AtomicU64,
-    is_killed: AtomicBool,
-    is_sick: AtomicBool,
-}
-
 /// A running driver. Dropping it ends the driver and every browser that it started.
 #[derive(Debug)]
 pub(super) struct Driver {
@@ -71,6 +51,7 @@ pub(super) struct Driver {
     end: watch::Receiver<Option<End>>,
     started: Instant,
     vitals: Arc<Vitals>,
+    is_killed: AtomicBool,
     /// Whether what was made for it alone is removed.
     cleared: watch::Sender<bool>,
 }
@@ -113,7 +94,7 @@ impl Driver {
             SessionError::NotStarted(format!("{} cannot be started: {why}", installation.driver.display()))
         })?;
         let group = Arc::new(group);
-        let words = Arc::new(Words { of: ground.name(), lines: Mutex::default() });
+        let words = Arc::new(Words::of(ground.name()));
         let (told, mut port) = watch::channel(None);
         let (stdout, stderr) = group.take_output();
         let listeners = [
@@ -132,6 +113,7 @@ impl Driver {
             end,
             started: Instant::now(),
             vitals: Arc::default(),
+            is_killed: AtomicBool::default(),
             cleared: watch::Sender::new(false),
         };
         ends(Box::pin(driver.ended()));
@@ -143,7 +125,7 @@ impl Driver {
             Some(port) => {
                 driver.port = port;
                 let (group, vitals, end) = (driver.group.clone(), driver.vitals.clone(), driver.ended());
-                let watching = look_in(port, vitals, health_interval, move || {
+                let watching = vitals.look_in(port, health_interval, move || {
                     if ground_is_shared {
                         group.kill();
                     }
@@ -213,30 +195,29 @@ impl Driver {
 
     /// Ends it and its browsers; does not wait.
     pub(super) fn kill(&self) {
-        self.vitals.is_killed.store(true, Ordering::Release);
+        self.is_killed.store(true, Ordering::Release);
         self.group.kill();
     }
 
     /// The same, because it answers nobody any more.
     pub(super) fn give_up(&self) {
-        self.vitals.is_sick.store(true, Ordering::Release);
+        self.vitals.give_up();
         self.group.kill();
     }
 
     /// Whether it was told to end since nobody needs it.
     pub(super) fn is_killed(&self) -> bool {
-        self.vitals.is_killed.load(Ordering::Acquire)
+        self.is_killed.load(Ordering::Acquire)
     }
 
     /// Whether it answered its last health check.
     pub(super) fn is_healthy(&self) -> bool {
-        let Vitals { is_silent, is_sick, .. } = &*self.vitals;
-        !is_silent.load(Ordering::Acquire) && !is_sick.load(Ordering::Acquire)
+        self.vitals.is_well()
     }
 
     /// How long it took to answer its last health check, in microseconds.
     pub(super) fn health_micros(&self) -> Option<u64> {
-        Some(self.vitals.answer_micros.load(Ordering::Acquire)).filter(|micros| *micros > 0)
+        self.vitals.answer_micros()
     }
 
     pub(super) fn uptime(&self) -> Duration {
@@ -291,27 +272,6 @@ async fn keep(keeper: Keeper, ended: watch::Sender<Option<End>>) {
     ended.send_replace(Some(End { status, left }));
 }
 
-/// Asks a driver how it is, for ever; calls `give_up` once it has been silent for too long.
-async fn look_in(port: u16, vitals: Arc<Vitals>, every: Duration, give_up: impl Fn()) {
-    let mut silent_count = 0;
-    loop {
-        match health::answer_time(port).await {
-            Some(time) => {
-                silent_count = 0;
-                let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
-                vitals.answer_micros.store(micros, Ordering::Release);
-            }
-            None => silent_count += 1,
-        }
-        vitals.is_silent.store(silent_count > 0, Ordering::Release);
-        if silent_count >= MAX_SILENT {
-            vitals.is_sick.store(true, Ordering::Release);
-            give_up();
-        }
-        sleep(every).await;
-    }
-}
-
 /// The login of the portal and our own settings are no business of the browser's.
 fn scrub(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
@@ -322,83 +282,9 @@ fn scrub(command: &mut Command) {
     }
 }
 
-/// The last lines that a driver printed.
-#[derive(Debug, Default)]
-struct Words {
-    /// Whose driver it is.
-    of: String,
-    lines: Mutex<VecDeque<String>>,
-}
-
-impl Words {
-    fn keep(&self, line: &str) {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == KEPT_LINES {
-            lines.pop_front();
-        }
-        lines.push_back(line.to_owned());
-    }
-}
-
-impl std::fmt::Display for Words {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.is_empty() {
-            return f.write_str("(nothing)");
-        }
-        f.write_str(&Vec::from_iter(lines.iter().map(String::as_str)).join(" | "))
-    }
-}
-
-/// Reads to the end, for ever: a full pipe would block the driver.
-async fn listen(output: impl AsyncRead + Unpin, words: Arc<Words>, told: Option<watch::Sender<Option<u16>>>) {
-    let mut output = BufReader::new(output);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        match (&mut output).take(MAX_LINE).read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        let text = String::from_utf8_lossy(&line);
-        let text = text.trim();
-        if text.is_empty() {
-            continue;
-        }
-        tracing::debug!(target: "coupa_batch::driver", of = %words.of, "{text}");
-        words.keep(text);
-        if let (Some(told), Some(port)) = (&told, port_in(text)) {
-            told.send_replace(Some(port));
-        }
-    }
-}
-
-/// The port in "… was started successfully on port 36547."; the line before it speaks of port 0.
-fn port_in(line: &str) -> Option<u16> {
-    let (before, after) = line.split_once(" on port ")?;
-    if !before.contains("started successfully") {
-        return None;
-    }
-    after.trim_end_matches('.').split_whitespace().next()?.parse().ok().filter(|port| *port != 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_port_is_read_from_both_drivers_words_and_from_no_other_line() {
-        for (line, port) in [
-            ("ChromeDriver was started successfully on port 36547.", Some(36547)),
-            ("Microsoft Edge WebDriver was started successfully on port 9515.", Some(9515)),
-            ("ChromeDriver was started successfully on port 9515", Some(9515)),
-            ("Starting ChromeDriver 156.0.8078.79 (a21ce95) on port 0", None),
-            ("Starting ChromeDriver 156.0.8078.79 (a21ce95) on port 17", None),
-            ("Only local connections are allowed.", None),
-        ] {
-            assert_eq!(port_in(line), port, "{line}");
-        }
-    }
 
     #[cfg(unix)]
     #[tokio::test]
@@ -425,19 +311,5 @@ mod tests {
         installation.driver = folder.path().join("absent");
         let why = start(&installation).await.unwrap_err().to_string();
         assert!(why.contains("absent") && why.contains("not found"), "{why}");
-    }
-
-    #[tokio::test]
-    async fn the_last_lines_are_kept_and_long_ones_are_cut() {
-        let words = Arc::new(Words::default());
-        let mut text = String::new();
-        for number in 0..100 {
-            text += &format!("line {number}\n");
-        }
-        text += &"x".repeat(5_000);
-        listen(text.as_bytes(), words.clone(), None).await;
-        let kept = words.to_string();
-        assert!(kept.contains("line 99") && !kept.contains("line 50"), "{kept}");
-        assert!(words.lines.lock().unwrap().iter().all(|line| line.len() <= 2_000));
     }
 }

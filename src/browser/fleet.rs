@@ -1,11 +1,10 @@
 //! The drivers of a pool: one for each session, or a few that carry several each; numbered, looked after, told of.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
@@ -13,6 +12,7 @@ use super::driver::{Driver, End, Ground};
 use super::locate::Installation;
 use super::ports::Ports;
 use super::profile::{Plot, Profile, ProfileManager};
+use super::seat::Seat;
 use super::ward::Ward;
 use crate::config::DriverConfig;
 use crate::model::DriverView;
@@ -72,73 +72,6 @@ impl Post {
             Holds::Shared(driver) => Some(driver.clone()),
         };
         driver.filter(|driver| driver.is_alive())
-    }
-}
-
-/// A session's place at a driver. Dropping it ends the session's browser, and the driver when nobody else needs it.
-#[derive(Debug)]
-pub(super) struct Seat {
-    pub(super) driver: Arc<Driver>,
-    /// The browser alone, where the driver has others.
-    pub(super) ward: Option<Ward>,
-    fleet: Weak<Fleet>,
-    post: usize,
-    is_left: AtomicBool,
-    cleared: Option<watch::Receiver<bool>>,
-}
-
-impl Seat {
-    /// Ends the browser, and the driver when nobody else needs it; does not wait.
-    pub(super) fn leave(&self) {
-        match &self.ward {
-            None => self.driver.kill(),
-            Some(ward) => ward.kill(),
-        }
-        if self.is_left.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        match self.fleet.upgrade() {
-            Some(fleet) => fleet.left(self.post, self.ward.is_some().then_some(&self.driver)),
-            None => self.driver.kill(),
-        }
-    }
-
-    /// What ends the browser from elsewhere.
-    pub(super) fn killer(&self) -> Box<dyn Fn() + Send + Sync> {
-        match &self.ward {
-            None => Box::new(self.driver.killer()),
-            Some(ward) => {
-                let ward = ward.clone();
-                Box::new(move || ward.kill())
-            }
-        }
-    }
-
-    /// Waits, after [`Seat::leave`], until nothing of it runs.
-    fn end(&self) -> Fut<'static, End> {
-        let Some(ward) = self.ward.clone() else { return Box::pin(self.driver.ended()) };
-        let (driver, cleared) = (Arc::downgrade(&self.driver), self.cleared.clone());
-        let ended = self.driver.ended();
-        Box::pin(async move {
-            let mut end = match driver.upgrade() {
-                Some(driver) => ward.gone(&driver).await,
-                None => ended.await,
-            };
-            let is_going = driver.upgrade().is_none_or(|driver| driver.is_killed());
-            if let Some(mut cleared) = cleared.filter(|_| is_going) {
-                // an error means that the runtime ends, and everything with it
-                if cleared.wait_for(|is_cleared| *is_cleared).await.is_err() {
-                    end.status = "ended with the program".to_owned();
-                }
-            }
-            end
-        })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.leave();
     }
 }
 
@@ -209,8 +142,7 @@ impl Fleet {
                 fleet.lock().all[post].last_exit = Some(end.status);
             }
         });
-        let (fleet, is_left) = (Arc::downgrade(self), AtomicBool::new(false));
-        Ok(Seat { driver, ward: None, fleet, post, is_left, cleared: None })
+        Ok(Seat::new(driver, None, Arc::downgrade(self), post))
     }
 
     /// Starts a driver on a port of the range; another one when somebody was quicker to take it.
@@ -244,9 +176,7 @@ impl Fleet {
         posts.next = post + 1;
         posts.all[post].session_count += 1;
         let ward = Ward::new(driver.pid()?, &plot.profile);
-        let cleared = Some(driver.cleared());
-        let (fleet, is_left) = (Arc::downgrade(self), AtomicBool::new(false));
-        Some(Seat { driver, ward: Some(ward), fleet, post, is_left, cleared })
+        Some(Seat::new(driver, Some(ward), Arc::downgrade(self), post))
     }
 
     /// Starts one more driver; false when there are as many as allowed.
@@ -314,7 +244,7 @@ impl Fleet {
     }
 
     /// A session has left; `shared` is its driver if there may be others.
-    fn left(&self, post: usize, shared: Option<&Arc<Driver>>) {
+    pub(super) fn left(&self, post: usize, shared: Option<&Arc<Driver>>) {
         let mut posts = self.lock();
         let is_current = match (&posts.all[post].holds, shared) {
             (Holds::Shared(current), Some(driver)) => Arc::ptr_eq(current, driver),

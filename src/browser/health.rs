@@ -1,16 +1,67 @@
 //! Whether a driver still answers, asked of it directly: not through a session, which may be what stands still.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Request;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long a driver may take to answer. It answers at once, also while all its sessions stand still; on a machine that
 /// is full it was seen to take some hundred milliseconds.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
+
+/// After how many questions in a row without an answer a driver is given up: one alone may be the machine's fault.
+const MAX_SILENT: u32 = 2;
+
+/// How a driver is, as last found.
+#[derive(Debug, Default)]
+pub(super) struct Vitals {
+    is_silent: AtomicBool,
+    /// 0 before the first answer.
+    answer_micros: AtomicU64,
+    is_given_up: AtomicBool,
+}
+
+impl Vitals {
+    /// Whether it answered when it was last asked.
+    pub(super) fn is_well(&self) -> bool {
+        !self.is_silent.load(Ordering::Acquire) && !self.is_given_up.load(Ordering::Acquire)
+    }
+
+    /// How long its last answer took.
+    pub(super) fn answer_micros(&self) -> Option<u64> {
+        Some(self.answer_micros.load(Ordering::Acquire)).filter(|micros| *micros > 0)
+    }
+
+    /// It is not asked for anything any more.
+    pub(super) fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Release);
+    }
+
+    /// Asks the driver on this port how it is, for ever, and calls `give_up` when it has been silent twice in a row.
+    pub(super) async fn look_in(self: Arc<Self>, port: u16, every: Duration, give_up: impl Fn()) {
+        let mut silent_count = 0;
+        loop {
+            match answer_time(port).await {
+                Some(time) => {
+                    silent_count = 0;
+                    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
+                    self.answer_micros.store(micros, Ordering::Release);
+                }
+                None => silent_count += 1,
+            }
+            self.is_silent.store(silent_count > 0, Ordering::Release);
+            if silent_count >= MAX_SILENT {
+                give_up();
+            }
+            sleep(every).await;
+        }
+    }
+}
 
 /// Asks the driver that listens on this port of the loopback interface for its status, on a connection of its own, and
 /// gives the time that it took to answer; none when it is silent for two seconds, or nobody listens there. Dropping the

@@ -19,6 +19,7 @@ mod ports;
 mod process;
 mod profile;
 pub mod provision;
+mod seat;
 mod session;
 mod sweep;
 mod template;
@@ -27,6 +28,7 @@ mod version;
 mod ward;
 mod warming;
 mod wire;
+mod words;
 
 pub use dialect::BrowserKind;
 pub use factory::BrowserFactory;

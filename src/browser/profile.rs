@@ -13,12 +13,12 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::folder;
-use super::template::{self, Origin};
+use super::template::Origin;
 use crate::config::ProfileConfig;
 use crate::model::WorkerId;
 
@@ -32,11 +32,11 @@ pub(super) const OWNER: &str = "owner";
 #[derive(Clone, Debug)]
 pub struct ProfileManager {
     base: PathBuf,
-    template: Option<PathBuf>,
+    pub(super) template: Option<PathBuf>,
     /// Whether a browser was seen not to start on the user's template, and to start without it.
-    is_template_refused: Arc<AtomicBool>,
+    pub(super) is_template_refused: Arc<AtomicBool>,
     /// Kind and version of the browser, where warmed templates are used.
-    warmed_for: Option<(&'static str, String)>,
+    pub(super) warmed_for: Option<(&'static str, String)>,
     max_size: u64,
     cleanup: bool,
     made: Made,
@@ -99,19 +99,6 @@ impl ProfileManager {
         self.create_from(worker, &self.origin())
     }
 
-    /// What the next profile begins as.
-    pub(super) fn origin(&self) -> Origin {
-        if let Some(template) = &self.template
-            && !self.is_template_refused.load(Ordering::Acquire)
-        {
-            return Origin::Users(template.clone());
-        }
-        match self.warmed_place() {
-            Some(place) if place.is_dir() => Origin::Warmed(place),
-            _ => Origin::BuiltIn,
-        }
-    }
-
     pub(super) fn create_from(&self, worker: WorkerId, origin: &Origin) -> io::Result<Profile> {
         let profile = self.claim(&worker.to_string())?;
         folder::create_private(&profile.path())?;
@@ -150,54 +137,6 @@ impl ProfileManager {
             cleanup: self.cleanup,
             made: self.made.clone(),
         })
-    }
-
-    /// The same, with warmed templates for this kind and version of browser.
-    pub(super) fn with_warmed(self, kind: &'static str, version: String) -> Self {
-        Self { warmed_for: Some((kind, version)), ..self }
-    }
-
-    fn warmed_place(&self) -> Option<PathBuf> {
-        self.warmed_for.as_ref().map(|(kind, version)| template::place(&self.base, kind, version))
-    }
-
-    /// Whether a warmed template would be used and is not there.
-    pub(super) fn lacks_warmed(&self) -> bool {
-        self.template.is_none() && self.warmed_place().is_some_and(|place| !place.is_dir())
-    }
-
-    /// Makes the warmed template of a profile whose browser was closed, and removes those of other versions. Blocks.
-    ///
-    /// # Errors
-    /// What could not be done, as a sentence.
-    pub(super) fn keep_warmed(&self, profile: &Profile) -> Result<(), String> {
-        let Some(((kind, _), place)) = self.warmed_for.as_ref().zip(self.warmed_place()) else { return Ok(()) };
-        template::keep(&profile.path(), &profile.folder.join("template"), &place)
-            .map_err(|why| format!("the template {} could not be made: {why}", place.display()))?;
-        let (_, left) = template::remove_others(&self.base, Some(kind), Some(&place));
-        left.into_iter().next().map_or(Ok(()), Err)
-    }
-
-    /// Uses this origin no more: a browser did not start on it, and started without it. Blocks.
-    pub(super) fn give_up_on(&self, origin: &Origin, why: &str) {
-        match origin {
-            Origin::Users(template) => {
-                if !self.is_template_refused.swap(true, Ordering::AcqRel) {
-                    tracing::warn!(
-                        "no browser starts on the profile template {} ({why}): the built-in one is used; mend the \
-                         folder, or name another one as profile_template",
-                        template.display()
-                    );
-                }
-            }
-            Origin::Warmed(template) => {
-                tracing::info!("the template {} is of no use ({why}) and is made anew", template.display());
-                if let Err(why) = folder::remove(template) {
-                    tracing::warn!("the template {} could not be removed: {why}", template.display());
-                }
-            }
-            Origin::BuiltIn => {}
-        }
     }
 
     /// How many folders this pool has on the disk, and the size of the largest in bytes. Blocks for some milliseconds per
@@ -399,23 +338,6 @@ mod tests {
         assert_eq!(own.footprint().0, 1);
         drop((small, others));
         assert_eq!(own.footprint(), (0, 0));
-    }
-
-    #[test]
-    fn a_template_that_was_warmed_up_is_used_unless_the_user_has_one() {
-        let base = tempfile::tempdir().unwrap();
-        let mut manager = manager(base.path()).with_warmed("chromium", "156.0.1.2".to_owned());
-        let profile = manager.create(WorkerId(1)).unwrap();
-        assert!(manager.lacks_warmed());
-        fs::write(profile.path().join("Default/Warm"), "").unwrap();
-        manager.keep_warmed(&profile).unwrap();
-        assert!(!manager.lacks_warmed());
-        let warm = manager.create(WorkerId(2)).unwrap();
-        assert!(warm.path().join("Default/Warm").is_file() && warm.path().join("First Run").is_file());
-        manager.give_up_on(&manager.origin(), "it is broken");
-        assert_eq!(manager.origin(), Origin::BuiltIn);
-        manager.template = Some(base.path().join("mine"));
-        assert_eq!(manager.origin(), Origin::Users(base.path().join("mine")));
     }
 
     #[test]

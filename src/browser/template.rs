@@ -3,8 +3,10 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use super::folder;
+use super::profile::{Profile, ProfileManager};
 
 /// Preferences of the built-in template.
 pub(super) const PREFERENCES: &str = include_str!("../../profiles/template/Default/Preferences");
@@ -59,6 +61,70 @@ impl Origin {
             }
         }
         fs::write(profile.join("First Run"), "") // its presence says that the first run is over
+    }
+}
+
+impl ProfileManager {
+    /// What the next profile begins as.
+    pub(super) fn origin(&self) -> Origin {
+        if let Some(template) = &self.template
+            && !self.is_template_refused.load(Ordering::Acquire)
+        {
+            return Origin::Users(template.clone());
+        }
+        match self.warmed_place() {
+            Some(place) if place.is_dir() => Origin::Warmed(place),
+            _ => Origin::BuiltIn,
+        }
+    }
+
+    /// The same, with warmed templates for this kind and version of browser.
+    pub(super) fn with_warmed(mut self, kind: &'static str, version: String) -> Self {
+        self.warmed_for = Some((kind, version));
+        self
+    }
+
+    fn warmed_place(&self) -> Option<PathBuf> {
+        self.warmed_for.as_ref().map(|(kind, version)| place(self.base(), kind, version))
+    }
+
+    /// Whether a warmed template would be used and is not there.
+    pub(super) fn lacks_warmed(&self) -> bool {
+        self.template.is_none() && self.warmed_place().is_some_and(|place| !place.is_dir())
+    }
+
+    /// Makes the warmed template of a profile whose browser was closed, and removes those of other versions. Blocks.
+    ///
+    /// # Errors
+    /// What could not be done, as a sentence.
+    pub(super) fn keep_warmed(&self, profile: &Profile) -> Result<(), String> {
+        let Some(((kind, _), place)) = self.warmed_for.as_ref().zip(self.warmed_place()) else { return Ok(()) };
+        keep(&profile.path(), &profile.plot().folder.join("template"), &place)
+            .map_err(|why| format!("the template {} could not be made: {why}", place.display()))?;
+        let (_, left) = remove_others(self.base(), Some(kind), Some(&place));
+        left.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Uses this origin no more: a browser did not start on it, and started without it. Blocks.
+    pub(super) fn give_up_on(&self, origin: &Origin, why: &str) {
+        match origin {
+            Origin::Users(template) => {
+                if !self.is_template_refused.swap(true, Ordering::AcqRel) {
+                    tracing::warn!(
+                        "no browser starts on the profile template {} ({why}): the built-in one is used; mend the \
+                         folder, or name another one as profile_template",
+                        template.display()
+                    );
+                }
+            }
+            Origin::Warmed(template) => {
+                tracing::info!("the template {} is of no use ({why}) and is made anew", template.display());
+                if let Err(why) = folder::remove(template) {
+                    tracing::warn!("the template {} could not be removed: {why}", template.display());
+                }
+            }
+            Origin::BuiltIn => {}
+        }
     }
 }
 
@@ -127,12 +193,35 @@ pub(super) fn place(base: &Path, kind: &str, version: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::PoolConfig;
+    use crate::model::WorkerId;
+
+    fn manager(base: &Path) -> ProfileManager {
+        ProfileManager::new(&PoolConfig::builder().base_profile_path(base).build().unwrap().profiles).unwrap()
+    }
 
     #[test]
     fn the_built_in_template_is_valid_and_opens_no_pdf() {
         let preferences: serde_json::Value = serde_json::from_str(PREFERENCES).unwrap();
         assert_eq!(preferences["plugins"]["always_open_pdf_externally"], true);
         assert_eq!(preferences["download"]["prompt_for_download"], false);
+    }
+
+    #[test]
+    fn a_template_that_was_warmed_up_is_used_unless_the_user_has_one() {
+        let base = tempfile::tempdir().unwrap();
+        let mut manager = manager(base.path()).with_warmed("chromium", "156.0.1.2".to_owned());
+        let profile = manager.create(WorkerId(1)).unwrap();
+        assert!(manager.lacks_warmed());
+        fs::write(profile.path().join("Default/Warm"), "").unwrap();
+        manager.keep_warmed(&profile).unwrap();
+        assert!(!manager.lacks_warmed());
+        let warm = manager.create(WorkerId(2)).unwrap();
+        assert!(warm.path().join("Default/Warm").is_file() && warm.path().join("First Run").is_file());
+        manager.give_up_on(&manager.origin(), "it is broken");
+        assert_eq!(manager.origin(), Origin::BuiltIn);
+        manager.template = Some(base.path().join("mine"));
+        assert_eq!(manager.origin(), Origin::Users(base.path().join("mine")));
     }
 
     #[test]

@@ -19,9 +19,9 @@ use url::{ParseError, Url};
 
 use super::dialect::Dialect;
 use super::driver::Driver;
-use super::fleet::Seat;
 use super::health;
 use super::process::BrowserProcess;
+use super::seat::Seat;
 use crate::ports::SessionError;
 
 /// How long the end of a browser may stay unnoticed after its driver has noticed it.
