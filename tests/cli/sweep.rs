@@ -101,9 +101,13 @@ async fn what_a_killed_run_has_left_is_ended_and_nothing_else_is() {
 
     drop((sleeper, browser));
     portal.faults().release_all();
-    other.end().await.assert(0, &[]);
+    let other = other.end().await;
+    println!("{other}");
+    other.assert(0, &[]);
     // and what was interrupted goes on
-    desk.run(&portal, [pos[0].to_string()]).end().await.assert(0, &[]);
+    let resumed = desk.run(&portal, [pos[0].to_string()]).end().await;
+    println!("{resumed}");
+    resumed.assert(0, &[]);
     desk.assert_nothing_left().await;
     portal.stop().await;
 }
