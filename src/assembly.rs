@@ -1,5 +1,7 @@
 //! Floor 4: the only place that picks implementations.
 
+mod sweeping;
+
 use std::sync::Arc;
 
 use tracing::{info, warn};
@@ -14,6 +16,8 @@ use crate::pool::{PersistentWorkerPool, StartError};
 use crate::ports::{History, Journal, LoginKeep, Session, SessionError, SessionFactory};
 use crate::site::{CoupaSite, RecipeError};
 use crate::vault::{CookieFile, Vault, usual_folder};
+
+pub use sweeping::{Sweep, SweepReport, sweep};
 
 /// What a run brings along that was opened before its pool.
 pub struct Setup {
@@ -84,9 +88,14 @@ impl PersistentWorkerPool {
         // programs are asked for their versions and folders are removed: not on a thread of the runtime
         let sessions = on_a_blocking_thread("looking for browsers", move || {
             let sessions = BrowserFactory::new(&browser, &profiles, deadlines)?;
-            match sessions.profiles().sweep() {
-                Ok(swept) if swept.removed.is_empty() => {}
-                Ok(swept) => info!(folders = swept.removed.len(), "removed what an earlier run had left"),
+            match sweep(sessions.profiles(), Sweep::default()) {
+                Ok(swept) => {
+                    if !swept.removed.is_empty() {
+                        let (folders, processes) = (swept.removed.len(), swept.ended.len());
+                        info!(folders, processes, "removed what an earlier run had left");
+                    }
+                    swept.left.iter().for_each(|left| warn!("left behind by an earlier run: {left}"));
+                }
                 Err(why) => warn!("what an earlier run may have left cannot be removed: {why}"),
             }
             Ok(sessions)

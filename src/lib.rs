@@ -18,7 +18,7 @@ pub mod vault;
 
 mod assembly;
 
-pub use assembly::{Setup, kept_login, lone_session};
+pub use assembly::{Setup, Sweep, SweepReport, kept_login, lone_session, sweep};
 pub use browser::ProfileManager;
 pub use config::{ConfigProblems, PoolConfig, PoolConfigBuilder};
 pub use model::{InvalidPoNumber, OrderStatus, Outcome, PoNumber, PoTask, PoolStatus, TaskPriority};

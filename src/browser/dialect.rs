@@ -27,6 +27,8 @@ pub(super) struct Dialect {
     pub(super) logging: &'static str,
     /// The DevTools endpoint below `/session/{id}/`.
     pub(super) devtools: &'static str,
+    /// The capability of a session that is the number of its browser's process.
+    pub(super) process: &'static str,
 }
 
 const EDGE: Dialect = Dialect {
@@ -34,6 +36,7 @@ const EDGE: Dialect = Dialect {
     options: "ms:edgeOptions",
     logging: "ms:loggingPrefs",
     devtools: "ms/cdp/execute",
+    process: "ms:processID",
 };
 
 const CHROME: Dialect = Dialect {
@@ -41,6 +44,7 @@ const CHROME: Dialect = Dialect {
     options: "goog:chromeOptions",
     logging: "goog:loggingPrefs",
     devtools: "goog/cdp/execute",
+    process: "goog:processID",
 };
 
 impl BrowserKind {
@@ -64,6 +68,15 @@ impl BrowserKind {
             Self::Edge => "Microsoft Edge",
             Self::Chrome => "Google Chrome",
             Self::Chromium => "Chromium",
+        }
+    }
+
+    /// Its name as one lower-case word, for the names of folders.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Edge => "edge",
+            Self::Chrome => "chrome",
+            Self::Chromium => "chromium",
         }
     }
 
@@ -188,7 +201,7 @@ mod tests {
     #[test]
     fn edge_is_never_spoken_to_in_words_of_chrome() {
         let dialect = BrowserKind::Edge.dialect();
-        for word in [dialect.browser_name, dialect.options, dialect.logging, dialect.devtools] {
+        for word in [dialect.browser_name, dialect.options, dialect.logging, dialect.devtools, dialect.process] {
             assert!(!word.contains("goog") && !word.contains("hrome"), "{word}");
         }
     }

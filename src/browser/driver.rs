@@ -1,37 +1,59 @@
-//! One driver process per session: started, listened to, kept, ended.
+//! One driver process: started, listened to, asked how it is, kept, ended.
 
-use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::group::Group;
+use super::health::Vitals;
 use super::locate::Installation;
-use crate::ports::{Fut, SessionError};
+use super::ports::Port;
+use super::words::{Words, listen};
+use crate::ports::{FOLDER_VARIABLE, Fut, SessionError};
 
-/// How many of the driver's last lines are kept for error messages.
-const KEPT_LINES: usize = 20;
 /// How long the reading of what it said may go on once it has ended.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 /// How often the processes are looked at while a browser starts.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long there may be no browser before it counts as gone: a driver on a machine that is full is slow to start it.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
-/// Longer lines are cut: a driver may print a whole command line.
-const MAX_LINE: u64 = 2_000;
+/// Where a driver works.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ground<'a> {
+    /// What it is started for, as a mark in its environment.
+    pub(super) folder: Option<&'a Path>,
+    /// The folder for its and its browsers' temporary files.
+    pub(super) temp: Option<&'a Path>,
+    /// Whether it carries several sessions, none of which would end it when it falls silent.
+    pub(super) is_shared: bool,
+}
+
+impl Ground<'_> {
+    /// Whose driver it is, for the log: `w1` for that worker's, `d1` for the first shared one.
+    fn name(&self) -> String {
+        let name = self.folder.and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        name.split('-').next().unwrap_or_default().to_owned()
+    }
+}
 
 /// A running driver. Dropping it ends the driver and every browser that it started.
 #[derive(Debug)]
 pub(super) struct Driver {
     port: u16,
+    _lease: Port,
     group: Arc<Group>,
     words: Arc<Words>,
     end: watch::Receiver<Option<End>>,
+    started: Instant,
+    vitals: Arc<Vitals>,
+    is_killed: AtomicBool,
+    /// Whether what was made for it alone is removed.
+    cleared: watch::Sender<bool>,
 }
 
 /// How a driver ended.
@@ -44,22 +66,27 @@ pub(super) struct End {
 }
 
 impl Driver {
-    /// Starts the driver on a free port of the loopback interface and returns when it listens there. `temp` becomes
-    /// the folder for its and the browser's temporary files.
+    /// Starts the driver on this port of the loopback interface and returns when it listens there. It is asked how it is
+    /// every `health_interval` from then on.
     ///
     /// `ends` is given what to wait for before anything that the driver may use is removed.
     ///
     /// Unbounded: the caller has a deadline for all of opening. Dropping the future ends what was started.
     pub(super) async fn start(
         installation: &Installation,
-        temp: Option<&Path>,
+        ground: Ground<'_>,
+        lease: Port,
+        health_interval: Duration,
         ends: impl FnOnce(Fut<'static, End>),
     ) -> Result<Self, SessionError> {
         let group = Group::start(&installation.driver, |command| {
             // port 0 lets the driver choose one that is free at that very moment; it listens on loopback alone
-            command.arg("--port=0");
+            command.arg(format!("--port={}", lease.number()));
             scrub(command);
-            if let Some(temp) = temp {
+            if let Some(folder) = ground.folder {
+                command.env(FOLDER_VARIABLE, folder); // should it ever survive us, a sweep knows whose it was
+            }
+            if let Some(temp) = ground.temp {
                 command.envs([("TMPDIR", temp), ("TEMP", temp), ("TMP", temp)]);
             }
         })
@@ -67,7 +94,7 @@ impl Driver {
             SessionError::NotStarted(format!("{} cannot be started: {why}", installation.driver.display()))
         })?;
         let group = Arc::new(group);
-        let words = Arc::new(Words::default());
+        let words = Arc::new(Words::of(ground.name()));
         let (told, mut port) = watch::channel(None);
         let (stdout, stderr) = group.take_output();
         let listeners = [
@@ -76,8 +103,19 @@ impl Driver {
         ];
         let (ended, end) = watch::channel(None);
         tokio::spawn(keep(Keeper(group.clone()), ended));
+        let ground_is_shared = ground.is_shared;
         // dropped with this future, a driver that has not spoken yet is ended
-        let mut driver = Self { port: 0, group, words, end };
+        let mut driver = Self {
+            port: 0,
+            _lease: lease,
+            group,
+            words,
+            end,
+            started: Instant::now(),
+            vitals: Arc::default(),
+            is_killed: AtomicBool::default(),
+            cleared: watch::Sender::new(false),
+        };
         ends(Box::pin(driver.ended()));
         let heard = tokio::select! {
             heard = port.wait_for(Option::is_some) => heard.ok().and_then(|port| *port),
@@ -86,6 +124,18 @@ impl Driver {
         match heard {
             Some(port) => {
                 driver.port = port;
+                let (group, vitals, end) = (driver.group.clone(), driver.vitals.clone(), driver.ended());
+                let watching = vitals.look_in(port, health_interval, move || {
+                    if ground_is_shared {
+                        group.kill();
+                    }
+                });
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = watching => {}
+                        _ = end => {}
+                    }
+                });
                 Ok(driver)
             }
             None => {
@@ -105,6 +155,11 @@ impl Driver {
     /// Where it listens.
     pub(super) fn address(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
+    }
+
+    /// The port of the loopback interface that it listens on.
+    pub(super) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
@@ -140,7 +195,43 @@ impl Driver {
 
     /// Ends it and its browsers; does not wait.
     pub(super) fn kill(&self) {
+        self.is_killed.store(true, Ordering::Release);
         self.group.kill();
+    }
+
+    /// The same, because it answers nobody any more.
+    pub(super) fn give_up(&self) {
+        self.vitals.give_up();
+        self.group.kill();
+    }
+
+    /// Whether it was told to end since nobody needs it.
+    pub(super) fn is_killed(&self) -> bool {
+        self.is_killed.load(Ordering::Acquire)
+    }
+
+    /// Whether it answered its last health check.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.vitals.is_well()
+    }
+
+    /// How long it took to answer its last health check, in microseconds.
+    pub(super) fn health_micros(&self) -> Option<u64> {
+        self.vitals.answer_micros()
+    }
+
+    pub(super) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Tells when what was made for it alone is removed.
+    pub(super) fn cleared(&self) -> watch::Receiver<bool> {
+        self.cleared.subscribe()
+    }
+
+    /// The other end of [`Driver::cleared`].
+    pub(super) fn clearing(&self) -> watch::Sender<bool> {
+        self.cleared.clone()
     }
 
     /// What ends it from elsewhere.
@@ -191,79 +282,9 @@ fn scrub(command: &mut Command) {
     }
 }
 
-/// The last lines that a driver printed.
-#[derive(Debug, Default)]
-struct Words(Mutex<VecDeque<String>>);
-
-impl Words {
-    fn keep(&self, line: &str) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == KEPT_LINES {
-            lines.pop_front();
-        }
-        lines.push_back(line.to_owned());
-    }
-}
-
-impl std::fmt::Display for Words {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.is_empty() {
-            return f.write_str("(nothing)");
-        }
-        f.write_str(&Vec::from_iter(lines.iter().map(String::as_str)).join(" | "))
-    }
-}
-
-/// Reads to the end, for ever: a full pipe would block the driver.
-async fn listen(output: impl AsyncRead + Unpin, words: Arc<Words>, told: Option<watch::Sender<Option<u16>>>) {
-    let mut output = BufReader::new(output);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        match (&mut output).take(MAX_LINE).read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        let text = String::from_utf8_lossy(&line);
-        let text = text.trim();
-        if text.is_empty() {
-            continue;
-        }
-        tracing::debug!(target: "coupa_batch::driver", "{text}");
-        words.keep(text);
-        if let (Some(told), Some(port)) = (&told, port_in(text)) {
-            told.send_replace(Some(port));
-        }
-    }
-}
-
-/// The port in "… was started successfully on port 36547."; the line before it speaks of port 0.
-fn port_in(line: &str) -> Option<u16> {
-    let (before, after) = line.split_once(" on port ")?;
-    if !before.contains("started successfully") {
-        return None;
-    }
-    after.trim_end_matches('.').split_whitespace().next()?.parse().ok().filter(|port| *port != 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_port_is_read_from_both_drivers_words_and_from_no_other_line() {
-        for (line, port) in [
-            ("ChromeDriver was started successfully on port 36547.", Some(36547)),
-            ("Microsoft Edge WebDriver was started successfully on port 9515.", Some(9515)),
-            ("ChromeDriver was started successfully on port 9515", Some(9515)),
-            ("Starting ChromeDriver 156.0.8078.79 (a21ce95) on port 0", None),
-            ("Starting ChromeDriver 156.0.8078.79 (a21ce95) on port 17", None),
-            ("Only local connections are allowed.", None),
-        ] {
-            assert_eq!(port_in(line), port, "{line}");
-        }
-    }
 
     #[cfg(unix)]
     #[tokio::test]
@@ -281,24 +302,14 @@ mod tests {
             driver: path,
             driver_version: version,
         };
-        let why = Driver::start(&installation, None, drop).await.unwrap_err().to_string();
+        let start = async |installation: &Installation| {
+            let port = super::super::ports::Ports::new(None).take(&std::collections::BTreeSet::new()).unwrap();
+            Driver::start(installation, Ground::default(), port, Duration::from_secs(10), drop).await
+        };
+        let why = start(&installation).await.unwrap_err().to_string();
         assert!(why.contains("a library is missing"), "{why}");
         installation.driver = folder.path().join("absent");
-        let why = Driver::start(&installation, None, drop).await.unwrap_err().to_string();
+        let why = start(&installation).await.unwrap_err().to_string();
         assert!(why.contains("absent") && why.contains("not found"), "{why}");
-    }
-
-    #[tokio::test]
-    async fn the_last_lines_are_kept_and_long_ones_are_cut() {
-        let words = Arc::new(Words::default());
-        let mut text = String::new();
-        for number in 0..100 {
-            text += &format!("line {number}\n");
-        }
-        text += &"x".repeat(5_000);
-        listen(text.as_bytes(), words.clone(), None).await;
-        let kept = words.to_string();
-        assert!(kept.contains("line 99") && !kept.contains("line 50"), "{kept}");
-        assert!(words.0.lock().unwrap().iter().all(|line| line.len() <= 2_000));
     }
 }

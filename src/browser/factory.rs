@@ -1,19 +1,22 @@
 //! Starts sessions: profile, driver, browser, in this order and under one deadline.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::capabilities;
-use super::driver::Driver;
+use super::fleet::Fleet;
 use super::locate::{Installation, locate};
 use super::page::BrowserPage;
-use super::profile::ProfileManager;
+use super::profile::{Profile, ProfileManager};
 use super::session::{BrowserSession, Remains};
+use super::template::Origin;
+use super::warming::Warming;
 use super::wire::Line;
 use crate::config::{BrowserConfig, Deadlines, ProfileConfig};
-use crate::model::WorkerId;
+use crate::model::{Footprint, WorkerId};
 use crate::ports::{Fut, Session, SessionError, SessionFactory};
 
 /// Starts sessions of the browser that is installed, each with a driver process and a profile folder of its own.
@@ -23,6 +26,8 @@ pub struct BrowserFactory {
     browser: BrowserConfig,
     profiles: ProfileManager,
     deadlines: Deadlines,
+    fleet: Arc<Fleet>,
+    warming: Arc<Warming>,
 }
 
 impl BrowserFactory {
@@ -44,7 +49,9 @@ impl BrowserFactory {
             what: "the folder of the browser profiles cannot be used".to_owned(),
             source,
         })?;
-        Ok(Self { installation, browser: browser.clone(), profiles, deadlines })
+        let profiles = profiles.with_warmed(installation.kind.word(), installation.browser_version.to_string());
+        let fleet = Fleet::new(installation.clone(), &browser.drivers, profiles.clone());
+        Ok(Self { installation, browser: browser.clone(), profiles, deadlines, fleet, warming: Arc::default() })
     }
 
     /// What was found.
@@ -60,18 +67,58 @@ impl BrowserFactory {
     }
 
     async fn start(&self, worker: WorkerId) -> Result<BrowserSession, SessionError> {
+        let until = Instant::now() + self.deadlines.open;
+        let origin = self.profiles.origin();
+        let why = match self.start_on(worker, &origin, until, false).await {
+            Ok(session) => return Ok(session),
+            Err(why) => why,
+        };
+        let may_be_the_template = match why {
+            SessionError::NotStarted(_) | SessionError::Io { .. } => origin != Origin::BuiltIn,
+            _ => false,
+        };
+        if !may_be_the_template || Instant::now() >= until {
+            return Err(why);
+        }
+        // whatever else is wrong shows there as well
+        let Ok(session) = self.start_on(worker, &Origin::BuiltIn, until, false).await else { return Err(why) };
         let profiles = self.profiles.clone();
+        let given_up = spawn_blocking(move || profiles.give_up_on(&origin, &why.to_string())).await;
+        if let Err(why) = given_up {
+            tracing::debug!(%why, "the runtime is ending");
+        }
+        Ok(session)
+    }
+
+    /// The same, but for the warming of a template, which holds one of these itself.
+    pub(super) fn without_warming(&self) -> Self {
+        Self { warming: Arc::default(), ..self.clone() }
+    }
+
+    /// A session on a profile of this origin and on no other, with a driver of its own.
+    pub(super) async fn start_once(&self, worker: WorkerId, origin: &Origin) -> Result<BrowserSession, SessionError> {
+        self.start_on(worker, origin, Instant::now() + self.deadlines.open, true).await
+    }
+
+    async fn start_on(
+        &self,
+        worker: WorkerId,
+        origin: &Origin,
+        until: Instant,
+        is_alone: bool,
+    ) -> Result<BrowserSession, SessionError> {
+        let (profiles, origin) = (self.profiles.clone(), origin.clone());
         let io = |source| SessionError::Io {
             what: format!("a profile folder cannot be made in {}", self.profiles.base().display()),
             source,
         };
-        let profile = spawn_blocking(move || profiles.create(worker))
+        let profile = spawn_blocking(move || profiles.create_from(worker, &origin))
             .await
             .map_err(std::io::Error::other)
             .flatten()
             .map_err(io)?;
         let mut remains = Remains::of(profile);
-        let failure = match timeout(self.deadlines.open, self.connect(&mut remains)).await {
+        let failure = match timeout_at(until, self.connect(&mut remains, is_alone)).await {
             Ok(Ok(line)) => {
                 let page = BrowserPage::new(line, self.installation.kind.dialect(), self.deadlines);
                 return Ok(BrowserSession::new(page, remains, self.deadlines));
@@ -89,10 +136,12 @@ impl BrowserFactory {
         Err(failure)
     }
 
-    async fn connect(&self, remains: &mut Remains) -> Result<Line, SessionError> {
-        let (path, temp) = remains.profile().map(|profile| (profile.path(), profile.temp())).unwrap_or_default();
-        let driver = Driver::start(&self.installation, temp.as_deref(), |end| remains.wait_for(end)).await?;
-        Line::open(driver, &self.capabilities(&path)).await
+    async fn connect(&self, remains: &mut Remains, is_alone: bool) -> Result<Line, SessionError> {
+        let Some(plot) = remains.profile().map(Profile::plot) else {
+            return Err(SessionError::Lost("its profile folder is gone".to_owned()));
+        };
+        let seat = self.fleet.seat(&plot, is_alone, |end| remains.wait_for(end)).await?;
+        Line::open(seat, self.installation.kind.dialect(), &self.capabilities(&plot.profile)).await
     }
 
     fn capabilities(&self, profile: &Path) -> serde_json::Value {
@@ -108,6 +157,16 @@ fn has_display() -> bool {
 
 impl SessionFactory for BrowserFactory {
     fn open(&self, worker: WorkerId) -> Fut<'_, Result<Box<dyn Session>, SessionError>> {
-        Box::pin(async move { Ok(Box::new(self.start(worker).await?) as Box<dyn Session>) })
+        Box::pin(async move {
+            self.fleet.keep_up();
+            let session = self.start(worker).await?;
+            self.warming.begin(self);
+            Ok(Box::new(session) as Box<dyn Session>)
+        })
+    }
+
+    fn footprint(&self) -> Footprint {
+        let (profile_count, largest_profile_bytes) = self.profiles.footprint();
+        Footprint { drivers: self.fleet.views(), profile_count, largest_profile_bytes }
     }
 }

@@ -36,25 +36,36 @@ pub(super) fn create_private(folder: &Path) -> io::Result<()> {
     fs::create_dir(folder) // the folder around it is the user's own there, and its rights are inherited
 }
 
-/// Copies `from` into the existing folder `to`, without caches, locks and links.
+/// Copies `from` into the existing folder `to`, without caches, locks and links. An error names what could not be read.
 pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
+    copy_without(from, to, &[])
+}
+
+/// [`copy`] without files and folders of these names either.
+pub(super) fn copy_without(from: &Path, to: &Path, names: &[&str]) -> io::Result<()> {
+    for entry in fs::read_dir(from).map_err(|why| naming(from, &why))? {
+        let entry = entry.map_err(|why| naming(from, &why))?;
         let name = entry.file_name();
         let text = name.to_string_lossy();
-        if NOT_COPIED.contains(&text.as_ref()) || text.starts_with("Singleton") {
+        let is_left_out = |list: &[&str]| list.contains(&text.as_ref());
+        if is_left_out(&NOT_COPIED) || is_left_out(names) || text.starts_with("Singleton") {
             continue;
         }
         let kind = entry.file_type()?;
         let target = to.join(&name);
         if kind.is_dir() {
             create_private(&target)?;
-            copy(&entry.path(), &target)?;
+            copy_without(&entry.path(), &target, names)?;
         } else if kind.is_file() {
-            fs::copy(entry.path(), &target)?;
+            fs::copy(entry.path(), &target).map_err(|why| naming(&entry.path(), &why))?;
         }
     }
     Ok(())
+}
+
+/// The error with the path that it is about.
+pub(super) fn naming(path: &Path, why: &io::Error) -> io::Error {
+    io::Error::new(why.kind(), format!("{}: {why}", path.display()))
 }
 
 /// The bytes of all files below `folder`; what vanishes meanwhile counts nothing.

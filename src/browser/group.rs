@@ -158,7 +158,7 @@ fn kill_all(child: &mut dyn ChildWrapper) {
 
 /// The members of the group that still run. A zombie has ended; that its parent does not collect it is not our concern.
 #[cfg(unix)]
-fn alive_in_group(group: u32) -> Vec<u32> {
+pub(super) fn alive_in_group(group: u32) -> Vec<u32> {
     let exists = i32::try_from(group)
         .ok()
         .and_then(rustix::process::Pid::from_raw)
@@ -182,7 +182,7 @@ fn alive_in_group(group: u32) -> Vec<u32> {
 
 /// Terminating a Job object ends all its processes in one step.
 #[cfg(windows)]
-fn alive_in_group(_job: u32) -> Vec<u32> {
+pub(super) fn alive_in_group(_job: u32) -> Vec<u32> {
     Vec::new()
 }
 

@@ -1,7 +1,7 @@
 //! Floor 3, a room: real browsers behind the seam of [`crate::ports::Session`].
 //!
 //! A session is one driver process, the one browser that it starts, and one profile folder; all three begin and end
-//! together. [`locate`] finds what is installed, [`provision`] says how to install what is missing, and
+//! together, unless settings have a driver carry several sessions. [`locate`] finds what is installed, [`provision`] says how to install what is missing, and
 //! [`BrowserFactory`] starts sessions. All that differs between Edge, Chrome and Chromium is in `dialect`.
 
 mod capabilities;
@@ -9,18 +9,30 @@ mod dialect;
 mod downloads;
 mod driver;
 mod factory;
+mod fleet;
 mod folder;
 mod group;
+mod health;
 mod locate;
 mod page;
+mod ports;
+mod process;
 mod profile;
 pub mod provision;
+mod seat;
 mod session;
+mod sweep;
+mod template;
+mod times;
 mod version;
+mod ward;
+mod warming;
 mod wire;
+mod words;
 
 pub use dialect::BrowserKind;
 pub use factory::BrowserFactory;
 pub use locate::{Finding, Installation, LocateError, Program, locate, survey};
-pub use profile::{Profile, ProfileManager, Swept};
+pub use profile::{Profile, ProfileManager};
+pub use sweep::{Leftovers, Orphan, Owner, Swept};
 pub use version::Version;

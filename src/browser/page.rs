@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::dialect::Dialect;
 use super::downloads::Downloads;
+use super::times::PageTimes;
 use super::wire::{Command, Line};
 use crate::config::Deadlines;
 use crate::ports::{Click, Cookie, DownloadEvent, Evidence, Found, Fut, Page, Query, Quiet, SessionError};
@@ -33,11 +34,12 @@ pub(super) struct BrowserPage {
     dialect: &'static Dialect,
     deadlines: Deadlines,
     downloads: Downloads,
+    pub(super) times: PageTimes,
 }
 
 impl BrowserPage {
     pub(super) fn new(line: Line, dialect: &'static Dialect, deadlines: Deadlines) -> Self {
-        Self { line, dialect, deadlines, downloads: Downloads::default() }
+        Self { line, dialect, deadlines, downloads: Downloads::default(), times: PageTimes::default() }
     }
 
     /// A script that answers at once.
@@ -96,8 +98,12 @@ impl Page for BrowserPage {
     fn goto<'a>(&'a mut self, url: &'a str) -> Fut<'a, Result<(), SessionError>> {
         Box::pin(async move {
             let command = Command::post("goto", "url", &json!({ "url": url }));
+            let left = Instant::now();
             match self.line.send(command, self.deadlines.page).await {
-                Ok(_) => Ok(()),
+                Ok(_) => {
+                    self.times.keep(left.elapsed());
+                    Ok(())
+                }
                 // the address was reached, and answered with a download or with nothing to show
                 Err(SessionError::Unreachable { why, .. }) if why == "ERR_ABORTED" => Ok(()),
                 Err(SessionError::Unreachable { why, .. }) => {

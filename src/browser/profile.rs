@@ -5,41 +5,51 @@
 //! <base>/w1-x7Hq2a/owner        locked by the owner as long as it lives: the system lets go of it with the process
 //! <base>/w1-x7Hq2a/profile/     what the browser gets as its user data folder
 //! <base>/w1-x7Hq2a/tmp/         what driver and browser get as their folder for temporary files
+//! <base>/d1-r2Kp9c/tmp/         the same for a driver that carries several sessions
+//! <base>/template-chromium-…    what profiles of that browser begin as, once one was warmed up
 //! ```
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::folder;
+use super::template::Origin;
 use crate::config::ProfileConfig;
 use crate::model::WorkerId;
-
-/// Preferences of the built-in template.
-const PREFERENCES: &str = include_str!("../../profiles/template/Default/Preferences");
 
 /// Socket names of browsers are limited to some 100 characters, and they put some 50 after this folder.
 const MAX_TEMP_LEN: usize = 55;
 
-const OWNER: &str = "owner";
+/// The name of the owner mark.
+pub(super) const OWNER: &str = "owner";
 
 /// Makes the profile folders of a pool.
 #[derive(Clone, Debug)]
 pub struct ProfileManager {
     base: PathBuf,
-    template: Option<PathBuf>,
+    pub(super) template: Option<PathBuf>,
+    /// Whether a browser was seen not to start on the user's template, and to start without it.
+    pub(super) is_template_refused: Arc<AtomicBool>,
+    /// Kind and version of the browser, where warmed templates are used.
+    pub(super) warmed_for: Option<(&'static str, String)>,
     max_size: u64,
     cleanup: bool,
+    made: Made,
 }
 
-/// What a sweep of leftovers did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Folders that were removed.
-    pub removed: Vec<PathBuf>,
-    /// Folders that could not be removed, each as a sentence for a person.
-    pub left: Vec<String>,
+/// The folders that this pool has made and not yet removed.
+#[derive(Clone, Debug, Default)]
+struct Made(Arc<Mutex<BTreeSet<PathBuf>>>);
+
+impl Made {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl ProfileManager {
@@ -65,6 +75,9 @@ impl ProfileManager {
         Ok(Self {
             base,
             template: config.template.clone(),
+            is_template_refused: Arc::default(),
+            warmed_for: None,
+            made: Made::default(),
             max_size: config.max_size.as_u64(),
             cleanup: config.cleanup,
         })
@@ -76,80 +89,81 @@ impl ProfileManager {
         &self.base
     }
 
-    /// A fresh profile for `worker`. Blocks for as long as copying the template takes.
+    /// A fresh profile for `worker`: from the user's template, or else from one that was warmed up for this browser, or
+    /// else from the built-in one. Blocks for as long as copying takes.
     ///
     /// # Errors
-    /// When the folder cannot be made or the template cannot be read; nothing is left behind then.
+    /// When the folder cannot be made or the template cannot be read, with the name of the file; nothing is left behind
+    /// then.
     pub fn create(&self, worker: WorkerId) -> io::Result<Profile> {
-        let profile = {
-            let _making = self.lock_base()?;
-            let prefix = format!("{worker}-");
-            let mut builder = tempfile::Builder::new();
-            builder.prefix(&prefix);
-            #[cfg(unix)]
-            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-            let folder = builder.tempdir_in(&self.base)?;
-            let mut owner = OpenOptions::new().write(true).create_new(true).open(folder.path().join(OWNER))?;
-            owner.lock()?;
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-            // for people; what counts is the lock, which knows neither reused process ids nor clocks
-            writeln!(owner, "pid = {}\nsince = {since}\nboot = \"{}\"", std::process::id(), boot_id())?;
-            Profile { folder: folder.keep(), owner: Some(owner), max_size: self.max_size, cleanup: self.cleanup }
-        };
-        folder::create_private(&profile.folder.join("profile"))?;
+        self.create_from(worker, &self.origin())
+    }
+
+    pub(super) fn create_from(&self, worker: WorkerId, origin: &Origin) -> io::Result<Profile> {
+        let profile = self.claim(&worker.to_string())?;
+        folder::create_private(&profile.path())?;
         folder::create_private(&profile.folder.join("tmp"))?;
-        match &self.template {
-            Some(template) => folder::copy(template, &profile.path()).map_err(|why| {
-                io::Error::new(why.kind(), format!("the template {} cannot be copied: {why}", template.display()))
-            })?,
-            None => {
-                folder::create_private(&profile.path().join("Default"))?;
-                fs::write(profile.path().join("Default/Preferences"), PREFERENCES)?;
-            }
-        }
-        fs::write(profile.path().join("First Run"), "")?; // its presence says that the first run is over
+        origin.fill(&profile.path())?;
         Ok(profile)
     }
 
-    /// Removes the folders of programs that are gone. Folders in use, also by other running programs, are not touched.
-    /// Blocks.
-    ///
-    /// # Errors
-    /// When the base folder cannot be read or locked.
-    pub fn sweep(&self) -> io::Result<Swept> {
-        let mut swept = Swept::default();
-        let mut orphans = Vec::new();
-        {
-            let _telling = self.lock_base()?;
-            for entry in fs::read_dir(&self.base)? {
-                let entry = entry?;
-                if !entry.file_type()?.is_dir() || !is_ours(&entry.file_name().to_string_lossy()) {
-                    continue;
-                }
-                // without a mark it is none of ours, whatever its name; a lock that we get has no owner any more
-                let Ok(owner) = OpenOptions::new().write(true).open(entry.path().join(OWNER)) else { continue };
-                match owner.try_lock() {
-                    Ok(()) => orphans.push((entry.path(), owner)),
-                    Err(TryLockError::WouldBlock) => {}
-                    Err(TryLockError::Error(why)) => swept.left.push(format!("{}: {why}", entry.path().display())),
-                }
-            }
-        }
-        for (path, owner) in orphans {
-            drop(owner); // Windows removes no open file
-            match folder::remove(&path) {
-                Ok(()) => swept.removed.push(path),
-                Err(why) => swept.left.push(left_behind(&path, &why)),
-            }
-        }
-        Ok(swept)
+    /// A folder for the temporary files of a driver that carries several sessions.
+    pub(super) fn create_for_driver(&self, number: usize) -> io::Result<Profile> {
+        let folder = self.claim(&format!("d{number}"))?;
+        folder::create_private(&folder.folder.join("tmp"))?;
+        Ok(folder)
     }
 
-    fn lock_base(&self) -> io::Result<File> {
+    /// A folder with an owner mark, and nothing else in it.
+    fn claim(&self, name: &str) -> io::Result<Profile> {
+        let _making = self.lock_base()?;
+        let prefix = format!("{name}-");
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let folder = builder.tempdir_in(&self.base)?;
+        let mut owner = OpenOptions::new().write(true).create_new(true).open(folder.path().join(OWNER))?;
+        owner.lock()?;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        // for people; what counts is the lock, which knows neither reused process ids nor clocks
+        writeln!(owner, "pid = {}\nsince = {since}\nboot = \"{}\"", std::process::id(), boot_id())?;
+        let folder = folder.keep();
+        self.made.lock().insert(folder.clone());
+        Ok(Profile {
+            folder,
+            owner: Some(owner),
+            max_size: self.max_size,
+            cleanup: self.cleanup,
+            made: self.made.clone(),
+        })
+    }
+
+    /// How many folders this pool has on the disk, and the size of the largest in bytes. Blocks for some milliseconds per
+    /// folder.
+    #[must_use]
+    pub fn footprint(&self) -> (usize, u64) {
+        let is_profile = |path: &&PathBuf| path.join("profile").is_dir();
+        let made: Vec<_> = self.made.lock().iter().filter(is_profile).cloned().collect();
+        (made.len(), made.iter().map(|path| folder::size(path)).max().unwrap_or_default())
+    }
+
+    pub(super) fn lock_base(&self) -> io::Result<File> {
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(self.base.join(".lock"))?;
         lock.lock()?; // held by others for the time of making one folder
         Ok(lock)
     }
+}
+
+/// The paths of one session's folder, or of a driver's.
+#[derive(Clone, Debug)]
+pub(super) struct Plot {
+    /// All of it: mark, profile and temporary files.
+    pub(super) folder: PathBuf,
+    /// The browser's user data folder.
+    pub(super) profile: PathBuf,
+    /// For temporary files, if they can be there.
+    pub(super) temp: Option<PathBuf>,
 }
 
 /// One session's folder. Dropping it wipes it, as far as settings ask for that.
@@ -159,6 +173,7 @@ pub struct Profile {
     owner: Option<File>,
     max_size: u64,
     cleanup: bool,
+    made: Made,
 }
 
 impl Profile {
@@ -175,6 +190,11 @@ impl Profile {
         (cfg!(windows) || temp.as_os_str().len() <= MAX_TEMP_LEN).then_some(temp)
     }
 
+    /// What a driver must know of it.
+    pub(super) fn plot(&self) -> Plot {
+        Plot { folder: self.folder.clone(), profile: self.path(), temp: self.temp() }
+    }
+
     /// Its bytes on the disk. Blocks for some milliseconds.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -184,7 +204,12 @@ impl Profile {
     /// Whether it has grown beyond what settings allow. Blocks as [`Profile::size`] does.
     #[must_use]
     pub fn has_outgrown(&self) -> bool {
-        self.size() > self.max_size
+        !self.allows(self.size())
+    }
+
+    /// Whether settings allow it to be that large.
+    pub(super) fn allows(&self, bytes: u64) -> bool {
+        bytes <= self.max_size
     }
 
     /// Removes it and checks; tries for up to 1.4 s. Blocks. Keeps it if settings say so.
@@ -204,7 +229,9 @@ impl Profile {
             tracing::info!(folder = %self.folder.display(), "the profile folder is kept, as settings ask");
             return Ok(());
         }
-        folder::remove(&self.folder).map_err(|why| left_behind(&self.folder, &why))
+        folder::remove(&self.folder).map_err(|why| left_behind(&self.folder, &why))?;
+        self.made.lock().remove(&self.folder);
+        Ok(())
     }
 }
 
@@ -216,18 +243,11 @@ impl Drop for Profile {
     }
 }
 
-fn left_behind(path: &Path, why: &io::Error) -> String {
+pub(super) fn left_behind(path: &Path, why: &io::Error) -> String {
     format!(
         "the profile folder {} could not be removed ({why}); remove it by hand, it may hold a login",
         path.display()
     )
-}
-
-/// Names that [`ProfileManager::create`] gives: `w`, a number, `-`, six letters.
-fn is_ours(name: &str) -> bool {
-    name.strip_prefix('w').and_then(|rest| rest.split_once('-')).is_some_and(|(number, rest)| {
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) && rest.len() == 6
-    })
 }
 
 /// A folder of our own below the system's for temporary files, the same in every run, so that a later run finds what
@@ -261,7 +281,7 @@ fn check_existing(base: &Path, is_shared_place: bool) -> io::Result<()> {
     Ok(())
 }
 
-fn boot_id() -> String {
+pub(super) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
@@ -275,20 +295,12 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_template_is_valid_and_opens_no_pdf() {
-        let preferences: serde_json::Value = serde_json::from_str(PREFERENCES).unwrap();
-        assert_eq!(preferences["plugins"]["always_open_pdf_externally"], true);
-        assert_eq!(preferences["download"]["prompt_for_download"], false);
-    }
-
-    #[test]
     fn a_profile_is_private_marked_and_gone_when_dropped() {
         let base = tempfile::tempdir().unwrap();
         let manager = manager(base.path());
         let profile = manager.create(WorkerId(3)).unwrap();
         let folder = profile.folder.clone();
         assert!(profile.path().join("Default/Preferences").is_file());
-        assert!(is_ours(folder.file_name().unwrap().to_str().unwrap()), "{}", folder.display());
         assert!(profile.size() > 0);
         #[cfg(unix)]
         {
@@ -300,23 +312,6 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_takes_leftovers_and_nothing_else() {
-        let base = tempfile::tempdir().unwrap();
-        let manager = manager(base.path());
-        let in_use = manager.create(WorkerId(1)).unwrap();
-        let orphan = base.path().join("w7-abcdef");
-        fs::create_dir_all(orphan.join("profile")).unwrap();
-        fs::write(orphan.join(OWNER), "pid = 1").unwrap();
-        let unmarked = base.path().join("w8-abcdef");
-        let foreign = base.path().join("photos");
-        fs::create_dir(&unmarked).unwrap();
-        fs::create_dir(&foreign).unwrap();
-        let swept = manager.sweep().unwrap();
-        assert_eq!(swept, Swept { removed: vec![orphan.clone()], left: vec![] });
-        assert!(in_use.path().is_dir() && unmarked.is_dir() && foreign.is_dir() && !orphan.exists());
-    }
-
-    #[test]
     fn a_missing_template_leaves_nothing_behind() {
         let base = tempfile::tempdir().unwrap();
         let mut manager = manager(base.path());
@@ -325,6 +320,24 @@ mod tests {
         assert!(why.contains("absent"), "{why}");
         let left: Vec<_> = fs::read_dir(base.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, [".lock"]);
+        manager.give_up_on(&manager.origin(), &why);
+        manager.create(WorkerId(1)).unwrap();
+    }
+
+    #[test]
+    fn only_folders_of_this_pool_are_counted() {
+        let base = tempfile::tempdir().unwrap();
+        let (own, other) = (manager(base.path()), manager(base.path()));
+        let others = other.create(WorkerId(1)).unwrap();
+        assert_eq!(own.footprint(), (0, 0));
+        let (small, large) = (own.create(WorkerId(1)).unwrap(), own.create(WorkerId(2)).unwrap());
+        fs::write(large.path().join("x"), [0; 70_000]).unwrap();
+        let (count, bytes) = own.footprint();
+        assert!(count == 2 && bytes > 70_000 && bytes < 80_000, "{count} {bytes}");
+        drop(large);
+        assert_eq!(own.footprint().0, 1);
+        drop((small, others));
+        assert_eq!(own.footprint(), (0, 0));
     }
 
     #[test]

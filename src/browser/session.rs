@@ -1,6 +1,6 @@
 //! One session: a driver, its browser and a profile folder that begin and end together.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
@@ -24,6 +24,28 @@ impl BrowserSession {
     pub(super) fn new(page: BrowserPage, remains: Remains, deadlines: Deadlines) -> Self {
         Self { page, remains, deadlines }
     }
+
+    /// Has the browser end by itself, so that it writes nothing half.
+    async fn ask_to_end(&mut self) -> Result<(), SessionError> {
+        self.page.line.send(Command::delete_session(), self.deadlines.close).await.map(drop)
+    }
+
+    fn kill(&self) {
+        self.page.line.kill();
+    }
+
+    /// Closes politely and gives the profile folder, which a browser can be started on again.
+    ///
+    /// # Errors
+    /// When it did not close politely: its folder may hold something half, and is wiped.
+    pub(super) async fn into_profile(mut self) -> Result<Profile, SessionError> {
+        self.ask_to_end().await?;
+        self.kill();
+        if let Some(left) = self.remains.ended().await {
+            return Err(SessionError::Lost(left));
+        }
+        self.remains.profile.take().ok_or_else(|| SessionError::Lost("its profile folder is gone".to_owned()))
+    }
 }
 
 impl Session for BrowserSession {
@@ -32,11 +54,11 @@ impl Session for BrowserSession {
     }
 
     fn kill_switch(&self) -> KillSwitch {
-        KillSwitch::new(self.page.line.driver().killer())
+        KillSwitch::new(self.page.line.killer())
     }
 
     fn root_pid(&self) -> Option<u32> {
-        self.page.line.driver().pid()
+        self.page.line.root_pid()
     }
 
     fn is_usable(&self) -> bool {
@@ -52,9 +74,12 @@ impl Session for BrowserSession {
             let asked = Instant::now();
             self.page.script("probe", "return 1", serde_json::json!([])).await?;
             let latency_micros = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.remains.check_size()?;
-            Ok(Usage { latency_micros, ..Usage::default() })
+            Ok(Usage { latency_micros, profile_bytes: self.remains.checked_size()? })
         })
+    }
+
+    fn page_time(&self) -> Option<Duration> {
+        self.page.times.median()
     }
 
     fn close(self: Box<Self>) -> Fut<'static, CloseReport> {
@@ -62,12 +87,11 @@ impl Session for BrowserSession {
             let mut session = *self;
             if session.is_usable() {
                 // politely first: the browser writes nothing half then; whatever comes of it, the kill follows
-                if let Err(why) = session.page.line.send(Command::delete_session(), session.deadlines.close).await {
+                if let Err(why) = session.ask_to_end().await {
                     tracing::debug!(%why, "the session did not close politely");
                 }
             }
-            session.page.line.cut();
-            session.page.line.driver().kill();
+            session.kill();
             CloseReport { leftovers: session.remains.clear().await }
         })
     }
@@ -76,7 +100,7 @@ impl Session for BrowserSession {
 impl Drop for BrowserSession {
     fn drop(&mut self) {
         // before the profile folder is wiped; a second kill after `close` does nothing
-        self.page.line.driver().kill();
+        self.kill();
     }
 }
 
@@ -101,24 +125,31 @@ impl Remains {
         self.end = Some(end);
     }
 
-    fn check_size(&self) -> Result<(), SessionError> {
-        match &self.profile {
-            // some hundred entries: shorter than handing it to another thread is worth
-            Some(profile) if profile.has_outgrown() => {
-                Err(SessionError::Refused(format!("its profile folder has grown to {} bytes", profile.size())))
-            }
-            _ => Ok(()),
+    /// The bytes of the profile folder, which must not have outgrown its limit.
+    fn checked_size(&self) -> Result<u64, SessionError> {
+        let Some(profile) = &self.profile else { return Ok(0) };
+        // some hundred entries: shorter than handing it to another thread is worth
+        let bytes = profile.size();
+        if profile.allows(bytes) {
+            Ok(bytes)
+        } else {
+            Err(SessionError::Refused(format!("its profile folder has grown to {bytes} bytes")))
         }
+    }
+
+    /// Waits for the processes, which must have been killed, and says what is left of them.
+    async fn ended(&mut self) -> Option<String> {
+        let left = match self.end.as_mut() {
+            Some(end) => end.await.left,
+            None => None,
+        };
+        self.end = None; // only when over: dropped in between, the rest is left to `Drop`
+        left
     }
 
     /// Waits for the processes, which must have been killed, then wipes, and says what is left.
     pub(super) async fn clear(&mut self) -> Vec<String> {
-        let mut left = Vec::new();
-        // taken only when over: dropped in between, the rest is left to `Drop`
-        if let Some(end) = self.end.as_mut() {
-            left.extend(end.await.left);
-            self.end = None;
-        }
+        let mut left: Vec<_> = self.ended().await.into_iter().collect();
         if let Some(profile) = self.profile.take() {
             left.extend(wipe(profile).await);
         }

@@ -1,7 +1,8 @@
 //! The line to one driver session: one command at a time, each under a deadline, each failure in our own words.
 //!
 //! A command that missed its deadline or whose future was dropped midway cuts the line for ever: fantoccini still
-//! waits for its answer, and would let the next command wait behind it.
+//! waits for its answer, and would let the next command wait behind it. Who stands still is then asked of the driver
+//! itself, on another connection.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +17,15 @@ use serde_json::Value;
 use tokio::time::timeout;
 use url::{ParseError, Url};
 
+use super::dialect::Dialect;
 use super::driver::Driver;
+use super::health;
+use super::process::BrowserProcess;
+use super::seat::Seat;
 use crate::ports::SessionError;
+
+/// How long the end of a browser may stay unnoticed after its driver has noticed it.
+const SEEN_WITHIN: Duration = Duration::from_millis(500);
 
 /// One driver command. Its body is not shown by `Debug`: it can hold a password.
 pub(super) struct Command {
@@ -87,15 +95,18 @@ impl WebDriverCompatibleCommand for NewSession {
 #[derive(Debug)]
 pub(super) struct Line {
     client: Client,
-    driver: Driver,
+    seat: Seat,
+    browser: Option<BrowserProcess>,
+    browser_pid: Option<u32>,
     is_cut: AtomicBool,
 }
 
 impl Line {
     /// Starts a session with `capabilities` and attaches to it. Unbounded: the caller has a deadline for all of
     /// opening. Dropping the future ends the driver.
-    pub(super) async fn open(driver: Driver, capabilities: &Value) -> Result<Self, SessionError> {
+    pub(super) async fn open(seat: Seat, dialect: &Dialect, capabilities: &Value) -> Result<Self, SessionError> {
         let not_started = |why: String| SessionError::NotStarted(why);
+        let driver = seat.driver.clone();
         let attach = |id: String| {
             let address = driver.address();
             async move { Client::with_existing_session(&address, &id, HttpConnector::new()).await }
@@ -104,9 +115,22 @@ impl Line {
         let first = attach("none".to_owned()).await.map_err(|why| not_started(why.to_string()))?;
         // or it would end the session "none" when dropped
         let _ = first.persist().await;
+        let command = NewSession(capabilities.to_string());
+        let (ward, is_alone) = (seat.ward.clone(), seat.ward.is_none());
+        if let Some(ward) = &ward {
+            ward.comes();
+        }
+        // on a task of its own: given up midway, the driver goes on with it, and its answer is what ends the waiting
+        let asked = tokio::spawn(async move {
+            let answer = first.issue_cmd(command).await;
+            if let Some(ward) = ward {
+                ward.has_come();
+            }
+            answer
+        });
         let begun = tokio::select! {
-            begun = first.issue_cmd(NewSession(capabilities.to_string())) => begun,
-            () = driver.without_browser() => {
+            begun = asked => begun.map_err(|why| not_started(format!("the program is ending: {why}")))?,
+            () = driver.without_browser(), if is_alone => {
                 return Err(not_started(
                     "its process ended right after its start; start it by hand on a terminal to see why".to_owned(),
                 ));
@@ -122,34 +146,90 @@ impl Line {
             return Err(not_started("the driver's answer names no session".to_owned()));
         };
         let client = attach(id.to_owned()).await.map_err(|why| not_started(why.to_string()))?;
-        Ok(Self { client, driver, is_cut: AtomicBool::new(false) })
+        let told = answer.get("capabilities").and_then(|capabilities| capabilities.get(dialect.process));
+        let pid = told.and_then(Value::as_u64).and_then(|pid| u32::try_from(pid).ok());
+        let browser = pid.zip(driver.pid()).and_then(|(pid, group)| BrowserProcess::hold(pid, group));
+        Ok(Self { client, seat, browser, browser_pid: pid, is_cut: AtomicBool::new(false) })
     }
 
-    /// Sends `command` and waits for its answer until `deadline` has passed.
+    /// Sends `command` and waits for its answer until `deadline` has passed; then for two seconds more at most, to
+    /// learn who stands still.
     pub(super) async fn send(&self, command: Command, deadline: Duration) -> Result<Value, SessionError> {
         if self.is_cut() {
-            return Err(SessionError::Lost("it was given up before".to_owned()));
+            let why = if self.has_browser_ended() { "its browser has ended" } else { "it was given up before" };
+            return Err(SessionError::Lost(why.to_owned()));
         }
         let verb = command.verb;
+        // the one command after which the browser is to end
+        let is_last = command.method == Method::DELETE;
         let mut cut = CutOnDrop { line: self, is_armed: true };
         let answer = tokio::select! {
+            // an answer that is there counts more than an end
+            biased;
             answer = timeout(deadline, self.client.issue_cmd(command)) => answer,
-            end = self.driver.ended() => {
-                return Err(SessionError::Lost(format!(
-                    "the driver has ended ({}); it said: {}", end.status, self.driver.words()
-                )));
+            why = self.ended(!is_last) => return Err(why),
+        };
+        let Ok(answer) = answer else { return Err(self.who_stands_still(verb, deadline).await) };
+        match answer.map_err(|why| explain(&why)) {
+            // a driver that has lost its browser will not find it again
+            Err(SessionError::Lost(text)) => Err(SessionError::Lost(self.how_it_was_lost(text).await)),
+            other => {
+                cut.is_armed = false;
+                other
+            }
+        }
+    }
+
+    /// Waits for the end of the driver, or of the browser as well.
+    async fn ended(&self, also_browser: bool) -> SessionError {
+        let browser = async {
+            match &self.browser {
+                Some(browser) if also_browser => browser.ended().await,
+                _ => std::future::pending().await,
             }
         };
-        let Ok(answer) = answer else { return Err(SessionError::Hung { command: verb, after: deadline }) };
-        let answer = answer.map_err(|why| explain(&why));
-        // a driver that has lost its browser will not find it again
-        cut.is_armed = matches!(answer, Err(SessionError::Lost(_)));
-        answer
+        tokio::select! {
+            biased; // a driver that was killed takes its browser along
+            end = self.driver().ended() => SessionError::Lost(format!(
+                "the driver has ended ({}); it said: {}", end.status, self.driver().words()
+            )),
+            () = browser => SessionError::Lost("its browser has ended".to_owned()),
+        }
+    }
+
+    async fn who_stands_still(&self, command: &'static str, after: Duration) -> SessionError {
+        tokio::select! {
+            biased;
+            why = self.ended(true) => why,
+            answered = health::answer_time(self.driver().port()) => match answered {
+                Some(_) => SessionError::Stuck { command, after },
+                None => {
+                    if self.seat.ward.is_some() {
+                        self.driver().give_up(); // its other sessions are lost as well, and know it at once
+                    }
+                    SessionError::Hung { command, after }
+                }
+            },
+        }
+    }
+
+    /// The driver learns of its browser's end in the same moment as we do, and may be the first to tell.
+    async fn how_it_was_lost(&self, text: String) -> String {
+        match &self.browser {
+            Some(browser) if timeout(SEEN_WITHIN, browser.ended()).await.is_ok() => {
+                format!("its browser has ended; the driver said: {text}")
+            }
+            _ => text,
+        }
+    }
+
+    fn has_browser_ended(&self) -> bool {
+        self.browser.as_ref().is_some_and(BrowserProcess::has_ended)
     }
 
     /// Whether nothing can be sent any more. Never blocks.
     pub(super) fn is_cut(&self) -> bool {
-        self.is_cut.load(Ordering::Acquire) || !self.driver.is_alive()
+        self.is_cut.load(Ordering::Acquire) || !self.driver().is_alive() || self.has_browser_ended()
     }
 
     /// Sends nothing any more.
@@ -157,8 +237,24 @@ impl Line {
         self.is_cut.store(true, Ordering::Release);
     }
 
+    /// Ends the browser, and the driver when nobody else needs it; does not wait.
+    pub(super) fn kill(&self) {
+        self.cut();
+        self.seat.leave();
+    }
+
+    /// What ends the browser from elsewhere.
+    pub(super) fn killer(&self) -> impl Fn() + Send + Sync + 'static {
+        self.seat.killer()
+    }
+
+    /// The process at the root of the session's tree: the driver, or the browser where the driver has others.
+    pub(super) fn root_pid(&self) -> Option<u32> {
+        if self.seat.ward.is_some() { self.browser_pid } else { self.driver().pid() }
+    }
+
     pub(super) fn driver(&self) -> &Driver {
-        &self.driver
+        &self.seat.driver
     }
 }
 

@@ -104,6 +104,16 @@ settings! {
     headless: bool = "true";
     /// The browser's sandbox. `auto` leaves it on, except where the browser refuses to start with it (root on Linux).
     sandbox: Sandbox = "auto";
+    /// How many sessions one driver process carries at once, 1 to 16. More than 1 only on Linux: when it falls ill, all of them are replaced.
+    sessions_per_driver: u32 = "1";
+    /// How many drivers are kept running, where they carry several sessions.
+    min_drivers: u32 = "0";
+    /// Most drivers at once, where they carry several sessions; 0 for as many as the workers need.
+    max_drivers: u32 = "0";
+    /// Ports of this machine that drivers listen on, such as `9515-9600`; any free ones if not given.
+    driver_ports: String = "";
+    /// How often each driver is asked how it is.
+    driver_health_interval: Duration = "10s";
     /// Folder in which each worker gets a profile folder of its own. The system's folder for temporary files if not given.
     profile_dir: PathBuf = "";
     /// Profile folder that each worker's is cloned from. A built-in one if not given.

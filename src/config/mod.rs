@@ -2,6 +2,7 @@
 //! comes out, or **all** that is wrong with them at once ([`ConfigProblems`]).
 
 mod builder;
+mod drivers;
 mod filter;
 mod keys;
 mod reference;
@@ -19,8 +20,8 @@ pub use reference::reference;
 pub use resolve::{ConfigProblems, Problem, resolve};
 pub use secret_address::SecretAddress;
 pub use sections::{
-    BrowserChoice, BrowserConfig, Credentials, Deadlines, MemoryConfig, PoolConfig, ProfileConfig, RequisitionRule,
-    RetryConfig, Sandbox, SiteConfig,
+    BrowserChoice, BrowserConfig, Credentials, Deadlines, DriverConfig, MemoryConfig, PoolConfig, ProfileConfig,
+    RequisitionRule, RetryConfig, Sandbox, SiteConfig,
 };
 pub use settings::Settings;
 pub use value::parse_address;

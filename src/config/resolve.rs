@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::drivers::Drivers;
 use super::filter::read_types;
 use super::keys::defaults;
 use super::{
-    BrowserConfig, Credentials, Deadlines, Filter, HoldConfig, MemoryConfig, PoolConfig, ProfileConfig, RecycleConfig,
-    RestartConfig, RetryConfig, ScalingConfig, SecretAddress, Settings, SiteConfig, WorkerCount,
+    BrowserConfig, Credentials, Deadlines, DriverConfig, Filter, HoldConfig, MemoryConfig, PoolConfig, ProfileConfig,
+    RecycleConfig, RestartConfig, RetryConfig, ScalingConfig, SecretAddress, Settings, SiteConfig, WorkerCount,
 };
 use crate::model::PoNumber;
 
@@ -107,6 +108,11 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         driver_path,
         headless,
         sandbox,
+        sessions_per_driver,
+        min_drivers,
+        max_drivers,
+        driver_ports,
+        driver_health_interval,
         profile_dir,
         profile_template,
         profile_max_size,
@@ -170,6 +176,14 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
             refuse(name, format!("{size} is less than {least} MB: no browser gets by with that"));
         }
     }
+    let drivers = Drivers {
+        sessions_per_driver: sessions_per_driver.unwrap_or(1),
+        min_count: min_drivers.unwrap_or_default(),
+        max_count: max_drivers.unwrap_or_default(),
+        ports: driver_ports.unwrap_or_default(),
+        workers: scaling.map_or(1, |scaling| u32::try_from(scaling.max.get()).unwrap_or(MAX_WORKERS)),
+    };
+    let ports = drivers.check(&mut refuse);
     let memory_threshold = memory_threshold.unwrap_or_default();
     if !(memory_threshold > 0.0 && memory_threshold <= 1.0) {
         refuse("memory_threshold", format!("{memory_threshold} is not above 0 and up to 1"));
@@ -230,6 +244,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         close: span("close_timeout", close_timeout),
         drain: span("shutdown_timeout", shutdown_timeout),
     };
+    let health_interval = span("driver_health_interval", driver_health_interval);
     let memory = MemoryConfig {
         max: memory_max,
         threshold: memory_threshold,
@@ -277,6 +292,14 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
             driver_path,
             headless: headless.unwrap_or(true),
             sandbox: sandbox.unwrap_or_default(),
+            drivers: DriverConfig {
+                sessions_per_driver: NonZeroUsize::new(drivers.sessions_per_driver as usize)
+                    .unwrap_or(NonZeroUsize::MIN),
+                min_count: drivers.min_count as usize,
+                max_count: NonZeroUsize::new(drivers.max_count as usize),
+                ports,
+                health_interval,
+            },
         },
         profiles: ProfileConfig {
             base: profile_dir,

@@ -8,35 +8,56 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::core::Directive;
 use crate::model::{Stage, WorkerId};
+use crate::policy::Worn;
 use crate::ports::{CloseReport, Session, SessionError, SessionFactory};
 
 /// What stands beside a worker's session. Dropping it ends both.
 #[derive(Default)]
 pub(super) struct Renewal {
-    opening: JoinSet<Result<Box<dyn Session>, SessionError>>,
+    opening: JoinSet<Opened>,
+    /// Why the one before is to go.
+    worn: Option<Worn>,
     closing: JoinSet<CloseReport>,
+}
+
+type Opened = Result<Box<dyn Session>, SessionError>;
+
+/// A session that is to take over, or why there is none.
+pub(super) struct Next {
+    pub(super) opened: Opened,
+    pub(super) worn: Worn,
 }
 
 impl Renewal {
     /// Starts opening the next session.
-    pub(super) fn begin(&mut self, sessions: Arc<dyn SessionFactory>, worker: WorkerId, deadline: Duration) {
+    pub(super) fn begin(
+        &mut self,
+        sessions: Arc<dyn SessionFactory>,
+        worker: WorkerId,
+        worn: Worn,
+        deadline: Duration,
+    ) {
+        self.worn = Some(worn);
         self.opening.spawn(async move {
             let opened = tokio::time::timeout(deadline, sessions.open(worker)).await;
             opened.unwrap_or_else(|_| Err(SessionError::NotStarted(format!("it was not ready within {deadline:?}"))))
         });
     }
 
-    /// The next session, if it was begun and has come up by now.
-    pub(super) fn try_next(&mut self) -> Option<Result<Box<dyn Session>, SessionError>> {
-        Some(unfold(self.opening.try_join_next()?))
+    /// The next session, if it was begun and has come up, or failed to, by now.
+    pub(super) fn try_next(&mut self) -> Option<Next> {
+        let opened = unfold(self.opening.try_join_next()?);
+        Some(Next { opened, worn: self.worn? })
     }
 
     /// Waits for the next session; for ever if none was begun. Dropping the future loses nothing.
-    pub(super) async fn next(&mut self) -> Result<Box<dyn Session>, SessionError> {
-        match self.opening.join_next().await {
-            Some(opened) => unfold(opened),
-            None => std::future::pending().await,
+    pub(super) async fn next(&mut self) -> Next {
+        if let Some(worn) = self.worn
+            && let Some(opened) = self.opening.join_next().await
+        {
+            return Next { opened: unfold(opened), worn };
         }
+        std::future::pending().await
     }
 
     /// Closes a session that another one has taken over from.
@@ -73,6 +94,6 @@ async fn aborted(directive: &mut watch::Receiver<Directive>) {
     let _ = directive.wait_for(|directive| directive.stage >= Stage::Aborting).await;
 }
 
-fn unfold(opened: Result<Result<Box<dyn Session>, SessionError>, JoinError>) -> Result<Box<dyn Session>, SessionError> {
+fn unfold(opened: Result<Opened, JoinError>) -> Opened {
     opened.unwrap_or_else(|broke| Err(SessionError::NotStarted(format!("opening it broke off: {broke}"))))
 }

@@ -10,7 +10,7 @@ use super::control::Control;
 use super::core::{Directive, Input};
 use super::lease::{Call, Grant, Lease, LeaseGuard};
 use super::lent::{LendRequest, LentSession};
-use super::renewal::Renewal;
+use super::renewal::{Next, Renewal};
 use crate::config::Deadlines;
 use crate::model::{AttemptEnd, Failure, FailureKind, Fate, Fault, Receipt, Stage, WorkerId};
 use crate::policy::{MAX_STRIKES, Worn};
@@ -155,7 +155,7 @@ impl Worker {
                 Grant::RenewAhead(worn) => {
                     debug!(worker = %self.id, "opening the next browser: {worn}");
                     let sessions = Arc::clone(&self.shop.sessions);
-                    self.renewal.begin(sessions, self.id, self.shop.deadlines.open);
+                    self.renewal.begin(sessions, self.id, worn, self.shop.deadlines.open);
                 }
                 Grant::Renew(worn) => return (Ending::Recycle(worn), Some(session)),
                 Grant::Retire => return (Ending::Retired, Some(session)),
@@ -169,14 +169,17 @@ impl Worker {
         self.shop.control.note(Input::WorkerUp(self.id, up));
     }
 
-    /// Goes on with the next session, and has the old one closed meanwhile.
-    fn take_over(
-        &mut self,
-        session: &mut Box<dyn Session>,
-        next: Result<Box<dyn Session>, SessionError>,
-    ) -> Result<(), SessionError> {
-        let old = std::mem::replace(session, next?);
-        self.renewal.close(old);
+    /// Goes on with the next session, and has the old one closed meanwhile. There may be no room for two, though: then
+    /// the old one is to be closed first.
+    fn take_over(&mut self, session: &mut Box<dyn Session>, next: Next) -> Result<(), Worn> {
+        let next = match next.opened {
+            Ok(next) => next,
+            Err(why) => {
+                info!(worker = %self.id, "closing the browser before the next one opens, which did not come up: {why}");
+                return Err(next.worn);
+            }
+        };
+        self.renewal.close(std::mem::replace(session, next));
         (self.served, self.strikes, self.is_let_in) = (0, 0, false);
         self.tell_up(session.as_ref(), true);
         Ok(())
@@ -201,8 +204,10 @@ impl Worker {
 
     /// Calls for work and looks after the session while waiting. The error says why it is to be replaced.
     async fn ask(&mut self, session: &mut Box<dyn Session>) -> Result<Grant, SessionError> {
-        if let Some(next) = self.renewal.try_next() {
-            self.take_over(session, next)?;
+        if let Some(next) = self.renewal.try_next()
+            && let Err(worn) = self.take_over(session, next)
+        {
+            return Ok(Grant::Renew(worn));
         }
         if self.served > 0 && self.served.is_multiple_of(PROBE_AFTER) {
             session.probe().await?;
@@ -216,7 +221,10 @@ impl Worker {
             tokio::select! {
                 biased;
                 grant = &mut answer => return Ok(grant.unwrap_or(Grant::Retire)),
-                next = self.renewal.next() => self.take_over(session, next)?,
+                // a grant that comes in between goes back at no cost
+                next = self.renewal.next() => if let Err(worn) = self.take_over(session, next) {
+                    return Ok(Grant::Renew(worn));
+                },
                 // to its end, even when a grant comes meanwhile: a command dropped midway would cost the session
                 () = tokio::time::sleep(PROBE_EVERY) => {
                     session.probe().await?;

@@ -19,7 +19,7 @@ pub use gauge::MemoryGauge;
 pub use journal::{History, Journal};
 pub use login::{KeptLogin, LoginKeep, LoginKeepError};
 pub use page::{Click, Cookie, DownloadEvent, Evidence, Found, Page, Query, Quiet};
-pub use session::{CloseReport, KillSwitch, Session, SessionFactory, Usage};
+pub use session::{CloseReport, FOLDER_VARIABLE, KillSwitch, Session, SessionFactory, Usage};
 pub use site::{Attempt, Site};
 
 /// A boxed future that may borrow for `'a`.

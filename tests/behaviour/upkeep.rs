@@ -10,7 +10,7 @@ use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::{FailureKind, MemoryLevel, MemoryReading, PoolStatus, StopKind, WorkerId, WorkerState};
 use coupa_batch::pool::PersistentWorkerPool;
-use coupa_batch::ports::MemoryGauge;
+use coupa_batch::ports::{MemoryGauge, SessionError};
 use tokio::sync::Semaphore;
 
 use crate::doubles::{Play, Remote, ScriptedSite, StubSessions, orders, pool_with, start};
@@ -289,5 +289,20 @@ async fn a_callback_is_told_of_each_rise_and_not_of_each_reading() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(*told.lock().unwrap(), [500, 490]);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_second_session_can_be_opened_the_worn_one_is_closed_first() {
+    let config = PoolConfig::builder().worker_count(1).recycle_after(3).restart_limit(0).build().unwrap();
+    let (pool, remote) = pool_with(config);
+    until(&pool, |status| status.worker_count == 1).await;
+    remote.refuse_open.lock().unwrap().push_back(SessionError::NotStarted("all ports are in use".to_owned()));
+    pool.submit_tasks(orders(1..=5)).await.unwrap();
+    assert!(pool.wait_for_completion(Some(LONG)).await);
+    until(&pool, |status| status.workers[&WorkerId(1)].recycle_count == 1).await;
+    let status = pool.status();
+    assert_eq!((status.tasks.completed, status.workers[&WorkerId(1)].restart_count), (5, 0));
+    assert_eq!(remote.most_open.load(Ordering::SeqCst), 1);
     pool.shutdown().await.unwrap();
 }

@@ -13,7 +13,9 @@ mod scene;
 
 mod batch;
 mod downloads;
+mod drivers;
 mod edge;
+mod health;
 mod pages;
 mod scenarios;
 mod sessions;

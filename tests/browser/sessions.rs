@@ -66,7 +66,7 @@ async fn a_page_that_never_answers_is_given_up_within_the_deadline(rig: Rig) {
     session.page().goto(&base).await.unwrap();
     session.page().evaluate("setTimeout(() => { while (true) {} }, 20)", vec![]).await.unwrap();
     let gone = until("the page hangs", async || session.page().evidence().await.err()).await;
-    assert!(matches!(gone, SessionError::Hung { .. }), "{gone}");
+    assert!(matches!(gone, SessionError::Stuck { .. }), "{gone}");
     assert!(!session.is_usable());
     let again = session.page().url().await.unwrap_err();
     assert!(matches!(again, SessionError::Lost(_)), "it must not be spoken to again: {again}");
@@ -182,5 +182,70 @@ async fn a_start_that_takes_too_long_is_given_up_without_leftovers() {
     let Err(why) = rig.factory.open(WorkerId(1)).await else { panic!("it started") };
     assert!(why.to_string().contains("startup_timeout"), "{why}");
     assert_eq!(rig.profile_folders(), Vec::<std::path::PathBuf>::new());
+    rig.until_nothing_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_no_browser_starts_on_costs_no_worker() {
+    let template = tempfile::tempdir().unwrap();
+    // the browser wants a folder there, and ends without one
+    std::fs::write(template.path().join("Default"), "x").unwrap();
+    let path = template.path().to_owned();
+    let Some(rig) = Rig::with(Flavour::Installed, |config| config.profiles.template = Some(path)) else { return };
+    for _ in 0..2 {
+        let mut session = rig.open().await;
+        session.probe().await.unwrap();
+        assert!(session.close().await.is_clean());
+    }
+    rig.until_nothing_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_on_the_disk_for_a_pool_is_told() {
+    let Some(rig) = Rig::new(Flavour::Installed) else { return };
+    let session = rig.open().await;
+    let footprint = rig.factory.footprint();
+    assert_eq!(footprint.profile_count, 1);
+    assert!(footprint.largest_profile_bytes > 10_000, "{footprint:?}");
+    assert!(session.close().await.is_clean());
+    assert_eq!(rig.factory.footprint().profile_count, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_is_warmed_up_once_and_holds_nothing_of_a_person() {
+    let Some(rig) = Rig::new(Flavour::Installed) else { return };
+    // at the same time, as two programs would
+    let (first, second) = tokio::join!(rig.factory.warm(), rig.factory.warm());
+    first.unwrap();
+    second.unwrap();
+    rig.until_nothing_is_left().await;
+    let templates: Vec<_> = std::fs::read_dir(rig.profiles.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    let [template] = templates.as_slice() else { panic!("{templates:?}") };
+    assert!(template.ends_with(format!("template-chromium-{}", rig.factory.installation().browser_version)));
+    assert!(template.join("Local State").is_file(), "a browser has been there");
+    for name in ["Cookies", "Network", "Login Data", "History", "Cache", "Code Cache"] {
+        assert!(!template.join("Default").join(name).exists(), "{name}");
+    }
+    let base = site::start().await;
+    let mut session = rig.open().await;
+    session.page().goto(&base).await.unwrap();
+    assert!(session.page().cookies().await.unwrap().is_empty());
+    assert!(session.close().await.is_clean());
+    rig.until_nothing_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warmed_template_that_is_broken_is_given_up() {
+    let Some(rig) = Rig::new(Flavour::Installed) else { return };
+    let name = format!("template-chromium-{}", rig.factory.installation().browser_version);
+    let template = rig.profiles.path().join(name);
+    std::fs::create_dir(&template).unwrap();
+    std::fs::write(template.join("Default"), "x").unwrap();
+    assert!(rig.open().await.close().await.is_clean());
+    assert!(!template.exists());
     rig.until_nothing_is_left().await;
 }

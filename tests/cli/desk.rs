@@ -143,7 +143,8 @@ impl Desk {
         let begun = Instant::now();
         loop {
             // the lock of the folder itself is a file, and stays
-            let folders: Vec<_> = entries(&self.profiles()).into_iter().filter(|path| path.is_dir()).collect();
+            let mut folders: Vec<_> = entries(&self.profiles()).into_iter().filter(|path| path.is_dir()).collect();
+            folders.retain(|path| !crate::rig::is_template(path));
             let processes = processes_of(self.path());
             if folders.is_empty() && processes.is_empty() {
                 break;

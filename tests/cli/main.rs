@@ -34,6 +34,7 @@ mod recipes;
 mod resume;
 mod secrets;
 mod signals;
+mod sweep;
 mod weather;
 
 /// Ends the test, with a line that says so, when there is no browser.

@@ -28,6 +28,7 @@ pub(crate) enum Flavour {
 pub(crate) struct Rig {
     pub(crate) factory: BrowserFactory,
     pub(crate) config: PoolConfig,
+    pub(crate) flavour: Flavour,
     pub(crate) profiles: tempfile::TempDir,
     pub(crate) landing: tempfile::TempDir,
     _programs: tempfile::TempDir,
@@ -58,7 +59,7 @@ impl Rig {
         change(&mut config);
         let factory = BrowserFactory::new(&config.browser, &config.profiles, config.deadlines).expect("it was found");
         let landing = tempfile::tempdir().expect("a folder can be made");
-        Some(Self { factory, config, profiles, landing, _programs: programs })
+        Some(Self { factory, config, flavour, profiles, landing, _programs: programs })
     }
 
     pub(crate) async fn open(&self) -> Box<dyn Session> {
@@ -68,7 +69,8 @@ impl Rig {
     /// The profile folders that there are.
     pub(crate) fn profile_folders(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.profiles.path()).expect("it is there");
-        entries.map(|entry| entry.expect("it can be read").path()).filter(|path| path.is_dir()).collect()
+        let folders = entries.map(|entry| entry.expect("it can be read").path()).filter(|path| path.is_dir());
+        folders.filter(|path| !is_template(path)).collect()
     }
 
     /// Waits until no profile folder and no process that speaks of one is there.
@@ -83,6 +85,11 @@ impl Rig {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// Whether it is a template that was warmed up: these are kept from run to run.
+pub(crate) fn is_template(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("template-"))
 }
 
 /// The processes in the tree below `root`, itself included, that still run.

@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Say what is there and what is missing: browser, driver, memory, disk
     Doctor(DoctorArgs),
+    /// Remove what programs that were killed have left: profile folders, and browsers that still run on them
+    Sweep(SweepArgs),
     /// Print the settings in force
     Config(ConfigArgs),
 }
@@ -315,6 +317,21 @@ pub(crate) struct DoctorArgs {
     pub(crate) file: ConfigFileArg,
     #[command(flatten)]
     pub(crate) browser: BrowserArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  coupa-batch sweep --dry-run\n\n\
+    Each run does this by itself when it starts. Folders and browsers of running programs, and your own, are not touched.\n\
+    Exit codes: 0 nothing is left, 1 something could not be removed.")]
+pub(crate) struct SweepArgs {
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Also remove the profile templates that are kept from run to run
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) file: ConfigFileArg,
 }
 
 #[derive(Debug, Args)]

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Command::Resume(args) => commands::run::resume(&args),
         Command::Run(args) => commands::run::run(&args),
         Command::Status(args) => commands::status::status(&args),
+        Command::Sweep(args) => commands::sweep::sweep(&args),
         Command::Verify(args) => commands::verify::verify(&args),
     };
     match ended {

@@ -7,4 +7,5 @@ pub(crate) mod login;
 pub(crate) mod recipe;
 pub(crate) mod run;
 pub(crate) mod status;
+pub(crate) mod sweep;
 pub(crate) mod verify;

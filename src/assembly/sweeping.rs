@@ -1,0 +1,85 @@
+//! Ending what a program that is gone has left: its folders, and the processes that still run on them.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::browser::{Orphan, ProfileManager};
+use crate::gauge::{Remnant, end_processes, has_run_since, processes_on};
+
+/// What a sweep is to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// Whether it only looks; default false.
+    pub is_dry: bool,
+    /// Whether templates that were warmed up go as well; default false.
+    pub with_templates: bool,
+}
+
+/// What a sweep did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SweepReport {
+    /// Folders that were removed.
+    pub removed: Vec<PathBuf>,
+    /// Processes that were ended.
+    pub ended: Vec<Remnant>,
+    /// Folders whose owner lives: this program or another one.
+    pub in_use: Vec<PathBuf>,
+    /// What could not be ended or removed, each as a sentence for a person.
+    pub left: Vec<String>,
+}
+
+/// Ends what programs that are gone have left in the folder of these profiles: first the processes that run on a folder
+/// without an owner, then the folder. What a running program owns is not touched, and neither is any other process.
+///
+/// Blocks, for seconds when something does not go.
+///
+/// # Errors
+/// When the folder cannot be read or locked.
+pub fn sweep(profiles: &ProfileManager, how: Sweep) -> io::Result<SweepReport> {
+    let found = profiles.leftovers()?;
+    let mut report = SweepReport { in_use: found.in_use, left: found.unclear, ..SweepReport::default() };
+    let mut orphans = Vec::new();
+    for orphan in found.orphans {
+        // the lock says that it is gone; should its process live all the same, nothing of it is ended
+        match orphan.owner() {
+            Some(owner) if has_run_since(owner.pid, owner.since) => report.left.push(format!(
+                "{} has no owner any more, but process {}, which had it, still runs: end that first",
+                orphan.folder().display(),
+                owner.pid
+            )),
+            _ => orphans.push(orphan),
+        }
+    }
+    let folders: Vec<_> = orphans.iter().map(|orphan| orphan.folder().to_owned()).collect();
+    if !folders.is_empty() {
+        report.ended = processes_on(&folders);
+    }
+    if how.is_dry {
+        report.removed = folders;
+        if how.with_templates {
+            report.removed.extend(profiles.warmed_templates());
+        }
+        return Ok(report);
+    }
+    if !report.ended.is_empty()
+        && let Err(left) = end_processes(&report.ended)
+    {
+        report.left.push(left);
+        let still = processes_on(&folders);
+        report.ended.retain(|ended| !still.contains(ended));
+        // a browser that lives on would write into its folder again
+        orphans.retain(|orphan| !still.iter().any(|remnant| remnant.folder == orphan.folder()));
+    }
+    for removed in orphans.into_iter().map(Orphan::remove) {
+        match removed {
+            Ok(folder) => report.removed.push(folder),
+            Err(left) => report.left.push(left),
+        }
+    }
+    if how.with_templates {
+        let templates = profiles.remove_warmed_templates();
+        report.removed.extend(templates.removed);
+        report.left.extend(templates.left);
+    }
+    Ok(report)
+}

@@ -1,0 +1,77 @@
+//! A session's place at a driver, which may be its own or have other sessions.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use super::driver::{Driver, End};
+use super::fleet::Fleet;
+use super::ward::Ward;
+use crate::ports::Fut;
+
+/// A session's place at a driver. Dropping it ends the session's browser, and the driver when nobody else needs it.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) driver: Arc<Driver>,
+    /// The browser alone, where the driver has others.
+    pub(super) ward: Option<Ward>,
+    fleet: Weak<Fleet>,
+    post: usize,
+    is_left: AtomicBool,
+}
+
+impl Seat {
+    pub(super) fn new(driver: Arc<Driver>, ward: Option<Ward>, fleet: Weak<Fleet>, post: usize) -> Self {
+        Self { driver, ward, fleet, post, is_left: AtomicBool::new(false) }
+    }
+
+    /// Ends the browser, and the driver when nobody else needs it; does not wait.
+    pub(super) fn leave(&self) {
+        match &self.ward {
+            None => self.driver.kill(),
+            Some(ward) => ward.kill(),
+        }
+        if self.is_left.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        match self.fleet.upgrade() {
+            Some(fleet) => fleet.left(self.post, self.ward.is_some().then_some(&self.driver)),
+            None => self.driver.kill(),
+        }
+    }
+
+    /// What ends the browser from elsewhere.
+    pub(super) fn killer(&self) -> Box<dyn Fn() + Send + Sync> {
+        match &self.ward {
+            None => Box::new(self.driver.killer()),
+            Some(ward) => {
+                let ward = ward.clone();
+                Box::new(move || ward.kill())
+            }
+        }
+    }
+
+    /// Waits, after [`Seat::leave`], until nothing of it runs.
+    pub(super) fn end(&self) -> Fut<'static, End> {
+        let Some(ward) = self.ward.clone() else { return Box::pin(self.driver.ended()) };
+        let (driver, mut cleared) = (Arc::downgrade(&self.driver), self.driver.cleared());
+        let ended = self.driver.ended();
+        Box::pin(async move {
+            let mut end = match driver.upgrade() {
+                Some(driver) => ward.gone(&driver).await,
+                None => ended.await,
+            };
+            let is_going = driver.upgrade().is_none_or(|driver| driver.is_killed());
+            // an error means that the runtime ends, and everything with it
+            if is_going && cleared.wait_for(|is_cleared| *is_cleared).await.is_err() {
+                end.status = "ended with the program".to_owned();
+            }
+            end
+        })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

@@ -1,0 +1,197 @@
+//! Telling folders that programs which are gone have left from folders in use, and removing them.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::folder;
+use super::profile::{OWNER, ProfileManager, boot_id, left_behind};
+use super::template;
+
+/// What a sweep of leftovers did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Folders that were removed.
+    pub removed: Vec<PathBuf>,
+    /// Folders that could not be removed, each as a sentence for a person.
+    pub left: Vec<String>,
+}
+
+/// What there is in the folder of the profiles.
+#[derive(Debug, Default)]
+pub struct Leftovers {
+    /// Folders whose owner is gone.
+    pub orphans: Vec<Orphan>,
+    /// Folders whose owner lives: this program or another one.
+    pub in_use: Vec<PathBuf>,
+    /// Folders of which it cannot be told, each as a sentence for a person.
+    pub unclear: Vec<String>,
+}
+
+/// A folder whose owner is gone. As long as this value lives no other program takes it for one of its own to remove.
+#[derive(Debug)]
+pub struct Orphan {
+    folder: PathBuf,
+    owner: File,
+}
+
+/// Who had a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Its process id, which may be another process's by now.
+    pub pid: u32,
+    /// When it took the folder, in seconds since 1970.
+    pub since: u64,
+}
+
+impl Orphan {
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Who had it; none when the machine was started anew since, or the mark cannot be read. Reads a file.
+    #[must_use]
+    pub fn owner(&self) -> Option<Owner> {
+        let mark: toml::Table = fs::read_to_string(self.folder.join(OWNER)).ok()?.parse().ok()?;
+        let number = |name| mark.get(name).and_then(toml::Value::as_integer);
+        if mark.get("boot").and_then(toml::Value::as_str) != Some(boot_id().as_str()) {
+            return None;
+        }
+        Some(Owner { pid: u32::try_from(number("pid")?).ok()?, since: u64::try_from(number("since")?).ok()? })
+    }
+
+    /// Removes it; tries for up to 1.4 s. Blocks.
+    ///
+    /// # Errors
+    /// What is left and why, as a sentence for a person.
+    pub fn remove(self) -> Result<PathBuf, String> {
+        let Self { folder, owner } = self;
+        drop(owner); // Windows removes no open file
+        match folder::remove(&folder) {
+            Ok(()) => Ok(folder),
+            Err(why) => Err(left_behind(&folder, &why)),
+        }
+    }
+}
+
+impl ProfileManager {
+    /// Looks at every folder of ours, also those of other programs. Changes nothing. Blocks.
+    ///
+    /// # Errors
+    /// When the base folder cannot be read or locked.
+    pub fn leftovers(&self) -> io::Result<Leftovers> {
+        let mut found = Leftovers::default();
+        let _telling = self.lock_base()?;
+        for entry in fs::read_dir(self.base())? {
+            let entry = entry?;
+            if !entry.file_type()?.is_dir() || !is_ours(&entry.file_name().to_string_lossy()) {
+                continue;
+            }
+            let folder = entry.path();
+            // without a mark it is none of ours, whatever its name; a lock that we get has no owner any more
+            let Ok(owner) = OpenOptions::new().write(true).open(folder.join(OWNER)) else { continue };
+            match owner.try_lock() {
+                Ok(()) => found.orphans.push(Orphan { folder, owner }),
+                Err(TryLockError::WouldBlock) => found.in_use.push(folder),
+                Err(TryLockError::Error(why)) => found.unclear.push(format!("{}: {why}", folder.display())),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes the folders of programs that are gone. Folders in use, also by other running programs, are not touched;
+    /// neither are processes. Blocks.
+    ///
+    /// # Errors
+    /// When the base folder cannot be read or locked.
+    pub fn sweep(&self) -> io::Result<Swept> {
+        let Leftovers { orphans, in_use: _, unclear } = self.leftovers()?;
+        let mut swept = Swept { removed: Vec::new(), left: unclear };
+        for orphan in orphans {
+            match orphan.remove() {
+                Ok(folder) => swept.removed.push(folder),
+                Err(left) => swept.left.push(left),
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Templates that were warmed up for any browser, by any program.
+    #[must_use]
+    pub fn warmed_templates(&self) -> Vec<PathBuf> {
+        template::all(self.base(), None)
+    }
+
+    /// Removes the templates that were warmed up. Sessions begin on the built-in one until there is one again. Blocks.
+    #[must_use]
+    pub fn remove_warmed_templates(&self) -> Swept {
+        let (removed, left) = template::remove_others(self.base(), None, None);
+        Swept { removed, left }
+    }
+}
+
+/// Names that `ProfileManager` gives: `w` for a worker's or `d` for a driver's, a number, `-`, six letters.
+fn is_ours(name: &str) -> bool {
+    name.strip_prefix(['w', 'd']).and_then(|rest| rest.split_once('-')).is_some_and(|(number, rest)| {
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) && rest.len() == 6
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PoolConfig;
+    use crate::model::WorkerId;
+
+    fn manager(base: &Path) -> ProfileManager {
+        ProfileManager::new(&PoolConfig::builder().base_profile_path(base).build().unwrap().profiles).unwrap()
+    }
+
+    #[test]
+    fn a_sweep_takes_leftovers_and_nothing_else() {
+        let base = tempfile::tempdir().unwrap();
+        let manager = manager(base.path());
+        let in_use = manager.create(WorkerId(1)).unwrap();
+        let orphan = base.path().join("w7-abcdef");
+        fs::create_dir_all(orphan.join("profile")).unwrap();
+        fs::write(orphan.join(OWNER), "pid = 1").unwrap();
+        let unmarked = base.path().join("w8-abcdef");
+        let foreign = base.path().join("photos");
+        fs::create_dir(&unmarked).unwrap();
+        fs::create_dir(&foreign).unwrap();
+        let found = manager.leftovers().unwrap();
+        assert_eq!((found.orphans.len(), found.in_use.len()), (1, 1));
+        drop(found);
+        let swept = manager.sweep().unwrap();
+        assert_eq!(swept, Swept { removed: vec![orphan.clone()], left: vec![] });
+        assert!(in_use.path().is_dir() && unmarked.is_dir() && foreign.is_dir() && !orphan.exists());
+    }
+
+    #[test]
+    fn names_of_ours_are_known() {
+        let base = tempfile::tempdir().unwrap();
+        let profile = manager(base.path()).create(WorkerId(13)).unwrap();
+        let folder = profile.path().parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
+        assert!(is_ours(&folder), "{folder}");
+        for name in ["w-abcdef", "w1-abc", "x1-abcdef", "w1x-abcdef", "template-chromium-156", ".lock", "w1"] {
+            assert!(!is_ours(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_owner_is_read_from_the_mark_unless_the_machine_was_started_anew() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = base.path().join("w7-abcdef");
+        fs::create_dir(&folder).unwrap();
+        let orphan = |text: String| {
+            fs::write(folder.join(OWNER), text).unwrap();
+            Orphan { folder: folder.clone(), owner: File::open(folder.join(OWNER)).unwrap() }.owner()
+        };
+        let boot = boot_id();
+        assert_eq!(orphan(format!("pid = 7\nsince = 9\nboot = \"{boot}\"")), Some(Owner { pid: 7, since: 9 }));
+        assert_eq!(orphan("pid = 7\nsince = 9\nboot = \"another\"".to_owned()), None);
+        assert_eq!(orphan("pid = ".to_owned()), None);
+    }
+}

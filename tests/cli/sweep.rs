@@ -1,0 +1,134 @@
+//! What a program that was killed has left goes, and nothing else does.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::desk::{Desk, portal, processes_of};
+use crate::mount::Mount;
+use crate::needs_browser;
+use crate::rig::until;
+
+fn signal(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), signal).unwrap();
+}
+
+/// A process that is ended with the test.
+struct Bystander(Child);
+
+impl Bystander {
+    fn start(command: &mut Command) -> Self {
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    fn is_alive(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Bystander {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The processes that run on this folder.
+fn running_on(folder: &Path) -> Vec<u32> {
+    processes_of(folder).into_iter().map(|(pid, _)| pid).collect()
+}
+
+fn profile_folders(desk: &Desk) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(desk.profiles()).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.is_dir()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_run_has_left_is_ended_and_nothing_else_is() {
+    needs_browser!();
+    let portal = portal(2).await;
+    let desk = Desk::new();
+    let pos = portal.orders();
+    pos.iter().for_each(|po| portal.faults().hold(po));
+    let mut victim = desk.run(&portal, [pos[0].to_string()]).start();
+    victim.works_on(&portal, &pos[0]).await;
+    let [orphan] = profile_folders(&desk).try_into().unwrap();
+    let mut other = desk.run(&portal, [pos[1].to_string()]).arg("--out").arg("others").start();
+    other.works_on(&portal, &pos[1]).await;
+    let in_use = profile_folders(&desk).into_iter().find(|folder| *folder != orphan).unwrap();
+
+    // the shells that would end the browsers with the program
+    for (pid, line) in processes_of(&orphan) {
+        if line.contains("kill -KILL 0") {
+            signal(pid, Signal::KILL);
+        }
+    }
+    victim.signal(Signal::KILL);
+    assert_eq!(victim.end().await.code(), None);
+    let left = running_on(&orphan);
+    assert!(left.len() > 3, "a driver and its browser live on: {left:?}");
+    // drivers and browsers, without the parts that browsers start and end as they like
+    let heads = |folder: &Path| {
+        let lines = processes_of(folder).into_iter().filter(|(_, line)| !line.contains("--type="));
+        lines.map(|(pid, _)| pid).collect::<Vec<_>>()
+    };
+    let living = heads(&in_use);
+
+    let mut sleeper = Bystander::start(Command::new("sleep").arg("1000").current_dir(&orphan));
+    let foreign = desk.work().join("foreign");
+    let chromium = coupa_batch::browser::locate(&coupa_batch::PoolConfig::builder().build().unwrap().browser).unwrap();
+    let mut browser = Bystander::start(
+        Command::new(chromium.browser)
+            .args(["--headless=new", "--no-sandbox", "--remote-debugging-port=0"])
+            .arg(format!("--user-data-dir={}", foreign.display())),
+    );
+
+    let dry = desk.call(["sweep", "--dry-run"]).end().await;
+    dry.assert(0, &[]);
+    assert!(dry.stdout.contains("would end") && dry.stdout.contains(&orphan.display().to_string()), "{dry}");
+    assert!(orphan.is_dir() && !running_on(&orphan).is_empty(), "{dry}");
+
+    let ended = desk.call(["sweep"]).end().await;
+    ended.assert(0, &[]);
+    assert!(ended.stdout.contains("1 in use") && ended.stdout.contains(&in_use.display().to_string()), "{ended}");
+    assert!(!orphan.exists(), "{ended}");
+    until("they end", async || running_on(&orphan).is_empty().then_some(())).await;
+    assert!(sleeper.is_alive() && browser.is_alive(), "{ended}");
+    let still = heads(&in_use);
+    assert!(living.iter().all(|pid| still.contains(pid)), "{living:?} {still:?} {ended}");
+
+    drop((sleeper, browser));
+    portal.faults().release_all();
+    let other = other.end().await;
+    println!("{other}");
+    other.assert(0, &[]);
+    // and what was interrupted goes on
+    let resumed = desk.run(&portal, [pos[0].to_string()]).end().await;
+    println!("{resumed}");
+    resumed.assert(0, &[]);
+    desk.assert_nothing_left().await;
+    portal.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_removed_is_named_and_ends_with_1() {
+    let desk = Desk::new();
+    let orphan = desk.profiles().join("w1-abcdef");
+    fs::create_dir_all(orphan.join("profile")).unwrap();
+    fs::write(orphan.join("owner"), "").unwrap();
+    // a folder that something is mounted on cannot be removed, not even by root
+    let Some(mounted) = Mount::new(&orphan.join("profile"), "size=1m") else { return };
+    let ended = desk.call(["sweep"]).end().await;
+    ended.assert(1, &["something is left", &orphan.display().to_string(), "by hand"]);
+    drop(mounted);
+    fs::write(orphan.join("owner"), "").unwrap();
+    let template = desk.profiles().join("template-chromium-1.2.3");
+    fs::create_dir(&template).unwrap();
+    desk.call(["sweep"]).end().await.assert(0, &[]);
+    assert!(!orphan.exists() && template.is_dir());
+    let ended = desk.call(["sweep", "--all"]).end().await;
+    ended.assert(0, &[]);
+    assert!(!template.exists() && ended.stdout.contains("1 folder,"), "{ended}");
+}
