@@ -38,24 +38,18 @@ pub(super) fn create_private(folder: &Path) -> io::Result<()> {
 
 /// Copies `from` into the existing folder `to`, without caches, locks and links. An error names what could not be read.
 pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    copy_without(from, to, &[])
-}
-
-/// [`copy`] without files and folders of these names either.
-pub(super) fn copy_without(from: &Path, to: &Path, names: &[&str]) -> io::Result<()> {
     for entry in fs::read_dir(from).map_err(|why| naming(from, &why))? {
         let entry = entry.map_err(|why| naming(from, &why))?;
         let name = entry.file_name();
         let text = name.to_string_lossy();
-        let is_left_out = |list: &[&str]| list.contains(&text.as_ref());
-        if is_left_out(&NOT_COPIED) || is_left_out(names) || text.starts_with("Singleton") {
+        if NOT_COPIED.contains(&text.as_ref()) || text.starts_with("Singleton") {
             continue;
         }
         let kind = entry.file_type()?;
         let target = to.join(&name);
         if kind.is_dir() {
             create_private(&target)?;
-            copy_without(&entry.path(), &target, names)?;
+            copy(&entry.path(), &target)?;
         } else if kind.is_file() {
             fs::copy(entry.path(), &target).map_err(|why| naming(&entry.path(), &why))?;
         }

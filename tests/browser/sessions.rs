@@ -227,8 +227,19 @@ async fn a_template_is_warmed_up_once_and_holds_nothing_of_a_person() {
     let [template] = templates.as_slice() else { panic!("{templates:?}") };
     assert!(template.ends_with(format!("template-chromium-{}", rig.factory.installation().browser_version)));
     assert!(template.join("Local State").is_file(), "a browser has been there");
-    for name in ["Cookies", "Network", "Login Data", "History", "Cache", "Code Cache"] {
+    for name in ["Cache", "Code Cache"] {
         assert!(!template.join("Default").join(name).exists(), "{name}");
+    }
+    let of = |file: &str| template.join("Default").join(file);
+    assert!(of("History").is_file(), "its databases make the difference");
+    for (file, table) in
+        [("Cookies", "cookies"), ("Network/Cookies", "cookies"), ("Login Data", "logins"), ("History", "urls")]
+    {
+        if of(file).is_file() {
+            let base = rusqlite::Connection::open(of(file)).unwrap();
+            let count: i64 = base.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
+            assert_eq!(count, 0, "{file}");
+        }
     }
     let base = site::start().await;
     let mut session = rig.open().await;
