@@ -69,6 +69,10 @@ impl Session for BrowserSession {
         self.page.line.driver().words()
     }
 
+    fn ended(&self) -> Fut<'_, SessionError> {
+        Box::pin(self.page.line.ended(true))
+    }
+
     fn probe(&mut self) -> Fut<'_, Result<Usage, SessionError>> {
         Box::pin(async move {
             let asked = Instant::now();

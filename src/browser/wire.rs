@@ -181,7 +181,7 @@ impl Line {
     }
 
     /// Waits for the end of the driver, or of the browser as well.
-    async fn ended(&self, also_browser: bool) -> SessionError {
+    pub(super) async fn ended(&self, also_browser: bool) -> SessionError {
         let browser = async {
             match &self.browser {
                 Some(browser) if also_browser => browser.ended().await,

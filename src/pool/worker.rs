@@ -225,6 +225,8 @@ impl Worker {
                 next = self.renewal.next() => if let Err(worn) = self.take_over(session, next) {
                     return Ok(Grant::Renew(worn));
                 },
+                // before an order is lost with it; a grant that comes in between goes back at no cost
+                why = session.ended() => return Err(why),
                 // to its end, even when a grant comes meanwhile: a command dropped midway would cost the session
                 () = tokio::time::sleep(PROBE_EVERY) => {
                     session.probe().await?;

@@ -56,6 +56,12 @@ pub trait Session: Send {
         None
     }
 
+    /// Waits until driver or browser have ended by themselves, as far as that is noticed without asking; else for ever.
+    /// Awaited while the worker is idle. Dropping the future loses nothing.
+    fn ended(&self) -> Fut<'_, SessionError> {
+        Box::pin(std::future::pending())
+    }
+
     /// Asks driver and page for a sign of life. Called while the worker is idle.
     ///
     /// # Errors

@@ -153,6 +153,20 @@ async fn a_worker_whose_browsers_break_too_often_is_given_up_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_browser_that_ends_while_its_worker_waits_is_replaced_before_an_order_is_lost_with_it() {
+    let (pool, remote) = pool_with(PoolConfig::builder().worker_count(1).retry_limit(0).build().unwrap());
+    until(&pool, |status| status.worker_count == 1).await;
+    let began = tokio::time::Instant::now();
+    remote.deaths.lock().unwrap()[&WorkerId(1)].cancel();
+    until(&pool, |status| status.workers[&WorkerId(1)].restart_count == 1).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "it is not left to the next probe");
+    pool.submit_tasks(orders(1..=1)).await.unwrap();
+    assert!(pool.wait_for_completion(Some(LONG)).await);
+    assert_eq!((pool.status().tasks.completed, remote.started_orders().len()), (1, 1));
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn critical_memory_takes_the_fattest_browser_and_its_order_is_repeated_at_no_cost() {
     let dial = Dial::default();
     dial.set(100, &[]);

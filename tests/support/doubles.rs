@@ -53,7 +53,7 @@ pub(crate) struct Remote {
     pub(crate) refuse_append: AtomicBool,
     pub(crate) concluded: Mutex<Vec<String>>,
     /// What ends the attempt of a worker whose session is killed.
-    deaths: Mutex<HashMap<WorkerId, CancellationToken>>,
+    pub(crate) deaths: Mutex<HashMap<WorkerId, CancellationToken>>,
     pub(crate) asked_to_open: AtomicUsize,
     /// The most sessions that were open at once.
     pub(crate) most_open: AtomicUsize,
@@ -232,6 +232,12 @@ impl Session for StubSession {
     }
     fn last_words(&self) -> String {
         String::new()
+    }
+    fn ended(&self) -> Fut<'_, SessionError> {
+        Box::pin(async {
+            self.death.cancelled().await;
+            SessionError::Lost("its browser has ended".to_owned())
+        })
     }
     fn probe(&mut self) -> Fut<'_, Result<Usage, SessionError>> {
         Box::pin(async { Ok(Usage::default()) })
