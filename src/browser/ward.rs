@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::driver::{Driver, End};
+use crate::ports::is_browser_on;
 
 /// How long a browser that was killed may take to be gone, and a driver to answer that it has none.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
@@ -84,8 +85,7 @@ fn belongs(pid: u32, group: u32, profile: &Path) -> bool {
         return false; // the driver itself
     }
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let wanted = format!("--user-data-dir={}", profile.display());
-    line.split(|byte| *byte == 0).any(|word| word == wanted.as_bytes())
+    is_browser_on(&line, profile)
 }
 
 /// Through a descriptor, so that a number which was given to somebody else meanwhile is never hit.

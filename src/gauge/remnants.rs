@@ -7,10 +7,8 @@ use std::time::{Duration, Instant};
 
 use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 
-use crate::ports::FOLDER_VARIABLE;
+use crate::ports::{FOLDER_VARIABLE, is_browser_on};
 
-/// How a browser is told its profile folder.
-const USER_DATA: &str = "--user-data-dir=";
 /// How long killed processes may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -42,12 +40,14 @@ pub fn processes_on(folders: &[PathBuf]) -> Vec<Remnant> {
 }
 
 fn runs_on(process: &Process, folder: &Path) -> bool {
-    let is_inside = |word: &OsStr, mark: &str| {
-        word.to_str().and_then(|word| word.strip_prefix(mark)).is_some_and(|path| Path::new(path).starts_with(folder))
-    };
     let variable = format!("{FOLDER_VARIABLE}=");
-    process.cmd().iter().any(|word| is_inside(word, USER_DATA))
-        || process.environ().iter().any(|word| is_inside(word, &variable))
+    let is_inside = |word: &OsStr| {
+        let path = word.to_str().and_then(|word| word.strip_prefix(&variable));
+        path.is_some_and(|path| Path::new(path).starts_with(folder))
+    };
+    let words = process.cmd().iter().flat_map(|word| [word.as_encoded_bytes(), b"\0"]);
+    is_browser_on(&words.flatten().copied().collect::<Vec<_>>(), folder)
+        || process.environ().iter().any(|word| is_inside(word))
 }
 
 /// Ends these processes and waits up to five seconds until they are gone. Blocks.
@@ -131,8 +131,8 @@ mod tests {
             std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0]).unwrap();
             child
         };
-        let inside = format!("{USER_DATA}{}/profile", own.display());
-        let beside = format!("{USER_DATA}{}-other/profile", own.display());
+        let inside = format!("--user-data-dir={}/profile", own.display());
+        let beside = format!("--user-data-dir={}-other/profile", own.display());
         let mut ours = [start(&[&inside], "X", Path::new("x")), start(&[], FOLDER_VARIABLE, &own)];
         let mut others = [
             start(&[&beside], "X", Path::new("x")),

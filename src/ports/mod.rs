@@ -7,6 +7,7 @@ mod error;
 mod gauge;
 mod journal;
 mod login;
+mod mark;
 mod page;
 mod session;
 mod site;
@@ -18,8 +19,9 @@ pub use error::{AttemptError, JournalError, SessionError};
 pub use gauge::MemoryGauge;
 pub use journal::{History, Journal};
 pub use login::{KeptLogin, LoginKeep, LoginKeepError};
+pub use mark::{FOLDER_VARIABLE, is_browser_on};
 pub use page::{Click, Cookie, DownloadEvent, Evidence, Found, Page, Query, Quiet};
-pub use session::{CloseReport, FOLDER_VARIABLE, KillSwitch, Session, SessionFactory, Usage};
+pub use session::{CloseReport, KillSwitch, Session, SessionFactory, Usage};
 pub use site::{Attempt, Site};
 
 /// A boxed future that may borrow for `'a`.

@@ -7,9 +7,6 @@ use std::time::Duration;
 use super::{Fut, Page, SessionError};
 use crate::model::{Footprint, WorkerId};
 
-/// The variable in a driver's environment that names the folder it was started for, and with it whose process it is.
-pub const FOLDER_VARIABLE: &str = "COUPA_SESSION_FOLDER";
-
 /// Starts browser sessions. Called by a worker when it starts and whenever its session is to be replaced; calls of
 /// different workers run side by side.
 pub trait SessionFactory: Send + Sync {

@@ -66,13 +66,13 @@ async fn an_unknown_setting_is_named_with_its_place_and_the_likely_one() {
 async fn everything_that_is_wrong_with_the_settings_is_told_at_once() {
     let desk = Desk::new();
     let ended = desk
-        .call(["run", "PO7", "--workers", "0", "--retries", "99", "--base-url", "http://a.com"])
+        .call(["run", "PO7", "--workers", "99", "--retries", "99", "--base-url", "http://a.com"])
         .env("COUPA_USERNAME", "me")
         .end()
         .await;
     ended.assert_refusal(
         2,
-        &["4 settings are wrong", "\n  workers: 0", "\n  retry_limit: 99", "\n  base_url: http", "\n  COUPA_PASSWORD"],
+        &["4 settings are wrong", "\n  workers: 99", "\n  retry_limit: 99", "\n  base_url: http", "\n  COUPA_PASSWORD"],
     );
     assert_untouched(&desk);
 }
