@@ -149,10 +149,12 @@ fn by_orders(open: usize) -> usize {
     }
 }
 
-/// The number that a pool begins with for `orders`, for messages.
+/// The number that a pool begins with for `orders` on a host with `total_bytes` of memory (0 if unknown), for messages.
 #[must_use]
-pub fn workers_for(orders: usize, count: WorkerCount, bounds: ScalingConfig) -> usize {
-    Sizing::new(count, bounds, Some(orders)).target()
+pub fn workers_for(orders: usize, total_bytes: u64, count: WorkerCount, bounds: ScalingConfig) -> usize {
+    let mut sizing = Sizing::new(count, bounds, Some(orders));
+    sizing.weigh(Duration::ZERO, &Load { open: orders, total_bytes, ..Load::default() });
+    sizing.target()
 }
 
 #[cfg(test)]
@@ -235,6 +237,12 @@ mod tests {
         assert_eq!(sizing.target(), 1);
         sizing.weigh(secs(91), &Load { open: 40, idle: 1, ..Load::default() });
         assert_eq!(sizing.target(), 4);
+    }
+
+    #[test]
+    fn a_small_machine_is_told_to_have_fewer() {
+        let told = |total_bytes| workers_for(1000, total_bytes, WorkerCount::Auto, bounds(1, 8));
+        assert_eq!([told(0), told(1_500_000_000), told(100_000_000)], [4, 3, 1]);
     }
 
     #[test]
