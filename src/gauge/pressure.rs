@@ -1,10 +1,24 @@
 //! What the Linux kernel says of programs that wait for memory (PSI, pressure stall information).
 
-/// Shares of the last ten seconds in which some, and in which all programs waited.
+/// Shares of the last ten seconds in which some, and in which all programs waited: those of the machine, or of this
+/// program's container, whichever are greater.
 #[cfg(target_os = "linux")]
 pub(super) fn read() -> (Option<f64>, Option<f64>) {
     // not there with a kernel before 4.20, or one that was built or started without it
-    parse(&std::fs::read_to_string("/proc/pressure/memory").unwrap_or_default())
+    let text = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
+    let machine = parse(&text("/proc/pressure/memory".as_ref()));
+    let container =
+        own_group(&text("/proc/self/cgroup".as_ref())).map(|group| parse(&text(&group))).unwrap_or_default();
+    // an unknown share is less than any that is known
+    let greater = |one: Option<f64>, other: Option<f64>| one.into_iter().chain(other).reduce(f64::max);
+    (greater(machine.0, container.0), greater(machine.1, container.1))
+}
+
+/// Where the pressure of the own control group (version 2) stands.
+#[cfg(any(target_os = "linux", test))]
+fn own_group(groups: &str) -> Option<std::path::PathBuf> {
+    let path = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    Some(std::path::Path::new("/sys/fs/cgroup").join(path).join("memory.pressure"))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -25,7 +39,8 @@ fn parse(text: &str) -> (Option<f64>, Option<f64>) {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{own_group, parse};
+    use std::path::Path;
 
     #[test]
     fn both_shares_are_read_and_their_absence_is_no_pressure() {
@@ -33,5 +48,14 @@ mod tests {
         assert_eq!(parse(text), (Some(0.125), Some(0.0)));
         assert_eq!(parse(""), (None, None));
         assert_eq!(parse("some avg60=1"), (None, None));
+    }
+
+    #[test]
+    fn the_own_group_is_the_one_of_the_unified_hierarchy() {
+        let groups = "4:memory:/x\n0::/system.slice/nightly.service\n";
+        let found = own_group(groups).unwrap();
+        assert_eq!(found, Path::new("/sys/fs/cgroup/system.slice/nightly.service/memory.pressure"));
+        assert_eq!(own_group("0::/\n").unwrap(), Path::new("/sys/fs/cgroup/memory.pressure"));
+        assert_eq!(own_group("4:memory:/x\n"), None);
     }
 }
