@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::control::Control;
 use super::core::{Input, Sample};
@@ -15,7 +15,8 @@ use crate::model::{MemoryLevel, PoolStatus, WorkerState};
 use crate::policy::{Countable, LeakWatch, MemoryScale, Room};
 use crate::ports::{MemoryGauge, SessionFactory};
 
-/// A reading that takes longer than this is left out: the host is busy with something else.
+/// A reading that takes longer than this is told of: the host is busy with something else. It is waited for all the same,
+/// since there is one gauge.
 const READ_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Samples the host's memory and each worker's process tree, and lowers the number of workers while memory is short.
@@ -41,15 +42,25 @@ impl MemoryMonitor {
             let status = Arc::clone(&self.snapshot.borrow());
             let roots: Vec<_> = status.workers.iter().filter_map(|(worker, view)| Some((*worker, view.pid?))).collect();
             let (mut gauge, sessions) = (self.gauge, Arc::clone(&self.sessions));
-            let look = tokio::task::spawn_blocking(move || {
+            let mut look = tokio::task::spawn_blocking(move || {
                 let (reading, footprint) = (gauge.read(&roots), sessions.footprint());
                 (gauge, reading, footprint)
             });
-            let Ok(Ok((gauge, reading, footprint))) = tokio::time::timeout(READ_DEADLINE, look).await else {
-                warn!("memory could not be read within {READ_DEADLINE:?}: the number of workers stays as it is");
-                return;
+            let looked = match tokio::time::timeout(READ_DEADLINE, &mut look).await {
+                Ok(looked) => looked,
+                Err(_elapsed) => {
+                    warn!("memory was not read within {READ_DEADLINE:?}: until it is, the number of workers stays");
+                    look.await
+                }
             };
-            self.gauge = gauge;
+            let (reading, footprint);
+            (self.gauge, reading, footprint) = match looked {
+                Ok(looked) => looked,
+                Err(broke) => {
+                    error!(%broke, "reading memory broke off: the number of workers no longer depends on it");
+                    return;
+                }
+            };
             let room = self.scale.read(started.elapsed(), &reading, status.worker_count);
             let before = last.replace(room);
             tell(before, room, reading.usage());
