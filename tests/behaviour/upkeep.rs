@@ -321,18 +321,22 @@ async fn where_no_second_session_can_be_opened_the_worn_one_is_closed_first() {
     pool.shutdown().await.unwrap();
 }
 
-/// Answers its second question only when it is let.
-struct Slow(Dial, u32, Arc<Mutex<Option<std::sync::mpsc::Receiver<()>>>>);
+/// Says when it is asked the second time, and answers only when it is let.
+struct Slow {
+    dial: Dial,
+    asked: u32,
+    is_asked: tokio::sync::mpsc::UnboundedSender<()>,
+    may_answer: std::sync::mpsc::Receiver<()>,
+}
 
 impl MemoryGauge for Slow {
     fn read(&mut self, roots: &[(WorkerId, u32)]) -> MemoryReading {
-        self.1 += 1;
-        if self.1 == 2
-            && let Some(gate) = self.2.lock().unwrap().take()
-        {
-            gate.recv().unwrap();
+        self.asked += 1;
+        if self.asked == 2 {
+            self.is_asked.send(()).unwrap();
+            self.may_answer.recv().unwrap();
         }
-        self.0.read(roots)
+        self.dial.read(roots)
     }
 }
 
@@ -340,7 +344,8 @@ impl MemoryGauge for Slow {
 async fn a_reading_that_takes_too_long_does_not_end_the_watch() {
     let dial = Dial::default();
     dial.set(100, &[]);
-    let (let_it, gate) = std::sync::mpsc::channel();
+    let (is_asked, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let (answer, may_answer) = std::sync::mpsc::channel();
     let remote = Arc::new(Remote::default());
     let interval = Duration::from_millis(20);
     let config = PoolConfig::builder().worker_count(1).memory_interval(interval).build().unwrap();
@@ -348,16 +353,15 @@ async fn a_reading_that_takes_too_long_does_not_end_the_watch() {
         .sessions(Arc::new(StubSessions(Arc::clone(&remote))))
         .site(Arc::new(ScriptedSite(Arc::clone(&remote))))
         .journal(Arc::new(MemoryJournal::new()))
-        .gauge(Box::new(Slow(dial.clone(), 0, Arc::new(Mutex::new(Some(gate))))))
+        .gauge(Box::new(Slow { dial: dial.clone(), asked: 0, is_asked, may_answer }))
         .start()
         .unwrap();
-    pool.watch().wait_for(|status| status.memory.total_bytes > 0).await.unwrap();
+    asked.recv().await.unwrap();
     tokio::time::pause();
-    // the deadline passes, since the clock moves while nobody but the blocked thread has anything to do
-    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::advance(Duration::from_secs(60)).await; // the deadline passes
     tokio::time::resume();
     dial.set(950, &[]);
-    let_it.send(()).unwrap();
-    pool.watch().wait_for(|status| status.memory_level == MemoryLevel::Critical).await.unwrap();
+    answer.send(()).unwrap();
+    until(&pool, |status| status.memory_level == MemoryLevel::Critical).await;
     pool.shutdown().await.unwrap();
 }
