@@ -76,6 +76,8 @@ async fn the_next_session_is_opened_while_the_worn_one_still_works() {
     assert_eq!(remote.opened.load(Ordering::SeqCst), 1);
     opening.add_permits(1);
     until(&pool, |status| status.workers[&WorkerId(1)].recycle_count == 1).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(remote.asked_to_open.load(Ordering::SeqCst), 2, "the fresh one is not judged by what the old one said");
     pool.submit_tasks(orders(11..=12)).await.unwrap();
     assert!(pool.wait_for_completion(Some(LONG)).await);
     assert_eq!((remote.opened.load(Ordering::SeqCst), remote.most_open.load(Ordering::SeqCst)), (2, 2));

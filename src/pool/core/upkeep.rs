@@ -24,6 +24,10 @@ impl Core {
         if up.is_renewal {
             // idle or at work: the words about its orders say that
             record.view.recycle_count += 1;
+            // a call that waits was made for the session before
+            for call in self.calls.iter_mut().filter(|call| call.worker == worker) {
+                (call.served, call.page_time) = (0, None);
+            }
         } else {
             record.view.status = WorkerState::Idle;
         }
