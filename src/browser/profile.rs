@@ -201,12 +201,6 @@ impl Profile {
         folder::size(&self.folder)
     }
 
-    /// Whether it has grown beyond what settings allow. Blocks as [`Profile::size`] does.
-    #[must_use]
-    pub fn has_outgrown(&self) -> bool {
-        !self.allows(self.size())
-    }
-
     /// Whether settings allow it to be that large.
     pub(super) fn allows(&self, bytes: u64) -> bool {
         bytes <= self.max_size

@@ -78,7 +78,8 @@ impl Session for BrowserSession {
             let asked = Instant::now();
             self.page.script("probe", "return 1", serde_json::json!([])).await?;
             let latency_micros = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
-            Ok(Usage { latency_micros, profile_bytes: self.remains.checked_size()? })
+            let (profile_bytes, is_outgrown) = self.remains.size();
+            Ok(Usage { latency_micros, profile_bytes, is_outgrown })
         })
     }
 
@@ -129,16 +130,13 @@ impl Remains {
         self.end = Some(end);
     }
 
-    /// The bytes of the profile folder, which must not have outgrown its limit.
-    fn checked_size(&self) -> Result<u64, SessionError> {
-        let Some(profile) = &self.profile else { return Ok(0) };
+    /// The bytes of the profile folder, and whether they are more than settings allow.
+    fn size(&self) -> (u64, bool) {
         // some hundred entries: shorter than handing it to another thread is worth
-        let bytes = profile.size();
-        if profile.allows(bytes) {
-            Ok(bytes)
-        } else {
-            Err(SessionError::Refused(format!("its profile folder has grown to {bytes} bytes")))
-        }
+        self.profile.as_ref().map_or((0, false), |profile| {
+            let bytes = profile.size();
+            (bytes, !profile.allows(bytes))
+        })
     }
 
     /// Waits for the processes, which must have been killed, and says what is left of them.

@@ -35,6 +35,8 @@ pub enum Worn {
     Memory,
     /// Its pages have become slower than a fresh session's.
     Slow,
+    /// Its profile folder has grown beyond its limit.
+    Profile,
 }
 
 impl fmt::Display for Worn {
@@ -44,6 +46,7 @@ impl fmt::Display for Worn {
             Self::Age => "it has reached its age",
             Self::Memory => "it holds too much memory",
             Self::Slow => "its pages have become much slower than a fresh one's",
+            Self::Profile => "its profile folder has grown too large",
         })
     }
 }

@@ -209,8 +209,8 @@ impl Worker {
         {
             return Ok(Grant::Renew(worn));
         }
-        if self.served > 0 && self.served.is_multiple_of(PROBE_AFTER) {
-            session.probe().await?;
+        if self.served > 0 && self.served.is_multiple_of(PROBE_AFTER) && session.probe().await?.is_outgrown {
+            return Ok(Grant::Renew(Worn::Profile));
         }
         let (reply, mut answer) = oneshot::channel();
         let call = Call { worker: self.id, served: self.served, page_time: session.page_time(), reply };
@@ -228,9 +228,9 @@ impl Worker {
                 // before an order is lost with it; a grant that comes in between goes back at no cost
                 why = session.ended() => return Err(why),
                 // to its end, even when a grant comes meanwhile: a command dropped midway would cost the session
-                () = tokio::time::sleep(PROBE_EVERY) => {
-                    session.probe().await?;
-                }
+                () = tokio::time::sleep(PROBE_EVERY) => if session.probe().await?.is_outgrown {
+                    return Ok(Grant::Renew(Worn::Profile));
+                },
             }
         }
     }

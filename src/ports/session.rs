@@ -59,10 +59,10 @@ pub trait Session: Send {
         Box::pin(std::future::pending())
     }
 
-    /// Asks driver and page for a sign of life. Called while the worker is idle.
+    /// Asks driver and page for a sign of life, and looks at the profile. Called while the worker is idle.
     ///
     /// # Errors
-    /// Any [`SessionError`]; the session is then replaced. Dropping the future makes it unusable.
+    /// Any [`SessionError`]; the session is then ended and replaced. Dropping the future makes it unusable.
     fn probe(&mut self) -> Fut<'_, Result<Usage, SessionError>>;
 
     /// Closes politely if the session is usable, then kills what is left, wipes the profile folder and checks both.
@@ -78,6 +78,8 @@ pub struct Usage {
     pub latency_micros: u64,
     /// Bytes of its profile folder.
     pub profile_bytes: u64,
+    /// Whether these are more than settings allow: it is well, but to be replaced.
+    pub is_outgrown: bool,
 }
 
 /// What closing a session left behind: nothing, if all is well.

@@ -323,6 +323,16 @@ async fn where_no_second_session_can_be_opened_the_worn_one_is_closed_first() {
     pool.shutdown().await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_profile_that_has_grown_too_large_costs_a_browser_that_is_well_and_no_restart() {
+    let (pool, remote) = pool_with(PoolConfig::builder().worker_count(1).restart_limit(0).build().unwrap());
+    until(&pool, |status| status.worker_count == 1).await;
+    remote.is_outgrown.store(true, Ordering::SeqCst);
+    until(&pool, |status| status.workers[&WorkerId(1)].recycle_count == 1 && status.worker_count == 1).await;
+    assert_eq!(pool.status().workers[&WorkerId(1)].restart_count, 0);
+    pool.shutdown().await.unwrap();
+}
+
 /// Says when it is asked the second time, and answers only when it is let.
 struct Slow {
     dial: Dial,

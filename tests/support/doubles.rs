@@ -55,6 +55,8 @@ pub(crate) struct Remote {
     /// What ends the attempt of a worker whose session is killed.
     pub(crate) deaths: Mutex<HashMap<WorkerId, CancellationToken>>,
     pub(crate) asked_to_open: AtomicUsize,
+    /// What the next probe finds.
+    pub(crate) is_outgrown: AtomicBool,
     /// The most sessions that were open at once.
     pub(crate) most_open: AtomicUsize,
     /// When set, sessions after the first ones open only as permits are given.
@@ -240,7 +242,8 @@ impl Session for StubSession {
         })
     }
     fn probe(&mut self) -> Fut<'_, Result<Usage, SessionError>> {
-        Box::pin(async { Ok(Usage::default()) })
+        let is_outgrown = self.remote.is_outgrown.swap(false, Ordering::SeqCst);
+        Box::pin(async move { Ok(Usage { is_outgrown, ..Usage::default() }) })
     }
     fn close(self: Box<Self>) -> Fut<'static, CloseReport> {
         Box::pin(async move {
