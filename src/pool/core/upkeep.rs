@@ -147,10 +147,12 @@ impl Core {
                 place += 1;
                 continue;
             };
+            let bytes = wear.and_then(|wear| wear.memory_bytes).unwrap_or_default();
+            let cannot_wait = bytes / 3 * 2 > self.rules.recycle.memory.as_u64();
             match (self.has_room_for_one_more(), self.renewing) {
                 (true, None) => self.renew(place, worn, true),
-                (true, Some(_)) => place += 1, // one after the other; it goes on until it is its turn
-                (false, _) => self.renew(place, worn, false),
+                (true, Some(_)) if !cannot_wait => place += 1, // one after the other; it goes on until it is its turn
+                (true, Some(_)) | (false, _) => self.renew(place, worn, false),
             }
         }
     }
