@@ -1,10 +1,12 @@
 //! Floor 1: settings. Raw layers go in ([`Settings`], every field optional), one complete and validated [`PoolConfig`]
 //! comes out, or **all** that is wrong with them at once ([`ConfigProblems`]).
 
+mod address;
 mod builder;
 mod drivers;
 mod filter;
 mod keys;
+mod problem;
 mod reference;
 mod resolve;
 mod secret_address;
@@ -16,8 +18,9 @@ mod workers;
 pub use builder::PoolConfigBuilder;
 pub use filter::Filter;
 pub use keys::{KEYS, Key};
+pub use problem::{ConfigProblems, Problem};
 pub use reference::reference;
-pub use resolve::{ConfigProblems, Problem, resolve};
+pub use resolve::resolve;
 pub use secret_address::SecretAddress;
 pub use sections::{
     BrowserChoice, BrowserConfig, Credentials, Deadlines, DriverConfig, MemoryConfig, PoolConfig, ProfileConfig,

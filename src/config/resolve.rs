@@ -1,81 +1,25 @@
 //! Layers to a complete configuration: every rule that settings must obey.
 
-use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 use std::time::Duration;
 
-use url::Url;
-
+use super::address::{check_address, check_hook};
 use super::drivers::Drivers;
 use super::filter::read_types;
 use super::keys::defaults;
+use super::problem::{ConfigProblems, Problem};
+use super::workers::{MAX_WORKERS, scaling};
 use super::{
     BrowserConfig, Credentials, Deadlines, DriverConfig, Filter, HoldConfig, MemoryConfig, PoolConfig, ProfileConfig,
-    RecycleConfig, RestartConfig, RetryConfig, ScalingConfig, SecretAddress, Settings, SiteConfig, WorkerCount,
+    RecycleConfig, RestartConfig, RetryConfig, Settings, SiteConfig, WorkerCount,
 };
 use crate::model::PoNumber;
 
-/// Most workers that one machine is asked to bear.
-const MAX_WORKERS: u32 = 64;
-/// Most workers of a pool that finds their number itself: beyond that a portal is what holds it up, not this machine.
-const AUTO_MAX_WORKERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
 /// Most tries after the first one.
 const MAX_RETRIES: u32 = 20;
 /// Longest span that any setting may have: beyond a week it is a typing mistake.
 const LONGEST: Duration = Duration::from_hours(7 * 24);
-
-/// One thing that is wrong with the settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Which setting, and where it came from if known.
-    pub setting: String,
-    /// What is wrong with it.
-    pub why: String,
-}
-
-impl Problem {
-    pub(super) fn new(setting: &str, why: impl Into<String>) -> Self {
-        Self { setting: setting.to_owned(), why: why.into() }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.setting, self.why)
-    }
-}
-
-/// Everything that is wrong with the settings. Never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigProblems(Vec<Problem>);
-
-impl From<Vec<Problem>> for ConfigProblems {
-    fn from(problems: Vec<Problem>) -> Self {
-        Self(problems)
-    }
-}
-
-impl IntoIterator for ConfigProblems {
-    type Item = Problem;
-    type IntoIter = std::vec::IntoIter<Problem>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
-impl fmt::Display for ConfigProblems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let [problem] = self.0.as_slice() {
-            return problem.fmt(f);
-        }
-        write!(f, "{} settings are wrong:", self.0.len())?;
-        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
-    }
-}
-
-impl std::error::Error for ConfigProblems {}
 
 const TWO: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 
@@ -277,7 +221,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
     }
 
     let (Some(scaling), true) = (scaling, problems.is_empty()) else {
-        return Err(ConfigProblems(problems));
+        return Err(problems.into());
     };
     Ok(PoolConfig {
         worker_count,
@@ -332,81 +276,14 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
     })
 }
 
-/// The bounds around `count`; `None` when they were refused.
-fn scaling(
-    count: WorkerCount,
-    min: Option<u32>,
-    max: Option<u32>,
-    refuse: &mut impl FnMut(&str, String),
-) -> Option<ScalingConfig> {
-    let mut bound = |name: &str, value: u32| {
-        if !(1..=MAX_WORKERS).contains(&value) {
-            refuse(name, format!("{value} is not between 1 and {MAX_WORKERS}"));
-        }
-        NonZeroUsize::new(value as usize)
-    };
-    let least = bound("min_workers", min.unwrap_or(1))?;
-    let most = max.and_then(|value| bound("max_workers", value));
-    let (start, usual) = match count {
-        WorkerCount::Auto => (None, AUTO_MAX_WORKERS),
-        WorkerCount::Exactly(count) => (bound("workers", u32::try_from(count.get()).unwrap_or(u32::MAX)), count),
-    };
-    // a least number alone lifts the most that nobody has named
-    let scaling = ScalingConfig {
-        min: least,
-        max: most.unwrap_or(usual.max(least)),
-        is_automatic: count == WorkerCount::Auto || max.is_some(),
-    };
-    if scaling.min > scaling.max {
-        refuse("min_workers", format!("{least} is more than max_workers, which is {}", scaling.max));
-    }
-    if let Some(start) = start.filter(|start| *start > scaling.max || (min.is_some() && *start < scaling.min)) {
-        refuse("workers", format!("{start} is not between min_workers ({least}) and max_workers ({})", scaling.max));
-    }
-    Some(scaling)
-}
-
 fn is_program(path: &Path) -> bool {
     path.is_file()
-}
-
-/// An address that a login may be sent to: TLS, or this machine.
-fn check_address(url: &Url) -> Result<(), String> {
-    let Some(host) = url.host_str() else { return Err(format!("{url} names no host")) };
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("it holds a user name or password: give them in COUPA_USERNAME and COUPA_PASSWORD".to_owned());
-    }
-    match url.scheme() {
-        "https" => Ok(()),
-        "http" if is_loopback(url) => Ok(()),
-        "http" => Err(format!("http would send the login in clear: use https://{host}")),
-        other => Err(format!("{other}: is not an address of a portal: use https://")),
-    }
-}
-
-/// An address that notices may be sent to. It is a secret, and so is never repeated.
-fn check_hook(address: &SecretAddress) -> Result<(), String> {
-    let url = Url::parse(address.expose()).map_err(|_| "it is not an address".to_owned())?;
-    match url.scheme() {
-        "https" => Ok(()),
-        "http" if is_loopback(&url) => Ok(()),
-        "http" => Err("http would send it in clear: use https".to_owned()),
-        _ => Err("it is not the address of a webhook: use https".to_owned()),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SecretAddress;
 
     #[test]
     fn the_defaults_obey_the_rules() {
@@ -424,49 +301,6 @@ mod tests {
         assert_eq!((said.worker_count, said.site.requests_per_second), (exactly(6), Some(1.0)));
         let fast = Settings { polite: Some(true), requests_per_second: Some(0.0), ..Settings::default() };
         assert_eq!(resolve(fast, None).unwrap().site.requests_per_second, None);
-    }
-
-    #[test]
-    fn the_bounds_of_the_number_of_workers_belong_together() {
-        let said = |workers: &str, min_workers, max_workers| {
-            let workers = Some(workers.parse().unwrap());
-            resolve(Settings { workers, min_workers, max_workers, ..Settings::default() }, None).map(|config| {
-                let ScalingConfig { min, max, is_automatic } = config.scaling;
-                (min.get(), max.get(), is_automatic)
-            })
-        };
-        assert_eq!(said("auto", None, None).unwrap(), (1, 8, true));
-        assert_eq!(said("4", None, None).unwrap(), (1, 4, false));
-        assert_eq!(said("4", Some(2), Some(6)).unwrap(), (2, 6, true));
-        assert_eq!(said("auto", Some(12), None).unwrap(), (12, 12, true));
-        for (workers, min, max, setting) in [
-            ("65", None, None, "workers"),
-            ("4", Some(0), None, "min_workers"),
-            ("auto", Some(3), Some(2), "min_workers"),
-            ("auto", None, Some(65), "max_workers"),
-            ("7", None, Some(6), "workers"),
-            ("1", Some(2), None, "workers"),
-        ] {
-            let why = said(workers, min, max).unwrap_err().to_string();
-            assert!(why.contains(setting), "{workers} {min:?} {max:?}: {why}");
-        }
-        assert!("0".parse::<WorkerCount>().is_err() && "many".parse::<WorkerCount>().is_err());
-    }
-
-    #[test]
-    fn addresses_that_would_leak_a_login_are_refused() {
-        for (address, fits) in [
-            ("https://acme.coupahost.com", true),
-            ("http://127.0.0.1:8080", true),
-            ("http://[::1]:8080", true),
-            ("http://localhost:1", true),
-            ("http://acme.coupahost.com", false),
-            ("http://localhost.evil.com", false),
-            ("https://me:secret@acme.coupahost.com", false),
-            ("file:///etc/passwd", false),
-        ] {
-            assert_eq!(check_address(&address.parse().unwrap()).is_ok(), fits, "{address}");
-        }
     }
 
     #[test]
