@@ -82,7 +82,8 @@ async fn what_a_killed_run_has_left_is_ended_and_nothing_else_is() {
     let mut browser = Bystander::start(
         Command::new(chromium.browser)
             .args(["--headless=new", "--no-sandbox", "--remote-debugging-port=0"])
-            .arg(format!("--user-data-dir={}", foreign.display())),
+            .arg(format!("--user-data-dir={}", foreign.display()))
+            .env("TMPDIR", desk.work()),
     );
 
     let dry = desk.call(["sweep", "--dry-run"]).end().await;
