@@ -126,7 +126,7 @@ settings! {
     profile_cleanup: bool = "true";
     /// The most memory that the program and its browsers may hold together; what the machine or its container has if not given.
     memory_max: ByteSize = "";
-    /// Share of the memory in use, above 0 and up to 1, from which workers are retired one by one.
+    /// Share of the memory in use, 0.2 to 1, from which workers are retired one by one.
     memory_threshold: f64 = "0.75";
     /// How often memory is read.
     memory_interval: Duration = "5s";

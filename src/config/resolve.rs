@@ -129,8 +129,8 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
     };
     let ports = drivers.check(&mut refuse);
     let memory_threshold = memory_threshold.unwrap_or_default();
-    if !(memory_threshold > 0.0 && memory_threshold <= 1.0) {
-        refuse("memory_threshold", format!("{memory_threshold} is not above 0 and up to 1"));
+    if !(0.2..=1.0).contains(&memory_threshold) {
+        refuse("memory_threshold", format!("{memory_threshold} is not between 0.2 and 1"));
     }
     let requests_per_second = requests_per_second.unwrap_or_default();
     if !(requests_per_second == 0.0 || (0.01..=1000.0).contains(&requests_per_second)) {

@@ -252,6 +252,9 @@ pub struct PoolStatus {
     pub uptime_seconds: f64,
     /// How many workers the pool wants at the moment.
     pub worker_target: usize,
+    /// How many it would want if memory were no matter and no worker had been given up.
+    #[serde(default)]
+    pub worker_wanted: usize,
     /// How many orders may be in work at once, when the site has complained of more.
     #[serde(default)]
     pub slowed_to: Option<usize>,

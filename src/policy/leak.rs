@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 
-/// Counts may differ by this much from one quiet moment to the next: connections that close a little later.
-const SLACK: usize = 32;
-
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Countable {
@@ -29,10 +26,22 @@ impl Countable {
             Self::Profiles => "profile folders",
         }
     }
+
+    /// From here on so many are a leak, where at another quiet moment there were `least`.
+    fn limit(self, least: usize) -> usize {
+        match self {
+            // connections that close a little later, and tasks that end with them
+            Self::Descriptors | Self::Tasks => least + least / 2 + 32,
+            // a browser has some six processes, and starts and ends them as it likes: two more browsers are told of
+            Self::Processes => least + least / 4 + 8,
+            // one of a worker's next session, and one of a session that is being wiped
+            Self::Profiles => least + 2,
+        }
+    }
 }
 
 /// Compares the counts of quiet moments: a pool whose workers all wait needs as much as it did at the last such moment
-/// with as many workers. What has half as much again has leaked; each is told once, and again when it has doubled.
+/// with as many workers. What has clearly more has leaked; each is told once, and again when it has doubled.
 #[derive(Clone, Debug, Default)]
 pub struct LeakWatch {
     least: BTreeMap<(Countable, usize), usize>,
@@ -46,7 +55,7 @@ impl LeakWatch {
         for (what, now) in counts.iter().copied() {
             let least = self.least.entry((what, workers)).or_insert(now);
             *least = (*least).min(now);
-            let limit = self.told.get(&(what, workers)).map_or(*least + *least / 2 + SLACK, |told| told * 2);
+            let limit = self.told.get(&(what, workers)).map_or_else(|| what.limit(*least), |told| told * 2);
             if now > limit {
                 self.told.insert((what, workers), now);
                 grown.push((what, *least, now));
@@ -59,7 +68,7 @@ impl LeakWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Countable::{Descriptors, Processes, Tasks};
+    use Countable::{Descriptors, Processes, Profiles, Tasks};
 
     #[test]
     fn growth_without_work_is_told_once_and_again_when_doubled() {
@@ -75,5 +84,13 @@ mod tests {
         assert!(watch.quiet(8, &[(Processes, 96), (Tasks, 90)]).is_empty());
         assert!(watch.quiet(1, &[(Processes, 14), (Tasks, 21)]).is_empty());
         assert_eq!(watch.quiet(1, &[(Processes, 96)]), [(Processes, 12, 96)]);
+    }
+
+    #[test]
+    fn two_lost_browsers_and_three_lost_folders_are_told_of() {
+        let mut watch = LeakWatch::default();
+        let told: Vec<_> =
+            (0..5).flat_map(|lost| watch.quiet(2, &[(Processes, 14 + 7 * lost), (Profiles, 2 + lost)])).collect();
+        assert_eq!(told, [(Processes, 14, 28), (Profiles, 2, 5)]);
     }
 }

@@ -18,7 +18,7 @@ pub use leak::{Countable, LeakWatch};
 pub use pace::OrderPace;
 pub use queue::TaskQueue;
 pub use recycle::{MAX_STRIKES, Wear, Worn, is_worn};
-pub use restart::{Restart, Restarts};
+pub use restart::{Broke, Restart, Restarts};
 pub use scale::{MemoryScale, Room};
 pub use sizing::{BYTES_PER_WORKER, Load, Sizing, workers_for};
 pub use verdict::{Verdict, verdict};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::RestartConfig;
 
-/// Starts in a row without a single attempt served, after which a worker is given up.
+/// Starts in a row that did not bring a browser up, after which a worker is given up.
 const MAX_FAILED_STARTS: u32 = 3;
 /// Wait before the second replacement in a row; doubles for each further one.
 const DELAY: Duration = Duration::from_secs(1);
@@ -21,6 +21,17 @@ pub enum Restart {
     GiveUp,
 }
 
+/// How far a browser had come when it broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broke {
+    /// It did not come up.
+    Starting,
+    /// It was up, and had served nothing yet.
+    Waiting,
+    /// It had served attempts.
+    AtWork,
+}
+
 /// The replacements of one worker's broken browsers.
 #[derive(Clone, Debug, Default)]
 pub struct Restarts {
@@ -29,9 +40,12 @@ pub struct Restarts {
 }
 
 impl Restarts {
-    /// Its browser broke at `now`, after it had served work or before.
-    pub fn broke(&mut self, now: Duration, has_served: bool, config: &RestartConfig) -> Restart {
-        self.failed_starts = if has_served { 0 } else { self.failed_starts + 1 };
+    /// Its browser broke at `now`.
+    pub fn broke(&mut self, now: Duration, broke: Broke, config: &RestartConfig) -> Restart {
+        self.failed_starts = match broke {
+            Broke::Starting => self.failed_starts + 1,
+            Broke::Waiting | Broke::AtWork => 0,
+        };
         self.recent.push_back(now);
         while self.recent.front().is_some_and(|at| *at + config.window < now) {
             self.recent.pop_front();
@@ -41,7 +55,10 @@ impl Restarts {
             return Restart::GiveUp;
         }
         // one that was at work is replaced at once: its order waits
-        let waits = if has_served { count - 1 } else { count };
+        let waits = match broke {
+            Broke::AtWork => count - 1,
+            Broke::Starting | Broke::Waiting => count,
+        };
         let delay = waits.checked_sub(1).map_or(Duration::ZERO, |power| DELAY * 2u32.saturating_pow(power));
         Restart::After(delay.min(MAX_DELAY))
     }
@@ -66,7 +83,7 @@ mod tests {
     #[test]
     fn the_first_break_costs_no_time_and_the_next_ones_ever_more() {
         let mut restarts = Restarts::default();
-        let waits: Vec<_> = (1..=5).map(|at| restarts.broke(secs(at), true, &CONFIG)).collect();
+        let waits: Vec<_> = (1..=5).map(|at| restarts.broke(secs(at), Broke::AtWork, &CONFIG)).collect();
         let after = |seconds| Restart::After(secs(seconds));
         assert_eq!(waits, [after(0), after(1), after(2), after(4), Restart::GiveUp]);
     }
@@ -75,23 +92,35 @@ mod tests {
     fn what_lies_outside_the_window_is_forgotten() {
         let mut restarts = Restarts::default();
         for at in 0..50 {
-            assert_eq!(restarts.broke(secs(at * 301), true, &CONFIG), Restart::After(Duration::ZERO));
+            assert_eq!(restarts.broke(secs(at * 301), Broke::AtWork, &CONFIG), Restart::After(Duration::ZERO));
         }
     }
 
     #[test]
-    fn a_browser_that_never_gets_to_work_is_tried_three_times() {
+    fn a_browser_that_never_comes_up_is_tried_three_times() {
         let mut restarts = Restarts::default();
-        assert_eq!(restarts.broke(secs(1), false, &CONFIG), Restart::After(secs(1)));
-        assert_eq!(restarts.broke(secs(2), false, &CONFIG), Restart::After(secs(2)));
-        assert_eq!(restarts.broke(secs(3), false, &CONFIG), Restart::GiveUp);
+        assert_eq!(restarts.broke(secs(1), Broke::Starting, &CONFIG), Restart::After(secs(1)));
+        assert_eq!(restarts.broke(secs(2), Broke::Starting, &CONFIG), Restart::After(secs(2)));
+        assert_eq!(restarts.broke(secs(3), Broke::Starting, &CONFIG), Restart::GiveUp);
+    }
+
+    #[test]
+    fn one_that_breaks_while_it_waits_counts_within_its_window_alone() {
+        let mut restarts = Restarts::default();
+        for at in 0..50 {
+            assert_eq!(restarts.broke(secs(at * 301), Broke::Waiting, &CONFIG), Restart::After(secs(1)));
+        }
+        // and a start that fails in between is not the third in a row
+        for broke in [Broke::Starting, Broke::Starting, Broke::Waiting, Broke::Starting] {
+            assert_ne!(restarts.broke(secs(60_000), broke, &CONFIG), Restart::GiveUp);
+        }
     }
 
     #[test]
     fn the_wait_has_an_end() {
         let config = RestartConfig { limit: 1000, ..CONFIG };
         let mut restarts = Restarts::default();
-        let last = (0..200).map(|_| restarts.broke(secs(9), true, &config)).last();
+        let last = (0..200).map(|_| restarts.broke(secs(9), Broke::AtWork, &config)).last();
         assert_eq!(last, Some(Restart::After(MAX_DELAY)));
     }
 }

@@ -6,8 +6,11 @@ use std::time::Duration;
 use crate::config::MemoryConfig;
 use crate::model::{MemoryLevel, MemoryReading};
 
-/// Usage must stay this far below the threshold before a worker comes back; without it the number would flap.
+/// Usage must stay this far below the threshold before a worker comes back, and be so with it; without that the number
+/// would flap.
 const HYSTERESIS: f64 = 0.10;
+/// A level is left only when usage, or the share of time that is waited, is this far below where it begins.
+const MARGIN: f64 = 0.03;
 /// Of what is free at the threshold, this share is left when memory is critical: at the usual 75 % in use, 90 % are.
 const LEFT_WHEN_CRITICAL: f64 = 0.4;
 /// Share of the time in which somebody waits for memory, from which no worker is added, whatever is in use.
@@ -20,61 +23,89 @@ const ALL_STALLED: f64 = 0.1;
 pub struct Room {
     /// How short it is.
     pub level: MemoryLevel,
-    /// The most workers that it bears.
+    /// The most workers that it bears; `usize::MAX` when it holds nobody back.
     pub cap: usize,
 }
 
 /// Judges memory by its last readings: by the newest one when there must be fewer workers, by all those of the last
 /// cool-down when there may be more, since one calm moment is no room.
 ///
-/// The cap falls by one at each high reading and rises by one when usage has stayed well below the threshold, never more
-/// often than the cool-down and never below the least number. A critical reading does not wait for the cool-down: what
-/// the last step brought is in the next reading.
+/// The cap falls by one at each high reading and rises by one when usage has stayed well below the threshold and would
+/// stay there with one more worker, never more often than the cool-down and never below the least number. A critical
+/// reading does not wait for the cool-down: what the last step brought is in the next reading.
 #[derive(Clone, Debug)]
 pub struct MemoryScale {
     config: MemoryConfig,
     least: usize,
-    most: usize,
     cap: usize,
+    level: MemoryLevel,
+    /// What the largest worker held while memory was short: the next one may come to hold as much.
+    largest_bytes: u64,
     changed_at: Option<Duration>,
     recent: VecDeque<(Duration, f64)>,
 }
 
 impl MemoryScale {
-    /// Begins without a cap: at `most`.
+    /// Begins without a cap.
     #[must_use]
-    pub fn new(config: MemoryConfig, least: usize, most: usize) -> Self {
-        Self { config, least, most, cap: most, changed_at: None, recent: VecDeque::new() }
+    pub fn new(config: MemoryConfig, least: usize) -> Self {
+        Self {
+            config,
+            least,
+            cap: usize::MAX,
+            level: MemoryLevel::Normal,
+            largest_bytes: 0,
+            changed_at: None,
+            recent: VecDeque::new(),
+        }
     }
 
-    /// What memory allows after another reading at `now`, with `live` workers at work.
-    pub fn read(&mut self, now: Duration, reading: &MemoryReading, live: usize) -> Room {
+    /// What memory allows after another reading at `now`, with `live` workers at work of those that are `wanted`.
+    pub fn read(&mut self, now: Duration, reading: &MemoryReading, live: usize, wanted: usize) -> Room {
         let usage = reading.usage();
         self.recent.push_back((now, usage));
         while self.recent.front().is_some_and(|(at, _)| *at + self.config.cool_down < now) {
             self.recent.pop_front();
         }
-        let level = self.level(usage, reading);
+        let level = self.level_at(usage, reading, 0.0);
+        if level >= MemoryLevel::High {
+            self.largest_bytes = self.largest_bytes.max(largest(reading));
+        }
         let rested = self.changed_at.is_none_or(|at| now >= at + self.config.cool_down);
         let next = match level {
             // from those that there are: a cap above them would fall for a while without anything coming of it
             MemoryLevel::Critical | MemoryLevel::High => self.cap.min(live).saturating_sub(1).max(self.least),
             MemoryLevel::Elevated => self.cap,
-            MemoryLevel::Normal if self.highest() < self.config.threshold - HYSTERESIS => (self.cap + 1).min(self.most),
+            // one that holds nobody back is none
+            MemoryLevel::Normal if self.has_room_for_one_more(reading) && self.cap.saturating_add(1) >= wanted => {
+                usize::MAX
+            }
+            MemoryLevel::Normal if self.has_room_for_one_more(reading) => self.cap + 1,
             MemoryLevel::Normal => self.cap,
         };
         let is_urgent = level == MemoryLevel::Critical;
         if next < self.cap && (rested || is_urgent) || next > self.cap && rested {
             self.cap = next;
             self.changed_at = Some(now);
+            if next == usize::MAX {
+                self.largest_bytes = 0;
+            }
         }
-        Room { level, cap: self.cap }
+        if level < self.level {
+            // what is critical is told of the newest reading alone: a browser is ended for it
+            let left = self.level_at(usage, reading, MARGIN).min(self.level).min(MemoryLevel::High);
+            self.level = left.max(level);
+        } else {
+            self.level = level;
+        }
+        Room { level: self.level, cap: self.cap }
     }
 
-    fn level(&self, usage: f64, reading: &MemoryReading) -> MemoryLevel {
+    fn level_at(&self, usage: f64, reading: &MemoryReading, margin: f64) -> MemoryLevel {
         let threshold = self.config.threshold;
         let critical = 1.0 - (1.0 - threshold) * LEFT_WHEN_CRITICAL;
-        let is_above = |share: Option<f64>, limit| share.is_some_and(|share| share >= limit);
+        let usage = usage + margin;
+        let is_above = |share: Option<f64>, limit| share.is_some_and(|share| share + margin >= limit);
         if usage >= critical {
             MemoryLevel::Critical
         } else if usage >= threshold || is_above(reading.all_stalled, ALL_STALLED) {
@@ -86,14 +117,27 @@ impl MemoryScale {
         }
     }
 
-    fn highest(&self) -> f64 {
-        self.recent.iter().map(|(_, usage)| *usage).fold(0.0, f64::max)
+    /// Whether usage has been low for a while, and would be with another worker as large as the largest.
+    fn has_room_for_one_more(&self, reading: &MemoryReading) -> bool {
+        let highest = self.recent.iter().map(|(_, usage)| *usage).fold(0.0, f64::max);
+        let more = MemoryReading {
+            available_bytes: reading.available_bytes.saturating_sub(self.largest_bytes.max(largest(reading))),
+            total_bytes: reading.total_bytes,
+            ..MemoryReading::default()
+        };
+        highest.max(more.usage()) < self.config.threshold - HYSTERESIS
     }
+}
+
+/// What the largest worker holds.
+fn largest(reading: &MemoryReading) -> u64 {
+    reading.workers.values().max().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::WorkerId;
     use MemoryLevel::{Critical, Elevated, High, Normal};
     use proptest::prelude::*;
 
@@ -114,17 +158,18 @@ mod tests {
 
     #[test]
     fn shrinks_one_by_one_and_comes_back_after_a_calm_while() {
-        let mut scale = MemoryScale::new(CONFIG, 1, 3);
+        let mut scale = MemoryScale::new(CONFIG, 1);
         let caps: Vec<_> = [(0, 80), (5, 80), (30, 80), (60, 80), (90, 70), (120, 60), (125, 60), (155, 60), (185, 60)]
             .into_iter()
-            .map(|(now, percent)| scale.read(secs(now), &at(percent), 3).cap)
+            .map(|(now, percent)| scale.read(secs(now), &at(percent), 3, 3).cap)
             .collect();
-        assert_eq!(caps, [2, 2, 1, 1, 1, 1, 2, 3, 3]);
+        let none = usize::MAX;
+        assert_eq!(caps, [2, 2, 1, 1, 1, 1, 2, none, none]);
     }
 
     #[test]
     fn the_levels_follow_usage_and_what_the_kernel_says() {
-        let level = |reading: &MemoryReading| MemoryScale::new(CONFIG, 1, 4).read(secs(0), reading, 4).level;
+        let level = |reading: &MemoryReading| MemoryScale::new(CONFIG, 1).read(secs(0), reading, 4, 4).level;
         let levels: Vec<_> = [0, 64, 65, 74, 75, 89, 90, 100].into_iter().map(|percent| level(&at(percent))).collect();
         assert_eq!(levels, [Normal, Normal, Elevated, Elevated, High, High, Critical, Critical]);
         assert_eq!(level(&MemoryReading { some_stalled: Some(0.3), ..at(10) }), Elevated);
@@ -134,32 +179,33 @@ mod tests {
 
     #[test]
     fn a_critical_reading_does_not_wait_and_never_goes_below_the_least() {
-        let mut scale = MemoryScale::new(CONFIG, 2, 8);
+        let mut scale = MemoryScale::new(CONFIG, 2);
         let caps: Vec<_> = [(0, 6), (5, 5), (10, 4), (15, 3), (20, 2), (25, 2)]
             .into_iter()
-            .map(|(now, live)| scale.read(secs(now), &at(95), live).cap)
+            .map(|(now, live)| scale.read(secs(now), &at(95), live, 8).cap)
             .collect();
         assert_eq!(caps, [5, 4, 3, 2, 2, 2]);
     }
 
     #[test]
     fn an_unknown_total_is_no_pressure() {
-        let room = MemoryScale::new(CONFIG, 1, 4).read(secs(0), &MemoryReading::default(), 4);
-        assert_eq!(room, Room { level: Normal, cap: 4 });
+        let room = MemoryScale::new(CONFIG, 1).read(secs(0), &MemoryReading::default(), 4, 4);
+        assert_eq!(room, Room { level: Normal, cap: usize::MAX });
     }
 
     proptest! {
         #[test]
         fn stays_in_bounds_and_never_flaps(readings in prop::collection::vec(0u64..=100, 1..200)) {
-            let mut scale = MemoryScale::new(CONFIG, 2, 6);
+            let mut scale = MemoryScale::new(CONFIG, 2);
             let (mut before, mut last_change): (usize, Option<Duration>) = (6, None);
             for (turn, percent) in readings.into_iter().enumerate() {
                 let now = secs(5 * turn as u64);
-                let Room { level, cap } = scale.read(now, &at(percent), before);
-                prop_assert!((2..=6).contains(&cap));
+                let room = scale.read(now, &at(percent), before, 6);
+                let cap = room.cap.min(6);
+                prop_assert!(cap >= 2);
                 if cap != before {
                     prop_assert_eq!(cap.abs_diff(before), 1);
-                    if level != Critical && let Some(at) = last_change {
+                    if room.level != Critical && let Some(at) = last_change {
                         prop_assert!(now - at >= CONFIG.cool_down);
                     }
                     prop_assert!(cap < before || percent < 65);
@@ -168,5 +214,36 @@ mod tests {
                 }
             }
         }
+
+        /// Workers fill the memory that their number is judged by.
+        #[test]
+        fn a_number_that_memory_has_refused_is_not_tried_again_and_again(
+            own in 0u64..300, each in 50u64..400, wanted in 2usize..8, noise in prop::collection::vec(0u64..20, 720)
+        ) {
+            let mut scale = MemoryScale::new(CONFIG, 1);
+            let (mut live, mut changes) = (wanted, 0);
+            for (turn, noise) in noise.into_iter().enumerate() {
+                let workers = (1..=u16::try_from(live).unwrap()).map(|worker| (WorkerId(worker), each)).collect();
+                let used = (own + noise + each * live as u64).min(1000);
+                let reading =
+                    MemoryReading { total_bytes: 1000, available_bytes: 1000 - used, workers, ..MemoryReading::default() };
+                let next = scale.read(secs(5 * turn as u64), &reading, live, wanted).cap.min(wanted);
+                changes += next.abs_diff(live);
+                live = next;
+            }
+            prop_assert!(changes < wanted, "{changes} changes in an hour");
+        }
+    }
+
+    #[test]
+    fn a_level_is_left_only_when_usage_is_clearly_below_it() {
+        let mut scale = MemoryScale::new(CONFIG, 1);
+        let levels: Vec<_> = [74, 75, 74, 75, 73, 72, 71, 65, 63, 61, 90, 89, 80, 50]
+            .into_iter()
+            .map(|percent| scale.read(secs(0), &at(percent), 4, 4).level)
+            .collect();
+        let expected =
+            [Elevated, High, High, High, High, High, Elevated, Elevated, Elevated, Normal, Critical, High, High];
+        assert_eq!(levels, [&expected[..], &[Normal]].concat());
     }
 }

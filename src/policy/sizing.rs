@@ -17,8 +17,8 @@ const BUSY_CPU: f64 = 0.85;
 const MIN_SAMPLE: u64 = 5;
 /// Memory that one browser takes on a page of the usual weight, with room for a heavy one.
 pub const BYTES_PER_WORKER: u64 = 400_000_000;
-/// Workers of a pool that knows nothing of its orders yet.
-const UNKNOWN: usize = 4;
+/// More browsers than this for each processor only wait for it.
+const WORKERS_PER_PROCESSOR: usize = 4;
 
 /// What there is to do and to do it with, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -38,11 +38,12 @@ pub struct Load {
 }
 
 /// Finds the number of workers between two bounds: by the length of the batch at first (1 to 4 orders: 1 or 2 workers, up
-/// to 20: 2 to 4, more: 4), then one more at a time as long as that makes the batch faster, and fewer when some have
+/// to 20: 2 to 4, more: one for two processors, 4 to 8), then one more at a time as long as that makes the batch faster, and fewer when some have
 /// nothing to do. One step in half a minute, and a number that brought nothing is not tried again for ten: it never flaps.
 #[derive(Clone, Debug)]
 pub struct Sizing {
     bounds: ScalingConfig,
+    processor_count: Option<usize>,
     target: usize,
     changed_at: Option<Duration>,
     measured_from: (Duration, u64),
@@ -52,15 +53,22 @@ pub struct Sizing {
 }
 
 impl Sizing {
-    /// Begins with `count`; an automatic one with what `expected` orders make sense of, if that is known.
+    /// Begins with `count`; an automatic one with what `expected` orders make sense of, if that is known, on a machine with
+    /// so many processors, if that is known.
     #[must_use]
-    pub fn new(count: WorkerCount, bounds: ScalingConfig, expected: Option<usize>) -> Self {
+    pub fn new(
+        count: WorkerCount,
+        bounds: ScalingConfig,
+        expected: Option<usize>,
+        processor_count: Option<usize>,
+    ) -> Self {
         let start = match count {
             WorkerCount::Exactly(count) => count.get(),
-            WorkerCount::Auto => expected.map_or(UNKNOWN, by_orders),
+            WorkerCount::Auto => by_orders(expected.unwrap_or(usize::MAX), processor_count),
         };
         Self {
             bounds,
+            processor_count,
             target: start.clamp(bounds.min.get(), bounds.max.get()),
             changed_at: None,
             measured_from: (Duration::ZERO, 0),
@@ -91,8 +99,9 @@ impl Sizing {
             0 => self.bounds.max.get(),
             bytes => usize::try_from(bytes / BYTES_PER_WORKER).unwrap_or(usize::MAX).max(1),
         };
-        let most = self.bounds.max.get().min(affordable).max(self.bounds.min.get());
-        let useful = by_orders(load.open).clamp(self.bounds.min.get(), most);
+        let served = self.processor_count.map_or(usize::MAX, |count| count.saturating_mul(WORKERS_PER_PROCESSOR));
+        let most = self.bounds.max.get().min(affordable).min(served).max(self.bounds.min.get());
+        let useful = by_orders(load.open, self.processor_count).clamp(self.bounds.min.get(), most);
         if useful > self.target && load.level == MemoryLevel::Normal {
             self.change(now, load, useful); // an order that waits must not wait for a cool-down
         } else if self.target > most {
@@ -141,18 +150,26 @@ impl Sizing {
 }
 
 /// The workers that so many orders make sense of, before anything was measured.
-fn by_orders(open: usize) -> usize {
+fn by_orders(open: usize, processor_count: Option<usize>) -> usize {
     match open {
         0 | 1 => 1,
         2..=4 => 2,
-        _ => open.div_ceil(5).clamp(2, 4),
+        5..=20 => open.div_ceil(5).clamp(2, 4),
+        _ => (processor_count.unwrap_or_default() / 2).clamp(4, 8),
     }
 }
 
-/// The number that a pool begins with for `orders` on a host with `total_bytes` of memory (0 if unknown), for messages.
+/// The number that a pool begins with for `orders` on a host with `total_bytes` of memory (0 if unknown) and so many
+/// processors, for messages.
 #[must_use]
-pub fn workers_for(orders: usize, total_bytes: u64, count: WorkerCount, bounds: ScalingConfig) -> usize {
-    let mut sizing = Sizing::new(count, bounds, Some(orders));
+pub fn workers_for(
+    orders: usize,
+    total_bytes: u64,
+    processor_count: Option<usize>,
+    count: WorkerCount,
+    bounds: ScalingConfig,
+) -> usize {
+    let mut sizing = Sizing::new(count, bounds, Some(orders), processor_count);
     sizing.weigh(Duration::ZERO, &Load { open: orders, total_bytes, ..Load::default() });
     sizing.target()
 }
@@ -173,7 +190,7 @@ mod tests {
     }
 
     fn auto(expected: Option<usize>) -> Sizing {
-        Sizing::new(WorkerCount::Auto, bounds(1, 8), expected)
+        Sizing::new(WorkerCount::Auto, bounds(1, 8), expected, None)
     }
 
     #[test]
@@ -181,7 +198,17 @@ mod tests {
         let starts: Vec<_> = [1, 2, 4, 5, 10, 11, 20, 21, 10_000].map(|orders| auto(Some(orders)).target()).into();
         assert_eq!(starts, [1, 2, 2, 2, 2, 3, 4, 4, 4]);
         assert_eq!(auto(None).target(), 4);
-        assert_eq!(Sizing::new(WorkerCount::Auto, bounds(3, 3), Some(1)).target(), 3);
+        assert_eq!(Sizing::new(WorkerCount::Auto, bounds(3, 3), Some(1), None).target(), 3);
+    }
+
+    #[test]
+    #[expect(clippy::cast_precision_loss, reason = "a rate")]
+    fn a_long_batch_gets_more_workers_where_there_are_more_processors() {
+        let on = |processors, orders| Sizing::new(WorkerCount::Auto, bounds(1, 8), orders, Some(processors));
+        let starts: Vec<_> = [1, 2, 8, 12, 16, 64].map(|processors| on(processors, Some(1000)).target()).into();
+        assert_eq!(starts, [4, 4, 4, 6, 8, 8]);
+        assert_eq!([on(64, Some(20)).target(), on(64, Some(1)).target(), on(64, None).target()], [4, 1, 8]);
+        assert_eq!(run(on(1, Some(1000)), 9, |workers| workers as f64), [4], "four for each processor at most");
     }
 
     /// Lets a pool whose throughput is `rate(workers)` run for `minutes`; returns the numbers of workers it had.
@@ -241,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_small_machine_is_told_to_have_fewer() {
-        let told = |total_bytes| workers_for(1000, total_bytes, WorkerCount::Auto, bounds(1, 8));
+        let told = |total_bytes| workers_for(1000, total_bytes, Some(2), WorkerCount::Auto, bounds(1, 8));
         assert_eq!([told(0), told(1_500_000_000), told(100_000_000)], [4, 3, 1]);
     }
 
@@ -258,7 +285,7 @@ mod tests {
         fn stays_in_bounds_and_shrinks_no_more_often_than_allowed(
             loads in prop::collection::vec((0usize..60, 0usize..8, 0u64..20, 0u64..12), 1..300)
         ) {
-            let mut sizing = Sizing::new(WorkerCount::Auto, bounds(2, 6), None);
+            let mut sizing = Sizing::new(WorkerCount::Auto, bounds(2, 6), None, None);
             let (mut before, mut changed_at, mut settled) = (sizing.target(), None, 0);
             for (turn, (open, idle, ended, gigabytes)) in loads.into_iter().enumerate() {
                 let now = secs(5 * turn as u64);

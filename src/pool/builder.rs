@@ -51,14 +51,24 @@ pub struct PoolBuilder {
     gauge: Option<Box<dyn MemoryGauge>>,
     history: History,
     expected_count: Option<usize>,
+    processor_count: Option<usize>,
     seed: u64,
 }
 
 impl PoolBuilder {
     /// A builder without parts.
     pub fn new(config: PoolConfig) -> Self {
-        let history = History::default();
-        Self { config, sessions: None, site: None, journal: None, gauge: None, history, expected_count: None, seed: 0 }
+        Self {
+            config,
+            sessions: None,
+            site: None,
+            journal: None,
+            gauge: None,
+            history: History::default(),
+            expected_count: None,
+            processor_count: std::thread::available_parallelism().ok().map(std::num::NonZero::get),
+            seed: 0,
+        }
     }
 
     /// What starts browser sessions; required.
@@ -99,6 +109,12 @@ impl PoolBuilder {
         self
     }
 
+    /// How many processors a pool that finds its number of workers itself may count on; what the system says unless given.
+    pub fn processor_count(mut self, count: usize) -> Self {
+        self.processor_count = Some(count);
+        self
+    }
+
     /// Seed of the jitter between tries; 0 unless given.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -128,6 +144,7 @@ impl PoolBuilder {
             worker_count: config.worker_count,
             scaling: config.scaling,
             expected_count: self.expected_count,
+            processor_count: self.processor_count,
             recycle: config.recycle,
             hold: config.hold,
             has_site: self.site.is_some(),
@@ -164,7 +181,7 @@ impl PoolBuilder {
         };
         let monitor = self.gauge.map(|gauge| MemoryMonitor {
             config: config.memory,
-            scale: MemoryScale::new(config.memory, config.scaling.min.get(), config.scaling.max.get()),
+            scale: MemoryScale::new(config.memory, config.scaling.min.get()),
             gauge,
             sessions,
             control: control.clone(),

@@ -3,6 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -137,7 +138,7 @@ impl Dispatcher {
             }
             Act::CancelAttempts => self.attempts.cancel(),
             Act::Kill(switches) => switches.iter().for_each(KillSwitch::kill),
-            Act::Evict(worker, kill) => evict(worker, &kill),
+            Act::Evict(worker, kill, is_evicted) => evict(worker, &kill, &is_evicted),
         }
     }
 
@@ -154,7 +155,7 @@ impl Dispatcher {
                 Act::Grant(call, _) => drop(call.reply.send(Grant::Retire)),
                 Act::CancelAttempts => self.attempts.cancel(),
                 Act::Kill(switches) => switches.iter().for_each(KillSwitch::kill),
-                Act::Evict(worker, kill) => evict(worker, &kill),
+                Act::Evict(worker, kill, is_evicted) => evict(worker, &kill, &is_evicted),
                 Act::Conclude(task, ..) => {
                     let result = Err(AttemptError::new(FailureKind::DiskFull, why));
                     let _ = self.heart.send(Input::Concluded { task, result }); // received by this very loop
@@ -167,7 +168,8 @@ impl Dispatcher {
     }
 }
 
-fn evict(worker: WorkerId, kill: &KillSwitch) {
+fn evict(worker: WorkerId, kill: &KillSwitch, is_evicted: &AtomicBool) {
+    is_evicted.store(true, Ordering::Release);
     tracing::warn!(%worker, "memory is critical: ending the browser that holds most of it");
     kill.kill();
 }

@@ -61,9 +61,9 @@ impl MemoryMonitor {
                     return;
                 }
             };
-            let room = self.scale.read(started.elapsed(), &reading, status.worker_count);
+            let room = self.scale.read(started.elapsed(), &reading, status.worker_count, status.worker_wanted);
             let before = last.replace(room);
-            tell(before, room, reading.usage());
+            tell(before, room, reading.usage(), status.worker_wanted);
             let task_count = Handle::current().metrics().num_alive_tasks();
             let sample = Sample { reading, room, footprint, task_count };
             if is_quiet(&status) {
@@ -78,9 +78,11 @@ impl MemoryMonitor {
 }
 
 /// Says what has changed for a person: the number of workers, or how short memory is.
-fn tell(before: Option<Room>, room: Room, usage: f64) {
+fn tell(before: Option<Room>, room: Room, usage: f64, wanted: usize) {
     let percent = usage * 100.0;
     let Room { level, cap } = room;
+    let cap = cap.min(wanted); // what a person sees change
+    let before = before.map(|before| Room { cap: before.cap.min(wanted), ..before });
     match before {
         Some(before) if before.cap > cap => warn!("{percent:.0} % of the memory is in use: at most {cap} workers now"),
         Some(before) if before.cap < cap => info!("{percent:.0} % of the memory is in use: up to {cap} workers again"),
@@ -93,7 +95,8 @@ fn tell(before: Option<Room>, room: Room, usage: f64) {
 
 /// Whether nothing is under way: then what is counted should be what it was at the last such moment.
 fn is_quiet(status: &PoolStatus) -> bool {
-    status.tasks.running == 0 && status.workers.values().all(|worker| worker.status == WorkerState::Idle)
+    let is_at_rest = |state| matches!(state, WorkerState::Idle | WorkerState::Failed);
+    status.tasks.running == 0 && status.workers.values().all(|worker| is_at_rest(worker.status))
 }
 
 fn counts(sample: &Sample) -> Vec<(Countable, usize)> {

@@ -13,7 +13,7 @@ use super::core::{Directive, Input};
 use super::worker::{Ending, LeftBecause, Worker, WorkerEnd, WorkerGone, Workshop};
 use crate::config::RestartConfig;
 use crate::model::{Stage, WorkerId};
-use crate::policy::{Restart, Restarts};
+use crate::policy::{Broke, Restart, Restarts};
 use crate::ports::SessionError;
 
 pub(super) struct Supervisor {
@@ -49,9 +49,10 @@ impl Supervisor {
     /// Dropping the future ends every worker, and with it every session.
     pub(super) async fn run(mut self) -> Vec<String> {
         loop {
-            let Directive { stage, target, wanted } = *self.directive.borrow_and_update();
+            let Directive { stage, target, most } = *self.directive.borrow_and_update();
             if stage < Stage::Draining {
-                self.fill_up(target.min(wanted.saturating_sub(self.given_up.len())));
+                // the heart may not have heard yet of the one that was given up last
+                self.fill_up(target.min(most.saturating_sub(self.given_up.len())));
             } else {
                 for worker in std::mem::take(&mut self.waiting).into_keys() {
                     self.note_gone(worker, LeftBecause::Retired, None);
@@ -111,7 +112,7 @@ impl Supervisor {
             Ok((task, end)) => (task, end),
             Err(broke) => {
                 let how = Ending::Replace(format!("the worker broke off: {broke}"));
-                (broke.id(), WorkerEnd { how, served: 0, leftovers: Vec::new() })
+                (broke.id(), WorkerEnd { how, came_to: Broke::Waiting, leftovers: Vec::new() })
             }
         };
         let Some(worker) = self.names.remove(&task) else { return };
@@ -133,10 +134,11 @@ impl Supervisor {
             Ending::NotOpened(error) => (error.to_string(), matches!(error, SessionError::Unusable(_))),
         };
         let restarts = self.restarts.entry(worker).or_default();
-        match restarts.broke(self.started.elapsed(), end.served > 0, &self.config) {
+        let was_at_work = end.came_to == Broke::AtWork;
+        match restarts.broke(self.started.elapsed(), end.came_to, &self.config) {
             Restart::After(delay) if !is_hopeless => {
                 let shown = humantime::format_duration(delay);
-                match (end.served > 0, delay.is_zero()) {
+                match (was_at_work, delay.is_zero()) {
                     (true, true) => info!(%worker, "replacing the browser: {why}"),
                     (true, false) => warn!(%worker, "replacing the browser in {shown}, it breaks often: {why}"),
                     (false, _) => warn!(%worker, "the browser did not get to work, another one in {shown}: {why}"),

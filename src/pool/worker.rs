@@ -1,6 +1,7 @@
 //! One worker's life with its session: open, ask, attempt, settle, probe while idle, renew, close.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
@@ -13,7 +14,7 @@ use super::lent::{LendRequest, LentSession};
 use super::renewal::{Next, Renewal};
 use crate::config::Deadlines;
 use crate::model::{AttemptEnd, Failure, FailureKind, Fate, Fault, Receipt, Stage, WorkerId};
-use crate::policy::{MAX_STRIKES, Worn};
+use crate::policy::{Broke, MAX_STRIKES, Worn};
 use crate::ports::{Attempt, AttemptError, KillSwitch, Session, SessionError, SessionFactory, Site};
 
 /// How often an idle session is asked for a sign of life: often enough that a dead one is replaced before the next
@@ -31,6 +32,8 @@ pub(super) struct WorkerUp {
     pub(super) kill: KillSwitch,
     /// Whether it has taken over from one that was worn.
     pub(super) is_renewal: bool,
+    /// Set by whoever uses `kill` for want of memory.
+    pub(super) is_evicted: Arc<AtomicBool>,
 }
 
 /// What the heart is told of a session that has ended.
@@ -57,10 +60,16 @@ pub(super) enum LeftBecause {
 #[derive(Debug)]
 pub(super) struct WorkerEnd {
     pub(super) how: Ending,
-    /// Attempts that its session served.
-    pub(super) served: u32,
+    /// How far its session had come.
+    pub(super) came_to: Broke,
     /// What closing could not remove.
     pub(super) leftovers: Vec<String>,
+}
+
+impl WorkerEnd {
+    fn unopened(how: Ending) -> Self {
+        Self { how, came_to: Broke::Starting, leftovers: Vec::new() }
+    }
 }
 
 /// Why a worker ended.
@@ -94,24 +103,31 @@ pub(super) struct Worker {
     /// Failures in a row that were the session's fault.
     strikes: u32,
     is_let_in: bool,
+    /// Whether the session was ended for want of memory.
+    is_evicted: Arc<AtomicBool>,
     renewal: Renewal,
 }
 
 impl Worker {
     pub(super) fn new(id: WorkerId, shop: Arc<Workshop>) -> Self {
         let renewal = Renewal::default();
-        Self { id, shop, served: 0, strikes: 0, is_let_in: false, renewal }
+        Self { id, shop, served: 0, strikes: 0, is_let_in: false, is_evicted: Arc::default(), renewal }
     }
 
     pub(super) async fn run(mut self) -> WorkerEnd {
         self.shop.control.note(Input::WorkerStarting(self.id));
         let session = match self.open().await {
             Ok(Some(session)) => session,
-            Ok(None) => return WorkerEnd { how: Ending::Retired, served: 0, leftovers: Vec::new() },
-            Err(error) => return WorkerEnd { how: Ending::NotOpened(error), served: 0, leftovers: Vec::new() },
+            Ok(None) => return WorkerEnd::unopened(Ending::Retired),
+            Err(error) => return WorkerEnd::unopened(Ending::NotOpened(error)),
         };
         self.tell_up(session.as_ref(), false);
         let (how, session) = self.work(session).await;
+        let how = match how {
+            // nothing is wrong with it
+            Ending::Replace(_) if self.is_evicted.load(Ordering::Acquire) => Ending::Recycle(Worn::Memory),
+            how => how,
+        };
         self.shop.control.note(Input::WorkerClosing(self.id));
         debug!(worker = %self.id, ?how, "closing the browser");
         let mut leftovers = Vec::new();
@@ -123,7 +139,8 @@ impl Worker {
         }
         let mut directive = self.shop.directive.clone();
         leftovers.extend(self.renewal.end(&mut directive).await);
-        WorkerEnd { how, served: self.served, leftovers }
+        let came_to = if self.served > 0 { Broke::AtWork } else { Broke::Waiting };
+        WorkerEnd { how, came_to, leftovers }
     }
 
     /// Works until there is a reason to end. The session is none when whoever borrowed it keeps it: it ends where it is,
@@ -163,8 +180,10 @@ impl Worker {
         }
     }
 
-    fn tell_up(&self, session: &dyn Session, is_renewal: bool) {
-        let up = WorkerUp { pid: session.root_pid(), kill: session.kill_switch(), is_renewal };
+    fn tell_up(&mut self, session: &dyn Session, is_renewal: bool) {
+        self.is_evicted = Arc::default();
+        let is_evicted = Arc::clone(&self.is_evicted);
+        let up = WorkerUp { pid: session.root_pid(), kill: session.kill_switch(), is_renewal, is_evicted };
         info!(worker = %self.id, pid = up.pid, "browser started");
         self.shop.control.note(Input::WorkerUp(self.id, up));
     }

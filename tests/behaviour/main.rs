@@ -9,6 +9,7 @@ mod admission;
 mod drain;
 mod gate;
 mod lending;
+mod memory;
 mod priority;
 mod recovery;
 mod retry;

@@ -93,6 +93,7 @@ async fn an_automatic_pool_has_the_workers_that_its_orders_make_sense_of() {
         .site(Arc::new(ScriptedSite(Arc::clone(&remote))))
         .journal(Arc::new(MemoryJournal::new()))
         .expect_orders(1)
+        .processor_count(2)
         .start()
         .unwrap();
     let mut snapshots = pool.watch();

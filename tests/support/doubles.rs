@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
-use coupa_batch::model::{Entry, FailureKind, FileRecord, ListingId, Outcome, PoTask, Receipt, WorkerId};
+use coupa_batch::model::{Entry, FailureKind, FileRecord, Footprint, ListingId, Outcome, PoTask, Receipt, WorkerId};
 use coupa_batch::pool::PersistentWorkerPool;
 use coupa_batch::ports::{
     Attempt, AttemptError, Click, CloseReport, Cookie, DownloadEvent, Evidence, Found, Fut, History, Journal,
@@ -63,6 +63,8 @@ pub(crate) struct Remote {
     pub(crate) opening: Mutex<Option<Arc<Semaphore>>>,
     /// How long the pages of a worker's session take.
     pub(crate) page_times: Mutex<HashMap<WorkerId, Duration>>,
+    /// Profile folders that the factory says there are.
+    pub(crate) profile_count: AtomicUsize,
 }
 
 impl Remote {
@@ -196,6 +198,10 @@ impl SessionFactory for StubSessions {
             let remote = Arc::clone(&self.0);
             Ok(Box::new(StubSession { worker, remote, is_usable: true, death }) as Box<dyn Session>)
         })
+    }
+
+    fn footprint(&self) -> Footprint {
+        Footprint { profile_count: self.0.profile_count.load(Ordering::SeqCst), ..Footprint::default() }
     }
 }
 

@@ -335,12 +335,13 @@ fn early_stop(end: &ShutdownReport) -> Option<&Stop> {
 
 fn reason_of(end: &ShutdownReport, summary: &Summary) -> ExitReason {
     let has_settled = summary.open_count() < summary.orders;
+    let has_worked = end.status.workers.values().any(|worker| worker.attempt_count > 0);
     match early_stop(end).map(|stop| stop.kind) {
         None => ExitReason::of(summary),
         Some(StopKind::JournalUnusable) => ExitReason::JournalUnusable,
         // when not a single order came through, it is the call that is wrong and not the day
         Some(StopKind::NeverReached | StopKind::LoginRefused) if !has_settled => ExitReason::BadCall,
-        Some(StopKind::NoWorkers) if !has_settled => ExitReason::NoBrowser,
+        Some(StopKind::NoWorkers) if !has_settled && !has_worked => ExitReason::NoBrowser,
         Some(_) => ExitReason::StoppedEarly,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -52,6 +53,8 @@ pub(super) struct Holder {
 pub(super) struct WorkerRecord {
     pub(super) view: WorkerView,
     pub(super) kill: Option<KillSwitch>,
+    /// Set before its browser is ended for want of memory.
+    pub(super) is_evicted: Arc<AtomicBool>,
     /// When its session was opened.
     pub(super) opened_at: Duration,
     /// How long the session's pages took while it was new has been taken note of.
@@ -77,6 +80,8 @@ pub(in crate::pool) struct Core {
     pub(super) gate_reason: String,
     pub(super) gate_wants_person: bool,
     pub(super) sizing: Sizing,
+    /// The most workers that were ever wanted: of these, those that were given up are lost for good.
+    pub(super) most_wanted: usize,
     pub(super) memory_cap: usize,
     /// The newest reading was critical, and nothing was done about it yet.
     pub(super) must_evict: bool,
@@ -105,12 +110,14 @@ pub(in crate::pool) struct Core {
 
 impl Core {
     pub(in crate::pool) fn new(rules: Rules, heart: mpsc::UnboundedSender<Input>, attempts: CancellationToken) -> Self {
+        let sizing = Sizing::new(rules.worker_count, rules.scaling, rules.expected_count, rules.processor_count);
         Self {
             gate: SiteGate::new(rules.retry.patience),
             pace: OrderPace::new(rules.scaling.max.get()),
             gate_reason: String::new(),
             gate_wants_person: false,
-            sizing: Sizing::new(rules.worker_count, rules.scaling, rules.expected_count),
+            most_wanted: sizing.target(),
+            sizing,
             memory_cap: usize::MAX,
             must_evict: false,
             fresh_page_time: None,
@@ -179,6 +186,7 @@ impl Core {
         self.grant_loans();
         self.grant_orders(now);
         self.weigh(now);
+        self.most_wanted = self.most_wanted.max(self.sizing.target());
         if self.is_broken {
             self.entries.clear();
         }
@@ -207,8 +215,13 @@ impl Core {
     }
 
     pub(in crate::pool) fn directive(&self) -> Directive {
-        let wanted = self.sizing.target();
-        Directive { stage: self.stage, target: wanted.min(self.memory_cap), wanted }
+        let left = self.most_wanted.saturating_sub(self.given_up_count());
+        let target = self.sizing.target().min(self.memory_cap).min(left);
+        Directive { stage: self.stage, target, most: self.most_wanted }
+    }
+
+    pub(super) fn given_up_count(&self) -> usize {
+        self.workers.values().filter(|record| record.view.status == WorkerState::Failed).count()
     }
 
     pub(in crate::pool) fn status(&self, now: Duration) -> PoolStatus {
@@ -224,6 +237,7 @@ impl Core {
             },
             uptime_seconds: now.as_secs_f64(),
             worker_target: self.directive().target,
+            worker_wanted: self.sizing.target(),
             slowed_to: self.pace.is_slowed().then(|| self.pace.limit()),
             worker_count: self.workers.values().filter(is_live).count(),
             workers: self.workers.iter().map(|(worker, record)| (*worker, record.view.clone())).collect(),
@@ -303,7 +317,16 @@ impl WorkerRecord {
             memory_bytes: None,
             last_error: None,
         };
-        Self { view, kill: None, opened_at: Duration::ZERO, has_told_pace: false, is_renewing: false, is_marked: false }
+        let is_evicted = Arc::default();
+        Self {
+            view,
+            kill: None,
+            is_evicted,
+            opened_at: Duration::ZERO,
+            has_told_pace: false,
+            is_renewing: false,
+            is_marked: false,
+        }
     }
 }
 

@@ -114,16 +114,12 @@ impl Core {
                 record.view.status = WorkerState::Starting;
                 record.view.restart_count += 1;
             }
-            LeftBecause::GivenUp => {
-                record.view.status = WorkerState::Failed;
-                let is_failed = |record: &&WorkerRecord| record.view.status == WorkerState::Failed;
-                let failed = self.workers.values().filter(is_failed).count();
-                // with fewer failed than wanted, those that memory has retired can still come back
-                if failed == self.workers.len() && failed >= self.sizing.target() && self.stage == Stage::Running {
-                    let message = gone.error.unwrap_or_else(|| "no browser could be started".to_owned());
-                    self.drain(now, Stop { kind: StopKind::NoWorkers, message });
-                }
-            }
+            LeftBecause::GivenUp => record.view.status = WorkerState::Failed,
+        }
+        let is_nobody_left = self.given_up_count() >= self.most_wanted.max(self.workers.len());
+        if is_nobody_left && self.stage == Stage::Running {
+            let message = gone.error.unwrap_or_else(|| "no browser could be started".to_owned());
+            self.drain(now, Stop { kind: StopKind::NoWorkers, message });
         }
     }
 }

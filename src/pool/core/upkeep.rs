@@ -1,6 +1,7 @@
 //! The browsers: how many memory bears, which of them goes, and when one is replaced by a fresh one.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -8,11 +9,12 @@ use bytesize::ByteSize;
 use super::heart::{Core, WorkerRecord, index};
 use super::words::{Act, Sample};
 use crate::model::{MemoryLevel, Stage, WorkerId, WorkerState};
-use crate::policy::{Wear, Worn, is_worn};
+use crate::policy::{BYTES_PER_WORKER, Wear, Worn, is_worn};
 use crate::pool::lease::Grant;
 use crate::pool::worker::WorkerUp;
 
-/// A browser is not taken away for want of memory before this age: a fresh one would hold no less.
+/// A browser of the usual size that another one would follow is not taken away for want of memory before this age: its
+/// successor would hold no less.
 const LEAST_AGE: Duration = Duration::from_secs(30);
 
 /// So often an order whose browser is taken away is repeated at no cost. Then it counts: it may be what fills the memory.
@@ -34,6 +36,7 @@ impl Core {
         record.view.pid = up.pid;
         record.view.memory_bytes = None;
         record.kill = Some(up.kill);
+        record.is_evicted = up.is_evicted;
         record.opened_at = now;
         record.has_told_pace = false;
         record.is_renewing = false;
@@ -113,9 +116,17 @@ impl Core {
         if !std::mem::take(&mut self.must_evict) || self.stage >= Stage::Draining {
             return;
         }
-        let is_old_enough = |record: &WorkerRecord| now >= record.opened_at + LEAST_AGE;
-        let live = self.workers.iter().filter(|(_, record)| record.kill.is_some() && is_old_enough(record));
-        let Some((worker, _)) = live.max_by_key(|(_, record)| record.view.memory_bytes) else { return };
+        let live = self.workers.iter().filter(|(_, record)| record.kill.is_some());
+        let is_surplus = live.clone().count() > self.directive().target;
+        let is_worth_it = |record: &WorkerRecord| {
+            let is_unusual = record.view.memory_bytes.is_some_and(|bytes| bytes > BYTES_PER_WORKER);
+            is_surplus || is_unusual || now >= record.opened_at + LEAST_AGE
+        };
+        let Some((worker, _)) =
+            live.filter(|(_, record)| is_worth_it(record)).max_by_key(|(_, record)| record.view.memory_bytes)
+        else {
+            return;
+        };
         let worker = *worker;
         if let Some(place) = self.calls.iter().position(|call| call.worker == worker) {
             return self.renew(place, Worn::Memory, false);
@@ -128,8 +139,10 @@ impl Core {
             record.evicted_count += 1;
             holder.is_evicted = true;
         }
-        if let Some(kill) = self.workers.get_mut(&worker).and_then(|record| record.kill.take()) {
-            self.acts.push(Act::Evict(worker, kill));
+        if let Some(record) = self.workers.get_mut(&worker)
+            && let Some(kill) = record.kill.take()
+        {
+            self.acts.push(Act::Evict(worker, kill, Arc::clone(&record.is_evicted)));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -113,8 +114,8 @@ pub(in crate::pool) enum Act {
     CancelAttempts,
     /// End the processes of these sessions.
     Kill(Vec<KillSwitch>),
-    /// End those of this worker, since memory is critical.
-    Evict(WorkerId, KillSwitch),
+    /// End those of this worker, since memory is critical, and let it see why.
+    Evict(WorkerId, KillSwitch, Arc<AtomicBool>),
 }
 
 /// The directive that workers and the supervisor obey; written by the heart alone.
@@ -123,8 +124,8 @@ pub(in crate::pool) struct Directive {
     pub(in crate::pool) stage: Stage,
     /// How many workers there are to be now.
     pub(in crate::pool) target: usize,
-    /// How many there would be if memory were no matter: those that were given up count against these.
-    pub(in crate::pool) wanted: usize,
+    /// The most there ever were to be: those that are given up count against these.
+    pub(in crate::pool) most: usize,
 }
 
 /// Limits that the heart goes by.
@@ -137,6 +138,8 @@ pub(in crate::pool) struct Rules {
     pub(in crate::pool) scaling: ScalingConfig,
     /// How many orders the first submission will have, if the caller knows.
     pub(in crate::pool) expected_count: Option<usize>,
+    /// How many processors there are, if the system tells.
+    pub(in crate::pool) processor_count: Option<usize>,
     pub(in crate::pool) recycle: RecycleConfig,
     pub(in crate::pool) hold: HoldConfig,
     pub(in crate::pool) has_site: bool,

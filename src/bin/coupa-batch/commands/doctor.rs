@@ -52,7 +52,8 @@ struct Checkup {
 impl Checkup {
     fn of(config: &PoolConfig, login: LoginSource) -> Self {
         let host = host();
-        let workers = workers_for(LONG_BATCH, host.total_bytes, config.worker_count, config.scaling);
+        let processors = Some(host.processor_count).filter(|count| *count > 0);
+        let workers = workers_for(LONG_BATCH, host.total_bytes, processors, config.worker_count, config.scaling);
         let mut warnings = Vec::new();
         let profiles = match ProfileManager::new(&config.profiles) {
             Ok(profiles) => profiles.base().to_owned(),
