@@ -55,7 +55,21 @@ impl Site for CoupaSite {
         session: &'a mut dyn Session,
         attempt: &'a Attempt,
     ) -> Fut<'a, Result<Receipt, AttemptError>> {
-        Box::pin(Walk::new(&self.ground, session.page(), attempt).collect())
+        Box::pin(async move {
+            let mut led_away_count = 0;
+            loop {
+                match Walk::new(&self.ground, session.page(), attempt).collect().await {
+                    Ok(receipt) => {
+                        self.login.prove();
+                        return Ok(receipt);
+                    }
+                    Err(error) => {
+                        let order = self.ground.order_page(&attempt.order.po);
+                        self.login.weigh(session.page(), &order, error, &mut led_away_count).await?;
+                    }
+                }
+            }
+        })
     }
 
     fn witness<'a>(
