@@ -6,6 +6,7 @@
 mod door;
 mod doubt;
 mod form;
+mod kept;
 mod person;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,16 +27,13 @@ use super::sight::Sight;
 use super::trouble;
 use crate::config::Credentials;
 use crate::model::{Failure, FailureKind, FileOrigin};
-use crate::ports::{AttemptError, Cookie, KeptLogin, LoginKeep, LoginKeepError, Page, SessionError};
+use crate::ports::{AttemptError, Cookie, LoginKeep, Page, RefusalMemory, refused_before};
 
 /// More rounds than this and somebody else ends the login as fast as it is made.
 const MAX_ROUNDS: usize = 3;
 
 /// How often it is looked whether a person has made a new login; costs no request.
 const LOOK_FOR_PERSON: Duration = Duration::from_secs(5);
-
-/// How long reading a kept login may take.
-const READ_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How often a password is sent without an answer that says what became of it, in one run.
 const MAX_UNANSWERED: u32 = 2;
@@ -48,6 +46,9 @@ pub(super) struct Login {
     ground: Arc<Ground>,
     credentials: Option<Credentials>,
     keeps: Vec<Arc<dyn LoginKeep>>,
+    refusals: Option<Arc<dyn RefusalMemory>>,
+    /// A person asks for it now, and may know better than what is remembered.
+    is_asked_for: bool,
     shared: Mutex<Shared>,
     /// The cookies of the newest login, for those who must know what to keep out of sight: never held across an await.
     newest: std::sync::Mutex<Vec<SecretString>>,
@@ -86,6 +87,8 @@ impl Login {
             ground,
             credentials,
             keeps: Vec::new(),
+            refusals: None,
+            is_asked_for: false,
             shared: Mutex::default(),
             newest: std::sync::Mutex::default(),
             unproven_count: AtomicU32::new(0),
@@ -98,8 +101,18 @@ impl Login {
         self
     }
 
+    /// The same, which remembers there what the portal refuses, and does not send what it has refused before unless a
+    /// person asks for it.
+    pub(super) fn with_refusals(self, refusals: Arc<dyn RefusalMemory>, is_asked_for: bool) -> Self {
+        Self { refusals: Some(refusals), is_asked_for, ..self }
+    }
+
     pub(super) fn ground(&self) -> &Ground {
         &self.ground
+    }
+
+    pub(super) fn shared_ground(&self) -> Arc<Ground> {
+        Arc::clone(&self.ground)
     }
 
     /// The password, if there is one.
@@ -182,33 +195,6 @@ impl Login {
         shared.cookies = cookies;
     }
 
-    /// Adopts the newest login that is kept and was not tried. Tells whether there was one.
-    async fn take_kept(&self, shared: &mut Shared) -> Result<bool, AttemptError> {
-        let mut found = Vec::new();
-        let mut unusable = None;
-        for (place, keep) in self.keeps.iter().enumerate() {
-            match read(keep).await {
-                Ok(Some(kept)) if !shared.tried.contains(&(place, kept.kept_at)) => found.push((place, kept)),
-                Ok(_) => {}
-                Err(why) => unusable = Some(why),
-            }
-        }
-        let newest = found.into_iter().max_by_key(|(_, kept)| kept.kept_at);
-        if let Some(why) = unusable {
-            // whoever kept a login wants to be let in with it
-            if newest.is_none() && self.credentials.is_none() && shared.tried.is_empty() {
-                return Err(AttemptError::new(FailureKind::LoginRefused, why.to_string()));
-            }
-            let instead = if newest.is_some() { "taking another login" } else { "logging in with the user name" };
-            tracing::warn!("{instead} instead: {why}");
-        }
-        let Some((place, kept)) = newest else { return Ok(false) };
-        tracing::info!(kept_at = %kept.kept_at, "taking a login that was kept");
-        shared.tried.push((place, kept.kept_at));
-        self.adopt(shared, kept.cookies);
-        Ok(true)
-    }
-
     /// Makes a new login, as far as a program can. The caller holds the lock.
     async fn renew(
         &self,
@@ -250,31 +236,34 @@ impl Login {
         door: &Url,
         shared: &mut Shared,
     ) -> Result<Vec<Cookie>, AttemptError> {
-        let refused = |message: String| Err(AttemptError::new(FailureKind::LoginRefused, message));
+        let refused = |message: String| AttemptError::new(FailureKind::LoginRefused, message);
         if shared.unanswered_count >= MAX_UNANSWERED {
-            return refused(format!(
+            return Err(refused(format!(
                 "the portal did not say what became of the login, {MAX_UNANSWERED} times: the password is not sent again in \
                  this run, since repeated refusals lock an account; see whether one can log in by hand, then run again"
-            ));
+            )));
         }
         if self.unproven_count.load(Ordering::Relaxed) >= MAX_UNPROVEN {
-            return refused(format!(
+            return Err(refused(format!(
                 "{MAX_UNPROVEN} logins in a row ended before they let a single page be seen: somebody else may be using \
                  the same account, or it wants something that a program cannot give. The password is not sent again in \
                  this run; log in by hand with `coupa-batch login --base-url {}`, without COUPA_USERNAME",
                 self.ground.base
-            ));
+            )));
         }
-        self.unproven_count.fetch_add(1, Ordering::Relaxed);
+        if let Some(at) = self.refused_before(credentials).await {
+            return Err(refused(refused_before(self.ground.base.as_str(), at)));
+        }
         match self.send_form(page, credentials, door, shared).await? {
             Answer::In(cookies) => Ok(cookies),
             Answer::Refused(said) => {
+                self.remember_refusal(credentials).await;
                 let said = said.map(|said| format!(" ({said:?})")).unwrap_or_default();
-                refused(format!(
+                Err(refused(format!(
                     "the portal refused the login{said}: check COUPA_USERNAME and COUPA_PASSWORD, or save another \
                      password with `coupa-batch login --save-password`. It is not tried again, since repeated refusals \
                      lock an account"
-                ))
+                )))
             }
             Answer::More(shown) => {
                 shared.second_step = Some(shown);
@@ -320,23 +309,6 @@ impl Login {
         }
     }
 
-    /// Gives the session the cookies of the login.
-    async fn hand_over(&self, page: &mut dyn Page, cookies: &[Cookie]) -> Result<(), AttemptError> {
-        // a browser takes cookies for the host that it shows; this page is shown without a login
-        let address = self.ground.at(&self.ground.recipe.address.login);
-        self.go(page, &address).await?;
-        for cookie in cookies {
-            // such a name is a promise that there is no domain
-            let domain = cookie.domain.clone().filter(|_| !cookie.name.starts_with("__Host-"));
-            match page.add_cookies(&[Cookie { domain, ..cookie.clone() }]).await {
-                // one that this browser does not take may not be the one that lets in
-                Err(SessionError::Refused(_)) => tracing::debug!(name = cookie.name, "the browser refused a cookie"),
-                other => other?,
-            }
-        }
-        Ok(())
-    }
-
     async fn go(&self, page: &mut dyn Page, address: &Url) -> Result<(), AttemptError> {
         self.ground.pace.turn(&CancellationToken::new()).await;
         page.goto(address.as_str()).await.map_err(|error| trouble::of_session(error, &self.ground.base))
@@ -358,15 +330,6 @@ impl Login {
                 base = self.ground.base
             ),
         )
-    }
-}
-
-/// What is kept there, read on a thread of its own.
-async fn read(keep: &Arc<dyn LoginKeep>) -> Result<Option<KeptLogin>, LoginKeepError> {
-    let keep = Arc::clone(keep);
-    match tokio::time::timeout(READ_DEADLINE, tokio::task::spawn_blocking(move || keep.load())).await {
-        Ok(Ok(kept)) => kept,
-        Ok(Err(_)) | Err(_) => Err(LoginKeepError("a kept login was not read in time: is its disk well?".to_owned())),
     }
 }
 

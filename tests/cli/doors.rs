@@ -2,7 +2,7 @@
 
 use coupa_batch::demo::{FaultRule, LoginAnswer, Part, PortalFault};
 
-use crate::desk::{Desk, assert_all_there, portal, statuses};
+use crate::desk::{Desk, assert_all_there, largest, portal, statuses};
 use crate::needs_browser;
 use crate::rig::until;
 
@@ -145,6 +145,36 @@ async fn an_order_that_leads_to_a_login_while_one_is_in_force_fails_alone() {
     }
     let asked = portal.asked().into_iter().filter(|asked| *asked == pos[0]).count();
     assert_eq!((asked, portal.counts().passwords_sent), (3, 1), "{ended}");
+    desk.assert_nothing_left().await;
+    portal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_and_its_run_share_one_login() {
+    needs_browser!();
+    let portal = portal(4).await;
+    let desk = Desk::new();
+    let pos = portal.orders();
+    let canary = largest(&portal).to_string();
+    let ended = desk.run(&portal, pos.iter().map(ToString::to_string)).args(["--canary", &canary]).end().await;
+    assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
+    assert_all_there(&desk.out(), &portal);
+    assert_eq!((portal.counts().passwords_sent, portal.counts().logins_accepted), (1, 1), "{ended}");
+    desk.assert_nothing_left().await;
+    portal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_door_that_is_open_to_everybody_is_found_out_and_an_order_taken_instead() {
+    needs_browser!();
+    let portal = portal(4).await;
+    let desk = Desk::new();
+    let recipe = desk.write("open.toml", "extends = \"coupa\"\n[address]\ndoor = \"/welcome\"\n");
+    let ended = desk.run(&portal, portal.orders().iter().map(ToString::to_string)).arg("--recipe").arg(recipe);
+    let ended = ended.end().await;
+    assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
+    assert_all_there(&desk.out(), &portal);
+    assert_eq!((portal.counts().passwords_sent, portal.counts().logins_accepted), (1, 1), "{ended}");
     desk.assert_nothing_left().await;
     portal.stop().await;
 }

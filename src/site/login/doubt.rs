@@ -4,7 +4,7 @@ use url::Url;
 
 use super::Login;
 use super::door::Door;
-use crate::model::{FailureKind, Fault};
+use crate::model::{FailureKind, Fault, Receipt};
 use crate::ports::{AttemptError, Page};
 use crate::site::classify::without_query;
 
@@ -23,8 +23,9 @@ impl Login {
         error: AttemptError,
         led_away_count: &mut u32,
     ) -> Result<(), AttemptError> {
-        if error.receipt.as_ref().is_some_and(|receipt| !receipt.folder.is_empty()) {
-            self.prove(); // it came as far as the order's page
+        let has_seen_it = |receipt: &Receipt| receipt.supplier.is_some() || receipt.listed_count > 0;
+        if error.receipt.as_ref().is_some_and(has_seen_it) {
+            self.prove(); // the order's page was shown, whatever came after it
         }
         match error.kind {
             FailureKind::LoginRequired => self.weigh_led_away(page, order, error, led_away_count).await,
