@@ -2,20 +2,23 @@
 
 mod sweeping;
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use tracing::{info, warn};
 
 use crate::browser::BrowserFactory;
-use crate::config::{PoolConfig, SiteConfig};
+use crate::config::{Deadlines, PoolConfig, SiteConfig};
 use crate::download::Claim;
 use crate::gauge::SystemGauge;
 use crate::journal::MemoryJournal;
 use crate::model::{RunId, WorkerId};
 use crate::pool::{PersistentWorkerPool, StartError};
-use crate::ports::{History, Journal, LoginKeep, Session, SessionError, SessionFactory};
-use crate::site::{CoupaSite, RecipeError};
-use crate::vault::{CookieFile, Vault, usual_folder};
+use crate::ports::{
+    History, Journal, LoginKeep, LoginKeepError, RefusalMemory, Session, SessionError, SessionFactory, refused_before,
+};
+use crate::site::{CoupaSite, RecipeError, SharedLogin};
+use crate::vault::{CookieFile, Refusals, Vault, usual_folder};
 
 pub use sweeping::{Sweep, SweepReport, sweep};
 
@@ -31,6 +34,24 @@ pub struct Setup {
     pub history: History,
     /// How many orders there will be, if that is known; see [`crate::pool::PoolBuilder::expect_orders`].
     pub order_count: Option<usize>,
+    /// Its login; default one of its own.
+    pub login: OneLogin,
+}
+
+/// The login of several pools of one program on one portal with one configuration, such as a canary's and that of the run
+/// after it: made once, by the first of them. Default: not made yet.
+#[derive(Clone, Debug, Default)]
+pub struct OneLogin(Arc<OnceLock<SharedLogin>>);
+
+impl OneLogin {
+    fn of(&self, site: &SiteConfig, out: &Path, deadlines: Deadlines) -> Result<SharedLogin, RecipeError> {
+        if let Some(login) = self.0.get() {
+            return Ok(login.clone());
+        }
+        let refusals = refusals(site).map(|refusals| Arc::new(refusals) as Arc<dyn RefusalMemory>);
+        let login = SharedLogin::new(site, out, deadlines, kept_logins(site), refusals)?;
+        Ok(self.0.get_or_init(|| login).clone())
+    }
 }
 
 impl Default for Setup {
@@ -42,6 +63,7 @@ impl Default for Setup {
             run: RunId::new(&now),
             history: History::default(),
             order_count: None,
+            login: OneLogin::default(),
         }
     }
 }
@@ -51,8 +73,8 @@ impl PersistentWorkerPool {
     /// left, and starts the workers side by side. Returns when browser and recipe are known to be usable; the first
     /// worker that is ready takes the first order.
     ///
-    /// A login that `coupa-batch login` kept for the portal, or the cookies of the configuration, are tried before its
-    /// credentials.
+    /// A login that `coupa-batch login` kept for the portal, and the cookies of the configuration, are tried before its
+    /// credentials, the newer one first. A password that the portal refused in an earlier run is not sent.
     ///
     /// A pool whose configuration has no `base_url` lends sessions and takes no orders.
     ///
@@ -82,7 +104,7 @@ impl PersistentWorkerPool {
     /// # Errors
     /// As there.
     pub async fn start_with(config: PoolConfig, setup: Setup) -> Result<Self, StartError> {
-        let Setup { claim, journal, run, history, order_count } = setup;
+        let Setup { claim, journal, run, history, order_count, login } = setup;
         let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
         let memory_max = config.memory.max;
         // programs are asked for their versions and folders are removed: not on a thread of the runtime
@@ -103,9 +125,13 @@ impl PersistentWorkerPool {
         .await?;
         info!(browser = %sessions.installation().browser.display(), version = %sessions.installation().browser_version, "browser found");
         let recipe = |why: RecipeError| StartError::Recipe(why.to_string());
-        let keep = kept_login(&config.site);
-        let site =
-            claim.map(|claim| CoupaSite::new(&config.site, claim, deadlines, &run).map_err(recipe)).transpose()?;
+        let site = match claim {
+            Some(claim) => {
+                let login = login.of(&config.site, claim.out(), deadlines).map_err(recipe)?;
+                Some(CoupaSite::with_login(&config.site, claim, &run, login))
+            }
+            None => None,
+        };
         let mut builder = Self::builder(config)
             .sessions(Arc::new(sessions))
             .journal(journal)
@@ -116,24 +142,52 @@ impl PersistentWorkerPool {
             builder = builder.expect_orders(count);
         }
         if let Some(site) = site {
-            builder = builder.site(Arc::new(match keep {
-                Some(keep) => site.with_kept_login(keep),
-                None => site,
-            }));
+            builder = builder.site(Arc::new(site));
         }
         builder.start()
     }
 }
 
-/// The login that a portal's sessions begin with: exported cookies, or what `coupa-batch login` kept.
+/// The logins that a portal's sessions may begin with: exported cookies, and what `coupa-batch login` kept.
 #[must_use]
-pub fn kept_login(site: &SiteConfig) -> Option<Arc<dyn LoginKeep>> {
-    let base = site.base_url.as_ref()?;
-    if let Some(cookies) = &site.cookies {
-        return Some(Arc::new(CookieFile::of(cookies, base.host_str()?)));
+pub fn kept_logins(site: &SiteConfig) -> Vec<Arc<dyn LoginKeep>> {
+    let Some(base) = &site.base_url else { return Vec::new() };
+    let cookies = site.cookies.as_ref().zip(base.host_str()).map(|(path, host)| CookieFile::of(path, host));
+    let vault = login_folder(site).map(|folder| Vault::of(&folder, base));
+    let cookies = cookies.map(|file| Arc::new(file) as Arc<dyn LoginKeep>);
+    cookies.into_iter().chain(vault.map(|vault| Arc::new(vault) as Arc<dyn LoginKeep>)).collect()
+}
+
+/// Where it is remembered what the portal refused; none when this user has no home.
+#[must_use]
+pub fn refusals(site: &SiteConfig) -> Option<Refusals> {
+    Some(Refusals::of(&login_folder(site)?, site.base_url.as_ref()?))
+}
+
+fn login_folder(site: &SiteConfig) -> Option<PathBuf> {
+    site.login_dir.clone().or_else(usual_folder)
+}
+
+/// Whether what is given to log in with can be of use, as far as that is known without asking the portal. Blocks for up to
+/// a second.
+///
+/// # Errors
+/// [`LoginKeepError`] when the file of cookies cannot be used, or when there is nothing else than a user name and a
+/// password that the portal has refused before.
+pub fn check_login(site: &SiteConfig) -> Result<(), LoginKeepError> {
+    let Some(base) = &site.base_url else { return Ok(()) };
+    if let Some((path, host)) = site.cookies.as_ref().zip(base.host_str()) {
+        return CookieFile::of(path, host).load().map(drop);
     }
-    let folder = site.login_dir.clone().or_else(usual_folder)?;
-    Some(Arc::new(Vault::of(&folder, base)))
+    let has_kept = kept_logins(site).iter().any(|keep| keep.load().is_ok_and(|kept| kept.is_some()));
+    if let (Some(credentials), Some(refusals), false) = (&site.credentials, refusals(site), has_kept) {
+        match refusals.refused_at(&credentials.username, &credentials.password) {
+            Ok(Some(at)) => return Err(LoginKeepError(refused_before(base.as_str(), at))),
+            Ok(None) => {}
+            Err(why) => warn!("{why}"),
+        }
+    }
+    Ok(())
 }
 
 /// One session without a pool, for what a person does in it. Close it, or it is killed when dropped.

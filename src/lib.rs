@@ -18,7 +18,7 @@ pub mod vault;
 
 mod assembly;
 
-pub use assembly::{Setup, Sweep, SweepReport, kept_login, lone_session, sweep};
+pub use assembly::{OneLogin, Setup, Sweep, SweepReport, check_login, kept_logins, lone_session, refusals, sweep};
 pub use browser::ProfileManager;
 pub use config::{ConfigProblems, PoolConfig, PoolConfigBuilder};
 pub use model::{InvalidPoNumber, OrderStatus, Outcome, PoNumber, PoTask, PoolStatus, TaskPriority};

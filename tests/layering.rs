@@ -41,6 +41,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tempfile", &["browser", "download", "outlet", "site", "vault"]),
     ("directories", &["vault"]),
     ("keyring_core", &["vault"]),
+    ("pbkdf2", &["vault"]),
+    ("getrandom", &["vault"]),
     ("reqwest", &["outlet"]),
     ("rustls", &["outlet"]),
     ("zbus_secret_service_keyring_store", &["vault"]),

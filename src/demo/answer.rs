@@ -71,6 +71,12 @@ impl Asked {
     fn cookie(&self) -> Option<&str> {
         self.cookie.as_deref()
     }
+
+    /// A field of the form that was sent; empty without one.
+    fn field(&self, name: &str) -> String {
+        let found = form_urlencoded::parse(&self.form).find(|(key, _)| key == name);
+        found.map(|(_, value)| value.into_owned()).unwrap_or_default()
+    }
 }
 
 /// Answers every request of a portal.
@@ -95,6 +101,9 @@ async fn respond(portal: &Arc<Portal>, line: &Line, request: Request) -> Respons
             return throttled(after); // the wish once more, to whoever asks for it
         }
         portal.count(|counts| counts.asked_early += 1);
+    }
+    if asked.wanted == Wanted::LoginSent {
+        portal.count(|counts| counts.passwords_sent += 1);
     }
     if let Wanted::Order(_) = asked.wanted
         && let Some(po) = &order
@@ -208,6 +217,18 @@ fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
         Wanted::LoginForm if !portal.logins.is_in(asked.cookie()) => return login_page(portal, asked, "", None),
         Wanted::LoginForm => return redirect(look.home()),
         Wanted::LoginSent => return login(portal, asked),
+        Wanted::Welcome => {
+            return page(StatusCode::OK, pages::welcome(look, asked.path.split_once('?').map(|(_, said)| said)));
+        }
+        Wanted::CodeSent if portal.logins.take_code(asked.cookie(), asked.field("code").as_str()) => {
+            portal.count(|counts| counts.logins_accepted += 1);
+            return redirect(look.home());
+        }
+        Wanted::SecondStep | Wanted::CodeSent if portal.logins.is_half(asked.cookie()) => {
+            let code = portal.logins.form_token(asked.cookie());
+            return page(StatusCode::OK, pages::second_step(look, portal.typed().map(|_| code.as_str())));
+        }
+        _ if portal.logins.is_half(asked.cookie()) => return redirect("/mfa"),
         Wanted::Events if !portal.logins.is_in(asked.cookie()) => return StatusCode::UNAUTHORIZED.into_response(),
         _ if !portal.logins.is_in(asked.cookie()) => return to_login(portal, asked, portal.login_answer()),
         _ => {}
@@ -251,6 +272,7 @@ fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
             }
             None => page(StatusCode::NOT_FOUND, pages::short("Not found")),
         },
+        Wanted::Door => shown(pages::missing(look, &token)),
         Wanted::Events => {
             let stream = stream::once(async { Ok::<_, Infallible>(": welcome\n\n") }).chain(stream::pending());
             with(Body::from_stream(stream).into_response(), CONTENT_TYPE, "text/event-stream")
@@ -263,7 +285,8 @@ fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
             portal.logins.end(asked.cookie());
             redirect(look.login())
         }
-        Wanted::Nothing | Wanted::Asset(_) | Wanted::LoginForm | Wanted::LoginSent => {
+        Wanted::SecondStep | Wanted::CodeSent => redirect(look.home()),
+        Wanted::Nothing | Wanted::Asset(_) | Wanted::LoginForm | Wanted::LoginSent | Wanted::Welcome => {
             page(StatusCode::NOT_FOUND, pages::short("Not found"))
         }
     }
@@ -324,6 +347,10 @@ fn to_login(portal: &Portal, asked: &Asked, how: LoginAnswer) -> Response {
     };
     match how {
         LoginAnswer::Page => login_page(portal, asked, wanted, None),
+        LoginAnswer::Status(code) => {
+            let status = StatusCode::from_u16(code).unwrap_or(StatusCode::UNAUTHORIZED);
+            page(status, pages::short("Your session has expired"))
+        }
         LoginAnswer::Redirect => {
             let (cookie, _) = portal.logins.visit(asked.cookie(), wanted);
             with_cookie(redirect(portal.look.login()), portal.look, &cookie)
@@ -342,23 +369,23 @@ fn login_page(portal: &Portal, asked: &Asked, wanted: &str, complaint: Option<&s
 
 fn login(portal: &Portal, asked: &Asked) -> Response {
     let fields = portal.look.form_fields();
-    let field = |name: &str| {
-        form_urlencoded::parse(&asked.form).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-    };
-    let (token, username, password) = (field(fields.token), field(fields.username), field(fields.password));
     let (token, username, password) =
-        (token.unwrap_or_default(), username.unwrap_or_default(), password.unwrap_or_default());
+        (asked.field(fields.token), asked.field(fields.username), asked.field(fields.password));
     let complaint = match portal.logins.enter(asked.cookie(), &token, &username, &password) {
         Entry::In { cookie, wanted } => {
             portal.count(|counts| counts.logins_accepted += 1);
             let to = if wanted.is_empty() { portal.look.home() } else { &wanted };
             return with_cookie(redirect(to), portal.look, &cookie);
         }
+        Entry::Half { cookie } => return with_cookie(redirect("/mfa"), portal.look, &cookie),
         Entry::Forged => return forged(),
         Entry::Refused => "Invalid user name or password.",
         Entry::Locked => "Your account is locked. Ask your administrator.",
     };
     portal.count(|counts| counts.logins_refused += 1);
+    if portal.refuses_with_welcome() {
+        return redirect(&format!("/welcome?{}", complaint.replace(' ', "+")));
+    }
     login_page(portal, asked, "", Some(complaint))
 }
 

@@ -57,6 +57,8 @@ pub enum LoginAnswer {
     Redirect,
     /// At once, with status 200 under the address that was asked for.
     Page,
+    /// Not at all: a short page with this status, such as 401.
+    Status(u16),
 }
 
 /// The two forms of `Retry-After`.
@@ -81,6 +83,8 @@ pub enum Part {
     Ticket,
     /// The login form, shown or sent.
     Login,
+    /// The login form, sent: with a password in it.
+    Password,
     /// Every request, sub-resources of pages excepted.
     Anything,
 }
@@ -131,7 +135,8 @@ impl FaultRule {
     }
 
     fn is_for(&self, part: Part, order: Option<&PoNumber>) -> bool {
-        (self.part == Part::Anything || self.part == part)
+        let is_wider = self.part == Part::Anything || (self.part == Part::Login && part == Part::Password);
+        (is_wider || self.part == part)
             && self.times != Some(0)
             && self.order.as_ref().is_none_or(|wanted| order == Some(wanted))
     }

@@ -19,6 +19,8 @@ const MAX_REFUSED: u32 = 3;
 pub(super) enum Entry {
     /// Let in: the new cookie, and the address first wanted.
     In { cookie: String, wanted: String },
+    /// The password is right and a code is wanted now: the cookie as whose bearer.
+    Half { cookie: String },
     /// Wrong user name or password.
     Refused,
     /// Too many wrong ones.
@@ -41,12 +43,15 @@ struct Book {
     tickets: HashMap<String, u64>,
     refused_in_a_row: u32,
     is_single: bool,
+    has_second_step: bool,
 }
 
 struct Visit {
     form_token: String,
     wanted: String,
     is_in: bool,
+    /// The password was right, and the code lacks.
+    is_half: bool,
 }
 
 impl Logins {
@@ -88,7 +93,7 @@ impl Logins {
             return (cookie.to_owned(), visit.form_token.clone());
         }
         let (cookie, form_token) = (self.secrets.next(), self.secrets.next());
-        let visit = Visit { form_token: form_token.clone(), wanted: wanted.to_owned(), is_in: false };
+        let visit = Visit { form_token: form_token.clone(), wanted: wanted.to_owned(), is_in: false, is_half: false };
         book.visits.insert(cookie.clone(), visit);
         (cookie, form_token)
     }
@@ -115,10 +120,33 @@ impl Logins {
         if book.is_single {
             book.visits.retain(|_, visit| !visit.is_in);
         }
-        let cookie = self.secrets.next();
-        let visit = Visit { form_token: self.secrets.next(), wanted: String::new(), is_in: true };
-        book.visits.insert(cookie.clone(), visit);
+        let (cookie, is_half) = (self.secrets.next(), book.has_second_step);
+        let form_token = self.secrets.next();
+        if is_half {
+            book.visits.insert(cookie.clone(), Visit { form_token, wanted, is_in: false, is_half });
+            return Entry::Half { cookie };
+        }
+        book.visits.insert(cookie.clone(), Visit { form_token, wanted: String::new(), is_in: true, is_half });
         Entry::In { cookie, wanted }
+    }
+
+    /// Takes the code of the second step, which is the form's token. True when it lets in.
+    pub(super) fn take_code(&self, cookie: Option<&str>, code: &str) -> bool {
+        let mut book = self.book();
+        let visit = cookie.and_then(|cookie| book.visits.get_mut(cookie));
+        let Some(visit) = visit.filter(|visit| visit.is_half && visit.form_token == code) else { return false };
+        (visit.is_half, visit.is_in) = (false, true);
+        true
+    }
+
+    /// Whether the bearer of this cookie has given the right password and not yet the code.
+    pub(super) fn is_half(&self, cookie: Option<&str>) -> bool {
+        cookie.is_some_and(|cookie| self.book().visits.get(cookie).is_some_and(|visit| visit.is_half))
+    }
+
+    /// Whether a code is wanted after the password.
+    pub(super) fn set_second_step(&self, is_wanted: bool) {
+        self.book().has_second_step = is_wanted;
     }
 
     /// Ends one login.

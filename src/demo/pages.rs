@@ -125,6 +125,36 @@ pub(super) fn typed_login(look: Look, page: &str, username: &str, password: &str
     page.replacen("</body>", &script, 1)
 }
 
+/// The page of a login's second step, with somebody before it who types the code in his own time if there is one.
+pub(super) fn second_step(look: Look, typed: Option<&str>) -> String {
+    let main = "<section class=\"card\"><h1>Enter the code of your authenticator</h1>\
+         <form action=\"/mfa\" method=\"post\"><label>Code<input type=\"text\" name=\"code\"></label>\
+         <button type=\"submit\">Go on</button></form></section>";
+    let page = layout(look, "Second step", "", main, "");
+    let Some(code) = typed else { return page };
+    // bound to this document: a page that is left or loaded again loses what was typed
+    let script = format!(
+        "<script>setTimeout(() => {{ const field = document.getElementsByName('code')[0];\
+         field.value = {}; field.form.requestSubmit(); }}, 3000)</script></body>",
+        Value::from(code)
+    );
+    page.replacen("</body>", &script, 1)
+}
+
+/// The front page, which is for everybody, with what became of a login.
+pub(super) fn welcome(look: Look, complaint: Option<&str>) -> String {
+    let complaint = complaint
+        .map(|text| {
+            format!(
+                "<div class=\"flash_error\">{} It will be locked after three attempts.</div>",
+                escaped(&text.replace('+', " "))
+            )
+        })
+        .unwrap_or_default();
+    let main = format!("<h1>Welcome to Demo</h1>{complaint}<p><a href=\"{}\">Sign in</a></p>", look.login());
+    layout(look, "Welcome", "", &main, "")
+}
+
 /// The list of all orders.
 pub(super) fn home(look: Look, catalogue: &Catalogue, form_token: &str) -> String {
     let rows: String = catalogue

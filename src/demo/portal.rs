@@ -109,6 +109,8 @@ pub struct ExpectedFile {
 pub struct PortalCounts {
     /// Requests of every kind.
     pub requests: u64,
+    /// Login forms that were sent, whatever became of them: how often a password crossed the wire.
+    pub passwords_sent: u64,
     /// Logins that were let in.
     pub logins_accepted: u64,
     /// Logins that were ended by a fault.
@@ -151,6 +153,7 @@ struct Tally {
     counts: PortalCounts,
     asked: Vec<PoNumber>,
     login_answer: LoginAnswer,
+    refuses_with_welcome: bool,
     has_person: bool,
     wish: Option<(Instant, RetryAfter)>,
 }
@@ -168,6 +171,11 @@ impl Portal {
 
     pub(super) fn login_answer(&self) -> LoginAnswer {
         self.tally().login_answer
+    }
+
+    /// Whether a refused login is shown the front page, with a message and without a form.
+    pub(super) fn refuses_with_welcome(&self) -> bool {
+        self.tally().refuses_with_welcome
     }
 
     /// Wishes not to be asked for some time.
@@ -329,12 +337,25 @@ impl DemoPortal {
         self.portal.logins.set_single(is_single);
     }
 
+    /// Whether the password alone does not let in and a code is wanted after it, on a page of the portal's own; it is
+    /// not unless told.
+    pub fn set_second_step(&self, is_wanted: bool) {
+        self.portal.logins.set_second_step(is_wanted);
+    }
+
+    /// Whether a refused login is redirected to the front page, which has the complaint and no form; it is shown the form
+    /// again unless told.
+    pub fn set_refusal_on_welcome(&self, is_there: bool) {
+        self.portal.tally().refuses_with_welcome = is_there;
+    }
+
     /// How those who are not logged in are sent to the login page; by a redirect unless told.
     pub fn set_login_answer(&self, answer: LoginAnswer) {
         self.portal.tally().login_answer = answer;
     }
 
-    /// Whether somebody sits before each login page, and fills it in after a moment; nobody does unless told.
+    /// Whether somebody sits before each login page and fills it in after a moment, and types the code of a second step
+    /// three seconds later; nobody does unless told.
     pub fn set_person(&self, has_person: bool) {
         self.portal.tally().has_person = has_person;
     }

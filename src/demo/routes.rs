@@ -15,10 +15,18 @@ pub(super) enum Wanted {
     LoginForm,
     /// The login form, filled in.
     LoginSent,
+    /// The second step of a login: a code.
+    SecondStep,
+    /// The code, typed.
+    CodeSent,
+    /// The portal's front page, which is for everybody.
+    Welcome,
     /// An end to the login.
     Logout,
     /// The list of orders.
     Home,
+    /// The number that no order has: for whoever wants to know whether he is in.
+    Door,
     /// An order page, by its digits.
     Order(String),
     /// A requisition page, by its id.
@@ -57,6 +65,9 @@ impl Wanted {
             (false, ["events"]) => Self::Events,
             (false, ["help", "download", _]) => Self::Decoy(Decoy::HelpGuide),
             (false, ["terms", "download"]) => Self::Decoy(Decoy::Terms),
+            (false, ["mfa"]) => Self::SecondStep,
+            (true, ["mfa"]) => Self::CodeSent,
+            (false, ["welcome"]) => Self::Welcome,
             (is_post, parts) => match look {
                 Look::Coupa => Self::read_coupa(is_post, parts),
                 Look::Table => Self::read_table(is_post, parts, query),
@@ -70,6 +81,7 @@ impl Wanted {
             (true, ["sessions"]) => Self::LoginSent,
             (false, ["sessions", "destroy"]) => Self::Logout,
             (false, [] | ["order_headers"]) => Self::Home,
+            (false, ["order_headers", "0"]) => Self::Door,
             (false, ["order_headers", digits]) => Self::Order((*digits).to_owned()),
             (false, ["order_headers", _, "print_view"]) => Self::Decoy(Decoy::PrintView),
             (false, ["order_headers", digits, "export.csv"]) => Self::Decoy(Decoy::Export((*digits).to_owned())),
@@ -93,6 +105,7 @@ impl Wanted {
             (false, ["account", "sign-out"]) => Self::Logout,
             (false, [] | ["orders"]) => Self::Home,
             (false, ["documents"]) => match (word("order"), word("request")) {
+                (Some(digits), _) if digits == "0" => Self::Door,
                 (Some(digits), _) => Self::Order(digits),
                 (None, Some(id)) => Self::Requisition(id),
                 (None, None) => Self::Nothing,
@@ -109,12 +122,20 @@ impl Wanted {
     /// Which faults can strike it; none for sub-resources.
     pub(super) fn part(&self) -> Option<Part> {
         match self {
-            Self::LoginForm | Self::LoginSent => Some(Part::Login),
+            Self::LoginForm => Some(Part::Login),
+            Self::LoginSent => Some(Part::Password),
             Self::Order(_) => Some(Part::OrderPage),
             Self::Requisition(_) => Some(Part::RequisitionPage),
             Self::File(_) | Self::OneTime(_) => Some(Part::File),
             Self::Ticket(_) => Some(Part::Ticket),
-            Self::Logout | Self::Home | Self::Decoy(_) | Self::Nothing => Some(Part::Anything),
+            Self::Logout
+            | Self::Home
+            | Self::Door
+            | Self::SecondStep
+            | Self::CodeSent
+            | Self::Welcome
+            | Self::Decoy(_)
+            | Self::Nothing => Some(Part::Anything),
             Self::Asset(_) | Self::Events => None,
         }
     }

@@ -1,6 +1,7 @@
 //! The seam to a login that is kept beyond a run.
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 use thiserror::Error;
 
 use super::Cookie;
@@ -22,6 +23,32 @@ pub trait LoginKeep: Send + Sync {
     /// # Errors
     /// [`LoginKeepError`] when what is kept cannot be read.
     fn load(&self) -> Result<Option<KeptLogin>, LoginKeepError>;
+}
+
+/// What remembers beyond a run that the portal refused a user name with a password. Both methods block, for up to a second
+/// of work.
+pub trait RefusalMemory: Send + Sync {
+    /// When the portal refused this pair; none when it did not, as far as is remembered.
+    ///
+    /// # Errors
+    /// [`LoginKeepError`] when what is remembered cannot be read.
+    fn refused_at(&self, username: &str, password: &SecretString) -> Result<Option<Timestamp>, LoginKeepError>;
+
+    /// Remembers that the portal has refused this pair. The password itself is kept nowhere.
+    ///
+    /// # Errors
+    /// [`LoginKeepError`] when it cannot be written.
+    fn remember(&self, username: &str, password: &SecretString) -> Result<(), LoginKeepError>;
+}
+
+/// Why a password that was refused `at` some time is not sent to the portal at `base`, and what helps.
+#[must_use]
+pub fn refused_before(base: &str, at: Timestamp) -> String {
+    format!(
+        "the portal refused this user name with this password at {at:.0}, so they are not sent again: repeated refusals lock \
+         an account. Give another password (COUPA_PASSWORD, or `coupa-batch login --save-password`); if this one is right \
+         after all, `coupa-batch login --base-url {base}` with it tries it once more, and a success makes it forgotten"
+    )
 }
 
 /// A kept login cannot be read or written. The text says which and what helps, and holds no secret.

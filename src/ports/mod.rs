@@ -18,7 +18,7 @@ use std::pin::Pin;
 pub use error::{AttemptError, JournalError, SessionError};
 pub use gauge::MemoryGauge;
 pub use journal::{History, Journal};
-pub use login::{KeptLogin, LoginKeep, LoginKeepError};
+pub use login::{KeptLogin, LoginKeep, LoginKeepError, RefusalMemory, refused_before};
 pub use mark::{FOLDER_VARIABLE, is_browser_on};
 pub use page::{Click, Cookie, DownloadEvent, Evidence, Found, Page, Query, Quiet};
 pub use session::{CloseReport, KillSwitch, Session, SessionFactory, Usage};

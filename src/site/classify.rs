@@ -56,7 +56,9 @@ pub(super) fn classify(recipe: &Recipe, wanted: &Url, look: &Look) -> PageKind {
     if !is_same_host(&shown, wanted) {
         return PageKind::Elsewhere(shown.host_str().unwrap_or_default().to_owned());
     }
-    if *has_login_form || recipe.address.login_paths.iter().any(|path| is_at(shown.path(), path)) {
+    let is_login_path = recipe.address.login_paths.iter().any(|path| is_at(shown.path(), path));
+    // whoever is not allowed although he is known gets 403
+    if *has_login_form || is_login_path || evidence.status == Some(401) {
         return PageKind::Login;
     }
     if *has_marker && is_at(shown.path(), wanted.path()) && is_of_query(recipe, &shown, wanted) {
@@ -76,9 +78,17 @@ pub(super) fn classify(recipe: &Recipe, wanted: &Url, look: &Look) -> PageKind {
     }
     match evidence.status {
         Some(404 | 410) => PageKind::NotFound(describe(evidence)),
-        Some(401 | 403) => PageKind::NotAllowed(describe(evidence)),
+        Some(403) => PageKind::NotAllowed(describe(evidence)),
         _ => PageKind::Unknown(describe(evidence)),
     }
+}
+
+/// Whether what is shown is an answer to what was asked for: it is shown at that address, or says no in the portal's words.
+pub(super) fn is_answer_to(recipe: &Recipe, wanted: &Url, look: &Look) -> bool {
+    let is_there = Url::parse(&look.evidence.url)
+        .is_ok_and(|shown| is_at(shown.path(), wanted.path()) && is_of_query(recipe, &shown, wanted));
+    let says = |texts: &[String]| spoken(&look.notices, texts).is_some();
+    is_there || says(&recipe.errors.not_found) || says(&recipe.errors.not_allowed)
 }
 
 /// Whether both are the portal's. A portal that moves from http to https is still the same.
@@ -101,7 +111,7 @@ fn is_of_query(recipe: &Recipe, shown: &Url, wanted: &Url) -> bool {
 }
 
 /// The notice that holds one of `texts`.
-fn spoken(notices: &[String], texts: &[String]) -> Option<String> {
+pub(super) fn spoken(notices: &[String], texts: &[String]) -> Option<String> {
     notices
         .iter()
         .find(|notice| texts.iter().any(|text| plain(notice).contains(&plain(text))))
@@ -117,7 +127,7 @@ fn short(text: &str) -> String {
     text.chars().take(200).collect()
 }
 
-fn describe(evidence: &Evidence) -> String {
+pub(super) fn describe(evidence: &Evidence) -> String {
     let status = evidence.status.map(|status| format!(", status {status}")).unwrap_or_default();
     format!("{} ({:?}{status})", without_query(&evidence.url), short(&evidence.title))
 }
@@ -133,6 +143,19 @@ impl PageKind {
         match self {
             Self::Login | Self::Elsewhere(_) | Self::Throttled | Self::Down(_) | Self::Unreached(_) => true,
             Self::Wanted | Self::NotFound(_) | Self::NotAllowed(_) | Self::Unknown(_) => false,
+        }
+    }
+
+    /// Whether the portal, or the way to it, is in trouble: such a page says nothing about a login.
+    pub(super) fn is_down(&self) -> bool {
+        match self {
+            Self::Throttled | Self::Down(_) | Self::Unreached(_) => true,
+            Self::Wanted
+            | Self::Login
+            | Self::Elsewhere(_)
+            | Self::NotFound(_)
+            | Self::NotAllowed(_)
+            | Self::Unknown(_) => false,
         }
     }
 
@@ -256,6 +279,12 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_says_401_wants_a_login_whatever_else_stands_on_it() {
+        assert_eq!(kind(WANTED, 401, false, false, &["You are not authorized"]), PageKind::Login);
+        assert_eq!(kind(WANTED, 401, true, false, &[]), PageKind::Login);
+    }
+
+    #[test]
     fn refusals_are_understood_in_every_language_of_the_recipe() {
         let recipe = load("coupa").unwrap();
         for text in &recipe.errors.not_found {
@@ -278,6 +307,7 @@ mod tests {
         assert_eq!(kind(WANTED, 503, true, true, &["Page not found"]), PageKind::Down(503));
         assert!(matches!(kind("chrome-error://chromewebdata/", 200, false, false, &[]), PageKind::Unreached(_)));
         assert!(matches!(kind(WANTED, 404, false, false, &[]), PageKind::NotFound(_)));
+        assert!(matches!(kind(WANTED, 403, false, false, &[]), PageKind::NotAllowed(_)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The portal as the engine sees it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::evidence::{self, Store};
@@ -11,13 +12,40 @@ use super::walk::Walk;
 use crate::config::{Deadlines, SiteConfig};
 use crate::download::{self, Claim};
 use crate::model::{Outcome, PoTask, Receipt, RunId, WorkerId};
-use crate::ports::{Attempt, AttemptError, Fut, LoginKeep, Session, Site};
+use crate::ports::{Attempt, AttemptError, Fut, LoginKeep, RefusalMemory, Session, Site};
+
+/// The way into one portal, with the login that its sessions share. Sites that are given the same one log in once between
+/// them, one after the other or side by side.
+#[derive(Clone, Debug)]
+pub struct SharedLogin(Arc<Login>);
+
+impl SharedLogin {
+    /// That of the portal of `config`, whose files go to `out`. The logins that are kept in `keeps` are tried before the
+    /// credentials, the newest first, and looked at again when the login has ended; what `refusals` remembers is not sent.
+    ///
+    /// # Errors
+    /// [`RecipeError`] when there is no base address or the recipe cannot be used.
+    pub fn new(
+        config: &SiteConfig,
+        out: &Path,
+        deadlines: Deadlines,
+        keeps: Vec<Arc<dyn LoginKeep>>,
+        refusals: Option<Arc<dyn RefusalMemory>>,
+    ) -> Result<Self, RecipeError> {
+        let ground = Arc::new(Ground::new(config, out.to_owned(), deadlines)?);
+        let login = keeps.into_iter().fold(Login::new(ground, config.credentials.clone()), Login::with_kept);
+        Ok(Self(Arc::new(match refusals {
+            Some(refusals) => login.with_refusals(refusals, false),
+            None => login,
+        })))
+    }
+}
 
 /// A portal of the shape that a [`super::Recipe`] describes. One for all workers: they share its login.
 #[derive(Debug)]
 pub struct CoupaSite {
     ground: Arc<Ground>,
-    login: Login,
+    login: Arc<Login>,
     evidence: Store,
     _claim: Arc<Claim>,
 }
@@ -29,16 +57,16 @@ impl CoupaSite {
     /// # Errors
     /// [`RecipeError`] when there is no base address or the recipe cannot be used.
     pub fn new(config: &SiteConfig, claim: Arc<Claim>, deadlines: Deadlines, run: &RunId) -> Result<Self, RecipeError> {
-        let ground = Arc::new(Ground::new(config, claim.out().to_owned(), deadlines)?);
-        let login = Login::new(Arc::clone(&ground), config.credentials.clone());
-        let evidence = Store::new(claim.out(), run, config.evidence_max_size);
-        Ok(Self { ground, login, evidence, _claim: claim })
+        let login = SharedLogin::new(config, claim.out(), deadlines, Vec::new(), None)?;
+        Ok(Self::with_login(config, claim, run, login))
     }
 
-    /// The same, which first tries the login that is kept there, and looks there for a new one when it has ended.
+    /// The same, with a login that was made for this configuration and folder, and may be in force already.
     #[must_use]
-    pub fn with_kept_login(self, keep: Arc<dyn LoginKeep>) -> Self {
-        Self { login: self.login.with_kept(keep), ..self }
+    pub fn with_login(config: &SiteConfig, claim: Arc<Claim>, run: &RunId, login: SharedLogin) -> Self {
+        let SharedLogin(login) = login;
+        let evidence = Store::new(claim.out(), run, config.evidence_max_size);
+        Self { ground: login.shared_ground(), login, evidence, _claim: claim }
     }
 }
 
@@ -55,7 +83,21 @@ impl Site for CoupaSite {
         session: &'a mut dyn Session,
         attempt: &'a Attempt,
     ) -> Fut<'a, Result<Receipt, AttemptError>> {
-        Box::pin(Walk::new(&self.ground, session.page(), attempt).collect())
+        Box::pin(async move {
+            let mut led_away_count = 0;
+            loop {
+                match Walk::new(&self.ground, session.page(), attempt).collect().await {
+                    Ok(receipt) => {
+                        self.login.prove();
+                        return Ok(receipt);
+                    }
+                    Err(error) => {
+                        let order = self.ground.order_page(&attempt.order.po);
+                        self.login.weigh(session.page(), &order, error, &mut led_away_count).await?;
+                    }
+                }
+            }
+        })
     }
 
     fn witness<'a>(

@@ -8,7 +8,7 @@ use super::ground::Ground;
 use super::login::Login;
 use super::parse::RecipeError;
 use crate::config::{Deadlines, SiteConfig};
-use crate::ports::{AttemptError, Cookie, LoginKeep, Page};
+use crate::ports::{AttemptError, Cookie, LoginKeep, Page, RefusalMemory};
 
 /// The way into a portal.
 #[derive(Debug)]
@@ -26,10 +26,17 @@ impl Doorway {
         Ok(Self { login: Login::new(ground, config.credentials.clone()) })
     }
 
-    /// The same, which first tries the login that is kept there.
+    /// The same, which first tries the login that is kept there; the newest, when it is called for several.
     #[must_use]
     pub fn with_kept_login(self, keep: Arc<dyn LoginKeep>) -> Self {
         Self { login: self.login.with_kept(keep) }
+    }
+
+    /// The same, which remembers there what the portal refuses. What it has refused before is sent all the same when a
+    /// person asks for it.
+    #[must_use]
+    pub fn with_refusals(self, refusals: Arc<dyn RefusalMemory>, is_asked_for: bool) -> Self {
+        Self { login: self.login.with_refusals(refusals, is_asked_for) }
     }
 
     /// Logs in through the form with the credentials of the configuration, and returns the cookies of that login.

@@ -15,46 +15,11 @@ use crate::ports::{
     SessionError, Usage,
 };
 
+mod offers;
+
+pub(super) use offers::{Answer, Offer, button, file, link};
+
 pub(super) const BASE: &str = "https://acme.test";
-
-/// What a click on an attachment sets off.
-#[derive(Clone, Debug)]
-pub(super) enum Answer {
-    File(&'static str, Vec<u8>),
-    /// Nothing ever begins.
-    Silence,
-    /// The login page is shown in the window.
-    LoginShown,
-    Cut,
-    /// It begins and then nothing more comes.
-    Standstill,
-    /// The browser reports more bytes than the disk has.
-    Short,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Offer {
-    /// Of a link; a button has none.
-    pub(super) href: Option<String>,
-    pub(super) label: String,
-    pub(super) answer: Answer,
-    /// On the page from this many downloads on.
-    pub(super) appears_after: usize,
-    pub(super) is_wider: bool,
-}
-
-pub(super) fn link(id: u32, label: &str, answer: Answer) -> Offer {
-    let href = Some(format!("{BASE}/attachment_file/{id}"));
-    Offer { href, label: label.to_owned(), answer, appears_after: 0, is_wider: false }
-}
-
-pub(super) fn button(label: &str, answer: Answer) -> Offer {
-    Offer { href: None, label: label.to_owned(), answer, appears_after: 0, is_wider: false }
-}
-
-pub(super) fn file(name: &'static str, text: &str) -> Answer {
-    Answer::File(name, text.as_bytes().to_vec())
-}
 
 /// One page of the portal.
 #[derive(Clone, Debug)]
@@ -237,7 +202,12 @@ impl FakePage {
                 self.events.extend([began(name), DownloadEvent::Completed { id, size: bytes.len() as u64 }]);
             }
             Answer::Silence => {}
-            Answer::LoginShown => self.is_login = true,
+            Answer::LoginShown => (self.is_login, self.portal.state().password) = (true, Some("right")),
+            Answer::LoginSent => {
+                self.portal.state().password = Some("right");
+                let answer = file("b.html", "<!DOCTYPE html><html><input name=\"user[login]\">");
+                self.set_off(&Offer { answer, ..offer.clone() });
+            }
             Answer::Cut => self.events.extend([began("x"), DownloadEvent::Canceled { id }]),
             Answer::Standstill => self.events.push(began("x")),
             Answer::Short => {

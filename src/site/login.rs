@@ -1,38 +1,33 @@
 //! How one gets in: one login for all workers. It is one that was kept from before, or the first worker makes it through
-//! the form; the others get its cookies. When it ends, one renews it, or all wait for a person to do so. A password that
-//! was refused is never sent again: repeated refusals lock the account.
+//! the form; the others get its cookies. When it ends, one renews it, or all wait for a person to do so. That it lets in is
+//! said on the door's evidence alone. A password that was refused is never sent again, in this run or a later one:
+//! repeated refusals lock the account.
 
+mod door;
+mod doubt;
+mod form;
+mod kept;
+mod person;
+
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
-use serde_json::Value;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use self::door::Door;
+use self::form::Answer;
 use super::classify::{Look, PageKind, classify};
 use super::ground::Ground;
 use super::sight::Sight;
 use super::trouble;
 use crate::config::Credentials;
 use crate::model::{Failure, FailureKind, FileOrigin};
-use crate::ports::{AttemptError, Click, Cookie, LoginKeep, Page, Query, SessionError};
-
-/// How often the page is asked whether the form has been answered. Asking is the only way: the answer is a new document
-/// in the same window, and a form may be answered by several redirects.
-const ASK_EVERY: Duration = Duration::from_millis(100);
-
-/// Set on the document that holds the form: once it is gone, another document is shown.
-const MARK: &str = "document.documentElement.setAttribute('data-before-login', '')";
-const IS_ANSWERED: &str =
-    "return document.readyState === 'complete' && !document.documentElement.hasAttribute('data-before-login')";
-const SEND: &str = "const form = document.querySelector(arguments[0]); form.requestSubmit(); return true";
-
-/// How often the window is looked at in which a person logs in. A page cannot call back across its own navigation.
-const LOOK_AT_PERSON: Duration = Duration::from_secs(1);
+use crate::ports::{AttemptError, Cookie, LoginKeep, Page, RefusalMemory, refused_before};
 
 /// More rounds than this and somebody else ends the login as fast as it is made.
 const MAX_ROUNDS: usize = 3;
@@ -40,17 +35,26 @@ const MAX_ROUNDS: usize = 3;
 /// How often it is looked whether a person has made a new login; costs no request.
 const LOOK_FOR_PERSON: Duration = Duration::from_secs(5);
 
-/// How long reading a kept login may take.
-const READ_DEADLINE: Duration = Duration::from_secs(10);
+/// How often a password is sent without an answer that says what became of it, in one run.
+const MAX_UNANSWERED: u32 = 2;
+
+/// How often a password is sent before any request has been answered to whoever was let in by it.
+const MAX_UNPROVEN: u32 = 2;
 
 /// The login that all sessions share.
 pub(super) struct Login {
     ground: Arc<Ground>,
     credentials: Option<Credentials>,
-    keep: Option<Arc<dyn LoginKeep>>,
+    keeps: Vec<Arc<dyn LoginKeep>>,
+    refusals: Option<Arc<dyn RefusalMemory>>,
+    /// A person asks for it now, and may know better than what is remembered.
+    is_asked_for: bool,
     shared: Mutex<Shared>,
     /// The cookies of the newest login, for those who must know what to keep out of sight: never held across an await.
     newest: std::sync::Mutex<Vec<SecretString>>,
+    /// Logins in a row that let no request in, as far as is known. Beside the lock: whoever has been answered does not
+    /// wait for a login that is being made.
+    unproven_count: AtomicU32,
 }
 
 /// Held by the one session that logs in, for as long as it does.
@@ -59,28 +63,56 @@ struct Shared {
     /// Counts the logins; 0 before the first.
     generation: u64,
     cookies: Vec<Cookie>,
-    /// When the kept login was kept that was looked at last.
-    kept_at: Option<Timestamp>,
+    /// The kept logins that were tried: where they are kept, and when they were.
+    tried: Vec<(usize, Timestamp)>,
     /// Some session of this run was let in.
     was_ever_in: bool,
     /// Only a person can make a new login, and has not yet.
     waits_for_person: bool,
+    /// What the portal showed after the password, if that alone does not let in.
+    second_step: Option<String>,
+    /// How often the password was sent and not answered.
+    unanswered_count: u32,
+    /// The door was seen shut: it is one.
+    has_been_shut: bool,
+    /// The address that is asked for instead of a door that is open to everybody.
+    learned_door: Option<Url>,
     /// Why no login will be tried any more.
     refused: Option<String>,
 }
 
 impl Login {
     pub(super) fn new(ground: Arc<Ground>, credentials: Option<Credentials>) -> Self {
-        Self { ground, credentials, keep: None, shared: Mutex::default(), newest: std::sync::Mutex::default() }
+        Self {
+            ground,
+            credentials,
+            keeps: Vec::new(),
+            refusals: None,
+            is_asked_for: false,
+            shared: Mutex::default(),
+            newest: std::sync::Mutex::default(),
+            unproven_count: AtomicU32::new(0),
+        }
     }
 
-    /// The same, which first tries the login that is kept there.
-    pub(super) fn with_kept(self, keep: Arc<dyn LoginKeep>) -> Self {
-        Self { keep: Some(keep), ..self }
+    /// The same, which tries the login that is kept there before it uses the form; the newest first, of several.
+    pub(super) fn with_kept(mut self, keep: Arc<dyn LoginKeep>) -> Self {
+        self.keeps.push(keep);
+        self
+    }
+
+    /// The same, which remembers there what the portal refuses, and does not send what it has refused before unless a
+    /// person asks for it.
+    pub(super) fn with_refusals(self, refusals: Arc<dyn RefusalMemory>, is_asked_for: bool) -> Self {
+        Self { refusals: Some(refusals), is_asked_for, ..self }
     }
 
     pub(super) fn ground(&self) -> &Ground {
         &self.ground
+    }
+
+    pub(super) fn shared_ground(&self) -> Arc<Ground> {
+        Arc::clone(&self.ground)
     }
 
     /// The password, if there is one.
@@ -98,34 +130,43 @@ impl Login {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// A request was answered to somebody who is logged in.
+    pub(super) fn prove(&self) {
+        self.unproven_count.store(0, Ordering::Relaxed);
+    }
+
     /// Sees to it that the session of `page` is let in.
     pub(super) async fn enter(&self, page: &mut dyn Page) -> Result<(), AttemptError> {
         for _ in 0..MAX_ROUNDS {
-            let (generation, cookies) = {
+            let (generation, cookies, address) = {
                 let mut shared = self.shared.lock().await; // waits for a login that is being made
                 shared.check_refused().map_err(trouble::of_failure)?;
                 if shared.generation == 0 || shared.waits_for_person {
                     self.take_kept(&mut shared).await?;
                 }
                 if shared.waits_for_person {
-                    return Err(self.person_wanted());
+                    return Err(self.person_wanted(&shared));
                 }
-                (shared.generation, shared.cookies.clone())
+                (shared.generation, shared.cookies.clone(), self.door(&shared))
             };
             if !cookies.is_empty() {
                 self.hand_over(page, &cookies).await?;
             }
-            let door = self.look_at_door(page).await?;
+            let door = self.look_at_door(page, &address).await?;
             let mut shared = self.shared.lock().await;
             if door == Door::Open {
+                if shared.has_been_shut && generation > 0 {
+                    self.prove();
+                }
                 shared.was_ever_in = true;
                 return Ok(());
             }
+            shared.has_been_shut = true;
             shared.check_refused().map_err(trouble::of_failure)?;
             if shared.generation != generation || self.take_kept(&mut shared).await? {
                 continue; // somebody else was faster
             }
-            match self.renew(page, &door, &mut shared).await {
+            match self.renew(page, &door, &address, &mut shared).await {
                 Ok(cookies) => {
                     self.adopt(&mut shared, cookies);
                     shared.was_ever_in = true;
@@ -154,42 +195,24 @@ impl Login {
         shared.cookies = cookies;
     }
 
-    /// Adopts the login that is kept, if it is another one than that which was looked at last. Tells whether it did.
-    async fn take_kept(&self, shared: &mut Shared) -> Result<bool, AttemptError> {
-        let Some(keep) = self.keep.clone() else { return Ok(false) };
-        let read = tokio::task::spawn_blocking(move || keep.load());
-        let kept = match tokio::time::timeout(READ_DEADLINE, read).await {
-            Ok(Ok(Ok(kept))) => kept,
-            Ok(Ok(Err(why))) if self.credentials.is_some() => {
-                tracing::warn!("logging in with the user name instead: {why}");
-                return Ok(false);
-            }
-            // whoever kept a login wants to be let in with it
-            Ok(Ok(Err(why))) => return Err(AttemptError::new(FailureKind::LoginRefused, why.to_string())),
-            Ok(Err(_)) | Err(_) => {
-                return Err(AttemptError::new(FailureKind::LoginRequired, "the kept login was not read in time"));
-            }
-        };
-        match kept {
-            Some(kept) if shared.kept_at != Some(kept.kept_at) => {
-                tracing::info!(kept_at = %kept.kept_at, "taking a login that was kept");
-                shared.kept_at = Some(kept.kept_at);
-                self.adopt(shared, kept.cookies);
-                Ok(true)
-            }
-            Some(_) | None => Ok(false),
-        }
-    }
-
     /// Makes a new login, as far as a program can. The caller holds the lock.
-    async fn renew(&self, page: &mut dyn Page, door: &Door, shared: &mut Shared) -> Result<Vec<Cookie>, AttemptError> {
+    async fn renew(
+        &self,
+        page: &mut dyn Page,
+        door: &Door,
+        address: &Url,
+        shared: &mut Shared,
+    ) -> Result<Vec<Cookie>, AttemptError> {
         match (&self.credentials, door) {
+            (Some(_), _) if shared.second_step.is_some() => Err(self.wait_for_another(shared)),
             (Some(_), Door::Elsewhere(host)) => Err(self.elsewhere(host)),
-            (Some(credentials), Door::Open | Door::Form) => self.log_in(page, credentials).await,
+            (Some(credentials), Door::Open | Door::Form | Door::Closed(_)) => {
+                self.log_in(page, credentials, address, shared).await
+            }
             // nobody sits there when a run begins that cannot get in
-            (None, _) if !shared.was_ever_in || self.keep.is_none() => {
-                let what = match shared.kept_at {
-                    Some(kept_at) => format!("the login that was kept at {kept_at:.0} no longer lets in"),
+            (None, _) if !shared.was_ever_in || self.keeps.is_empty() => {
+                let what = match shared.tried.last() {
+                    Some((_, kept_at)) => format!("the login that was kept at {kept_at:.0} no longer lets in"),
                     None => "the portal wants a login and none was given".to_owned(),
                 };
                 Err(AttemptError::new(
@@ -201,143 +224,89 @@ impl Login {
                     ),
                 ))
             }
-            (None, _) => {
-                shared.waits_for_person = true;
-                Err(self.person_wanted())
-            }
+            (None, _) => Err(self.wait_for_another(shared)),
         }
     }
 
-    fn person_wanted(&self) -> AttemptError {
-        let message = format!(
-            "the login has ended, and only a person can make a new one: run `coupa-batch login --base-url {}` in another \
-             terminal, and this run goes on by itself",
-            self.ground.base
-        );
-        AttemptError { retry_after: Some(LOOK_FOR_PERSON), ..AttemptError::new(FailureKind::LoginRequired, message) }
-    }
-
-    /// Gives the session the cookies of the login.
-    async fn hand_over(&self, page: &mut dyn Page, cookies: &[Cookie]) -> Result<(), AttemptError> {
-        // a browser takes cookies for the host that it shows; this page is shown without a login
-        let address = self.ground.at(&self.ground.recipe.address.login);
-        self.go(page, &address).await?;
-        for cookie in cookies {
-            // such a name is a promise that there is no domain
-            let domain = cookie.domain.clone().filter(|_| !cookie.name.starts_with("__Host-"));
-            match page.add_cookies(&[Cookie { domain, ..cookie.clone() }]).await {
-                // one that this browser does not take may not be the one that lets in
-                Err(SessionError::Refused(_)) => tracing::debug!(name = cookie.name, "the browser refused a cookie"),
-                other => other?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Opens the portal and looks whether it asks for a login.
-    async fn look_at_door(&self, page: &mut dyn Page) -> Result<Door, AttemptError> {
-        self.go(page, &self.ground.base).await?;
-        match self.look(page).await?.1 {
-            PageKind::Login => Ok(Door::Form),
-            PageKind::Elsewhere(host) => Ok(Door::Elsewhere(host)),
-            // any other page is good enough: a portal's first page is its own affair
-            PageKind::Wanted | PageKind::NotFound(_) | PageKind::NotAllowed(_) | PageKind::Unknown(_) => Ok(Door::Open),
-            kind @ (PageKind::Throttled | PageKind::Down(_) | PageKind::Unreached(_)) => {
-                kind.require("its first page").map_err(trouble::of_failure)?;
-                Ok(Door::Form)
-            }
-        }
-    }
-
-    /// Waits until somebody has logged in by hand in the window of `page`, and returns the cookies of that login. Leaves
-    /// the person alone: the page is looked at, and moved only once it shows the portal and no login any more.
-    pub(super) async fn wait_for_person(
+    /// Logs in through the form, unless that would be once too often. The caller holds the lock.
+    async fn log_in(
         &self,
         page: &mut dyn Page,
-        patience: Duration,
+        credentials: &Credentials,
+        door: &Url,
+        shared: &mut Shared,
     ) -> Result<Vec<Cookie>, AttemptError> {
-        let begun = Instant::now();
-        self.go(page, &self.ground.base).await?;
-        let mut is_calm = false;
-        loop {
-            let is_in = matches!(
-                self.look(page).await?.1,
-                PageKind::Wanted | PageKind::NotFound(_) | PageKind::NotAllowed(_) | PageKind::Unknown(_)
-            );
-            // twice in a row: on its way back from a single sign-on a browser passes pages of the portal
-            if is_in && is_calm && self.look_at_door(page).await? == Door::Open {
-                return Ok(page.cookies().await?);
+        let refused = |message: String| AttemptError::new(FailureKind::LoginRefused, message);
+        if shared.unanswered_count >= MAX_UNANSWERED {
+            return Err(refused(format!(
+                "the portal did not say what became of the login, {MAX_UNANSWERED} times: the password is not sent again in \
+                 this run, since repeated refusals lock an account; see whether one can log in by hand, then run again"
+            )));
+        }
+        if self.unproven_count.load(Ordering::Relaxed) >= MAX_UNPROVEN {
+            return Err(refused(format!(
+                "{MAX_UNPROVEN} logins in a row ended before they let a single page be seen: somebody else may be using \
+                 the same account, or it wants something that a program cannot give. The password is not sent again in \
+                 this run; log in by hand with `coupa-batch login --base-url {}`, without COUPA_USERNAME",
+                self.ground.base
+            )));
+        }
+        if let Some(at) = self.refused_before(credentials).await {
+            return Err(refused(refused_before(self.ground.base.as_str(), at)));
+        }
+        match self.send_form(page, credentials, door, shared).await? {
+            Answer::In(cookies) => Ok(cookies),
+            Answer::Refused(said) => {
+                self.remember_refusal(credentials).await;
+                let said = said.map(|said| format!(" ({said:?})")).unwrap_or_default();
+                Err(refused(format!(
+                    "the portal refused the login{said}: check COUPA_USERNAME and COUPA_PASSWORD, or save another \
+                     password with `coupa-batch login --save-password`. It is not tried again, since repeated refusals \
+                     lock an account"
+                )))
             }
-            is_calm = is_in;
-            if begun.elapsed() >= patience {
-                return Err(AttemptError::new(
-                    FailureKind::LoginRequired,
-                    format!("nobody logged in within {patience:?}: try again, with a longer --wait if need be"),
-                ));
+            Answer::More(shown) => {
+                shared.second_step = Some(shown);
+                Err(self.wait_for_another(shared))
             }
-            tokio::time::sleep(LOOK_AT_PERSON).await;
         }
     }
 
-    /// Fills in the form that is shown. The caller holds the lock.
-    async fn log_in(&self, page: &mut dyn Page, credentials: &Credentials) -> Result<Vec<Cookie>, AttemptError> {
-        let form = &self.ground.recipe.login;
-        if !self.look(page).await?.0.has_login_form {
-            return Err(AttemptError::new(
+    /// From now on only a person's login helps.
+    fn wait_for_another(&self, shared: &mut Shared) -> AttemptError {
+        shared.waits_for_person = true;
+        self.person_wanted(shared)
+    }
+
+    fn person_wanted(&self, shared: &Shared) -> AttemptError {
+        let by_hand = format!("`coupa-batch login --base-url {}`", self.ground.base);
+        match (&shared.second_step, self.keeps.is_empty()) {
+            (Some(shown), true) => AttemptError::new(
                 FailureKind::LoginRefused,
-                "the portal's login page has no form that the site recipe knows, as with single sign-on: log in by hand \
-                 with `coupa-batch login`, without COUPA_USERNAME, or change the recipe's [login] (docs/recipes.md)",
-            ));
-        }
-        page.fill(form.username.as_str(), &credentials.username.clone().into()).await?;
-        page.fill(form.password.as_str(), &credentials.password).await?;
-        page.evaluate(MARK, Vec::new()).await?;
-        if !page.click(form.submit.as_str(), 0, Click::Script).await? {
-            page.evaluate(SEND, vec![Value::from(form.form.as_str())]).await?;
-        }
-        self.await_answer(page).await?;
-        match self.look(page).await?.1 {
-            PageKind::Login => {
-                // the portal's own words for it, which never repeat the password
-                let queries = [Query { css: form.refusal.as_str().to_owned(), attributes: Vec::new() }];
-                let said = page.query(&queries).await?.into_iter().flatten().find(|found| !found.text.is_empty());
-                let said = said.map(|found| format!(" ({:?})", found.text)).unwrap_or_default();
-                Err(AttemptError::new(
-                    FailureKind::LoginRefused,
-                    format!(
-                        "the portal refused the login{said}: check COUPA_USERNAME and COUPA_PASSWORD, or save another \
-                         password with `coupa-batch login --save-password`. It is not tried again, since repeated \
-                         refusals lock an account"
+                format!(
+                    "the portal took the password and then wants something else, such as a code: it shows {shown}. Only a \
+                     person can go on: log in by hand with {by_hand}, without user name and password"
+                ),
+            ),
+            (second_step, _) => {
+                let why = match second_step {
+                    Some(shown) => format!(
+                        "the portal wants a second step after the password, such as a code (it shows {shown}), and only \
+                         a person can make the login: run {by_hand}, without user name and password,"
                     ),
-                ))
-            }
-            PageKind::Elsewhere(host) => Err(self.elsewhere(&host)),
-            kind @ (PageKind::Throttled | PageKind::Down(_) | PageKind::Unreached(_)) => {
-                kind.require("the page behind its login").map_err(trouble::of_failure)?;
-                Ok(Vec::new())
-            }
-            PageKind::Wanted | PageKind::NotFound(_) | PageKind::NotAllowed(_) | PageKind::Unknown(_) => {
-                Ok(page.cookies().await?)
+                    None => {
+                        format!("the login has ended, and only a person can make a new one: run {by_hand}")
+                    }
+                };
+                AttemptError {
+                    retry_after: Some(LOOK_FOR_PERSON),
+                    ..AttemptError::new(
+                        FailureKind::LoginRequired,
+                        format!("{why} in another terminal, and this run goes on by itself"),
+                    )
+                }
             }
         }
-    }
-
-    /// Waits until another document than the form's is shown.
-    async fn await_answer(&self, page: &mut dyn Page) -> Result<(), AttemptError> {
-        let asked = Instant::now();
-        while asked.elapsed() < self.ground.deadlines.page {
-            match page.evaluate(IS_ANSWERED, Vec::new()).await {
-                Ok(Value::Bool(true)) => return Ok(()),
-                // a script that runs while one document replaces another is thrown out of it
-                Ok(_) | Err(SessionError::Refused(_)) => {}
-                Err(error) => return Err(trouble::of_session(error, &self.ground.base)),
-            }
-            tokio::time::sleep(ASK_EVERY).await;
-        }
-        Err(AttemptError::new(
-            FailureKind::StepTimeout,
-            format!("the portal did not answer the login within {:?}", self.ground.deadlines.page),
-        ))
     }
 
     async fn go(&self, page: &mut dyn Page, address: &Url) -> Result<(), AttemptError> {
@@ -362,17 +331,6 @@ impl Login {
             ),
         )
     }
-}
-
-/// What stands between a session and the portal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Door {
-    /// Nothing.
-    Open,
-    /// The portal's own login page.
-    Form,
-    /// Another host, where companies keep their single sign-on.
-    Elsewhere(String),
 }
 
 impl std::fmt::Debug for Login {

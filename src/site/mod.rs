@@ -22,7 +22,7 @@ mod double;
 #[cfg(test)]
 mod stories;
 
-pub use coupa::CoupaSite;
+pub use coupa::{CoupaSite, SharedLogin};
 pub use doorway::Doorway;
 pub use evidence::evidence_folder;
 pub use inspect::{Find, Inspection, Target};

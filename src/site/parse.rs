@@ -174,6 +174,9 @@ fn check(recipe: &Recipe) -> Result<(), (&'static str, &'static str)> {
     if !address.login.starts_with('/') {
         return Err(("address.login", "it must begin with /"));
     }
+    if address.door.as_ref().is_some_and(|door| !door.starts_with('/')) {
+        return Err(("address.door", "it must begin with /"));
+    }
     if address.login_paths.is_empty() || !address.login_paths.iter().all(|path| path.len() > 1 && path.starts_with('/'))
     {
         return Err(("address.login_paths", "each must begin with / and go on, or every page were a login page"));

@@ -36,6 +36,10 @@ pub struct Addresses {
     pub order: String,
     /// A page that needs no login.
     pub login: String,
+    /// An address that only those see who are logged in, whatever it shows them; without one, that of an order with the
+    /// number 0, which no portal has.
+    #[serde(default)]
+    pub door: Option<String>,
     /// Beginnings of the paths of login pages.
     pub login_paths: Vec<String>,
     /// Hosts, beside the portal's own, that attachments may come from.

@@ -1,7 +1,7 @@
 //! One file for each portal, in a folder for this user alone.
 
-use std::fs::{self, DirBuilder};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::private;
 use crate::ports::{Cookie, KeptLogin, LoginKeep, LoginKeepError};
 
 /// A kept login is a few kilobytes: what is longer was not written by this program.
@@ -33,9 +34,7 @@ impl Vault {
     /// That of the portal at `base`, in `folder`. Nothing is made yet.
     #[must_use]
     pub fn of(folder: &Path, base: &Url) -> Self {
-        let host = base.host_str().unwrap_or("unknown").replace(['[', ']', ':'], "_");
-        let port = base.port().map(|port| format!("_{port}")).unwrap_or_default();
-        Self { folder: folder.to_owned(), file: folder.join(format!("{host}{port}.json")) }
+        Self { folder: folder.to_owned(), file: folder.join(format!("{}.json", private::stem(base))) }
     }
 
     /// The file.
@@ -54,23 +53,11 @@ impl Vault {
     }
 
     fn write(&self, cookies: &[Cookie]) -> io::Result<()> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        // on Windows a folder takes its rights from its parent, which is the user's own
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.folder)?;
         let written = Written {
             kept_at: Timestamp::now(),
             cookies: cookies.iter().map(|cookie| WrittenCookie::from(cookie.clone())).collect(),
         };
-        // tempfile makes its files readable by their owner alone
-        let mut draft = tempfile::NamedTempFile::new_in(&self.folder)?;
-        serde_json::to_writer(&mut draft, &written)?;
-        draft.flush()?;
-        draft.as_file().sync_all()?;
-        draft.persist(&self.file).map_err(|refused| refused.error)?;
-        Ok(())
+        private::write(&self.folder, &self.file, &written)
     }
 
     /// Wipes what is kept. Tells whether there was something.
@@ -90,18 +77,10 @@ impl Vault {
     /// # Errors
     /// [`LoginKeepError`] when one cannot be removed.
     pub fn wipe_all(folder: &Path) -> Result<usize, LoginKeepError> {
-        let entries = match fs::read_dir(folder) {
-            Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(0),
-            other => other.map_err(|why| LoginKeepError(format!("{} cannot be read: {why}", folder.display())))?,
-        };
-        let mut wiped = 0;
-        for entry in entries.flatten() {
-            let file = entry.path();
-            if file.extension().is_some_and(|extension| extension == "json") {
-                wiped += usize::from(Self { folder: folder.to_owned(), file }.wipe()?);
-            }
-        }
-        Ok(wiped)
+        let files = private::files(folder, "json")?;
+        files
+            .into_iter()
+            .try_fold(0, |wiped, file| Ok(wiped + usize::from(Self { folder: folder.to_owned(), file }.wipe()?)))
     }
 
     fn failed(&self, what: &str, why: &dyn std::fmt::Display) -> LoginKeepError {
@@ -115,14 +94,9 @@ impl Vault {
 
 impl LoginKeep for Vault {
     fn load(&self) -> Result<Option<KeptLogin>, LoginKeepError> {
-        let size = match fs::metadata(&self.file) {
-            Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(|why| self.failed("read", &why))?.len(),
+        let Some(bytes) = private::read(&self.file, MAX_BYTES).map_err(|why| self.failed("read", &why))? else {
+            return Ok(None);
         };
-        if size > MAX_BYTES {
-            return Err(self.failed("read", &format!("{size} bytes are too long for one")));
-        }
-        let bytes = fs::read(&self.file).map_err(|why| self.failed("read", &why))?;
         // the parser's own words could quote a secret
         let written: Written = serde_json::from_slice(&bytes).map_err(|_| self.failed("read", &"it is damaged"))?;
         let cookies = written.cookies.into_iter().map(Cookie::from).collect();

@@ -1,6 +1,7 @@
 //! A login that is made once, by a person or from a browser's export, kept, used by later runs, and forgotten.
 
 use std::fs;
+use std::path::PathBuf;
 
 use coupa_batch::demo::DemoPortal;
 use secrecy::ExposeSecret;
@@ -10,6 +11,16 @@ use crate::needs_browser;
 
 fn login(desk: &Desk, portal: &DemoPortal) -> Call {
     desk.call(["login", "--headless", "--wait", "60s", "--base-url", portal.base_url().as_str()])
+}
+
+/// What an extension of a browser would export of the login that is kept.
+fn exported(desk: &Desk) -> PathBuf {
+    let kept = fs::read_dir(desk.path().join("logins")).unwrap().next().unwrap().unwrap().path();
+    let kept: serde_json::Value = serde_json::from_str(&fs::read_to_string(kept).unwrap()).unwrap();
+    let cookie = &kept["cookies"][0];
+    let (domain, value) = (cookie["domain"].as_str().unwrap(), cookie["value"].as_str().unwrap());
+    let line = format!("#HttpOnly_{domain}\tFALSE\t/\tFALSE\t0\t_coupa_session\t{value}\n");
+    desk.write("cookies.txt", format!("# Netscape HTTP Cookie File\n{line}"))
 }
 
 /// `run` without user name and password.
@@ -110,15 +121,7 @@ async fn cookies_of_a_browser_that_is_logged_in_are_taken() {
     portal.set_person(true);
     login(&desk, &portal).end().await.assert(0, &[]);
     portal.set_person(false);
-    // what an extension of a browser would export
-    let kept = fs::read_dir(desk.path().join("logins")).unwrap().next().unwrap().unwrap().path();
-    let kept: serde_json::Value = serde_json::from_str(&fs::read_to_string(kept).unwrap()).unwrap();
-    let cookie = &kept["cookies"][0];
-    let line = |name: &str| {
-        let (domain, value) = (cookie["domain"].as_str().unwrap(), cookie["value"].as_str().unwrap());
-        format!("#HttpOnly_{domain}\tFALSE\t/\tFALSE\t0\t{name}\t{value}\n")
-    };
-    let file = desk.write("cookies.txt", format!("# Netscape HTTP Cookie File\n{}", line("_coupa_session")));
+    let file = exported(&desk);
     desk.call(["logout", "--all"]).end().await.assert(0, &[]);
     let ended = run(&desk, &portal).arg("--cookies").arg(&file).end().await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
@@ -178,6 +181,95 @@ async fn a_kept_login_that_is_damaged_stops_only_who_has_no_other() {
     let ended = desk.login(run(&desk, &portal), &portal).end().await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
     assert!(ended.stderr.contains("logging in with the user name instead"), "{ended}");
+    desk.assert_nothing_left().await;
+    portal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_with_cookies_goes_on_after_a_login_by_hand_and_the_newer_one_is_tried_first() {
+    needs_browser!();
+    let portal = portal(4).await;
+    let desk = Desk::new();
+    portal.set_person(true);
+    login(&desk, &portal).end().await.assert(0, &[]);
+    portal.set_person(false);
+    let file = exported(&desk);
+    desk.call(["logout", "--all"]).end().await.assert(0, &[]);
+
+    let pos = portal.orders();
+    portal.faults().hold(&pos[1]);
+    let going = run(&desk, &portal).arg("--cookies").arg(&file).env("COUPA_BATCH_PATIENCE", "2m");
+    let mut going = going.start();
+    going.works_on(&portal, &pos[1]).await;
+    portal.end_logins();
+    portal.faults().release_all();
+    going.says("only a person can make a new one").await;
+    portal.set_person(true);
+    login(&desk, &portal).end().await.assert(0, &[]);
+    let ended = going.end().await;
+    assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
+    assert_all_there(&desk.out(), &portal);
+    portal.set_person(false);
+
+    let sent = portal.counts().passwords_sent;
+    let ended = run(&desk, &portal).arg("--force").arg("--cookies").arg(&file).end().await;
+    assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
+    assert_eq!(ended.stderr.matches("taking a login that was kept").count(), 1, "the newer one first: {ended}");
+    assert_eq!(portal.counts().passwords_sent, sent);
+    desk.assert_nothing_left().await;
+    portal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cookies_that_cannot_be_used_are_told_before_anything_is_started_or_written() {
+    let portal = portal(1).await;
+    let desk = Desk::new();
+    let other = desk.write("cookies.txt", ".other.test\tTRUE\t/\tTRUE\t0\tforeign\tx\n");
+    for (file, why) in [(desk.work().join("nowhere.txt"), "nowhere.txt"), (other, "it holds none of 127.0.0.1")] {
+        // also where there is a password: whoever gives cookies wants to be let in with them
+        let ended = desk.login(run(&desk, &portal), &portal).arg("--cookies").arg(&file).end().await;
+        ended.assert_refusal(2, &[why]);
+        assert!(!desk.out().exists(), "{ended}");
+    }
+    assert_eq!(portal.counts().requests, 0);
+    portal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_was_refused_is_sent_by_no_later_run() {
+    needs_browser!();
+    let portal = portal(1).await;
+    let desk = Desk::new();
+    let with = |call: Call, password: &str| call.env("COUPA_USERNAME", "demo").env("COUPA_PASSWORD", password);
+    with(run(&desk, &portal), "wrong-one").end().await.assert(2, &["the portal refused the login"]);
+    for _ in 0..2 {
+        let ended = with(run(&desk, &portal), "wrong-one").end().await;
+        ended.assert_refusal(2, &["refused this user name with this password", "--save-password", "login --base-url"]);
+    }
+    assert_eq!(portal.counts().passwords_sent, 1);
+    let logins = desk.path().join("logins");
+    let record = fs::read_dir(&logins).unwrap().next().unwrap().unwrap().path();
+    assert!(!fs::read_to_string(&record).unwrap().contains("wrong-one"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&record).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    // another one is tried
+    let ended = desk.login(run(&desk, &portal), &portal).end().await;
+    assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
+    assert_eq!((portal.counts().passwords_sent, portal.counts().logins_accepted), (2, 1));
+
+    // a person may insist, and a success makes all forgotten; so does logout
+    with(login(&desk, &portal), "wrong-one").end().await.assert(2, &["refused the login"]);
+    assert_eq!(portal.counts().passwords_sent, 3);
+    desk.login(login(&desk, &portal), &portal).end().await.assert(0, &[]);
+    assert!(!record.exists());
+    with(login(&desk, &portal), "wrong-one").end().await.assert(2, &["refused the login"]);
+    assert!(record.exists());
+    let out = desk.call(["logout", "--base-url", portal.base_url().as_str()]).end().await;
+    assert!(out.stdout.contains("is forgotten") && !record.exists(), "{out}");
     desk.assert_nothing_left().await;
     portal.stop().await;
 }

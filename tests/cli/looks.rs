@@ -118,7 +118,11 @@ async fn the_recipe_of_another_portal_never_says_that_there_are_no_attachments()
         "extends = \"table\"\n[attachments]\nbuttons = []\nlinks = [{ css = \".fetch\", name = [\"text\"] }]\n\
          none = [\".nothing-at-all\"]\n",
     );
-    for recipe in ["coupa", stranger.to_str().unwrap(), drifted.to_str().unwrap()] {
+    // one that does not even find the login
+    let ended = desk.run(&portal, &pos).args(["--recipe", "coupa"]).end().await;
+    ended.assert(2, &["no form that the site recipe knows"]);
+    assert_eq!(portal.counts().passwords_sent, 0);
+    for recipe in [stranger.to_str().unwrap(), drifted.to_str().unwrap()] {
         let ended = desk.run(&portal, &pos).args(["--recipe", recipe, "--force"]).end().await;
         ended.assert(3, &["does not know"]);
         let report = desk.report();

@@ -12,7 +12,7 @@ use coupa_batch::outlet::report::{self, ReportFiles, RunFacts, Summary};
 use coupa_batch::pool::{Control, Earlier, ShutdownReport, ShutdownStep, StartError, SubmitError};
 use coupa_batch::ports::{History, Journal};
 use coupa_batch::site::evidence_folder;
-use coupa_batch::{PersistentWorkerPool, Setup, ShutdownHandler, TaskHandle};
+use coupa_batch::{OneLogin, PersistentWorkerPool, Setup, ShutdownHandler, TaskHandle};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
@@ -100,6 +100,7 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
         run: record.run.clone(),
         history: std::mem::take(&mut record.history),
         order_count: None,
+        login: OneLogin::default(),
     };
     let is_idle = selection.reused_count() == selection.orders.len() && setup.history.open_tasks().next().is_none();
     if is_idle {
@@ -108,7 +109,7 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
     let open = selection.orders.len() - selection.reused_count() + setup.history.open_tasks().count();
     let setup = Setup { order_count: Some(open), ..setup };
     if let Some(po) = config.site.canary.clone() {
-        match canary::send(&config, &claim, &record.run, &po, closing.as_ref(), progress).await {
+        match canary::send(&config, &claim, &record.run, &setup.login, &po, closing.as_ref(), progress).await {
             Ok(receipt) => selection.take_over(&po, receipt),
             Err(silent) => {
                 let stop = match &silent {

@@ -8,7 +8,7 @@ use coupa_batch::config::PoolConfig;
 use coupa_batch::download::Claim;
 use coupa_batch::model::{OrderStatus, Receipt, RunId, Stop, StopKind};
 use coupa_batch::pool::StartError;
-use coupa_batch::{Outcome, PersistentWorkerPool, PoNumber, PoTask, Setup, ShutdownHandler};
+use coupa_batch::{OneLogin, Outcome, PersistentWorkerPool, PoNumber, PoTask, Setup, ShutdownHandler};
 
 use crate::batch::{drain_when_over, tell_step};
 use crate::clock::Closing;
@@ -31,11 +31,12 @@ impl From<StartError> for Silent {
     }
 }
 
-/// Fetches the canary with one browser of its own, and returns what it yielded.
+/// Fetches the canary with one browser of its own, and returns what it yielded. The run that follows goes on with its login.
 pub(crate) async fn send(
     config: &PoolConfig,
     claim: &Arc<Claim>,
     run: &RunId,
+    login: &OneLogin,
     po: &PoNumber,
     closing: Option<&Closing>,
     progress: &Progress,
@@ -44,7 +45,7 @@ pub(crate) async fn send(
     let drain = config.deadlines.drain;
     let mut config = config.clone();
     config.fix_workers(NonZeroUsize::MIN);
-    let setup = Setup { claim: Some(Arc::clone(claim)), run: run.clone(), ..Setup::default() };
+    let setup = Setup { claim: Some(Arc::clone(claim)), run: run.clone(), login: login.clone(), ..Setup::default() };
     let pool = PersistentWorkerPool::start_with(config, setup).await?;
     let control = pool.control();
     // a signal drains this pool as it would the other one, and so does the end of the run's time

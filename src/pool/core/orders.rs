@@ -238,8 +238,10 @@ impl Core {
         if matches!(failure.kind, FailureKind::Throttled | FailureKind::SiteDown) {
             self.pace.complained(now);
         }
+        // what was under way when the gate closed says nothing new
+        let is_news = is_probe || retry_after.is_some() || self.gate.admission(now) == Admission::Open;
         let given_up = self.gate.fault(now, failure.kind, retry_after, is_probe);
-        if self.gate.admission(now) != Admission::Open {
+        if is_news && self.gate.admission(now) != Admission::Open {
             self.gate_reason.clone_from(&failure.message);
             // a login that says when to come back is a person's to make
             self.gate_wants_person = failure.kind == FailureKind::LoginRequired && retry_after.is_some();

@@ -82,3 +82,33 @@ async fn a_portal_that_cannot_be_entered_says_why() {
     assert_eq!(error.kind, FailureKind::Unreachable);
     assert!(error.message.contains("--base-url"), "{error}");
 }
+
+#[tokio::test]
+async fn logins_that_let_nothing_be_seen_are_not_made_for_ever() {
+    let stage = Stage::new();
+    let portal = locked("right");
+    let mut session = portal.session();
+    for _ in 0..2 {
+        stage.site.enter(WorkerId(1), &mut session).await.unwrap();
+        portal.state().ticket += 1; // somebody else logs in, and the portal ends this one
+    }
+    for _ in 0..2 {
+        let error = stage.site.enter(WorkerId(1), &mut session).await.unwrap_err();
+        assert_eq!(error.kind, FailureKind::LoginRefused);
+        assert!(error.message.contains("somebody else"), "{error}");
+    }
+    assert_eq!(portal.state().accepted_count, 2);
+}
+
+#[tokio::test]
+async fn a_login_that_let_an_order_be_seen_may_end_and_be_made_anew_as_often_as_it_likes() {
+    let stage = Stage::new();
+    let portal = locked("right");
+    let mut session = portal.session();
+    for _ in 0..5 {
+        stage.site.enter(WorkerId(1), &mut session).await.unwrap();
+        stage.site.collect(&mut session, &stage.attempt).await.unwrap();
+        portal.state().ticket += 1;
+    }
+    assert_eq!(portal.state().accepted_count, 5);
+}

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use coupa_batch::config::{Credentials, PoolConfig, Settings};
@@ -9,7 +10,7 @@ use coupa_batch::lone_session;
 use coupa_batch::pool::StartError;
 use coupa_batch::ports::{Cookie, Session};
 use coupa_batch::site::Doorway;
-use coupa_batch::vault::{Keyring, KeyringError, Vault, usual_folder};
+use coupa_batch::vault::{Keyring, KeyringError, Refusals, Vault, usual_folder};
 use jiff::Timestamp;
 
 use crate::args::{LoginArgs, LogoutArgs, PortalArgs};
@@ -27,7 +28,11 @@ pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, Stopped> {
     config.site.credentials = credentials(args, config.site.credentials.take(), &keyring)?;
     let is_form = config.site.credentials.is_some();
     config.browser.headless = is_form || args.headless;
-    let doorway = Doorway::new(&config.site, config.deadlines).map_err(Stopped::bad_call)?;
+    let refusals = refusals_of(&config)?;
+    // who calls this asks for it: what was refused before is tried once more
+    let doorway = Doorway::new(&config.site, config.deadlines)
+        .map_err(Stopped::bad_call)?
+        .with_refusals(Arc::new(refusals.clone()), true);
     let (cookies, is_tried) = batch::block_on(async {
         let mut session = lone_session(&config).await.map_err(|why| not_opened(&why, is_form))?;
         let made = tokio::select! {
@@ -47,6 +52,7 @@ pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, Stopped> {
         return Ok(ExitReason::AllWell);
     }
     vault.save(&cookies).map_err(|why| Stopped::new(ExitReason::Unexpected, why))?;
+    refusals.wipe().map_err(|why| Stopped::new(ExitReason::Unexpected, why))?;
     stdout::print(&format!(
         "logged in; the login is kept in {}, for you alone, and used by later runs ({})\n",
         vault.path().display(),
@@ -69,6 +75,7 @@ pub(crate) fn logout(args: &LogoutArgs) -> Result<ExitReason, Stopped> {
         let config = layers::load_config(args.portal.over(Settings::default()), args.portal.file.config.as_deref())
             .map_err(Stopped::bad_call)?;
         let wiped = Vault::wipe_all(&folder_of(&config)?).map_err(failed)?;
+        Refusals::wipe_all(&folder_of(&config)?).map_err(failed)?;
         stdout::print(&format!("{wiped} kept logins are forgotten\n"))?;
         if let Some(removed) = unless_absent(Keyring::wipe_all())? {
             stdout::print(&format!("{removed} passwords are removed from the system's keyring\n"))?;
@@ -77,6 +84,9 @@ pub(crate) fn logout(args: &LogoutArgs) -> Result<ExitReason, Stopped> {
     }
     let config = load(&args.portal, Settings::default())?;
     let is_forgotten = vault_of(&config)?.wipe().map_err(failed)?;
+    if refusals_of(&config)?.wipe().map_err(failed)? {
+        stdout::print("which passwords the portal refused is forgotten\n")?;
+    }
     stdout::print(if is_forgotten { "the kept login is forgotten\n" } else { "there was no kept login\n" })?;
     stdout::print(match unless_absent(keyring_of(&config)?.wipe())? {
         Some(true) => "user name and password are removed from the system's keyring\n",
@@ -131,6 +141,11 @@ fn folder_of(config: &PoolConfig) -> Result<PathBuf, Stopped> {
 fn vault_of(config: &PoolConfig) -> Result<Vault, Stopped> {
     let base = config.site.base_url.as_ref().ok_or_else(|| Stopped::bad_call("which portal?"))?;
     Ok(Vault::of(&folder_of(config)?, base))
+}
+
+fn refusals_of(config: &PoolConfig) -> Result<Refusals, Stopped> {
+    let base = config.site.base_url.as_ref().ok_or_else(|| Stopped::bad_call("which portal?"))?;
+    Ok(Refusals::of(&folder_of(config)?, base))
 }
 
 fn keyring_of(config: &PoolConfig) -> Result<Keyring, Stopped> {

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::sync::Arc;
 
 use coupa_batch::site::{Doorway, Inspection, Target, shipped_recipes};
-use coupa_batch::{kept_login, lone_session};
+use coupa_batch::{kept_logins, lone_session, refusals};
 use url::Url;
 
 use crate::args::{RecipeCheckArgs, RecipeCommand};
@@ -51,7 +52,10 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, Stopped> {
         eprintln!("{remark}");
     }
     let mut doorway = Doorway::new(&config.site, config.deadlines).map_err(Stopped::bad_call)?;
-    if let Some(keep) = kept_login(&config.site) {
+    if let Some(refusals) = refusals(&config.site) {
+        doorway = doorway.with_refusals(Arc::new(refusals), false);
+    }
+    for keep in kept_logins(&config.site) {
         doorway = doorway.with_kept_login(keep);
     }
     let seen = batch::block_on(async {

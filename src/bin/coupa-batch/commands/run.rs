@@ -8,7 +8,7 @@ use coupa_batch::download::Claim;
 use coupa_batch::input;
 use coupa_batch::journal::{JournalReader, RunInfo};
 use coupa_batch::model::Reject;
-use coupa_batch::{PoNumber, PoTask};
+use coupa_batch::{PoNumber, PoTask, check_login};
 use jiff::Timestamp;
 
 use crate::args::{ResumeArgs, RunArgs};
@@ -38,9 +38,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
         let refused: Vec<_> = intake.rejects.iter().take(10).map(|reject| format!("\n  {reject}")).collect();
         return Err(Stopped::bad_call(format!("the input holds no order{}", refused.concat())));
     }
+    let login = LoginSource::fill(&mut config);
+    check_login(&config.site).map_err(Stopped::bad_call)?;
     // only now: a refused call leaves no folder behind
     let claim = Arc::new(Claim::take(&config.out).map_err(Stopped::bad_call)?);
-    let login = LoginSource::fill(&mut config);
     let progress = batch::start_logging(&args.output, &config)?;
     if let Some(remark) = login.remark() {
         progress.say(&remark);
@@ -89,8 +90,9 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, Stopped> {
         flags.base_url = info.base_url.as_deref().and_then(|address| address.parse().ok());
     }
     let mut config = layers::load_config(flags, file).map_err(Stopped::bad_call)?;
-    let claim = Arc::new(Claim::take(&config.out).map_err(Stopped::bad_call)?);
     let login = LoginSource::fill(&mut config);
+    check_login(&config.site).map_err(Stopped::bad_call)?;
+    let claim = Arc::new(Claim::take(&config.out).map_err(Stopped::bad_call)?);
     let progress = batch::start_logging(&args.output, &config)?;
     if let Some(remark) = login.remark() {
         progress.say(&remark);
