@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use tracing::{info, warn};
+use url::Url;
 
 use crate::browser::BrowserFactory;
-use crate::config::{Deadlines, PoolConfig, SiteConfig};
+use crate::config::{BrowserConfig, Deadlines, PoolConfig, ProfileConfig, SiteConfig};
 use crate::download::Claim;
 use crate::gauge::SystemGauge;
 use crate::journal::MemoryJournal;
@@ -106,10 +107,10 @@ impl PersistentWorkerPool {
     pub async fn start_with(config: PoolConfig, setup: Setup) -> Result<Self, StartError> {
         let Setup { claim, journal, run, history, order_count, login } = setup;
         let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
-        let memory_max = config.memory.max;
+        let (memory_max, portal) = (config.memory.max, config.site.base_url.clone());
         // programs are asked for their versions and folders are removed: not on a thread of the runtime
         let sessions = on_a_blocking_thread("looking for browsers", move || {
-            let sessions = BrowserFactory::new(&browser, &profiles, deadlines)?;
+            let sessions = factory(&browser, &profiles, deadlines, portal.as_ref())?;
             match sweep(sessions.profiles(), Sweep::default()) {
                 Ok(swept) => {
                     if !swept.removed.is_empty() {
@@ -196,10 +197,26 @@ pub fn check_login(site: &SiteConfig) -> Result<(), LoginKeepError> {
 /// [`StartError::Browser`] when there is no usable browser, or it does not start.
 pub async fn lone_session(config: &PoolConfig) -> Result<Box<dyn Session>, StartError> {
     let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
-    let sessions =
-        on_a_blocking_thread("looking for browsers", move || Ok(BrowserFactory::new(&browser, &profiles, deadlines)?))
-            .await?;
+    let portal = config.site.base_url.clone();
+    let sessions = on_a_blocking_thread("looking for browsers", move || {
+        Ok(factory(&browser, &profiles, deadlines, portal.as_ref())?)
+    })
+    .await?;
     Ok(sessions.open(WorkerId(1)).await?)
+}
+
+/// Sessions for one portal are kept away from everything else that only this machine or its network reaches.
+fn factory(
+    browser: &BrowserConfig,
+    profiles: &ProfileConfig,
+    deadlines: Deadlines,
+    portal: Option<&Url>,
+) -> Result<BrowserFactory, SessionError> {
+    let sessions = BrowserFactory::new(browser, profiles, deadlines)?;
+    Ok(match portal {
+        Some(portal) => sessions.within(portal),
+        None => sessions,
+    })
 }
 
 async fn on_a_blocking_thread<T: Send + 'static>(

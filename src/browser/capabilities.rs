@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::dialect::BrowserKind;
 use super::locate::Installation;
+use super::walls::Walls;
 use crate::config::{BrowserConfig, Deadlines, Sandbox};
 
 /// Switches of every session. A worker's browser talks to the portal and to nobody else.
@@ -41,12 +42,16 @@ pub(super) fn new_session(
     config: &BrowserConfig,
     deadlines: &Deadlines,
     profile: &Path,
+    walls: &Walls,
 ) -> Value {
     let dialect = installation.kind.dialect();
     let mut args: Vec<String> = SWITCHES.iter().map(|switch| format!("--{switch}")).collect();
     args.push(format!("--user-data-dir={}", profile.display()));
     args.push("--window-size=1366,900".to_owned());
     args.push("--password-store=basic".to_owned()); // no keyring of the desktop is asked to open
+    if let Some(rules) = walls.rules() {
+        args.push(format!("--host-resolver-rules={rules}"));
+    }
     if config.headless {
         args.push("--headless=new".to_owned());
     }
@@ -128,7 +133,7 @@ mod tests {
         };
         let mut browser = config.browser.clone();
         browser.sandbox = sandbox;
-        new_session(&installation, &browser, &config.deadlines, Path::new("/p")).to_string()
+        new_session(&installation, &browser, &config.deadlines, Path::new("/p"), &Walls::default()).to_string()
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::walls::Walls;
 use crate::ports::DownloadEvent;
 
 /// What is known of the downloads of one session.
@@ -22,16 +23,16 @@ enum Age {
 impl Downloads {
     /// From now on, nothing is told of what has begun so far.
     pub(super) fn forget(&mut self, log: &Value) {
-        self.read(log);
+        self.read(log, &Walls::default());
         for age in self.under_way.values_mut() {
             *age = Age::Forgotten;
         }
     }
 
     /// The events in a driver's answer to a question for its performance log.
-    pub(super) fn read(&mut self, log: &Value) -> Vec<DownloadEvent> {
+    pub(super) fn read(&mut self, log: &Value, walls: &Walls) -> Vec<DownloadEvent> {
         let entries = log.as_array().map(Vec::as_slice).unwrap_or_default();
-        entries.iter().filter_map(|entry| self.take(event(entry)?)).collect()
+        entries.iter().filter_map(|entry| self.take(event(entry, walls)?)).collect()
     }
 
     /// Drops what is forgotten or has been told before: browsers report a beginning in two domains of their protocol.
@@ -40,6 +41,7 @@ impl Downloads {
             DownloadEvent::Began { id, .. } => (id, true, false),
             DownloadEvent::Progress { id, .. } => (id, false, false),
             DownloadEvent::Completed { id, .. } | DownloadEvent::Canceled { id } => (id, false, true),
+            DownloadEvent::Walled { .. } => return Some(event),
         };
         let known = self.under_way.get(id).copied();
         if is_begin && known.is_none() {
@@ -57,8 +59,11 @@ impl Downloads {
 }
 
 /// One entry of the log, if it is about a download.
-fn event(entry: &Value) -> Option<DownloadEvent> {
+fn event(entry: &Value, walls: &Walls) -> Option<DownloadEvent> {
     let text = entry.get("message")?.as_str()?;
+    if text.contains("unreachableUrl") {
+        return walled(text, walls);
+    }
     if !text.contains("ownload") {
         return None; // spares parsing the rest, which is nearly all
     }
@@ -86,6 +91,15 @@ fn event(entry: &Value) -> Option<DownloadEvent> {
         ("downloadProgress", "canceled") => Some(DownloadEvent::Canceled { id }),
         _ => None,
     }
+}
+
+/// The page itself, and not a frame in it, was to show an address that the walls refuse. Redirects that a link is saved
+/// through end there as well.
+fn walled(text: &str, walls: &Walls) -> Option<DownloadEvent> {
+    let outer: Value = serde_json::from_str(text).ok()?;
+    let frame = outer.pointer("/message/params/frame").filter(|frame| frame.get("parentId").is_none())?;
+    let host = walls.refused(frame.get("unreachableUrl")?.as_str()?)?;
+    Some(DownloadEvent::Walled { host })
 }
 
 #[expect(
@@ -127,7 +141,7 @@ mod tests {
         let mut downloads = Downloads::default();
         let other = entry("Page.loadEventFired", &json!({}));
         let log = json!([other, began("a-1"), progress("a-1", "inProgress", 3, 9), progress("a-1", "completed", 9, 9)]);
-        let events = downloads.read(&log);
+        let events = downloads.read(&log, &Walls::default());
         assert_eq!(
             events,
             [
@@ -143,7 +157,7 @@ mod tests {
     fn what_began_before_the_forgetting_stays_forgotten() {
         let mut downloads = Downloads::default();
         downloads.forget(&json!([began("old")]));
-        let events = downloads.read(&json!([progress("old", "completed", 1, 1), began("new")]));
+        let events = downloads.read(&json!([progress("old", "completed", 1, 1), began("new")]), &Walls::default());
         assert_eq!(events.len(), 1);
         assert!(matches!(&events[0], DownloadEvent::Began { id, .. } if id == "new"));
     }
@@ -151,13 +165,16 @@ mod tests {
     #[test]
     fn a_beginning_reported_twice_is_told_once() {
         let mut downloads = Downloads::default();
-        assert_eq!(downloads.read(&json!([began("a"), began("a")])).len(), 1);
+        assert_eq!(downloads.read(&json!([began("a"), began("a")]), &Walls::default()).len(), 1);
     }
 
     #[test]
     fn an_id_that_leads_elsewhere_is_no_download() {
         let mut downloads = Downloads::default();
-        assert_eq!(downloads.read(&json!([began("../../etc/x"), began(""), began("a/b"), began("a\\b")])), []);
+        assert_eq!(
+            downloads.read(&json!([began("../../etc/x"), began(""), began("a/b"), began("a\\b")]), &Walls::default()),
+            []
+        );
     }
 
     proptest! {
@@ -165,7 +182,7 @@ mod tests {
         fn whatever_the_log_holds_ids_are_plain_and_nothing_panics(ids in proptest::collection::vec(".{0,20}", 0..8), junk in ".{0,80}") {
             let mut log: Vec<Value> = ids.iter().map(|id| began(id)).collect();
             log.push(json!({ "message": format!("download{junk}") }));
-            for event in Downloads::default().read(&Value::Array(log)) {
+            for event in Downloads::default().read(&Value::Array(log), &Walls::default()) {
                 let DownloadEvent::Began { id, .. } = event else { panic!("not a beginning") };
                 prop_assert!(is_safe_id(&id));
             }

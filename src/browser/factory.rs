@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
+use url::Url;
 
 use super::capabilities;
 use super::fleet::Fleet;
@@ -13,6 +14,7 @@ use super::page::BrowserPage;
 use super::profile::{Profile, ProfileManager};
 use super::session::{BrowserSession, Remains};
 use super::template::Origin;
+use super::walls::Walls;
 use super::warming::Warming;
 use super::wire::Line;
 use crate::config::{BrowserConfig, Deadlines, ProfileConfig};
@@ -28,6 +30,7 @@ pub struct BrowserFactory {
     deadlines: Deadlines,
     fleet: Arc<Fleet>,
     warming: Arc<Warming>,
+    walls: Walls,
 }
 
 impl BrowserFactory {
@@ -51,7 +54,17 @@ impl BrowserFactory {
         })?;
         let profiles = profiles.with_warmed(installation.kind.word(), installation.browser_version.to_string());
         let fleet = Fleet::new(installation.clone(), &browser.drivers, profiles.clone());
-        Ok(Self { installation, browser: browser.clone(), profiles, deadlines, fleet, warming: Arc::default() })
+        let (browser, warming, walls) = (browser.clone(), Arc::default(), Walls::default());
+        Ok(Self { installation, browser, profiles, deadlines, fleet, warming, walls })
+    }
+
+    /// From now on sessions reach no host of this machine or of a private network but that of `portal`, those of
+    /// [`BrowserConfig::private_hosts`] and the proxies of the environment (`http_proxy` and its like). What a name leads
+    /// to is not looked at; every number is, and so are the names of this machine.
+    #[must_use]
+    pub fn within(mut self, portal: &Url) -> Self {
+        self.walls = Walls::around(portal, &self.browser.private_hosts);
+        self
     }
 
     /// What was found.
@@ -120,7 +133,8 @@ impl BrowserFactory {
         let mut remains = Remains::of(profile);
         let failure = match timeout_at(until, self.connect(&mut remains, is_alone)).await {
             Ok(Ok(line)) => {
-                let page = BrowserPage::new(line, self.installation.kind.dialect(), self.deadlines);
+                let dialect = self.installation.kind.dialect();
+                let page = BrowserPage::new(line, dialect, self.deadlines, self.walls.clone());
                 return Ok(BrowserSession::new(page, remains, self.deadlines));
             }
             Ok(Err(why)) => why,
@@ -145,7 +159,7 @@ impl BrowserFactory {
     }
 
     fn capabilities(&self, profile: &Path) -> serde_json::Value {
-        capabilities::new_session(&self.installation, &self.browser, &self.deadlines, profile)
+        capabilities::new_session(&self.installation, &self.browser, &self.deadlines, profile, &self.walls)
     }
 }
 

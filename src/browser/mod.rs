@@ -25,6 +25,7 @@ mod sweep;
 mod template;
 mod times;
 mod version;
+mod walls;
 mod ward;
 mod warming;
 mod wire;

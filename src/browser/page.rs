@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::dialect::Dialect;
 use super::downloads::Downloads;
 use super::times::PageTimes;
+use super::walls::Walls;
 use super::wire::{Command, Line};
 use crate::config::Deadlines;
 use crate::ports::{Click, Cookie, DownloadEvent, Evidence, Found, Fut, Page, Query, Quiet, SessionError};
@@ -24,6 +25,9 @@ const EVIDENCE: &str = include_str!("scripts/evidence.js");
 /// The key under which W3C WebDriver puts an element's id.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// What the address of the page begins with that browsers show when they get none.
+const ERROR_PAGE: &str = "chrome-error:";
+
 /// How often a question is asked anew when a navigation has taken the page away under it.
 const MAX_MOVES: usize = 3;
 
@@ -35,11 +39,12 @@ pub(super) struct BrowserPage {
     deadlines: Deadlines,
     downloads: Downloads,
     pub(super) times: PageTimes,
+    walls: Walls,
 }
 
 impl BrowserPage {
-    pub(super) fn new(line: Line, dialect: &'static Dialect, deadlines: Deadlines) -> Self {
-        Self { line, dialect, deadlines, downloads: Downloads::default(), times: PageTimes::default() }
+    pub(super) fn new(line: Line, dialect: &'static Dialect, deadlines: Deadlines, walls: Walls) -> Self {
+        Self { line, dialect, deadlines, downloads: Downloads::default(), times: PageTimes::default(), walls }
     }
 
     /// A script that answers at once.
@@ -76,6 +81,16 @@ impl BrowserPage {
         self.line.send(Command::post(verb, self.dialect.devtools, &body), self.deadlines.command).await
     }
 
+    /// The address that the page was to show: also of a page that the browser shows instead of one.
+    async fn address(&self) -> Result<String, SessionError> {
+        understand(self.line.send(Command::get("url", "url"), self.deadlines.command).await?)
+    }
+
+    /// What stands in the way of a page that was led to a host behind the walls.
+    async fn check_walls(&self) -> Result<(), SessionError> {
+        self.walls.refused(&self.address().await?).map_or(Ok(()), |host| Err(SessionError::Walled { host }))
+    }
+
     async fn log(&self) -> Result<Value, SessionError> {
         let body = json!({ "type": "performance" });
         self.line.send(Command::post("log", "se/log", &body), self.deadlines.command).await
@@ -107,6 +122,7 @@ impl Page for BrowserPage {
                 // the address was reached, and answered with a download or with nothing to show
                 Err(SessionError::Unreachable { why, .. }) if why == "ERR_ABORTED" => Ok(()),
                 Err(SessionError::Unreachable { why, .. }) => {
+                    self.check_walls().await?;
                     Err(SessionError::Unreachable { url: url.to_owned(), why })
                 }
                 Err(other) => Err(other),
@@ -115,7 +131,7 @@ impl Page for BrowserPage {
     }
 
     fn url(&mut self) -> Fut<'_, Result<String, SessionError>> {
-        Box::pin(async move { understand(self.line.send(Command::get("url", "url"), self.deadlines.command).await?) })
+        Box::pin(self.address())
     }
 
     fn query<'a>(&'a mut self, queries: &'a [Query]) -> Fut<'a, Result<Vec<Vec<Found>>, SessionError>> {
@@ -182,7 +198,13 @@ impl Page for BrowserPage {
     }
 
     fn evidence(&mut self) -> Fut<'_, Result<Evidence, SessionError>> {
-        Box::pin(async move { understand(self.ask("evidence", EVIDENCE, json!([])).await?) })
+        Box::pin(async move {
+            let seen: Evidence = understand(self.ask("evidence", EVIDENCE, json!([])).await?)?;
+            if seen.url.starts_with(ERROR_PAGE) {
+                self.check_walls().await?;
+            }
+            Ok(seen)
+        })
     }
 
     fn screenshot(&mut self) -> Fut<'_, Result<Vec<u8>, SessionError>> {
@@ -231,7 +253,7 @@ impl Page for BrowserPage {
     fn download_events(&mut self) -> Fut<'_, Result<Vec<DownloadEvent>, SessionError>> {
         Box::pin(async move {
             let log = self.log().await?;
-            Ok(self.downloads.read(&log))
+            Ok(self.downloads.read(&log, &self.walls))
         })
     }
 

@@ -104,6 +104,8 @@ settings! {
     headless: bool = "true";
     /// The browser's sandbox. `auto` leaves it on, except where the browser refuses to start with it (root on Linux).
     sandbox: Sandbox = "auto";
+    /// Numbers of private networks that the browsers may reach beside the portal, such as `10.0.0.7, 10.0.0.8:3128`: a proxy or a single sign-on that has no name.
+    private_hosts: String = "";
     /// How many sessions one driver process carries at once, 1 to 16. More than 1 only on Linux: when it falls ill, all of them are replaced.
     sessions_per_driver: u32 = "1";
     /// How many drivers are kept running, where they carry several sessions.

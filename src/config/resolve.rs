@@ -8,6 +8,7 @@ use super::address::{check_address, check_hook};
 use super::drivers::Drivers;
 use super::filter::read_types;
 use super::keys::defaults;
+use super::private_host::read_private_hosts;
 use super::problem::{ConfigProblems, Problem};
 use super::workers::{MAX_WORKERS, scaling};
 use super::{
@@ -52,6 +53,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         driver_path,
         headless,
         sandbox,
+        private_hosts,
         sessions_per_driver,
         min_drivers,
         max_drivers,
@@ -163,6 +165,8 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
     if let Some(why) = notify_url.as_ref().and_then(|address| check_hook(address).err()) {
         refuse("notify_url", why);
     }
+    let (private_hosts, wrong) = read_private_hosts(&private_hosts.unwrap_or_default());
+    wrong.into_iter().for_each(|why| refuse("private_hosts", why));
     for (name, path) in [("browser_path", &browser_path), ("driver_path", &driver_path)] {
         if let Some(path) = path.as_deref().filter(|path| !is_program(path)) {
             refuse(name, format!("there is no program file at {}", path.display()));
@@ -236,6 +240,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
             driver_path,
             headless: headless.unwrap_or(true),
             sandbox: sandbox.unwrap_or_default(),
+            private_hosts,
             drivers: DriverConfig {
                 sessions_per_driver: NonZeroUsize::new(drivers.sessions_per_driver as usize)
                     .unwrap_or(NonZeroUsize::MIN),

@@ -12,7 +12,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{
-    Filter, HoldConfig, PoolConfigBuilder, RecycleConfig, RestartConfig, ScalingConfig, SecretAddress, WorkerCount,
+    Filter, HoldConfig, PoolConfigBuilder, PrivateHost, RecycleConfig, RestartConfig, ScalingConfig, SecretAddress,
+    WorkerCount,
 };
 use crate::model::PoNumber;
 
@@ -76,6 +77,8 @@ pub struct BrowserConfig {
     pub headless: bool,
     /// The browser's sandbox; default [`Sandbox::Auto`].
     pub sandbox: Sandbox,
+    /// Hosts of this machine or of private networks that are reached beside the portal; default none.
+    pub private_hosts: Vec<PrivateHost>,
     /// The driver processes.
     pub drivers: DriverConfig,
 }

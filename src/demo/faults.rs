@@ -39,6 +39,13 @@ pub enum PortalFault {
     Leaky,
     /// A redirect to another host, `localhost`, where the same portal answers.
     Elsewhere,
+    /// A redirect to this address.
+    LedTo(String),
+    /// The right page, whose script goes to this address. Files are served as they are.
+    LedByScript(String),
+    /// The right page, with a picture, a frame and a script's request that come from this address. Files are served as
+    /// they are.
+    Embeds(String),
     /// The right bytes and then more of them, without an end and without a length.
     Endless,
     /// The right bytes, compressed for the way (`Content-Encoding: gzip`), as servers do.

@@ -287,3 +287,19 @@ pub(super) fn busy(page: &str) -> String {
 pub(super) fn leaky(page: &str) -> String {
     page.replacen("<body>", "<body><script>name += 'x'.repeat(4e6) + Math.random();</script>", 1)
 }
+
+/// A page whose script goes to `address` as soon as it is there.
+pub(super) fn led_away(page: &str, address: &str) -> String {
+    let script = format!("<script>addEventListener('load', () => {{ location = {}; }});</script>", json!(address));
+    page.replacen("<body>", &format!("<body>{script}"), 1)
+}
+
+/// A page that takes something from `address` in each way in which pages do.
+pub(super) fn embedding(page: &str, address: &str) -> String {
+    let [source, quoted] = [escaped(address), json!(address).to_string()];
+    let parts = format!(
+        "<img src=\"{source}\" alt=\"\"><iframe src=\"{source}\"></iframe>\
+         <script>fetch({quoted}, {{ mode: 'no-cors' }}).catch(() => {{}});</script>"
+    );
+    page.replacen("<body>", &format!("<body>{parts}"), 1)
+}

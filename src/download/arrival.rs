@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::DownloadError;
-use crate::ports::{DownloadEvent, Page};
+use crate::ports::{DownloadEvent, Page, SessionError};
 
 /// How often the browser is asked for news. The driver has no way to call back: it must be asked. Each question costs
 /// some 2 ms of the driver, and most attachments take less than 100 ms.
@@ -99,12 +99,14 @@ pub async fn await_arrival(
                     last_news = Instant::now();
                 }
                 (DownloadEvent::Canceled { id }, Some(ours)) if ours.id == id => return Err(DownloadError::Cut),
+                (DownloadEvent::Walled { host }, None) => return Err(SessionError::Walled { host }.into()),
                 // news of a download that was stopped before
                 (
                     DownloadEvent::Began { .. }
                     | DownloadEvent::Progress { .. }
                     | DownloadEvent::Completed { .. }
-                    | DownloadEvent::Canceled { .. },
+                    | DownloadEvent::Canceled { .. }
+                    | DownloadEvent::Walled { .. },
                     _,
                 ) => {}
             }

@@ -10,6 +10,7 @@ mod error;
 mod folder;
 mod landing;
 mod manifest;
+mod markup;
 mod naming;
 mod place;
 mod signature;

@@ -116,6 +116,7 @@ pub fn choose_names(label: &str, suggested: &str, address: &str) -> Vec<String> 
         .filter(|url| matches!(url.scheme(), "http" | "https"))
         .and_then(|url| url.path_segments()?.next_back().map(percent_decoded))
         .unwrap_or_default();
+    let suggested = if is_made_up(suggested.trim(), &from_address) { "" } else { suggested };
     let known: Vec<String> = [label, suggested, &from_address]
         .iter()
         .map(|name| name.trim())
@@ -128,6 +129,16 @@ pub fn choose_names(label: &str, suggested: &str, address: &str) -> Vec<String> 
         names.push("attachment".to_owned());
     }
     names
+}
+
+/// Whether a browser has called a file a web page by itself, because of the answer's type: the portal gave it no name, and
+/// an error message is of that type as well.
+fn is_made_up(suggested: &str, from_address: &str) -> bool {
+    let is_page = |name| matches!(extension(name).as_deref(), Some("html" | "htm"));
+    let stem = split_ending(suggested).0;
+    is_page(suggested)
+        && !is_page(from_address)
+        && (stem == "download" || stem == from_address || stem == split_ending(from_address).0)
 }
 
 /// Undoes `%20` and the like; what is no UTF-8 is left as it was.
@@ -246,8 +257,21 @@ mod tests {
         }
 
         #[test]
-        fn choosing_never_comes_back_empty_handed(label in any::<String>(), suggested in any::<String>(), address in any::<String>()) {
-            prop_assert!(!choose_names(&label, &suggested, &address).is_empty());
+        fn choosing_finds_the_name_with_an_ending_wherever_it_stands(at in 0..3usize, ending in "(pdf|msg|xlsx)", bare in "[A-Za-z ]{0,12}") {
+            let good = format!("Offer.{ending}");
+            let mut given = [bare.clone(), bare.clone(), bare];
+            given[at].clone_from(&good);
+            let [label, suggested, last] = given;
+            let names = choose_names(&label, &suggested, &format!("https://acme.test/f/{last}?name=a.zip"));
+            prop_assert_eq!(names.first(), Some(&good));
+        }
+
+        #[test]
+        fn choosing_keeps_to_what_was_given_and_puts_names_with_an_ending_first(label in hostile(), suggested in hostile()) {
+            let names = choose_names(&label, &suggested, "https://acme.test/");
+            let given = [label.trim(), suggested.trim(), "attachment"];
+            prop_assert!(!names.is_empty() && names.iter().all(|name| given.contains(&name.as_str())));
+            prop_assert!(names.is_sorted_by_key(|name| extension(name).is_none()), "{:?}", names);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What bytes are, against what a name claims. Signatures are `infer`'s business; which claims are enforced, and how
 //! strictly, is decided here.
 
+use super::markup::{Markup, markup};
+
 /// How many bytes from the beginning of a file are looked at.
 pub(super) const HEAD: usize = 64 * 1024;
 
@@ -9,30 +11,9 @@ const PDF_HEADER_WITHIN: usize = 1024;
 
 const OLE2: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
 
-/// Whether a browser would show the bytes as a page.
-pub(super) fn is_html(head: &[u8]) -> bool {
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let mut text = String::from_utf8_lossy(&text[..text.len().min(8 * 1024)]).to_ascii_lowercase();
-    // a comment or an XML declaration may stand before it
-    loop {
-        let trimmed = text.trim_start();
-        let rest = if trimmed.starts_with("<!--") {
-            trimmed.split_once("-->")
-        } else if trimmed.starts_with("<?xml") {
-            trimmed.split_once("?>")
-        } else {
-            return ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| trimmed.starts_with(tag));
-        };
-        match rest {
-            Some((_, rest)) => text = rest.to_owned(),
-            None => return false,
-        }
-    }
-}
-
 /// Whether the page is a login page: it carries one of the markers.
 pub(super) fn is_login_page(head: &[u8], markers: &[String]) -> bool {
-    if !is_html(head) {
+    if markup(head) == Markup::None {
         return false; // a message or a log may quote a login page
     }
     let text = String::from_utf8_lossy(head);
@@ -41,76 +22,56 @@ pub(super) fn is_login_page(head: &[u8], markers: &[String]) -> bool {
 
 /// Whether the bytes can be what `extension` claims. The error says what they are instead.
 ///
-/// An extension that is not listed claims nothing. Pictures may be of another picture type than they say: people name
-/// them wrongly and every viewer shows them. Office files with a password are OLE2, whatever their extension.
+/// A web page is an error page under every name that does not say so. An extension that is not listed claims nothing
+/// else. Pictures may be of another picture type than they say: people name them wrongly and every viewer shows them.
+/// Office files with a password are OLE2, whatever their extension.
 pub(super) fn check_claim(extension: Option<&str>, head: &[u8]) -> Result<(), String> {
-    let Some(extension) = extension else { return Ok(()) };
-    let fits = match extension {
-        "html" | "htm" | "xhtml" | "mht" | "mhtml" => !is_known_binary(head),
-        _ if is_listed(extension) && is_html(head) => false,
-        "pdf" => has_pdf_header(head),
-        "zip" | "jar" | "odt" | "ods" | "odp" => is_zip(head),
-        "docx" | "docm" | "xlsx" | "xlsm" | "xlsb" | "pptx" | "pptm" => is_zip(head) || head.starts_with(OLE2),
-        "msg" => head.starts_with(OLE2),
-        // programs have long written text, RTF and zipped XML under these names, and Office opens them all
-        "doc" | "xls" | "ppt" => head.starts_with(OLE2) || is_zip(head) || is_plausible_text(head),
-        "rtf" => head.starts_with(b"{\\rtf"),
-        "png" | "jpg" | "jpeg" | "gif" | "bmp" | "tif" | "tiff" | "webp" | "heic" => infer::is_image(head),
-        "7z" => infer::archive::is_7z(head),
-        "rar" => infer::archive::is_rar(head),
-        "gz" | "tgz" => infer::archive::is_gz(head),
-        "csv" | "tsv" | "txt" | "xml" | "json" | "eml" => !is_known_binary(head),
-        _ => true,
-    };
+    let fits = may_be_markup(extension, markup(head), head)
+        && match extension.unwrap_or_default() {
+            "html" | "htm" | "xhtml" | "xht" | "shtml" | "mht" | "mhtml" => !is_known_binary(head),
+            "pdf" => has_pdf_header(head),
+            "zip" | "jar" | "odt" | "ods" | "odp" => is_zip(head),
+            "docx" | "docm" | "xlsx" | "xlsm" | "xlsb" | "pptx" | "pptm" => is_zip(head) || head.starts_with(OLE2),
+            "msg" => head.starts_with(OLE2),
+            // programs have long written text, RTF and zipped XML under these names, and Office opens them all
+            "doc" | "xls" | "ppt" => head.starts_with(OLE2) || is_zip(head) || is_plausible_text(head),
+            "rtf" => head.starts_with(b"{\\rtf"),
+            "png" | "jpg" | "jpeg" | "gif" | "bmp" | "tif" | "tiff" | "webp" | "heic" => infer::is_image(head),
+            "7z" => infer::archive::is_7z(head),
+            "rar" => infer::archive::is_rar(head),
+            "gz" | "tgz" => infer::archive::is_gz(head),
+            "csv" | "tsv" | "txt" | "xml" | "svg" | "json" | "eml" => !is_known_binary(head),
+            _ => true,
+        };
     if fits { Ok(()) } else { Err(describe(head)) }
 }
 
-/// Extensions that claim a type. An HTML page under one of them is an error page.
-fn is_listed(extension: &str) -> bool {
-    matches!(
-        extension,
-        "pdf"
-            | "zip"
-            | "jar"
-            | "odt"
-            | "ods"
-            | "odp"
-            | "docx"
-            | "docm"
-            | "xlsx"
-            | "xlsm"
-            | "xlsb"
-            | "pptx"
-            | "pptm"
-            | "msg"
-            | "doc"
-            | "xls"
-            | "ppt"
-            | "rtf"
-            | "png"
-            | "jpg"
-            | "jpeg"
-            | "gif"
-            | "bmp"
-            | "tif"
-            | "tiff"
-            | "webp"
-            | "heic"
-            | "7z"
-            | "rar"
-            | "gz"
-            | "tgz"
-            | "csv"
-            | "tsv"
-            | "txt"
-            | "xml"
-            | "json"
-            | "eml"
-    )
+/// Whether bytes that begin like this may have such a name.
+///
+/// A whole page has one of its own. A part of one may also be text that begins with a tag, or XML whose root is called like
+/// one of HTML's: refusing such a file each time would be worse than keeping a rare error message of that shape. Office
+/// opens tables and pages that programs save for it under its own names, and these say so.
+fn may_be_markup(extension: Option<&str>, markup: Markup<'_>, head: &[u8]) -> bool {
+    let is_page_name = matches!(extension, Some("html" | "htm" | "xhtml" | "xht" | "shtml"));
+    let is_office_name = matches!(extension, Some("doc" | "xls" | "ppt"));
+    let is_for_office = || is_office_name && contains(head, b"urn:schemas-microsoft-com:office:");
+    match markup {
+        Markup::None => true,
+        Markup::Page => is_page_name || is_for_office(),
+        Markup::Part(tag) => {
+            let is_text = matches!(extension, Some("txt" | "text" | "log" | "md"));
+            let is_xml = matches!(extension, Some("xml" | "xsl" | "xslt" | "xsd" | "wsdl" | "rss" | "atom" | "rdf"));
+            is_page_name || is_text || is_xml || is_for_office() || extension == Some("xls") && tag == "table"
+        }
+    }
+}
+
+fn contains(head: &[u8], part: &[u8]) -> bool {
+    head.windows(part.len()).any(|bytes| bytes == part)
 }
 
 fn has_pdf_header(head: &[u8]) -> bool {
-    head[..head.len().min(PDF_HEADER_WITHIN + 5)].windows(5).any(|bytes| bytes == b"%PDF-")
+    contains(&head[..head.len().min(PDF_HEADER_WITHIN + 5)], b"%PDF-")
 }
 
 /// With the marks of an empty and of a split archive.
@@ -140,7 +101,7 @@ fn is_known_binary(head: &[u8]) -> bool {
 pub(super) fn media_type(head: &[u8]) -> Option<&'static str> {
     if head.is_empty() {
         None
-    } else if is_html(head) {
+    } else if markup(head) == Markup::Page {
         Some("text/html")
     } else if has_pdf_header(head) {
         Some("application/pdf")
@@ -152,7 +113,7 @@ pub(super) fn media_type(head: &[u8]) -> Option<&'static str> {
 }
 
 fn describe(head: &[u8]) -> String {
-    if is_html(head) {
+    if markup(head) != Markup::None {
         "a web page, probably an error message of the portal".to_owned()
     } else if let Some(kind) = infer::get(head) {
         format!("of type {}", kind.mime_type())
@@ -165,6 +126,8 @@ fn describe(head: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -189,7 +152,69 @@ mod tests {
         ] {
             assert_eq!(check_claim(Some(extension), head), Ok(()), "{extension} {head:?}");
         }
-        assert_eq!(check_claim(None, b"<html>"), Ok(()));
+        assert_eq!(check_claim(None, b"some text"), Ok(()));
+    }
+
+    #[test]
+    fn a_web_page_has_a_name_that_says_so() {
+        for page in ["<html><h1>Error</h1>", "<!doctype html>x", "<div class=\"error\">Try later</div>", "<h1>No</h1>"]
+        {
+            for extension in ["html", "htm", "xhtml"] {
+                assert_eq!(check_claim(Some(extension), page.as_bytes()), Ok(()), "{extension} {page}");
+            }
+            let others = ["dwg", "step", "csv", "json", "eml", "svg", "mht", "docx", "pdf", "aspx", "xyz"];
+            for extension in others.into_iter().map(Some).chain([None]) {
+                assert!(check_claim(extension, page.as_bytes()).is_err(), "{extension:?} {page}");
+            }
+        }
+    }
+
+    #[test]
+    fn text_and_xml_that_only_look_like_a_part_of_a_page_are_taken() {
+        for (extension, text) in [
+            ("xml", "<form><field/></form>"),
+            ("xml", "<?xml version=\"1.0\"?><table/>"),
+            ("xml", "<!-- made by hand --><order/>"),
+            ("svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>"),
+            ("svg", "<?xml version=\"1.0\"?><!DOCTYPE svg PUBLIC \"x\"><svg/>"),
+            ("txt", "<p> stands for a paragraph"),
+            ("xfdl", "<?xml version=\"1.0\"?><form/>"),
+            ("xls", "<table><tr><td>1</td></tr></table>"),
+            ("xls", "<html xmlns:x=\"urn:schemas-microsoft-com:office:excel\"><table>"),
+            ("csv", "<5;<10\n"),
+            ("eml", "From: a@b\n\n<html>"),
+        ] {
+            assert_eq!(check_claim(Some(extension), text.as_bytes()), Ok(()), "{extension} {text}");
+        }
+        for (extension, text) in [("xml", "<html><body>"), ("txt", "<!DOCTYPE HTML><p>"), ("xls", "<div>Error</div>")] {
+            assert!(check_claim(Some(extension), text.as_bytes()).is_err(), "{extension} {text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_page_passes_under_a_name_that_does_not_say_so(
+            mark in prop::sample::select(vec!["", "\u{feff}", "\u{feff}\r\n\t ", "<!-- x -->\n", "<!----> <!-- > -->"]),
+            begin in prop::sample::select(vec!["<!DOCTYPE HTML>", "<html lang=\"en\">", "<HEAD\n>", "<body>", "<html/>"]),
+            rest in any::<String>(),
+            extension in "[a-z0-9]{1,5}",
+            is_wide in any::<bool>(),
+        ) {
+            let says_so = ["html", "htm", "xhtml", "xht", "shtml"].contains(&extension.as_str());
+            let is_office = ["doc", "xls", "ppt"].contains(&extension.as_str()) && rest.contains("urn:");
+            prop_assume!(!says_so && !is_office);
+            let text = format!("{mark}{begin}{rest}");
+            let wide = || std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+            let bytes: Vec<u8> = if is_wide { wide() } else { text.clone().into_bytes() };
+            prop_assert!(check_claim(Some(&extension), &bytes).is_err());
+            prop_assert!(check_claim(None, &bytes).is_err());
+        }
+
+        #[test]
+        fn text_without_a_tag_in_front_is_never_taken_for_a_page(text in "[^<\\s]\\PC{0,40}", extension in "(txt|csv|xml|json|eml|dwg)") {
+            prop_assume!(!text.starts_with('\u{feff}') && !text.starts_with("%PDF-"));
+            prop_assert_eq!(check_claim(Some(&extension), text.as_bytes()), Ok(()));
+        }
     }
 
     #[test]

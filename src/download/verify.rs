@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::landing::blocking;
+use super::markup::{Markup, markup};
 use super::naming::extension;
 use super::place::is_whole;
-use super::signature::{HEAD, check_claim, is_html, is_login_page, media_type};
+use super::signature::{HEAD, check_claim, is_login_page, media_type};
 use super::{Arrived, DownloadError};
 use crate::model::{FileRecord, ListingId};
 
@@ -61,7 +62,7 @@ fn judge(names: Vec<String>, head: &[u8], login_markers: &[String]) -> Result<St
     if is_login_page(head, login_markers) {
         return Err(DownloadError::LoginPage);
     }
-    let candidate_count = if is_html(head) { 1 } else { names.len() };
+    let candidate_count = if markup(head) == Markup::None { names.len() } else { 1 };
     let mut first_refusal = None;
     for name in names.into_iter().take(candidate_count) {
         let claimed = extension(&name);
@@ -70,7 +71,8 @@ fn judge(names: Vec<String>, head: &[u8], login_markers: &[String]) -> Result<St
             Ok(()) if claimed.is_some() || first_refusal.is_none() => return Ok(name),
             Ok(()) => {}
             Err(found) => {
-                let claimed = format!("a .{} file", claimed.unwrap_or_default());
+                let claimed =
+                    claimed.map_or("a file without an ending".to_owned(), |ending| format!("a .{ending} file"));
                 first_refusal.get_or_insert(DownloadError::NotAsClaimed { name, claimed, found });
             }
         }
@@ -131,6 +133,7 @@ pub(super) fn digest_of(path: &Path) -> std::io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::choose_names;
     use super::*;
     use crate::model::FailureKind;
 
@@ -165,6 +168,25 @@ mod tests {
         assert_eq!(error.kind(), FailureKind::DownloadCorrupt);
         assert!(error.to_string().contains("Invoice.pdf"), "{error}");
         verified(page, &["terms.html"]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_error_page_is_no_file_of_a_type_that_nobody_knows_and_none_without_a_type() {
+        let page = b"<html><h1>An internal error occurred</h1>";
+        let address = "https://acme.test/attachment_file/81";
+        // what the browser makes up from the address and the type of the answer is not the portal's word
+        for (label, suggested) in
+            [("drawing.dwg", "81.html"), ("noext", "81.html"), ("", "81.htm"), ("x", "download.html")]
+        {
+            let names = choose_names(label, suggested, address);
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            let error = verified(page, &names).await.unwrap_err();
+            assert_eq!(error.kind(), FailureKind::DownloadCorrupt, "{names:?}");
+        }
+        let names = choose_names("Our terms", "terms.html", address);
+        assert_eq!(verified(page, &[&names[0]]).await.unwrap().name, "terms.html");
+        let names = choose_names("Our terms", "terms.html", "https://acme.test/terms.html");
+        assert_eq!(verified(page, &[&names[0]]).await.unwrap().name, "terms.html");
     }
 
     #[tokio::test]

@@ -48,6 +48,17 @@ pub enum SessionError {
         /// The browser's own word for it, such as `ERR_NAME_NOT_RESOLVED`.
         why: String,
     },
+    /// The page was led to a host of this machine or of a private network that is not the portal's. Nothing was sent
+    /// there.
+    #[error(
+        "the portal led the browser to {host}, an address of this machine or of a private network that is not the \
+         portal's own, so nothing was asked of it: if it may be reached (a single sign-on that has no name), add it to \
+         private_hosts"
+    )]
+    Walled {
+        /// Which host, with its port.
+        host: String,
+    },
     /// The command was understood and refused: no such element, a script that threw, an invalid argument.
     #[error("the browser refused: {0}")]
     Refused(String),
@@ -70,6 +81,7 @@ impl SessionError {
             Self::Hung { .. } => FailureKind::SessionHung,
             Self::PageTimeout(_) | Self::Stuck { .. } => FailureKind::StepTimeout,
             Self::Unreachable { .. } => FailureKind::Unreachable,
+            Self::Walled { .. } => FailureKind::AccessDenied,
             Self::Refused(_) => FailureKind::PageChanged,
             Self::Io { .. } => FailureKind::DiskFull,
         }

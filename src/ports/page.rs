@@ -209,4 +209,10 @@ pub enum DownloadEvent {
         /// The download's id.
         id: String,
     },
+    /// The page was led to a host that the session does not reach ([`SessionError::Walled`]) and shows nothing any more:
+    /// no download follows.
+    Walled {
+        /// Which host, with its port.
+        host: String,
+    },
 }

@@ -18,8 +18,13 @@ pub(super) fn of_session(error: SessionError, base: &Url) -> AttemptError {
         SessionError::Unreachable { url, why } => AttemptError::new(
             FailureKind::Unreachable,
             format!(
-                "the portal cannot be reached at {} ({why}): check --base-url (it is {base}) and the network",
-                without_query(&url)
+                "the portal cannot be reached at {} ({why}): check --base-url (it is {base}) and the network{}",
+                without_query(&url),
+                if why.contains("PROXY") {
+                    "; a proxy that has a private number must be named in private_hosts"
+                } else {
+                    ""
+                }
             ),
         ),
         other => AttemptError::from(other),

@@ -226,6 +226,8 @@ impl<'a> Walk<'a> {
             let mut stop = (failure.kind.fault() != Fault::Task).then(|| trouble::of_failure(failure.clone()));
             if failure.kind == FailureKind::DownloadStalled {
                 stop = self.leave(place, landing).await.err();
+            } else if stop.is_none() {
+                stop = self.come_back(place, landing).await.err();
             }
             self.miss(&listed, place.origin, failure);
             if let Some(error) = stop {
@@ -253,6 +255,19 @@ impl<'a> Walk<'a> {
         if shown.is_trouble() && !shown.is_led_away() {
             self.require(shown, &format!("an attachment of {}", place.what)).await?;
         }
+        self.reopen(place, landing).await
+    }
+
+    /// Opens the page again when a click has led out of the portal, or to where the browser does not go.
+    async fn come_back(&mut self, place: &Place, landing: &Landing) -> Result<(), AttemptError> {
+        let shown = self.page.url().await?;
+        match Url::parse(&shown) {
+            Ok(shown) if is_same_host(&shown, &self.ground.base) => Ok(()),
+            Ok(_) | Err(_) => self.reopen(place, landing).await,
+        }
+    }
+
+    async fn reopen(&mut self, place: &Place, landing: &Landing) -> Result<(), AttemptError> {
         self.page.land_in(landing.path()).await?;
         self.open(place).await.map(drop)
     }

@@ -28,7 +28,8 @@ fn first_missing(desk: &Desk) -> serde_json::Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_download_that_is_led_to_another_host_is_stopped() {
     needs_browser!();
-    let (desk, portal, _, ended) = fetch(PortalFault::Elsewhere, &[]).await;
+    // no test reaches a host of the world: that of this machine is let through for once
+    let (desk, portal, _, ended) = fetch(PortalFault::Elsewhere, &[("COUPA_BATCH_PRIVATE_HOSTS", "localhost")]).await;
     ended.assert(3, &[]);
     let missing = first_missing(&desk);
     assert_eq!(missing["kind"], "access_denied", "{missing}");

@@ -36,6 +36,7 @@ mod resume;
 mod secrets;
 mod signals;
 mod sweep;
+mod walls;
 mod weather;
 
 /// Ends the test, with a line that says so, when there is no browser.

@@ -41,10 +41,9 @@ fn cells(row: &Row<'_>, facts: &RunFacts) -> [String; 11] {
         None => why_open(facts),
     };
     let files = receipt.map_or(&[][..], |receipt| &receipt.files);
-    // each name on its own: read with `;` as the delimiter, each one begins a cell
-    let names: Vec<_> = files.iter().map(|file| defuse(&file.name)).collect();
+    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
     let left_out = receipt.map_or(&[][..], |receipt| &receipt.left_out);
-    let left_out: Vec<_> = left_out.iter().map(|file| defuse(&file.name)).collect();
+    let left_out: Vec<_> = left_out.iter().map(|file| file.name.as_str()).collect();
     [
         row.order.po.to_string(),
         row.outcome.map_or(OrderStatus::NotDone, Outcome::status).to_string(),
@@ -60,11 +59,23 @@ fn cells(row: &Row<'_>, facts: &RunFacts) -> [String; 11] {
     ]
 }
 
+/// What a spreadsheet takes for the beginning of a formula; the wide ones count in East Asia.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
 /// One line, and never a formula: names and messages come from the portal, and a spreadsheet would run them.
+///
+/// Where people's lists are separated by `;`, spreadsheets read the table so: quotes that do not begin a line mean nothing
+/// then, and each `;` in a text begins a cell. What follows it is defused as well, and so is a quote, which would take the
+/// rest of the line, or its end, into the cell. A tab, which others read so, becomes a space.
 fn defuse(cell: &str) -> String {
-    let line: String = cell.chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect();
-    let is_formula = cell.starts_with(['\t', '\r']) || line.trim_start().starts_with(['=', '+', '-', '@']);
-    if is_formula { format!("'{line}") } else { line }
+    let line: String = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let pieces = line.split(';').enumerate().map(|(at, piece)| {
+        let text = piece.trim_start();
+        let is_open = at > 0 && (text.is_empty() || text.starts_with('"'));
+        let space = &piece[..piece.len() - text.len()];
+        if is_open || text.starts_with(FORMULA) { format!("{space}'{text}") } else { piece.to_owned() }
+    });
+    pieces.collect::<Vec<_>>().join(";")
 }
 
 #[cfg(test)]
@@ -73,6 +84,7 @@ mod tests {
 
     use super::super::facts::sample;
     use super::*;
+    use crate::model::{FileOrigin, LeftOutFile, ListingId, Receipt, TaskState};
 
     fn written() -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -124,13 +136,81 @@ mod tests {
         assert_eq!(String::from_utf8(written()).unwrap().lines().count(), 9);
     }
 
+    #[test]
+    fn a_formula_behind_a_separator_is_none_either() {
+        for (cell, safe) in [
+            ("Acme;=cmd|' /C calc'!A0;x", "Acme;'=cmd|' /C calc'!A0;x"),
+            ("Acme; \t@SUM(1)", "Acme;  '@SUM(1)"),
+            ("Acme;\"=1+1\"", "Acme;'\"=1+1\""),
+            ("Acme;", "Acme;'"),
+            (" -1", " '-1"),
+            ("\u{ff1d}1", "'\u{ff1d}1"),
+            ("a; b;c", "a; b;c"),
+            ("say \"hi\" = 1", "say \"hi\" = 1"),
+        ] {
+            assert_eq!(defuse(cell), safe, "{cell:?}");
+        }
+    }
+
+    /// The sample with these texts wherever the portal has a say.
+    fn written_with(texts: &[String]) -> Vec<u8> {
+        let mut texts = texts.iter().cycle().cloned();
+        let mut text = || texts.next().unwrap();
+        let mut history = sample::history();
+        for state in history.tasks.values_mut() {
+            let TaskState::Settled { outcome, .. } = state else { continue };
+            match outcome {
+                Outcome::Completed(receipt) | Outcome::NoAttachments(receipt) => fill(receipt, &mut text),
+                Outcome::Partial(receipt, failure) => {
+                    failure.message = text();
+                    fill(receipt, &mut text);
+                }
+                Outcome::NotFound(failure, _) | Outcome::Failed(failure, _) | Outcome::Skipped(failure, _) => {
+                    failure.message = text();
+                }
+            }
+        }
+        let facts = RunFacts { stopped_because: Some(text()), ..sample::facts() };
+        let mut bytes = Vec::new();
+        write(&mut bytes, &history, &facts).unwrap();
+        bytes
+    }
+
+    fn fill(receipt: &mut Receipt, text: &mut impl FnMut() -> String) {
+        receipt.supplier = Some(text());
+        receipt.folder = text();
+        receipt.url = text();
+        receipt.files.iter_mut().for_each(|file| file.name = text());
+        let left_out = |name| LeftOutFile {
+            name,
+            listing: ListingId::default(),
+            source: FileOrigin::Order,
+            reason: String::new(),
+        };
+        receipt.left_out = vec![left_out(text()), left_out(text())];
+    }
+
+    /// As spreadsheets read it: with the mark of Unicode in front, whatever separates their lists.
+    fn cells_read_with(bytes: &[u8], delimiter: u8) -> Vec<String> {
+        let mut reader = csv::ReaderBuilder::new();
+        reader.has_headers(false).flexible(true).delimiter(delimiter);
+        let rows = reader.from_reader(&bytes[3..]).into_records().map(Result::unwrap);
+        rows.flat_map(|row| row.iter().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
     proptest! {
         #[test]
-        fn no_cell_is_a_formula_or_a_second_line(cell in "[ \t\r\n=+@;-]{0,3}\\PC{0,20}") {
-            let safe = defuse(&cell);
-            prop_assert!(!safe.trim_start().starts_with(['=', '+', '-', '@']));
-            prop_assert!(!safe.starts_with('\t'));
-            prop_assert!(!safe.contains(['\r', '\n']));
+        fn no_cell_of_the_file_is_a_formula_whichever_separator_it_is_read_with(
+            texts in prop::collection::vec("([ \t\r\n=+@;,\"'|a-]{0,4}|[;\"]=[a-z]|\\PC{0,6}){0,4}", 1..12),
+        ) {
+            let bytes = written_with(&texts);
+            for delimiter in *b",;\t" {
+                for cell in cells_read_with(&bytes, delimiter) {
+                    prop_assert!(!cell.trim_start().starts_with(FORMULA), "{:?}: {cell:?}", char::from(delimiter));
+                    prop_assert!(!cell.starts_with(['\t', '\r', '\n']), "{:?}: {cell:?}", char::from(delimiter));
+                }
+            }
+            prop_assert_eq!(read_back(&bytes[3..]).len(), 9, "one line for each order");
         }
     }
 }
