@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use super::capabilities;
-use super::fleet::Fleet;
+use super::fleet::{Fleet, Guest};
 use super::locate::{Installation, locate};
 use super::page::BrowserPage;
 use super::profile::{Profile, ProfileManager};
@@ -118,7 +118,7 @@ impl BrowserFactory {
             .flatten()
             .map_err(io)?;
         let mut remains = Remains::of(profile);
-        let failure = match timeout_at(until, self.connect(&mut remains, is_alone)).await {
+        let failure = match timeout_at(until, self.connect(&mut remains, Guest { worker, is_alone })).await {
             Ok(Ok(line)) => {
                 let page = BrowserPage::new(line, self.installation.kind.dialect(), self.deadlines);
                 return Ok(BrowserSession::new(page, remains, self.deadlines));
@@ -136,11 +136,11 @@ impl BrowserFactory {
         Err(failure)
     }
 
-    async fn connect(&self, remains: &mut Remains, is_alone: bool) -> Result<Line, SessionError> {
+    async fn connect(&self, remains: &mut Remains, guest: Guest) -> Result<Line, SessionError> {
         let Some(plot) = remains.profile().map(Profile::plot) else {
             return Err(SessionError::Lost("its profile folder is gone".to_owned()));
         };
-        let seat = self.fleet.seat(&plot, is_alone, |end| remains.wait_for(end)).await?;
+        let seat = self.fleet.seat(&plot, guest, |end| remains.wait_for(end)).await?;
         Line::open(seat, self.installation.kind.dialect(), &self.capabilities(&plot.profile)).await
     }
 

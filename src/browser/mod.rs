@@ -16,6 +16,7 @@ mod health;
 mod locate;
 mod page;
 mod ports;
+mod posts;
 mod process;
 mod profile;
 pub mod provision;
