@@ -141,6 +141,9 @@ impl BrowserFactory {
             return Err(SessionError::Lost("its profile folder is gone".to_owned()));
         };
         let seat = self.fleet.seat(&plot, guest, |end| remains.wait_for(end)).await?;
+        if let Some((profile, group)) = remains.profile().zip(seat.driver.pid()) {
+            profile.lives_with(group);
+        }
         Line::open(seat, self.installation.kind.dialect(), &self.capabilities(&plot.profile)).await
     }
 

@@ -197,6 +197,9 @@ impl Fleet {
                 return Err(why);
             }
         };
+        if let Some(group) = driver.pid() {
+            folder.lives_with(group);
+        }
         self.lock().came(post, driver.clone());
         drop(reserved);
         tokio::spawn(look_after(Arc::downgrade(self), post, Arc::downgrade(&driver), folder, end));

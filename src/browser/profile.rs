@@ -10,23 +10,20 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::folder;
+use super::owned::{OwnedFolder, PROFILE, TEMP};
 use super::template::Origin;
 use crate::config::ProfileConfig;
 use crate::model::WorkerId;
 
 /// Socket names of browsers are limited to some 100 characters, and they put some 50 after this folder.
 const MAX_TEMP_LEN: usize = 55;
-
-/// The name of the owner mark.
-pub(super) const OWNER: &str = "owner";
 
 /// Makes the profile folders of a pool.
 #[derive(Clone, Debug)]
@@ -42,7 +39,7 @@ pub struct ProfileManager {
     made: Made,
 }
 
-/// The folders that this pool has made and not yet removed.
+/// The folders that this pool has made, and neither removed nor left to be looked into.
 #[derive(Clone, Debug, Default)]
 struct Made(Arc<Mutex<BTreeSet<PathBuf>>>);
 
@@ -68,10 +65,7 @@ impl ProfileManager {
             }
             None => default_base(),
         };
-        match folder::create_private(&base) {
-            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => check_existing(&base, config.base.is_none())?,
-            other => other?,
-        }
+        ready(&base, config.base.is_none())?;
         Ok(Self {
             base,
             template: config.template.clone(),
@@ -102,56 +96,32 @@ impl ProfileManager {
     pub(super) fn create_from(&self, worker: WorkerId, origin: &Origin) -> io::Result<Profile> {
         let profile = self.claim(&worker.to_string())?;
         folder::create_private(&profile.path())?;
-        folder::create_private(&profile.folder.join("tmp"))?;
+        folder::create_private(&profile.folder.path().join(TEMP))?;
         origin.fill(&profile.path())?;
         Ok(profile)
     }
 
     /// A folder for the temporary files of a driver that carries several sessions.
     pub(super) fn create_for_driver(&self, number: usize) -> io::Result<Profile> {
-        let folder = self.claim(&format!("d{number}"))?;
-        folder::create_private(&folder.folder.join("tmp"))?;
-        Ok(folder)
+        let profile = self.claim(&format!("d{number}"))?;
+        folder::create_private(&profile.folder.path().join(TEMP))?;
+        Ok(profile)
     }
 
     /// A folder with an owner mark, and nothing else in it.
     fn claim(&self, name: &str) -> io::Result<Profile> {
-        let _making = self.lock_base()?;
-        let prefix = format!("{name}-");
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix);
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let folder = builder.tempdir_in(&self.base)?;
-        let mut owner = OpenOptions::new().write(true).create_new(true).open(folder.path().join(OWNER))?;
-        owner.lock()?;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        // for people; what counts is the lock, which knows neither reused process ids nor clocks
-        writeln!(owner, "pid = {}\nsince = {since}\nboot = \"{}\"", std::process::id(), boot_id())?;
-        let folder = folder.keep();
-        self.made.lock().insert(folder.clone());
-        Ok(Profile {
-            folder,
-            owner: Some(owner),
-            max_size: self.max_size,
-            cleanup: self.cleanup,
-            made: self.made.clone(),
-        })
+        let folder = OwnedFolder::make(&self.base, name, !self.cleanup)?;
+        self.made.lock().insert(folder.path().to_owned());
+        Ok(Profile { folder, max_size: self.max_size, cleanup: self.cleanup, made: self.made.clone() })
     }
 
     /// How many folders this pool has on the disk, and the size of the largest in bytes. Blocks for some milliseconds per
     /// folder.
     #[must_use]
     pub fn footprint(&self) -> (usize, u64) {
-        let is_profile = |path: &&PathBuf| path.join("profile").is_dir();
+        let is_profile = |path: &&PathBuf| path.join(PROFILE).is_dir();
         let made: Vec<_> = self.made.lock().iter().filter(is_profile).cloned().collect();
         (made.len(), made.iter().map(|path| folder::size(path)).max().unwrap_or_default())
-    }
-
-    pub(super) fn lock_base(&self) -> io::Result<File> {
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(self.base.join(".lock"))?;
-        lock.lock()?; // held by others for the time of making one folder
-        Ok(lock)
     }
 }
 
@@ -169,8 +139,7 @@ pub(super) struct Plot {
 /// One session's folder. Dropping it wipes it, as far as settings ask for that.
 #[derive(Debug)]
 pub struct Profile {
-    folder: PathBuf,
-    owner: Option<File>,
+    folder: OwnedFolder,
     max_size: u64,
     cleanup: bool,
     made: Made,
@@ -180,25 +149,31 @@ impl Profile {
     /// The browser's user data folder.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        self.folder.join("profile")
+        self.folder.path().join(PROFILE)
     }
 
     /// Where driver and browser should put temporary files; none where the path is too long for their sockets.
     #[must_use]
     pub fn temp(&self) -> Option<PathBuf> {
-        let temp = self.folder.join("tmp");
+        let temp = self.folder.path().join(TEMP);
         (cfg!(windows) || temp.as_os_str().len() <= MAX_TEMP_LEN).then_some(temp)
     }
 
     /// What a driver must know of it.
     pub(super) fn plot(&self) -> Plot {
-        Plot { folder: self.folder.clone(), profile: self.path(), temp: self.temp() }
+        Plot { folder: self.folder.path().to_owned(), profile: self.path(), temp: self.temp() }
+    }
+
+    /// Should this program be killed, it is removed all the same when nobody of this process group runs any more, where
+    /// settings do not ask for it to be kept.
+    pub(super) fn lives_with(&self, group: u32) {
+        self.folder.lives_with(group);
     }
 
     /// Its bytes on the disk. Blocks for some milliseconds.
     #[must_use]
     pub fn size(&self) -> u64 {
-        folder::size(&self.folder)
+        folder::size(self.folder.path())
     }
 
     /// Whether settings allow it to be that large.
@@ -215,16 +190,13 @@ impl Profile {
     }
 
     fn remove(&mut self) -> Result<(), String> {
-        // first, because Windows removes no open file
-        if self.owner.take().is_none() {
-            return Ok(());
+        let path = self.folder.path().to_owned();
+        if self.cleanup {
+            self.folder.remove().map_err(|why| left_behind(&path, &why))?;
+        } else if self.folder.let_go() {
+            tracing::info!(folder = %path.display(), "the profile folder is kept, as settings ask");
         }
-        if !self.cleanup {
-            tracing::info!(folder = %self.folder.display(), "the profile folder is kept, as settings ask");
-            return Ok(());
-        }
-        folder::remove(&self.folder).map_err(|why| left_behind(&self.folder, &why))?;
-        self.made.lock().remove(&self.folder);
+        self.made.lock().remove(&path);
         Ok(())
     }
 }
@@ -254,6 +226,14 @@ fn default_base() -> PathBuf {
     std::env::temp_dir().join(name)
 }
 
+/// Makes the folder unless it is there, and then sees whether it can be trusted.
+fn ready(base: &Path, is_shared_place: bool) -> io::Result<()> {
+    match folder::create_private(base) {
+        Err(why) if why.kind() == io::ErrorKind::AlreadyExists => check_existing(base, is_shared_place),
+        other => other,
+    }
+}
+
 /// Anyone can make a folder of our name in a shared temporary folder: a login must not be put into one of theirs.
 fn check_existing(base: &Path, is_shared_place: bool) -> io::Result<()> {
     let about = if is_shared_place { fs::symlink_metadata(base)? } else { fs::metadata(base)? };
@@ -275,10 +255,6 @@ fn check_existing(base: &Path, is_shared_place: bool) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,7 +269,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let manager = manager(base.path());
         let profile = manager.create(WorkerId(3)).unwrap();
-        let folder = profile.folder.clone();
+        let folder = profile.folder.path().to_owned();
         assert!(profile.path().join("Default/Preferences").is_file());
         assert!(profile.size() > 0);
         #[cfg(unix)]
@@ -340,7 +316,7 @@ mod tests {
         let mut manager = manager(base.path());
         manager.cleanup = false;
         let profile = manager.create(WorkerId(1)).unwrap();
-        let folder = profile.folder.clone();
+        let folder = profile.folder.path().to_owned();
         profile.wipe().unwrap();
         assert!(folder.is_dir());
     }

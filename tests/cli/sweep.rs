@@ -113,6 +113,34 @@ async fn what_a_killed_run_has_left_is_ended_and_nothing_else_is() {
     portal.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_leaves_neither_processes_nor_profiles() {
+    needs_browser!();
+    let portal = portal(2).await;
+    let pos = portal.orders();
+    for sessions_per_driver in ["1", "2"] {
+        let desk = Desk::new();
+        pos.iter().for_each(|po| portal.faults().hold(po));
+        let mut victim = desk
+            .run(&portal, pos.iter().map(ToString::to_string))
+            .env("COUPA_BATCH_WORKERS", "2")
+            .env("COUPA_BATCH_SESSIONS_PER_DRIVER", sessions_per_driver)
+            .start();
+        for po in &pos {
+            victim.works_on(&portal, po).await;
+        }
+        let folders = profile_folders(&desk);
+        assert!(folders.len() >= 2 && folders.iter().all(|folder| !running_on(folder).is_empty()), "{folders:?}");
+        victim.signal(Signal::KILL);
+        assert_eq!(victim.end().await.code(), None);
+        // nobody sweeps
+        until("the folders are gone", async || profile_folders(&desk).is_empty().then_some(())).await;
+        until("the processes are gone", async || processes_of(desk.path()).is_empty().then_some(())).await;
+        portal.faults().release_all();
+    }
+    portal.stop().await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_removed_is_named_and_ends_with_1() {
     let desk = Desk::new();
@@ -124,7 +152,7 @@ async fn what_cannot_be_removed_is_named_and_ends_with_1() {
     let ended = desk.call(["sweep"]).end().await;
     ended.assert(1, &["something is left", &orphan.display().to_string(), "by hand"]);
     drop(mounted);
-    fs::write(orphan.join("owner"), "").unwrap();
+    // what broke off is still known to be ours
     let template = desk.profiles().join("template-chromium-1.2.3");
     fs::create_dir(&template).unwrap();
     desk.call(["sweep"]).end().await.assert(0, &[]);
