@@ -118,7 +118,7 @@ impl Fleet {
         ends: impl FnOnce(Fut<'static, End>),
     ) -> Result<Seat, SessionError> {
         let mut ends = Some(ends);
-        let ground = Ground { folder: Some(&plot.folder), temp: plot.temp.as_deref(), is_shared: false };
+        let ground = Ground { folder: Some(&plot.folder), temp: Some(&plot.temp), is_shared: false };
         let started = self.start(ground, is_extra, |end| {
             if let Some(ends) = ends.take() {
                 ends(end);
@@ -187,7 +187,7 @@ impl Fleet {
             source,
         })?;
         let plot = folder.plot();
-        let ground = Ground { folder: Some(&plot.folder), temp: plot.temp.as_deref(), is_shared: true };
+        let ground = Ground { folder: Some(&plot.folder), temp: Some(&plot.temp), is_shared: true };
         let mut end = None;
         let started = self.start(ground, is_extra, |ends| end = Some(ends)).await;
         let driver = match started {

@@ -17,6 +17,7 @@ mod heir;
 mod locate;
 mod owned;
 mod page;
+mod places;
 mod ports;
 mod posts;
 mod process;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder;
 use super::owned::{self, OWNER, boot_id};
+use super::places;
 use super::profile::{ProfileManager, left_behind};
 use super::template;
 
@@ -91,37 +92,14 @@ impl ProfileManager {
     /// When the base folder cannot be read or locked.
     pub fn leftovers(&self) -> io::Result<Leftovers> {
         let mut found = Leftovers::default();
-        let _telling = owned::lock(self.base())?;
-        for entry in fs::read_dir(self.base())? {
-            let entry = entry?;
-            if !entry.file_type()?.is_dir() || !is_ours(&entry.file_name().to_string_lossy()) {
-                continue;
-            }
-            let folder = entry.path();
-            let mark = match OpenOptions::new().write(true).open(folder.join(OWNER)) {
-                Ok(mark) => mark,
-                // what a removal that was killed at its last step leaves
-                Err(_) if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()) => {
-                    found.orphans.push(Orphan { folder, mark: None });
-                    continue;
-                }
-                // without a mark it may be somebody else's, whatever its name
-                Err(why) => {
-                    found.unclear.push(format!(
-                        "{} is named like a profile folder, but has no readable owner mark ({why}): if it is nobody \
-                         else's, remove it by hand, it may hold a login",
-                        folder.display()
-                    ));
-                    continue;
-                }
-            };
-            // a lock that we get has no owner any more
-            match mark.try_lock() {
-                Ok(()) => found.orphans.push(Orphan { folder, mark: Some(mark) }),
-                Err(TryLockError::WouldBlock) => found.in_use.push(folder),
-                Err(TryLockError::Error(why)) => found.unclear.push(format!("{}: {why}", folder.display())),
-            }
+        look_in(self.base(), &['w', 'd'], &mut found)?;
+        // temporary files of profiles whose paths are long, of any program of this user
+        let mut others = Leftovers::default();
+        for place in places::short_bases().iter().filter(|place| places::is_own(place)) {
+            look_in(place, &['t'], &mut others)?;
         }
+        found.orphans.extend(others.orphans);
+        found.unclear.extend(others.unclear);
         Ok(found)
     }
 
@@ -156,9 +134,46 @@ impl ProfileManager {
     }
 }
 
-/// Names that `ProfileManager` gives: `w` for a worker's or `d` for a driver's, a number, `-`, six letters.
-fn is_ours(name: &str) -> bool {
-    name.strip_prefix(['w', 'd']).and_then(|rest| rest.split_once('-')).is_some_and(|(number, rest)| {
+/// Tells whose the folders in `base` are whose names begin with one of these letters.
+fn look_in(base: &Path, letters: &[char], found: &mut Leftovers) -> io::Result<()> {
+    let _telling = owned::lock(base)?;
+    for entry in fs::read_dir(base)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() || !is_ours(&entry.file_name().to_string_lossy(), letters) {
+            continue;
+        }
+        let folder = entry.path();
+        let mark = match OpenOptions::new().write(true).open(folder.join(OWNER)) {
+            Ok(mark) => mark,
+            // what a removal that was killed at its last step leaves
+            Err(_) if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()) => {
+                found.orphans.push(Orphan { folder, mark: None });
+                continue;
+            }
+            // without a mark it may be somebody else's, whatever its name
+            Err(why) => {
+                found.unclear.push(format!(
+                    "{} is named like a profile folder, but has no readable owner mark ({why}): if it is nobody else's, \
+                     remove it by hand, it may hold a login",
+                    folder.display()
+                ));
+                continue;
+            }
+        };
+        // a lock that we get has no owner any more
+        match mark.try_lock() {
+            Ok(()) => found.orphans.push(Orphan { folder, mark: Some(mark) }),
+            Err(TryLockError::WouldBlock) => found.in_use.push(folder),
+            Err(TryLockError::Error(why)) => found.unclear.push(format!("{}: {why}", folder.display())),
+        }
+    }
+    Ok(())
+}
+
+/// Names that `ProfileManager` gives: a letter (`w` for a worker's, `d` for a driver's, `t` for temporary files), a
+/// number, `-`, six letters.
+fn is_ours(name: &str, letters: &[char]) -> bool {
+    name.strip_prefix(letters).and_then(|rest| rest.split_once('-')).is_some_and(|(number, rest)| {
         !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) && rest.len() == 6
     })
 }
@@ -204,9 +219,9 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let profile = manager(base.path()).create(WorkerId(13)).unwrap();
         let folder = profile.path().parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
-        assert!(is_ours(&folder), "{folder}");
+        assert!(is_ours(&folder, &['w', 'd']) && !is_ours(&folder, &['t']), "{folder}");
         for name in ["w-abcdef", "w1-abc", "x1-abcdef", "w1x-abcdef", "template-chromium-156", ".lock", "w1"] {
-            assert!(!is_ours(name), "{name}");
+            assert!(!is_ours(name, &['w', 'd', 't']), "{name}");
         }
     }
 

@@ -141,6 +141,47 @@ async fn a_run_that_is_killed_leaves_neither_processes_nor_profiles() {
     portal.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn temporary_files_of_a_run_with_a_long_profile_dir_go_with_it_or_with_a_sweep() {
+    needs_browser!();
+    let portal = portal(1).await;
+    let desk = Desk::new();
+    let (temp, long) = (desk.path().join("t"), desk.path().join("p".repeat(80)));
+    fs::create_dir(&temp).unwrap();
+    let po = portal.orders()[0].to_string();
+    let run = || {
+        let call = desk.run(&portal, [&po]).env("TMPDIR", &temp);
+        call.env("COUPA_BATCH_PROFILE_DIR", &long)
+    };
+    // what browsers make lies where the folder for temporary files says, below one of ours
+    let entries = || fs::read_dir(&temp).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    portal.faults().hold(&portal.orders()[0]);
+    let mut victim = run().start();
+    victim.works_on(&portal, &portal.orders()[0]).await;
+    let [own] = entries().try_into().unwrap();
+    assert!(own.file_name().unwrap().to_string_lossy().starts_with("coupa-batch-"), "{own:?}");
+    let folders = || fs::read_dir(&own).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let sockets = folders().flat_map(|folder| fs::read_dir(folder.join("tmp")).unwrap());
+    assert!(sockets.count() > 0, "a browser makes at least one folder for its socket");
+    // nobody is there to remove them
+    for (pid, line) in processes_of(desk.path()) {
+        if line.contains("kill -KILL 0") || line.contains("trap ''") {
+            signal(pid, Signal::KILL);
+        }
+    }
+    victim.signal(Signal::KILL);
+    assert_eq!(victim.end().await.code(), None);
+    assert!(folders().count() == 1 && entries() == [own.clone()]);
+    let ended = desk.call(["sweep"]).env("TMPDIR", &temp).env("COUPA_BATCH_PROFILE_DIR", &long).end().await;
+    ended.assert(0, &[]);
+    assert_eq!((folders().count(), entries()), (0, vec![own.clone()]), "{ended}");
+    portal.faults().release_all();
+    run().end().await.assert(0, &[]);
+    assert_eq!((folders().count(), entries()), (0, vec![own.clone()]));
+    desk.assert_nothing_left().await;
+    portal.stop().await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_removed_is_named_and_ends_with_1() {
     let desk = Desk::new();
