@@ -45,7 +45,6 @@ impl Ground<'_> {
 #[derive(Debug)]
 pub(super) struct Driver {
     port: u16,
-    _lease: Port,
     group: Arc<Group>,
     words: Arc<Words>,
     end: watch::Receiver<Option<End>>,
@@ -102,12 +101,11 @@ impl Driver {
             stderr.map(|stderr| tokio::spawn(listen(stderr, words.clone(), None))),
         ];
         let (ended, end) = watch::channel(None);
-        tokio::spawn(keep(Keeper(group.clone()), ended));
+        tokio::spawn(keep(Keeper(group.clone()), lease, ended));
         let ground_is_shared = ground.is_shared;
         // dropped with this future, a driver that has not spoken yet is ended
         let mut driver = Self {
             port: 0,
-            _lease: lease,
             group,
             words,
             end,
@@ -265,10 +263,12 @@ impl Drop for Keeper {
     }
 }
 
-async fn keep(keeper: Keeper, ended: watch::Sender<Option<End>>) {
+/// Has the port until nobody can listen there any more, however long others hold the driver.
+async fn keep(keeper: Keeper, lease: Port, ended: watch::Sender<Option<End>>) {
     let (status, left) = keeper.0.ended().await;
     let status = status.map_or_else(|| "unknown exit status".to_owned(), |status| status.to_string());
     tracing::debug!(%status, pid = ?keeper.0.pid(), "the driver has ended");
+    drop(lease);
     ended.send_replace(Some(End { status, left }));
 }
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::capabilities;
-use super::fleet::Fleet;
+use super::fleet::{Fleet, Guest};
 use super::locate::{Installation, locate};
 use super::page::BrowserPage;
 use super::profile::{Profile, ProfileManager};
@@ -131,7 +131,7 @@ impl BrowserFactory {
             .flatten()
             .map_err(io)?;
         let mut remains = Remains::of(profile);
-        let failure = match timeout_at(until, self.connect(&mut remains, is_alone)).await {
+        let failure = match timeout_at(until, self.connect(&mut remains, Guest { worker, is_alone })).await {
             Ok(Ok(line)) => {
                 let dialect = self.installation.kind.dialect();
                 let page = BrowserPage::new(line, dialect, self.deadlines, self.walls.clone());
@@ -150,11 +150,14 @@ impl BrowserFactory {
         Err(failure)
     }
 
-    async fn connect(&self, remains: &mut Remains, is_alone: bool) -> Result<Line, SessionError> {
+    async fn connect(&self, remains: &mut Remains, guest: Guest) -> Result<Line, SessionError> {
         let Some(plot) = remains.profile().map(Profile::plot) else {
             return Err(SessionError::Lost("its profile folder is gone".to_owned()));
         };
-        let seat = self.fleet.seat(&plot, is_alone, |end| remains.wait_for(end)).await?;
+        let seat = self.fleet.seat(&plot, guest, |end| remains.wait_for(end)).await?;
+        if let Some((profile, group)) = remains.profile().zip(seat.driver.pid()) {
+            profile.lives_with(group);
+        }
         Line::open(seat, self.installation.kind.dialect(), &self.capabilities(&plot.profile)).await
     }
 

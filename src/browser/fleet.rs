@@ -6,24 +6,25 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::driver::{Driver, End, Ground};
 use super::locate::Installation;
 use super::ports::Ports;
+use super::posts::Posts;
 use super::profile::{Plot, Profile, ProfileManager};
 use super::seat::Seat;
 use super::ward::Ward;
 use crate::config::DriverConfig;
-use crate::model::DriverView;
+use crate::model::{DriverView, WorkerId};
 use crate::ports::{Fut, SessionError};
 
 /// A driver that has lived for so long did not end because of how it was started.
 const SETTLED_AFTER: Duration = Duration::from_secs(60);
 /// How many ports of a range are tried for one driver.
 const MAX_PORTS: usize = 10;
-/// Longest wait before a driver that ends again and again is started once more.
-const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// How long one of our own drivers may take to give its port back: longer than a killed one takes to be gone.
+const PORT_WITHIN: Duration = Duration::from_secs(10);
 
 /// The drivers of one factory. Dropping it ends those that are kept without a session.
 #[derive(Debug)]
@@ -38,40 +39,23 @@ pub(super) struct Fleet {
     freed: Notify,
 }
 
-#[derive(Debug, Default)]
-struct Posts {
-    all: Vec<Post>,
-    /// The post that is asked first for the next session.
-    next: usize,
+/// Who a seat is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Guest {
+    pub(super) worker: WorkerId,
+    /// Whether it gets a driver of its own, whatever settings say.
+    pub(super) is_alone: bool,
 }
 
-/// The place of one driver and its successors.
-#[derive(Debug)]
-struct Post {
-    holds: Holds,
-    session_count: usize,
-    start_count: u32,
-    failure_count: u32,
-    not_before: Instant,
-    last_exit: Option<String>,
+/// A post that is kept for a driver which is being started. Dropping it gives the post back.
+struct Reserved<'a> {
+    fleet: &'a Fleet,
+    post: usize,
 }
 
-#[derive(Debug)]
-enum Holds {
-    Nothing,
-    /// A driver that its session owns.
-    Own(Weak<Driver>),
-    Shared(Arc<Driver>),
-}
-
-impl Post {
-    fn driver(&self) -> Option<Arc<Driver>> {
-        let driver = match &self.holds {
-            Holds::Nothing => None,
-            Holds::Own(driver) => driver.upgrade(),
-            Holds::Shared(driver) => Some(driver.clone()),
-        };
-        driver.filter(|driver| driver.is_alive())
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.fleet.lock().release(self.post);
     }
 }
 
@@ -90,66 +74,88 @@ impl Fleet {
 
     /// A driver for a session on `plot`, its own or a shared one, as settings say; `ends` is given what to wait for
     /// before the profile is wiped. Unbounded: the caller has a deadline for all of opening.
+    ///
+    /// A guest that has a session already, or that is of no worker, is not waited with: where there is no room for it
+    /// beside the others, an error says so at once, and its first session can be closed before the next one opens.
     pub(super) async fn seat(
         self: &Arc<Self>,
         plot: &Plot,
-        is_alone: bool,
+        guest: Guest,
         ends: impl FnOnce(Fut<'static, End>),
     ) -> Result<Seat, SessionError> {
-        if is_alone || self.config.sessions_per_driver.get() == 1 {
-            return self.own(plot, ends).await;
+        let is_extra = guest.is_alone || self.lock().seated(guest.worker) > 0;
+        if guest.is_alone || self.config.sessions_per_driver.get() == 1 {
+            return self.own(plot, guest, is_extra, ends).await;
         }
         loop {
             let freed = self.freed.notified();
-            if let Some(seat) = self.take(plot) {
+            if let Some(seat) = self.take(plot, guest.worker) {
                 ends(seat.end());
                 return Ok(seat);
             }
             let starting = self.starting.lock().await;
-            if let Some(seat) = self.take(plot) {
+            if let Some(seat) = self.take(plot, guest.worker) {
                 ends(seat.end());
                 return Ok(seat);
             }
-            if !self.start_shared().await? {
-                drop(starting);
-                freed.await; // as many as allowed are there and full
+            if self.start_shared(is_extra).await? {
+                continue;
             }
+            if is_extra {
+                let why = "all drivers (max_drivers) carry as many sessions as they may (sessions_per_driver)";
+                return Err(SessionError::NotStarted(why.to_owned()));
+            }
+            drop(starting);
+            freed.await; // as many as allowed are there and full
         }
     }
 
-    async fn own(self: &Arc<Self>, plot: &Plot, ends: impl FnOnce(Fut<'static, End>)) -> Result<Seat, SessionError> {
+    async fn own(
+        self: &Arc<Self>,
+        plot: &Plot,
+        guest: Guest,
+        is_extra: bool,
+        ends: impl FnOnce(Fut<'static, End>),
+    ) -> Result<Seat, SessionError> {
         let mut ends = Some(ends);
-        let driver = self
-            .start(Ground { folder: Some(&plot.folder), temp: plot.temp.as_deref(), is_shared: false }, |end| {
-                if let Some(ends) = ends.take() {
-                    ends(end);
-                }
-            })
-            .await?;
-        let driver = Arc::new(driver);
-        let post = {
-            let mut posts = self.lock();
-            let post = vacant(&mut posts, usize::MAX).unwrap_or_default();
-            posts.all[post].holds = Holds::Own(Arc::downgrade(&driver));
-            posts.all[post].session_count = 1;
-            posts.all[post].start_count += 1;
-            post
-        };
-        let (fleet, end) = (Arc::downgrade(self), driver.ended());
+        let ground = Ground { folder: Some(&plot.folder), temp: Some(&plot.temp), is_shared: false };
+        let started = self.start(ground, is_extra, |end| {
+            if let Some(ends) = ends.take() {
+                ends(end);
+            }
+        });
+        let driver = Arc::new(started.await?);
+        let post = self.lock().take_own(guest.worker, &driver);
+        let (fleet, end, pointer) = (Arc::downgrade(self), driver.ended(), Arc::downgrade(&driver));
         tokio::spawn(async move {
             let end = end.await;
             if let Some(fleet) = fleet.upgrade() {
-                fleet.lock().all[post].last_exit = Some(end.status);
+                fleet.lock().ended(post, pointer.as_ptr(), &end.status, false, true);
             }
         });
-        Ok(Seat::new(driver, None, Arc::downgrade(self), post))
+        Ok(Seat::new(driver, None, Arc::downgrade(self), post, guest.worker))
     }
 
-    /// Starts a driver on a port of the range; another one when somebody was quicker to take it.
-    async fn start(&self, ground: Ground<'_>, mut ends: impl FnMut(Fut<'static, End>)) -> Result<Driver, SessionError> {
+    /// Starts a driver on a port of the range; another one when somebody was quicker to take it. Waits a while for a port
+    /// of a driver of ours that is ending, unless that one is wanted in addition to those that there are.
+    async fn start(
+        &self,
+        ground: Ground<'_>,
+        is_extra: bool,
+        mut ends: impl FnMut(Fut<'static, End>),
+    ) -> Result<Driver, SessionError> {
         let mut tried = BTreeSet::new();
         let mut failure = None;
-        while let Some(port) = self.ports.take(&tried) {
+        let until = Instant::now() + PORT_WITHIN;
+        loop {
+            let freed = self.ports.freed();
+            let Some(port) = self.ports.take(&tried) else {
+                let may_come = !is_extra && self.ports.held_count() > 0;
+                if may_come && timeout_at(until, freed).await.is_ok() {
+                    continue;
+                }
+                return Err(failure.unwrap_or_else(|| SessionError::NotStarted(self.ports.why_none())));
+            };
             tried.insert(port.number());
             let started = Driver::start(&self.installation, ground, port, self.config.health_interval, &mut ends).await;
             match started {
@@ -158,35 +164,21 @@ impl Fleet {
                 Err(why) => return Err(why),
             }
         }
-        Err(failure.unwrap_or_else(|| {
-            SessionError::NotStarted(format!("{} are all in use: free one, or widen the range", self.ports.shown()))
-        }))
     }
 
     /// The next place at a driver that is well.
-    fn take(self: &Arc<Self>, plot: &Plot) -> Option<Seat> {
-        let mut posts = self.lock();
-        let count = posts.all.len();
-        let limit = self.config.sessions_per_driver.get();
-        let (post, driver) = (0..count).map(|step| (posts.next + step) % count).find_map(|at| {
-            let post = &posts.all[at];
-            let driver = post.driver().filter(|driver| driver.is_healthy() && !driver.is_killed())?;
-            (matches!(post.holds, Holds::Shared(_)) && post.session_count < limit).then_some((at, driver))
-        })?;
-        posts.next = post + 1;
-        posts.all[post].session_count += 1;
-        let ward = Ward::new(driver.pid()?, &plot.profile);
-        Some(Seat::new(driver, Some(ward), Arc::downgrade(self), post))
+    fn take(self: &Arc<Self>, plot: &Plot, worker: WorkerId) -> Option<Seat> {
+        let (post, driver) = self.lock().take(worker, self.config.sessions_per_driver.get())?;
+        // a driver without a number is one that has ended this very moment: its session is lost as soon as it begins
+        let ward = Ward::new(driver.pid().unwrap_or_default(), &plot.profile);
+        Some(Seat::new(driver, Some(ward), Arc::downgrade(self), post, worker))
     }
 
     /// Starts one more driver; false when there are as many as allowed.
-    async fn start_shared(self: &Arc<Self>) -> Result<bool, SessionError> {
+    async fn start_shared(self: &Arc<Self>, is_extra: bool) -> Result<bool, SessionError> {
         let max = self.config.max_count.map_or(usize::MAX, std::num::NonZero::get);
-        let (post, not_before) = {
-            let mut posts = self.lock();
-            let Some(post) = vacant(&mut posts, max) else { return Ok(false) };
-            (post, posts.all[post].not_before)
-        };
+        let Some((post, not_before)) = self.lock().reserve(max) else { return Ok(false) };
+        let reserved = Reserved { fleet: self, post };
         sleep_until(not_before).await;
         let profiles = self.profiles.clone();
         let made = spawn_blocking(move || profiles.create_for_driver(post + 1)).await;
@@ -195,25 +187,21 @@ impl Fleet {
             source,
         })?;
         let plot = folder.plot();
+        let ground = Ground { folder: Some(&plot.folder), temp: Some(&plot.temp), is_shared: true };
         let mut end = None;
-        let started = self
-            .start(Ground { folder: Some(&plot.folder), temp: plot.temp.as_deref(), is_shared: true }, |ends| {
-                end = Some(ends)
-            })
-            .await;
-        let mut posts = self.lock();
-        let place = &mut posts.all[post];
+        let started = self.start(ground, is_extra, |ends| end = Some(ends)).await;
         let driver = match started {
             Ok(driver) => Arc::new(driver),
             Err(why) => {
-                place.fail(&why.to_string());
+                self.lock().failed(post, &why.to_string());
                 return Err(why);
             }
         };
-        place.holds = Holds::Shared(driver.clone());
-        place.session_count = 0;
-        place.start_count += 1;
-        drop(posts);
+        if let Some(group) = driver.pid() {
+            folder.lives_with(group);
+        }
+        self.lock().came(post, driver.clone());
+        drop(reserved);
         tokio::spawn(look_after(Arc::downgrade(self), post, Arc::downgrade(&driver), folder, end));
         Ok(true)
     }
@@ -230,7 +218,7 @@ impl Fleet {
                 if fleet.running_count() >= fleet.config.min_count {
                     return;
                 }
-                match fleet.start_shared().await {
+                match fleet.start_shared(false).await {
                     Ok(true) => fleet.freed.notify_waiters(),
                     Ok(false) => return,
                     Err(why) => tracing::warn!("a driver does not start, trying again: {why}"),
@@ -240,47 +228,18 @@ impl Fleet {
     }
 
     fn running_count(&self) -> usize {
-        self.lock().all.iter().filter(|post| post.driver().is_some_and(|driver| !driver.is_killed())).count()
+        self.lock().running_count()
     }
 
-    /// A session has left; `shared` is its driver if there may be others.
-    pub(super) fn left(&self, post: usize, shared: Option<&Arc<Driver>>) {
-        let mut posts = self.lock();
-        let is_current = match (&posts.all[post].holds, shared) {
-            (Holds::Shared(current), Some(driver)) => Arc::ptr_eq(current, driver),
-            (Holds::Own(_), None) => true,
-            _ => false, // there is a successor, which never had this session
-        };
-        if is_current {
-            posts.all[post].session_count = posts.all[post].session_count.saturating_sub(1);
-        }
-        let is_idle = is_current && posts.all[post].session_count == 0;
-        drop(posts);
-        if let Some(driver) = shared.filter(|_| is_idle && self.running_count() > self.config.min_count) {
-            driver.kill();
-        }
+    /// A session has left its driver.
+    pub(super) fn left(&self, post: usize, worker: WorkerId, driver: &Driver) {
+        self.lock().leave(post, worker, driver, self.config.min_count);
         self.freed.notify_waiters();
     }
 
     /// Every driver that there is or was a moment ago. Never blocks for long.
     pub(super) fn views(&self) -> Vec<DriverView> {
-        let posts = self.lock();
-        let views = posts.all.iter().enumerate().map(|(at, post)| {
-            let driver = post.driver();
-            let driver = driver.as_deref();
-            DriverView {
-                number: u16::try_from(at + 1).unwrap_or(u16::MAX),
-                pid: driver.and_then(Driver::pid),
-                port: driver.map(Driver::port),
-                session_count: if driver.is_some() { post.session_count } else { 0 },
-                is_healthy: driver.is_some_and(Driver::is_healthy),
-                health_micros: driver.and_then(Driver::health_micros),
-                restart_count: post.start_count.saturating_sub(1),
-                uptime_seconds: driver.map_or(0, |driver| driver.uptime().as_secs()),
-                last_exit: post.last_exit.clone(),
-            }
-        });
-        views.collect()
+        self.lock().views()
     }
 
     fn lock(&self) -> MutexGuard<'_, Posts> {
@@ -288,40 +247,10 @@ impl Fleet {
     }
 }
 
-impl Post {
-    /// Waits longer each time before the next start; not at all after the first failure in a row.
-    fn fail(&mut self, how: &str) {
-        self.last_exit = Some(how.to_owned());
-        self.failure_count += 1;
-        let delay = match self.failure_count {
-            0 | 1 => Duration::ZERO,
-            more => Duration::from_secs(1 << (more - 2).min(5)).min(LONGEST_DELAY),
-        };
-        self.not_before = Instant::now() + delay;
-    }
-}
-
 /// Whether a driver ended because another program was quicker to take its port.
 fn is_port_taken(why: &SessionError) -> bool {
     let text = why.to_string().to_ascii_lowercase();
     ["port not available", "address already in use", "unable to start"].iter().any(|words| text.contains(words))
-}
-
-/// A post without a driver, or a new one if there are fewer than `max`.
-fn vacant(posts: &mut Posts, max: usize) -> Option<usize> {
-    let found = posts.all.iter().position(|post| post.driver().is_none());
-    if found.is_some() || posts.all.len() >= max {
-        return found;
-    }
-    posts.all.push(Post {
-        holds: Holds::Nothing,
-        session_count: 0,
-        start_count: 0,
-        failure_count: 0,
-        not_before: Instant::now(),
-        last_exit: None,
-    });
-    Some(posts.all.len() - 1)
 }
 
 /// Waits for the end of a shared driver, however it comes, wipes its folder, and has another one started if it is missed.
@@ -349,18 +278,10 @@ async fn look_after(
         cleared.send_replace(true);
     }
     let Some(fleet) = fleet.upgrade() else { return };
-    {
-        let mut posts = fleet.lock();
-        let place = &mut posts.all[post];
-        place.last_exit = Some(end.status.clone());
-        if lived >= SETTLED_AFTER || is_wanted {
-            place.failure_count = 0;
-        }
-        if !is_wanted {
-            tracing::warn!(driver = post + 1, status = %end.status, "a driver has ended with its sessions");
-            place.fail(&end.status);
-        }
+    if !is_wanted {
+        tracing::warn!(driver = post + 1, status = %end.status, "a driver has ended with its sessions");
     }
+    fleet.lock().ended(post, driver.as_ptr(), &end.status, !is_wanted, lived >= SETTLED_AFTER);
     fleet.freed.notify_waiters();
     fleet.keep_up();
 }

@@ -1,6 +1,6 @@
 //! Copying, measuring and removing a folder that a browser has lived in. No symbolic link is ever followed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::thread;
@@ -76,14 +76,65 @@ pub(super) fn size(folder: &Path) -> u64 {
 
 /// Removes `folder` with all that is in it, tries again a few times, and checks. Blocks for up to 1.4 s.
 pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    // removes links themselves, never what they point to
+    patiently(folder, || there_or_not(fs::remove_dir_all(folder)))
+}
+
+/// The same, and the file `name` in it goes last, when nothing else is left: broken off at any moment, what remains of
+/// the folder is marked by it. `mark` is that file; its lock is held until then.
+pub(super) fn remove_marked(folder: &Path, name: &str, mark: File) -> io::Result<()> {
+    let path = folder.join(name);
+    let text = fs::read(&path).unwrap_or_default();
+    let mut mark = Some(mark);
+    patiently(folder, || {
+        empty(folder, name)?;
+        mark = None; // Windows removes no open file
+        finish(folder, &path, &text)
+    })
+}
+
+/// Removes the mark, and the folder that holds nothing else.
+fn finish(folder: &Path, mark: &Path, text: &[u8]) -> io::Result<()> {
+    there_or_not(fs::remove_file(mark))?;
+    there_or_not(fs::remove_dir(folder)).inspect_err(|_| {
+        // somebody has written into it meanwhile
+        if let Err(why) = fs::write(mark, text) {
+            tracing::debug!(%why, "the mark of {} cannot be written again", folder.display());
+        }
+    })
+}
+
+/// Removes what is in `folder` but the file `name`. What cannot be removed does not keep the rest.
+fn empty(folder: &Path, name: &str) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    let mut result = Ok(());
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name() == name {
+            continue;
+        }
+        let path = entry.path();
+        let removed = if entry.file_type()?.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        result = result.and(there_or_not(removed).map_err(|why| naming(&path, &why)));
+    }
+    result
+}
+
+/// What is not there need not be removed.
+fn there_or_not(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn patiently(folder: &Path, mut remove: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     let mut retries = RETRIES.iter();
     loop {
-        // removes links themselves, never what they point to
-        let removed = match fs::remove_dir_all(folder) {
-            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        };
-        let result = match (removed, fs::symlink_metadata(folder)) {
+        let result = match (remove(), fs::symlink_metadata(folder)) {
             (Ok(()), Err(why)) if why.kind() == io::ErrorKind::NotFound => return Ok(()),
             (Ok(()), Err(why)) | (Err(why), _) => why,
             (Ok(()), Ok(_)) => io::Error::other("it is there again after having been removed"),
@@ -112,6 +163,22 @@ mod tests {
         assert!(to.join("Default/Preferences").is_file());
         assert!(!to.join("Default/Cache").exists() && !to.join("SingletonLock").exists());
         assert_eq!(size(&to), 2);
+    }
+
+    #[test]
+    fn the_mark_comes_back_when_somebody_writes_meanwhile() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = base.path().join("w1-abcdef");
+        let mark = folder.join("owner");
+        fs::create_dir_all(folder.join("profile/Default")).unwrap();
+        fs::write(&mark, "pid = 7").unwrap();
+        empty(&folder, "owner").unwrap();
+        assert!(mark.is_file() && !folder.join("profile").exists());
+        fs::write(folder.join("Cookies"), "").unwrap(); // by a browser that is not yet gone
+        finish(&folder, &mark, b"pid = 7").unwrap_err();
+        assert_eq!(fs::read_to_string(&mark).unwrap(), "pid = 7");
+        remove_marked(&folder, "owner", File::open(&mark).unwrap()).unwrap();
+        assert!(!folder.exists());
     }
 
     #[cfg(unix)]

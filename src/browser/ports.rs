@@ -5,11 +5,15 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
+
 /// The ports that drivers may listen on.
 #[derive(Clone, Debug)]
 pub(super) struct Ports {
     range: Option<RangeInclusive<u16>>,
     taken: Arc<Mutex<BTreeSet<u16>>>,
+    freed: Arc<Notify>,
 }
 
 /// One port, given back when dropped. Port 0 means that the driver chooses one that is free.
@@ -17,18 +21,19 @@ pub(super) struct Ports {
 pub(super) struct Port {
     number: u16,
     taken: Arc<Mutex<BTreeSet<u16>>>,
+    freed: Arc<Notify>,
 }
 
 impl Ports {
     pub(super) fn new(range: Option<RangeInclusive<u16>>) -> Self {
-        Self { range, taken: Arc::default() }
+        Self { range, taken: Arc::default(), freed: Arc::default() }
     }
 
     /// A port that is free and not `tried` yet; none when there is none. Another program may take it before the driver
     /// does, which then ends and says so.
     pub(super) fn take(&self, tried: &BTreeSet<u16>) -> Option<Port> {
         let Some(range) = self.range.clone() else {
-            return tried.is_empty().then(|| Port { number: 0, taken: self.taken.clone() });
+            return tried.is_empty().then(|| self.port(0));
         };
         let mut taken = lock(&self.taken);
         let is_free = |port: &u16| {
@@ -36,14 +41,31 @@ impl Ports {
         };
         let number = range.into_iter().find(is_free)?;
         taken.insert(number);
-        Some(Port { number, taken: self.taken.clone() })
+        drop(taken);
+        Some(self.port(number))
     }
 
-    /// Where drivers may listen, for a message.
-    pub(super) fn shown(&self) -> String {
-        self.range.as_ref().map_or_else(
-            || "any free port".to_owned(),
-            |range| format!("the ports {}-{} (driver_ports)", range.start(), range.end()),
+    fn port(&self, number: u16) -> Port {
+        Port { number, taken: self.taken.clone(), freed: self.freed.clone() }
+    }
+
+    /// Waits until a port is given back, from the call on.
+    pub(super) fn freed(&self) -> OwnedNotified {
+        self.freed.clone().notified_owned()
+    }
+
+    /// How many ports of the range are ours at this moment.
+    pub(super) fn held_count(&self) -> usize {
+        lock(&self.taken).len()
+    }
+
+    /// Why there is none, as a sentence.
+    pub(super) fn why_none(&self) -> String {
+        let Some(range) = &self.range else { return "the driver found no free port".to_owned() };
+        let (first, last, held) = (range.start(), range.end(), self.held_count());
+        format!(
+            "the ports {first}-{last} (driver_ports) are all in use, {held} of them by this run's own drivers: widen the \
+             range, or free one"
         )
     }
 }
@@ -57,6 +79,7 @@ impl Port {
 impl Drop for Port {
     fn drop(&mut self) {
         lock(&self.taken).remove(&self.number);
+        self.freed.notify_waiters();
     }
 }
 

@@ -7,31 +7,29 @@
 //! <base>/w1-x7Hq2a/tmp/         what driver and browser get as their folder for temporary files
 //! <base>/d1-r2Kp9c/tmp/         the same for a driver that carries several sessions
 //! <base>/template-chromium-…    what profiles of that browser begin as, once one was warmed up
+//! <short>/t1-u4Lm8z/tmp/        instead of the other two, and marked as they are, where <base> is a long path
 //! ```
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::folder;
+use super::owned::{OwnedFolder, PROFILE, TEMP};
+use super::places;
 use super::template::Origin;
 use crate::config::ProfileConfig;
 use crate::model::WorkerId;
-
-/// Socket names of browsers are limited to some 100 characters, and they put some 50 after this folder.
-const MAX_TEMP_LEN: usize = 55;
-
-/// The name of the owner mark.
-pub(super) const OWNER: &str = "owner";
 
 /// Makes the profile folders of a pool.
 #[derive(Clone, Debug)]
 pub struct ProfileManager {
     base: PathBuf,
+    /// Where folders for temporary files are made, if not in the profile's own.
+    short: Option<PathBuf>,
     pub(super) template: Option<PathBuf>,
     /// Whether a browser was seen not to start on the user's template, and to start without it.
     pub(super) is_template_refused: Arc<AtomicBool>,
@@ -42,7 +40,7 @@ pub struct ProfileManager {
     made: Made,
 }
 
-/// The folders that this pool has made and not yet removed.
+/// The folders that this pool has made, and neither removed nor left to be looked into.
 #[derive(Clone, Debug, Default)]
 struct Made(Arc<Mutex<BTreeSet<PathBuf>>>);
 
@@ -56,7 +54,8 @@ impl ProfileManager {
     /// Makes sure that the base folder is there, and private if it is ours alone.
     ///
     /// # Errors
-    /// When the folder cannot be made, or when the one in the system's temporary folder belongs to somebody else.
+    /// When the folder cannot be made, when the one in the system's temporary folder belongs to somebody else, or when its
+    /// path is too long for browsers and there is no shorter one for their temporary files.
     pub fn new(config: &ProfileConfig) -> io::Result<Self> {
         let base = match &config.base {
             Some(base) => {
@@ -66,13 +65,11 @@ impl ProfileManager {
                 }
                 base
             }
-            None => default_base(),
+            None => places::default_base(),
         };
-        match folder::create_private(&base) {
-            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => check_existing(&base, config.base.is_none())?,
-            other => other?,
-        }
+        places::ready(&base, config.base.is_none())?;
         Ok(Self {
+            short: places::short_base(&base)?,
             base,
             template: config.template.clone(),
             is_template_refused: Arc::default(),
@@ -102,56 +99,36 @@ impl ProfileManager {
     pub(super) fn create_from(&self, worker: WorkerId, origin: &Origin) -> io::Result<Profile> {
         let profile = self.claim(&worker.to_string())?;
         folder::create_private(&profile.path())?;
-        folder::create_private(&profile.folder.join("tmp"))?;
         origin.fill(&profile.path())?;
         Ok(profile)
     }
 
     /// A folder for the temporary files of a driver that carries several sessions.
     pub(super) fn create_for_driver(&self, number: usize) -> io::Result<Profile> {
-        let folder = self.claim(&format!("d{number}"))?;
-        folder::create_private(&folder.folder.join("tmp"))?;
-        Ok(folder)
+        self.claim(&format!("d{number}"))
     }
 
-    /// A folder with an owner mark, and nothing else in it.
+    /// A folder with an owner mark, and a place for temporary files in it or elsewhere.
     fn claim(&self, name: &str) -> io::Result<Profile> {
-        let _making = self.lock_base()?;
-        let prefix = format!("{name}-");
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix);
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let folder = builder.tempdir_in(&self.base)?;
-        let mut owner = OpenOptions::new().write(true).create_new(true).open(folder.path().join(OWNER))?;
-        owner.lock()?;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        // for people; what counts is the lock, which knows neither reused process ids nor clocks
-        writeln!(owner, "pid = {}\nsince = {since}\nboot = \"{}\"", std::process::id(), boot_id())?;
-        let folder = folder.keep();
-        self.made.lock().insert(folder.clone());
-        Ok(Profile {
-            folder,
-            owner: Some(owner),
-            max_size: self.max_size,
-            cleanup: self.cleanup,
-            made: self.made.clone(),
-        })
+        let folder = OwnedFolder::make(&self.base, name, !self.cleanup)?;
+        self.made.lock().insert(folder.path().to_owned());
+        let (max_size, cleanup, made) = (self.max_size, self.cleanup, self.made.clone());
+        let mut profile = Profile { folder, short: None, max_size, cleanup, made };
+        if let Some(short) = &self.short {
+            let name = format!("t{}", name.trim_start_matches(['w', 'd']));
+            profile.short = Some(OwnedFolder::make(short, &name, false)?);
+        }
+        folder::create_private(&profile.temp())?;
+        Ok(profile)
     }
 
     /// How many folders this pool has on the disk, and the size of the largest in bytes. Blocks for some milliseconds per
     /// folder.
     #[must_use]
     pub fn footprint(&self) -> (usize, u64) {
-        let is_profile = |path: &&PathBuf| path.join("profile").is_dir();
+        let is_profile = |path: &&PathBuf| path.join(PROFILE).is_dir();
         let made: Vec<_> = self.made.lock().iter().filter(is_profile).cloned().collect();
         (made.len(), made.iter().map(|path| folder::size(path)).max().unwrap_or_default())
-    }
-
-    pub(super) fn lock_base(&self) -> io::Result<File> {
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(self.base.join(".lock"))?;
-        lock.lock()?; // held by others for the time of making one folder
-        Ok(lock)
     }
 }
 
@@ -162,15 +139,16 @@ pub(super) struct Plot {
     pub(super) folder: PathBuf,
     /// The browser's user data folder.
     pub(super) profile: PathBuf,
-    /// For temporary files, if they can be there.
-    pub(super) temp: Option<PathBuf>,
+    /// For temporary files.
+    pub(super) temp: PathBuf,
 }
 
 /// One session's folder. Dropping it wipes it, as far as settings ask for that.
 #[derive(Debug)]
 pub struct Profile {
-    folder: PathBuf,
-    owner: Option<File>,
+    folder: OwnedFolder,
+    /// The folder for temporary files, where it is not in the other one.
+    short: Option<OwnedFolder>,
     max_size: u64,
     cleanup: bool,
     made: Made,
@@ -180,25 +158,33 @@ impl Profile {
     /// The browser's user data folder.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        self.folder.join("profile")
+        self.folder.path().join(PROFILE)
     }
 
-    /// Where driver and browser should put temporary files; none where the path is too long for their sockets.
+    /// Where driver and browser should put temporary files: in the session's folder, or, where that path is too long for
+    /// their sockets, in one with a shorter path that is wiped with it.
     #[must_use]
-    pub fn temp(&self) -> Option<PathBuf> {
-        let temp = self.folder.join("tmp");
-        (cfg!(windows) || temp.as_os_str().len() <= MAX_TEMP_LEN).then_some(temp)
+    pub fn temp(&self) -> PathBuf {
+        self.short.as_ref().unwrap_or(&self.folder).path().join(TEMP)
     }
 
     /// What a driver must know of it.
     pub(super) fn plot(&self) -> Plot {
-        Plot { folder: self.folder.clone(), profile: self.path(), temp: self.temp() }
+        Plot { folder: self.folder.path().to_owned(), profile: self.path(), temp: self.temp() }
+    }
+
+    /// Should this program be killed, it is removed all the same when nobody of this process group runs any more, where
+    /// settings do not ask for it to be kept.
+    pub(super) fn lives_with(&self, group: u32) {
+        for folder in self.short.iter().chain([&self.folder]) {
+            folder.lives_with(group);
+        }
     }
 
     /// Its bytes on the disk. Blocks for some milliseconds.
     #[must_use]
     pub fn size(&self) -> u64 {
-        folder::size(&self.folder)
+        folder::size(self.folder.path())
     }
 
     /// Whether settings allow it to be that large.
@@ -215,17 +201,16 @@ impl Profile {
     }
 
     fn remove(&mut self) -> Result<(), String> {
-        // first, because Windows removes no open file
-        if self.owner.take().is_none() {
-            return Ok(());
+        let path = self.folder.path().to_owned();
+        let removed = |folder: &mut OwnedFolder| folder.remove().map_err(|why| left_behind(folder.path(), &why));
+        let short = self.short.as_mut().map_or(Ok(()), removed);
+        if self.cleanup {
+            removed(&mut self.folder)?;
+        } else if self.folder.let_go() {
+            tracing::info!(folder = %path.display(), "the profile folder is kept, as settings ask");
         }
-        if !self.cleanup {
-            tracing::info!(folder = %self.folder.display(), "the profile folder is kept, as settings ask");
-            return Ok(());
-        }
-        folder::remove(&self.folder).map_err(|why| left_behind(&self.folder, &why))?;
-        self.made.lock().remove(&self.folder);
-        Ok(())
+        self.made.lock().remove(&path);
+        short
     }
 }
 
@@ -244,41 +229,6 @@ pub(super) fn left_behind(path: &Path, why: &io::Error) -> String {
     )
 }
 
-/// A folder of our own below the system's for temporary files, the same in every run, so that a later run finds what
-/// an earlier one left.
-fn default_base() -> PathBuf {
-    #[cfg(unix)]
-    let name = format!("coupa-batch-{}", rustix::process::geteuid().as_raw());
-    #[cfg(not(unix))]
-    let name = "coupa-batch"; // the folder for temporary files is the user's own there
-    std::env::temp_dir().join(name)
-}
-
-/// Anyone can make a folder of our name in a shared temporary folder: a login must not be put into one of theirs.
-fn check_existing(base: &Path, is_shared_place: bool) -> io::Result<()> {
-    let about = if is_shared_place { fs::symlink_metadata(base)? } else { fs::metadata(base)? };
-    let refuse =
-        |why: &str| Err(io::Error::other(format!("{} {why}; give another folder as profile_dir", base.display())));
-    if !about.is_dir() {
-        return refuse("is not a folder");
-    }
-    #[cfg(unix)]
-    if is_shared_place {
-        use std::os::unix::fs::{MetadataExt, PermissionsExt};
-        if about.uid() != rustix::process::geteuid().as_raw() {
-            return refuse("belongs to another user");
-        }
-        if about.mode() & 0o077 != 0 {
-            fs::set_permissions(base, fs::Permissions::from_mode(0o700))?;
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,7 +243,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let manager = manager(base.path());
         let profile = manager.create(WorkerId(3)).unwrap();
-        let folder = profile.folder.clone();
+        let folder = profile.folder.path().to_owned();
         assert!(profile.path().join("Default/Preferences").is_file());
         assert!(profile.size() > 0);
         #[cfg(unix)]
@@ -319,6 +269,21 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
+    fn temporary_files_of_a_profile_with_a_long_path_go_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let manager = manager(&folder.path().join("p".repeat(80)));
+        let profile = manager.create(WorkerId(1)).unwrap();
+        let temp = profile.temp();
+        assert!(temp.is_dir() && !temp.starts_with(manager.base()), "{}", temp.display());
+        fs::write(temp.join("x"), "").unwrap();
+        let marked = temp.parent().unwrap().to_owned();
+        assert!(fs::read_to_string(marked.join("owner")).unwrap().contains("pid = "));
+        profile.wipe().unwrap();
+        assert!(!marked.exists());
+    }
+
+    #[test]
     fn only_folders_of_this_pool_are_counted() {
         let base = tempfile::tempdir().unwrap();
         let (own, other) = (manager(base.path()), manager(base.path()));
@@ -340,7 +305,7 @@ mod tests {
         let mut manager = manager(base.path());
         manager.cleanup = false;
         let profile = manager.create(WorkerId(1)).unwrap();
-        let folder = profile.folder.clone();
+        let folder = profile.folder.path().to_owned();
         profile.wipe().unwrap();
         assert!(folder.is_dir());
     }

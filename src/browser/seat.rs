@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use super::driver::{Driver, End};
 use super::fleet::Fleet;
 use super::ward::Ward;
+use crate::model::WorkerId;
 use crate::ports::Fut;
 
 /// A session's place at a driver. Dropping it ends the session's browser, and the driver when nobody else needs it.
@@ -16,12 +17,19 @@ pub(super) struct Seat {
     pub(super) ward: Option<Ward>,
     fleet: Weak<Fleet>,
     post: usize,
+    worker: WorkerId,
     is_left: AtomicBool,
 }
 
 impl Seat {
-    pub(super) fn new(driver: Arc<Driver>, ward: Option<Ward>, fleet: Weak<Fleet>, post: usize) -> Self {
-        Self { driver, ward, fleet, post, is_left: AtomicBool::new(false) }
+    pub(super) fn new(
+        driver: Arc<Driver>,
+        ward: Option<Ward>,
+        fleet: Weak<Fleet>,
+        post: usize,
+        worker: WorkerId,
+    ) -> Self {
+        Self { driver, ward, fleet, post, worker, is_left: AtomicBool::new(false) }
     }
 
     /// Ends the browser, and the driver when nobody else needs it; does not wait.
@@ -34,7 +42,7 @@ impl Seat {
             return;
         }
         match self.fleet.upgrade() {
-            Some(fleet) => fleet.left(self.post, self.ward.is_some().then_some(&self.driver)),
+            Some(fleet) => fleet.left(self.post, self.worker, &self.driver),
             None => self.driver.kill(),
         }
     }

@@ -5,7 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::folder;
-use super::profile::{OWNER, ProfileManager, boot_id, left_behind};
+use super::owned::{self, OWNER, boot_id};
+use super::places;
+use super::profile::{ProfileManager, left_behind};
 use super::template;
 
 /// What a sweep of leftovers did.
@@ -24,7 +26,7 @@ pub struct Leftovers {
     pub orphans: Vec<Orphan>,
     /// Folders whose owner lives: this program or another one.
     pub in_use: Vec<PathBuf>,
-    /// Folders of which it cannot be told, each as a sentence for a person.
+    /// Folders of which it cannot be told whose they are, each as a sentence for a person.
     pub unclear: Vec<String>,
 }
 
@@ -32,7 +34,8 @@ pub struct Leftovers {
 #[derive(Debug)]
 pub struct Orphan {
     folder: PathBuf,
-    owner: File,
+    /// The mark, locked; none in a folder that holds nothing.
+    mark: Option<File>,
 }
 
 /// Who had a folder.
@@ -67,9 +70,15 @@ impl Orphan {
     /// # Errors
     /// What is left and why, as a sentence for a person.
     pub fn remove(self) -> Result<PathBuf, String> {
-        let Self { folder, owner } = self;
-        drop(owner); // Windows removes no open file
-        match folder::remove(&folder) {
+        let Self { folder, mark } = self;
+        let removed = match mark {
+            Some(mark) => folder::remove_marked(&folder, OWNER, mark),
+            None => match fs::remove_dir(&folder) {
+                Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+                other => other,
+            },
+        };
+        match removed {
             Ok(()) => Ok(folder),
             Err(why) => Err(left_behind(&folder, &why)),
         }
@@ -83,21 +92,14 @@ impl ProfileManager {
     /// When the base folder cannot be read or locked.
     pub fn leftovers(&self) -> io::Result<Leftovers> {
         let mut found = Leftovers::default();
-        let _telling = self.lock_base()?;
-        for entry in fs::read_dir(self.base())? {
-            let entry = entry?;
-            if !entry.file_type()?.is_dir() || !is_ours(&entry.file_name().to_string_lossy()) {
-                continue;
-            }
-            let folder = entry.path();
-            // without a mark it is none of ours, whatever its name; a lock that we get has no owner any more
-            let Ok(owner) = OpenOptions::new().write(true).open(folder.join(OWNER)) else { continue };
-            match owner.try_lock() {
-                Ok(()) => found.orphans.push(Orphan { folder, owner }),
-                Err(TryLockError::WouldBlock) => found.in_use.push(folder),
-                Err(TryLockError::Error(why)) => found.unclear.push(format!("{}: {why}", folder.display())),
-            }
+        look_in(self.base(), &['w', 'd'], &mut found)?;
+        // temporary files of profiles whose paths are long, of any program of this user
+        let mut others = Leftovers::default();
+        for place in places::short_bases().iter().filter(|place| places::is_own(place)) {
+            look_in(place, &['t'], &mut others)?;
         }
+        found.orphans.extend(others.orphans);
+        found.unclear.extend(others.unclear);
         Ok(found)
     }
 
@@ -132,9 +134,46 @@ impl ProfileManager {
     }
 }
 
-/// Names that `ProfileManager` gives: `w` for a worker's or `d` for a driver's, a number, `-`, six letters.
-fn is_ours(name: &str) -> bool {
-    name.strip_prefix(['w', 'd']).and_then(|rest| rest.split_once('-')).is_some_and(|(number, rest)| {
+/// Tells whose the folders in `base` are whose names begin with one of these letters.
+fn look_in(base: &Path, letters: &[char], found: &mut Leftovers) -> io::Result<()> {
+    let _telling = owned::lock(base)?;
+    for entry in fs::read_dir(base)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() || !is_ours(&entry.file_name().to_string_lossy(), letters) {
+            continue;
+        }
+        let folder = entry.path();
+        let mark = match OpenOptions::new().write(true).open(folder.join(OWNER)) {
+            Ok(mark) => mark,
+            // what a removal that was killed at its last step leaves
+            Err(_) if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()) => {
+                found.orphans.push(Orphan { folder, mark: None });
+                continue;
+            }
+            // without a mark it may be somebody else's, whatever its name
+            Err(why) => {
+                found.unclear.push(format!(
+                    "{} is named like a profile folder, but has no readable owner mark ({why}): if it is nobody else's, \
+                     remove it by hand, it may hold a login",
+                    folder.display()
+                ));
+                continue;
+            }
+        };
+        // a lock that we get has no owner any more
+        match mark.try_lock() {
+            Ok(()) => found.orphans.push(Orphan { folder, mark: Some(mark) }),
+            Err(TryLockError::WouldBlock) => found.in_use.push(folder),
+            Err(TryLockError::Error(why)) => found.unclear.push(format!("{}: {why}", folder.display())),
+        }
+    }
+    Ok(())
+}
+
+/// Names that `ProfileManager` gives: a letter (`w` for a worker's, `d` for a driver's, `t` for temporary files), a
+/// number, `-`, six letters.
+fn is_ours(name: &str, letters: &[char]) -> bool {
+    name.strip_prefix(letters).and_then(|rest| rest.split_once('-')).is_some_and(|(number, rest)| {
         !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) && rest.len() == 6
     })
 }
@@ -157,16 +196,22 @@ mod tests {
         let orphan = base.path().join("w7-abcdef");
         fs::create_dir_all(orphan.join("profile")).unwrap();
         fs::write(orphan.join(OWNER), "pid = 1").unwrap();
+        let empty = base.path().join("w9-abcdef");
         let unmarked = base.path().join("w8-abcdef");
         let foreign = base.path().join("photos");
-        fs::create_dir(&unmarked).unwrap();
+        fs::create_dir_all(unmarked.join("profile")).unwrap();
+        fs::create_dir(&empty).unwrap();
         fs::create_dir(&foreign).unwrap();
         let found = manager.leftovers().unwrap();
-        assert_eq!((found.orphans.len(), found.in_use.len()), (1, 1));
+        assert_eq!((found.orphans.len(), found.in_use.len()), (2, 1));
         drop(found);
-        let swept = manager.sweep().unwrap();
-        assert_eq!(swept, Swept { removed: vec![orphan.clone()], left: vec![] });
-        assert!(in_use.path().is_dir() && unmarked.is_dir() && foreign.is_dir() && !orphan.exists());
+        let Swept { mut removed, left } = manager.sweep().unwrap();
+        removed.sort();
+        assert_eq!(removed, [orphan.clone(), empty.clone()]);
+        // it may be somebody else's, and it may hold a login: it is told and not touched
+        assert!(left.len() == 1 && left[0].contains("w8-abcdef"), "{left:?}");
+        assert!(in_use.path().is_dir() && unmarked.is_dir() && foreign.is_dir());
+        assert!(!orphan.exists() && !empty.exists());
     }
 
     #[test]
@@ -174,9 +219,9 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let profile = manager(base.path()).create(WorkerId(13)).unwrap();
         let folder = profile.path().parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
-        assert!(is_ours(&folder), "{folder}");
+        assert!(is_ours(&folder, &['w', 'd']) && !is_ours(&folder, &['t']), "{folder}");
         for name in ["w-abcdef", "w1-abc", "x1-abcdef", "w1x-abcdef", "template-chromium-156", ".lock", "w1"] {
-            assert!(!is_ours(name), "{name}");
+            assert!(!is_ours(name, &['w', 'd', 't']), "{name}");
         }
     }
 
@@ -187,7 +232,7 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         let orphan = |text: String| {
             fs::write(folder.join(OWNER), text).unwrap();
-            Orphan { folder: folder.clone(), owner: File::open(folder.join(OWNER)).unwrap() }.owner()
+            Orphan { folder: folder.clone(), mark: Some(File::open(folder.join(OWNER)).unwrap()) }.owner()
         };
         let boot = boot_id();
         assert_eq!(orphan(format!("pid = 7\nsince = 9\nboot = \"{boot}\"")), Some(Owner { pid: 7, since: 9 }));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use super::folder;
+use super::owned::TEMPLATE;
 use super::profile::{Profile, ProfileManager};
 
 /// Preferences of the built-in template.
@@ -83,7 +84,7 @@ impl ProfileManager {
     /// What could not be done, as a sentence.
     pub(super) fn keep_warmed(&self, profile: &Profile) -> Result<(), String> {
         let Some(((kind, _), place)) = self.warmed_for.as_ref().zip(self.warmed_place()) else { return Ok(()) };
-        keep(&profile.path(), &profile.plot().folder.join("template"), &place)
+        keep(&profile.path(), &profile.plot().folder.join(TEMPLATE), &place)
             .map_err(|why| format!("the template {} could not be made: {why}", place.display()))?;
         let (_, left) = remove_others(self.base(), Some(kind), Some(&place));
         left.into_iter().next().map_or(Ok(()), Err)

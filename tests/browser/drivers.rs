@@ -169,6 +169,58 @@ async fn drivers_listen_where_settings_say_and_tell_how_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_only_port_is_free_again_when_its_driver_has_ended_though_sessions_hold_on_to_it() {
+    let port = *free_ports().start();
+    let Some(rig) = shared(|config| config.browser.drivers.ports = Some(port..=port)) else { return };
+    let (first, second) = pair(&rig).await;
+    let before = drivers(&rig);
+    assert_eq!((before.len(), before[0].port), (1, Some(port)));
+    signal(before[0].pid.unwrap(), Signal::KILL);
+    // a worker whose session is not yet closed: the dead driver is still held by both
+    let next = rig.factory.open(WorkerId(3)).await.unwrap();
+    let after = drivers(&rig);
+    let [now] = after.iter().filter(|view| view.pid.is_some()).collect::<Vec<_>>().try_into().unwrap();
+    assert!(now.port == Some(port) && now.pid != before[0].pid, "{after:?}");
+    for session in [first, second, next] {
+        assert!(session.close().await.is_clean());
+    }
+    rig.until_nothing_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_waits_for_the_port_of_a_driver_that_is_ending_and_a_renewal_does_not() {
+    let port = *free_ports().start();
+    let Some(rig) = Rig::with(Flavour::Installed, |config| config.browser.drivers.ports = Some(port..=port)) else {
+        return;
+    };
+    let first = rig.open().await;
+    let why = rig.factory.open(WorkerId(1)).await.err().unwrap().to_string();
+    assert!(why.contains("driver_ports") && why.contains("1 of them by this run's own"), "{why}");
+    let (report, second) = tokio::join!(first.close(), rig.factory.open(WorkerId(2)));
+    assert!(report.is_clean());
+    assert!(second.unwrap().close().await.is_clean());
+    rig.until_nothing_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_are_never_more_shared_drivers_than_allowed_whoever_ran_alone_beside_them() {
+    let Some(rig) = shared(|config| config.browser.drivers.max_count = NonZeroUsize::new(1)) else { return };
+    let (first, second) = pair(&rig).await;
+    rig.factory.warm().await.unwrap(); // on a driver of its own
+    let running = || drivers(&rig).into_iter().filter(|view| view.pid.is_some()).count();
+    until("the lone one is gone", async || (running() == 1).then_some(())).await;
+    // the next session of a worker that has one: told at once that there is no room, so that the old one is closed first
+    let why = rig.factory.open(WorkerId(1)).await.err().unwrap().to_string();
+    assert!(why.contains("max_drivers"), "{why}");
+    // a worker that has none waits for a place
+    let (report, third) = tokio::join!(first.close(), rig.factory.open(WorkerId(3)));
+    assert!(report.is_clean());
+    assert_eq!(running(), 1, "{:?}", drivers(&rig));
+    assert!(second.close().await.is_clean() && third.unwrap().close().await.is_clean());
+    rig.until_nothing_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn as_many_drivers_as_wished_are_kept_running() {
     let Some(rig) = shared(|config| {
         config.browser.drivers.min_count = 2;

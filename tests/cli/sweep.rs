@@ -113,6 +113,75 @@ async fn what_a_killed_run_has_left_is_ended_and_nothing_else_is() {
     portal.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_leaves_neither_processes_nor_profiles() {
+    needs_browser!();
+    let portal = portal(2).await;
+    let pos = portal.orders();
+    for sessions_per_driver in ["1", "2"] {
+        let desk = Desk::new();
+        pos.iter().for_each(|po| portal.faults().hold(po));
+        let mut victim = desk
+            .run(&portal, pos.iter().map(ToString::to_string))
+            .env("COUPA_BATCH_WORKERS", "2")
+            .env("COUPA_BATCH_SESSIONS_PER_DRIVER", sessions_per_driver)
+            .start();
+        for po in &pos {
+            victim.works_on(&portal, po).await;
+        }
+        let folders = profile_folders(&desk);
+        assert!(folders.len() >= 2 && folders.iter().all(|folder| !running_on(folder).is_empty()), "{folders:?}");
+        victim.signal(Signal::KILL);
+        assert_eq!(victim.end().await.code(), None);
+        // nobody sweeps
+        until("the folders are gone", async || profile_folders(&desk).is_empty().then_some(())).await;
+        until("the processes are gone", async || processes_of(desk.path()).is_empty().then_some(())).await;
+        portal.faults().release_all();
+    }
+    portal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn temporary_files_of_a_run_with_a_long_profile_dir_go_with_it_or_with_a_sweep() {
+    needs_browser!();
+    let portal = portal(1).await;
+    let desk = Desk::new();
+    let (temp, long) = (desk.path().join("t"), desk.path().join("p".repeat(80)));
+    fs::create_dir(&temp).unwrap();
+    let po = portal.orders()[0].to_string();
+    let run = || {
+        let call = desk.run(&portal, [&po]).env("TMPDIR", &temp);
+        call.env("COUPA_BATCH_PROFILE_DIR", &long)
+    };
+    // what browsers make lies where the folder for temporary files says, below one of ours
+    let entries = || fs::read_dir(&temp).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    portal.faults().hold(&portal.orders()[0]);
+    let mut victim = run().start();
+    victim.works_on(&portal, &portal.orders()[0]).await;
+    let [own] = entries().try_into().unwrap();
+    assert!(own.file_name().unwrap().to_string_lossy().starts_with("coupa-batch-"), "{own:?}");
+    let folders = || fs::read_dir(&own).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let sockets = folders().flat_map(|folder| fs::read_dir(folder.join("tmp")).unwrap());
+    assert!(sockets.count() > 0, "a browser makes at least one folder for its socket");
+    // nobody is there to remove them
+    for (pid, line) in processes_of(desk.path()) {
+        if line.contains("kill -KILL 0") || line.contains("trap ''") {
+            signal(pid, Signal::KILL);
+        }
+    }
+    victim.signal(Signal::KILL);
+    assert_eq!(victim.end().await.code(), None);
+    assert!(folders().count() == 1 && entries() == [own.clone()]);
+    let ended = desk.call(["sweep"]).env("TMPDIR", &temp).env("COUPA_BATCH_PROFILE_DIR", &long).end().await;
+    ended.assert(0, &[]);
+    assert_eq!((folders().count(), entries()), (0, vec![own.clone()]), "{ended}");
+    portal.faults().release_all();
+    run().end().await.assert(0, &[]);
+    assert_eq!((folders().count(), entries()), (0, vec![own.clone()]));
+    desk.assert_nothing_left().await;
+    portal.stop().await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_removed_is_named_and_ends_with_1() {
     let desk = Desk::new();
@@ -124,7 +193,7 @@ async fn what_cannot_be_removed_is_named_and_ends_with_1() {
     let ended = desk.call(["sweep"]).end().await;
     ended.assert(1, &["something is left", &orphan.display().to_string(), "by hand"]);
     drop(mounted);
-    fs::write(orphan.join("owner"), "").unwrap();
+    // what broke off is still known to be ours
     let template = desk.profiles().join("template-chromium-1.2.3");
     fs::create_dir(&template).unwrap();
     desk.call(["sweep"]).end().await.assert(0, &[]);
