@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
+use super::answers;
 use super::capabilities;
 use super::fleet::Fleet;
 use super::locate::{Installation, locate};
@@ -141,7 +142,10 @@ impl BrowserFactory {
             return Err(SessionError::Lost("its profile folder is gone".to_owned()));
         };
         let seat = self.fleet.seat(&plot, is_alone, |end| remains.wait_for(end)).await?;
-        Line::open(seat, self.installation.kind.dialect(), &self.capabilities(&plot.profile)).await
+        let dialect = self.installation.kind.dialect();
+        let line = Line::open(seat, dialect, &self.capabilities(&plot.profile)).await?;
+        answers::listen(&line, dialect, self.deadlines.command).await?;
+        Ok(line)
     }
 
     fn capabilities(&self, profile: &Path) -> serde_json::Value {
