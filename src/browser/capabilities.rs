@@ -72,7 +72,7 @@ pub(super) fn new_session(
         dialect.options: {
             "binary": installation.browser.display().to_string(),
             "args": args,
-            // download events are the page domain's; the network domain would fill the log with every request
+            // download events are the page domain's; the network domain is turned on later, without its memory for bodies
             "perfLoggingPrefs": { "enableNetwork": false, "enablePage": true },
         },
     }}})

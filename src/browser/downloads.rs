@@ -10,8 +10,19 @@ use crate::ports::DownloadEvent;
 /// What is known of the downloads of one session.
 #[derive(Debug, Default)]
 pub(super) struct Downloads {
-    /// Those that began, with whether that was before the last forgetting.
-    under_way: HashMap<String, Age>,
+    /// Those that began.
+    under_way: HashMap<String, Known>,
+    /// Events that nobody has asked for yet.
+    untold: Vec<DownloadEvent>,
+}
+
+/// What is known of a download that began.
+#[derive(Debug)]
+struct Known {
+    /// Whether that was before the last forgetting.
+    age: Age,
+    /// Whether its length is known beforehand, from what it has told so far.
+    is_length_told: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,33 +34,50 @@ enum Age {
 impl Downloads {
     /// From now on, nothing is told of what has begun so far.
     pub(super) fn forget(&mut self, log: &Value) {
-        self.read(log, &Walls::default());
-        for age in self.under_way.values_mut() {
-            *age = Age::Forgotten;
+        self.note(log, &Walls::default());
+        self.untold.clear();
+        for known in self.under_way.values_mut() {
+            known.age = Age::Forgotten;
         }
     }
 
-    /// The events in a driver's answer to a question for its performance log.
-    pub(super) fn read(&mut self, log: &Value, walls: &Walls) -> Vec<DownloadEvent> {
+    /// Takes note of what a driver's answer to a question for its performance log holds.
+    pub(super) fn note(&mut self, log: &Value, walls: &Walls) {
         let entries = log.as_array().map(Vec::as_slice).unwrap_or_default();
-        entries.iter().filter_map(|entry| self.take(event(entry, walls)?)).collect()
+        for entry in entries {
+            let Some((event, total)) = event(entry, walls) else { continue };
+            if let Some(event) = self.understand(event, total) {
+                self.untold.push(event);
+            }
+        }
+    }
+
+    /// The events that were not told yet, oldest first.
+    pub(super) fn take(&mut self) -> Vec<DownloadEvent> {
+        std::mem::take(&mut self.untold)
     }
 
     /// Drops what is forgotten or has been told before: browsers report a beginning in two domains of their protocol.
-    fn take(&mut self, event: DownloadEvent) -> Option<DownloadEvent> {
+    fn understand(&mut self, mut event: DownloadEvent, total: u64) -> Option<DownloadEvent> {
         let (id, is_begin, is_end) = match &event {
             DownloadEvent::Began { id, .. } => (id, true, false),
             DownloadEvent::Progress { id, .. } => (id, false, false),
             DownloadEvent::Completed { id, .. } | DownloadEvent::Canceled { id } => (id, false, true),
             DownloadEvent::Walled { .. } => return Some(event),
         };
-        let known = self.under_way.get(id).copied();
-        if is_begin && known.is_none() {
-            self.under_way.insert(id.clone(), Age::Current);
-        } else if is_end && known.is_some() {
-            self.under_way.remove(id);
+        let age = self.under_way.get(id).map(|known| known.age);
+        if let (DownloadEvent::Progress { received, .. }, Some(known)) = (&event, self.under_way.get_mut(id)) {
+            // one that was not announced is "known" once all is there
+            known.is_length_told |= total > *received;
         }
-        match known {
+        if is_begin && age.is_none() {
+            self.under_way.insert(id.clone(), Known { age: Age::Current, is_length_told: false });
+        } else if is_end && let Some(known) = self.under_way.remove(id) {
+            if let DownloadEvent::Completed { is_length_told, .. } = &mut event {
+                *is_length_told = known.is_length_told;
+            }
+        }
+        match age {
             Some(Age::Forgotten) => None,
             Some(Age::Current) if is_begin => None,
             // one whose beginning was not told (in a tab that had just opened) is still better known than not
@@ -58,11 +86,11 @@ impl Downloads {
     }
 }
 
-/// One entry of the log, if it is about a download.
-fn event(entry: &Value, walls: &Walls) -> Option<DownloadEvent> {
+/// One entry of the log, if it is about a download, and how many bytes the browser expects, 0 while it does not know.
+fn event(entry: &Value, walls: &Walls) -> Option<(DownloadEvent, u64)> {
     let text = entry.get("message")?.as_str()?;
     if text.contains("unreachableUrl") {
-        return walled(text, walls);
+        return walled(text, walls).map(|event| (event, 0));
     }
     if !text.contains("ownload") {
         return None; // spares parsing the rest, which is nearly all
@@ -77,20 +105,22 @@ fn event(entry: &Value, walls: &Walls) -> Option<DownloadEvent> {
     };
     let text = |name: &str| params.get(name).and_then(Value::as_str).unwrap_or_default();
     let (_, method) = message.get("method")?.as_str()?.split_once('.')?;
-    match (method, text("state")) {
+    let total = count("totalBytes").unwrap_or(0);
+    let event = match (method, text("state")) {
         ("downloadWillBegin", _) => {
-            Some(DownloadEvent::Began { id, url: text("url").to_owned(), name: text("suggestedFilename").to_owned() })
+            DownloadEvent::Began { id, url: text("url").to_owned(), name: text("suggestedFilename").to_owned() }
         }
         ("downloadProgress", "inProgress") => {
-            Some(DownloadEvent::Progress { id, received: count("receivedBytes").unwrap_or(0) })
+            DownloadEvent::Progress { id, received: count("receivedBytes").unwrap_or(0) }
         }
         ("downloadProgress", "completed") => {
-            let size = count("totalBytes").filter(|total| *total > 0).or_else(|| count("receivedBytes"));
-            Some(DownloadEvent::Completed { id, size: size.unwrap_or(0) })
+            let size = if total > 0 { total } else { count("receivedBytes").unwrap_or(0) };
+            DownloadEvent::Completed { id, size, is_length_told: false }
         }
-        ("downloadProgress", "canceled") => Some(DownloadEvent::Canceled { id }),
-        _ => None,
-    }
+        ("downloadProgress", "canceled") => DownloadEvent::Canceled { id },
+        _ => return None,
+    };
+    Some((event, total))
 }
 
 /// The page itself, and not a frame in it, was to show an address that the walls refuse. Redirects that a link is saved
@@ -122,6 +152,11 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    fn read(downloads: &mut Downloads, log: &Value) -> Vec<DownloadEvent> {
+        downloads.note(log, &Walls::default());
+        downloads.take()
+    }
+
     fn entry(method: &str, params: &Value) -> Value {
         let text = json!({ "message": { "method": method, "params": params }, "webview": "X" }).to_string();
         json!({ "level": "INFO", "message": text, "timestamp": 1 })
@@ -141,13 +176,13 @@ mod tests {
         let mut downloads = Downloads::default();
         let other = entry("Page.loadEventFired", &json!({}));
         let log = json!([other, began("a-1"), progress("a-1", "inProgress", 3, 9), progress("a-1", "completed", 9, 9)]);
-        let events = downloads.read(&log, &Walls::default());
+        let events = read(&mut downloads, &log);
         assert_eq!(
             events,
             [
                 DownloadEvent::Began { id: "a-1".into(), url: "http://h/x".into(), name: "../x".into() },
                 DownloadEvent::Progress { id: "a-1".into(), received: 3 },
-                DownloadEvent::Completed { id: "a-1".into(), size: 9 },
+                DownloadEvent::Completed { id: "a-1".into(), size: 9, is_length_told: true },
             ]
         );
         assert!(downloads.under_way.is_empty());
@@ -157,24 +192,31 @@ mod tests {
     fn what_began_before_the_forgetting_stays_forgotten() {
         let mut downloads = Downloads::default();
         downloads.forget(&json!([began("old")]));
-        let events = downloads.read(&json!([progress("old", "completed", 1, 1), began("new")]), &Walls::default());
+        let events = read(&mut downloads, &json!([progress("old", "completed", 1, 1), began("new")]));
         assert_eq!(events.len(), 1);
         assert!(matches!(&events[0], DownloadEvent::Began { id, .. } if id == "new"));
     }
 
     #[test]
+    fn a_length_that_is_known_only_at_the_end_was_not_told() {
+        let mut downloads = Downloads::default();
+        let going = |received, total| progress("a", "inProgress", received, total);
+        let log = json!([began("a"), going(0, 0), going(22, 0), going(22, 22), progress("a", "completed", 22, 22)]);
+        let ended = read(&mut downloads, &log).pop().unwrap();
+        assert_eq!(ended, DownloadEvent::Completed { id: "a".into(), size: 22, is_length_told: false });
+    }
+
+    #[test]
     fn a_beginning_reported_twice_is_told_once() {
         let mut downloads = Downloads::default();
-        assert_eq!(downloads.read(&json!([began("a"), began("a")]), &Walls::default()).len(), 1);
+        assert_eq!(read(&mut downloads, &json!([began("a"), began("a")])).len(), 1);
     }
 
     #[test]
     fn an_id_that_leads_elsewhere_is_no_download() {
         let mut downloads = Downloads::default();
-        assert_eq!(
-            downloads.read(&json!([began("../../etc/x"), began(""), began("a/b"), began("a\\b")]), &Walls::default()),
-            []
-        );
+        let log = json!([began("../../etc/x"), began(""), began("a/b"), began("a\\b")]);
+        assert_eq!(read(&mut downloads, &log), []);
     }
 
     proptest! {
@@ -182,7 +224,7 @@ mod tests {
         fn whatever_the_log_holds_ids_are_plain_and_nothing_panics(ids in proptest::collection::vec(".{0,20}", 0..8), junk in ".{0,80}") {
             let mut log: Vec<Value> = ids.iter().map(|id| began(id)).collect();
             log.push(json!({ "message": format!("download{junk}") }));
-            for event in Downloads::default().read(&Value::Array(log), &Walls::default()) {
+            for event in read(&mut Downloads::default(), &Value::Array(log)) {
                 let DownloadEvent::Began { id, .. } = event else { panic!("not a beginning") };
                 prop_assert!(is_safe_id(&id));
             }

@@ -7,6 +7,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+use super::answers;
 use super::capabilities;
 use super::fleet::{Fleet, Guest};
 use super::locate::{Installation, locate};
@@ -158,7 +159,10 @@ impl BrowserFactory {
         if let Some((profile, group)) = remains.profile().zip(seat.driver.pid()) {
             profile.lives_with(group);
         }
-        Line::open(seat, self.installation.kind.dialect(), &self.capabilities(&plot.profile)).await
+        let dialect = self.installation.kind.dialect();
+        let line = Line::open(seat, dialect, &self.capabilities(&plot.profile)).await?;
+        answers::listen(&line, dialect, self.deadlines.command).await?;
+        Ok(line)
     }
 
     fn capabilities(&self, profile: &Path) -> serde_json::Value {

@@ -4,6 +4,7 @@
 //! together, unless settings have a driver carry several sessions. [`locate`] finds what is installed, [`provision`] says how to install what is missing, and
 //! [`BrowserFactory`] starts sessions. All that differs between Edge, Chrome and Chromium is in `dialect`.
 
+mod answers;
 mod capabilities;
 mod dialect;
 mod downloads;

@@ -9,13 +9,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::answers::Answers;
 use super::dialect::Dialect;
 use super::downloads::Downloads;
 use super::times::PageTimes;
 use super::walls::Walls;
 use super::wire::{Command, Line};
 use crate::config::Deadlines;
-use crate::ports::{Click, Cookie, DownloadEvent, Evidence, Found, Fut, Page, Query, Quiet, SessionError};
+use crate::ports::{Answer, Click, Cookie, DownloadEvent, Evidence, Found, Fut, Page, Query, Quiet, SessionError};
 
 const QUERY: &str = include_str!("scripts/query.js");
 const SETTLE: &str = include_str!("scripts/settle.js");
@@ -38,13 +39,22 @@ pub(super) struct BrowserPage {
     dialect: &'static Dialect,
     deadlines: Deadlines,
     downloads: Downloads,
+    answers: Answers,
     pub(super) times: PageTimes,
     walls: Walls,
 }
 
 impl BrowserPage {
     pub(super) fn new(line: Line, dialect: &'static Dialect, deadlines: Deadlines, walls: Walls) -> Self {
-        Self { line, dialect, deadlines, downloads: Downloads::default(), times: PageTimes::default(), walls }
+        Self {
+            line,
+            dialect,
+            deadlines,
+            downloads: Downloads::default(),
+            answers: Answers::default(),
+            times: PageTimes::default(),
+            walls,
+        }
     }
 
     /// A script that answers at once.
@@ -91,9 +101,12 @@ impl BrowserPage {
         self.walls.refused(&self.address().await?).map_or(Ok(()), |host| Err(SessionError::Walled { host }))
     }
 
-    async fn log(&self) -> Result<Value, SessionError> {
+    /// What the log holds since the last question for it: each entry is told once, whoever asks.
+    async fn log(&mut self) -> Result<Value, SessionError> {
         let body = json!({ "type": "performance" });
-        self.line.send(Command::post("log", "se/log", &body), self.deadlines.command).await
+        let log = self.line.send(Command::post("log", "se/log", &body), self.deadlines.command).await?;
+        self.answers.gather(&log);
+        Ok(log)
     }
 }
 
@@ -253,7 +266,16 @@ impl Page for BrowserPage {
     fn download_events(&mut self) -> Fut<'_, Result<Vec<DownloadEvent>, SessionError>> {
         Box::pin(async move {
             let log = self.log().await?;
-            Ok(self.downloads.read(&log, &self.walls))
+            self.downloads.note(&log, &self.walls);
+            Ok(self.downloads.take())
+        })
+    }
+
+    fn answers(&mut self) -> Fut<'_, Result<Vec<Answer>, SessionError>> {
+        Box::pin(async move {
+            let log = self.log().await?;
+            self.downloads.note(&log, &self.walls);
+            Ok(self.answers.take())
         })
     }
 

@@ -78,6 +78,8 @@ impl Session for BrowserSession {
             let asked = Instant::now();
             self.page.script("probe", "return 1", serde_json::json!([])).await?;
             let latency_micros = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
+            // a page that nobody works on may ask on; what it is answered must not pile up in the driver
+            self.page.answers().await?;
             let (profile_bytes, is_outgrown) = self.remains.size();
             Ok(Usage { latency_micros, profile_bytes, is_outgrown })
         })

@@ -26,7 +26,9 @@ use super::names::Naming;
 use super::orders::Attachment;
 use super::pages;
 use super::portal::Portal;
-use super::reply::{HTML, HalfEnds, apart, compressed, endless, half, http_date, page, redirect, with, with_cookie};
+use super::reply::{
+    HTML, HalfEnds, apart, compressed, cut_short, endless, half, http_date, page, redirect, with, with_cookie,
+};
 use super::routes::{Decoy, Wanted};
 
 /// What a bomb unpacks to.
@@ -45,15 +47,12 @@ struct Asked {
     /// The token that scripts send with their requests.
     script_token: String,
     form: Bytes,
-    /// Only the headers of the answer are wanted.
-    is_head: bool,
 }
 
 impl Asked {
     async fn read(request: Request, look: Look) -> Self {
         let (parts, body) = request.into_parts();
         let is_post = parts.method == Method::POST;
-        let is_head = parts.method == Method::HEAD;
         let path = parts.uri.path_and_query().map(|path| path.as_str().to_owned()).unwrap_or_default();
         let host = parts.headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let script_token = parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -63,7 +62,6 @@ impl Asked {
             host,
             cookie: cookie(&parts.headers, look.cookie()),
             script_token: script_token.to_owned(),
-            is_head,
             form: if is_post { to_bytes(body, MAX_FORM).await.unwrap_or_default() } else { Bytes::new() },
         }
     }
@@ -96,10 +94,7 @@ async fn respond(portal: &Arc<Portal>, line: &Line, request: Request) -> Respons
     portal.count(|counts| counts.requests += 1);
     let asked = Asked::read(request, portal.look).await;
     let order = asked.wanted.order(&portal.catalogue, &portal.logins);
-    if let (Some(after), Some(Part::OrderPage | Part::RequisitionPage)) = (portal.wished(), asked.wanted.part()) {
-        if asked.is_head {
-            return throttled(after); // the wish once more, to whoever asks for it
-        }
+    if portal.is_wished() && matches!(asked.wanted.part(), Some(Part::OrderPage | Part::RequisitionPage)) {
         portal.count(|counts| counts.asked_early += 1);
     }
     if asked.wanted == Wanted::LoginSent {
@@ -116,6 +111,7 @@ async fn respond(portal: &Arc<Portal>, line: &Line, request: Request) -> Respons
     match asked.wanted.part().and_then(|part| portal.faults.strike(part, order.as_ref())) {
         Some(fault) => {
             portal.count(|counts| counts.faults_struck += 1);
+            portal.note_fault(&fault);
             go_wrong(fault, portal, line, &asked).await
         }
         None => go_right(portal, &asked),
@@ -154,6 +150,16 @@ async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: 
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
         PortalFault::Truncated => half(go_right(portal, asked), HalfEnds::Cut).await,
+        PortalFault::ResetMidway => half(go_right(portal, asked), HalfEnds::Reset(line.clone())).await,
+        PortalFault::CutShort => cut_short(go_right(portal, asked)).await,
+        PortalFault::LateList => changed_page(go_right(portal, asked), pages::listed_late).await,
+        PortalFault::Declared(media_type) => {
+            let right = go_right(portal, asked);
+            if right.headers().get(CONTENT_TYPE).is_some_and(|value| value == HTML) {
+                return right;
+            }
+            with(right, CONTENT_TYPE, media_type)
+        }
         PortalFault::NeverFinishes => half(go_right(portal, asked), HalfEnds::Never).await,
         PortalFault::BusyScript => changed_page(go_right(portal, asked), pages::busy).await,
         PortalFault::Dialogs => changed_page(go_right(portal, asked), pages::talkative).await,
@@ -236,7 +242,9 @@ fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
             return page(StatusCode::OK, pages::second_step(look, portal.typed().map(|_| code.as_str())));
         }
         _ if portal.logins.is_half(asked.cookie()) => return redirect("/mfa"),
-        Wanted::Events if !portal.logins.is_in(asked.cookie()) => return StatusCode::UNAUTHORIZED.into_response(),
+        Wanted::Events | Wanted::List(_) if !portal.logins.is_in(asked.cookie()) => {
+            return StatusCode::UNAUTHORIZED.into_response();
+        }
         _ if !portal.logins.is_in(asked.cookie()) => return to_login(portal, asked, portal.login_answer()),
         _ => {}
     }
@@ -284,6 +292,7 @@ fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
             let stream = stream::once(async { Ok::<_, Infallible>(": welcome\n\n") }).chain(stream::pending());
             with(Body::from_stream(stream).into_response(), CONTENT_TYPE, "text/event-stream")
         }
+        Wanted::List(_) => with("[]".into_response(), CONTENT_TYPE, "application/json"),
         Wanted::Decoy(decoy) => {
             portal.count(|counts| counts.decoys_served += 1);
             decoyed(look, decoy, &token)

@@ -28,6 +28,15 @@ pub enum PortalFault {
     Reset,
     /// The length is announced, half of it is sent, the connection is closed.
     Truncated,
+    /// The length is announced, half of it is sent, a moment later the connection is reset.
+    ResetMidway,
+    /// Half of it is sent and the connection is closed, without a length having been announced.
+    CutShort,
+    /// The right page, whose links to attachments come late, after a script has asked for them ([`Part::List`]); if that
+    /// is not answered well, they never come. Files are served as they are.
+    LateList,
+    /// The right file under this `Content-Type`. Pages are served as they are.
+    Declared(&'static str),
     /// The first half is sent and the connection stays open until the portal stops.
     NeverFinishes,
     /// A page whose script never ends: it blocks each later command to its tab. Files are served as they are.
@@ -88,6 +97,8 @@ pub enum Part {
     File,
     /// The one-time address that a button asks for.
     Ticket,
+    /// What a page asks for that lists its links late.
+    List,
     /// The login form, shown or sent.
     Login,
     /// The login form, sent: with a password in it.

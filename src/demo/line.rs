@@ -49,7 +49,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// The next byte written, or read, resets the connection instead.
+    /// The next byte written, or read, resets the connection instead, and so does its end.
     pub(super) fn reset(&self) {
         // nothing else is published with the flag, so no ordering is needed
         self.is_reset.store(true, Ordering::Relaxed);
@@ -99,10 +99,16 @@ impl AsyncWrite for LineIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        match self.cut(cx) {
+            Some(why) => Poll::Ready(Err(why)),
+            None => Pin::new(&mut self.stream).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match self.cut(cx) {
+            Some(why) => Poll::Ready(Err(why)),
+            None => Pin::new(&mut self.stream).poll_shutdown(cx),
+        }
     }
 }

@@ -278,6 +278,17 @@ pub(super) fn talkative(page: &str) -> String {
     page.replacen("<body>", script, 1)
 }
 
+/// A page whose links to attachments are not there before its script was answered.
+pub(super) fn listed_late(page: &str) -> String {
+    let script = "<script>{ const links = document.querySelectorAll(\"a[href*='attachment_file'], a.get\");\
+                  const places = [...links].map((link) => [link.parentNode, link]);\
+                  for (const [, link] of places) link.remove();\
+                  const digits = (location.pathname + location.search).match(/[0-9]+/)[0];\
+                  fetch('/lists/' + digits).then((answer) => { if (!answer.ok || answer.redirected) return;\
+                  for (const [place, link] of places) place.append(link); }); }</script></body>";
+    page.replacen("</body>", script, 1)
+}
+
 /// A page whose script never ends.
 pub(super) fn busy(page: &str) -> String {
     page.replacen("<body>", "<body><script>while (true) {}</script>", 1)

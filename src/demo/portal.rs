@@ -15,7 +15,7 @@ use url::Url;
 use super::answer::answer;
 use super::assets::Assets;
 use super::dice::Dice;
-use super::faults::{FaultSwitches, Faults, LoginAnswer, RetryAfter};
+use super::faults::{FaultSwitches, Faults, LoginAnswer, PortalFault, RetryAfter};
 use super::line::{Line, Lines};
 use super::logins::Logins;
 use super::look::Look;
@@ -155,7 +155,8 @@ struct Tally {
     login_answer: LoginAnswer,
     refuses_with_welcome: bool,
     has_person: bool,
-    wish: Option<(Instant, RetryAfter)>,
+    wish: Option<Instant>,
+    struck: Vec<(PortalFault, u64)>,
 }
 
 impl Portal {
@@ -188,12 +189,21 @@ impl Portal {
                 (UNIX_EPOCH + Duration::from_secs(whole)).duration_since(SystemTime::now()).unwrap_or_default()
             }
         };
-        self.tally().wish = Some((Instant::now() + span, after));
+        self.tally().wish = Some(Instant::now() + span);
     }
 
-    /// The wish that is in force at this moment.
-    pub(super) fn wished(&self) -> Option<RetryAfter> {
-        self.tally().wish.filter(|(until, _)| Instant::now() < *until).map(|(_, after)| after)
+    /// Whether a wish is in force at this moment.
+    pub(super) fn is_wished(&self) -> bool {
+        self.tally().wish.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Notes that a fault has struck.
+    pub(super) fn note_fault(&self, fault: &PortalFault) {
+        let mut tally = self.tally();
+        match tally.struck.iter_mut().find(|(known, _)| known == fault) {
+            Some((_, count)) => *count += 1,
+            None => tally.struck.push((fault.clone(), 1)),
+        }
     }
 
     /// What somebody types who sits before the login page, if somebody does.
@@ -307,6 +317,12 @@ impl DemoPortal {
     #[must_use]
     pub fn counts(&self) -> PortalCounts {
         self.portal.tally().counts
+    }
+
+    /// How often this fault has struck so far.
+    #[must_use]
+    pub fn struck(&self, fault: &PortalFault) -> u64 {
+        self.portal.tally().struck.iter().find(|(known, _)| known == fault).map_or(0, |(_, count)| *count)
     }
 
     /// The order pages that were asked for, oldest first, with repetitions.

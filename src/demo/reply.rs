@@ -1,10 +1,12 @@
 //! How answers are put together, whole or in half.
 
 use std::io::Write;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SET_COOKIE,
+};
 use axum::http::response::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -12,17 +14,23 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::{StreamExt, stream};
 
+use super::line::Line;
 use super::look::Look;
 
 /// The type of a page.
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 
 /// How the half of an answer ends.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) enum HalfEnds {
     Cut,
+    /// By a reset of this connection.
+    Reset(Line),
     Never,
 }
+
+/// So long lies a first half on its way before the connection is reset: a reset takes along what nobody has read yet.
+const ON_ITS_WAY: Duration = Duration::from_millis(100);
 
 /// The first half of an answer, under the length of the whole.
 pub(super) async fn half(whole: Response, end: HalfEnds) -> Response {
@@ -31,6 +39,11 @@ pub(super) async fn half(whole: Response, end: HalfEnds) -> Response {
     let first = stream::once(async move { Ok::<_, std::io::Error>(bytes.slice(..bytes.len() / 2)) });
     let body = match end {
         HalfEnds::Never => Body::from_stream(first.chain(stream::pending())),
+        HalfEnds::Reset(line) => Body::from_stream(first.chain(stream::once(async move {
+            tokio::time::sleep(ON_ITS_WAY).await;
+            line.reset();
+            Err(std::io::Error::other("reset by a fault"))
+        }))),
         HalfEnds::Cut => {
             // without the pause the error would come before the first half was sent, and take it along
             Body::from_stream(first.chain(stream::once(async {
@@ -40,6 +53,16 @@ pub(super) async fn half(whole: Response, end: HalfEnds) -> Response {
         }
     };
     Response::from_parts(parts, body)
+}
+
+/// The first half of an answer and nothing that says so: its end is that of the connection.
+pub(super) async fn cut_short(whole: Response) -> Response {
+    let (mut parts, bytes) = apart(whole).await;
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    // chunks would have an end of their own; half of a file in whole chunks looks the same to a browser
+    let half = bytes.slice(..bytes.len() / 2);
+    Response::from_parts(parts, Body::from_stream(stream::once(async move { Ok::<_, std::io::Error>(half) })))
 }
 
 /// The answer, and after it the same bytes again and again.

@@ -39,6 +39,8 @@ pub(super) enum Wanted {
     OneTime(String),
     /// A sub-resource.
     Asset(String),
+    /// Whether the links of a page may be listed, for pages that ask late.
+    List(String),
     /// The connection that stays open for ever.
     Events,
     /// What looks like a download and is no attachment.
@@ -63,6 +65,7 @@ impl Wanted {
         match (is_post, parts.as_slice()) {
             (false, ["assets", name]) => Self::Asset((*name).to_owned()),
             (false, ["events"]) => Self::Events,
+            (false, ["lists", digits]) => Self::List((*digits).to_owned()),
             (false, ["help", "download", _]) => Self::Decoy(Decoy::HelpGuide),
             (false, ["terms", "download"]) => Self::Decoy(Decoy::Terms),
             (false, ["mfa"]) => Self::SecondStep,
@@ -128,6 +131,7 @@ impl Wanted {
             Self::Requisition(_) => Some(Part::RequisitionPage),
             Self::File(_) | Self::OneTime(_) => Some(Part::File),
             Self::Ticket(_) => Some(Part::Ticket),
+            Self::List(_) => Some(Part::List),
             Self::Logout
             | Self::Home
             | Self::Door
@@ -144,7 +148,7 @@ impl Wanted {
     pub(super) fn order(&self, catalogue: &Catalogue, logins: &Logins) -> Option<PoNumber> {
         let order = match self {
             // also numbers that the portal does not have can be held and struck
-            Self::Order(digits) => return digits.parse().ok(),
+            Self::Order(digits) | Self::List(digits) => return digits.parse().ok(),
             Self::Requisition(id) => catalogue.requisition(id)?.0,
             Self::File(id) | Self::Ticket(id) => catalogue.file(*id)?.0,
             Self::OneTime(ticket) => catalogue.file(logins.ticket(ticket)?)?.0,

@@ -27,9 +27,34 @@ pub enum DownloadError {
         /// How long was waited.
         after: Duration,
     },
-    /// It ended before it was whole, or the portal answered with an error: browsers do not tell one from the other.
-    #[error("the portal refused or cut the transfer before the file was whole")]
+    /// It ended before it was whole.
+    #[error("the portal cut the transfer before the file was whole")]
     Cut,
+    /// It ended without a byte, and why could not be learnt.
+    #[error("the portal refused the transfer before its first byte")]
+    Refused,
+    /// The portal answered with an error instead of the file.
+    #[error("{}", in_words(*status))]
+    Answered {
+        /// The HTTP status, 400 or more.
+        status: u16,
+        /// Its `Retry-After`, as it was sent.
+        retry_after: Option<String>,
+    },
+    /// The portal did not tell how long it is, and what ends files of its type is not there.
+    #[error("it was cut short: {lacks}, and the portal did not tell how long it is")]
+    CutShort {
+        /// What lacks.
+        lacks: &'static str,
+    },
+    /// The portal itself says that it is something else than its name claims.
+    #[error("{name:?} is {declared} by the portal's own word")]
+    DeclaredOtherwise {
+        /// The name.
+        name: String,
+        /// The media type that the portal told.
+        declared: String,
+    },
     /// The browser says that it is complete, the disk says otherwise.
     #[error("the browser reports {expected} bytes, {found} lie on the disk")]
     WrongSize {
@@ -123,9 +148,18 @@ impl DownloadError {
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::NotBegun { .. } | Self::Standstill { .. } => FailureKind::DownloadStalled,
-            Self::Cut | Self::WrongSize { .. } | Self::NotAsClaimed { .. } | Self::Unstorable { .. } => {
-                FailureKind::DownloadCorrupt
-            }
+            Self::Answered { status: 401, .. } => FailureKind::LoginRequired,
+            Self::Answered { status: 403, .. } => FailureKind::AccessDenied,
+            Self::Answered { status: 429, .. } => FailureKind::Throttled,
+            Self::Answered { status: 500.., .. } => FailureKind::SiteDown,
+            Self::Answered { .. }
+            | Self::Cut
+            | Self::Refused
+            | Self::CutShort { .. }
+            | Self::DeclaredOtherwise { .. }
+            | Self::WrongSize { .. }
+            | Self::NotAsClaimed { .. }
+            | Self::Unstorable { .. } => FailureKind::DownloadCorrupt,
             Self::Elsewhere { .. } => FailureKind::AccessDenied,
             Self::TooLarge { .. } => FailureKind::TooLarge,
             Self::LoginPage => FailureKind::LoginRequired,
@@ -134,6 +168,19 @@ impl DownloadError {
             Self::Session(error) => error.kind(),
         }
     }
+}
+
+/// What an error of the portal says of a file.
+fn in_words(status: u16) -> String {
+    let words = match status {
+        401 => "the portal asked for a login instead of giving the file: the login has ended",
+        403 => "the portal does not let this login have the file: ask for access to it",
+        404 | 410 => "the portal lists the file and does not have it: ask those who keep the order for it",
+        429 => "the portal asks for fewer requests: it is asked again later; fewer --workers help",
+        500.. => "the portal answered with an error of its own instead of the file: it is asked again later",
+        _ => "the portal refused to give the file",
+    };
+    format!("{words} (status {status})")
 }
 
 /// What helps against an error of the disk.

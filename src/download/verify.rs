@@ -1,11 +1,13 @@
 //! Whether a landed file is whole and what it claims to be.
 
 use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::declared::contradicts;
+use super::ending::{TAIL, lacks};
 use super::landing::blocking;
 use super::markup::{Markup, markup};
 use super::naming::extension;
@@ -39,20 +41,28 @@ pub struct Verified {
 ///
 /// # Errors
 /// [`DownloadError::LoginPage`] for a web page with one of `login_markers`, whatever its name;
-/// [`DownloadError::NotAsClaimed`], [`DownloadError::WrongSize`], [`DownloadError::Disk`].
+/// [`DownloadError::NotAsClaimed`], [`DownloadError::DeclaredOtherwise`], [`DownloadError::CutShort`] of one whose length
+/// the portal did not tell, [`DownloadError::WrongSize`], [`DownloadError::Disk`].
 pub async fn verify(
     arrived: &Arrived,
     names: Vec<String>,
     login_markers: &[String],
 ) -> Result<Verified, DownloadError> {
     let (landed, expected, markers) = (arrived.path.clone(), arrived.size, login_markers.to_vec());
+    let (is_length_told, declared) = (arrived.is_length_told, arrived.declared.clone());
     blocking(move || {
-        let (size, head, sha256) = read(&landed)?;
+        let Contents { size, head, tail, sha256 } = read(&landed)?;
         if size != expected {
             return Err(DownloadError::WrongSize { expected, found: size });
         }
         let name =
             if size == 0 { names.into_iter().next().unwrap_or_default() } else { judge(names, &head, &markers)? };
+        if let Some(declared) = declared.filter(|declared| contradicts(declared, extension(&name).as_deref())) {
+            return Err(DownloadError::DeclaredOtherwise { name, declared });
+        }
+        if let Some(lacks) = lacks(&head, &tail).filter(|_| !is_length_told && size > 0) {
+            return Err(DownloadError::CutShort { lacks });
+        }
         Ok(Verified { landed, name, size, sha256, media_type: media_type(&head).map(str::to_owned) })
     })
     .await
@@ -80,14 +90,25 @@ fn judge(names: Vec<String>, head: &[u8], login_markers: &[String]) -> Result<St
     first_refusal.map_or_else(|| Ok("attachment".to_owned()), Err)
 }
 
-/// Size, beginning and digest of a file, which is on the disk for good afterwards.
-fn read(path: &Path) -> Result<(u64, Vec<u8>, String), DownloadError> {
+/// What is looked at of a file.
+struct Contents {
+    size: u64,
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    sha256: String,
+}
+
+/// Size, beginning, end and digest of a file, which is on the disk for good afterwards.
+fn read(path: &Path) -> Result<Contents, DownloadError> {
     let fail = |why| DownloadError::at(path, why);
     // Windows syncs only what is open for writing
     let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(fail)?;
-    let digested = digest(&mut file).map_err(fail)?;
+    let (size, head, sha256) = digest(&mut file).map_err(fail)?;
+    let mut tail = Vec::new();
+    file.seek(SeekFrom::Start(size.saturating_sub(TAIL))).map_err(fail)?;
+    file.by_ref().take(TAIL).read_to_end(&mut tail).map_err(fail)?;
     file.sync_all().map_err(fail)?;
-    Ok(digested)
+    Ok(Contents { size, head, tail, sha256 })
 }
 
 fn digest(file: &mut File) -> std::io::Result<(u64, Vec<u8>, String)> {
@@ -138,11 +159,16 @@ mod tests {
     use crate::model::FailureKind;
 
     async fn verified(bytes: &[u8], names: &[&str]) -> Result<Verified, DownloadError> {
+        verified_with(bytes, names, true).await
+    }
+
+    async fn verified_with(bytes: &[u8], names: &[&str], is_length_told: bool) -> Result<Verified, DownloadError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("id");
         std::fs::write(&path, bytes).unwrap();
-        let arrived =
-            Arrived { id: "id".into(), path, url: String::new(), suggested: String::new(), size: bytes.len() as u64 };
+        let size = bytes.len() as u64;
+        let (url, suggested) = (String::new(), String::new());
+        let arrived = Arrived { id: "id".into(), path, url, suggested, size, is_length_told, declared: None };
         let names = names.iter().map(|&name| name.to_owned()).collect();
         verify(&arrived, names, &["user[login]".to_owned()]).await
     }
@@ -194,6 +220,17 @@ mod tests {
         let mail = [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
         assert_eq!(verified(&mail, &["Offer.pdf", "Offer.msg"]).await.unwrap().name, "Offer.msg");
         assert!(verified(&mail, &["Offer.pdf", "Offer"]).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_file_without_its_end_is_whole_only_if_its_length_was_told() {
+        let (whole, half) = (&b"%PDF-1.4\n1 0 obj<</Len>>\n%%EOF\n"[..], b"%PDF-1.4\n1 0 obj<</Len");
+        verified_with(whole, &["a.pdf"], false).await.unwrap();
+        verified_with(half, &["a.pdf"], true).await.unwrap();
+        let error = verified_with(half, &["a.pdf"], false).await.unwrap_err();
+        assert_eq!(error.kind(), FailureKind::DownloadCorrupt);
+        assert!(error.to_string().contains("cut short"), "{error}");
+        verified_with(b"", &["a.pdf"], false).await.unwrap();
     }
 
     #[tokio::test]

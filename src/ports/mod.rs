@@ -20,7 +20,7 @@ pub use gauge::MemoryGauge;
 pub use journal::{History, Journal};
 pub use login::{KeptLogin, LoginKeep, LoginKeepError, RefusalMemory, refused_before};
 pub use mark::{FOLDER_VARIABLE, is_browser_on};
-pub use page::{Click, Cookie, DownloadEvent, Evidence, Found, Page, Query, Quiet};
+pub use page::{Answer, Asker, Click, Cookie, DownloadEvent, Evidence, Found, Page, Query, Quiet};
 pub use session::{CloseReport, KillSwitch, Session, SessionFactory, Usage};
 pub use site::{Attempt, Site};
 

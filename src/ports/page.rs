@@ -98,6 +98,14 @@ pub trait Page: Send {
     /// `Lost`, `Hung`.
     fn download_events(&mut self) -> Fut<'_, Result<Vec<DownloadEvent>, SessionError>>;
 
+    /// What the portal has answered since the last call to the page's own navigations (those that became downloads and
+    /// those of its frames included) and to its scripts, oldest first; of very many only the last. Files that were saved
+    /// with [`Click::Save`] are not among them. Does not wait for any.
+    ///
+    /// # Errors
+    /// `Lost`, `Hung`.
+    fn answers(&mut self) -> Fut<'_, Result<Vec<Answer>, SessionError>>;
+
     /// Stops a download that is under way; its partial file goes away. Of one that has ended: nothing happens.
     ///
     /// # Errors
@@ -178,6 +186,30 @@ pub struct Cookie {
     pub same_site: Option<String>,
 }
 
+/// Whose request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// The window or a frame, which went to an address.
+    Navigation,
+    /// A script of the page.
+    Script,
+}
+
+/// What a portal answered to one request, as far as it tells one answer from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its address after all redirects, without query and fragment.
+    pub url: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// Whose request it was.
+    pub asker: Asker,
+    /// `Content-Type` in lower case, without its parameters.
+    pub media_type: Option<String>,
+    /// `Retry-After`, as it was sent.
+    pub retry_after: Option<String>,
+}
+
 /// Something that happened to a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DownloadEvent {
@@ -203,6 +235,8 @@ pub enum DownloadEvent {
         id: String,
         /// How many bytes must lie on the disk.
         size: u64,
+        /// Whether the portal told beforehand how many there would be: only then can a browser notice that some lack.
+        is_length_told: bool,
     },
     /// It ended without a file.
     Canceled {

@@ -99,7 +99,7 @@ pub(super) fn is_same_host(one: &Url, other: &Url) -> bool {
 }
 
 /// Whether `path` is `prefix` or something below it.
-fn is_at(path: &str, prefix: &str) -> bool {
+pub(super) fn is_at(path: &str, prefix: &str) -> bool {
     let prefix = prefix.trim_end_matches('/');
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

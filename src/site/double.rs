@@ -11,8 +11,8 @@ use super::parse::load;
 use super::sight::without_exclusions;
 use super::{Recipe, Selector};
 use crate::ports::{
-    Click, CloseReport, Cookie, DownloadEvent, Evidence, Found, Fut, KillSwitch, Page, Query, Quiet, Session,
-    SessionError, Usage,
+    Answer as Told, Click, CloseReport, Cookie, DownloadEvent, Evidence, Found, Fut, KillSwitch, Page, Query, Quiet,
+    Session, SessionError, Usage,
 };
 
 mod offers;
@@ -199,7 +199,7 @@ impl FakePage {
         match offer.answer.clone() {
             Answer::File(name, bytes) => {
                 std::fs::write(self.folder.join(&id), &bytes).unwrap();
-                self.events.extend([began(name), DownloadEvent::Completed { id, size: bytes.len() as u64 }]);
+                self.events.extend([began(name), completed(id, bytes.len() as u64)]);
             }
             Answer::Silence => {}
             Answer::LoginShown => (self.is_login, self.portal.state().password) = (true, Some("right")),
@@ -208,14 +208,26 @@ impl FakePage {
                 let answer = file("b.html", "<!DOCTYPE html><html><input name=\"user[login]\">");
                 self.set_off(&Offer { answer, ..offer.clone() });
             }
-            Answer::Cut => self.events.extend([began("x"), DownloadEvent::Canceled { id }]),
+            Answer::Cut => {
+                let some = DownloadEvent::Progress { id: id.clone(), received: 5 };
+                self.events.extend([began("x"), some, DownloadEvent::Canceled { id }]);
+            }
             Answer::Standstill => self.events.push(began("x")),
             Answer::Short => {
                 std::fs::write(self.folder.join(&id), "12").unwrap();
-                self.events.extend([began("x"), DownloadEvent::Completed { id, size: 3 }]);
+                self.events.extend([began("x"), completed(id, 3)]);
             }
         }
     }
+}
+
+fn cookie(value: String) -> Cookie {
+    let (name, value) = ("_coupa_session".into(), value.into());
+    Cookie { name, value, domain: None, path: None, secure: true, http_only: true, expiry: None, same_site: None }
+}
+
+fn completed(id: String, size: u64) -> DownloadEvent {
+    DownloadEvent::Completed { id, size, is_length_told: true }
 }
 
 fn element(text: &str, attributes: &[(&str, &str)]) -> Found {
@@ -297,16 +309,7 @@ impl Page for FakePage {
     }
 
     fn cookies(&mut self) -> Fut<'_, Result<Vec<Cookie>, SessionError>> {
-        let cookie = |ticket: u32| Cookie {
-            name: "_coupa_session".into(),
-            value: ticket.to_string().into(),
-            domain: None,
-            path: None,
-            secure: true,
-            http_only: true,
-            expiry: None,
-            same_site: None,
-        };
+        let cookie = |ticket: u32| cookie(ticket.to_string());
         let mut portal = self.portal.state();
         if portal.cookies_refused > 0 {
             portal.cookies_refused -= 1;
@@ -328,6 +331,10 @@ impl Page for FakePage {
 
     fn download_events(&mut self) -> Fut<'_, Result<Vec<DownloadEvent>, SessionError>> {
         now!(Ok(std::mem::take(&mut self.events)))
+    }
+
+    fn answers(&mut self) -> Fut<'_, Result<Vec<Told>, SessionError>> {
+        now!(Ok(Vec::new()))
     }
 
     fn cancel_download<'a>(&'a mut self, id: &'a str) -> Fut<'a, Result<(), SessionError>> {

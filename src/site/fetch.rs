@@ -1,17 +1,28 @@
 //! How one attachment becomes a file in its order's folder.
 
+use serde_json::Value;
 use url::Url;
 
 use super::classify::{is_same_host, without_query};
 use super::ground::Ground;
+use super::heard::is_login;
 use super::sight::{Key, Listed, Sight};
 use super::trouble;
 use crate::download::{Bounds, DownloadError, Landing, OrderFolder, await_arrival, choose_names, extension, verify};
-use crate::model::{Failure, FailureKind, FileOrigin, FileRecord};
-use crate::ports::{Attempt, Click, Page, SessionError};
+use crate::model::{FailureKind, FileOrigin, FileRecord};
+use crate::ports::{Asker, Attempt, AttemptError, Click, Page, SessionError};
 
 /// How often an element is looked for that was replaced between the look and the click.
 const MAX_CLICKS: usize = 3;
+
+/// How often a link is followed that gave not a byte, and gives the file when asked why.
+const MAX_REFUSALS: usize = 2;
+
+/// Asks for a file as a script does, and lets go of it as soon as it is answered. What the answer is stands among the
+/// page's answers.
+const ASK_WHY: &str = "const asked = new AbortController(); setTimeout(() => asked.abort(), 5000); \
+    return fetch(arguments[0], { mode: 'no-cors', credentials: 'include', cache: 'no-store', signal: asked.signal }) \
+    .then(() => { asked.abort(); return true; }).catch(() => false)";
 
 /// The setting of the largest attachment that is wanted.
 const MAX_SIZE: &str = "max_size";
@@ -36,7 +47,7 @@ pub(super) enum Fetched {
 
 impl Fetching<'_> {
     /// Clicks, waits, verifies, places; leaves out what is not wanted as early as that can be told.
-    pub(super) async fn fetch(&self, page: &mut dyn Page, listed: &Listed) -> Result<Fetched, Failure> {
+    pub(super) async fn fetch(&self, page: &mut dyn Page, listed: &Listed) -> Result<Fetched, AttemptError> {
         let label = Some(listed.label.as_str()).filter(|label| !label.is_empty());
         if let Some(reason) = self.ground.filter.refuses(label, extension(&listed.label).as_deref()) {
             return Ok(Fetched::LeftOut(reason));
@@ -60,13 +71,46 @@ impl Fetching<'_> {
         };
         // news of earlier downloads is not this one's
         page.download_events().await.map_err(of_session)?;
-        if !self.click(page, listed, how).await.map_err(of_session)? {
-            return Err(Failure::new(
-                FailureKind::DownloadStalled,
-                "the page listed it and then no longer showed it: it is looked for again",
-            ));
+        page.answers().await.map_err(of_session)?;
+        for _ in 0..MAX_REFUSALS {
+            if !self.click(page, listed, how).await.map_err(of_session)? {
+                return Err(AttemptError::new(
+                    FailureKind::DownloadStalled,
+                    "the page listed it and then no longer showed it: it is looked for again",
+                ));
+            }
+            match (self.bring(page, listed).await, &listed.key) {
+                (Err(DownloadError::Refused), Key::Link(address)) => {
+                    self.ask_why(page, address).await.map_err(trouble::of_file)?;
+                }
+                (brought, _) => return brought.map_err(trouble::of_file),
+            }
         }
-        self.bring(page, listed).await.map_err(trouble::of_file)
+        Err(trouble::of_file(DownloadError::Refused))
+    }
+
+    /// Asks why a link gave not a byte: browsers tell nothing of answers to links that they save. One request, and only
+    /// after a refusal.
+    ///
+    /// # Errors
+    /// What the portal answers; `Refused` when that could not be learnt. None when it would give the file now.
+    async fn ask_why(&self, page: &mut dyn Page, address: &str) -> Result<(), DownloadError> {
+        page.answers().await?;
+        let asked = page.evaluate(ASK_WHY, vec![Value::from(address)]).await?;
+        let answers = page.answers().await?;
+        tracing::debug!(po = %self.attempt.order.po, %asked, "asked why a file was refused");
+        let calls = answers.into_iter().filter(|answer| answer.asker == Asker::Script);
+        // a redirect leads elsewhere, and other scripts ask as well: the last answer from where the file may come from
+        let of_it = without_query(address);
+        let calls: Vec<_> = calls.filter(|answer| self.may_come_from(&answer.url).is_ok()).collect();
+        let answer = calls.iter().find(|answer| answer.url == of_it).or(calls.last()).cloned();
+        match answer {
+            Some(answer) if answer.status >= 400 => {
+                Err(DownloadError::Answered { status: answer.status, retry_after: answer.retry_after })
+            }
+            Some(_) => Ok(()),
+            None => Err(DownloadError::Refused),
+        }
     }
 
     /// The file that an earlier attempt brought, if it still lies in the order's folder as it was placed.
@@ -90,12 +134,13 @@ impl Fetching<'_> {
             patience: self.ground.deadlines.download,
             max_bytes: self.most_bytes(),
             may_come_from: &|address| self.may_come_from(address),
+            is_login: &|address| is_login(address, &self.ground.recipe, &self.ground.base),
         };
         let arrived = match await_arrival(page, self.landing.path(), &bounds, &self.attempt.cancel).await {
             // a browser cuts a download on a full disk, too, and does not say so
-            Err(DownloadError::Cut) => {
+            Err(cut @ (DownloadError::Cut | DownloadError::Refused)) => {
                 self.landing.check_writable().await?;
-                return Err(DownloadError::Cut);
+                return Err(cut);
             }
             Err(DownloadError::TooLarge { limit, setting: MAX_SIZE }) => {
                 return Ok(Fetched::LeftOut(format!("it is larger than {limit} bytes")));
@@ -128,9 +173,9 @@ impl Fetching<'_> {
 
     /// A link is followed on the portal and on hosts that the recipe allows, or a page could make a login's browser
     /// fetch anything.
-    fn check_address(&self, address: &str) -> Result<(), Failure> {
+    fn check_address(&self, address: &str) -> Result<(), AttemptError> {
         self.may_come_from(address).map_err(|host| {
-            Failure::new(
+            AttemptError::new(
                 FailureKind::AccessDenied,
                 format!(
                     "its link leads to {host}, outside the portal, and was not followed: if it may be, add the host to \
@@ -155,6 +200,6 @@ impl Fetching<'_> {
     }
 }
 
-fn of_session(error: SessionError) -> Failure {
+fn of_session(error: SessionError) -> AttemptError {
     trouble::of_file(DownloadError::Session(error))
 }

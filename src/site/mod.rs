@@ -7,6 +7,7 @@ mod doorway;
 mod evidence;
 mod fetch;
 mod ground;
+mod heard;
 mod inspect;
 mod login;
 mod pace;

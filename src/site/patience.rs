@@ -4,34 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use serde_json::Value;
-
-use super::classify::PageKind;
-use crate::ports::Page;
 
 /// A longer wish is a mistake of somebody's, or a clock that is wrong: the portal is asked again after this.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
-/// Asks for the head of the shown page once more: no browser keeps the headers of a page that it has shown. Gives up by
-/// itself, well before the command's own deadline: a portal that throttles may also be slow.
-const ASK: &str = "const ended = AbortSignal.timeout(3000); \
-    return fetch(location.href, { method: 'HEAD', cache: 'no-store', redirect: 'manual', signal: ended }) \
-    .then((answer) => answer.headers.get('retry-after')).catch(() => null)";
-
-/// When the portal wishes to be asked again, if `shown` is a page on which it may say so and if it does. Costs one
-/// request. Never fails: a portal in trouble need not tell.
-pub(super) async fn wished(page: &mut dyn Page, shown: &PageKind) -> Option<Duration> {
-    if !matches!(shown, PageKind::Throttled | PageKind::Down(503)) {
-        return None;
-    }
-    match page.evaluate(ASK, Vec::new()).await {
-        Ok(Value::String(header)) => retry_after(&header, Timestamp::now()),
-        Ok(_) => None,
-        Err(why) => {
-            tracing::debug!(%why, "the portal's Retry-After could not be asked for");
-            None
-        }
-    }
+/// When the portal wishes to be asked again, from now on, by the header of an answer of this status; only one that says
+/// "too many" or "not now" is believed.
+pub(super) fn wished(status: u16, header: Option<&str>) -> Option<Duration> {
+    header.filter(|_| matches!(status, 429 | 503)).and_then(|header| retry_after(header, Timestamp::now()))
 }
 
 /// Reads the header: seconds, or a date as HTTP writes it. A date that is over means now; what is neither means nothing.

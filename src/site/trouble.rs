@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::classify::without_query;
+use super::patience;
 use crate::download::DownloadError;
 use crate::model::{Failure, FailureKind};
 use crate::ports::{AttemptError, SessionError};
@@ -37,7 +38,11 @@ pub(super) fn of_download(error: DownloadError) -> AttemptError {
 }
 
 /// A file could not be brought; what becomes of the attempt is open.
-pub(super) fn of_file(error: DownloadError) -> Failure {
+pub(super) fn of_file(error: DownloadError) -> AttemptError {
+    if let DownloadError::Answered { status, retry_after } = &error {
+        let retry_after = patience::wished(*status, retry_after.as_deref());
+        return AttemptError { retry_after, ..of_download(error) };
+    }
     let advice = match error.kind() {
         FailureKind::DownloadStalled => {
             "; it is tried again, and opening the order in a browser shows whether the portal has it"
@@ -47,5 +52,5 @@ pub(super) fn of_file(error: DownloadError) -> Failure {
         }
         _ => "",
     };
-    Failure::new(error.kind(), format!("{error}{advice}"))
+    AttemptError::new(error.kind(), format!("{error}{advice}"))
 }

@@ -8,8 +8,9 @@ use url::Url;
 use super::classify::{PageKind, classify, is_same_host, without_query};
 use super::fetch::{Fetched, Fetching};
 use super::ground::Ground;
+use super::heard::{Heard, complaint};
 use super::sight::{Listed, Sight};
-use super::{patience, trouble};
+use super::trouble;
 use crate::config::RequisitionRule;
 use crate::download::{Landing, OrderFolder, extension};
 use crate::model::{Failure, FailureKind, Fault, FileOrigin, LeftOutFile, ListingId, MissingFile, Receipt};
@@ -26,6 +27,8 @@ pub(super) struct Walk<'a> {
     pub(super) attempt: &'a Attempt,
     seen: BTreeSet<ListingId>,
     receipt: Receipt,
+    /// What was answered since the last page was opened.
+    heard: Heard,
 }
 
 /// A page of the portal that lists attachments.
@@ -40,7 +43,7 @@ impl<'a> Walk<'a> {
         // also of an order whose page never comes, or is not understood: that is the one that people want to look at
         let url = ground.order_page(&attempt.order.po).to_string();
         let receipt = Receipt { url, filter: ground.filter.to_string(), ..Receipt::default() };
-        Self { ground, page, attempt, seen: BTreeSet::new(), receipt }
+        Self { ground, page, attempt, seen: BTreeSet::new(), receipt, heard: Heard::default() }
     }
 
     /// Fetches the order.
@@ -88,6 +91,8 @@ impl<'a> Walk<'a> {
         self.ground.pace.turn(&self.attempt.cancel).await;
         let begun = Instant::now();
         self.check_cancelled().map_err(trouble::of_failure)?;
+        self.hear().await?;
+        self.heard.clear();
         self.page.goto(place.url.as_str()).await.map_err(|error| trouble::of_session(error, &self.ground.base))?;
         let early = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
         match classify(&self.ground.recipe, &place.url, &early.look) {
@@ -100,7 +105,14 @@ impl<'a> Walk<'a> {
         let is_at_rest = self.page.settle(&Sight::settling(&self.ground.recipe), quiet).await?;
         let mut sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
         sight.look.is_silent &= is_at_rest; // one that still changes may yet say it
-        self.require(classify(&self.ground.recipe, &place.url, &sight.look), &place.what).await?;
+        let shown = classify(&self.ground.recipe, &place.url, &sight.look);
+        if sight.attachments.is_empty() && matches!(shown, PageKind::Wanted | PageKind::Unknown(_)) {
+            self.hear().await?;
+            if let Some(error) = self.heard.excuse(&self.ground.recipe, &self.ground.base, &place.what) {
+                return Err(self.complained(error));
+            }
+        }
+        self.require(shown, &place.what).await?;
         if !is_at_rest && sight.attachments.is_empty() {
             // "no attachments" is a verdict, and this page has not given one
             return Err(AttemptError::new(
@@ -124,11 +136,28 @@ impl<'a> Walk<'a> {
     /// # Errors
     /// What it is instead, with the portal's wish when to come back.
     async fn require(&mut self, shown: PageKind, what: &str) -> Result<(), AttemptError> {
-        if shown == PageKind::Throttled {
+        let mut retry_after = None;
+        if complaint(&shown).is_some() {
+            self.ground.pace.slow_down();
+            self.hear().await?;
+            retry_after = self.heard.wish(&shown);
+        }
+        shown.require(what).map_err(|failure| AttemptError { retry_after, ..trouble::of_failure(failure) })
+    }
+
+    /// Takes note of what was answered meanwhile.
+    async fn hear(&mut self) -> Result<(), AttemptError> {
+        let answers = self.page.answers().await?;
+        self.heard.extend(answers);
+        Ok(())
+    }
+
+    /// Asks less often from now on, if that is what an error wishes that is no page.
+    fn complained(&self, error: AttemptError) -> AttemptError {
+        if matches!(error.kind, FailureKind::Throttled | FailureKind::SiteDown) {
             self.ground.pace.slow_down();
         }
-        let retry_after = patience::wished(self.page, &shown).await;
-        shown.require(what).map_err(|failure| AttemptError { retry_after, ..trouble::of_failure(failure) })
+        error
     }
 
     /// Fetches what `sight` lists, then what has newly appeared, and takes note of how much was listed.
@@ -212,7 +241,7 @@ impl<'a> Walk<'a> {
                 origin: place.origin,
                 max_bytes: self.room(),
             };
-            let failure = match fetching.fetch(self.page, &listed).await {
+            let error = match fetching.fetch(self.page, &listed).await {
                 Ok(Fetched::Placed(record)) => {
                     self.keep(record);
                     continue;
@@ -221,9 +250,10 @@ impl<'a> Walk<'a> {
                     self.leave_out(&listed, place.origin, reason);
                     continue;
                 }
-                Err(failure) => failure,
+                Err(error) => self.complained(error),
             };
-            let mut stop = (failure.kind.fault() != Fault::Task).then(|| trouble::of_failure(failure.clone()));
+            let failure = error.to_failure();
+            let mut stop = (failure.kind.fault() != Fault::Task).then_some(error);
             if failure.kind == FailureKind::DownloadStalled {
                 stop = self.leave(place, landing).await.err();
             } else if stop.is_none() {

@@ -11,6 +11,7 @@ mod rig;
 #[path = "../support/scene.rs"]
 mod scene;
 
+mod answers;
 mod batch;
 mod downloads;
 mod drivers;

@@ -177,19 +177,32 @@ async fn an_order_whose_page_crashes_finishes_in_another_browser() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_that_open_dialogs_or_never_end_cost_no_order() {
-    let Some(mut scene) = Scene::new(4, 1).await else { return };
+async fn pages_that_open_dialogs_cost_no_order_a_try() {
+    let Some(scene) = Scene::new(2, 1).await else { return };
+    let orders = scene.orders();
+    scene.portal.faults().add(FaultRule::new(PortalFault::Dialogs, Part::OrderPage));
+    let pool = scene.start().await;
+    let handles = submit(&pool, orders).await;
+    assert!(pool.wait_for_completion(None).await, "{:?}", pool.status().stopped_because);
+    let report = scene.end(pool).await;
+    scene.check(&handles);
+    assert!(report.history.tasks.values().all(|state| state.tally().started == 1));
+    assert_eq!(scene.portal.counts().faults_struck, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_never_ends_costs_a_try_and_not_the_order() {
+    let Some(mut scene) = Scene::new(1, 1).await else { return };
     scene.config.deadlines.page = Duration::from_secs(16);
     let orders = scene.orders();
-    let faults = scene.portal.faults();
-    faults.add(FaultRule::new(PortalFault::Dialogs, Part::OrderPage).for_order(&orders[0]));
-    faults.add(FaultRule::new(PortalFault::Dialogs, Part::OrderPage).for_order(&orders[1]));
-    faults.add(FaultRule::new(PortalFault::NeverFinishes, Part::OrderPage).for_order(&orders[2]).times(1));
+    let rule = FaultRule::new(PortalFault::NeverFinishes, Part::OrderPage).for_order(&orders[0]);
+    scene.portal.faults().add(rule.times(1));
     let pool = scene.start().await;
-    let handles = submit(&pool, orders.clone()).await;
+    let handles = submit(&pool, orders).await;
     assert!(pool.wait_for_completion(None).await, "{:?}", pool.status().stopped_because);
-    scene.end(pool).await;
+    let report = scene.end(pool).await;
     scene.check(&handles);
+    assert_eq!(report.history.tasks.values().map(|state| state.tally().started).collect::<Vec<_>>(), [2]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

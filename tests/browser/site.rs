@@ -16,6 +16,7 @@ pub(crate) async fn start() -> String {
     let router = Router::new()
         .route("/", get(|| async { Html(HOME) }))
         .route("/open/{number}", get(|| async { Html(OPEN) }))
+        .route("/busy", get(|| async { (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "7")]) }))
         .route("/never", get(std::future::pending::<()>))
         .route("/late", get(|| async { Html(LATE) }))
         .route("/missing", get(|| async { (StatusCode::NOT_FOUND, Html("<title>Oops</title><h1>Not  here</h1>")) }))

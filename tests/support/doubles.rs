@@ -10,7 +10,7 @@ use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::{Entry, FailureKind, FileRecord, Footprint, ListingId, Outcome, PoTask, Receipt, WorkerId};
 use coupa_batch::pool::PersistentWorkerPool;
 use coupa_batch::ports::{
-    Attempt, AttemptError, Click, CloseReport, Cookie, DownloadEvent, Evidence, Found, Fut, History, Journal,
+    Answer, Attempt, AttemptError, Click, CloseReport, Cookie, DownloadEvent, Evidence, Found, Fut, History, Journal,
     JournalError, KillSwitch, Page, Query, Quiet, Session, SessionError, SessionFactory, Site, Usage,
 };
 use secrecy::SecretString;
@@ -311,6 +311,9 @@ impl Page for StubSession {
         answer(())
     }
     fn download_events(&mut self) -> Fut<'_, Result<Vec<DownloadEvent>, SessionError>> {
+        answer(Vec::new())
+    }
+    fn answers(&mut self) -> Fut<'_, Result<Vec<Answer>, SessionError>> {
         answer(Vec::new())
     }
     fn cancel_download<'a>(&'a mut self, _: &'a str) -> Fut<'a, Result<(), SessionError>> {

@@ -151,7 +151,7 @@ pub(crate) async fn ended_downloads(page: &mut dyn Page, count: usize) -> Vec<(S
             match event {
                 E::Began { id, name, .. } => _ = names.insert(id, name),
                 E::Progress { .. } | E::Walled { .. } => {}
-                E::Completed { id, size } => ended.push((id, Some(size))),
+                E::Completed { id, size, .. } => ended.push((id, Some(size))),
                 E::Canceled { id } => ended.push((id, None)),
             }
         }
