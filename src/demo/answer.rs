@@ -149,6 +149,9 @@ async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: 
         PortalFault::BusyScript => changed_page(go_right(portal, asked), pages::busy).await,
         PortalFault::Dialogs => changed_page(go_right(portal, asked), pages::talkative).await,
         PortalFault::Leaky => changed_page(go_right(portal, asked), pages::leaky).await,
+        PortalFault::Relisted(change) => {
+            changed_page(go_right(portal, asked), |page| pages::relisted(page, change)).await
+        }
         PortalFault::Elsewhere if asked.host.starts_with("localhost") => {
             let id = match &asked.wanted {
                 Wanted::File(id) => Some(*id),
@@ -183,7 +186,7 @@ async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: 
 }
 
 /// A page with something put into it; any other answer as it is.
-async fn changed_page(right: Response, change: fn(&str) -> String) -> Response {
+async fn changed_page(right: Response, change: impl FnOnce(&str) -> String) -> Response {
     if right.headers().get(CONTENT_TYPE).is_some_and(|value| value == HTML) {
         let (parts, bytes) = apart(right).await;
         page(parts.status, change(&String::from_utf8_lossy(&bytes)))

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 use super::classify::{PageKind, classify, is_same_host, without_query};
+use super::emptiness::{Finding, look_longer};
 use super::fetch::{Fetched, Fetching};
 use super::ground::Ground;
 use super::sight::{Listed, Sight};
@@ -99,16 +100,27 @@ impl<'a> Walk<'a> {
         let quiet = self.ground.quiet(begun.elapsed());
         let is_at_rest = self.page.settle(&Sight::settling(&self.ground.recipe), quiet).await?;
         let mut sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
-        sight.look.is_silent &= is_at_rest; // one that still changes may yet say it
         self.require(classify(&self.ground.recipe, &place.url, &sight.look), &place.what).await?;
-        if !is_at_rest && sight.attachments.is_empty() {
-            // "no attachments" is a verdict, and this page has not given one
+        if !sight.attachments.is_empty() {
+            sight.is_at_rest = is_at_rest;
+            return Ok(sight);
+        }
+        // "no attachments" is a verdict, and this page has not given one yet
+        let finding = if is_at_rest {
+            let second = look_longer(self.page, self.ground, &place.url, place.origin).await?;
+            sight = second.sight;
+            second.finding
+        } else {
+            Finding::Restless("it kept changing".to_owned())
+        };
+        if let Finding::Restless(why) = finding {
             return Err(AttemptError::new(
                 FailureKind::StepTimeout,
-                format!("the page of {} kept changing and listed no attachment yet: it is opened again", place.what),
+                format!("the page of {} listed no attachment yet, and {why}: it is opened again", place.what),
             ));
         }
-        sight.is_at_rest = is_at_rest;
+        let kind = finding.kind(&sight).unwrap_or_else(|| classify(&self.ground.recipe, &place.url, &sight.look));
+        self.require(kind, &place.what).await?;
         Ok(sight)
     }
 
