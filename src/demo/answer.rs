@@ -171,6 +171,9 @@ async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: 
         PortalFault::Embeds(address) => {
             changed_page(go_right(portal, asked), |html| pages::embedding(html, &address)).await
         }
+        PortalFault::Relisted(change) => {
+            changed_page(go_right(portal, asked), |page| pages::relisted(page, change)).await
+        }
         PortalFault::Elsewhere if asked.host.starts_with("localhost") => {
             let id = match &asked.wanted {
                 Wanted::File(id) => Some(*id),

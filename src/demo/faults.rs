@@ -1,7 +1,7 @@
 //! What goes wrong, for which request, how often: switches that can be turned while the portal runs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -46,6 +46,9 @@ pub enum PortalFault {
     Dialogs,
     /// The right page, which leaves some megabytes behind in the browser each time. Files are served as they are.
     Leaky,
+    /// The right page in the look of the recipe `coupa`, with its attachments listed in another way, as after a redesign.
+    /// Files and the pages of other looks are served as they are.
+    Relisted(ListChange),
     /// A redirect to another host, `localhost`, where the same portal answers.
     Elsewhere,
     /// A redirect to this address.
@@ -63,6 +66,31 @@ pub enum PortalFault {
     Bomb,
     /// An error page in HTML under the name and type of the file that was asked for. Pages are served as they are.
     WrongType,
+}
+
+/// How a page lists its attachments instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ListChange {
+    /// As buttons under a heading that counts them, "Attachments (2)"; the areas where they stood are gone.
+    Redesigned,
+    /// The same, and the areas where they stood are left and empty.
+    Moved,
+    /// Neither attachments nor the areas for them are on the page.
+    Gone,
+    /// So long after the load, and until then the page gives this sign of it.
+    Late(Duration, LateSign),
+}
+
+/// How a page shows that its list is still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LateSign {
+    /// Not at all.
+    Silence,
+    /// Its areas are marked as busy (`aria-busy`).
+    Busy,
+    /// Its scripts fetch one thing after another.
+    Calls,
 }
 
 /// How the login page is put before someone who is not logged in.

@@ -50,6 +50,6 @@ mod routes;
 mod tests;
 
 pub use check::{Mismatch, check};
-pub use faults::{FaultRule, FaultSwitches, Faults, LoginAnswer, Part, PortalFault, RetryAfter};
+pub use faults::{FaultRule, FaultSwitches, Faults, LateSign, ListChange, LoginAnswer, Part, PortalFault, RetryAfter};
 pub use look::Look;
 pub use portal::{DemoConfig, DemoPortal, Expected, ExpectedFile, Pace, PortalCounts};

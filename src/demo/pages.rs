@@ -7,9 +7,12 @@ use serde_json::{Value, json};
 
 use super::assets;
 use super::dice::Dice;
+use super::faults::{LateSign, ListChange};
 use super::files::escaped;
 use super::look::Look;
 use super::orders::{Area, Attachment, Catalogue, DemoOrder, OrderKind, Requisition};
+
+const RELIST: &str = include_str!("relist.js");
 
 /// When the buttons of one page appear and are replaced, in milliseconds after it was loaded.
 #[derive(Clone, Copy, Debug)]
@@ -292,6 +295,24 @@ pub(super) fn listed_late(page: &str) -> String {
 /// A page whose script never ends.
 pub(super) fn busy(page: &str) -> String {
     page.replacen("<body>", "<body><script>while (true) {}</script>", 1)
+}
+
+/// A page that lists its attachments in another way.
+pub(super) fn relisted(page: &str, change: ListChange) -> String {
+    let how = match change {
+        ListChange::Redesigned => json!({ "change": "redesigned" }),
+        ListChange::Moved => json!({ "change": "moved" }),
+        ListChange::Gone => json!({ "change": "gone" }),
+        ListChange::Late(by, sign) => {
+            let sign = match sign {
+                LateSign::Silence => "silence",
+                LateSign::Busy => "busy",
+                LateSign::Calls => "calls",
+            };
+            json!({ "change": "late", "by": by.as_millis() as u64, "sign": sign })
+        }
+    };
+    page.replacen("</body>", &format!("<script>({}({how}))</script></body>", RELIST.trim_end()), 1)
 }
 
 /// A page that leaves more behind in its tab each time: what a window is named outlives the pages that it shows.

@@ -13,8 +13,6 @@ pub(super) struct Look {
     /// One of the markers of the page that was asked for is there.
     pub(super) has_marker: bool,
     pub(super) has_login_form: bool,
-    /// It lists no attachment and does not say that there are none, on a portal whose pages do say so.
-    pub(super) is_silent: bool,
     /// Texts that stand where the portal puts its refusals.
     pub(super) notices: Vec<String>,
 }
@@ -43,7 +41,7 @@ pub(super) enum PageKind {
 /// An order page with a refusal on it is an order page: portals show the message of an earlier request on the next page
 /// of the same login, which may be another worker's.
 pub(super) fn classify(recipe: &Recipe, wanted: &Url, look: &Look) -> PageKind {
-    let Look { evidence, has_marker, has_login_form, is_silent, notices } = look;
+    let Look { evidence, has_marker, has_login_form, notices } = look;
     match evidence.status {
         Some(429) => return PageKind::Throttled,
         Some(status @ 500..) => return PageKind::Down(status),
@@ -62,12 +60,6 @@ pub(super) fn classify(recipe: &Recipe, wanted: &Url, look: &Look) -> PageKind {
         return PageKind::Login;
     }
     if *has_marker && is_at(shown.path(), wanted.path()) && is_of_query(recipe, &shown, wanted) {
-        if *is_silent {
-            let what = describe(evidence);
-            return PageKind::Unknown(format!(
-                "{what}, which lists no attachment and does not say that there are none"
-            ));
-        }
         return PageKind::Wanted;
     }
     if let Some(notice) = spoken(notices, &recipe.errors.not_found) {
@@ -127,6 +119,7 @@ fn short(text: &str) -> String {
     text.chars().take(200).collect()
 }
 
+/// A page in words: its address without what may be secret, its title, its status.
 pub(super) fn describe(evidence: &Evidence) -> String {
     let status = evidence.status.map(|status| format!(", status {status}")).unwrap_or_default();
     format!("{} ({:?}{status})", without_query(&evidence.url), short(&evidence.title))
@@ -227,7 +220,7 @@ mod tests {
     fn kind(url: &str, status: u16, has_marker: bool, has_login_form: bool, notices: &[&str]) -> PageKind {
         let evidence = Evidence { url: url.to_owned(), status: Some(status), ..Evidence::default() };
         let notices = notices.iter().map(|&notice| notice.to_owned()).collect();
-        let look = Look { evidence, has_marker, has_login_form, notices, ..Look::default() };
+        let look = Look { evidence, has_marker, has_login_form, notices };
         classify(&load("coupa").unwrap(), &WANTED.parse().unwrap(), &look)
     }
 
@@ -237,17 +230,6 @@ mod tests {
         assert!(matches!(kind(WANTED, 200, false, false, &[]), PageKind::Unknown(_)));
         assert!(matches!(kind("https://acme.test/order_headers/77", 200, true, false, &[]), PageKind::Unknown(_)));
         assert!(matches!(kind("https://acme.test/", 200, true, false, &[]), PageKind::Unknown(_)));
-    }
-
-    #[test]
-    fn an_order_page_that_should_say_that_it_has_nothing_and_does_not_is_no_order_page() {
-        let evidence = Evidence { url: WANTED.to_owned(), status: Some(200), ..Evidence::default() };
-        let look = |is_silent| Look { evidence: evidence.clone(), has_marker: true, is_silent, ..Look::default() };
-        let kind = |is_silent| classify(&load("coupa").unwrap(), &WANTED.parse().unwrap(), &look(is_silent));
-        assert_eq!(kind(false), PageKind::Wanted);
-        let failure = kind(true).require("order 7").unwrap_err();
-        assert_eq!(failure.kind, FailureKind::PageChanged);
-        assert!(failure.message.contains("does not say that there are none"), "{failure:?}");
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use super::Recipe;
 use super::parse::load;
-use super::sight::without_exclusions;
-use super::{Recipe, Selector};
+use super::sight::{any_of, without_exclusions};
 use crate::ports::{
     Answer as Told, Click, CloseReport, Cookie, DownloadEvent, Evidence, Found, Fut, KillSwitch, Page, Query, Quiet,
     Session, SessionError, Usage,
@@ -33,6 +33,7 @@ pub(super) struct Shown {
     pub(super) comes_to_rest: bool,
     /// On the page from the second wait for its rest on.
     pub(super) stragglers: Vec<Offer>,
+    pub(super) emptiness: Value,
 }
 
 impl Default for Shown {
@@ -46,6 +47,7 @@ impl Default for Shown {
             offers: Vec::new(),
             comes_to_rest: true,
             stragglers: Vec::new(),
+            emptiness: json!({ "isComplete": true, "saysNone": false, "areas": [{ "count": 1, "shown": 1 }] }),
         }
     }
 }
@@ -160,8 +162,7 @@ impl FakePage {
 
     fn found(&self, css: &str) -> Vec<Found> {
         let recipe = &self.recipe;
-        let any_of = |list: &[Selector]| list.iter().map(Selector::as_str).collect::<Vec<_>>().join(", ");
-        let text = |text: &str| Found { text: text.to_owned(), ..Found::default() };
+        let text = |text: &str| element(text, &[]);
         let once = |is_there: bool, found: Found| if is_there { vec![found] } else { Vec::new() };
         if css == any_of(&recipe.order.markers) || css == any_of(&recipe.requisition.markers) {
             once(self.shown.has_marker, text(""))
@@ -231,8 +232,8 @@ fn completed(id: String, size: u64) -> DownloadEvent {
 }
 
 fn element(text: &str, attributes: &[(&str, &str)]) -> Found {
-    let attributes = attributes.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-    Found { text: text.to_owned(), attributes }
+    let pair = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+    Found { text: text.to_owned(), attributes: attributes.iter().map(pair).collect() }
 }
 
 fn describe(offer: &Offer) -> Found {
@@ -296,7 +297,8 @@ impl Page for FakePage {
         if script.contains("outerHTML") {
             return now!(Ok(json!([format!("<p>{:?} right</p>", self.ticket), true])));
         }
-        now!(Ok(Value::Bool(true)))
+        let is_of_emptiness = script.contains("fetchedBefore");
+        now!(Ok(if is_of_emptiness { self.shown.emptiness.clone() } else { Value::Bool(true) }))
     }
 
     fn evidence(&mut self) -> Fut<'_, Result<Evidence, SessionError>> {

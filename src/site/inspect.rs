@@ -7,6 +7,7 @@ use url::Url;
 
 use super::classify::{PageKind, classify, without_query};
 use super::doorway::Doorway;
+use super::emptiness::{Finding, look_longer};
 use super::ground::Ground;
 use super::sight::{Sight, without_exclusions};
 use super::{Cell, NameSource, trouble};
@@ -79,9 +80,15 @@ impl Doorway {
         };
         page.goto(url.as_str()).await.map_err(|error| trouble::of_session(error, &ground.base))?;
         let quiet = ground.quiet(Duration::ZERO);
-        let is_at_rest = page.settle(&Sight::settling(recipe), quiet).await?;
-        let sight = Sight::take(page, recipe, origin).await?;
-        let kind = classify(recipe, &url, &sight.look);
+        let mut is_at_rest = page.settle(&Sight::settling(recipe), quiet).await?;
+        let mut sight = Sight::take(page, recipe, origin).await?;
+        let mut kind = classify(recipe, &url, &sight.look);
+        if kind == PageKind::Wanted && sight.attachments.is_empty() && is_at_rest {
+            let second = look_longer(page, ground, &url, origin).await?;
+            sight = second.sight;
+            is_at_rest = !matches!(second.finding, Finding::Restless(_));
+            kind = second.finding.kind(&sight).unwrap_or_else(|| classify(recipe, &url, &sight.look));
+        }
         let selectors = selectors(ground);
         let queries: Vec<_> =
             selectors.iter().map(|(_, css)| Query { css: css.clone(), attributes: Vec::new() }).collect();
@@ -131,7 +138,9 @@ fn selectors(ground: &Ground) -> Vec<(String, String)> {
     list("requisition.markers", &recipe.requisition.markers);
     list("errors.css", &recipe.errors.css);
     list("attachments.never.css", &recipe.attachments.never.css);
+    list("attachments.areas", &recipe.attachments.areas);
     list("attachments.none", &recipe.attachments.none);
+    list("attachments.busy", &recipe.attachments.busy);
     let attachments = &recipe.attachments;
     for (key, listings) in
         [("links", &attachments.links), ("buttons", &attachments.buttons), ("wider_links", &attachments.wider_links)]

@@ -4,6 +4,7 @@
 mod classify;
 mod coupa;
 mod doorway;
+mod emptiness;
 mod evidence;
 mod fetch;
 mod ground;

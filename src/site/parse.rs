@@ -199,6 +199,12 @@ fn check(recipe: &Recipe) -> Result<(), (&'static str, &'static str)> {
     if attachments.links.is_empty() && attachments.buttons.is_empty() {
         return Err(("attachments.links", "there are neither links nor buttons, so no order could have an attachment"));
     }
+    if attachments.areas.is_empty() && attachments.none.is_empty() {
+        return Err((
+            "attachments.areas",
+            "neither areas nor none is given, so no page could show that an order has no attachments",
+        ));
+    }
     let has_empty = |texts: &[String]| texts.iter().any(|text| text.trim().is_empty());
     if has_empty(&errors.not_found) {
         return Err(("errors.not_found", "an empty text is in every page"));
@@ -206,8 +212,14 @@ fn check(recipe: &Recipe) -> Result<(), (&'static str, &'static str)> {
     if has_empty(&errors.not_allowed) {
         return Err(("errors.not_allowed", "an empty text is in every page"));
     }
+    if has_empty(&attachments.words) {
+        return Err(("attachments.words", "an empty text is in every page"));
+    }
     if settle.at_most.0 < settle.after_load.0 + settle.unchanged_for.0 {
         return Err(("settle.at_most", "it is less than after_load and unchanged_for together"));
+    }
+    if settle.at_most.0 < settle.empty_for.0 {
+        return Err(("settle.empty_for", "it is more than at_most, so no page could be without attachments"));
     }
     Ok(())
 }

@@ -105,9 +105,19 @@ pub struct Attachments {
     /// What is never one.
     #[serde(default)]
     pub never: Exclusions,
-    /// What says that there are none. If anything is listed here, a page without attachments must show one of them.
+    /// Where attachments stand. A page without attachments must show each of them, with nothing in it that could be one,
+    /// or something of `none`.
+    #[serde(default)]
+    pub areas: Vec<Selector>,
+    /// What says that there are none.
     #[serde(default)]
     pub none: Vec<Selector>,
+    /// What marks an area, something in it or something around it as still waiting for its content.
+    #[serde(default)]
+    pub busy: Vec<Selector>,
+    /// What attachments are called where a page counts them, such as in `Attachments (2)`, in any case of letters.
+    #[serde(default)]
+    pub words: Vec<String>,
 }
 
 /// One way in which attachments are listed.
@@ -187,12 +197,21 @@ pub struct Settle {
     pub unchanged_for: Span,
     /// Not later than this.
     pub at_most: Span,
+    /// So much longer must a page be still that lists nothing, before it counts as one without attachments.
+    #[serde(default = "Span::of_emptiness")]
+    pub empty_for: Span,
 }
 
 /// A time span such as `1200ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Span(pub Duration);
+
+impl Span {
+    fn of_emptiness() -> Self {
+        Self(Duration::from_secs(3))
+    }
+}
 
 impl TryFrom<String> for Span {
     type Error = String;

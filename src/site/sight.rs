@@ -76,8 +76,6 @@ impl Sight {
             plain(any_of(&recipe.errors.css)),
             Query { css: recipe.order.requisition.as_str().to_owned(), attributes: vec!["href".to_owned()] },
         ];
-        let none = &recipe.attachments.none;
-        queries.extend((!none.is_empty()).then(|| plain(any_of(none))));
         queries.extend(recipe.order.supplier.iter().map(|css| plain(css.as_str().to_owned())));
         queries.extend(listing_queries(recipe));
         queries
@@ -101,20 +99,17 @@ impl Sight {
         let evidence = page.evidence().await?;
         let mut answers = answers.into_iter();
         let mut next = || answers.next().unwrap_or_default();
-        let mut look = Look {
+        let look = Look {
             evidence,
             has_marker: !next().is_empty(),
             has_login_form: !next().is_empty(),
-            is_silent: false,
             notices: next().into_iter().map(|found| found.text).filter(|text| !text.is_empty()).collect(),
         };
         let requisition = next().into_iter().find_map(|mut found| found.attributes.remove("href"));
-        let is_silent = !recipe.attachments.none.is_empty() && next().is_empty();
         let suppliers: Vec<_> = recipe.order.supplier.iter().map(|_| next()).collect();
         let supplier = suppliers.into_iter().flatten().map(|found| found.text).find(|text| !text.trim().is_empty());
         let found: Vec<_> = listings(recipe).map(|(listing, shape)| (listing, shape, next())).collect();
         let (attachments, listed_count) = attachments(recipe, origin, found);
-        look.is_silent = is_silent && attachments.is_empty();
         Ok(Self { look, supplier, attachments, listed_count, requisition, is_at_rest: true })
     }
 
@@ -174,7 +169,8 @@ async fn ask(page: &mut dyn Page, recipe: &Recipe, queries: &[Query]) -> Result<
     page.query(queries).await
 }
 
-fn any_of(selectors: &[Selector]) -> String {
+/// What finds whatever one of these finds.
+pub(super) fn any_of(selectors: &[Selector]) -> String {
     selectors.iter().map(Selector::as_str).collect::<Vec<_>>().join(", ")
 }
 

@@ -1,5 +1,6 @@
 //! Whole walks and logins, told on the double: what a portal shows, and what an attempt makes of it.
 
+mod emptiness;
 mod logins;
 
 use std::path::Path;
@@ -336,21 +337,6 @@ async fn the_requisition_is_looked_at_when_the_rule_says_so() {
         let from_requisition = receipt.files.iter().filter(|file| file.source == FileOrigin::Requisition).count();
         assert_eq!(from_requisition, usize::from(wanted.contains(&"r.pdf")));
     }
-}
-
-#[tokio::test]
-async fn an_order_without_attachments_must_say_so_where_the_recipe_knows_how_it_does() {
-    let mut config = config();
-    assert!(Stage::with(&config).collect(&order(vec![])).await.is_ok());
-    let folder = tempfile::tempdir().unwrap();
-    let recipe = folder.path().join("ours.toml");
-    std::fs::write(&recipe, "extends = \"coupa\"\n[attachments]\nnone = [\".no-attachments\"]").unwrap();
-    config.site.recipe = recipe.to_str().unwrap().to_owned();
-    let stage = Stage::with(&config);
-    assert_eq!(stage.failure(&order(vec![])).await.kind, FailureKind::PageChanged);
-    stage.collect(&order(vec![link(1, "a.txt", file("a.txt", "a"))])).await.unwrap();
-    let restless = FakePortal::with(ORDER, Shown { comes_to_rest: false, ..Shown::default() });
-    assert_eq!(stage.failure(&restless).await.kind, FailureKind::StepTimeout);
 }
 
 #[tokio::test]

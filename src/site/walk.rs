@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 use super::classify::{PageKind, classify, is_same_host, without_query};
+use super::emptiness::{Finding, look_longer};
 use super::fetch::{Fetched, Fetching};
 use super::ground::Ground;
 use super::heard::{Heard, complaint};
@@ -104,23 +105,30 @@ impl<'a> Walk<'a> {
         let quiet = self.ground.quiet(begun.elapsed());
         let is_at_rest = self.page.settle(&Sight::settling(&self.ground.recipe), quiet).await?;
         let mut sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
-        sight.look.is_silent &= is_at_rest; // one that still changes may yet say it
         let shown = classify(&self.ground.recipe, &place.url, &sight.look);
-        if sight.attachments.is_empty() && matches!(shown, PageKind::Wanted | PageKind::Unknown(_)) {
-            self.hear().await?;
-            if let Some(error) = self.heard.excuse(&self.ground.recipe, &self.ground.base, &place.what) {
-                return Err(self.complained(error));
-            }
-        }
+        self.check_calls(&shown, &sight, &place.what).await?;
         self.require(shown, &place.what).await?;
-        if !is_at_rest && sight.attachments.is_empty() {
-            // "no attachments" is a verdict, and this page has not given one
+        if !sight.attachments.is_empty() {
+            sight.is_at_rest = is_at_rest;
+            return Ok(sight);
+        }
+        // "no attachments" is a verdict, and this page has not given one yet
+        let finding = if is_at_rest {
+            let second = look_longer(self.page, self.ground, &place.url, place.origin).await?;
+            sight = second.sight;
+            second.finding
+        } else {
+            Finding::Restless("it kept changing".to_owned())
+        };
+        let kind = finding.kind(&sight).unwrap_or_else(|| classify(&self.ground.recipe, &place.url, &sight.look));
+        self.check_calls(&kind, &sight, &place.what).await?;
+        if let Finding::Restless(why) = finding {
             return Err(AttemptError::new(
                 FailureKind::StepTimeout,
-                format!("the page of {} kept changing and listed no attachment yet: it is opened again", place.what),
+                format!("the page of {} listed no attachment yet, and {why}: it is opened again", place.what),
             ));
         }
-        sight.is_at_rest = is_at_rest;
+        self.require(kind, &place.what).await?;
         Ok(sight)
     }
 
@@ -143,6 +151,17 @@ impl<'a> Walk<'a> {
             retry_after = self.heard.wish(&shown);
         }
         shown.require(what).map_err(|failure| AttemptError { retry_after, ..trouble::of_failure(failure) })
+    }
+
+    /// Makes sure that a page which lists nothing does not owe that to a call of its scripts that was refused.
+    async fn check_calls(&mut self, shown: &PageKind, sight: &Sight, what: &str) -> Result<(), AttemptError> {
+        if sight.attachments.is_empty() && matches!(shown, PageKind::Wanted | PageKind::Unknown(_)) {
+            self.hear().await?;
+            if let Some(error) = self.heard.excuse(&self.ground.recipe, &self.ground.base, what) {
+                return Err(self.complained(error));
+            }
+        }
+        Ok(())
     }
 
     /// Takes note of what was answered meanwhile.

@@ -19,6 +19,7 @@ mod browsers;
 mod calls;
 mod chaos;
 mod doors;
+mod emptiness;
 mod evidence;
 mod filters;
 mod folders;

@@ -77,7 +77,7 @@ async fn a_canary_that_brings_nothing_stops_the_run_before_any_other_order_is_as
         "extends = \"coupa\"\n[attachments]\nlinks = [{ css = \".gone\", name = [\"text\"] }]\nbuttons = []\nwider_links = []\n",
     );
     let ended = call().arg("--recipe").arg(&recipe).end().await;
-    ended.assert(4, &["the canary", "NO_ATTACHMENTS", "recipe check"]);
+    ended.assert(4, &["the canary", "FAILED", "which could be one", "recipe check"]);
     assert!(portal.asked().iter().all(|asked| *asked == po), "{:?}", portal.asked());
     desk.assert_nothing_left().await;
 

@@ -87,7 +87,7 @@ impl Login {
         };
         let Some(Answer { url, status, title, has_form, has_marker, notices }) = answer else { return Ok(None) };
         let evidence = Evidence { url, title, status: Some(status), ..Evidence::default() };
-        let look = Look { evidence, has_marker, has_login_form: has_form, notices, ..Look::default() };
+        let look = Look { evidence, has_marker, has_login_form: has_form, notices };
         Ok(judge(recipe, door, &look).ok())
     }
 }

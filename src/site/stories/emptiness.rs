@@ -1,0 +1,61 @@
+//! What it takes to be believed to have no attachments.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+#[tokio::test]
+async fn an_order_is_without_attachments_only_if_its_page_shows_so() {
+    let empty = json!([{ "count": 3, "shown": 1 }]);
+    let stage = Stage::new();
+    let ends = async |emptiness: Value| {
+        let portal = FakePortal::with(ORDER, Shown { emptiness, ..Shown::default() });
+        stage.collect(&portal).await.map(|receipt| assert!(receipt.files.is_empty())).map_err(|error| error.kind)
+    };
+    let facts = |key: &str, value: Value| {
+        let mut facts = json!({ "isComplete": true, "saysNone": false, "areas": empty });
+        facts[key] = value;
+        facts
+    };
+    for fine in [facts("saysNone", true.into()), facts("fetchedBefore", 60_000.into())] {
+        assert_eq!(ends(fine).await, Ok(()));
+    }
+    for doubtful in [
+        facts("areas", json!([{ "count": 0, "shown": 0 }])),
+        facts("areas", json!([{ "count": 2, "shown": 0 }])),
+        facts("holds", "button \"Invoice.pdf\"".into()),
+        facts("speaks", "Attachments (2)".into()),
+    ] {
+        assert_eq!(ends(doubtful.clone()).await, Err(FailureKind::PageChanged), "{doubtful}");
+    }
+    // what says that there are none needs no area beside it, and does not outweigh a count
+    let mut facts = json!({ "isComplete": true, "saysNone": true, "areas": [{ "count": 0, "shown": 0 }] });
+    assert_eq!(ends(facts.clone()).await, Ok(()));
+    facts["speaks"] = "2 files".into();
+    assert_eq!(ends(facts).await, Err(FailureKind::PageChanged));
+
+    let restless = FakePortal::with(ORDER, Shown { comes_to_rest: false, ..Shown::default() });
+    assert_eq!(stage.failure(&restless).await.kind, FailureKind::StepTimeout);
+    stage.collect(&order(vec![link(1, "a.txt", file("a.txt", "a"))])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_page_that_says_that_something_is_still_to_come_is_not_believed_to_have_nothing() {
+    let mut config = config();
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = folder.path().join("quick.toml");
+    let text = "extends = \"coupa\"\n[settle]\nafter_load = \"1ms\"\nunchanged_for = \"1ms\"\nempty_for = \"20ms\"\nat_most = \"40ms\"";
+    std::fs::write(&recipe, text).unwrap();
+    config.site.recipe = recipe.to_str().unwrap().to_owned();
+    let stage = Stage::with(&config);
+    for (key, value) in [("isComplete", json!(false)), ("busy", json!("div.loading")), ("fetchedBefore", json!(3.5))] {
+        let mut emptiness = json!({ "isComplete": true, "saysNone": false, "areas": [{ "count": 1, "shown": 1 }] });
+        emptiness[key] = value;
+        let error = stage.failure(&FakePortal::with(ORDER, Shown { emptiness, ..Shown::default() })).await;
+        assert_eq!(error.kind, FailureKind::StepTimeout, "{key}: {error}");
+    }
+    // what comes while it is waited for is fetched
+    let stragglers = vec![link(1, "a.txt", file("a.txt", "a"))];
+    let receipt = stage.collect(&FakePortal::with(ORDER, Shown { stragglers, ..Shown::default() })).await.unwrap();
+    assert_eq!(names(&receipt), ["a.txt"]);
+}
