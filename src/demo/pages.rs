@@ -138,7 +138,7 @@ pub(super) fn second_step(look: Look, typed: Option<&str>) -> String {
     // bound to this document: a page that is left or loaded again loses what was typed
     let script = format!(
         "<script>setTimeout(() => {{ const field = document.getElementsByName('code')[0];\
-         field.value = {}; field.form.requestSubmit(); }}, 3000)</script></body>",
+         field.value = {}; field.form.requestSubmit(); }}, 8000)</script></body>",
         Value::from(code)
     );
     page.replacen("</body>", &script, 1)

@@ -371,7 +371,7 @@ impl DemoPortal {
     }
 
     /// Whether somebody sits before each login page and fills it in after a moment, and types the code of a second step
-    /// three seconds later; nobody does unless told.
+    /// eight seconds later, in which a window that closes too soon is gone; nobody does unless told.
     pub fn set_person(&self, has_person: bool) {
         self.portal.tally().has_person = has_person;
     }
