@@ -1,5 +1,6 @@
 //! Portals in bad weather: logins that end, errors, resets, truncated bodies, throttling.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use coupa_batch::demo::{FaultRule, LoginAnswer, Part, PortalFault, RetryAfter};
@@ -14,34 +15,68 @@ async fn every_file_of_a_batch_comes_through_the_worst_weather_and_each_ended_lo
     println!("WEATHER_ORDERS={orders}");
     let portal = portal(orders).await;
     let desk = Desk::new();
+    // in a shorter run each comes sooner, so that it comes at all
+    let pos = portal.orders();
+    let file_count: usize = pos.iter().map(|po| portal.expected(po).unwrap().files.len()).sum();
+    let pages = |every: u32| every.min(pos.len() as u32 / 2);
+    let files = |every: u32| every.min(file_count as u32 / 2);
     let faults = [
-        FaultRule::new(PortalFault::LoginEnded(LoginAnswer::Redirect), Part::OrderPage).every(25),
-        FaultRule::new(PortalFault::LoginEnded(LoginAnswer::Page), Part::File).every(25),
-        FaultRule::new(PortalFault::Status(503), Part::OrderPage).every(20),
-        FaultRule::new(PortalFault::Status(500), Part::File).every(20),
-        FaultRule::new(PortalFault::Throttled(RetryAfter::Seconds(1)), Part::OrderPage).every(30),
-        FaultRule::new(PortalFault::Truncated, Part::File).every(17),
-        FaultRule::new(PortalFault::Reset, Part::File).every(23),
-        FaultRule::new(PortalFault::WrongType, Part::File).every(29),
-        FaultRule::new(PortalFault::LoginInstead, Part::File).every(41),
+        (PortalFault::LoginEnded(LoginAnswer::Redirect), Part::OrderPage, pages(25)),
+        (PortalFault::Status(503), Part::OrderPage, pages(20)),
+        (PortalFault::Throttled(RetryAfter::Seconds(1)), Part::OrderPage, pages(30)),
+        (PortalFault::LoginEnded(LoginAnswer::Page), Part::File, files(25)),
+        (PortalFault::Status(500), Part::File, files(20)),
+        (PortalFault::Throttled(RetryAfter::Seconds(2)), Part::File, files(37)),
+        (PortalFault::Truncated, Part::File, files(17)),
+        (PortalFault::ResetMidway, Part::File, files(19)),
+        (PortalFault::Reset, Part::File, files(23)),
+        (PortalFault::WrongType, Part::File, files(29)),
+        (PortalFault::LoginInstead, Part::File, files(41)),
     ];
-    for fault in faults {
-        portal.faults().add(fault);
+    for (fault, part, every) in &faults {
+        portal.faults().add(FaultRule::new(fault.clone(), *part).every(*every));
     }
-    let pos: Vec<_> = portal.orders().iter().map(ToString::to_string).collect();
-    let call = desk.run(&portal, pos.iter()).arg("--workers").arg("4").env("COUPA_BATCH_PATIENCE", "5m");
-    let run = call.env("COUPA_BATCH_DOWNLOAD_TIMEOUT", "5s").start();
+    let call = desk.run(&portal, pos.iter().map(ToString::to_string)).arg("--workers").arg("4");
+    let run = call.env("COUPA_BATCH_PATIENCE", "5m").env("COUPA_BATCH_DOWNLOAD_TIMEOUT", "5s").start();
     let ended = run.end_within(Duration::from_secs(120 + 5 * orders as u64)).await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
     assert_all_there(&desk.out(), &portal);
     let counts = portal.counts();
     println!("{counts:?}");
-    assert!(counts.faults_struck > 0, "{counts:?}");
+    for (fault, part, every) in &faults {
+        let struck = portal.struck(fault);
+        println!("{fault:?} every {every} of {part:?}: {struck}");
+        assert!(struck > 0, "{fault:?} never struck: {counts:?}");
+    }
+    assert!(counts.logins_ended >= 1, "{counts:?}");
     assert!(counts.logins_accepted <= counts.logins_ended + 1, "each ended login is made once: {counts:?}");
     assert_eq!(counts.logins_refused, 0, "{counts:?}");
+    let failures = failures(&desk);
+    println!("{failures:?}");
+    assert!(failures.keys().any(|(kind, _)| kind == "login_required"), "{failures:?}");
+    for ((kind, is_counted), count) in &failures {
+        let is_the_sites = ["login_required", "throttled", "site_down"].contains(&kind.as_str());
+        assert!(!(is_the_sites && *is_counted), "{count} orders spent a try on {kind}: {failures:?}");
+    }
     desk.call(["verify"]).end().await.assert(0, &[]);
     desk.assert_nothing_left().await;
     portal.stop().await;
+}
+
+/// How many attempts failed, by kind and by whether that used up a try, from the journal.
+fn failures(desk: &Desk) -> BTreeMap<(String, bool), usize> {
+    let journal = rusqlite::Connection::open(desk.out().join(".coupa-batch/journal.db")).unwrap();
+    let mut query = journal.prepare("SELECT entry FROM entries").unwrap();
+    let entries = query.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let mut counts = BTreeMap::new();
+    for entry in entries {
+        let entry: serde_json::Value = serde_json::from_str(&entry.unwrap()).unwrap();
+        if entry["entry"] == "postponed" {
+            let kind = entry["failure"]["kind"].as_str().unwrap().to_owned();
+            *counts.entry((kind, entry["counted"].as_bool().unwrap())).or_default() += 1;
+        }
+    }
+    counts
 }
 
 #[tokio::test(flavor = "multi_thread")]
