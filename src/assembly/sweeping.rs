@@ -13,6 +13,8 @@ pub struct Sweep {
     pub is_dry: bool,
     /// Whether templates that were warmed up go as well; default false.
     pub with_templates: bool,
+    /// Whether profile folders go as well that settings have asked to be kept (`profile_cleanup = false`); default false.
+    pub with_kept: bool,
 }
 
 /// What a sweep did, or would do.
@@ -22,6 +24,8 @@ pub struct SweepReport {
     pub removed: Vec<PathBuf>,
     /// Processes that were ended.
     pub ended: Vec<Remnant>,
+    /// Folders without an owner that stay because settings have asked for that.
+    pub kept: Vec<PathBuf>,
     /// Folders whose owner lives: this program or another one.
     pub in_use: Vec<PathBuf>,
     /// What could not be ended or removed, each as a sentence for a person.
@@ -29,7 +33,8 @@ pub struct SweepReport {
 }
 
 /// Ends what programs that are gone have left in the folder of these profiles: first the processes that run on a folder
-/// without an owner, then the folder. What a running program owns is not touched, and neither is any other process.
+/// without an owner, then the folder, unless it is to be kept. What a running program owns is not touched, and neither is
+/// any other process.
 ///
 /// Blocks, for seconds when something does not go.
 ///
@@ -38,24 +43,29 @@ pub struct SweepReport {
 pub fn sweep(profiles: &ProfileManager, how: Sweep) -> io::Result<SweepReport> {
     let found = profiles.leftovers()?;
     let mut report = SweepReport { in_use: found.in_use, left: found.unclear, ..SweepReport::default() };
-    let mut orphans = Vec::new();
+    let still_runs = |orphan: &Orphan| orphan.owner().filter(|owner| has_run_since(owner.pid, owner.since));
+    // one that is kept is let go of when its session ends, long before its program does
+    let (at_rest, in_work): (Vec<_>, Vec<_>) = found.kept.into_iter().partition(|kept| still_runs(kept).is_none());
+    report.kept.extend(in_work.iter().map(|kept| kept.folder().to_owned()));
+    let (mut orphans, kept) = if how.with_kept { (at_rest, Vec::new()) } else { (Vec::new(), at_rest) };
+    report.kept.extend(kept.iter().map(|kept| kept.folder().to_owned()));
     for orphan in found.orphans {
         // the lock says that it is gone; should its process live all the same, nothing of it is ended
-        match orphan.owner() {
-            Some(owner) if has_run_since(owner.pid, owner.since) => report.left.push(format!(
+        match still_runs(&orphan) {
+            Some(owner) => report.left.push(format!(
                 "{} has no owner any more, but process {}, which had it, still runs: end that first",
                 orphan.folder().display(),
                 owner.pid
             )),
-            _ => orphans.push(orphan),
+            None => orphans.push(orphan),
         }
     }
-    let folders: Vec<_> = orphans.iter().map(|orphan| orphan.folder().to_owned()).collect();
+    let folders: Vec<_> = orphans.iter().chain(&kept).map(|orphan| orphan.folder().to_owned()).collect();
     if !folders.is_empty() {
         report.ended = processes_on(&folders);
     }
     if how.is_dry {
-        report.removed = folders;
+        report.removed = orphans.iter().map(|orphan| orphan.folder().to_owned()).collect();
         if how.with_templates {
             report.removed.extend(profiles.warmed_templates());
         }

@@ -83,17 +83,25 @@ impl BrowserFactory {
     async fn start(&self, worker: WorkerId) -> Result<BrowserSession, SessionError> {
         let until = Instant::now() + self.deadlines.open;
         let origin = self.profiles.origin();
-        let why = match self.start_on(worker, &origin, until, false).await {
-            Ok(session) => return Ok(session),
-            Err(why) => why,
+        let mut has_failed = false;
+        let why = loop {
+            let why = match self.start_on(worker, &origin, until, false).await {
+                Ok(session) => return Ok(session),
+                Err(why) => why,
+            };
+            let (may_be_the_template, may_pass) = match why {
+                SessionError::NotStarted(_) => (origin != Origin::BuiltIn, true),
+                SessionError::Io { .. } => (origin != Origin::BuiltIn, false),
+                _ => (false, false),
+            };
+            if !may_be_the_template || Instant::now() >= until {
+                return Err(why);
+            }
+            // browsers die of many things, and once is no proof against the template
+            if !may_pass || std::mem::replace(&mut has_failed, true) {
+                break why;
+            }
         };
-        let may_be_the_template = match why {
-            SessionError::NotStarted(_) | SessionError::Io { .. } => origin != Origin::BuiltIn,
-            _ => false,
-        };
-        if !may_be_the_template || Instant::now() >= until {
-            return Err(why);
-        }
         // whatever else is wrong shows there as well
         let Ok(session) = self.start_on(worker, &Origin::BuiltIn, until, false).await else { return Err(why) };
         let profiles = self.profiles.clone();

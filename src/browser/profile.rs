@@ -308,5 +308,11 @@ mod tests {
         let folder = profile.folder.path().to_owned();
         profile.wipe().unwrap();
         assert!(folder.is_dir());
+        assert_eq!(manager.footprint(), (0, 0), "nobody measures it from then on");
+        let found = manager.leftovers().unwrap();
+        assert!(found.orphans.is_empty() && found.kept.len() == 1 && found.kept[0].folder() == folder);
+        drop(found);
+        assert_eq!(manager.sweep().unwrap(), crate::browser::Swept::default());
+        assert!(folder.is_dir());
     }
 }

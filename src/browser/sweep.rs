@@ -24,6 +24,8 @@ pub struct Swept {
 pub struct Leftovers {
     /// Folders whose owner is gone.
     pub orphans: Vec<Orphan>,
+    /// The same, but settings have asked for them to be kept.
+    pub kept: Vec<Orphan>,
     /// Folders whose owner lives: this program or another one.
     pub in_use: Vec<PathBuf>,
     /// Folders of which it cannot be told whose they are, each as a sentence for a person.
@@ -65,6 +67,12 @@ impl Orphan {
         Some(Owner { pid: u32::try_from(number("pid")?).ok()?, since: u64::try_from(number("since")?).ok()? })
     }
 
+    /// Whether settings have asked for it to be kept, to be looked into. Reads a file.
+    fn is_kept(&self) -> bool {
+        let mark = fs::read_to_string(self.folder.join(OWNER)).ok().and_then(|text| text.parse::<toml::Table>().ok());
+        mark.is_some_and(|mark| mark.get("kept").and_then(toml::Value::as_bool) == Some(true))
+    }
+
     /// Removes it; tries for up to 1.4 s. Blocks.
     ///
     /// # Errors
@@ -103,13 +111,13 @@ impl ProfileManager {
         Ok(found)
     }
 
-    /// Removes the folders of programs that are gone. Folders in use, also by other running programs, are not touched;
-    /// neither are processes. Blocks.
+    /// Removes the folders of programs that are gone. Folders in use, also by other running programs, are not touched, nor
+    /// are those that were to be kept; neither are processes. Blocks.
     ///
     /// # Errors
     /// When the base folder cannot be read or locked.
     pub fn sweep(&self) -> io::Result<Swept> {
-        let Leftovers { orphans, in_use: _, unclear } = self.leftovers()?;
+        let Leftovers { orphans, kept: _, in_use: _, unclear } = self.leftovers()?;
         let mut swept = Swept { removed: Vec::new(), left: unclear };
         for orphan in orphans {
             match orphan.remove() {
@@ -162,7 +170,10 @@ fn look_in(base: &Path, letters: &[char], found: &mut Leftovers) -> io::Result<(
         };
         // a lock that we get has no owner any more
         match mark.try_lock() {
-            Ok(()) => found.orphans.push(Orphan { folder, mark: Some(mark) }),
+            Ok(()) => {
+                let orphan = Orphan { folder, mark: Some(mark) };
+                if orphan.is_kept() { &mut found.kept } else { &mut found.orphans }.push(orphan);
+            }
             Err(TryLockError::WouldBlock) => found.in_use.push(folder),
             Err(TryLockError::Error(why)) => found.unclear.push(format!("{}: {why}", folder.display())),
         }

@@ -124,7 +124,7 @@ settings! {
     profile_max_size: ByteSize = "100MB";
     /// Largest total of what is kept of failed attempts (screenshot, page source), the oldest is dropped first; 0 keeps nothing.
     evidence_max_size: ByteSize = "100MB";
-    /// Whether profile folders are wiped when their session ends. Turn it off to look into one; `false` leaves logins on the disk.
+    /// Whether profile folders are wiped when their session ends. Turn it off to look into one; `false` leaves logins on the disk, until `coupa-batch sweep --all`.
     profile_cleanup: bool = "true";
     /// The most memory that the program and its browsers may hold together; what the machine or its container has if not given.
     memory_max: ByteSize = "";

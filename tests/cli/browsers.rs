@@ -125,3 +125,27 @@ async fn a_worker_that_cannot_start_leaves_its_orders_to_the_others() {
     desk.assert_nothing_left().await;
     portal.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_failure_that_passes_does_not_cost_the_users_template() {
+    needs_browser!();
+    let found = locate(&PoolConfig::builder().build().unwrap().browser).unwrap();
+    let portal = portal(1).await;
+    let desk = Desk::new();
+    let first = desk.path().join("first").display().to_string();
+    let otherwise = format!(
+        "mkdir '{first}' 2>/dev/null && {{ echo out of luck >&2; exit 1; }}\nexec '{}' \"$@\"",
+        found.driver.display()
+    );
+    let driver = program(&desk, "driver", &format!("ChromeDriver {} (x)", found.driver_version), &otherwise);
+    let template = desk.path().join("mine");
+    std::fs::create_dir_all(template.join("Default")).unwrap();
+    std::fs::write(template.join("Default/Preferences"), "{}").unwrap();
+    let po = portal.orders()[0].to_string();
+    let run = desk.run(&portal, [&po]).env("COUPA_BATCH_PROFILE_TEMPLATE", &template);
+    let ended = run.arg("--driver-path").arg(driver).arg("--browser-path").arg(&found.browser).end().await;
+    ended.assert(0, &[]);
+    assert!(std::path::Path::new(&first).is_dir() && !ended.stderr.contains("template"), "{ended}");
+    desk.assert_nothing_left().await;
+    portal.stop().await;
+}

@@ -182,6 +182,41 @@ async fn temporary_files_of_a_run_with_a_long_profile_dir_go_with_it_or_with_a_s
     portal.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn profiles_that_are_kept_stay_until_all_are_swept() {
+    needs_browser!();
+    let portal = portal(2).await;
+    let desk = Desk::new();
+    let pos = portal.orders();
+    let keeping = |po: &str| desk.run(&portal, [po]).env("COUPA_BATCH_PROFILE_CLEANUP", "false");
+    keeping(&pos[0].to_string()).end().await.assert(0, &[]);
+    let first = profile_folders(&desk);
+    assert!(first.len() == 1 && first[0].join("profile/Default").is_dir(), "{first:?}");
+    // another one, whose run is killed in the middle
+    portal.faults().hold(&pos[1]);
+    let mut victim = keeping(&pos[1].to_string()).start();
+    victim.works_on(&portal, &pos[1]).await;
+    let both = profile_folders(&desk);
+    assert_eq!(both.len(), 2);
+    victim.signal(Signal::KILL);
+    assert_eq!(victim.end().await.code(), None);
+    portal.faults().release_all();
+    until("the processes are gone", async || processes_of(desk.path()).is_empty().then_some(())).await;
+    // neither the next run nor a plain sweep takes them
+    desk.run(&portal, [pos[1].to_string()]).end().await.assert(0, &[]);
+    let ended = desk.call(["sweep"]).end().await;
+    ended.assert(0, &[]);
+    assert!(first.iter().all(|folder| ended.stdout.contains(&format!("kept         {}", folder.display()))), "{ended}");
+    let mut left = profile_folders(&desk);
+    left.sort();
+    let mut both = both;
+    both.sort();
+    assert_eq!(left, both);
+    desk.call(["sweep", "--all"]).end().await.assert(0, &[]);
+    desk.assert_nothing_left().await;
+    portal.stop().await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_removed_is_named_and_ends_with_1() {
     let desk = Desk::new();

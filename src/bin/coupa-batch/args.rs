@@ -327,7 +327,7 @@ pub(crate) struct SweepArgs {
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Also remove the profile templates that are kept from run to run
+    /// Also remove what is kept: profile templates, and profiles of runs with profile_cleanup = false
     #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]

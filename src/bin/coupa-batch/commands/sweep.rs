@@ -20,7 +20,7 @@ pub(crate) fn sweep(args: &SweepArgs) -> Result<ExitReason, Stopped> {
         )
     };
     let profiles = ProfileManager::new(&config.profiles).map_err(unreadable)?;
-    let how = Sweep { is_dry: args.dry_run, with_templates: args.all };
+    let how = Sweep { is_dry: args.dry_run, with_templates: args.all, with_kept: args.all };
     let report = end_leftovers(&profiles, how).map_err(unreadable)?;
     stdout::print(&to_text(&report, args.dry_run))?;
     if report.left.is_empty() {
@@ -31,7 +31,7 @@ pub(crate) fn sweep(args: &SweepArgs) -> Result<ExitReason, Stopped> {
 
 fn to_text(report: &SweepReport, is_dry: bool) -> String {
     let (ended, removed) = if is_dry { ("would end", "would remove") } else { ("ended", "removed") };
-    let SweepReport { removed: folders, ended: processes, in_use, left: _ } = report;
+    let SweepReport { removed: folders, ended: processes, kept, in_use, left: _ } = report;
     let mut text = String::new();
     // writing to a String cannot fail
     for process in processes {
@@ -39,6 +39,9 @@ fn to_text(report: &SweepReport, is_dry: bool) -> String {
     }
     for folder in folders {
         let _ = writeln!(text, "{removed:<12} {}", folder.display());
+    }
+    for folder in kept {
+        let _ = writeln!(text, "{:<12} {}", "kept", folder.display());
     }
     for folder in in_use {
         let _ = writeln!(text, "{:<12} {}", "in use", folder.display());
