@@ -7,8 +7,8 @@ use super::evidence::{self, Store};
 use super::ground::Ground;
 use super::login::Login;
 use super::parse::RecipeError;
-use super::trouble;
 use super::walk::Walk;
+use super::{selectors, trouble};
 use crate::config::{Deadlines, SiteConfig};
 use crate::download::{self, Claim};
 use crate::model::{Outcome, PoTask, Receipt, RunId, WorkerId};
@@ -74,6 +74,7 @@ impl Site for CoupaSite {
     fn enter<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session) -> Fut<'a, Result<(), AttemptError>> {
         Box::pin(async move {
             tracing::debug!(%worker, "asks to be let in");
+            selectors::try_all(session.page(), &self.ground).await?;
             self.login.enter(session.page()).await
         })
     }

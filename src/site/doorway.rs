@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::ground::Ground;
 use super::login::Login;
 use super::parse::RecipeError;
+use super::selectors::try_all;
 use crate::config::{Deadlines, SiteConfig};
 use crate::ports::{AttemptError, Cookie, LoginKeep, Page, RefusalMemory};
 
@@ -45,6 +46,7 @@ impl Doorway {
     /// # Errors
     /// [`AttemptError`]: refused, no form, or the portal's or the session's trouble.
     pub async fn log_in(&self, page: &mut dyn Page) -> Result<Vec<Cookie>, AttemptError> {
+        try_all(page, self.login.ground()).await?;
         self.login.enter(page).await?;
         Ok(page.cookies().await?)
     }
@@ -60,6 +62,7 @@ impl Doorway {
     /// # Errors
     /// [`AttemptError`]: nobody did in time, or the portal's or the session's trouble, such as a window that was closed.
     pub async fn wait_for_person(&self, page: &mut dyn Page, patience: Duration) -> Result<Vec<Cookie>, AttemptError> {
+        try_all(page, self.login.ground()).await?;
         self.login.wait_for_person(page, patience).await
     }
 }

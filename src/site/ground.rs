@@ -9,6 +9,7 @@ use url::Url;
 use super::Recipe;
 use super::pace::Pace;
 use super::parse::{RecipeError, load};
+use super::selectors::Taken;
 use crate::config::{Deadlines, Filter, RequisitionRule, SiteConfig};
 use crate::model::PoNumber;
 use crate::ports::Quiet;
@@ -17,6 +18,9 @@ use crate::ports::Quiet;
 #[derive(Debug)]
 pub(super) struct Ground {
     pub(super) recipe: Recipe,
+    /// The name of a shipped one, or its file.
+    pub(super) recipe_name: String,
+    pub(super) selectors: Taken,
     pub(super) base: Url,
     pub(super) out: PathBuf,
     pub(super) deadlines: Deadlines,
@@ -31,6 +35,8 @@ impl Ground {
     pub(super) fn new(config: &SiteConfig, out: PathBuf, deadlines: Deadlines) -> Result<Self, RecipeError> {
         Ok(Self {
             recipe: load(&config.recipe)?,
+            recipe_name: config.recipe.clone(),
+            selectors: Taken::default(),
             base: config.base_url.clone().ok_or(RecipeError::NoAddress)?,
             out,
             deadlines,

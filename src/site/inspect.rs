@@ -9,6 +9,7 @@ use super::classify::{PageKind, classify, without_query};
 use super::doorway::Doorway;
 use super::emptiness::{Finding, look_longer};
 use super::ground::Ground;
+use super::selectors::try_all;
 use super::sight::{Sight, without_exclusions};
 use super::{Cell, NameSource, trouble};
 use crate::download::extension;
@@ -70,8 +71,9 @@ impl Doorway {
     /// # Errors
     /// [`AttemptError`]: no login, a selector that the browser cannot parse, or the portal's or the session's trouble.
     pub async fn inspect(&self, page: &mut dyn Page, target: &Target) -> Result<Inspection, AttemptError> {
-        self.login.enter(page).await?;
         let ground = self.login.ground();
+        try_all(page, ground).await?;
+        self.login.enter(page).await?;
         let recipe = &ground.recipe;
         let (url, origin) = match target {
             Target::Order(po) => (ground.order_page(po), FileOrigin::Order),

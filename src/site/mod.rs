@@ -1,6 +1,7 @@
 //! The portal: what its pages mean ([`Recipe`], data), how one gets in, and the walk of one order. Meets the browser
 //! through [`crate::ports::Page`] alone.
 
+mod check;
 mod classify;
 mod coupa;
 mod doorway;
@@ -9,12 +10,14 @@ mod evidence;
 mod fetch;
 mod ground;
 mod heard;
+mod hosts;
 mod inspect;
 mod login;
 mod pace;
 mod parse;
 mod patience;
 mod recipe;
+mod selectors;
 mod sight;
 mod trouble;
 mod walk;

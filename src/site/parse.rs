@@ -1,11 +1,13 @@
 //! Text to [`Recipe`]: the shipped ones and those of users. Errors carry line and key.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use thiserror::Error;
+use toml::de::{DeTable, DeValue};
 
 use super::Recipe;
+use super::check::check;
 
 /// Recipes that are built in: their names and their text.
 const SHIPPED: [(&str, &str); 2] = [
@@ -77,151 +79,90 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Recipe, RecipeError> {
         let place = error.span().map(|span| place_of(text, span.start)).unwrap_or_default();
         invalid(place, error.message())
     };
-    let mut own: toml::Table = toml::from_str(text).map_err(of_text)?;
-    let recipe: Recipe = match own.remove("extends") {
-        None => toml::from_str(text).map_err(of_text)?,
-        Some(base) => {
-            let base = base.as_str().unwrap_or_default();
-            let mut whole = shipped(base).ok_or_else(|| {
-                let names = SHIPPED.map(|(name, _)| name).join(", ");
-                let place = line_of_word(text, "extends").map_or_else(String::new, |line| format!("line {line}: "));
-                invalid(place, &format!("extends: {base:?} is no shipped recipe: there is {names}"))
-            })?;
-            lay_over(&mut whole, &own);
-            // a recipe without `extends` has a place for each word; here the word itself is looked for
-            toml::Value::Table(whole).try_into().map_err(|error: toml::de::Error| {
-                let word = error.message().split('`').nth(1).and_then(|word| line_of_word(text, word));
-                let place = word.map_or_else(String::new, |line| format!("line {line}: "));
-                invalid(place, error.to_string().trim())
-            })?
-        }
-    };
+    let own = DeTable::parse(text).map_err(of_text)?;
+    let mut whole = own.clone();
+    if let Some(base) = whole.get_mut().remove("extends") {
+        let refuse = |why: &str| {
+            let place = format!("line {}: ", line_at(text, base.span().start));
+            let names = SHIPPED.map(|(name, _)| name).join(", ");
+            invalid(place, &format!("extends: {why} is no shipped recipe: there is {names}"))
+        };
+        let Some(name) = base.get_ref().as_str() else { return Err(refuse("this")) };
+        let below = shipped(name).ok_or_else(|| refuse(&format!("{name:?}")))?;
+        let above = std::mem::replace(whole.get_mut(), below);
+        lay_over(whole.get_mut(), &above);
+    }
+    // a shipped recipe has no mistakes, so whatever is told has its place in the text that was laid over it
+    let recipe = Recipe::deserialize(toml::de::Deserializer::from(whole)).map_err(of_text)?;
     check(&recipe).map_err(|(key, why)| {
-        let place = line_of_key(text, key).map_or_else(|| format!("{key}: "), |line| format!("line {line}: {key}: "));
-        invalid(place, why)
+        let line = place_of_key(own.get_ref(), key).map(|at| line_at(text, at));
+        invalid(line.map_or_else(|| format!("{key}: "), |line| format!("line {line}: {key}: ")), why)
     })?;
     Ok(recipe)
 }
 
+/// The line of `key`, such as `attachments.links[0].css`, in the file of a recipe; none in a shipped one, and where the
+/// file leaves it to what it extends.
+pub(super) fn line_of(name: &str, key: &str) -> Option<usize> {
+    if SHIPPED.iter().any(|(shipped, _)| *shipped == name) {
+        return None;
+    }
+    let text = std::fs::read_to_string(name).ok()?;
+    let own = DeTable::parse(&text).ok()?;
+    place_of_key(own.get_ref(), key).map(|at| line_at(&text, at))
+}
+
 /// The text of a shipped recipe, as a table.
-fn shipped(name: &str) -> Option<toml::Table> {
+fn shipped(name: &str) -> Option<DeTable<'static>> {
     let (_, text) = SHIPPED.iter().find(|(shipped, _)| *shipped == name)?;
-    toml::from_str(text).ok()
+    DeTable::parse(text).ok().map(toml::Spanned::into_inner)
 }
 
 /// What `own` says, on top of `base`: table by table, key by key; a list or a value replaces the other one as a whole.
-fn lay_over(base: &mut toml::Table, own: &toml::Table) {
+fn lay_over<'t>(base: &mut DeTable<'t>, own: &DeTable<'t>) {
     for (key, value) in own {
-        match (base.get_mut(key), value) {
-            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => lay_over(below, above),
-            _ => {
-                base.insert(key.clone(), value.clone());
-            }
+        if let (Some(below), DeValue::Table(above)) = (base.get_mut(key), value.get_ref())
+            && let DeValue::Table(below) = below.get_mut()
+        {
+            lay_over(below, above);
+            continue;
         }
+        base.insert(key.clone(), value.clone());
     }
 }
 
-/// The first line on which this word is a key.
-fn line_of_word(text: &str, word: &str) -> Option<usize> {
-    let is_key = |line: &str| line.trim().split(['=', ' ', '.']).next() == Some(word);
-    text.lines().position(is_key).map(|index| index + 1)
+/// Where `key` stands: the deepest part of it that is there.
+fn place_of_key(table: &DeTable<'_>, key: &str) -> Option<usize> {
+    let mut parts = key.split(['.', '[', ']']).filter(|part| !part.is_empty());
+    let (key, mut value) = table.get_key_value(parts.next()?)?;
+    let mut place = if value.get_ref().is_table() { value.span().start } else { key.span().start };
+    for part in parts {
+        let next = match value.get_ref() {
+            DeValue::Table(table) => table.get_key_value(part).map(|(key, value)| (key.span().start, value)),
+            DeValue::Array(list) => {
+                part.parse().ok().and_then(|at: usize| list.get(at)).map(|value| (value.span().start, value))
+            }
+            _ => None,
+        };
+        let Some((at, below)) = next else { break };
+        (place, value) = (at, below);
+    }
+    Some(place)
+}
+
+/// The line of a position in the text.
+fn line_at(text: &str, position: usize) -> usize {
+    text.get(..position).unwrap_or(text).matches('\n').count() + 1
 }
 
 /// `line 3: key: ` for a position in the text.
 fn place_of(text: &str, position: usize) -> String {
-    let before = text.get(..position).unwrap_or(text);
-    let number = before.matches('\n').count() + 1;
+    let number = line_at(text, position);
     let line = text.lines().nth(number - 1).unwrap_or_default();
     match line.split_once('=') {
         Some((key, _)) => format!("line {number}: {}: ", key.trim()),
         None => format!("line {number}: "),
     }
-}
-
-/// The line of `table.key`.
-fn line_of_key(text: &str, key: &str) -> Option<usize> {
-    let (table, key) = key.split_once('.')?;
-    let mut is_inside = false;
-    text.lines().enumerate().find_map(|(index, line)| {
-        let line = line.trim();
-        if line.starts_with('[') && line.ends_with(']') && !line.contains('=') {
-            is_inside = line.trim_matches(['[', ']']) == table;
-        }
-        let is_key = line.split_once('=').is_some_and(|(left, _)| left.trim() == key);
-        (is_inside && is_key).then_some(index + 1)
-    })
-}
-
-/// Whether this is an address of this machine or of a private network, or a name for one. Names are not resolved: what a
-/// name leads to is the network's affair.
-fn is_of_this_net(host: &str) -> bool {
-    let host = host.trim().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-    match host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified(),
-        Ok(IpAddr::V6(ip)) => {
-            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_unspecified()
-        }
-        Err(_) => host == "localhost" || host.ends_with(".localhost") || host.ends_with(".local"),
-    }
-}
-
-/// What the types alone cannot say. The error names the key.
-fn check(recipe: &Recipe) -> Result<(), (&'static str, &'static str)> {
-    let Recipe { name: _, address, login, order, requisition, attachments, errors, settle } = recipe;
-    if !address.order.starts_with('/') || !address.order.contains("{digits}") {
-        return Err(("address.order", "it must begin with / and contain {digits}"));
-    }
-    if !address.login.starts_with('/') {
-        return Err(("address.login", "it must begin with /"));
-    }
-    if address.door.as_ref().is_some_and(|door| !door.starts_with('/')) {
-        return Err(("address.door", "it must begin with /"));
-    }
-    if address.login_paths.is_empty() || !address.login_paths.iter().all(|path| path.len() > 1 && path.starts_with('/'))
-    {
-        return Err(("address.login_paths", "each must begin with / and go on, or every page were a login page"));
-    }
-    if address.allowed_hosts.iter().any(|host| is_of_this_net(host)) {
-        return Err((
-            "address.allowed_hosts",
-            "no attachment comes from this machine or a private network, unless the portal itself is there",
-        ));
-    }
-    if login.file_markers.is_empty() || login.file_markers.iter().any(|marker| marker.trim().is_empty()) {
-        return Err(("login.file_markers", "without a marker a login page could pass as a file"));
-    }
-    if order.markers.is_empty() {
-        return Err(("order.markers", "without a marker no page can be told from an order"));
-    }
-    if requisition.markers.is_empty() {
-        return Err(("requisition.markers", "without a marker no page can be told from a requisition"));
-    }
-    if attachments.links.is_empty() && attachments.buttons.is_empty() {
-        return Err(("attachments.links", "there are neither links nor buttons, so no order could have an attachment"));
-    }
-    if attachments.areas.is_empty() && attachments.none.is_empty() {
-        return Err((
-            "attachments.areas",
-            "neither areas nor none is given, so no page could show that an order has no attachments",
-        ));
-    }
-    let has_empty = |texts: &[String]| texts.iter().any(|text| text.trim().is_empty());
-    if has_empty(&errors.not_found) {
-        return Err(("errors.not_found", "an empty text is in every page"));
-    }
-    if has_empty(&errors.not_allowed) {
-        return Err(("errors.not_allowed", "an empty text is in every page"));
-    }
-    if has_empty(&attachments.words) {
-        return Err(("attachments.words", "an empty text is in every page"));
-    }
-    if settle.at_most.0 < settle.after_load.0 + settle.unchanged_for.0 {
-        return Err(("settle.at_most", "it is less than after_load and unchanged_for together"));
-    }
-    if settle.at_most.0 < settle.empty_for.0 {
-        return Err(("settle.empty_for", "it is more than at_most, so no page could be without attachments"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -275,6 +216,24 @@ mod tests {
             ("extends = \"coupa\"\n[address]\norder = \"/x\"", &["line 3", "address.order", "{digits}"]),
             ("extends = \"coupa\"\n[address]\nallowed_hosts = [\"10.0.0.5\"]", &["line 3", "private network"]),
             ("extends = \"coupa\"\n[login\n", &["line 2"]),
+            (
+                "extends = \"coupa\"\n[address]\nallowed_hosts = [\"https://cdn.acme.com\"]",
+                &["line 3", "cdn.acme.com\""],
+            ),
+            ("extends = 3", &["line 1", "extends", "coupa"]),
+            ("extends = \"coupa\"\n\n[atachments]\nnone = []", &["line 3", "atachments"]),
+            ("extends = \"coupa\"\n[order]\n# mine\nsupplier = \".vendor\"", &["line 4: supplier: ", "string"]),
+            ("extends = \"coupa\"\n[login]\nform = \"form[\"", &["line 3: form: ", "bracket"]),
+            (
+                "extends = \"coupa\"\n[[attachments.links]]\ncss = \"a\"\nname = [\"title\"]\n[[attachments.links]]\ncss = \"b\"\nname = [\"titel\"]",
+                &["line 7: name: ", "titel"],
+            ),
+            ("extends = \"coupa\"\n[[attachments.links]]\ncss = \"a\"", &["line 2", "name"]),
+            ("extends = \"coupa\"\nlogin = 3", &["line 2: login: "]),
+            ("extends = \"coupa\"\naddress.order = \"/x\"", &["line 2: address.order: "]),
+            ("extends = \"coupa\"\naddress = { login_paths = [\"/\"] }", &["line 2: address.login_paths: "]),
+            ("extends = \"coupa\"\n[settle]\nafter_load = \"20s\"", &["line 2: settle.at_most: ", "less"]),
+            ("extends = \"coupa\"\n[order]\nmarkers = [\n\".a\",\n\".b[\"]", &["line 3: markers: ", ".b[", "bracket"]),
         ] {
             let told = parse(text, "ours.toml").unwrap_err().to_string();
             for part in wanted {

@@ -42,8 +42,8 @@ pub struct Addresses {
     pub door: Option<String>,
     /// Beginnings of the paths of login pages.
     pub login_paths: Vec<String>,
-    /// Hosts, beside the portal's own, that attachments may come from.
-    #[serde(default)]
+    /// Hosts, beside the portal's own, that attachments may come from, as addresses show them: in small letters.
+    #[serde(default, deserialize_with = "super::hosts::read")]
     pub allowed_hosts: Vec<String>,
 }
 

@@ -89,3 +89,27 @@ async fn a_canary_that_brings_nothing_stops_the_run_before_any_other_order_is_as
     desk.call(["verify"]).end().await.assert(0, &[]);
     portal.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_selector_that_the_browser_refuses_is_named_with_its_key_and_its_line() {
+    needs_browser!();
+    let portal = portal(1).await;
+    let desk = Desk::new();
+    let po = portal.orders()[0].to_string();
+    let text = "extends = \"coupa\"\n[order]\nsupplier = [\".vendor\", \"div..x\"]\n";
+    let recipe = desk.write("ours.toml", text);
+    let named = ["ours.toml", "line 3: order.supplier[1]: ", "\"div..x\""];
+    let base = portal.base_url();
+    let call = desk.call(["recipe", "check", "--base-url", base.as_str(), "--po", &po]).arg("--recipe").arg(&recipe);
+    let ended = desk.login(call, &portal).end().await;
+    ended.assert_refusal(2, &named);
+    let run = desk.run(&portal, [&po]).arg("--recipe").arg(&recipe).end().await;
+    run.assert(4, &named);
+    for ended in [&ended, &run] {
+        let told = ended.stderr.to_lowercase();
+        assert!(!told.contains("webdriver") && !told.contains("queryselectorall'"), "{ended}");
+    }
+    assert_eq!(portal.counts().requests, 0, "the portal is asked for nothing");
+    desk.assert_nothing_left().await;
+    portal.stop().await;
+}
