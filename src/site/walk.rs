@@ -101,6 +101,7 @@ impl<'a> Walk<'a> {
         let mut sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
         sight.look.is_silent &= is_at_rest; // one that still changes may yet say it
         self.require(classify(&self.ground.recipe, &place.url, &sight.look), &place.what).await?;
+        self.ground.prove_login();
         if !is_at_rest && sight.attachments.is_empty() {
             // "no attachments" is a verdict, and this page has not given one
             return Err(AttemptError::new(
