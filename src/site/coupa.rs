@@ -88,10 +88,7 @@ impl Site for CoupaSite {
             let mut led_away_count = 0;
             loop {
                 match Walk::new(&self.ground, session.page(), attempt).collect().await {
-                    Ok(receipt) => {
-                        self.login.prove();
-                        return Ok(receipt);
-                    }
+                    Ok(receipt) => return Ok(receipt),
                     Err(error) => {
                         let order = self.ground.order_page(&attempt.order.po);
                         self.login.weigh(session.page(), &order, error, &mut led_away_count).await?;

@@ -1,6 +1,7 @@
 //! What all that is done on one portal has in common.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -29,6 +30,9 @@ pub(super) struct Ground {
     pub(super) filter: Filter,
     pub(super) file_max: ByteSize,
     pub(super) order_max: ByteSize,
+    /// Logins in a row that let no page be seen, as far as is known. Beside the login's lock: whoever sees a page does not
+    /// wait for a login that is being made.
+    pub(super) unproven_login_count: AtomicU32,
 }
 
 impl Ground {
@@ -45,7 +49,13 @@ impl Ground {
             filter: config.filter.clone(),
             file_max: config.file_max_size,
             order_max: config.order_max_size,
+            unproven_login_count: AtomicU32::new(0),
         })
+    }
+
+    /// A page was shown to somebody who is logged in.
+    pub(super) fn prove_login(&self) {
+        self.unproven_login_count.store(0, Ordering::Relaxed);
     }
 
     /// A path of the portal, with or without a query, as an address.

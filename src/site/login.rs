@@ -9,7 +9,7 @@ mod form;
 mod kept;
 mod person;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -52,9 +52,6 @@ pub(super) struct Login {
     shared: Mutex<Shared>,
     /// The cookies of the newest login, for those who must know what to keep out of sight: never held across an await.
     newest: std::sync::Mutex<Vec<SecretString>>,
-    /// Logins in a row that let no request in, as far as is known. Beside the lock: whoever has been answered does not
-    /// wait for a login that is being made.
-    unproven_count: AtomicU32,
 }
 
 /// Held by the one session that logs in, for as long as it does.
@@ -91,7 +88,6 @@ impl Login {
             is_asked_for: false,
             shared: Mutex::default(),
             newest: std::sync::Mutex::default(),
-            unproven_count: AtomicU32::new(0),
         }
     }
 
@@ -130,11 +126,6 @@ impl Login {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A request was answered to somebody who is logged in.
-    pub(super) fn prove(&self) {
-        self.unproven_count.store(0, Ordering::Relaxed);
-    }
-
     /// Sees to it that the session of `page` is let in.
     pub(super) async fn enter(&self, page: &mut dyn Page) -> Result<(), AttemptError> {
         for _ in 0..MAX_ROUNDS {
@@ -156,7 +147,7 @@ impl Login {
             let mut shared = self.shared.lock().await;
             if door == Door::Open {
                 if shared.has_been_shut && generation > 0 {
-                    self.prove();
+                    self.ground.prove_login();
                 }
                 shared.was_ever_in = true;
                 return Ok(());
@@ -243,7 +234,7 @@ impl Login {
                  this run, since repeated refusals lock an account; see whether one can log in by hand, then run again"
             )));
         }
-        if self.unproven_count.load(Ordering::Relaxed) >= MAX_UNPROVEN {
+        if self.ground.unproven_login_count.load(Ordering::Relaxed) >= MAX_UNPROVEN {
             return Err(refused(format!(
                 "{MAX_UNPROVEN} logins in a row ended before they let a single page be seen: somebody else may be using \
                  the same account, or it wants something that a program cannot give. The password is not sent again in \

@@ -108,6 +108,7 @@ impl<'a> Walk<'a> {
         let shown = classify(&self.ground.recipe, &place.url, &sight.look);
         self.check_calls(&shown, &sight, &place.what).await?;
         self.require(shown, &place.what).await?;
+        self.ground.prove_login();
         if !sight.attachments.is_empty() {
             sight.is_at_rest = is_at_rest;
             return Ok(sight);

@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{Login, Shared};
@@ -70,6 +71,7 @@ impl Login {
         door: &Url,
         is_stranger: bool,
     ) -> Result<Option<Door>, AttemptError> {
+        self.ground.pace.turn(&CancellationToken::new()).await;
         let recipe = &self.ground.recipe;
         let any_of = |selectors: &[crate::site::Selector]| {
             Value::from(selectors.iter().map(|css| css.as_str()).collect::<Vec<_>>().join(", "))

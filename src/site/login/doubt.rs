@@ -4,7 +4,7 @@ use url::Url;
 
 use super::Login;
 use super::door::Door;
-use crate::model::{FailureKind, Fault, Receipt};
+use crate::model::{FailureKind, Fault};
 use crate::ports::{AttemptError, Page};
 use crate::site::classify::without_query;
 
@@ -23,10 +23,6 @@ impl Login {
         error: AttemptError,
         led_away_count: &mut u32,
     ) -> Result<(), AttemptError> {
-        let has_seen_it = |receipt: &Receipt| receipt.supplier.is_some() || receipt.listed_count > 0;
-        if error.receipt.as_ref().is_some_and(has_seen_it) {
-            self.prove(); // the order's page was shown, whatever came after it
-        }
         match error.kind {
             FailureKind::LoginRequired => self.weigh_led_away(page, order, error, led_away_count).await,
             // each of them may be how a portal shows that the login has ended
@@ -41,7 +37,7 @@ impl Login {
                         ..error
                     }),
                     Ok(Some(Door::Open)) => {
-                        self.prove();
+                        self.ground.prove_login();
                         Err(error)
                     }
                     // what cannot be told changes nothing
@@ -50,7 +46,7 @@ impl Login {
             }
             kind => {
                 if kind.fault() == Fault::Task {
-                    self.prove();
+                    self.ground.prove_login();
                 }
                 Err(error)
             }
@@ -90,7 +86,7 @@ impl Login {
         if *led_away_count < MAX_LED_AWAY {
             return Ok(());
         }
-        self.prove();
+        self.ground.prove_login();
         let shown = without_query(&shown);
         let what = match &error.receipt {
             Some(receipt) if !receipt.missing.is_empty() => "answers for an attachment with a login page".to_owned(),

@@ -68,7 +68,7 @@ impl Login {
         page.evaluate(MARK, Vec::new()).await?;
         // before it is sent: whoever is dropped in the middle has sent it
         shared.unanswered_count += 1;
-        self.unproven_count.fetch_add(1, Ordering::Relaxed);
+        self.ground.unproven_login_count.fetch_add(1, Ordering::Relaxed);
         if !page.click(form.submit.as_str(), 0, Click::Script).await? {
             page.evaluate(SEND, vec![Value::from(form.form.as_str())]).await?;
         }

@@ -31,8 +31,12 @@ impl Login {
             if newest.is_none() && self.credentials.is_none() && shared.tried.is_empty() {
                 return Err(AttemptError::new(FailureKind::LoginRefused, why.to_string()));
             }
-            let instead = if newest.is_some() { "taking another login" } else { "logging in with the user name" };
-            tracing::warn!("{instead} instead: {why}");
+            match (&newest, &self.credentials) {
+                (Some(_), _) => tracing::warn!("taking another login instead: {why}"),
+                (None, Some(_)) => tracing::warn!("logging in with the user name instead: {why}"),
+                // it is looked for again every few seconds
+                (None, None) => tracing::debug!("there is no new login yet: {why}"),
+            }
         }
         let Some((place, kept)) = newest else { return Ok(false) };
         tracing::info!(kept_at = %kept.kept_at, "taking a login that was kept");
