@@ -72,10 +72,11 @@ impl Downloads {
         }
         if is_begin && age.is_none() {
             self.under_way.insert(id.clone(), Known { age: Age::Current, is_length_told: false });
-        } else if is_end && let Some(known) = self.under_way.remove(id) {
-            if let DownloadEvent::Completed { is_length_told, .. } = &mut event {
-                *is_length_told = known.is_length_told;
-            }
+        } else if is_end
+            && let Some(known) = self.under_way.remove(id)
+            && let DownloadEvent::Completed { is_length_told, .. } = &mut event
+        {
+            *is_length_told = known.is_length_told;
         }
         match age {
             Some(Age::Forgotten) => None,

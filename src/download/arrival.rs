@@ -155,10 +155,10 @@ pub async fn await_arrival(
                 (Asker::Script, None) => {}
             }
         }
-        if underway.is_none() && suspected.as_ref().is_some_and(|(since, _)| since.elapsed() >= AFTER_ERROR) {
-            if let Some((_, error)) = suspected {
-                return Err(error);
-            }
+        if underway.is_none()
+            && let Some((_, error)) = suspected.take_if(|(since, _)| since.elapsed() >= AFTER_ERROR)
+        {
+            return Err(error);
         }
         if let Some(ours) = &underway
             && let Err(refused) = bounds.check(ours)

@@ -197,6 +197,7 @@ impl FakePage {
         self.download_count += 1;
         let id = format!("d{}", self.download_count);
         let began = |name: &str| DownloadEvent::Began { id: id.clone(), url: BASE.to_owned(), name: name.to_owned() };
+        let completed = |id: String, size: u64| DownloadEvent::Completed { id, size, is_length_told: true };
         match offer.answer.clone() {
             Answer::File(name, bytes) => {
                 std::fs::write(self.folder.join(&id), &bytes).unwrap();
@@ -210,8 +211,8 @@ impl FakePage {
                 self.set_off(&Offer { answer, ..offer.clone() });
             }
             Answer::Cut => {
-                let some = DownloadEvent::Progress { id: id.clone(), received: 5 };
-                self.events.extend([began("x"), some, DownloadEvent::Canceled { id }]);
+                let half = DownloadEvent::Progress { id: id.clone(), received: 5 };
+                self.events.extend([began("x"), half, DownloadEvent::Canceled { id }]);
             }
             Answer::Standstill => self.events.push(began("x")),
             Answer::Short => {
@@ -225,10 +226,6 @@ impl FakePage {
 fn cookie(value: String) -> Cookie {
     let (name, value) = ("_coupa_session".into(), value.into());
     Cookie { name, value, domain: None, path: None, secure: true, http_only: true, expiry: None, same_site: None }
-}
-
-fn completed(id: String, size: u64) -> DownloadEvent {
-    DownloadEvent::Completed { id, size, is_length_told: true }
 }
 
 fn element(text: &str, attributes: &[(&str, &str)]) -> Found {
@@ -302,8 +299,7 @@ impl Page for FakePage {
     }
 
     fn evidence(&mut self) -> Fut<'_, Result<Evidence, SessionError>> {
-        let status = Some(self.shown.status);
-        now!(Ok(Evidence { url: self.url.clone(), status, ..Evidence::default() }))
+        now!(Ok(Evidence { url: self.url.clone(), status: Some(self.shown.status), ..Evidence::default() }))
     }
 
     fn screenshot(&mut self) -> Fut<'_, Result<Vec<u8>, SessionError>> {
@@ -311,13 +307,12 @@ impl Page for FakePage {
     }
 
     fn cookies(&mut self) -> Fut<'_, Result<Vec<Cookie>, SessionError>> {
-        let cookie = |ticket: u32| cookie(ticket.to_string());
         let mut portal = self.portal.state();
         if portal.cookies_refused > 0 {
             portal.cookies_refused -= 1;
             return now!(Err(SessionError::Refused("unexpected alert open".to_owned())));
         }
-        now!(Ok(self.ticket.map(cookie).into_iter().collect()))
+        now!(Ok(self.ticket.map(|ticket| cookie(ticket.to_string())).into_iter().collect()))
     }
 
     fn add_cookies<'a>(&'a mut self, cookies: &'a [Cookie]) -> Fut<'a, Result<(), SessionError>> {

@@ -64,7 +64,8 @@ impl Fetching<'_> {
         }
         let how = match &listed.key {
             Key::Link(address) => {
-                self.check_address(address)?;
+                // or a page could make a login's browser fetch anything
+                self.may_come_from(address).map_err(not_followed)?;
                 Click::Save
             }
             Key::Button(..) => Click::Script,
@@ -171,20 +172,6 @@ impl Fetching<'_> {
         Ok(false)
     }
 
-    /// A link is followed on the portal and on hosts that the recipe allows, or a page could make a login's browser
-    /// fetch anything.
-    fn check_address(&self, address: &str) -> Result<(), AttemptError> {
-        self.may_come_from(address).map_err(|host| {
-            AttemptError::new(
-                FailureKind::AccessDenied,
-                format!(
-                    "its link leads to {host}, outside the portal, and was not followed: if it may be, add the host to \
-                     address.allowed_hosts in the site recipe"
-                ),
-            )
-        })
-    }
-
     /// Whether an attachment may come from there; the error names the host, or what stands in its place.
     fn may_come_from(&self, address: &str) -> Result<(), String> {
         // a page's own script may have made the file: its bytes are in the page already
@@ -198,6 +185,16 @@ impl Fetching<'_> {
             (scheme, _) => Err(format!("an address that begins with {}:", without_query(scheme))),
         }
     }
+}
+
+fn not_followed(host: String) -> AttemptError {
+    AttemptError::new(
+        FailureKind::AccessDenied,
+        format!(
+            "its link leads to {host}, outside the portal, and was not followed: if it may be, add the host to \
+             address.allowed_hosts in the site recipe"
+        ),
+    )
 }
 
 fn of_session(error: SessionError) -> AttemptError {

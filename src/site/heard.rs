@@ -53,17 +53,16 @@ impl Heard {
     }
 }
 
-/// The status by which a portal asks to be left alone, if this page is one.
+/// The status by which a portal says that it is asked too much, if this page is one.
 pub(super) fn complaint(shown: &PageKind) -> Option<u16> {
     match shown {
         PageKind::Throttled => Some(429),
-        PageKind::Down(503) => Some(503),
+        PageKind::Down(status) => Some(*status),
         PageKind::Wanted
         | PageKind::Login
         | PageKind::Elsewhere(_)
         | PageKind::NotFound(_)
         | PageKind::NotAllowed(_)
-        | PageKind::Down(_)
         | PageKind::Unreached(_)
         | PageKind::Unknown(_) => None,
     }
@@ -138,6 +137,14 @@ mod tests {
         assert_eq!(excuse(&[login]), Some((FailureKind::LoginRequired, None)));
         let other = (Asker::Script, "https://acme.test/other", 403, None);
         assert_eq!(excuse(&[other, call(401, None)]), Some((FailureKind::LoginRequired, None)));
+    }
+
+    #[test]
+    fn a_portal_that_throttles_or_is_down_wishes_to_be_asked_less_often() {
+        assert_eq!(complaint(&PageKind::Throttled), Some(429));
+        assert_eq!(complaint(&PageKind::Down(503)), Some(503));
+        assert_eq!(complaint(&PageKind::Down(500)), Some(500));
+        assert_eq!(complaint(&PageKind::Login), None);
     }
 
     #[test]

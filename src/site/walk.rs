@@ -172,7 +172,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Asks less often from now on, if that is what an error wishes that is no page.
+    /// Asks less often from now on, if the portal complained otherwise than by a page.
     fn complained(&self, error: AttemptError) -> AttemptError {
         if matches!(error.kind, FailureKind::Throttled | FailureKind::SiteDown) {
             self.ground.pace.slow_down();
