@@ -3,6 +3,7 @@
 
 mod address;
 mod builder;
+mod canary;
 mod drivers;
 mod filter;
 mod keys;
@@ -16,6 +17,7 @@ mod value;
 mod workers;
 
 pub use builder::PoolConfigBuilder;
+pub use canary::Canary;
 pub use filter::Filter;
 pub use keys::{KEYS, Key};
 pub use problem::{ConfigProblems, Problem};
