@@ -188,7 +188,7 @@ settings! {
     file_max_size: ByteSize = "2GB";
     /// Largest sum of the files of one order.
     order_max_size: ByteSize = "20GB";
-    /// An order with known attachments that is fetched before all others: if it does not yield any, nothing else is tried.
+    /// An order with known attachments that is fetched before all others, such as `PO15262984`, or `PO15262984=5` if it has five: unless so many files of its own page arrive (one if no number is given) and none is missing, nothing else is tried.
     canary: String = "";
     /// Endings of the attachments that are wanted, such as `pdf,msg`; all if not given.
     types: String = "";

@@ -3,6 +3,7 @@
 
 mod address;
 mod builder;
+mod canary;
 mod drivers;
 mod filter;
 mod keys;
@@ -17,6 +18,7 @@ mod value;
 mod workers;
 
 pub use builder::PoolConfigBuilder;
+pub use canary::Canary;
 pub use filter::Filter;
 pub use keys::{KEYS, Key};
 pub(crate) use private_host::OWN_NAMES;

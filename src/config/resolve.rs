@@ -12,10 +12,9 @@ use super::private_host::read_private_hosts;
 use super::problem::{ConfigProblems, Problem};
 use super::workers::{MAX_WORKERS, scaling};
 use super::{
-    BrowserConfig, Credentials, Deadlines, DriverConfig, Filter, HoldConfig, MemoryConfig, PoolConfig, ProfileConfig,
-    RecycleConfig, RestartConfig, RetryConfig, Settings, SiteConfig, WorkerCount,
+    BrowserConfig, Canary, Credentials, Deadlines, DriverConfig, Filter, HoldConfig, MemoryConfig, PoolConfig,
+    ProfileConfig, RecycleConfig, RestartConfig, RetryConfig, Settings, SiteConfig, WorkerCount,
 };
-use crate::model::PoNumber;
 
 /// Most tries after the first one.
 const MAX_RETRIES: u32 = 20;
@@ -138,10 +137,10 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
     if !(requests_per_second == 0.0 || (0.01..=1000.0).contains(&requests_per_second)) {
         refuse("requests_per_second", format!("{requests_per_second} is neither 0 nor between 0.01 and 1000"));
     }
-    let canary = canary.filter(|text| !text.is_empty()).and_then(|text| match text.parse::<PoNumber>() {
-        Ok(po) => Some(po),
+    let canary = canary.filter(|text| !text.is_empty()).and_then(|text| match text.parse::<Canary>() {
+        Ok(canary) => Some(canary),
         Err(why) => {
-            refuse("canary", why.to_string());
+            refuse("canary", why);
             None
         }
     });

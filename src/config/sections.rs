@@ -12,10 +12,9 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{
-    Filter, HoldConfig, PoolConfigBuilder, PrivateHost, RecycleConfig, RestartConfig, ScalingConfig, SecretAddress,
-    WorkerCount,
+    Canary, Filter, HoldConfig, PoolConfigBuilder, PrivateHost, RecycleConfig, RestartConfig, ScalingConfig,
+    SecretAddress, WorkerCount,
 };
-use crate::model::PoNumber;
 
 /// Everything that a pool needs to know, complete and validated. Made by [`PoolConfig::builder`] or [`super::resolve`].
 #[derive(Clone, Debug)]
@@ -177,7 +176,7 @@ pub struct SiteConfig {
     pub login_dir: Option<PathBuf>,
     /// An order that must yield attachments before any other is tried; default none. Up to whoever runs the batch: a pool
     /// does not look at it.
-    pub canary: Option<PoNumber>,
+    pub canary: Option<Canary>,
     /// Pages and files that all workers together ask for in a second; default no limit.
     pub requests_per_second: Option<f64>,
     /// Which attachments are wanted; default all.

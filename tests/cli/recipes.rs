@@ -1,6 +1,8 @@
 //! Recipes that people mend: looked at on a real page, extended by a few lines.
 
+use coupa_batch::PoNumber;
 use coupa_batch::demo::{FaultRule, Part, PortalFault};
+use coupa_batch::model::FileOrigin;
 
 use crate::desk::{Desk, assert_all_there, largest, portal};
 use crate::needs_browser;
@@ -81,11 +83,26 @@ async fn a_canary_that_brings_nothing_stops_the_run_before_any_other_order_is_as
     assert!(portal.asked().iter().all(|asked| *asked == po), "{:?}", portal.asked());
     desk.assert_nothing_left().await;
 
-    let ended = call().end().await;
+    // one file more than it has, or files of its requisition alone
+    let own = portal.expected(&po).unwrap().files.len();
+    let wants = |canary: String| desk.run(&portal, pos.iter()).arg("--force").arg("--canary").arg(canary);
+    let ended = wants(format!("{po}={}", own + 1)).end().await;
+    ended.assert(4, &[&format!("with {own} files of its own page"), &format!("at least {}", own + 1)]);
+    let on_requisition =
+        |po: &&PoNumber| portal.expected(po).unwrap().files.iter().any(|file| file.source == FileOrigin::Requisition);
+    let other = portal.orders().iter().find(on_requisition).unwrap().clone();
+    wants(other.to_string()).end().await.assert(4, &["with 0 files of its own page", "of its requisition"]);
+    wants(format!("{po}=none")).end().await.assert_refusal(2, &["canary", "PO15262984=5"]);
+    let filtered = wants(po.to_string()).args(["--types", "none-such"]).end().await;
+    filtered.assert(4, &["with 0 files of its own page", "left out"]);
+    assert!(portal.asked().iter().all(|asked| *asked == po || *asked == other), "{:?}", portal.asked());
+    let before = portal.counts().files_served;
+
+    let ended = wants(format!("{po}={own}")).end().await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
     assert_all_there(&desk.out(), &portal);
     let all: usize = portal.orders().iter().map(|po| portal.expected(po).unwrap().files.len()).sum();
-    assert_eq!(portal.counts().files_served, all as u64, "the canary's files are fetched once");
+    assert_eq!(portal.counts().files_served - before, all as u64, "the canary's files are fetched once");
     desk.call(["verify"]).end().await.assert(0, &[]);
     portal.stop().await;
 }

@@ -108,9 +108,9 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
     }
     let open = selection.orders.len() - selection.reused_count() + setup.history.open_tasks().count();
     let setup = Setup { order_count: Some(open), ..setup };
-    if let Some(po) = config.site.canary.clone() {
-        match canary::send(&config, &claim, &record.run, &setup.login, &po, closing.as_ref(), progress).await {
-            Ok(receipt) => selection.take_over(&po, receipt),
+    if let Some(canary) = config.site.canary.clone() {
+        match canary::send(&config, &claim, &record.run, &setup.login, &canary, closing.as_ref(), progress).await {
+            Ok(receipt) => selection.take_over(&canary.po, receipt),
             Err(silent) => {
                 let stop = match &silent {
                     Silent::Stopped(stop, _) => stop.clone(),
@@ -356,7 +356,7 @@ pub(crate) fn print_summary(finished: &Finished, output: &OutputArgs, progress: 
             "report": finished.files.json.path,
             "summary": finished.summary,
         });
-        return crate::stdout::print(&format!("{object:#}\n"));
+        return crate::stdout::print_json(&object);
     }
     progress.say(finished.summary.to_string().trim_end());
     if finished.reason == ExitReason::NoBrowser {

@@ -1,19 +1,21 @@
 //! One order with known attachments, fetched before all others: if it no longer yields them, the recipe no longer fits the
 //! portal, and a thousand orders would be called empty.
 
+use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use coupa_batch::config::PoolConfig;
+use coupa_batch::config::{Canary, PoolConfig};
 use coupa_batch::download::Claim;
-use coupa_batch::model::{OrderStatus, Receipt, RunId, Stop, StopKind};
+use coupa_batch::model::{FileOrigin, Receipt, RunId, Stop, StopKind};
 use coupa_batch::pool::StartError;
-use coupa_batch::{OneLogin, Outcome, PersistentWorkerPool, PoNumber, PoTask, Setup, ShutdownHandler};
+use coupa_batch::{OneLogin, Outcome, PersistentWorkerPool, PoTask, Setup, ShutdownHandler};
 
 use crate::batch::{drain_when_over, tell_step};
 use crate::clock::Closing;
 use crate::exit::{ExitReason, Stopped};
 use crate::progress::Progress;
+use crate::stdout::count;
 
 /// Why nothing else was started.
 pub(crate) enum Silent {
@@ -37,10 +39,11 @@ pub(crate) async fn send(
     claim: &Arc<Claim>,
     run: &RunId,
     login: &OneLogin,
-    po: &PoNumber,
+    canary: &Canary,
     closing: Option<&Closing>,
     progress: &Progress,
 ) -> Result<Receipt, Silent> {
+    let po = &canary.po;
     progress.say(&format!("fetching the canary {po} first"));
     let drain = config.deadlines.drain;
     let mut config = config.clone();
@@ -87,10 +90,8 @@ pub(crate) async fn send(
         return Err(Silent::Stopped(Stop { kind: stop.kind, message }, ExitReason::StoppedEarly));
     }
     match outcome.as_deref() {
-        Some(Outcome::Completed(receipt)) if !receipt.files.is_empty() || !receipt.left_out.is_empty() => {
-            Ok(receipt.clone())
-        }
-        Some(outcome) => Err(Silent::Stopped(drifted(po, outcome), ExitReason::StoppedEarly)),
+        Some(Outcome::Completed(receipt)) if own_count(receipt) >= canary.min_files.get() => Ok(receipt.clone()),
+        Some(outcome) => Err(Silent::Stopped(drifted(canary, outcome), ExitReason::StoppedEarly)),
         None => {
             let stop = stopped.unwrap_or_else(|| Stop {
                 kind: StopKind::Requested,
@@ -111,10 +112,27 @@ fn is_meant_for_the_run(stop: &Stop) -> bool {
     matches!(stop.kind, StopKind::Requested | StopKind::TimeUp)
 }
 
-fn drifted(po: &PoNumber, outcome: &Outcome) -> Stop {
-    let how = match outcome.status() {
-        OrderStatus::Completed => "without a single attachment".to_owned(),
-        status => format!("as {status}"),
+/// How many attachments of the order's own page are there; two that are one file count twice. What a filter leaves out
+/// does not count: that it can be fetched was not seen.
+fn own_count(receipt: &Receipt) -> usize {
+    receipt.files.iter().filter(|file| file.source == FileOrigin::Order).map(|file| file.listings.len().max(1)).sum()
+}
+
+fn drifted(canary: &Canary, outcome: &Outcome) -> Stop {
+    let Canary { po, min_files } = canary;
+    let how = match outcome {
+        Outcome::Completed(receipt) => {
+            let mut how = format!("with {} of its own page", count(own_count(receipt) as u64, "file"));
+            let elsewhere = receipt.files.iter().filter(|file| file.source != FileOrigin::Order).count();
+            if elsewhere > 0 {
+                let _ = write!(how, ", {elsewhere} of its requisition"); // cannot fail on a String
+            }
+            if !receipt.left_out.is_empty() {
+                let _ = write!(how, ", {} left out as not wanted", receipt.left_out.len());
+            }
+            format!("{how}, where at least {min_files} should arrive")
+        }
+        other => format!("as {}", other.status()),
     };
     let why = outcome.failure().map(|failure| format!(" ({failure})")).unwrap_or_default();
     Stop {

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(reason) => reason.into(),
         Err(stopped) => {
-            eprintln!("coupa-batch: {}", stopped.message);
+            eprintln!("coupa-batch: {}", stdout::blanked(&stopped.message));
             stopped.reason.into()
         }
     }

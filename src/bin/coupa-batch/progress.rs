@@ -12,10 +12,13 @@ use coupa_batch::{Outcome, PoNumber, PoolStatus};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
 
-use crate::stdout::count;
+use crate::stdout::{blanked, count, in_one_line};
 
 /// How often bars are drawn; more often only costs time.
 const REDRAW: Duration = Duration::from_millis(200);
+
+/// The terminal's bell, for somebody who looks elsewhere. Nothing else of the kind is ever sent to it.
+const BELL: &str = "\u{7}";
 
 /// How the run shows itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +93,8 @@ impl Progress {
     pub(crate) fn say(&self, line: &str) {
         if self.style != Style::Silent {
             // a terminal that is gone is no reason to stop the run
-            self.bars.suspend(|| writeln!(std::io::stderr(), "{line}").ok());
+            let (bell, line) = line.strip_prefix(BELL).map_or(("", line), |line| (BELL, line));
+            self.bars.suspend(|| writeln!(std::io::stderr(), "{bell}{}", blanked(line)).ok());
         }
     }
 
@@ -150,8 +154,7 @@ impl Waits {
         };
         let is_news = !self.is_closed || (wants_person && !self.wants_person);
         (self.is_closed, self.wants_person) = (true, wants_person);
-        // the terminal's bell, for somebody who looks elsewhere
-        let bell = if wants_person && self.has_terminal { "\u{7}" } else { "" };
+        let bell = if wants_person && self.has_terminal { BELL } else { "" };
         is_news.then(|| format!("{bell}waiting: {reason}"))
     }
 }
@@ -163,8 +166,8 @@ pub(crate) fn order_line(po: &PoNumber, outcome: &Outcome, settled: u64, total: 
     let files = count(files.len() as u64, "file");
     let mut line = format!("{po} {} {files} {} ({settled}/{total})", outcome.status(), size(bytes));
     if let Some(failure) = outcome.failure() {
-        let message: String = failure.message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let _ = write!(line, ": {message}"); // cannot fail on a String
+        // one line, whatever a portal says
+        let _ = write!(line, ": {}", in_one_line(&failure.message)); // cannot fail on a String
     }
     line
 }

@@ -118,8 +118,9 @@ pub(crate) struct SettingsArgs {
     /// Cookies of a browser that is logged in: a cookies.txt as curl, wget and yt-dlp take it
     #[arg(long, value_name = "FILE")]
     pub(crate) cookies: Option<PathBuf>,
-    /// An order with known attachments that is fetched first; if it yields none, nothing else is tried
-    #[arg(long, value_name = "PO")]
+    /// An order with known attachments that is fetched first (PO15262984, or PO15262984=5 if it has five); if they do not
+    /// arrive, nothing else is tried
+    #[arg(long, value_name = "PO[=FILES]")]
     pub(crate) canary: Option<String>,
     /// Be gentle with the portal: fewer workers, one request a second, more patience
     #[arg(long)]

@@ -34,7 +34,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitReason, Stopped> {
     }
     let login = LoginSource::fill(&mut config);
     let checkup = Checkup::of(&config, login);
-    stdout::print(&if args.json { format!("{:#}\n", checkup.to_json()) } else { checkup.to_text() })?;
+    if args.json { stdout::print_json(&checkup.to_json()) } else { stdout::print(&checkup.to_text()) }?;
     Ok(if checkup.installation.is_ok() { ExitReason::AllWell } else { ExitReason::NoBrowser })
 }
 

@@ -172,7 +172,7 @@ fn credentials(
             Ok(Some(saved)) if saved.username == username => return Ok(Some(saved)),
             Ok(_) => {}
             Err(why) if why.is_absent() => {}
-            Err(why) => eprintln!("note: {why}"),
+            Err(why) => eprintln!("note: {}", stdout::blanked(&why.to_string())),
         }
     }
     let password = rpassword::prompt_password(format!("password of {username}: ")).map_err(|why| {

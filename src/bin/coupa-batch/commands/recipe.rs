@@ -76,7 +76,7 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, Stopped> {
             args.screenshot.display()
         ))
     })?;
-    stdout::print(&if args.json { format!("{:#}\n", to_json(&seen)) } else { to_text(&seen, args) })?;
+    if args.json { stdout::print_json(&to_json(&seen)) } else { stdout::print(&to_text(&seen, args)) }?;
     Ok(if seen.is_understood { ExitReason::AllWell } else { ExitReason::Failures })
 }
 
@@ -92,7 +92,7 @@ fn to_text(seen: &Inspection, args: &RecipeCheckArgs) -> String {
     }
     let _ = writeln!(text, "{} attachments would be fetched", seen.attachments.len());
     for name in &seen.attachments {
-        let _ = writeln!(text, "      {name}");
+        let _ = writeln!(text, "      {}", stdout::in_one_line(name));
     }
     let _ = writeln!(text, "picture with the finds in frames: {}", args.screenshot.display());
     text
@@ -109,4 +109,43 @@ fn to_json(seen: &Inspection) -> serde_json::Value {
         "finds": seen.finds.iter().map(find).collect::<Vec<_>>(),
         "attachments": seen.attachments,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        check: RecipeCheckArgs,
+    }
+
+    #[test]
+    fn what_a_page_says_does_not_command_the_terminal() {
+        let evil = "\u{1b}]0;PWNED\u{7}\u{1b}[31mred.pdf\n4 attachments would be fetched\u{9b}2J";
+        let find = coupa_batch::site::Find {
+            key: "order.supplier[0]".to_owned(),
+            css: "h1".to_owned(),
+            count: 1,
+            texts: vec![evil.to_owned()],
+        };
+        let seen = Inspection {
+            url: "https://acme.test/order_headers/7".to_owned(),
+            title: evil.to_owned(),
+            kind: format!("not found: {evil:?}"),
+            is_understood: true,
+            is_at_rest: true,
+            finds: vec![find],
+            attachments: vec![evil.to_owned()],
+            picture: Vec::new(),
+        };
+        let args = Line::parse_from(["check", "--po", "PO7"]).check;
+        let text = to_text(&seen, &args);
+        assert!(text.contains("red.pdf") && !text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+        assert_eq!(text.lines().filter(|line| line.contains("would be fetched")).count(), 4, "{text}");
+        assert_eq!(text.lines().filter(|line| line.starts_with('4')).count(), 0, "{text}");
+    }
 }

@@ -45,7 +45,7 @@ pub(crate) fn status(args: &StatusArgs) -> Result<ExitReason, Stopped> {
 fn show(journal: &Path, is_json: bool) -> Result<(), Stopped> {
     let (info, owner) = newest(journal)?;
     let owner = owner.as_deref();
-    stdout::print(&if is_json { format!("{:#}\n", to_json(&info, owner)) } else { to_text(&info, owner) })
+    if is_json { stdout::print_json(&to_json(&info, owner)) } else { stdout::print(&to_text(&info, owner)) }
 }
 
 /// The last run, and who is at work on it.

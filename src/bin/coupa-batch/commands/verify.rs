@@ -31,7 +31,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitReason, Stopped> {
         let advice = "name the output folder of a run, or the folder of one order in it";
         return Err(Stopped::bad_call(format!("{} holds no order: {advice}", folder.display())));
     }
-    stdout::print(&if args.json { format!("{:#}\n", to_json(&audit)) } else { to_text(&audit) })?;
+    if args.json { stdout::print_json(&to_json(&audit)) } else { stdout::print(&to_text(&audit)) }?;
     Ok(if audit.findings.is_empty() { ExitReason::AllWell } else { ExitReason::Failures })
 }
 
