@@ -1,5 +1,6 @@
 //! The host: its memory and processors, the memory of each browser's process tree, and the room on a disk.
 
+mod container;
 mod disk;
 mod host;
 mod memory;

@@ -3,17 +3,20 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytesize::ByteSize;
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System};
 
-use super::pressure;
+use super::{container, pressure};
 use crate::model::{MemoryReading, WorkerId};
 use crate::ports::MemoryGauge;
 
 /// Reads memory and processors with the means of the operating system.
 ///
-/// A process tree is counted by its proportional share (PSS) on Linux: the processes of a browser share most of their
-/// pages, and the sum of what is resident in each would count them several times over. Elsewhere, and where the share
-/// may not be read, it is the sum of what is resident.
+/// The processes of a browser share most of their pages, and the sum of what is resident in each would count them several
+/// times over. So a process tree is counted
+///
+/// - on Linux by its proportional share (PSS), and where that may not be read by what is each process's own (`RssAnon`),
+/// - on Windows by what each process has committed for itself alone (`PrivateUsage`), in memory or paged out,
+/// - elsewhere by the sum of what is resident, for want of better: that is several times too much.
 #[derive(Debug)]
 pub struct SystemGauge {
     // `None` on a system that sysinfo does not know: then everything reads as unknown
@@ -59,12 +62,13 @@ impl MemoryGauge for SystemGauge {
         let children = children(system);
         let trees = roots.iter().map(|(worker, root)| (*worker, Pid::from_u32(*root)));
         let there = trees.filter(|(_, root)| system.process(*root).is_some());
-        let workers: BTreeMap<_, _> =
-            there.map(|(worker, root)| (worker, tree_bytes(system, &children, root))).collect();
+        let mut bytes = Bytes { system, children: &children, read: HashMap::new() };
+        let workers: BTreeMap<_, _> = there.map(|(worker, root)| (worker, bytes.of_tree(root))).collect();
         let own = sysinfo::get_current_pid().ok();
-        let own_bytes = own.map_or(0, |pid| process_bytes(system, pid));
+        let own_bytes = own.map_or(0, |pid| bytes.of_one(pid));
         if let Some(budget) = self.budget.filter(|budget| *budget < total_bytes) {
-            let held = workers.values().sum::<u64>() + own_bytes;
+            // with drivers that are shared and browsers that are closing, which are no worker's
+            let held = own.map_or(0, |pid| bytes.of_tree(pid));
             (total_bytes, available_bytes) = (budget, available_bytes.min(budget.saturating_sub(held)));
         }
         let (some_stalled, all_stalled) = pressure::read();
@@ -83,27 +87,14 @@ impl MemoryGauge for SystemGauge {
     }
 }
 
-/// Total and available memory: the machine's, or the container's where that is less.
+/// Total and available memory: the machine's, or what a container around this program has and has left, if that is less.
 pub(super) fn read_host(system: &mut System) -> (u64, u64) {
     system.refresh_memory();
     let (total, available) = (system.total_memory(), system.available_memory());
-    match container_limit(system) {
-        // pages of the file cache count as used in a container, but give way: only what programs hold is lost
-        Some(limit) if limit.total_memory > 0 && limit.total_memory < total => {
-            (limit.total_memory, available.min(limit.total_memory.saturating_sub(limit.rss)))
-        }
-        _ => (total, available),
+    match container::tightest(total) {
+        Some(limit) => (limit.total, available.min(limit.left)),
+        None => (total, available),
     }
-}
-
-/// The tighter one of this process's limit and the system's; there may be both, a service in a container.
-fn container_limit(system: &mut System) -> Option<sysinfo::CGroupLimits> {
-    let own = sysinfo::get_current_pid().ok().and_then(|pid| {
-        let what = ProcessRefreshKind::nothing().without_tasks();
-        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, what);
-        system.process(pid)?.cgroup_limits()
-    });
-    own.into_iter().chain(system.cgroup_limits()).min_by_key(|limit| limit.total_memory)
 }
 
 fn children(system: &System) -> HashMap<Pid, Vec<Pid>> {
@@ -131,28 +122,47 @@ fn tree(children: &HashMap<Pid, Vec<Pid>>, root: Pid) -> Vec<Pid> {
     found
 }
 
-fn tree_bytes(system: &System, children: &HashMap<Pid, Vec<Pid>>, root: Pid) -> u64 {
-    tree(children, root).into_iter().map(|pid| process_bytes(system, pid)).sum()
+/// What processes hold. Each is read once: that is what costs most of a reading.
+struct Bytes<'a> {
+    system: &'a System,
+    children: &'a HashMap<Pid, Vec<Pid>>,
+    read: HashMap<Pid, u64>,
 }
 
-fn process_bytes(system: &System, pid: Pid) -> u64 {
-    proportional_share(pid.as_u32()).unwrap_or_else(|| system.process(pid).map_or(0, sysinfo::Process::memory))
+impl Bytes<'_> {
+    fn of_tree(&mut self, root: Pid) -> u64 {
+        tree(self.children, root).into_iter().map(|pid| self.of_one(pid)).sum()
+    }
+
+    fn of_one(&mut self, pid: Pid) -> u64 {
+        let fresh = || own_share(pid.as_u32()).unwrap_or_else(|| self.system.process(pid).map_or(0, private_bytes));
+        *self.read.entry(pid).or_insert_with(fresh)
+    }
 }
 
-/// `Pss` of `/proc/PID/smaps_rollup` in bytes.
+/// What sysinfo knows that comes closest to a process's own memory.
+fn private_bytes(process: &Process) -> u64 {
+    // sysinfo puts `PrivateUsage` there on Windows, and the whole address space elsewhere
+    if cfg!(windows) { process.virtual_memory() } else { process.memory() }
+}
+
+/// `Pss` of `/proc/PID/smaps_rollup`, or else `RssAnon` of `/proc/PID/status`, in bytes.
 #[cfg(target_os = "linux")]
-fn proportional_share(pid: u32) -> Option<u64> {
-    parse_share(&std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?)
+fn own_share(pid: u32) -> Option<u64> {
+    let line = |file: &str, name: &str| {
+        std::fs::read_to_string(format!("/proc/{pid}/{file}")).ok().and_then(|text| parse_line(&text, name))
+    };
+    line("smaps_rollup", "Pss:").or_else(|| line("status", "RssAnon:"))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn proportional_share(_pid: u32) -> Option<u64> {
+fn own_share(_pid: u32) -> Option<u64> {
     None
 }
 
 #[cfg(any(target_os = "linux", test))]
-fn parse_share(rollup: &str) -> Option<u64> {
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+fn parse_line(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
     kibibytes.checked_mul(1024)
 }
@@ -189,10 +199,11 @@ mod tests {
     }
 
     #[test]
-    fn the_share_is_read_from_the_rollup() {
+    fn the_share_is_read_from_the_rollup_and_what_is_its_own_from_the_status() {
         let rollup = "559e-7fff ---p 0 00:00 0 [rollup]\nRss:  900 kB\nPss:  123 kB\nPss_Anon: 5 kB\n";
-        assert_eq!(parse_share(rollup), Some(123 * 1024));
-        assert_eq!(parse_share("Rss: 1 kB"), None);
+        assert_eq!(parse_line(rollup, "Pss:"), Some(123 * 1024));
+        assert_eq!(parse_line("Rss: 1 kB", "Pss:"), None);
+        assert_eq!(parse_line("VmRSS:\t  90 kB\nRssAnon:\t   12 kB\n", "RssAnon:"), Some(12 * 1024));
     }
 
     #[test]
@@ -201,11 +212,25 @@ mod tests {
         let mut gauge = SystemGauge::new().within(Some(ByteSize::gb(1)));
         let reading = gauge.read(&[me]);
         assert_eq!(reading.total_bytes, 1_000_000_000);
-        // counted as a worker and as the program itself
-        let held = reading.workers[&me.0] + reading.own_bytes;
-        assert!(reading.available_bytes <= 1_000_000_000 - held, "{reading:?}");
+        // the worker's tree is the program's here, and counted once
+        let held = reading.workers[&me.0];
+        assert!(held >= reading.own_bytes && reading.available_bytes <= 1_000_000_000 - held, "{reading:?}");
         let plain = SystemGauge::new().within(Some(ByteSize::pb(1))).read(&[]);
         assert!(plain.total_bytes < ByteSize::pb(1).as_u64());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_workers_counts_towards_the_budget() {
+        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let mut gauge = SystemGauge::new().within(Some(ByteSize::gb(1)));
+        let childs = gauge.read(&[(WorkerId(1), child.id())]).workers[&WorkerId(1)];
+        let reading = gauge.read(&[]);
+        drop(child.stdin.take()); // end of input ends it
+        child.wait().unwrap();
+        // its share is less when other tests run the same program
+        let held = reading.own_bytes + childs / 4;
+        assert!(childs > 50_000 && reading.available_bytes <= 1_000_000_000 - held, "{childs} {reading:?}");
     }
 
     #[test]
