@@ -56,14 +56,14 @@ async fn a_run_that_meets_a_second_step_pauses_for_a_person_and_sends_no_passwor
     portal.set_second_step(true);
     let desk = Desk::new();
     let base_url = portal.base_url();
-    let mut going = desk
-        .run(&portal, portal.orders().iter().map(ToString::to_string))
-        .env("COUPA_BATCH_PATIENCE", "2m")
-        .env("COUPA_BATCH_WORKERS", "2")
-        .start();
+    let mut going =
+        desk.run(&portal, portal.orders().iter().map(ToString::to_string)).env("COUPA_BATCH_PATIENCE", "2m").start();
     going.says("a second step").await;
+    let asked = portal.counts().requests;
     portal.set_person(true);
     let made = desk.call(["login", "--headless", "--wait", "60s", "--base-url", base_url.as_str()]).start();
+    until("the person's browser is up", async || (portal.counts().requests > asked).then_some(())).await;
+    until("the person types", async || (portal.counts().passwords_sent == 2).then_some(())).await;
     let is_in = async || (portal.counts().logins_accepted == 1).then_some(());
     until("the person is in", is_in).await;
     portal.set_person(false); // or the run's own browsers had one before them, too
