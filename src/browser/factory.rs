@@ -169,7 +169,8 @@ impl BrowserFactory {
         }
         let dialect = self.installation.kind.dialect();
         let line = Line::open(seat, dialect, &self.capabilities(&plot.profile)).await?;
-        answers::listen(&line, dialect, self.deadlines.command).await?;
+        // part of opening, whose deadline is the caller's: a browser that has just started is slow to answer
+        answers::listen(&line, dialect, self.deadlines.open).await?;
         Ok(line)
     }
 
