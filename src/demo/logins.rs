@@ -41,12 +41,20 @@ struct Book {
     tickets: HashMap<String, u64>,
     refused_in_a_row: u32,
     is_single: bool,
+    handed_out: Vec<SecretString>,
 }
 
 struct Visit {
     form_token: String,
     wanted: String,
     is_in: bool,
+}
+
+impl Book {
+    fn keep(&mut self, cookie: &str, visit: Visit) {
+        self.handed_out.extend([cookie, &visit.form_token].map(SecretString::from));
+        self.visits.insert(cookie.to_owned(), visit);
+    }
 }
 
 impl Logins {
@@ -89,7 +97,7 @@ impl Logins {
         }
         let (cookie, form_token) = (self.secrets.next(), self.secrets.next());
         let visit = Visit { form_token: form_token.clone(), wanted: wanted.to_owned(), is_in: false };
-        book.visits.insert(cookie.clone(), visit);
+        book.keep(&cookie, visit);
         (cookie, form_token)
     }
 
@@ -117,7 +125,7 @@ impl Logins {
         }
         let cookie = self.secrets.next();
         let visit = Visit { form_token: self.secrets.next(), wanted: String::new(), is_in: true };
-        book.visits.insert(cookie.clone(), visit);
+        book.keep(&cookie, visit);
         Entry::In { cookie, wanted }
     }
 
@@ -136,6 +144,11 @@ impl Logins {
     /// Whether a login ends the older ones.
     pub(super) fn set_single(&self, is_single: bool) {
         self.book().is_single = is_single;
+    }
+
+    /// The cookies and the tokens of forms that were handed out, ended ones included.
+    pub(super) fn handed_out(&self) -> Vec<SecretString> {
+        self.book().handed_out.clone()
     }
 
     /// How many different logins are open.
