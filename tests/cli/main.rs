@@ -18,6 +18,7 @@ mod mount;
 mod browsers;
 mod calls;
 mod chaos;
+mod demo;
 mod evidence;
 mod filters;
 mod folders;
