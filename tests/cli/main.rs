@@ -19,6 +19,7 @@ mod browsers;
 mod calls;
 mod chaos;
 mod demo;
+mod dispositions;
 mod evidence;
 mod filters;
 mod folders;
