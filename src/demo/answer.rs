@@ -164,6 +164,14 @@ async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: 
         PortalFault::BusyScript => changed_page(go_right(portal, asked), pages::busy).await,
         PortalFault::Dialogs => changed_page(go_right(portal, asked), pages::talkative).await,
         PortalFault::Leaky => changed_page(go_right(portal, asked), pages::leaky).await,
+        PortalFault::Disposition(value) => {
+            let mut right = go_right(portal, asked);
+            right.headers_mut().remove(CONTENT_DISPOSITION);
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                right.headers_mut().insert(CONTENT_DISPOSITION, value);
+            }
+            right
+        }
         PortalFault::LedTo(address) => redirect(&address),
         PortalFault::LedByScript(address) => {
             changed_page(go_right(portal, asked), |html| pages::led_away(html, &address)).await

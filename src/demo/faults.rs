@@ -51,6 +51,8 @@ pub enum PortalFault {
     Relisted(ListChange),
     /// A redirect to another host, `localhost`, where the same portal answers.
     Elsewhere,
+    /// The right bytes under this `Content-Disposition`, byte by byte; under none if it is no header.
+    Disposition(Vec<u8>),
     /// A redirect to this address.
     LedTo(String),
     /// The right page, whose script goes to this address. Files are served as they are.

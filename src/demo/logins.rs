@@ -44,6 +44,7 @@ struct Book {
     refused_in_a_row: u32,
     is_single: bool,
     has_second_step: bool,
+    handed_out: Vec<SecretString>,
 }
 
 struct Visit {
@@ -52,6 +53,13 @@ struct Visit {
     is_in: bool,
     /// The password was right, and the code lacks.
     is_half: bool,
+}
+
+impl Book {
+    fn keep(&mut self, cookie: &str, visit: Visit) {
+        self.handed_out.extend([cookie, &visit.form_token].map(SecretString::from));
+        self.visits.insert(cookie.to_owned(), visit);
+    }
 }
 
 impl Logins {
@@ -94,7 +102,7 @@ impl Logins {
         }
         let (cookie, form_token) = (self.secrets.next(), self.secrets.next());
         let visit = Visit { form_token: form_token.clone(), wanted: wanted.to_owned(), is_in: false, is_half: false };
-        book.visits.insert(cookie.clone(), visit);
+        book.keep(&cookie, visit);
         (cookie, form_token)
     }
 
@@ -123,10 +131,10 @@ impl Logins {
         let (cookie, is_half) = (self.secrets.next(), book.has_second_step);
         let form_token = self.secrets.next();
         if is_half {
-            book.visits.insert(cookie.clone(), Visit { form_token, wanted, is_in: false, is_half });
+            book.keep(&cookie, Visit { form_token, wanted, is_in: false, is_half });
             return Entry::Half { cookie };
         }
-        book.visits.insert(cookie.clone(), Visit { form_token, wanted: String::new(), is_in: true, is_half });
+        book.keep(&cookie, Visit { form_token, wanted: String::new(), is_in: true, is_half });
         Entry::In { cookie, wanted }
     }
 
@@ -164,6 +172,11 @@ impl Logins {
     /// Whether a login ends the older ones.
     pub(super) fn set_single(&self, is_single: bool) {
         self.book().is_single = is_single;
+    }
+
+    /// The cookies and the tokens of forms that were handed out, ended ones included.
+    pub(super) fn handed_out(&self) -> Vec<SecretString> {
+        self.book().handed_out.clone()
     }
 
     /// How many different logins are open.

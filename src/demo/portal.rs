@@ -295,6 +295,12 @@ impl DemoPortal {
         self.portal.logins.password().clone()
     }
 
+    /// The cookies and the tokens of forms that it has handed out so far, ended ones included.
+    #[must_use]
+    pub fn handed_out(&self) -> Vec<SecretString> {
+        self.portal.logins.handed_out()
+    }
+
     /// Every number to ask for, those of missing and forbidden orders included. The first one is a plain order.
     #[must_use]
     pub fn orders(&self) -> Vec<PoNumber> {

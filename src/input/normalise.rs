@@ -89,10 +89,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_cell_is_taken_or_refused(cell in "\\PC{0,80}") {
-            match po_number(&cell) {
-                Ok(po) => prop_assert!(po.digits().bytes().all(|byte| byte.is_ascii_digit())),
-                Err(why) => prop_assert!(!why.is_empty()),
+        fn a_number_is_taken_as_it_stands_whatever_surrounds_it(
+            blank in "[ \t\u{a0}\u{200b}\u{feff}]{0,3}",
+            prefix in "(PO|PM|po|Po-|PM )?",
+            digits in "[1-9][0-9]{0,9}",
+            fraction in "(\\.0{1,3})?",
+        ) {
+            let po = po_number(&format!("{blank}{prefix}{digits}{fraction}{blank}"));
+            prop_assert_eq!(po.as_ref().map(PoNumber::digits), Ok(digits.as_str()));
+        }
+
+        #[test]
+        fn no_number_is_made_up(cell in "(\\PC|[0-9]|PO|PM|E\\+|[.,-]){0,12}") {
+            if let Ok(po) = po_number(&cell) {
+                prop_assert!(cell.contains(po.digits()), "{} of {cell:?}", po.digits());
             }
             prop_assert!(shorten(&cell).chars().count() <= MAX_SHOWN + 1);
         }

@@ -290,6 +290,16 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_key_that_nobody_knows_is_refused_wherever_it_stands(key in "zz[a-z]{1,8}", at in any::<prop::sample::Index>()) {
+            let lines: Vec<_> = coupa().lines().collect();
+            // in an array it is no key at all, and refused as well
+            let (before, after) = lines.split_at(at.index(lines.len() + 1));
+            let changed = format!("{}\n{key} = 1\n{}", before.join("\n"), after.join("\n"));
+            let refused = parse(&changed, "x").expect_err("an unknown key was taken").to_string();
+            prop_assert!(refused.contains("line "), "{refused}");
+        }
+
+        #[test]
         fn no_text_makes_the_parser_panic(text in any::<String>(), at in 0..4000usize) {
             let _ = parse(&text, "x");
             let mut cut = coupa().to_owned();

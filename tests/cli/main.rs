@@ -18,6 +18,8 @@ mod mount;
 mod browsers;
 mod calls;
 mod chaos;
+mod demo;
+mod dispositions;
 mod doors;
 mod emptiness;
 mod evidence;

@@ -1,5 +1,6 @@
 //! The words of the command line.
 
+mod demo;
 mod flags;
 
 use std::path::PathBuf;
@@ -7,13 +8,13 @@ use std::time::Duration;
 
 use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand};
-use coupa_batch::config::{Settings, WorkerCount, parse_address};
-use coupa_batch::demo::Look;
+use coupa_batch::config::{Settings, parse_address};
 use coupa_batch::input::Source;
 use coupa_batch::model::OrderStatus;
 use coupa_batch::{PoNumber, TaskPriority};
 use url::Url;
 
+pub(crate) use self::demo::{DemoArgs, FaultWish};
 pub(crate) use self::flags::{
     BrowserArgs, ConfigFileArg, JournalArg, OutputArgs, PortalArgs, SettingsArgs, WindowArgs,
 };
@@ -267,43 +268,6 @@ fn status_word(text: &str) -> Result<OrderStatus, String> {
         .ok_or_else(|| format!("use one of {}", OrderStatus::ALL.map(OrderStatus::as_str).join(", ")))
 }
 
-fn look(text: &str) -> Result<Look, String> {
-    Look::ALL
-        .into_iter()
-        .find(|look| look.recipe() == text)
-        .ok_or_else(|| format!("use one of {}", Look::ALL.map(Look::recipe).join(", ")))
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  coupa-batch demo --orders 100 --workers 2 --yes")]
-pub(crate) struct DemoArgs {
-    /// How many orders the portal has
-    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) orders: u32,
-    /// How many browsers work side by side; `auto` goes by orders, processors and memory
-    #[arg(long, value_name = "N|auto")]
-    pub(crate) workers: Option<WorkerCount>,
-    /// Folder that the files go into; a fresh temporary one if not given
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    /// Show the browsers' windows
-    #[arg(long)]
-    pub(crate) headed: bool,
-    /// Install a missing browser or driver with the system's package manager
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// Which kind of portal it is, by the name of the shipped recipe for it (`recipe list`)
-    #[arg(long = "recipe", value_name = "NAME", default_value = "coupa", value_parser = look)]
-    pub(crate) look: Look,
-    /// Leave the portal up after the batch, until Ctrl-C
-    #[arg(long)]
-    pub(crate) keep: bool,
-    #[command(flatten)]
-    pub(crate) browser: BrowserArgs,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  coupa-batch doctor --browser edge")]
 pub(crate) struct DoctorArgs {
@@ -396,6 +360,9 @@ mod tests {
             "run 7 --password x",
             "demo --orders 0",
             "demo --recipe chair",
+            "demo --fault rain",
+            "demo --fault truncated=0",
+            "demo --fault truncated=often",
         ] {
             let refused = Cli::try_parse_from(["coupa-batch"].into_iter().chain(line.split_whitespace())).unwrap_err();
             assert_eq!(refused.exit_code(), 2, "{line:?}");

@@ -114,8 +114,16 @@ fn a_workbook_can_be_a_list() {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in "(PO_NUMBER[,;\t|\n]|PO|[0-9]{1,9}|[,;\"\n\r#=' ]|\\PC){0,60}") {
-        let _ = take(text.as_bytes());
+    fn of_no_text_is_more_taken_than_stands_there(text in "(PO_NUMBER[,;\t|\n]|PO|[0-9]{1,9}|[,;\"\n\r#=' ]|\\PC){0,60}") {
+        let Ok(intake) = take(text.as_bytes()) else { return Ok(()) };
+        let line_count = text.split(['\n', '\r']).count();
+        for number in numbers(&intake) {
+            prop_assert!(text.contains(number.trim_start_matches(char::is_alphabetic)), "{number} of {text:?}");
+        }
+        for reject in &intake.rejects {
+            prop_assert!((1..=line_count).contains(&usize::try_from(reject.line).unwrap()), "{reject:?} of {text:?}");
+            prop_assert!(!reject.reason.is_empty() && !reject.text.contains('\n'), "{reject:?}");
+        }
     }
 
     #[test]

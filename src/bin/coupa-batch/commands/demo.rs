@@ -6,24 +6,32 @@ use std::sync::Arc;
 use coupa_batch::PoTask;
 use coupa_batch::browser::{locate, provision};
 use coupa_batch::config::{BrowserConfig, Credentials, PoolConfig};
-use coupa_batch::demo::{DemoConfig, DemoPortal, check};
+use coupa_batch::demo::{DemoConfig, DemoPortal, Faults, NamedFault, check};
 use coupa_batch::download::Claim;
 use coupa_batch::model::TaskState;
 use coupa_batch::ports::History;
 use jiff::Timestamp;
 
-use crate::args::DemoArgs;
+use crate::args::{DemoArgs, FaultWish};
 use crate::batch::{self, Finished, Job, perform, print_summary};
 use crate::exit::{ExitReason, Stopped};
 use crate::layers;
 use crate::progress::Progress;
 use crate::record::{self, Record};
 use crate::selection::Selection;
+use crate::stdout;
 
 /// Differences that the terminal lists.
 const SHOWN_MISMATCHES: usize = 50;
 
 pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, Stopped> {
+    let mut faults = Faults::new();
+    for wish in &args.faults {
+        match wish {
+            FaultWish::List => return list_faults(),
+            FaultWish::Rule(rule) => faults.push(rule.clone()),
+        }
+    }
     let out = match &args.out {
         Some(out) => out.clone(),
         None => fresh_folder()?,
@@ -40,7 +48,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, Stopped> {
         install_missing(&config.browser, |line| progress.say(line))?;
     }
     batch::block_on(async {
-        let demo = DemoConfig { orders: args.orders as usize, look: args.look, ..DemoConfig::default() };
+        let demo = DemoConfig { orders: args.orders as usize, look: args.look, faults, ..DemoConfig::default() };
         let portal = DemoPortal::start(demo)
             .await
             .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("the demo portal does not start: {why}")))?;
@@ -104,6 +112,13 @@ fn enter(config: &mut PoolConfig, portal: &DemoPortal) {
     config.site.recipe = portal.look().recipe().to_owned();
     config.site.base_url = Some(portal.base_url());
     config.site.credentials = Some(Credentials { username: portal.username().to_owned(), password: portal.password() });
+}
+
+fn list_faults() -> Result<ExitReason, Stopped> {
+    let width = NamedFault::ALL.iter().map(|named| named.name.len()).max().unwrap_or_default();
+    let lines: Vec<_> =
+        NamedFault::ALL.iter().map(|named| format!("{:width$}  {}\n", named.name, named.about)).collect();
+    stdout::print(&lines.concat()).map(|()| ExitReason::AllWell)
 }
 
 /// Installs browser and driver if no usable pair is there.
