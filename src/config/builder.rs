@@ -1,5 +1,6 @@
 //! The way to a [`PoolConfig`] from a program.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -62,6 +63,13 @@ impl PoolConfigBuilder {
         self
     }
 
+    /// Ports of this machine that drivers listen on, from 1024 on; one for each driver that the workers need at least, and
+    /// one more if a browser is to be replaced without a gap.
+    pub fn driver_ports(mut self, ports: RangeInclusive<u16>) -> Self {
+        self.settings.driver_ports = Some(format!("{}-{}", ports.start(), ports.end()));
+        self
+    }
+
     setters! {
         /// The output folder.
         out(impl Into<PathBuf>) => out;
@@ -77,6 +85,14 @@ impl PoolConfigBuilder {
         browser_path(impl Into<PathBuf>) => browser_path;
         /// The driver's program file.
         driver_path(impl Into<PathBuf>) => driver_path;
+        /// How many sessions one driver carries at once, 1 to 16; more than 1 only on Linux.
+        sessions_per_driver(u32) => sessions_per_driver;
+        /// How many drivers are kept running, where they carry several sessions.
+        min_drivers(u32) => min_drivers;
+        /// Most drivers at once, where they carry several sessions; 0 for as many as the workers need.
+        max_drivers(u32) => max_drivers;
+        /// How often each driver is asked how it is.
+        driver_health_interval(Duration) => driver_health_interval;
         /// Where profile folders are made.
         base_profile_path(impl Into<PathBuf>) => profile_dir;
         /// What profile folders are cloned from.
@@ -155,6 +171,24 @@ mod tests {
         assert_eq!(config.deadlines.drain, Duration::from_secs(120));
         assert_eq!(config.deadlines.open, Duration::from_secs(30));
         assert_eq!(config.profiles.max_size, ByteSize::mb(100));
+    }
+
+    #[test]
+    fn drivers_are_set_from_a_program_as_from_a_file() {
+        let builder = PoolConfig::builder().worker_count(2).driver_ports(9515..=9518);
+        let config = builder.driver_health_interval(Duration::from_secs(3)).build().unwrap();
+        assert_eq!(config.browser.drivers.ports, Some(9515..=9518));
+        assert_eq!(config.browser.drivers.health_interval, Duration::from_secs(3));
+        let shared = PoolConfig::builder().worker_count(4).sessions_per_driver(2).min_drivers(1).max_drivers(2).build();
+        if cfg!(target_os = "linux") {
+            let drivers = shared.unwrap().browser.drivers;
+            let counts = (drivers.sessions_per_driver.get(), drivers.min_count, drivers.max_count.map(usize::from));
+            assert_eq!(counts, (2, 1, Some(2)));
+        } else {
+            assert!(shared.unwrap_err().to_string().contains("sessions_per_driver"));
+        }
+        let refused = PoolConfig::builder().driver_ports(80..=90).build().unwrap_err().to_string();
+        assert!(refused.contains("driver_ports"), "{refused}");
     }
 
     #[test]

@@ -112,7 +112,7 @@ settings! {
     min_drivers: u32 = "0";
     /// Most drivers at once, where they carry several sessions; 0 for as many as the workers need.
     max_drivers: u32 = "0";
-    /// Ports of this machine that drivers listen on, such as `9515-9600`; any free ones if not given.
+    /// Ports of this machine that drivers listen on, such as `9515-9600`; any free ones if not given. With one more than there are drivers, a browser is replaced without a gap.
     driver_ports: String = "";
     /// How often each driver is asked how it is.
     driver_health_interval: Duration = "10s";
