@@ -7,7 +7,6 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE as COOKIES, HOST,
-    RETRY_AFTER,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -17,7 +16,7 @@ use secrecy::ExposeSecret;
 use url::form_urlencoded;
 
 use super::dice::Dice;
-use super::faults::{LoginAnswer, Part, Point, PortalFault, RetryAfter};
+use super::faults::{LoginAnswer, Part, Point};
 use super::files::{self, FileKind};
 use super::line::Line;
 use super::logins::Entry;
@@ -26,23 +25,19 @@ use super::names::Naming;
 use super::orders::Attachment;
 use super::pages;
 use super::portal::Portal;
-use super::reply::{
-    HTML, HalfEnds, apart, compressed, cut_short, endless, half, http_date, page, redirect, with, with_cookie,
-};
+use super::reply::{page, redirect, with, with_cookie};
 use super::routes::{Decoy, Wanted};
-
-/// What a bomb unpacks to.
-const BOMB: usize = 64 << 20;
+use super::wrong::go_wrong;
 
 /// Larger forms are not the portal's own.
 const MAX_FORM: usize = 64 * 1024;
 
 /// A request, read.
-struct Asked {
-    wanted: Wanted,
-    path: String,
+pub(super) struct Asked {
+    pub(super) wanted: Wanted,
+    pub(super) path: String,
     /// As the browser calls it, with the port.
-    host: String,
+    pub(super) host: String,
     cookie: Option<String>,
     /// The token that scripts send with their requests.
     script_token: String,
@@ -66,7 +61,7 @@ impl Asked {
         }
     }
 
-    fn cookie(&self) -> Option<&str> {
+    pub(super) fn cookie(&self) -> Option<&str> {
         self.cookie.as_deref()
     }
 
@@ -118,123 +113,8 @@ async fn respond(portal: &Arc<Portal>, line: &Line, request: Request) -> Respons
     }
 }
 
-/// What each fault does: to the answer, or instead of it.
-async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: &Asked) -> Response {
-    match fault {
-        PortalFault::LoginEnded(how) => {
-            if portal.logins.is_in(asked.cookie()) {
-                portal.count(|counts| counts.logins_ended += 1);
-            }
-            portal.logins.end(asked.cookie());
-            to_login(portal, asked, how)
-        }
-        PortalFault::LoginInstead => {
-            // without a new cookie: the login goes on
-            portal.count(|counts| counts.login_pages += 1);
-            page(StatusCode::OK, pages::login(portal.look, &portal.logins.form_token(asked.cookie()), None))
-        }
-        PortalFault::WrongShape => {
-            let token = portal.logins.form_token(asked.cookie());
-            page(StatusCode::OK, pages::wrong_shape(portal.look, &token, asked.cookie().unwrap_or_default()))
-        }
-        PortalFault::Status(code) => {
-            let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            page(status, pages::short(status.canonical_reason().unwrap_or("Something went wrong")))
-        }
-        PortalFault::Throttled(after) => {
-            portal.wish(after);
-            throttled(after)
-        }
-        PortalFault::Reset => {
-            line.reset();
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-        PortalFault::Truncated => half(go_right(portal, asked), HalfEnds::Cut).await,
-        PortalFault::ResetMidway => half(go_right(portal, asked), HalfEnds::Reset(line.clone())).await,
-        PortalFault::CutShort => cut_short(go_right(portal, asked)).await,
-        PortalFault::LateList => changed_page(go_right(portal, asked), pages::listed_late).await,
-        PortalFault::Declared(media_type) => {
-            let right = go_right(portal, asked);
-            if right.headers().get(CONTENT_TYPE).is_some_and(|value| value == HTML) {
-                return right;
-            }
-            with(right, CONTENT_TYPE, media_type)
-        }
-        PortalFault::NeverFinishes => half(go_right(portal, asked), HalfEnds::Never).await,
-        PortalFault::BusyScript => changed_page(go_right(portal, asked), pages::busy).await,
-        PortalFault::Dialogs => changed_page(go_right(portal, asked), pages::talkative).await,
-        PortalFault::Leaky => changed_page(go_right(portal, asked), pages::leaky).await,
-        PortalFault::Disposition(value) => {
-            let mut right = go_right(portal, asked);
-            right.headers_mut().remove(CONTENT_DISPOSITION);
-            if let Ok(value) = HeaderValue::from_bytes(&value) {
-                right.headers_mut().insert(CONTENT_DISPOSITION, value);
-            }
-            right
-        }
-        PortalFault::LedTo(address) => redirect(&address),
-        PortalFault::LedByScript(address) => {
-            changed_page(go_right(portal, asked), |html| pages::led_away(html, &address)).await
-        }
-        PortalFault::Embeds(address) => {
-            changed_page(go_right(portal, asked), |html| pages::embedding(html, &address)).await
-        }
-        PortalFault::Relisted(change) => {
-            changed_page(go_right(portal, asked), |page| pages::relisted(page, change)).await
-        }
-        PortalFault::Elsewhere if asked.host.starts_with("localhost") => {
-            let id = match &asked.wanted {
-                Wanted::File(id) => Some(*id),
-                Wanted::OneTime(ticket) => portal.logins.redeem(ticket),
-                _ => None,
-            };
-            match id.and_then(|id| portal.catalogue.file(id)) {
-                Some((_, file)) => attachment(portal, file),
-                None => page(StatusCode::NOT_FOUND, pages::short("Not found")),
-            }
-        }
-        PortalFault::Elsewhere => {
-            let port = asked.host.rsplit(':').next().unwrap_or_default();
-            redirect(&format!("http://localhost:{port}{}", asked.path))
-        }
-        PortalFault::Endless => endless(go_right(portal, asked)).await,
-        PortalFault::Compressed => compressed(go_right(portal, asked)).await,
-        PortalFault::Bomb => {
-            let (parts, _) = apart(go_right(portal, asked)).await;
-            compressed(Response::from_parts(parts, Body::from(vec![0; BOMB]))).await
-        }
-        PortalFault::WrongType => {
-            let right = go_right(portal, asked);
-            if right.headers().get(CONTENT_TYPE).is_some_and(|value| value == HTML) {
-                return right;
-            }
-            let (mut parts, _) = apart(right).await;
-            parts.headers.remove(CONTENT_LENGTH);
-            Response::from_parts(parts, Body::from(pages::short("An error occurred while preparing the file")))
-        }
-    }
-}
-
-/// A page with something put into it; any other answer as it is.
-async fn changed_page(right: Response, change: impl FnOnce(&str) -> String) -> Response {
-    if right.headers().get(CONTENT_TYPE).is_some_and(|value| value == HTML) {
-        let (parts, bytes) = apart(right).await;
-        page(parts.status, change(&String::from_utf8_lossy(&bytes)))
-    } else {
-        right
-    }
-}
-
-fn throttled(after: RetryAfter) -> Response {
-    let after = match after {
-        RetryAfter::Seconds(seconds) => seconds.to_string(),
-        RetryAfter::Date(date) => http_date(date),
-    };
-    with(page(StatusCode::TOO_MANY_REQUESTS, pages::short("Too many requests")), RETRY_AFTER, &after)
-}
-
 /// The answer as it should be.
-fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
+pub(super) fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
     let look = portal.look;
     match &asked.wanted {
         Wanted::Asset(name) => return asset(portal, name),
@@ -319,7 +199,7 @@ fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
     }
 }
 
-fn attachment(portal: &Arc<Portal>, file: &Attachment) -> Response {
+pub(super) fn attachment(portal: &Arc<Portal>, file: &Attachment) -> Response {
     portal.count(|counts| counts.files_served += 1);
     let order = portal.catalogue.file(file.id).map(|(order, _)| order.po.clone());
     let bytes = Bytes::from(file.bytes());
@@ -365,7 +245,7 @@ fn asset(portal: &Portal, name: &str) -> Response {
 }
 
 /// Puts the login page before someone who asked for something else.
-fn to_login(portal: &Portal, asked: &Asked, how: LoginAnswer) -> Response {
+pub(super) fn to_login(portal: &Portal, asked: &Asked, how: LoginAnswer) -> Response {
     portal.count(|counts| counts.login_pages += 1);
     // a file or a script's request is no place to come back to
     let wanted = match asked.wanted {

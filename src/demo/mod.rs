@@ -15,7 +15,7 @@
 //! One variant of [`Look`] with its addresses and names, its addresses in `routes.rs`, its pages in `pages/`.
 //!
 //! # Adding a fault
-//! One variant of [`PortalFault`] in `faults.rs`, one arm in the `match` of `answer::go_wrong`, nothing else: reach,
+//! One variant of [`PortalFault`] in `faults.rs`, one arm in the `match` of `wrong::go_wrong`, nothing else: reach,
 //! counting and switching on and off are the same for all of them.
 //!
 //! ```no_run
@@ -49,6 +49,7 @@ mod reply;
 mod routes;
 #[cfg(test)]
 mod tests;
+mod wrong;
 
 pub use check::{Mismatch, check};
 pub use faults::{FaultRule, FaultSwitches, Faults, LateSign, ListChange, LoginAnswer, Part, PortalFault, RetryAfter};

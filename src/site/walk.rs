@@ -1,15 +1,17 @@
 //! The walk of one order: open its page, understand it, fetch what it lists, look at its requisition, say what is there.
 
+mod opening;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
 use url::Url;
 
+use self::opening::Place;
+
 use super::classify::{PageKind, classify, is_same_host, without_query};
-use super::emptiness::{Finding, look_longer};
 use super::fetch::{Fetched, Fetching};
 use super::ground::Ground;
-use super::heard::{Heard, complaint};
+use super::heard::Heard;
 use super::sight::{Listed, Sight};
 use super::trouble;
 use crate::config::RequisitionRule;
@@ -30,13 +32,6 @@ pub(super) struct Walk<'a> {
     receipt: Receipt,
     /// What was answered since the last page was opened.
     heard: Heard,
-}
-
-/// A page of the portal that lists attachments.
-struct Place {
-    url: Url,
-    origin: FileOrigin,
-    what: String,
 }
 
 impl<'a> Walk<'a> {
@@ -85,99 +80,6 @@ impl<'a> Walk<'a> {
             fetched?;
         }
         Ok(())
-    }
-
-    /// Goes to a page, makes sure that it is the one that was asked for, and waits until it has come to rest.
-    async fn open(&mut self, place: &Place) -> Result<Sight, AttemptError> {
-        self.ground.pace.turn(&self.attempt.cancel).await;
-        let begun = Instant::now();
-        self.check_cancelled().map_err(trouble::of_failure)?;
-        self.hear().await?;
-        self.heard.clear();
-        self.page.goto(place.url.as_str()).await.map_err(|error| trouble::of_session(error, &self.ground.base))?;
-        let early = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
-        match classify(&self.ground.recipe, &place.url, &early.look) {
-            // a page may need its scripts before it can be told
-            PageKind::Wanted | PageKind::Unknown(_) => {}
-            other => self.require(other, &place.what).await?,
-        }
-        self.check_cancelled().map_err(trouble::of_failure)?;
-        let quiet = self.ground.quiet(begun.elapsed());
-        let is_at_rest = self.page.settle(&Sight::settling(&self.ground.recipe), quiet).await?;
-        let mut sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
-        let shown = classify(&self.ground.recipe, &place.url, &sight.look);
-        self.check_calls(&shown, &sight, &place.what).await?;
-        self.require(shown, &place.what).await?;
-        self.ground.prove_login();
-        if !sight.attachments.is_empty() {
-            sight.is_at_rest = is_at_rest;
-            return Ok(sight);
-        }
-        // "no attachments" is a verdict, and this page has not given one yet
-        let finding = if is_at_rest {
-            let second = look_longer(self.page, self.ground, &place.url, place.origin).await?;
-            sight = second.sight;
-            second.finding
-        } else {
-            Finding::Restless("it kept changing".to_owned())
-        };
-        let kind = finding.kind(&sight).unwrap_or_else(|| classify(&self.ground.recipe, &place.url, &sight.look));
-        self.check_calls(&kind, &sight, &place.what).await?;
-        if let Finding::Restless(why) = finding {
-            return Err(AttemptError::new(
-                FailureKind::StepTimeout,
-                format!("the page of {} listed no attachment yet, and {why}: it is opened again", place.what),
-            ));
-        }
-        self.require(kind, &place.what).await?;
-        Ok(sight)
-    }
-
-    /// Looks again at a page that was still changing, with all the patience of the first time: more may be listed by now.
-    async fn look_again(&mut self, place: &Place) -> Result<Sight, AttemptError> {
-        let quiet = self.ground.quiet(Duration::ZERO);
-        self.page.settle(&Sight::settling(&self.ground.recipe), quiet).await?;
-        Ok(Sight::take(self.page, &self.ground.recipe, place.origin).await?)
-    }
-
-    /// Makes sure that the page shown is the one that was asked for.
-    ///
-    /// # Errors
-    /// What it is instead, with the portal's wish when to come back.
-    async fn require(&mut self, shown: PageKind, what: &str) -> Result<(), AttemptError> {
-        let mut retry_after = None;
-        if complaint(&shown).is_some() {
-            self.ground.pace.slow_down();
-            self.hear().await?;
-            retry_after = self.heard.wish(&shown);
-        }
-        shown.require(what).map_err(|failure| AttemptError { retry_after, ..trouble::of_failure(failure) })
-    }
-
-    /// Makes sure that a page which lists nothing does not owe that to a call of its scripts that was refused.
-    async fn check_calls(&mut self, shown: &PageKind, sight: &Sight, what: &str) -> Result<(), AttemptError> {
-        if sight.attachments.is_empty() && matches!(shown, PageKind::Wanted | PageKind::Unknown(_)) {
-            self.hear().await?;
-            if let Some(error) = self.heard.excuse(&self.ground.recipe, &self.ground.base, what) {
-                return Err(self.complained(error));
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes note of what was answered meanwhile.
-    async fn hear(&mut self) -> Result<(), AttemptError> {
-        let answers = self.page.answers().await?;
-        self.heard.extend(answers);
-        Ok(())
-    }
-
-    /// Asks less often from now on, if the portal complained otherwise than by a page.
-    fn complained(&self, error: AttemptError) -> AttemptError {
-        if matches!(error.kind, FailureKind::Throttled | FailureKind::SiteDown) {
-            self.ground.pace.slow_down();
-        }
-        error
     }
 
     /// Fetches what `sight` lists, then what has newly appeared, and takes note of how much was listed.
