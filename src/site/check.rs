@@ -1,20 +1,12 @@
 //! What the types of a recipe alone cannot say.
 
-use std::net::IpAddr;
-
 use super::Recipe;
+use crate::config::PrivateHost;
 
-/// Whether this is an address of this machine or of a private network, or a name for one. Names are not resolved: what a
-/// name leads to is the network's affair.
+/// Whether the browser would not go there, or it is a name of a private network. Names are not resolved: what a name leads to
+/// is the network's affair.
 fn is_of_this_net(host: &str) -> bool {
-    let host = host.trim().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-    match host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified(),
-        Ok(IpAddr::V6(ip)) => {
-            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_unspecified()
-        }
-        Err(_) => host == "localhost" || host.ends_with(".localhost") || host.ends_with(".local"),
-    }
+    host.parse::<PrivateHost>().is_ok() || host.ends_with(".local")
 }
 
 /// Refuses a recipe that could never work. The error names the key, and says why.

@@ -215,6 +215,7 @@ mod tests {
             ("extends = \"coupa\"\n[order]\nsuplier = []", &["line 3", "suplier"]),
             ("extends = \"coupa\"\n[address]\norder = \"/x\"", &["line 3", "address.order", "{digits}"]),
             ("extends = \"coupa\"\n[address]\nallowed_hosts = [\"10.0.0.5\"]", &["line 3", "private network"]),
+            ("extends = \"coupa\"\n[address]\nallowed_hosts = [\"100.64.0.5\"]", &["line 3", "private network"]),
             ("extends = \"coupa\"\n[login\n", &["line 2"]),
             (
                 "extends = \"coupa\"\n[address]\nallowed_hosts = [\"https://cdn.acme.com\"]",
