@@ -99,7 +99,7 @@ async fn victim() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_program_takes_its_browsers_along_and_its_profiles_can_be_swept() {
+async fn a_killed_program_takes_its_browsers_and_its_profiles_along() {
     let Some(rig) = Rig::new(Flavour::Installed) else { return };
     let mut victim = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "sessions::victim", "--ignored", "--nocapture"])
@@ -116,8 +116,9 @@ async fn a_killed_program_takes_its_browsers_along_and_its_profiles_can_be_swept
     victim.kill().unwrap(); // SIGKILL
     victim.wait().unwrap();
     until("all its browsers end", async || before.iter().all(|pid| tree(*pid).is_empty()).then_some(())).await;
+    // removed by whoever outlives the program, or by this sweep, whoever comes first
     let swept = rig.factory.profiles().sweep().unwrap();
-    assert_eq!((swept.removed.len(), swept.left), (1, vec![]));
+    assert!(swept.removed.len() <= 1 && swept.left.is_empty(), "{swept:?}");
     rig.until_nothing_is_left().await;
 }
 

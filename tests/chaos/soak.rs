@@ -24,7 +24,7 @@ fn fattest(status: &PoolStatus) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_portal_that_leaks_the_program_stays_flat_and_its_browsers_are_recycled() {
     let _turn = crate::turn().await;
-    let orders = number("SOAK_ORDERS", 120);
+    let orders = number("SOAK_ORDERS", 80);
     println!("SOAK_ORDERS={orders}");
     let Some(mut scene) = Scene::new(40, 2).await else { return };
     scene.config.recycle.memory = ByteSize(RECYCLED_AT);
