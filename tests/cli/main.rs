@@ -15,6 +15,7 @@ mod desk;
 mod hook;
 mod mount;
 
+mod bad_weather;
 mod browsers;
 mod calls;
 mod chaos;
@@ -40,7 +41,6 @@ mod secrets;
 mod signals;
 mod sweep;
 mod walls;
-mod weather;
 
 /// Ends the test, with a line that says so, when there is no browser.
 macro_rules! needs_browser {
