@@ -1,6 +1,5 @@
 //! One file for each portal, in a folder for this user alone.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -65,11 +64,7 @@ impl Vault {
     /// # Errors
     /// [`LoginKeepError`] when it cannot be removed.
     pub fn wipe(&self) -> Result<bool, LoginKeepError> {
-        match fs::remove_file(&self.file) {
-            Ok(()) => Ok(true),
-            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(why) => Err(self.failed("removed", &why)),
-        }
+        private::remove(&self.file).map_err(|why| self.failed("removed", &why))
     }
 
     /// Wipes what is kept of all portals in `folder`. Returns how many there were.
@@ -140,6 +135,8 @@ impl From<WrittenCookie> for Cookie {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn cookie(value: &str) -> Cookie {

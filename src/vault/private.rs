@@ -46,6 +46,15 @@ pub(super) fn read(file: &Path, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
     fs::read(file).map(Some)
 }
 
+/// Removes a file. Tells whether there was one.
+pub(super) fn remove(file: &Path) -> io::Result<bool> {
+    match fs::remove_file(file) {
+        Ok(()) => Ok(true),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(why) => Err(why),
+    }
+}
+
 /// The files in `folder` with this ending; none when there is no folder.
 pub(super) fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, LoginKeepError> {
     let entries = match fs::read_dir(folder) {

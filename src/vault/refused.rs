@@ -1,8 +1,6 @@
 //! What a portal has refused: no password, but a slow digest of user name and password, so that a later run knows the pair
 //! when it meets it and does not send it once more.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -60,11 +58,7 @@ impl Refusals {
     /// # Errors
     /// [`LoginKeepError`] when the file cannot be removed.
     pub fn wipe(&self) -> Result<bool, LoginKeepError> {
-        match fs::remove_file(&self.file) {
-            Ok(()) => Ok(true),
-            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(why) => Err(self.failed("removed", &why)),
-        }
+        private::remove(&self.file).map_err(|why| self.failed("removed", &why))
     }
 
     /// Forgets those of all portals in `folder`. Returns of how many portals there were some.
@@ -137,6 +131,8 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn refusals(folder: &Path) -> Refusals {

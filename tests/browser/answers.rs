@@ -101,9 +101,12 @@ async fn a_list_that_a_portal_refused_to_a_script_is_asked_for_again_and_is_neve
     }
     let (handles, tallies) = run(&mut scene, &orders).await;
     assert_all_there(&scene, &handles);
-    // a 401 while the login is in force is walked again at once, in the same attempt
     assert!(tallies.iter().all(|tally| tally.spent == 0), "{tallies:?}");
+    // after the 401 it is walked again at once, in the same attempt: the login is in force
+    assert_eq!(tallies[0].started, 1, "{tallies:?}");
     assert!(tallies[1..].iter().all(|tally| tally.started >= 2), "{tallies:?}");
+    let asked = |po: &PoNumber| scene.portal.asked().into_iter().filter(|asked| asked == po).count();
+    assert!(orders.iter().all(|po| asked(po) >= 2), "each page is asked for once more");
     let counts = scene.portal.counts();
     assert_eq!((counts.logins_refused, counts.asked_early), (0, 0), "{counts:?}");
 }

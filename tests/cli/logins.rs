@@ -23,6 +23,16 @@ fn exported(desk: &Desk) -> PathBuf {
     desk.write("cookies.txt", format!("# Netscape HTTP Cookie File\n{line}"))
 }
 
+/// The same of a person who has logged in, of which nothing is kept here.
+async fn cookies_of_a_person(desk: &Desk, portal: &DemoPortal) -> PathBuf {
+    portal.set_person(true);
+    login(desk, portal).end().await.assert(0, &[]);
+    portal.set_person(false);
+    let file = exported(desk);
+    desk.call(["logout", "--all"]).end().await.assert(0, &[]);
+    file
+}
+
 /// `run` without user name and password.
 fn run(desk: &Desk, portal: &DemoPortal) -> Call {
     let base_url = portal.base_url();
@@ -118,11 +128,7 @@ async fn cookies_of_a_browser_that_is_logged_in_are_taken() {
     needs_browser!();
     let portal = portal(2).await;
     let desk = Desk::new();
-    portal.set_person(true);
-    login(&desk, &portal).end().await.assert(0, &[]);
-    portal.set_person(false);
-    let file = exported(&desk);
-    desk.call(["logout", "--all"]).end().await.assert(0, &[]);
+    let file = cookies_of_a_person(&desk, &portal).await;
     let ended = run(&desk, &portal).arg("--cookies").arg(&file).end().await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
     assert_all_there(&desk.out(), &portal);
@@ -190,11 +196,7 @@ async fn a_run_with_cookies_goes_on_after_a_login_by_hand_and_the_newer_one_is_t
     needs_browser!();
     let portal = portal(4).await;
     let desk = Desk::new();
-    portal.set_person(true);
-    login(&desk, &portal).end().await.assert(0, &[]);
-    portal.set_person(false);
-    let file = exported(&desk);
-    desk.call(["logout", "--all"]).end().await.assert(0, &[]);
+    let file = cookies_of_a_person(&desk, &portal).await;
 
     let pos = portal.orders();
     portal.faults().hold(&pos[1]);
