@@ -10,11 +10,11 @@
 use std::cell::Cell;
 
 use coupa_batch::PoTask;
+use coupa_batch::backend::Journal;
 use coupa_batch::journal::{JournalReader, RunJournal, RunStart, SqliteStore};
 use coupa_batch::model::{
     AttemptNo, Entry, FileOrigin, FileRecord, ListingId, Outcome, Receipt, RunId, TaskId, WorkerId,
 };
-use coupa_batch::ports::Journal;
 use divan::counter::ItemsCount;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;

@@ -11,10 +11,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use coupa_batch::PoolConfig;
+use coupa_batch::backend::SessionFactory;
 use coupa_batch::browser::BrowserFactory;
 use coupa_batch::demo::{DemoConfig, DemoPortal};
 use coupa_batch::model::WorkerId;
-use coupa_batch::ports::SessionFactory;
 
 #[tokio::main]
 async fn main() {

@@ -13,11 +13,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use coupa_batch::backend::{MemoryGauge, Session, SessionFactory};
 use coupa_batch::browser::BrowserFactory;
-use coupa_batch::gauge::SystemGauge;
+use coupa_batch::host::SystemGauge;
 use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::WorkerId;
-use coupa_batch::ports::{MemoryGauge, Session, SessionFactory};
 use coupa_batch::{PersistentWorkerPool, PoolConfig};
 use tokio::runtime::Runtime;
 

@@ -1,22 +1,32 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(not(feature = "internals"), allow(unreachable_pub))]
 
+pub mod backend;
 pub mod config;
 pub mod model;
 pub mod policy;
-pub mod ports;
+
+mod fs;
+mod net;
+pub mod process;
 
 pub mod browser;
+pub mod credentials;
 pub mod demo;
 pub mod download;
-pub mod gauge;
+pub mod host;
 pub mod input;
 pub mod journal;
-pub mod outlet;
+pub mod notify;
 pub mod pool;
+pub mod report;
 pub mod site;
-pub mod vault;
 
 mod assembly;
+mod batch;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 
 pub use assembly::{OneLogin, Setup, Sweep, SweepReport, check_login, kept_logins, lone_session, refusals, sweep};
 pub use browser::ProfileManager;

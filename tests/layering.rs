@@ -1,5 +1,5 @@
 //! Keeps the floors of `docs/architecture.md`: reads every `crate::` path of the library and refuses those that lead
-//! up or sideways. The binary needs no test: the crate boundary guards it.
+//! up or sideways.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -12,45 +12,92 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("config", &["model"]),
     ("policy", &["model", "config"]),
-    ("ports", &["model"]),
-    ("pool", &["model", "config", "policy", "ports"]),
-    ("browser", &["model", "config", "ports"]),
-    ("download", &["model", "config", "ports"]),
-    ("site", &["model", "config", "ports", "download"]),
-    ("vault", &["model", "config", "ports"]),
-    ("journal", &["model", "config", "ports"]),
-    ("gauge", &["model", "config", "ports"]),
-    ("input", &["model", "config", "ports"]),
-    ("outlet", &["model", "config", "ports"]),
-    ("demo", &["model", "config", "ports"]),
-    (
-        "assembly",
-        &[
-            "model", "config", "policy", "ports", "pool", "browser", "download", "site", "vault", "journal", "gauge",
-            "input", "outlet",
-        ],
-    ),
+    ("backend", &["model"]),
+    ("fs", &["model", "config", "policy"]),
+    ("net", &["model", "config", "policy"]),
+    ("process", &["model", "config", "policy"]),
+    ("pool", &["model", "config", "policy", "backend", "fs", "net", "process"]),
+    ("browser", &["model", "config", "policy", "backend", "fs", "net", "process"]),
+    ("download", &["model", "config", "policy", "backend", "fs", "net", "process"]),
+    ("site", &["model", "config", "policy", "backend", "fs", "net", "process", "download"]),
+    ("credentials", &["model", "config", "policy", "backend", "fs", "net", "process"]),
+    ("journal", &["model", "config", "policy", "backend", "fs", "net", "process"]),
+    ("host", &["model", "config", "policy", "backend", "fs", "net", "process"]),
+    ("input", &["model", "config", "policy", "backend", "fs", "net", "process"]),
+    ("report", &["model", "config", "policy", "backend", "fs", "net", "process"]),
+    ("notify", &["model", "config", "policy", "backend", "fs", "net", "process", "report"]),
+    ("demo", &["model", "config", "policy", "backend", "fs", "net", "process"]),
+    ("assembly", LIBRARY),
+    ("batch", ALL),
+    ("cli", ALL),
+];
+
+/// All below the composition root, and it.
+const LIBRARY: &[&str] = &[
+    "model",
+    "config",
+    "policy",
+    "backend",
+    "fs",
+    "net",
+    "process",
+    "pool",
+    "browser",
+    "download",
+    "site",
+    "credentials",
+    "journal",
+    "host",
+    "input",
+    "report",
+    "notify",
+    "demo",
+    "assembly",
+];
+const ALL: &[&str] = &[
+    "model",
+    "config",
+    "policy",
+    "backend",
+    "fs",
+    "net",
+    "process",
+    "pool",
+    "browser",
+    "download",
+    "site",
+    "credentials",
+    "journal",
+    "host",
+    "input",
+    "report",
+    "notify",
+    "demo",
+    "assembly",
+    "batch",
+    "cli",
 ];
 
 /// One outside crate, one owner: the crate, and the modules (or files) that may name it.
 const OWNERS: &[(&str, &[&str])] = &[
     ("fantoccini", &["browser"]),
-    ("hyper_util", &["browser", "demo"]),
-    ("process_wrap", &["browser"]),
+    ("hyper_util", &["browser", "process", "demo"]),
+    ("process_wrap", &["process"]),
+    ("rustix", &["process", "browser"]),
     ("which", &["browser"]),
-    ("tempfile", &["browser", "download", "outlet", "site", "vault"]),
-    ("directories", &["vault"]),
-    ("keyring_core", &["vault"]),
-    ("pbkdf2", &["vault"]),
-    ("getrandom", &["vault"]),
-    ("reqwest", &["outlet"]),
-    ("rustls", &["outlet"]),
-    ("zbus_secret_service_keyring_store", &["vault"]),
-    ("apple_native_keyring_store", &["vault"]),
-    ("windows_native_keyring_store", &["vault"]),
+    ("tempfile", &["browser", "download", "fs", "report", "site", "credentials"]),
+    ("directories", &["credentials"]),
+    ("keyring_core", &["credentials"]),
+    ("pbkdf2", &["credentials"]),
+    ("getrandom", &["credentials"]),
+    ("reqwest", &["net", "notify"]),
+    ("rustls", &["net", "notify"]),
+    ("zbus_secret_service_keyring_store", &["credentials"]),
+    ("apple_native_keyring_store", &["credentials"]),
+    ("windows_native_keyring_store", &["credentials"]),
     ("base64", &["browser"]),
     ("regex", &["site"]),
-    ("sysinfo", &["gauge"]),
+    ("sysinfo", &["host", "process"]),
     ("rusqlite", &["journal"]),
     ("async_channel", &["pool"]),
     ("axum", &["demo"]),
@@ -58,14 +105,14 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("flate2", &["demo"]),
     ("calamine", &["input"]),
     ("encoding_rs", &["input"]),
-    ("csv", &["input", "outlet"]),
+    ("csv", &["input", "report"]),
     ("infer", &["download"]),
     ("unicode_normalization", &["download"]),
-    ("clap", &[]),
-    ("rpassword", &[]),
-    ("indicatif", &[]),
-    ("structured_logger", &[]),
-    ("tracing_subscriber", &[]),
+    ("clap", &["cli"]),
+    ("rpassword", &["cli"]),
+    ("indicatif", &["cli"]),
+    ("structured_logger", &["cli"]),
+    ("tracing_subscriber", &["cli"]),
 ];
 
 #[test]
@@ -117,10 +164,11 @@ fn files() -> Vec<(String, PathBuf)> {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                if path != src.join("bin") {
-                    folders.push(path);
-                }
-            } else if path.extension().is_some_and(|extension| extension == "rs") && path != src.join("lib.rs") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && path != src.join("lib.rs")
+                && path != src.join("main.rs")
+            {
                 let first = path.strip_prefix(&src).unwrap().components().next().unwrap();
                 let module = Path::new(first.as_os_str()).with_extension("").to_string_lossy().into_owned();
                 found.push((module, path));
@@ -138,14 +186,21 @@ fn test_modules(file: &Path) -> Vec<PathBuf> {
     let text = fs::read_to_string(file).unwrap();
     let lines: Vec<_> = text.lines().map(str::trim).collect();
     let declared = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]").filter_map(|pair| {
-        let name = pair[1].strip_prefix("pub(super) ").unwrap_or(pair[1]).strip_prefix("mod ")?.strip_suffix(';')?;
+        let name = pair[1].strip_prefix("pub(crate) ").unwrap_or(pair[1]).strip_prefix("mod ")?.strip_suffix(';')?;
         let folder = match file.file_name()?.to_str()? {
             "mod.rs" => file.parent()?.to_owned(),
             _ => file.with_extension(""),
         };
-        Some(folder.join(name).with_extension("rs"))
+        let (alone, folder) = (folder.join(name).with_extension("rs"), folder.join(name));
+        if alone.is_file() { Some(vec![alone]) } else { Some(sources_in(&folder)) }
     });
-    declared.collect()
+    declared.flatten().collect()
+}
+
+/// The source files below a folder.
+fn sources_in(folder: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { sources_in(&path) } else { vec![path] }).collect()
 }
 
 /// The file without comments and unit tests: prose and tests may name what they like.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::browser::{Orphan, ProfileManager};
-use crate::gauge::{Remnant, end_processes, has_run_since, processes_on};
+use crate::process::os::orphans::{Remnant, end_processes, has_run_since, processes_on};
 
 /// What a sweep is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

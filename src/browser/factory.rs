@@ -7,20 +7,20 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::answers;
-use super::capabilities;
-use super::fleet::{Fleet, Guest};
-use super::locate::{Installation, locate};
-use super::page::BrowserPage;
-use super::profile::{Profile, ProfileManager};
 use super::session::{BrowserSession, Remains};
-use super::template::Origin;
-use super::walls::Walls;
-use super::warming::Warming;
-use super::wire::Line;
+use crate::backend::{Fut, Session, SessionError, SessionFactory};
+use crate::browser::driver::fleet::{Fleet, Guest};
+use crate::browser::install::locate::{Installation, locate};
+use crate::browser::profile::manager::{Profile, ProfileManager};
+use crate::browser::profile::template::Origin;
+use crate::browser::warmup::Warming;
+use crate::browser::webdriver::capabilities;
+use crate::browser::webdriver::client::Line;
+use crate::browser::webdriver::network_log;
+use crate::browser::webdriver::network_policy::Walls;
+use crate::browser::webdriver::page::BrowserPage;
 use crate::config::{BrowserConfig, Deadlines, ProfileConfig};
 use crate::model::{Footprint, WorkerId};
-use crate::ports::{Fut, Session, SessionError, SessionFactory};
 
 /// Starts sessions of the browser that is installed, each with a driver process and a profile folder of its own.
 #[derive(Clone, Debug)]
@@ -113,12 +113,12 @@ impl BrowserFactory {
     }
 
     /// The same, but for the warming of a template, which holds one of these itself.
-    pub(super) fn without_warming(&self) -> Self {
+    pub(crate) fn without_warming(&self) -> Self {
         Self { warming: Arc::default(), ..self.clone() }
     }
 
     /// A session on a profile of this origin and on no other, with a driver of its own.
-    pub(super) async fn start_once(&self, worker: WorkerId, origin: &Origin) -> Result<BrowserSession, SessionError> {
+    pub(crate) async fn start_once(&self, worker: WorkerId, origin: &Origin) -> Result<BrowserSession, SessionError> {
         self.start_on(worker, origin, Instant::now() + self.deadlines.open, true).await
     }
 
@@ -170,7 +170,7 @@ impl BrowserFactory {
         let dialect = self.installation.kind.dialect();
         let line = Line::open(seat, dialect, &self.capabilities(&plot.profile)).await?;
         // part of opening, whose deadline is the caller's: a browser that has just started is slow to answer
-        answers::listen(&line, dialect, self.deadlines.open).await?;
+        network_log::listen(&line, dialect, self.deadlines.open).await?;
         Ok(line)
     }
 

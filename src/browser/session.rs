@@ -6,22 +6,22 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use super::driver::End;
-use super::page::BrowserPage;
-use super::profile::Profile;
-use super::wire::Command;
+use crate::backend::{CloseReport, Fut, KillSwitch, Page, Session, SessionError, Usage};
+use crate::browser::profile::manager::Profile;
+use crate::browser::webdriver::client::Command;
+use crate::browser::webdriver::page::BrowserPage;
 use crate::config::Deadlines;
-use crate::ports::{CloseReport, Fut, KillSwitch, Page, Session, SessionError, Usage};
 
 /// A live browser behind the seam of [`Session`].
 #[derive(Debug)]
-pub(super) struct BrowserSession {
+pub(crate) struct BrowserSession {
     page: BrowserPage,
     remains: Remains,
     deadlines: Deadlines,
 }
 
 impl BrowserSession {
-    pub(super) fn new(page: BrowserPage, remains: Remains, deadlines: Deadlines) -> Self {
+    pub(crate) fn new(page: BrowserPage, remains: Remains, deadlines: Deadlines) -> Self {
         Self { page, remains, deadlines }
     }
 
@@ -38,7 +38,7 @@ impl BrowserSession {
     ///
     /// # Errors
     /// When it did not close politely: its folder may hold something half, and is wiped.
-    pub(super) async fn into_profile(mut self) -> Result<Profile, SessionError> {
+    pub(crate) async fn into_profile(mut self) -> Result<Profile, SessionError> {
         self.ask_to_end().await?;
         self.kill();
         if let Some(left) = self.remains.ended().await {
@@ -113,22 +113,22 @@ impl Drop for BrowserSession {
 
 /// What a session leaves on this machine: processes that are ending, and a folder that is wiped after them. Dropping
 /// it does both without waiting.
-pub(super) struct Remains {
+pub(crate) struct Remains {
     profile: Option<Profile>,
     end: Option<Fut<'static, End>>,
 }
 
 impl Remains {
-    pub(super) fn of(profile: Profile) -> Self {
+    pub(crate) fn of(profile: Profile) -> Self {
         Self { profile: Some(profile), end: None }
     }
 
-    pub(super) fn profile(&self) -> Option<&Profile> {
+    pub(crate) fn profile(&self) -> Option<&Profile> {
         self.profile.as_ref()
     }
 
     /// Processes that must have ended before the folder is wiped.
-    pub(super) fn wait_for(&mut self, end: Fut<'static, End>) {
+    pub(crate) fn wait_for(&mut self, end: Fut<'static, End>) {
         self.end = Some(end);
     }
 
@@ -152,7 +152,7 @@ impl Remains {
     }
 
     /// Waits for the processes, which must have been killed, then wipes, and says what is left.
-    pub(super) async fn clear(&mut self) -> Vec<String> {
+    pub(crate) async fn clear(&mut self) -> Vec<String> {
         let mut left: Vec<_> = self.ended().await.into_iter().collect();
         if let Some(profile) = self.profile.take() {
             left.extend(wipe(profile).await);

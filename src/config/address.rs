@@ -5,7 +5,7 @@ use url::Url;
 use super::SecretAddress;
 
 /// An address that a login may be sent to: TLS, or this machine.
-pub(super) fn check_address(url: &Url) -> Result<(), String> {
+pub(crate) fn check_address(url: &Url) -> Result<(), String> {
     let Some(host) = url.host_str() else { return Err(format!("{url} names no host")) };
     if !url.username().is_empty() || url.password().is_some() {
         return Err("it holds a user name or password: give them in COUPA_USERNAME and COUPA_PASSWORD".to_owned());
@@ -19,7 +19,7 @@ pub(super) fn check_address(url: &Url) -> Result<(), String> {
 }
 
 /// An address that notices may be sent to. It is a secret, and so is never repeated.
-pub(super) fn check_hook(address: &SecretAddress) -> Result<(), String> {
+pub(crate) fn check_hook(address: &SecretAddress) -> Result<(), String> {
     let url = Url::parse(address.expose()).map_err(|_| "it is not an address".to_owned())?;
     match url.scheme() {
         "https" => Ok(()),

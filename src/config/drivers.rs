@@ -6,18 +6,18 @@ use std::ops::RangeInclusive;
 const MAX_SESSIONS: u32 = 16;
 
 /// What settings say of drivers.
-pub(super) struct Drivers {
-    pub(super) sessions_per_driver: u32,
-    pub(super) min_count: u32,
+pub(crate) struct Drivers {
+    pub(crate) sessions_per_driver: u32,
+    pub(crate) min_count: u32,
     /// 0 for no limit.
-    pub(super) max_count: u32,
-    pub(super) ports: String,
-    pub(super) workers: u32,
+    pub(crate) max_count: u32,
+    pub(crate) ports: String,
+    pub(crate) workers: u32,
 }
 
 impl Drivers {
     /// Tells every rule that is broken, and gives the range of ports if there is one.
-    pub(super) fn check(&self, refuse: &mut impl FnMut(&str, String)) -> Option<RangeInclusive<u16>> {
+    pub(crate) fn check(&self, refuse: &mut impl FnMut(&str, String)) -> Option<RangeInclusive<u16>> {
         let Self { sessions_per_driver, min_count, max_count, ref ports, workers } = *self;
         if !(1..=MAX_SESSIONS).contains(&sessions_per_driver) {
             refuse("sessions_per_driver", format!("{sessions_per_driver} is not between 1 and {MAX_SESSIONS}"));

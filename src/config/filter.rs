@@ -55,7 +55,7 @@ impl fmt::Display for Filter {
 }
 
 /// Endings as people list them: `pdf, .MSG`.
-pub(super) fn read_types(text: &str) -> Vec<String> {
+pub(crate) fn read_types(text: &str) -> Vec<String> {
     let ending = |part: &str| part.trim().trim_start_matches("*.").trim_start_matches('.').to_lowercase();
     text.split([',', ';', ' ']).map(ending).filter(|ending| !ending.is_empty()).collect()
 }

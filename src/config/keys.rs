@@ -43,7 +43,7 @@ macro_rules! settings {
             }
 
             /// Sets the setting called `name`; `None` when there is no such setting.
-            pub(super) fn set(&mut self, name: &str, value: &toml::Value) -> Option<Result<(), String>> {
+            pub(crate) fn set(&mut self, name: &str, value: &toml::Value) -> Option<Result<(), String>> {
                 match name {
                     $(stringify!($name) => Some(<$type as Value>::read(value).map(|read| self.$name = Some(read))),)+
                     _ => None,
@@ -53,7 +53,7 @@ macro_rules! settings {
 
         impl Settings {
             /// Every setting with its value, in the order of the documentation; `None` where nobody said anything.
-            pub(super) fn values(&self) -> Vec<(&'static Key, Option<toml::Value>)> {
+            pub(crate) fn values(&self) -> Vec<(&'static Key, Option<toml::Value>)> {
                 KEYS.iter().zip([$(self.$name.as_ref().map(Value::write)),+]).collect()
             }
         }
@@ -70,7 +70,7 @@ macro_rules! settings {
         ];
 
         /// The weakest layer: the defaults, read by the same code as everything else.
-        pub(super) fn defaults() -> (Settings, Vec<(&'static str, String)>) {
+        pub(crate) fn defaults() -> (Settings, Vec<(&'static str, String)>) {
             let mut settings = Settings::default();
             let mut problems = Vec::new();
             for key in KEYS.iter().filter(|key| !key.default.is_empty()) {

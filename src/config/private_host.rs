@@ -82,7 +82,7 @@ impl fmt::Display for PrivateHost {
 }
 
 /// The hosts in a list as people write it, and what is wrong with the others.
-pub(super) fn read_private_hosts(text: &str) -> (Vec<PrivateHost>, Vec<String>) {
+pub(crate) fn read_private_hosts(text: &str) -> (Vec<PrivateHost>, Vec<String>) {
     let (mut hosts, mut wrong) = (Vec::new(), Vec::new());
     for part in text.split([',', ';', ' ']).filter(|part| !part.is_empty()) {
         match part.parse() {

@@ -12,7 +12,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(setting: &str, why: impl Into<String>) -> Self {
+    pub(crate) fn new(setting: &str, why: impl Into<String>) -> Self {
         Self { setting: setting.to_owned(), why: why.into() }
     }
 }

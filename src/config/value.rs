@@ -9,7 +9,7 @@ use url::Url;
 use super::{BrowserChoice, RequisitionRule, Sandbox, SecretAddress, WorkerCount};
 
 /// A type that a setting can have.
-pub(super) trait Value: Sized {
+pub(crate) trait Value: Sized {
     /// What the documentation calls it.
     const KIND: &'static str;
 

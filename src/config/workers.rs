@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 /// Most workers that one machine is asked to bear.
-pub(super) const MAX_WORKERS: u32 = 64;
+pub(crate) const MAX_WORKERS: u32 = 64;
 /// Most workers of a pool that finds their number itself: beyond that a portal is what holds it up, not this machine.
 const AUTO_MAX_WORKERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
 
@@ -100,7 +100,7 @@ pub struct HoldConfig {
 }
 
 /// The bounds around `count`; `None` when they were refused.
-pub(super) fn scaling(
+pub(crate) fn scaling(
     count: WorkerCount,
     min: Option<u32>,
     max: Option<u32>,

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::orders::hex;
 use super::portal::{DemoPortal, Expected};
+use crate::demo::catalogue::orders::hex;
 use crate::model::{MANIFEST_NAME, OrderStatus, Outcome, PoNumber};
 
 /// Something that is not as it should be.

@@ -30,29 +30,18 @@
 //! # }
 //! ```
 
-mod answer;
-mod assets;
+mod catalogue;
 mod check;
-mod dice;
 mod faults;
-mod files;
-mod line;
-mod logins;
-mod look;
-mod mix;
-mod named;
-mod names;
-mod orders;
 mod pages;
 mod portal;
-mod reply;
-mod routes;
+mod portal_kind;
+mod server;
 #[cfg(test)]
 mod tests;
-mod wrong;
 
 pub use check::{Mismatch, check};
+pub use faults::presets::NamedFault;
 pub use faults::{FaultRule, FaultSwitches, Faults, LateSign, ListChange, LoginAnswer, Part, PortalFault, RetryAfter};
-pub use look::Look;
-pub use named::NamedFault;
 pub use portal::{DemoConfig, DemoPortal, Expected, ExpectedFile, Pace, PortalCounts};
+pub use portal_kind::Look;

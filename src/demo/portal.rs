@@ -12,15 +12,15 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::answer::answer;
-use super::assets::Assets;
-use super::dice::Dice;
 use super::faults::{FaultSwitches, Faults, LoginAnswer, PortalFault, RetryAfter};
-use super::line::{Line, Lines};
-use super::logins::Logins;
-use super::look::Look;
-use super::orders::{Catalogue, DemoOrder};
 use super::pages::Late;
+use crate::demo::catalogue::orders::{Catalogue, DemoOrder};
+use crate::demo::catalogue::rng::Dice;
+use crate::demo::portal_kind::Look;
+use crate::demo::server::assets::Assets;
+use crate::demo::server::connection::{Line, Lines};
+use crate::demo::server::logins::Logins;
+use crate::demo::server::respond::answer;
 use crate::model::{FileOrigin, OrderStatus, PoNumber};
 
 /// Connections are cut at once when the portal stops; this is for their tasks to notice.
@@ -70,7 +70,7 @@ impl Pace {
         Self { appear: (Duration::ZERO, Duration::ZERO), replace: None }
     }
 
-    pub(super) fn of(self, order: &DemoOrder) -> Late {
+    pub(crate) fn of(self, order: &DemoOrder) -> Late {
         let mut dice = Dice::new(order.looks, 1);
         let mut between = |(low, high): (Duration, Duration)| {
             let (low, high) = (low.as_millis() as u64, high.as_millis() as u64);
@@ -137,14 +137,14 @@ pub struct PortalCounts {
 
 /// What every request of one portal shares.
 #[derive(Debug)]
-pub(super) struct Portal {
-    pub(super) catalogue: Catalogue,
-    pub(super) assets: Assets,
-    pub(super) logins: Logins,
-    pub(super) faults: FaultSwitches,
-    pub(super) pace: Pace,
-    pub(super) look: Look,
-    pub(super) stop: CancellationToken,
+pub(crate) struct Portal {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) assets: Assets,
+    pub(crate) logins: Logins,
+    pub(crate) faults: FaultSwitches,
+    pub(crate) pace: Pace,
+    pub(crate) look: Look,
+    pub(crate) stop: CancellationToken,
     tally: Mutex<Tally>,
 }
 
@@ -161,26 +161,26 @@ struct Tally {
 
 impl Portal {
     /// Counts something.
-    pub(super) fn count(&self, one_more: impl FnOnce(&mut PortalCounts)) {
+    pub(crate) fn count(&self, one_more: impl FnOnce(&mut PortalCounts)) {
         one_more(&mut self.tally().counts);
     }
 
     /// Notes that an order page was asked for.
-    pub(super) fn note(&self, po: &PoNumber) {
+    pub(crate) fn note(&self, po: &PoNumber) {
         self.tally().asked.push(po.clone());
     }
 
-    pub(super) fn login_answer(&self) -> LoginAnswer {
+    pub(crate) fn login_answer(&self) -> LoginAnswer {
         self.tally().login_answer
     }
 
     /// Whether a refused login is shown the front page, with a message and without a form.
-    pub(super) fn refuses_with_welcome(&self) -> bool {
+    pub(crate) fn refuses_with_welcome(&self) -> bool {
         self.tally().refuses_with_welcome
     }
 
     /// Wishes not to be asked for some time.
-    pub(super) fn wish(&self, after: RetryAfter) {
+    pub(crate) fn wish(&self, after: RetryAfter) {
         let span = match after {
             RetryAfter::Seconds(seconds) => Duration::from_secs(seconds.into()),
             // as it is written: in whole seconds
@@ -193,12 +193,12 @@ impl Portal {
     }
 
     /// Whether a wish is in force at this moment.
-    pub(super) fn is_wished(&self) -> bool {
+    pub(crate) fn is_wished(&self) -> bool {
         self.tally().wish.is_some_and(|until| Instant::now() < until)
     }
 
     /// Notes that a fault has struck.
-    pub(super) fn note_fault(&self, fault: &PortalFault) {
+    pub(crate) fn note_fault(&self, fault: &PortalFault) {
         let mut tally = self.tally();
         match tally.struck.iter_mut().find(|(known, _)| known == fault) {
             Some((_, count)) => *count += 1,
@@ -207,7 +207,7 @@ impl Portal {
     }
 
     /// What somebody types who sits before the login page, if somebody does.
-    pub(super) fn typed(&self) -> Option<(&str, &SecretString)> {
+    pub(crate) fn typed(&self) -> Option<(&str, &SecretString)> {
         self.tally().has_person.then(|| (self.logins.username(), self.logins.password()))
     }
 

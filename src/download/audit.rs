@@ -6,9 +6,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::manifest::{Manifest, ManifestFile};
+use super::DownloadError;
 use super::verify::digest_of;
-use super::{DownloadError, place};
+use crate::download::order_dir::manifest::{Manifest, ManifestFile};
+use crate::download::order_dir::place;
 use crate::model::{MANIFEST_NAME, OrderStatus, PoNumber};
 
 /// Deeper folders are not ours: orders lie two below the output folder.
@@ -285,8 +286,8 @@ fn entries(folder: &Path) -> io::Result<Vec<(PathBuf, bool)>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::conclude;
     use super::*;
+    use crate::download::conclude;
     use crate::model::{FileRecord, ListingId, Outcome, Receipt};
 
     /// PO7 of ACME, completed, with two files.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::backend::SessionError;
 use crate::model::FailureKind;
-use crate::ports::SessionError;
 
 /// A file could not be landed, verified or placed.
 #[derive(Debug, Error)]

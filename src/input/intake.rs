@@ -1,15 +1,17 @@
 //! All inputs together: each order once, every refused row with its place.
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
 use bytesize::ByteSize;
 
-use super::normalise::shorten;
 use super::source::read_all;
 use super::table::{Shape, gather};
 use super::text::{TextRows, decode};
 use super::workbook::{is_workbook, take_workbook};
 use super::{InputError, Source};
+use crate::input::cell::shorten;
 use crate::model::{Metadata, PoNumber, PoTask, Reject, TaskPriority};
 
 /// Largest input; a list of a million orders with a dozen columns is half of it.
@@ -66,7 +68,7 @@ fn take_bytes(bytes: &[u8], gathering: &mut Gathering<'_>) -> Result<(), InputEr
 }
 
 /// The intake as one source fills it.
-pub(super) struct Gathering<'a> {
+pub(crate) struct Gathering<'a> {
     input: String,
     default: TaskPriority,
     intake: &'a mut Intake,
@@ -75,12 +77,12 @@ pub(super) struct Gathering<'a> {
 }
 
 impl Gathering<'_> {
-    pub(super) fn input(&self) -> &str {
+    pub(crate) fn input(&self) -> &str {
         &self.input
     }
 
     /// Refuses to go on for ever.
-    pub(super) fn count_row(&mut self, line: u64) -> Result<(), InputError> {
+    pub(crate) fn count_row(&mut self, line: u64) -> Result<(), InputError> {
         self.row_count += 1;
         if self.row_count.max(line) > MAX_ROWS {
             return Err(InputError::TooManyRows { input: self.input.clone(), max: MAX_ROWS });
@@ -88,7 +90,7 @@ impl Gathering<'_> {
         Ok(())
     }
 
-    pub(super) fn take(&mut self, po: PoNumber, priority: Option<TaskPriority>, metadata: Metadata) {
+    pub(crate) fn take(&mut self, po: PoNumber, priority: Option<TaskPriority>, metadata: Metadata) {
         let priority = priority.unwrap_or(self.default);
         let known = self.places.get(&po).and_then(|place| self.intake.tasks.get_mut(*place));
         if let Some(task) = known {
@@ -100,14 +102,11 @@ impl Gathering<'_> {
         self.intake.tasks.push(PoTask { po, priority, metadata });
     }
 
-    pub(super) fn reject(&mut self, line: u64, text: &str, reason: String) {
+    pub(crate) fn reject(&mut self, line: u64, text: &str, reason: String) {
         self.intake.rejects.push(Reject { source: self.input.clone(), line, text: shorten(text), reason });
     }
 
-    pub(super) fn remark(&mut self, line: u64, text: &str, reason: String) {
+    pub(crate) fn remark(&mut self, line: u64, text: &str, reason: String) {
         self.intake.remarks.push(Reject { source: self.input.clone(), line, text: shorten(text), reason });
     }
 }
-
-#[cfg(test)]
-mod tests;

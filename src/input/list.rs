@@ -1,9 +1,9 @@
 //! A plain list: one number per line, `#` begins a comment.
 
-use super::normalise::is_empty;
+use crate::input::cell::is_empty;
 
 /// What the cells of a row say before a comment begins, empty ones left out. A comment may have been cut into cells.
-pub(super) fn said(cells: &[String]) -> Vec<&str> {
+pub(crate) fn said(cells: &[String]) -> Vec<&str> {
     let mut said = Vec::new();
     for cell in cells {
         let kept = without_comment(cell);

@@ -5,10 +5,10 @@
 //! Sheets made by people are messy: a header somewhere below a title, any of the usual encodings and delimiters, and
 //! numbers that a spreadsheet has turned into something else are understood; what is ambiguous is refused, never guessed.
 
+mod cell;
 mod error;
 mod intake;
 mod list;
-mod normalise;
 mod source;
 mod table;
 mod text;

@@ -57,7 +57,7 @@ impl fmt::Display for Source {
 }
 
 /// Everything that `from` holds, unless it is more than `max`.
-pub(super) fn read_all(from: &Source, max: ByteSize) -> Result<Vec<u8>, InputError> {
+pub(crate) fn read_all(from: &Source, max: ByteSize) -> Result<Vec<u8>, InputError> {
     let unreadable = |why| InputError::Unreadable { input: from.to_string(), why };
     let mut bytes = Vec::new();
     // one byte more than allowed tells "full" from "too much" without trusting a length that may change

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use super::InputError;
 use super::intake::Gathering;
 use super::list::said;
-use super::normalise::{column_name, is_empty, po_number, shorten};
+use crate::input::cell::{column_name, is_empty, po_number, shorten};
 use crate::model::{Metadata, TaskPriority};
 
 /// Names of the column with the numbers, as [`column_name`] leaves them, the surest first.
@@ -31,9 +31,9 @@ const MAX_NOTE: usize = 256;
 
 /// One row, numbered as a spreadsheet shows it.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
-    pub(super) line: u64,
-    pub(super) cells: Vec<String>,
+pub(crate) struct Row {
+    pub(crate) line: u64,
+    pub(crate) cells: Vec<String>,
 }
 
 impl Row {
@@ -44,7 +44,7 @@ impl Row {
 
 /// Which column holds what.
 #[derive(Debug)]
-pub(super) struct Header {
+pub(crate) struct Header {
     po: usize,
     priority: Option<usize>,
     names: Vec<String>,
@@ -52,7 +52,7 @@ pub(super) struct Header {
 
 impl Header {
     /// Reads a row as a header; `None` when no cell names the order column.
-    pub(super) fn find(cells: &[String]) -> Option<Self> {
+    pub(crate) fn find(cells: &[String]) -> Option<Self> {
         let plain: Vec<String> = cells.iter().map(|cell| column_name(cell)).collect();
         let po = PO_COLUMNS.iter().find_map(|name| plain.iter().position(|cell| cell == name))?;
         let priority = plain.iter().position(|cell| cell == PRIORITY_COLUMN);
@@ -75,7 +75,7 @@ impl Header {
 
 /// What a table turned out to be.
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// It has a header with an order column; its rows were taken.
     Table,
     /// It is a list without a header; its rows were taken.
@@ -87,7 +87,7 @@ pub(super) enum Shape {
 }
 
 /// Takes the orders of `rows` into `gathering`, if they are a table, or a list and lists are wanted.
-pub(super) fn gather(
+pub(crate) fn gather(
     rows: &mut dyn Iterator<Item = Result<Row, InputError>>,
     with_lists: bool,
     gathering: &mut Gathering<'_>,

@@ -12,7 +12,7 @@ const DELIMITERS: [u8; 4] = *b",;\t|";
 const SAMPLE_ROWS: usize = 60;
 
 /// Text with one kind of line break. `None` when the bytes are no text at all.
-pub(super) fn decode(bytes: &[u8]) -> Option<String> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<String> {
     let text = if let Some((encoding, mark)) = Encoding::for_bom(bytes) {
         encoding.decode_without_bom_handling(&bytes[mark..]).0.into_owned()
     } else if let Ok(text) = std::str::from_utf8(bytes) {
@@ -29,7 +29,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<String> {
 }
 
 /// The rows of a text, numbered as a spreadsheet shows them.
-pub(super) struct TextRows<'a> {
+pub(crate) struct TextRows<'a> {
     text: &'a str,
     reader: csv::Reader<&'a [u8]>,
     record: StringRecord,
@@ -38,7 +38,7 @@ pub(super) struct TextRows<'a> {
 
 impl<'a> TextRows<'a> {
     /// Finds out what separates the cells and starts at the first row.
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         if let Some((delimiter, rest)) = told_delimiter(text) {
             return Self::with(rest, delimiter, 1);
         }

@@ -13,7 +13,7 @@ use super::table::{Row, Shape, gather};
 const MAX_COLUMNS: u32 = 16_384;
 
 /// How files of spreadsheet programs begin: a zip archive, or the older compound file.
-pub(super) fn is_workbook(bytes: &[u8]) -> bool {
+pub(crate) fn is_workbook(bytes: &[u8]) -> bool {
     is_compound(bytes) || bytes.starts_with(b"PK\x03\x04")
 }
 
@@ -22,7 +22,7 @@ fn is_compound(bytes: &[u8]) -> bool {
 }
 
 /// Takes the orders of the first sheet that is a table, or else of the first that is a list.
-pub(super) fn take_workbook(bytes: &[u8], gathering: &mut Gathering<'_>) -> Result<Shape, InputError> {
+pub(crate) fn take_workbook(bytes: &[u8], gathering: &mut Gathering<'_>) -> Result<Shape, InputError> {
     let input = gathering.input().to_owned();
     // The reader is careful but not proof against every damaged file. What it has taken by then is dropped with the error.
     let taken = catch_unwind(AssertUnwindSafe(|| match Xlsx::new(Cursor::new(bytes)) {

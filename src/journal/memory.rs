@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
+use crate::backend::{Fut, History, Journal, JournalError};
 use crate::model::{Entry, TaskId, TaskState};
-use crate::ports::{Fut, History, Journal, JournalError};
 
 /// Keeps the state that the entries add up to; nothing of it survives the program.
 #[derive(Debug, Default)]

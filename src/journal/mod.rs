@@ -8,7 +8,7 @@
 //! # What the file holds
 //! - `runs`: one row per run, with its options, its refused rows and how it ended.
 //! - `entries`: every [`Entry`](crate::model::Entry) as JSON with its time, never changed and never removed. **This is
-//!   the truth**: replaying a run's entries gives its [`History`](crate::ports::History).
+//!   the truth**: replaying a run's entries gives its [`History`](crate::backend::History).
 //! - `tasks`: where each task stands after the entries so far, written in the same transaction: an index of the
 //!   entries, which answers "how many are open" and "how did this order end last" without a replay.
 //! - `files`: a view that takes the files apart which the outcomes in `entries` name; for people with a SQL shell.
@@ -26,20 +26,16 @@
 //! a full one, a journal that was closed is read as it is; one that a kill left can be read where its log and the
 //! log's index still lie beside it.
 
-mod fault;
-#[cfg(test)]
-mod kills;
-#[cfg(test)]
-mod legal;
+mod error;
+mod lock;
 mod memory;
-mod owner;
 mod reader;
 mod replay;
 mod runs;
 mod schema;
-#[cfg(test)]
-mod small_disk;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use memory::MemoryJournal;

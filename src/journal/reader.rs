@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::fault::fault;
-use super::owner;
 use super::replay::{Replay, damaged};
 use super::runs::{Past, RunInfo};
 use super::schema;
 use super::writer::RunKey;
+use crate::backend::{History, JournalError};
+use crate::journal::error::fault;
+use crate::journal::lock;
 use crate::model::{Entry, OrderStatus, PoNumber, Reject, RunId};
-use crate::ports::{History, JournalError};
 
 /// Looks into a journal without owning it: from another terminal while a run is at work, or after one died. Never holds
 /// up the owner. Each answer shows the journal as of one moment.
@@ -40,7 +40,7 @@ impl JournalReader {
     /// then a run without an end was killed. A disk that knows no locks cannot tell and says none.
     #[must_use]
     pub fn owner(&self) -> Option<String> {
-        owner::at_work(&self.path)
+        lock::at_work(&self.path)
     }
 
     /// All runs, the oldest first.
@@ -164,7 +164,7 @@ impl JournalReader {
 }
 
 /// The entries of `run`, replayed.
-pub(super) fn read_history(
+pub(crate) fn read_history(
     connection: &Connection,
     path: &Path,
     run: &RunId,

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+use crate::backend::{History, JournalError};
 use crate::model::{Entry, RunId, TaskId, TaskState};
-use crate::ports::{History, JournalError};
 
 /// Applies the entries of one run, one after the other, by the rules under which they were accepted.
 #[derive(Debug)]
-pub(super) struct Replay {
+pub(crate) struct Replay {
     run: RunId,
     // a hash map while it grows: each entry takes a state out and puts one in
     tasks: HashMap<TaskId, TaskState>,
@@ -18,12 +18,12 @@ pub(super) struct Replay {
 
 impl Replay {
     /// Before the first entry of `run`.
-    pub(super) fn of(run: RunId) -> Self {
+    pub(crate) fn of(run: RunId) -> Self {
         Self { run, tasks: HashMap::new(), settled_at: Vec::new() }
     }
 
     /// The next entry, as it was written under number `seq` at `at`.
-    pub(super) fn push(&mut self, seq: i64, at: Timestamp, written: &str) -> Result<(), JournalError> {
+    pub(crate) fn push(&mut self, seq: i64, at: Timestamp, written: &str) -> Result<(), JournalError> {
         let entry: Entry = serde_json::from_str(written).map_err(|why| damaged(&self.run, seq, &why))?;
         let task = entry.task();
         let after = TaskState::after(self.tasks.remove(&task), &entry).map_err(|why| damaged(&self.run, seq, &why))?;
@@ -35,13 +35,13 @@ impl Replay {
     }
 
     /// After the last one.
-    pub(super) fn finish(self) -> History {
+    pub(crate) fn finish(self) -> History {
         History { tasks: self.tasks.into_iter().collect(), settled_at: self.settled_at.into_iter().collect() }
     }
 }
 
 /// An entry that cannot be what was written.
-pub(super) fn damaged(run: &RunId, seq: i64, why: &dyn std::fmt::Display) -> JournalError {
+pub(crate) fn damaged(run: &RunId, seq: i64, why: &dyn std::fmt::Display) -> JournalError {
     JournalError::Damaged(format!(
         "entry {seq} of run {run}: {why}; begin a new run: orders that were completed are recognised by their files"
     ))
@@ -51,9 +51,9 @@ pub(super) fn damaged(run: &RunId, seq: i64, why: &dyn std::fmt::Display) -> Jou
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::legal;
     use super::*;
-    use crate::ports::Journal;
+    use crate::backend::Journal;
+    use crate::journal::tests::generate;
 
     fn replay(entries: &[Entry]) -> Result<History, JournalError> {
         let mut replay = Replay::of(RunId::new("r"));
@@ -65,7 +65,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_prefix_of_a_legal_journal_gives_a_legal_state(batches in legal::batches(), cut in any::<prop::sample::Index>()) {
+        fn any_prefix_of_a_legal_journal_gives_a_legal_state(batches in generate::batches(), cut in any::<prop::sample::Index>()) {
             let entries = batches.concat();
             let prefix = &entries[..cut.index(entries.len() + 1)];
             let history = replay(prefix).unwrap();
@@ -80,7 +80,7 @@ mod tests {
         }
 
         #[test]
-        fn a_replay_says_what_the_journal_without_a_disk_says(batches in legal::batches()) {
+        fn a_replay_says_what_the_journal_without_a_disk_says(batches in generate::batches()) {
             let journal = super::super::MemoryJournal::new();
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             let said = runtime.block_on(async {
@@ -95,7 +95,7 @@ mod tests {
         }
 
         #[test]
-        fn a_legal_entry_said_twice_is_damage(batches in legal::batches(), at in any::<prop::sample::Index>()) {
+        fn a_legal_entry_said_twice_is_damage(batches in generate::batches(), at in any::<prop::sample::Index>()) {
             let mut entries = batches.concat();
             prop_assume!(!entries.is_empty());
             let at = at.index(entries.len());

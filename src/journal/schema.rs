@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::fault::{fault, io_fault};
-use crate::ports::JournalError;
+use crate::backend::JournalError;
+use crate::journal::error::{fault, io_fault};
 
 /// Tells a journal from every other SQLite file: `CPBJ`.
 const APPLICATION_ID: i32 = 0x4350_424a;
@@ -61,10 +61,10 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// The newest schema that this program knows.
-pub(super) const VERSION: i32 = MIGRATIONS.len() as i32;
+pub(crate) const VERSION: i32 = MIGRATIONS.len() as i32;
 
 /// The owner's connection: brings the file to the newest schema. The file must be there.
-pub(super) fn open_to_write(path: &Path) -> Result<Connection, JournalError> {
+pub(crate) fn open_to_write(path: &Path) -> Result<Connection, JournalError> {
     let failed = |error| fault(path, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
@@ -80,7 +80,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, JournalError> {
 }
 
 /// A connection that only reads, beside an owner or after one.
-pub(super) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
+pub(crate) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
     let missing = || JournalError::Missing { path: path.to_owned() };
     if !path.exists() {
         return Err(missing());

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::fault::io_fault;
-use super::owner::Ownership;
 use super::reader::JournalReader;
 use super::runs::{RunEnd, RunStart};
 use super::schema;
 use super::writer::{Command, Reply, RunKey, Writer};
+use crate::backend::{Fut, History, Journal, JournalError};
+use crate::journal::error::io_fault;
+use crate::journal::lock::Ownership;
 use crate::model::{Entry, RunId};
-use crate::ports::{Fut, History, Journal, JournalError};
 
 /// How long the writer may take for one answer. Far more than a busy disk needs, so that only a dead one is taken for
 /// one: after it, whether the batch was written is not known.
@@ -160,6 +160,3 @@ impl WriterHandle {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

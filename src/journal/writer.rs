@@ -7,25 +7,25 @@ use std::sync::mpsc;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::fault::fault;
-use super::owner::Ownership;
 use super::reader::read_history;
 use super::runs::{RunEnd, RunStart};
+use crate::backend::{History, JournalError};
+use crate::journal::error::fault;
+use crate::journal::lock::Ownership;
 use crate::model::{Entry, RunId, TaskId, TaskState};
-use crate::ports::{History, JournalError};
 
 /// Most batches of one transaction: bounds how long the first of them waits for the others.
 const GROUP: usize = 256;
 
 /// Where an answer goes. Whoever asked may have stopped waiting: then nobody needs it.
-pub(super) type Reply<T> = mpsc::SyncSender<Result<T, JournalError>>;
+pub(crate) type Reply<T> = mpsc::SyncSender<Result<T, JournalError>>;
 
 /// A run's number within its journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct RunKey(pub(super) i64);
+pub(crate) struct RunKey(pub(crate) i64);
 
 /// What the thread is asked.
-pub(super) enum Command {
+pub(crate) enum Command {
     Append { run: RunKey, entries: Vec<Entry>, reply: Reply<()> },
     Begin { run: RunId, facts: Box<RunStart>, reply: Reply<RunKey> },
     Resume { run: RunId, reply: Reply<(RunKey, History)> },
@@ -50,7 +50,7 @@ struct Standing {
 
 type Staged = HashMap<(RunKey, TaskId), TaskState>;
 
-pub(super) struct Writer {
+pub(crate) struct Writer {
     connection: Connection,
     path: PathBuf,
     next: i64,
@@ -60,7 +60,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, path: PathBuf, owner: Ownership) -> Result<Self, JournalError> {
+    pub(crate) fn new(connection: Connection, path: PathBuf, owner: Ownership) -> Result<Self, JournalError> {
         let last: Option<i64> = connection
             .query_row("SELECT max(seq) FROM entries", [], |row| row.get(0))
             .map_err(|error| fault(&path, &error))?;
@@ -68,7 +68,7 @@ impl Writer {
     }
 
     /// Until somebody closes the journal, or nobody is left who could write to it.
-    pub(super) fn work(mut self, commands: &mpsc::Receiver<Command>) {
+    pub(crate) fn work(mut self, commands: &mpsc::Receiver<Command>) {
         let mut put_back = None;
         while let Some(command) = put_back.take().or_else(|| commands.recv().ok()) {
             match command {

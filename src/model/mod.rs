@@ -3,22 +3,22 @@
 mod entry;
 mod failure;
 mod ids;
-mod lifecycle;
 mod outcome;
 mod reject;
-mod snapshot;
+mod state;
+mod status;
 mod task;
 
 pub use entry::Entry;
 pub use failure::{Failure, FailureKind, Fate, Fault};
 pub use ids::{AttemptNo, InvalidPoNumber, PoNumber, RunId, TaskId, WorkerId};
-pub use lifecycle::{IllegalTransition, Tally, TaskState};
 pub use outcome::{
     AttemptEnd, FileOrigin, FileRecord, LeftOutFile, ListingId, MANIFEST_NAME, MissingFile, OrderStatus, Outcome,
     Receipt,
 };
 pub use reject::Reject;
-pub use snapshot::{
+pub use state::{IllegalTransition, Tally, TaskState};
+pub use status::{
     DriverView, Footprint, Gate, MemoryLevel, MemoryReading, PoolStatus, Stage, Stop, StopKind, Totals, WorkerState,
     WorkerView,
 };

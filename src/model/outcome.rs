@@ -239,7 +239,7 @@ mod ended_badly {
         receipt: Option<Receipt>,
     }
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         failure: &Failure,
         receipt: &Option<Receipt>,
         to: S,
@@ -247,7 +247,7 @@ mod ended_badly {
         Written { failure, receipt }.serialize(to)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<(Failure, Option<Receipt>), D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<(Failure, Option<Receipt>), D::Error> {
         Read::deserialize(from).map(|Read { failure, receipt }| (failure, receipt))
     }
 }

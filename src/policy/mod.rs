@@ -1,24 +1,24 @@
 //! Floor 1: the rules. Pure decisions: everything that is needed comes in as an argument, the clock included (as the
 //! time since the pool's start), so that each can be tested without a runtime.
 
+mod autoscale;
 mod backoff;
-mod gate;
+mod circuit_breaker;
+mod concurrency;
 mod leak;
-mod pace;
+mod memory;
 mod queue;
-mod recycle;
 mod restart;
-mod scale;
-mod sizing;
-mod verdict;
+mod retry;
+mod session_life;
 
+pub use autoscale::{BYTES_PER_WORKER, Load, Sizing, workers_for};
 pub use backoff::retry_delay;
-pub use gate::{Admission, GivenUp, SiteGate};
+pub use circuit_breaker::{Admission, GivenUp, SiteGate};
+pub use concurrency::OrderPace;
 pub use leak::{Countable, LeakWatch};
-pub use pace::OrderPace;
+pub use memory::{MemoryScale, Room};
 pub use queue::TaskQueue;
-pub use recycle::{MAX_STRIKES, Wear, Worn, is_worn};
 pub use restart::{Broke, Restart, Restarts};
-pub use scale::{MemoryScale, Room};
-pub use sizing::{BYTES_PER_WORKER, Load, Sizing, workers_for};
-pub use verdict::{Verdict, verdict};
+pub use retry::{Verdict, verdict};
+pub use session_life::{MAX_STRIKES, Wear, Worn, is_worn};

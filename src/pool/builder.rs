@@ -9,15 +9,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::control::Control;
-use super::core::{Core, Rules};
-use super::dispatcher::Dispatcher;
 use super::handle::{Parts, PersistentWorkerPool};
 use super::monitor::MemoryMonitor;
-use super::supervisor::Supervisor;
-use super::worker::Workshop;
+use crate::backend::{History, Journal, MemoryGauge, SessionError, SessionFactory, Site};
 use crate::config::PoolConfig;
 use crate::policy::MemoryScale;
-use crate::ports::{History, Journal, MemoryGauge, SessionError, SessionFactory, Site};
+use crate::pool::runtime::dispatcher::Dispatcher;
+use crate::pool::runtime::supervisor::Supervisor;
+use crate::pool::runtime::worker::Workshop;
+use crate::pool::scheduler::{Core, Rules};
 
 /// Wishes that may wait for the dispatcher before whoever sends the next one waits too.
 const MAILBOX: usize = 256;
@@ -40,7 +40,7 @@ pub enum StartError {
     Output(String),
 }
 
-/// Puts a pool together from parts that implement the seams of [`crate::ports`]. Most programs use
+/// Puts a pool together from parts that implement the seams of [`crate::backend`]. Most programs use
 /// [`PersistentWorkerPool::start`], which picks them.
 #[must_use]
 pub struct PoolBuilder {

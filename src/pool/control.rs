@@ -3,10 +3,10 @@
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use super::core::{Input, Request};
-use super::lent::LentSession;
 use super::task_handle::TaskHandle;
 use crate::model::{Outcome, PoTask, Receipt, RunId, Stop, StopKind, TaskId};
+use crate::pool::pooled_session::LentSession;
+use crate::pool::scheduler::{Input, Request};
 
 /// The one cloneable handle to a running pool. Its methods wait until the dispatcher has taken note (for submissions:
 /// until the journal has), never for work to be done. Dropping their futures leaves open whether the wish was noted.
@@ -46,7 +46,7 @@ pub enum SubmitError {
 }
 
 impl Control {
-    pub(super) fn new(requests: mpsc::Sender<Request>, engine: mpsc::UnboundedSender<Input>) -> Self {
+    pub(crate) fn new(requests: mpsc::Sender<Request>, engine: mpsc::UnboundedSender<Input>) -> Self {
         Self { requests, engine }
     }
 
@@ -137,20 +137,20 @@ impl Control {
         self.note(Input::KillAll);
     }
 
-    pub(super) async fn cancel(&self, task: TaskId) -> Result<bool, PoolClosed> {
+    pub(crate) async fn cancel(&self, task: TaskId) -> Result<bool, PoolClosed> {
         self.ask(|reply| Request::Cancel { task, reply }).await
     }
 
-    pub(super) async fn lend(&self, reply: oneshot::Sender<LentSession>) -> Result<(), PoolClosed> {
-        self.tell(Request::Lend(super::lent::LendRequest { reply })).await
+    pub(crate) async fn lend(&self, reply: oneshot::Sender<LentSession>) -> Result<(), PoolClosed> {
+        self.tell(Request::Lend(crate::pool::pooled_session::LendRequest { reply })).await
     }
 
-    pub(super) async fn close(&self) -> Result<(), PoolClosed> {
+    pub(crate) async fn close(&self) -> Result<(), PoolClosed> {
         self.tell(Request::Close).await
     }
 
     /// A word from the engine's own parts.
-    pub(super) fn note(&self, input: Input) {
+    pub(crate) fn note(&self, input: Input) {
         let _ = self.engine.send(input); // a dispatcher that is gone needs no more words
     }
 

@@ -12,11 +12,11 @@ use tracing::{error, warn};
 
 use super::builder::PoolBuilder;
 use super::control::{Control, SubmitError};
-use super::lent::{LendError, LentSession};
 use super::task_handle::TaskHandle;
+use crate::backend::{History, Journal, JournalError};
 use crate::config::{Deadlines, PoolConfig};
 use crate::model::{MemoryReading, Metadata, PoNumber, PoTask, PoolStatus, Stage, TaskPriority};
-use crate::ports::{History, Journal, JournalError};
+use crate::pool::pooled_session::{LendError, LentSession};
 
 /// Time for the engine itself, on top of the deadlines of what it waits for.
 const SLACK: Duration = Duration::from_secs(10);
@@ -33,16 +33,16 @@ pub struct PersistentWorkerPool {
 }
 
 /// What a pool is made of while it runs.
-pub(super) struct Parts {
-    pub(super) deadlines: Deadlines,
-    pub(super) journal: Arc<dyn Journal>,
-    pub(super) control: Control,
-    pub(super) snapshots: watch::Receiver<Arc<PoolStatus>>,
-    pub(super) started: Instant,
-    pub(super) conclusions: TaskTracker,
-    pub(super) dispatcher: JoinHandle<()>,
-    pub(super) supervisor: JoinHandle<Vec<String>>,
-    pub(super) monitor: Option<JoinHandle<()>>,
+pub(crate) struct Parts {
+    pub(crate) deadlines: Deadlines,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) control: Control,
+    pub(crate) snapshots: watch::Receiver<Arc<PoolStatus>>,
+    pub(crate) started: Instant,
+    pub(crate) conclusions: TaskTracker,
+    pub(crate) dispatcher: JoinHandle<()>,
+    pub(crate) supervisor: JoinHandle<Vec<String>>,
+    pub(crate) monitor: Option<JoinHandle<()>>,
 }
 
 /// What is left when a pool has been shut down.
@@ -57,7 +57,7 @@ pub struct ShutdownReport {
 }
 
 impl PersistentWorkerPool {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         Self { parts: Some(parts) }
     }
 

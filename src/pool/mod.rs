@@ -10,22 +10,18 @@
 
 mod builder;
 mod control;
-mod core;
-mod dispatcher;
 mod handle;
-mod lease;
-mod lent;
 mod monitor;
-mod renewal;
+mod pooled_session;
+mod runtime;
+mod scheduler;
 mod shutdown;
-mod supervisor;
 mod task_handle;
-mod worker;
 
 pub use builder::{PoolBuilder, StartError};
 pub use control::{Control, Earlier, PoolClosed, SubmitError};
 pub use handle::{PersistentWorkerPool, ShutdownReport};
-pub use lent::{LendError, LentSession};
 pub use monitor::MemoryMonitor;
+pub use pooled_session::{LendError, LentSession};
 pub use shutdown::{ShutdownHandler, ShutdownStep};
 pub use task_handle::{TaskHandle, TaskStatus};

@@ -9,11 +9,11 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, error, info, warn};
 
 use super::control::Control;
-use super::core::{Input, Sample};
+use crate::backend::{MemoryGauge, SessionFactory};
 use crate::config::MemoryConfig;
 use crate::model::{MemoryLevel, PoolStatus, WorkerState};
 use crate::policy::{Countable, LeakWatch, MemoryScale, Room};
-use crate::ports::{MemoryGauge, SessionFactory};
+use crate::pool::scheduler::{Input, Sample};
 
 /// A reading that takes longer than this is told of: the host is busy with something else. It is waited for all the same,
 /// since there is one gauge.
@@ -21,17 +21,17 @@ const READ_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Samples the host's memory and each worker's process tree, and lowers the number of workers while memory is short.
 pub struct MemoryMonitor {
-    pub(super) config: MemoryConfig,
-    pub(super) scale: MemoryScale,
-    pub(super) gauge: Box<dyn MemoryGauge>,
-    pub(super) sessions: Arc<dyn SessionFactory>,
-    pub(super) control: Control,
-    pub(super) snapshot: watch::Receiver<Arc<PoolStatus>>,
+    pub(crate) config: MemoryConfig,
+    pub(crate) scale: MemoryScale,
+    pub(crate) gauge: Box<dyn MemoryGauge>,
+    pub(crate) sessions: Arc<dyn SessionFactory>,
+    pub(crate) control: Control,
+    pub(crate) snapshot: watch::Receiver<Arc<PoolStatus>>,
 }
 
 impl MemoryMonitor {
     /// Runs until the pool closes. Dropping the future stops the sampling.
-    pub(super) async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         let mut ticks = tokio::time::interval(self.config.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let started = Instant::now();

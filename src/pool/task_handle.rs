@@ -31,7 +31,7 @@ pub struct TaskHandle {
 }
 
 impl TaskHandle {
-    pub(super) fn new(task: TaskId, po: PoNumber, cell: Arc<TaskCell>, control: Control) -> Self {
+    pub(crate) fn new(task: TaskId, po: PoNumber, cell: Arc<TaskCell>, control: Control) -> Self {
         Self { task, po, cell, control }
     }
 
@@ -84,17 +84,17 @@ impl TaskHandle {
 
 /// The place where the dispatcher writes a task's status and its handles read it.
 #[derive(Debug)]
-pub(super) struct TaskCell {
+pub(crate) struct TaskCell {
     status: Mutex<TaskStatus>,
     ended: Notify,
 }
 
 impl TaskCell {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { status: Mutex::new(TaskStatus::Pending), ended: Notify::new() })
     }
 
-    pub(super) fn tell(&self, status: TaskStatus) {
+    pub(crate) fn tell(&self, status: TaskStatus) {
         let is_end = matches!(status, TaskStatus::Settled(_) | TaskStatus::NotDone);
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
         if is_end {
@@ -103,7 +103,7 @@ impl TaskCell {
     }
 
     /// The pool closes: a task without an outcome will get none.
-    pub(super) fn give_up(&self) {
+    pub(crate) fn give_up(&self) {
         if !matches!(self.status(), TaskStatus::Settled(_)) {
             self.tell(TaskStatus::NotDone);
         }

@@ -1,37 +1,24 @@
 //! The portal: what its pages mean ([`Recipe`], data), how one gets in, and the walk of one order. Meets the browser
-//! through [`crate::ports::Page`] alone.
+//! through [`crate::backend::Page`] alone.
 
-mod check;
-mod classify;
-mod coupa;
-mod doorway;
-mod emptiness;
+mod context;
+mod error;
 mod evidence;
-mod fetch;
-mod ground;
-mod heard;
-mod hosts;
-mod inspect;
+mod interactive;
 mod login;
-mod pace;
-mod parse;
-mod patience;
+mod order;
+mod page;
+mod portal;
+mod rate_limit;
 mod recipe;
-mod selectors;
-mod sight;
-mod trouble;
-mod walk;
-
 #[cfg(test)]
-mod double;
-#[cfg(test)]
-mod stories;
+mod testing;
 
-pub use coupa::{CoupaSite, SharedLogin};
-pub use doorway::Doorway;
 pub use evidence::evidence_folder;
-pub use inspect::{Find, Inspection, Target};
-pub use parse::{RecipeError, shipped_recipes};
+pub use interactive::Doorway;
+pub use interactive::inspect::{Find, Inspection, Target};
+pub use portal::{CoupaSite, SharedLogin};
+pub use recipe::parse::{RecipeError, shipped_recipes};
 pub use recipe::{
     Addresses, Attachments, Cell, ErrorPages, Exclusions, Listing, LoginForm, NameSource, OrderPage, Recipe,
     RequisitionPage, Selector, Settle, Span,

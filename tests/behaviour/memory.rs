@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use coupa_batch::backend::MemoryGauge;
 use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::{MemoryLevel, MemoryReading, PoolStatus, WorkerId, WorkerState};
 use coupa_batch::pool::PersistentWorkerPool;
-use coupa_batch::ports::MemoryGauge;
 use tokio::sync::Semaphore;
 
 use crate::doubles::{Remote, ScriptedSite, StubSessions, orders};

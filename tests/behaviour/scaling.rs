@@ -1,10 +1,10 @@
 use std::sync::Mutex;
 
+use coupa_batch::backend::{MemoryGauge, SessionError};
 use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::{Gate, MemoryReading, WorkerId};
 use coupa_batch::pool::PersistentWorkerPool;
-use coupa_batch::ports::{MemoryGauge, SessionError};
 
 use crate::doubles::{Remote, ScriptedSite, StubSessions, config, orders, pool};
 use std::sync::Arc;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use coupa_batch::backend::SessionError;
 use coupa_batch::config::PoolConfig;
 use coupa_batch::model::{FailureKind, PoolStatus, StopKind, WorkerId, WorkerState};
-use coupa_batch::ports::SessionError;
 use tokio::sync::Semaphore;
 
 use crate::doubles::{Play, Remote, orders, pool_with, start};

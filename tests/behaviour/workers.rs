@@ -1,5 +1,5 @@
+use coupa_batch::backend::SessionError;
 use coupa_batch::model::{StopKind, WorkerState};
-use coupa_batch::ports::SessionError;
 
 use crate::doubles::{Remote, config, orders, start};
 use std::sync::Arc;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use coupa_batch::backend::{Answer, Asker, Click};
 use coupa_batch::demo::{FaultRule, LoginAnswer, Part, PortalFault, RetryAfter, check};
 use coupa_batch::model::{FailureKind, OrderStatus, Outcome, PoTask, Tally};
-use coupa_batch::ports::{Answer, Asker, Click};
 use coupa_batch::{PersistentWorkerPool, PoNumber, TaskHandle};
 
 use crate::rig::{Rig, ended_downloads, until};

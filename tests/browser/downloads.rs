@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use coupa_batch::ports::{Click, DownloadEvent};
+use coupa_batch::backend::{Click, DownloadEvent};
 
 use crate::rig::{Flavour, Rig, ended_downloads, until};
 use crate::site;

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use coupa_batch::backend::{Session, SessionError, SessionFactory};
 use coupa_batch::model::{DriverView, WorkerId};
-use coupa_batch::ports::{Session, SessionError, SessionFactory};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::rig::{Flavour, Rig, tree, until};

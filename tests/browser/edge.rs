@@ -1,9 +1,9 @@
 //! The stand-in itself: it must refuse what EdgeDriver would refuse, or it proves nothing.
 
+use coupa_batch::backend::SessionFactory;
 use coupa_batch::browser::{BrowserKind, locate};
 use coupa_batch::config::BrowserChoice;
 use coupa_batch::model::WorkerId;
-use coupa_batch::ports::SessionFactory;
 
 use crate::rig::{Flavour, Rig};
 

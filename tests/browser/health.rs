@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use coupa_batch::ports::{Session, SessionError};
+use coupa_batch::backend::{Session, SessionError};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::rig::{Flavour, Rig, tree, until};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coupa_batch::ports::{Query, Quiet, SessionError};
+use coupa_batch::backend::{Query, Quiet, SessionError};
 use secrecy::SecretString;
 
 use crate::rig::{Flavour, Rig, until};

@@ -3,8 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
+use coupa_batch::backend::{SessionError, SessionFactory};
 use coupa_batch::model::WorkerId;
-use coupa_batch::ports::{SessionError, SessionFactory};
 
 use crate::rig::{Flavour, Rig, tree, until};
 use crate::site;

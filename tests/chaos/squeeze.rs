@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use coupa_batch::PersistentWorkerPool;
+use coupa_batch::backend::MemoryGauge;
 use coupa_batch::browser::BrowserFactory;
 use coupa_batch::download::Claim;
-use coupa_batch::gauge::SystemGauge;
+use coupa_batch::host::SystemGauge;
 use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::{MemoryReading, PoTask, RunId, WorkerId};
-use coupa_batch::ports::MemoryGauge;
 use coupa_batch::site::CoupaSite;
 
 use crate::scene::Scene;

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use coupa_batch::backend::{
+    Answer, Attempt, AttemptError, Click, CloseReport, Cookie, DownloadEvent, Evidence, Found, Fut, History, Journal,
+    JournalError, KillSwitch, Page, Query, Quiet, Session, SessionError, SessionFactory, Site, Usage,
+};
 use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::{Entry, FailureKind, FileRecord, Footprint, ListingId, Outcome, PoTask, Receipt, WorkerId};
 use coupa_batch::pool::PersistentWorkerPool;
-use coupa_batch::ports::{
-    Answer, Attempt, AttemptError, Click, CloseReport, Cookie, DownloadEvent, Evidence, Found, Fut, History, Journal,
-    JournalError, KillSwitch, Page, Query, Quiet, Session, SessionError, SessionFactory, Site, Usage,
-};
 use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;

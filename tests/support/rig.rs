@@ -8,10 +8,10 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use coupa_batch::PoolConfig;
+use coupa_batch::backend::{Page, Session, SessionFactory};
 use coupa_batch::browser::{BrowserFactory, locate, provision};
 use coupa_batch::config::BrowserChoice;
 use coupa_batch::model::WorkerId;
-use coupa_batch::ports::{Page, Session, SessionFactory};
 
 use super::edge_stand_in::EdgeStandIn;
 
@@ -143,7 +143,7 @@ pub(crate) async fn until<T>(what: &str, mut question: impl AsyncFnMut() -> Opti
 
 /// Downloads that have ended in the landing folder, as (suggested name, id, size if complete).
 pub(crate) async fn ended_downloads(page: &mut dyn Page, count: usize) -> Vec<(String, String, Option<u64>)> {
-    use coupa_batch::ports::DownloadEvent as E;
+    use coupa_batch::backend::DownloadEvent as E;
     let mut names = std::collections::BTreeMap::new();
     let mut ended = Vec::new();
     until("the downloads end", async || {

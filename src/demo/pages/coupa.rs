@@ -1,12 +1,12 @@
 //! Pages as the recipe `coupa` knows them.
 
-use super::super::files::escaped;
-use super::super::look::Look;
-use super::super::names::Naming;
-use super::super::orders::{Area, Attachment};
 use super::{Refusal, Shown, area_name};
+use crate::demo::catalogue::files::escaped;
+use crate::demo::catalogue::names::Naming;
+use crate::demo::catalogue::orders::{Area, Attachment};
+use crate::demo::portal_kind::Look;
 
-pub(super) fn login(form_token: &str, complaint: Option<&str>) -> String {
+pub(crate) fn login(form_token: &str, complaint: Option<&str>) -> String {
     let complaint =
         complaint.map(|text| format!("<div class=\"flash_error\">{}</div>", escaped(text))).unwrap_or_default();
     format!(
@@ -20,7 +20,7 @@ pub(super) fn login(form_token: &str, complaint: Option<&str>) -> String {
 }
 
 /// The title and the content of a page that says no.
-pub(super) fn refusal(why: Refusal) -> (&'static str, &'static str) {
+pub(crate) fn refusal(why: Refusal) -> (&'static str, &'static str) {
     match why {
         Refusal::Missing => {
             ("Oops", "<h1>Oops! We couldn't find what you wanted</h1><p>Check the number and try again.</p>")
@@ -35,7 +35,7 @@ pub(super) fn refusal(why: Refusal) -> (&'static str, &'static str) {
 }
 
 /// What orders and requisitions have in common: facts, lines, comments, and attachments in all three.
-pub(super) fn sheet(shown: Shown<'_>, late: &str) -> String {
+pub(crate) fn sheet(shown: Shown<'_>, late: &str) -> String {
     let mut dice = shown.dice();
     let (facts, tools) = match shown {
         Shown::Order(order) => {

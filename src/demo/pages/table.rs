@@ -1,11 +1,11 @@
 //! Pages as the recipe `table` knows them: documents in a table, whose links all say the same.
 
-use super::super::files::escaped;
-use super::super::look::Look;
-use super::super::orders::{Area, Attachment};
 use super::{Refusal, Shown, area_name};
+use crate::demo::catalogue::files::escaped;
+use crate::demo::catalogue::orders::{Area, Attachment};
+use crate::demo::portal_kind::Look;
 
-pub(super) fn login(form_token: &str, complaint: Option<&str>) -> String {
+pub(crate) fn login(form_token: &str, complaint: Option<&str>) -> String {
     let complaint = complaint.map(|text| format!("<p class=\"notice\">{}</p>", escaped(text))).unwrap_or_default();
     format!(
         "<div class=\"card login\"><h1>Members</h1>{complaint}<form id=\"sign-in\" method=\"post\" action=\"{}\">\
@@ -19,7 +19,7 @@ pub(super) fn login(form_token: &str, complaint: Option<&str>) -> String {
 }
 
 /// The title and the content of a page that says no.
-pub(super) fn refusal(why: Refusal) -> (&'static str, &'static str) {
+pub(crate) fn refusal(why: Refusal) -> (&'static str, &'static str) {
     match why {
         Refusal::Missing => ("Documents", "<p class=\"notice\">No order has this number.</p>"),
         Refusal::MissingOtherwise => ("Documents", "<p class=\"notice\">This order number is not known here.</p>"),
@@ -30,7 +30,7 @@ pub(super) fn refusal(why: Refusal) -> (&'static str, &'static str) {
 }
 
 /// The documents of an order or of a requisition.
-pub(super) fn sheet(shown: Shown<'_>, late: &str) -> String {
+pub(crate) fn sheet(shown: Shown<'_>, late: &str) -> String {
     let mut facts = String::new();
     let mut fact = |name: &str, class: &str, html: &str| {
         facts.push_str(&format!("<dt>{name}</dt><dd class=\"{class}\">{html}</dd>"));

@@ -11,52 +11,52 @@ use crate::demo::DemoPortal;
 use crate::model::PoNumber;
 
 /// Long enough for a loaded machine; reached only by a test that fails.
-pub(super) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// What came back on one connection.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
     /// The connection ended before the announced length was there, or by a reset.
-    pub(super) is_cut: bool,
+    pub(crate) is_cut: bool,
 }
 
 impl Reply {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).next_back()
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub(super) fn is_login_page(&self) -> bool {
+    pub(crate) fn is_login_page(&self) -> bool {
         self.text().contains("name=\"user[login]\"")
     }
 }
 
 /// A visitor with a cookie jar of one cookie.
-pub(super) struct Visitor<'a> {
-    pub(super) portal: &'a DemoPortal,
-    pub(super) cookie: Option<String>,
+pub(crate) struct Visitor<'a> {
+    pub(crate) portal: &'a DemoPortal,
+    pub(crate) cookie: Option<String>,
 }
 
 impl<'a> Visitor<'a> {
-    pub(super) fn new(portal: &'a DemoPortal) -> Self {
+    pub(crate) fn new(portal: &'a DemoPortal) -> Self {
         Self { portal, cookie: None }
     }
 
-    pub(super) async fn logged_in(portal: &'a DemoPortal) -> Self {
+    pub(crate) async fn logged_in(portal: &'a DemoPortal) -> Self {
         let mut visitor = Self::new(portal);
         let reply = visitor.log_in(portal.password().expose_secret()).await;
         assert_eq!(reply.status, 302, "{reply:?}");
         visitor
     }
 
-    pub(super) async fn log_in(&mut self, password: &str) -> Reply {
+    pub(crate) async fn log_in(&mut self, password: &str) -> Reply {
         let form = self.get("/sessions/new").await.text();
         let token = between(&form, "name=\"authenticity_token\" value=\"", "\"").to_owned();
         let body = url::form_urlencoded::Serializer::new(String::new())
@@ -67,16 +67,16 @@ impl<'a> Visitor<'a> {
         self.post("/sessions", "", &body).await
     }
 
-    pub(super) async fn get(&mut self, path: &str) -> Reply {
+    pub(crate) async fn get(&mut self, path: &str) -> Reply {
         self.ask("GET", path, "", "").await
     }
 
-    pub(super) async fn post(&mut self, path: &str, headers: &str, body: &str) -> Reply {
+    pub(crate) async fn post(&mut self, path: &str, headers: &str, body: &str) -> Reply {
         let headers = format!("{headers}Content-Length: {}\r\n", body.len());
         self.ask("POST", path, &headers, body).await
     }
 
-    pub(super) async fn ask(&mut self, method: &str, path: &str, headers: &str, body: &str) -> Reply {
+    pub(crate) async fn ask(&mut self, method: &str, path: &str, headers: &str, body: &str) -> Reply {
         let cookie = self.cookie.as_ref().map(|value| format!("Cookie: a=b; _coupa_session={value}\r\n"));
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{}{headers}\r\n{body}",
@@ -90,16 +90,16 @@ impl<'a> Visitor<'a> {
         reply
     }
 
-    pub(super) async fn order(&mut self, po: &PoNumber) -> Reply {
+    pub(crate) async fn order(&mut self, po: &PoNumber) -> Reply {
         self.get(&format!("/order_headers/{}", po.digits())).await
     }
 }
 
-pub(super) fn between<'t>(text: &'t str, from: &str, to: &str) -> &'t str {
+pub(crate) fn between<'t>(text: &'t str, from: &str, to: &str) -> &'t str {
     text.split_once(from).and_then(|(_, rest)| rest.split_once(to)).map(|(found, _)| found).unwrap_or_default()
 }
 
-pub(super) async fn send(portal: &DemoPortal, request: &str) -> Reply {
+pub(crate) async fn send(portal: &DemoPortal, request: &str) -> Reply {
     let mut stream = TcpStream::connect(("127.0.0.1", portal.base_url().port().unwrap())).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();

@@ -30,7 +30,7 @@ const BLOCK: u64 = 4096;
 
 /// The evidence of one run, and what is left of earlier ones.
 #[derive(Clone, Debug)]
-pub(in crate::site) struct Store {
+pub(crate) struct Store {
     all: PathBuf,
     run: String,
     limit: u64,
@@ -47,7 +47,7 @@ struct Kept {
 
 impl Store {
     /// In the output folder `out`, which nobody else writes to. Keeps at most `limit` of all runs together.
-    pub(in crate::site) fn new(out: &Path, run: &RunId, limit: ByteSize) -> Self {
+    pub(crate) fn new(out: &Path, run: &RunId, limit: ByteSize) -> Self {
         let all = out.join(FOLDER);
         // what a run that was killed was writing
         if let Err(why) = fs::remove_dir_all(all.join(DRAFTS))
@@ -58,14 +58,14 @@ impl Store {
         Self { all, run: safe_name(run.as_str()), limit: limit.as_u64(), kept: Arc::default() }
     }
 
-    pub(in crate::site) fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self) -> bool {
         self.limit == 0
     }
 
     /// Writes `seen` under `name` and says where, relative to the output folder; room is made for it first, so that all
     /// together are never larger than allowed. It is there as a whole or not at all: not, when it alone is too large or
     /// the older ones cannot be removed.
-    pub(super) fn keep(&self, name: &str, seen: &Seen) -> io::Result<Option<String>> {
+    pub(crate) fn keep(&self, name: &str, seen: &Seen) -> io::Result<Option<String>> {
         let mut record = serde_json::to_vec_pretty(&seen.record)?;
         record.push(b'\n');
         let files = [

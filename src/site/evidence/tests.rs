@@ -7,11 +7,11 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::super::CoupaSite;
-use super::super::double::{BASE, FakePortal, FakeSession, Shown};
+use crate::backend::{Attempt, AttemptError, Session, Site};
 use crate::config::{Credentials, Settings, resolve};
 use crate::download::Claim;
 use crate::model::{AttemptNo, FailureKind, PoTask, RunId, TaskId, WorkerId};
-use crate::ports::{Attempt, AttemptError, Session, Site};
+use crate::site::testing::fake_portal::{BASE, FakePortal, FakeSession, Shown};
 
 const ORDER: &str = "/order_headers/7";
 

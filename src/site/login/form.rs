@@ -7,13 +7,13 @@ use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-use super::door::Door;
 use super::{Login, Shared};
+use crate::backend::{AttemptError, Click, Cookie, Page, Query, SessionError};
 use crate::config::Credentials;
 use crate::model::FailureKind;
-use crate::ports::{AttemptError, Click, Cookie, Page, Query, SessionError};
-use crate::site::classify::{Look, PageKind, describe, spoken};
-use crate::site::trouble;
+use crate::site::error;
+use crate::site::login::check::Door;
+use crate::site::page::classify::{Look, PageKind, describe, spoken};
 
 /// How often the page is asked whether the form has been answered. Asking is the only way: the answer is a new document
 /// in the same window, and a form may be answered by several redirects.
@@ -26,7 +26,7 @@ const IS_ANSWERED: &str =
 const SEND: &str = "const form = document.querySelector(arguments[0]); form.requestSubmit(); return true";
 
 /// What the portal made of a form that was sent.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// Let in: the cookies of the login.
     In(Vec<Cookie>),
     /// Not taken, in the portal's words if it has any.
@@ -37,7 +37,7 @@ pub(super) enum Answer {
 
 impl Login {
     /// Fills in the form and looks at `door` whether it let in. The caller holds the lock.
-    pub(super) async fn send_form(
+    pub(crate) async fn send_form(
         &self,
         page: &mut dyn Page,
         credentials: &Credentials,
@@ -54,7 +54,7 @@ impl Login {
             return Err(self.elsewhere(&host));
         }
         if kind.is_down() {
-            kind.clone().require("its login page").map_err(trouble::of_failure)?;
+            kind.clone().require("its login page").map_err(error::of_failure)?;
         }
         if !look.has_login_form {
             return Err(AttemptError::new(
@@ -76,7 +76,7 @@ impl Login {
         let (look, kind) = self.look(page).await?;
         if kind.is_down() {
             // whether it took the password is not known; the door will tell
-            kind.clone().require("the page behind its login").map_err(trouble::of_failure)?;
+            kind.clone().require("the page behind its login").map_err(error::of_failure)?;
         }
         if let PageKind::Elsewhere(host) = kind {
             return Err(self.elsewhere(&host));
@@ -113,7 +113,7 @@ impl Login {
                 Ok(Value::Bool(true)) => return Ok(()),
                 // a script that runs while one document replaces another is thrown out of it
                 Ok(_) | Err(SessionError::Refused(_)) => {}
-                Err(error) => return Err(trouble::of_session(error, &self.ground.base)),
+                Err(error) => return Err(error::of_session(error, &self.ground.base)),
             }
             tokio::time::sleep(ASK_EVERY).await;
         }

@@ -1,0 +1,228 @@
+//! Floor 4: the only place that picks implementations.
+
+mod sweeping;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use tracing::{info, warn};
+use url::Url;
+
+use crate::backend::{
+    History, Journal, LoginKeep, LoginKeepError, RefusalMemory, Session, SessionError, SessionFactory, refused_before,
+};
+use crate::browser::BrowserFactory;
+use crate::config::{BrowserConfig, Deadlines, PoolConfig, ProfileConfig, SiteConfig};
+use crate::credentials::{CookieFile, Refusals, Vault, usual_folder};
+use crate::download::Claim;
+use crate::host::SystemGauge;
+use crate::journal::MemoryJournal;
+use crate::model::{RunId, WorkerId};
+use crate::pool::{PersistentWorkerPool, StartError};
+use crate::site::{CoupaSite, RecipeError, SharedLogin};
+
+pub use sweeping::{Sweep, SweepReport, sweep};
+
+/// What a run brings along that was opened before its pool.
+pub struct Setup {
+    /// The output folder; kept until the pool has ended. Without one the pool takes no orders.
+    pub claim: Option<Arc<Claim>>,
+    /// The record of the run; default one that lives as long as the program.
+    pub journal: Arc<dyn Journal>,
+    /// Its name, under which evidence of failed attempts is kept; default the time.
+    pub run: RunId,
+    /// What the record holds of a run that is being resumed; default nothing.
+    pub history: History,
+    /// How many orders there will be, if that is known; see [`crate::pool::PoolBuilder::expect_orders`].
+    pub order_count: Option<usize>,
+    /// Its login; default one of its own.
+    pub login: OneLogin,
+}
+
+/// The login of several pools of one program on one portal with one configuration, such as a canary's and that of the run
+/// after it: made once, by the first of them. Default: not made yet.
+#[derive(Clone, Debug, Default)]
+pub struct OneLogin(Arc<OnceLock<SharedLogin>>);
+
+impl OneLogin {
+    fn of(&self, site: &SiteConfig, out: &Path, deadlines: Deadlines) -> Result<SharedLogin, RecipeError> {
+        if let Some(login) = self.0.get() {
+            return Ok(login.clone());
+        }
+        let refusals = refusals(site).map(|refusals| Arc::new(refusals) as Arc<dyn RefusalMemory>);
+        let login = SharedLogin::new(site, out, deadlines, kept_logins(site), refusals)?;
+        Ok(self.0.get_or_init(|| login).clone())
+    }
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        Self {
+            claim: None,
+            journal: Arc::new(MemoryJournal::new()),
+            run: RunId::new(&now),
+            history: History::default(),
+            order_count: None,
+            login: OneLogin::default(),
+        }
+    }
+}
+
+impl PersistentWorkerPool {
+    /// Starts a pool of real browsers: finds browser and driver, removes what an earlier program that was killed has
+    /// left, and starts the workers side by side. Returns when browser and recipe are known to be usable; the first
+    /// worker that is ready takes the first order.
+    ///
+    /// A login that `coupa-batch login` kept for the portal, and the cookies of the configuration, are tried before its
+    /// credentials, the newer one first. A password that the portal refused in an earlier run is not sent.
+    ///
+    /// A pool whose configuration has no `base_url` lends sessions and takes no orders.
+    ///
+    /// Dropping the future starts nothing.
+    ///
+    /// # Errors
+    /// [`StartError::Browser`] when there is no usable browser (the text says how to mend it), [`StartError::Recipe`]
+    /// when the site recipe cannot be used, [`StartError::Output`] when the output folder cannot be written or another
+    /// program works in it. Nothing was left running.
+    pub async fn start(config: PoolConfig) -> Result<Self, StartError> {
+        let out = config.out.clone();
+        let claim = match config.site.base_url {
+            Some(_) => Some(Arc::new(
+                on_a_blocking_thread("claiming the output folder", move || {
+                    Claim::take(&out).map_err(|why| StartError::Output(why.to_string()))
+                })
+                .await?,
+            )),
+            None => None,
+        };
+        Self::start_with(config, Setup { claim, ..Setup::default() }).await
+    }
+
+    /// [`PersistentWorkerPool::start`] in an output folder that was claimed before, on a record of the caller's own, and
+    /// perhaps in the middle of a run.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_with(config: PoolConfig, setup: Setup) -> Result<Self, StartError> {
+        let Setup { claim, journal, run, history, order_count, login } = setup;
+        let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
+        let (memory_max, portal) = (config.memory.max, config.site.base_url.clone());
+        // programs are asked for their versions and folders are removed: not on a thread of the runtime
+        let sessions = on_a_blocking_thread("looking for browsers", move || {
+            let sessions = factory(&browser, &profiles, deadlines, portal.as_ref())?;
+            match sweep(sessions.profiles(), Sweep::default()) {
+                Ok(swept) => {
+                    if !swept.removed.is_empty() {
+                        let (folders, processes) = (swept.removed.len(), swept.ended.len());
+                        info!(folders, processes, "removed what an earlier run had left");
+                    }
+                    swept.left.iter().for_each(|left| warn!("left behind by an earlier run: {left}"));
+                }
+                Err(why) => warn!("what an earlier run may have left cannot be removed: {why}"),
+            }
+            Ok(sessions)
+        })
+        .await?;
+        info!(browser = %sessions.installation().browser.display(), version = %sessions.installation().browser_version, "browser found");
+        let recipe = |why: RecipeError| StartError::Recipe(why.to_string());
+        let site = match claim {
+            Some(claim) => {
+                let login = login.of(&config.site, claim.out(), deadlines).map_err(recipe)?;
+                Some(CoupaSite::with_login(&config.site, claim, &run, login))
+            }
+            None => None,
+        };
+        let mut builder = Self::builder(config)
+            .sessions(Arc::new(sessions))
+            .journal(journal)
+            .resume(history)
+            .gauge(Box::new(SystemGauge::new().within(memory_max)))
+            .seed(jiff::Timestamp::now().as_millisecond().unsigned_abs());
+        if let Some(count) = order_count {
+            builder = builder.expect_orders(count);
+        }
+        if let Some(site) = site {
+            builder = builder.site(Arc::new(site));
+        }
+        builder.start()
+    }
+}
+
+/// The logins that a portal's sessions may begin with: exported cookies, and what `coupa-batch login` kept.
+#[must_use]
+pub fn kept_logins(site: &SiteConfig) -> Vec<Arc<dyn LoginKeep>> {
+    let Some(base) = &site.base_url else { return Vec::new() };
+    let cookies = site.cookies.as_ref().zip(base.host_str()).map(|(path, host)| CookieFile::of(path, host));
+    let vault = login_folder(site).map(|folder| Vault::of(&folder, base));
+    let cookies = cookies.map(|file| Arc::new(file) as Arc<dyn LoginKeep>);
+    cookies.into_iter().chain(vault.map(|vault| Arc::new(vault) as Arc<dyn LoginKeep>)).collect()
+}
+
+/// Where it is remembered what the portal refused; none when this user has no home.
+#[must_use]
+pub fn refusals(site: &SiteConfig) -> Option<Refusals> {
+    Some(Refusals::of(&login_folder(site)?, site.base_url.as_ref()?))
+}
+
+fn login_folder(site: &SiteConfig) -> Option<PathBuf> {
+    site.login_dir.clone().or_else(usual_folder)
+}
+
+/// Whether what is given to log in with can be of use, as far as that is known without asking the portal. Blocks for up to
+/// a second.
+///
+/// # Errors
+/// [`LoginKeepError`] when the file of cookies cannot be used, or when there is nothing else than a user name and a
+/// password that the portal has refused before.
+pub fn check_login(site: &SiteConfig) -> Result<(), LoginKeepError> {
+    let Some(base) = &site.base_url else { return Ok(()) };
+    if let Some((path, host)) = site.cookies.as_ref().zip(base.host_str()) {
+        return CookieFile::of(path, host).load().map(drop);
+    }
+    let has_kept = kept_logins(site).iter().any(|keep| keep.load().is_ok_and(|kept| kept.is_some()));
+    if let (Some(credentials), Some(refusals), false) = (&site.credentials, refusals(site), has_kept) {
+        match refusals.refused_at(&credentials.username, &credentials.password) {
+            Ok(Some(at)) => return Err(LoginKeepError(refused_before(base.as_str(), at))),
+            Ok(None) => {}
+            Err(why) => warn!("{why}"),
+        }
+    }
+    Ok(())
+}
+
+/// One session without a pool, for what a person does in it. Close it, or it is killed when dropped.
+///
+/// # Errors
+/// [`StartError::Browser`] when there is no usable browser, or it does not start.
+pub async fn lone_session(config: &PoolConfig) -> Result<Box<dyn Session>, StartError> {
+    let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
+    let portal = config.site.base_url.clone();
+    let sessions = on_a_blocking_thread("looking for browsers", move || {
+        Ok(factory(&browser, &profiles, deadlines, portal.as_ref())?)
+    })
+    .await?;
+    Ok(sessions.open(WorkerId(1)).await?)
+}
+
+/// Sessions for one portal are kept away from everything else that only this machine or its network reaches.
+fn factory(
+    browser: &BrowserConfig,
+    profiles: &ProfileConfig,
+    deadlines: Deadlines,
+    portal: Option<&Url>,
+) -> Result<BrowserFactory, SessionError> {
+    let sessions = BrowserFactory::new(browser, profiles, deadlines)?;
+    Ok(match portal {
+        Some(portal) => sessions.within(portal),
+        None => sessions,
+    })
+}
+
+async fn on_a_blocking_thread<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
+) -> Result<T, StartError> {
+    let broke = |why| StartError::Browser(SessionError::Unusable(format!("{what} broke off: {why}")));
+    tokio::task::spawn_blocking(work).await.map_err(broke)?
+}

@@ -1,0 +1,252 @@
+//! The seam to what a browser shows: the verbs that a recipe needs, no more.
+//!
+//! Each verb is one or a few driver commands, each bounded by the command deadline. Dropping a verb's future midway
+//! makes the session unusable ([`crate::backend::Session::is_usable`]): a WebDriver client runs one command at a time,
+//! and one that was abandoned would block the next.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Fut, SessionError};
+
+/// One page of one browser session.
+pub trait Page: Send {
+    /// Goes to `url` and returns when the document is parsed (`DOMContentLoaded`), not when every picture is there.
+    ///
+    /// # Errors
+    /// [`SessionError::Unreachable`] when the browser shows a network error, [`SessionError::PageTimeout`] when the
+    /// page was not parsed within the page-load deadline, `Lost` and `Hung` as everywhere.
+    fn goto<'a>(&'a mut self, url: &'a str) -> Fut<'a, Result<(), SessionError>>;
+
+    /// The address shown, without fragment handling of any kind.
+    ///
+    /// # Errors
+    /// `Lost`, `Hung`.
+    fn url(&mut self) -> Fut<'_, Result<String, SessionError>>;
+
+    /// Looks for all of `queries` at one moment (one script, so no element can go stale in between). The answer has one
+    /// list per query, in document order.
+    ///
+    /// # Errors
+    /// [`SessionError::Refused`] for a selector that the browser cannot parse; `Lost`, `Hung`.
+    fn query<'a>(&'a mut self, queries: &'a [Query]) -> Fut<'a, Result<Vec<Vec<Found>>, SessionError>>;
+
+    /// Waits inside the page until what `selectors` find has stopped changing, as [`Quiet`] tells. Returns whether it
+    /// came to rest (true) or the limit passed first (false).
+    ///
+    /// # Errors
+    /// [`SessionError::Refused`] for a selector that cannot be parsed; `Lost`, `Hung`.
+    fn settle<'a>(&'a mut self, selectors: &'a [String], quiet: Quiet) -> Fut<'a, Result<bool, SessionError>>;
+
+    /// Clicks the `nth` (from 0) element that `css` finds now. Returns false when there is none (any more).
+    ///
+    /// # Errors
+    /// `Refused`, `Lost`, `Hung`.
+    fn click<'a>(&'a mut self, css: &'a str, nth: usize, how: Click) -> Fut<'a, Result<bool, SessionError>>;
+
+    /// Replaces the text of the first element that `css` finds, by keyboard as a person would.
+    ///
+    /// # Errors
+    /// `Refused` when there is no such element or it cannot be typed into; `Lost`, `Hung`.
+    fn fill<'a>(&'a mut self, css: &'a str, text: &'a SecretString) -> Fut<'a, Result<(), SessionError>>;
+
+    /// Runs `script` as the body of a function with `args` and returns what it returns (a promise is awaited).
+    ///
+    /// # Errors
+    /// `Refused` when it throws, `PageTimeout` when it does not end within the script deadline; `Lost`, `Hung`.
+    fn evaluate<'a>(&'a mut self, script: &'a str, args: Vec<Value>) -> Fut<'a, Result<Value, SessionError>>;
+
+    /// What the page shows, for telling one kind of page from another.
+    ///
+    /// # Errors
+    /// `Lost`, `Hung`.
+    fn evidence(&mut self) -> Fut<'_, Result<Evidence, SessionError>>;
+
+    /// A picture of what the window shows, as PNG.
+    ///
+    /// # Errors
+    /// `Refused` when there is nothing to take a picture of; `Lost`, `Hung`.
+    fn screenshot(&mut self) -> Fut<'_, Result<Vec<u8>, SessionError>>;
+
+    /// The cookies that the current address would be sent.
+    ///
+    /// # Errors
+    /// `Lost`, `Hung`.
+    fn cookies(&mut self) -> Fut<'_, Result<Vec<Cookie>, SessionError>>;
+
+    /// Adds cookies. The page must be on their host: go to an address of it first.
+    ///
+    /// # Errors
+    /// `Refused` when the browser does not take one; `Lost`, `Hung`.
+    fn add_cookies<'a>(&'a mut self, cookies: &'a [Cookie]) -> Fut<'a, Result<(), SessionError>>;
+
+    /// From now on downloads land in `folder` under names that are their download's id, and download events that are
+    /// older than this call are forgotten. Files under way stay in the folder they began in.
+    ///
+    /// # Errors
+    /// `Refused`, `Lost`, `Hung`.
+    fn land_in<'a>(&'a mut self, folder: &'a Path) -> Fut<'a, Result<(), SessionError>>;
+
+    /// The download events since the last call (or since [`Page::land_in`]), oldest first. Does not wait for any.
+    ///
+    /// # Errors
+    /// `Lost`, `Hung`.
+    fn download_events(&mut self) -> Fut<'_, Result<Vec<DownloadEvent>, SessionError>>;
+
+    /// What the portal has answered since the last call to the page's own navigations (those that became downloads and
+    /// those of its frames included) and to its scripts, oldest first; of very many only the last. Files that were saved
+    /// with [`Click::Save`] are not among them. Does not wait for any.
+    ///
+    /// # Errors
+    /// `Lost`, `Hung`.
+    fn answers(&mut self) -> Fut<'_, Result<Vec<Answer>, SessionError>>;
+
+    /// Stops a download that is under way; its partial file goes away. Of one that has ended: nothing happens.
+    ///
+    /// # Errors
+    /// `Lost`, `Hung`.
+    fn cancel_download<'a>(&'a mut self, id: &'a str) -> Fut<'a, Result<(), SessionError>>;
+}
+
+/// A CSS selector and the attributes wanted of what it finds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// The selector.
+    pub css: String,
+    /// Attributes to read, by name. `href` and `src` come back resolved to absolute addresses.
+    pub attributes: Vec<String>,
+}
+
+/// One element that a query found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Its text, white space folded, at most 2,000 characters.
+    pub text: String,
+    /// The wanted attributes that it has.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// When a page counts as having come to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quiet {
+    /// Not before this long after the document was complete (`load`, or parsed if that is long ago).
+    pub after_load: Duration,
+    /// Not before this long after the last change in what the selectors find.
+    pub unchanged_for: Duration,
+    /// Not later than this after the call.
+    pub at_most: Duration,
+}
+
+/// How to click.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Click {
+    /// Through the page's own event handlers, whatever may lie above the element.
+    Script,
+    /// The same, but a link's target is saved instead of shown, as with the `download` attribute (honoured by browsers
+    /// for addresses of the page's own origin).
+    Save,
+}
+
+/// What a page shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The address.
+    pub url: String,
+    /// The title.
+    pub title: String,
+    /// The visible text, white space folded, at most 20,000 characters.
+    pub text: String,
+    /// The HTTP status of the document, where the browser tells (`PerformanceNavigationTiming.responseStatus`).
+    pub status: Option<u16>,
+}
+
+/// A cookie as W3C WebDriver writes it. The value is a secret: it is the login.
+#[derive(Clone, Debug)]
+pub struct Cookie {
+    /// Name.
+    pub name: String,
+    /// Value.
+    pub value: SecretString,
+    /// Host or domain.
+    pub domain: Option<String>,
+    /// Path.
+    pub path: Option<String>,
+    /// Sent over TLS only.
+    pub secure: bool,
+    /// Hidden from scripts.
+    pub http_only: bool,
+    /// Seconds since 1970 when it expires; none for a session cookie.
+    pub expiry: Option<u64>,
+    /// `Strict`, `Lax` or `None`.
+    pub same_site: Option<String>,
+}
+
+/// Whose request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// The window or a frame, which went to an address.
+    Navigation,
+    /// A script of the page.
+    Script,
+}
+
+/// What a portal answered to one request, as far as it tells one answer from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its address after all redirects, without query and fragment.
+    pub url: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// Whose request it was.
+    pub asker: Asker,
+    /// `Content-Type` in lower case, without its parameters.
+    pub media_type: Option<String>,
+    /// `Retry-After`, as it was sent.
+    pub retry_after: Option<String>,
+}
+
+/// Something that happened to a download.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DownloadEvent {
+    /// It began. The file will be `<folder>/<id>`.
+    Began {
+        /// The download's id: letters, digits and `-` alone.
+        id: String,
+        /// Its address after all redirects.
+        url: String,
+        /// The name that the portal suggests; hostile until made safe.
+        name: String,
+    },
+    /// Bytes came in.
+    Progress {
+        /// The download's id.
+        id: String,
+        /// Bytes so far.
+        received: u64,
+    },
+    /// The browser says that it is complete.
+    Completed {
+        /// The download's id.
+        id: String,
+        /// How many bytes must lie on the disk.
+        size: u64,
+        /// Whether the portal told beforehand how many there would be: only then can a browser notice that some lack.
+        is_length_told: bool,
+    },
+    /// It ended without a file.
+    Canceled {
+        /// The download's id.
+        id: String,
+    },
+    /// The page was led to a host that the session does not reach ([`SessionError::Walled`]) and shows nothing any more:
+    /// no download follows.
+    Walled {
+        /// Which host, with its port.
+        host: String,
+    },
+}

@@ -1,0 +1,5 @@
+//! TODOC
+
+pub(crate) mod locate;
+pub mod provision;
+pub(crate) mod version;

@@ -1,0 +1,7 @@
+//! TODOC
+
+pub(crate) mod manager;
+pub(crate) mod owned_dir;
+pub(crate) mod paths;
+pub(crate) mod sweep;
+pub(crate) mod template;

@@ -1,0 +1,161 @@
+//! What a new session is asked for.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::browser::install::locate::Installation;
+use crate::browser::webdriver::network_policy::Walls;
+use crate::browser::webdriver::vendor::BrowserKind;
+use crate::config::{BrowserConfig, Deadlines, Sandbox};
+
+/// Switches of every session. A worker's browser talks to the portal and to nobody else.
+const SWITCHES: [&str; 18] = [
+    "no-first-run",
+    "no-default-browser-check",
+    "no-service-autorun",
+    "disable-background-networking",
+    "disable-breakpad",
+    "disable-client-side-phishing-detection",
+    "disable-component-update",
+    "disable-default-apps",
+    "disable-domain-reliability",
+    "disable-extensions",
+    "disable-sync",
+    "metrics-recording-only",
+    "mute-audio",
+    // pages of workers are never in front of anybody; their timers must run all the same
+    "disable-background-timer-throttling",
+    "disable-backgrounding-occluded-windows",
+    "disable-renderer-backgrounding",
+    // a page that is left keeps its open connections in this cache; a site that holds one per page (as portals do) would
+    // have used up the six that a browser allows to one host after as many orders
+    "disable-features=BackForwardCache",
+    // the browser ends when its driver does, and no other process of the machine can steer it through a port
+    "remote-debugging-pipe",
+];
+
+/// The body of New Session.
+pub(crate) fn new_session(
+    installation: &Installation,
+    config: &BrowserConfig,
+    deadlines: &Deadlines,
+    profile: &Path,
+    walls: &Walls,
+) -> Value {
+    let dialect = installation.kind.dialect();
+    let mut args: Vec<String> = SWITCHES.iter().map(|switch| format!("--{switch}")).collect();
+    args.push(format!("--user-data-dir={}", profile.display()));
+    args.push("--window-size=1366,900".to_owned());
+    args.push("--password-store=basic".to_owned()); // no keyring of the desktop is asked to open
+    if let Some(rules) = walls.rules() {
+        args.push(format!("--host-resolver-rules={rules}"));
+    }
+    if config.headless {
+        args.push("--headless=new".to_owned());
+    }
+    if runs_without_sandbox(installation.kind, config.sandbox) {
+        args.push("--no-sandbox".to_owned());
+    }
+    if cfg!(target_os = "linux") {
+        args.push("--disable-dev-shm-usage".to_owned()); // containers have 64 MB there, and pages crash when it is full
+    }
+    let page = margin(deadlines.page).as_millis();
+    json!({ "capabilities": { "alwaysMatch": {
+        "browserName": dialect.browser_name,
+        "pageLoadStrategy": "eager",
+        // a prompt would block every later command; leaving a page is never asked about
+        "unhandledPromptBehavior": "dismiss",
+        "timeouts": { "implicit": 0, "pageLoad": page, "script": page },
+        dialect.logging: { "performance": "ALL" },
+        dialect.options: {
+            "binary": installation.browser.display().to_string(),
+            "args": args,
+            // download events are the page domain's; the network domain is turned on later, without its memory for bodies
+            "perfLoggingPrefs": { "enableNetwork": false, "enablePage": true },
+        },
+    }}})
+}
+
+/// The driver's own limit for a page lies below ours, so that a slow page costs a try and not the session.
+fn margin(deadline: Duration) -> Duration {
+    // drivers were seen to answer up to a second after their own limit, and later on a machine that is full
+    deadline.saturating_sub((deadline / 4).min(Duration::from_secs(10)))
+}
+
+/// Browsers refuse to start as root on Linux with their sandbox on.
+fn runs_without_sandbox(kind: BrowserKind, sandbox: Sandbox) -> bool {
+    match sandbox {
+        Sandbox::On => false,
+        Sandbox::Off => true,
+        Sandbox::Auto => {
+            let is_refused = is_root_on_linux();
+            if is_refused {
+                warn_once(kind);
+            }
+            is_refused
+        }
+    }
+}
+
+fn warn_once(kind: BrowserKind) {
+    static WARNED: std::sync::Once = std::sync::Once::new();
+    WARNED.call_once(|| {
+        tracing::warn!(
+            "{kind} runs without its sandbox, because it refuses to start with it as root: run as an ordinary user"
+        );
+    });
+}
+
+fn is_root_on_linux() -> bool {
+    #[cfg(target_os = "linux")]
+    return rustix::process::geteuid().is_root();
+    #[cfg(not(target_os = "linux"))]
+    return false;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::browser::Version;
+    use crate::config::PoolConfig;
+
+    fn body(kind: BrowserKind, sandbox: Sandbox) -> String {
+        let config = PoolConfig::builder().build().unwrap();
+        let version = Version::find_in("156.0.1.2").unwrap();
+        let installation = Installation {
+            kind,
+            browser: "/b".into(),
+            browser_version: version.clone(),
+            driver: "/d".into(),
+            driver_version: version,
+        };
+        let mut browser = config.browser.clone();
+        browser.sandbox = sandbox;
+        new_session(&installation, &browser, &config.deadlines, Path::new("/p"), &Walls::default()).to_string()
+    }
+
+    #[test]
+    fn each_browser_is_asked_in_its_own_words_alone() {
+        let edge = body(BrowserKind::Edge, Sandbox::On);
+        assert!(edge.contains("MicrosoftEdge") && edge.contains("ms:edgeOptions") && !edge.contains("goog:"), "{edge}");
+        let chrome = body(BrowserKind::Chromium, Sandbox::On);
+        assert!(chrome.contains("goog:chromeOptions") && !chrome.contains("ms:"), "{chrome}");
+    }
+
+    #[test]
+    fn the_sandbox_goes_only_when_it_must() {
+        assert!(!body(BrowserKind::Chromium, Sandbox::On).contains("--no-sandbox"));
+        assert!(body(BrowserKind::Chromium, Sandbox::Off).contains("--no-sandbox"));
+        assert_eq!(body(BrowserKind::Chromium, Sandbox::Auto).contains("--no-sandbox"), is_root_on_linux());
+    }
+
+    #[test]
+    fn the_drivers_limits_lie_below_ours() {
+        for seconds in [1, 5, 15, 60, 600] {
+            let deadline = Duration::from_secs(seconds);
+            assert!(margin(deadline) < deadline && margin(deadline) >= deadline * 3 / 4);
+        }
+    }
+}

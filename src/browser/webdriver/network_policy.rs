@@ -1,0 +1,249 @@
+//! Where a session's requests may not go: this machine and private networks, but for the portal itself.
+//!
+//! The walls are the browser's own rules for names of hosts (`--host-resolver-rules`): a host that they refuse is never
+//! connected to, whoever asks: a page, a script, a frame, a picture, a redirect or a download. The same rules stand
+//! here as a function, which tells a refusal from a network that is down.
+
+use std::net::Ipv4Addr;
+
+use url::Url;
+
+use crate::config::{OWN_NAMES, PrivateHost};
+
+/// In the browser's rules `?` stands for one character or none: so a pattern matches all numbers of a network, and no
+/// name but one whose first label is that number and whose others are three of three letters at most.
+const NUMBER: &str = "???";
+
+/// What the browser resolves to nothing.
+const NOWHERE: &str = "~NOTFOUND";
+
+/// The walls of a session; by default there are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Walls {
+    /// Who is let through; `None` for everybody.
+    gates: Option<Vec<PrivateHost>>,
+}
+
+impl Walls {
+    /// Lets through `portal`, the `others`, and the proxies that the environment names: without these, browsers would
+    /// reach nothing at all.
+    pub(crate) fn around(portal: &Url, others: &[PrivateHost]) -> Self {
+        let mut gates: Vec<_> = PrivateHost::of(portal).into_iter().collect();
+        if portal.port().is_none() {
+            // a portal may move from http to https
+            let mut other = portal.clone();
+            let is_set = other.set_scheme(if portal.scheme() == "http" { "https" } else { "http" }).is_ok();
+            gates.extend(PrivateHost::of(&other).filter(|_| is_set));
+        }
+        gates.extend_from_slice(others);
+        gates.extend(proxies(|name| std::env::var(name).ok()));
+        Self { gates: Some(gates) }
+    }
+
+    /// The value of the switch; `None` without walls.
+    pub(crate) fn rules(&self) -> Option<String> {
+        let gates = self.gates.as_ref()?;
+        // the first rule that matches is taken; one that maps a host to itself lets it through
+        let through = gates.iter().map(|gate| match gate.port() {
+            Some(_) => format!("MAP {gate} {gate}"),
+            None => format!("MAP {} {gate}", gate.host()),
+        });
+        let refused = refused_patterns().into_iter().map(|pattern| format!("MAP {pattern} {NOWHERE}"));
+        Some(through.chain(refused).collect::<Vec<_>>().join(","))
+    }
+
+    /// The host and port of an address that a session does not reach; `None` for all others.
+    pub(crate) fn refused(&self, address: &str) -> Option<String> {
+        let gates = self.gates.as_ref()?;
+        let host = PrivateHost::of(&Url::parse(address).ok()?)?;
+        (!gates.iter().any(|gate| gate.covers(&host))).then(|| host.to_string())
+    }
+}
+
+/// The hosts that are refused unless they were let through before.
+fn refused_patterns() -> Vec<String> {
+    let network = |prefix: &[u8]| {
+        let mut parts: Vec<_> = prefix.iter().map(u8::to_string).collect();
+        parts.resize(Ipv4Addr::UNSPECIFIED.octets().len(), NUMBER.to_owned());
+        parts.join(".")
+    };
+    let mut patterns: Vec<_> = [&[0][..], &[10], &[127], &[169, 254], &[192, 168]].into_iter().map(network).collect();
+    patterns.extend((16..32).map(|second| network(&[172, second])));
+    patterns.extend((64..128).map(|second| network(&[100, second])));
+    patterns.push("*:*:*".to_owned()); // every IPv6 number; a name and its port have one colon
+    for name in OWN_NAMES.into_iter().chain(["*.localhost"]) {
+        patterns.extend([name.to_owned(), format!("{name}.")]);
+    }
+    patterns
+}
+
+/// The private hosts among the proxies that an environment names.
+fn proxies(variable: impl Fn(&str) -> Option<String>) -> Vec<PrivateHost> {
+    let names = ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+    let mut found: Vec<PrivateHost> = Vec::new();
+    for text in names.iter().filter_map(|name| variable(name)) {
+        let address = if text.contains("://") { text } else { format!("http://{text}") };
+        let Ok(mut url) = Url::parse(&address) else { continue };
+        if url.scheme().starts_with("socks") {
+            // no host of a scheme that is not the web's is read as a number
+            let Ok(as_web) = Url::parse(&address.replacen(url.scheme(), "http", 1)) else { continue };
+            let port = as_web.port().unwrap_or(1080);
+            url = as_web;
+            if url.set_port(Some(port)).is_err() {
+                continue;
+            }
+        }
+        found.extend(PrivateHost::of(&url).filter(|proxy| !found.contains(proxy)));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn around(portal: &str, others: &[&str]) -> Walls {
+        let others: Vec<_> = others.iter().map(|other| other.parse().unwrap()).collect();
+        let mut walls = Walls::around(&portal.parse().unwrap(), &others);
+        // whatever the surroundings of a test name
+        let own = proxies(|name| std::env::var(name).ok());
+        walls.gates.as_mut().unwrap().retain(|gate| !own.contains(gate));
+        walls
+    }
+
+    /// `*` for anything, `?` for one character or none, as browsers have it.
+    fn matches(text: &[u8], pattern: &[u8]) -> bool {
+        match (text, pattern) {
+            ([], []) => true,
+            (_, [b'*', rest @ ..]) => (0..=text.len()).any(|at| matches(&text[at..], rest)),
+            (_, [b'?', rest @ ..]) => matches(text, rest) || !text.is_empty() && matches(&text[1..], rest),
+            ([a, text @ ..], [b, rest @ ..]) => a == b && matches(text, rest),
+            ([], [_, ..]) | ([_, ..], []) => false,
+        }
+    }
+
+    /// What a browser makes of the rules: the first that matches the host, or the host with its port, is taken.
+    fn does_browser_refuse(rules: &str, url: &str) -> bool {
+        let url: Url = url.parse().unwrap();
+        let bracketed = url.host_str().unwrap();
+        let host = bracketed.trim_matches(['[', ']']);
+        let with_port = format!("{bracketed}:{}", url.port_or_known_default().unwrap());
+        let rules = rules.split(',').map(|rule| rule.split(' ').collect::<Vec<_>>());
+        let fits = |pattern: &str| {
+            matches(host.as_bytes(), pattern.as_bytes()) || matches(with_port.as_bytes(), pattern.as_bytes())
+        };
+        rules.into_iter().find(|rule| fits(rule[1])).is_some_and(|rule| rule[2] == NOWHERE)
+    }
+
+    #[track_caller]
+    fn assert_refused(walls: &Walls, url: &str, is_refused: bool) {
+        assert_eq!(does_browser_refuse(&walls.rules().unwrap(), url), is_refused, "the rules on {url}");
+        assert_eq!(walls.refused(url).is_some(), is_refused, "{url}");
+    }
+
+    #[test]
+    fn only_the_portals_own_port_is_reached_on_its_machine() {
+        let walls = around("http://127.0.0.1:8801", &[]);
+        assert_refused(&walls, "http://127.0.0.1:8801/x", false);
+        for other in [
+            "http://127.0.0.1:8802",
+            "http://127.0.0.1",
+            "http://localhost:8801",
+            "http://a.localhost.:8801",
+            "http://[::1]:8801",
+            "http://[::ffff:127.0.0.1]:8801",
+            "http://0x7f.1:80",
+            "http://0:8801",
+            "https://10.1.2.3",
+            "http://169.254.169.254",
+            "https://100.100.1.1",
+            "https://172.20.1.1",
+            "http://192.168.178.1",
+            "https://[fd00::1]",
+        ] {
+            assert_refused(&walls, other, true);
+        }
+    }
+
+    #[test]
+    fn names_and_public_numbers_are_reached() {
+        let walls = around("https://acme.coupahost.com", &[]);
+        for name in [
+            "https://acme.coupahost.com",
+            "https://sso.acme.internal:8443",
+            "https://sso",
+            "https://10.acme.com",
+            "https://127.files.example",
+            "https://localhost.example.com",
+            "https://notlocalhost",
+            "https://8.8.8.8",
+            "https://172.32.1.1",
+            "https://100.128.1.1",
+            "https://fd12:443",
+        ] {
+            assert_refused(&walls, name, false);
+        }
+    }
+
+    #[test]
+    fn a_portal_on_a_private_network_is_reached_on_both_of_its_usual_ports() {
+        let walls = around("https://10.0.0.5/buy", &["10.0.0.7", "[fd00::9]:3128"]);
+        for (url, is_refused) in [
+            ("https://10.0.0.5", false),
+            ("http://10.0.0.5", false),
+            ("https://10.0.0.5:8443", true),
+            ("https://10.0.0.6", true),
+            ("https://10.0.0.7:81", false),
+            ("http://[fd00::9]:3128", false),
+            ("http://[fd00::9]", true),
+        ] {
+            assert_refused(&walls, url, is_refused);
+        }
+        let walls = around("http://[::1]:8080", &["::2"]);
+        assert_refused(&walls, "http://[::1]:8080", false);
+        assert_refused(&walls, "http://[::2]:8080", false);
+        assert_refused(&walls, "http://[::1]:8081", true);
+        assert_eq!((Walls::default().rules(), Walls::default().refused("http://127.0.0.1")), (None, None));
+    }
+
+    #[test]
+    fn the_proxy_of_the_environment_is_reached() {
+        let found = |value: &str| {
+            let proxies = proxies(|name| (name == "https_proxy").then(|| value.to_owned()));
+            proxies.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(found("http://10.1.2.3:3128"), ["10.1.2.3:3128"]);
+        assert_eq!(found("10.1.2.3"), ["10.1.2.3:80"]);
+        assert_eq!(found("socks5://10.1.2.3"), ["10.1.2.3:1080"]);
+        assert_eq!(found("http://proxy.acme.test:3128"), Vec::<String>::new());
+        assert_eq!(found("%%"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_rules_fit_on_a_command_line() {
+        let rules = around("http://127.0.0.1:8801", &[]).rules().unwrap();
+        assert!(rules.len() < 4_000, "{}", rules.len()); // Windows takes 32,767 for all of it
+    }
+
+    proptest! {
+        #[test]
+        fn the_rules_and_the_function_agree_on_every_number(
+            number in any::<u32>(),
+            first in prop::sample::select(vec![0, 10, 100, 127, 169, 172, 192, 8]),
+            second in prop::sample::select(vec![0, 15, 16, 31, 32, 63, 64, 127, 128, 168, 254]),
+            port in 1u16..,
+            wide in any::<u128>(),
+        ) {
+            let [.., c, d] = number.to_be_bytes();
+            let walls = around("http://127.0.0.1:8801", &["10.0.0.0"]);
+            let rules = walls.rules().unwrap();
+            let six = std::net::Ipv6Addr::from(wide);
+            for host in [format!("{first}.{second}.{c}.{d}"), Ipv4Addr::from(number).to_string(), format!("[{six}]")] {
+                let url = format!("http://{host}:{port}/");
+                prop_assert_eq!(walls.refused(&url).is_some(), does_browser_refuse(&rules, &url), "{}", url);
+            }
+        }
+    }
+}

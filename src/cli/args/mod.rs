@@ -1,0 +1,372 @@
+//! The words of the command line.
+
+pub(crate) mod demo;
+pub(crate) mod flags;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::{Settings, parse_address};
+use crate::input::Source;
+use crate::model::OrderStatus;
+use crate::model::PoNumber;
+use crate::model::TaskPriority;
+use clap::builder::styling::Styles;
+use clap::{Args, Parser, Subcommand};
+use url::Url;
+
+pub(crate) use self::demo::{DemoArgs, FaultWish};
+pub(crate) use self::flags::{
+    BrowserArgs, ConfigFileArg, JournalArg, OutputArgs, PortalArgs, SettingsArgs, WindowArgs,
+};
+use self::flags::{out_settings, span};
+use crate::batch::selection::{Refresh, Wanted};
+
+/// Downloads every attachment of thousands of Coupa purchase orders with a pool of browsers, verified file by file.
+#[derive(Debug, Parser)]
+#[command(
+    name = "coupa-batch",
+    version,
+    max_term_width = 110,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    styles = Styles::styled(),
+    after_help = "First run, on a portal of its own: coupa-batch demo\n\
+                  Then:                              coupa-batch run orders.xlsx --base-url https://acme.coupahost.com"
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Fetch the attachments of a batch of orders
+    Run(RunArgs),
+    /// Go on with the last run that did not come to its end
+    Resume(ResumeArgs),
+    /// Log in to the portal by hand, in a window, and keep the login for later runs
+    Login(LoginArgs),
+    /// Forget the login that is kept, and the password in the system's keyring
+    Logout(LogoutArgs),
+    /// Say how the last run of an output folder stands, also from another terminal
+    Status(StatusArgs),
+    /// Write the report of a run again, from its journal
+    Report(ReportArgs),
+    /// Check the files in an output folder against their manifests: missing, changed, extra
+    Verify(VerifyArgs),
+    /// Site recipes: which there are, and what one finds on a real page
+    Recipe {
+        #[command(subcommand)]
+        command: RecipeCommand,
+    },
+    /// Fetch a batch from a small portal inside of this program, with real browsers, and check every file
+    Demo(DemoArgs),
+    /// Say what is there and what is missing: browser, driver, memory, disk
+    Doctor(DoctorArgs),
+    /// Remove what programs that were killed have left: profile folders, and browsers that still run on them
+    Sweep(SweepArgs),
+    /// Print the settings in force
+    Config(ConfigArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    coupa-batch run orders.xlsx --base-url https://acme.coupahost.com --out May\n  \
+    coupa-batch run PO15262984 PM16928033 --headed\n  \
+    grep urgent list.txt | coupa-batch run - --priority urgent\n\n\
+    The login is read from COUPA_USERNAME and COUPA_PASSWORD, or from the system's keyring (`login --save-password`);\n\
+    there is no flag for it.\n\n\
+    Exit codes: 0 all well, 1 unexpected, 2 bad call or input, 3 finished with failures,\n\
+    4 stopped early, 5 no usable browser, 6 journal unusable, 130 forced.")]
+pub(crate) struct RunArgs {
+    /// CSV or XLSX files with a PO_NUMBER column, lists of numbers, numbers, or - for standard input
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<Source>,
+    /// How urgent orders are whose row does not say: urgent, high, normal or low
+    #[arg(long, value_name = "P", default_value_t)]
+    pub(crate) priority: TaskPriority,
+    #[command(flatten)]
+    pub(crate) wanted: WantedArgs,
+    #[command(flatten)]
+    pub(crate) window: WindowArgs,
+    #[command(flatten)]
+    pub(crate) journal: JournalArg,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  coupa-batch resume --out May")]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    pub(crate) window: WindowArgs,
+    #[command(flatten)]
+    pub(crate) journal: JournalArg,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    coupa-batch login --base-url https://acme.coupahost.com\n  \
+    coupa-batch login --username me@example.com --base-url https://acme.coupahost.com\n  \
+    coupa-batch login --save-password --base-url https://acme.coupahost.com\n\n\
+    Without a user name a window opens, in which you log in as always, with single sign-on and second factor.")]
+pub(crate) struct LoginArgs {
+    /// Log in through the portal's form as this user; the password is COUPA_PASSWORD's, the keyring's, or asked for
+    #[arg(long, value_name = "USER")]
+    pub(crate) username: Option<String>,
+    /// Save user name and password in the system's keyring once the portal has taken them; later runs use them
+    #[arg(long)]
+    pub(crate) save_password: bool,
+    /// How long to wait for the login in the window
+    #[arg(long, value_name = "SPAN", value_parser = span, default_value = "10m")]
+    pub(crate) wait: Duration,
+    /// Without a window, for tests of what a person does in it
+    #[arg(long, hide = true)]
+    pub(crate) headless: bool,
+    #[command(flatten)]
+    pub(crate) portal: PortalArgs,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  coupa-batch logout --all")]
+pub(crate) struct LogoutArgs {
+    /// Forget the logins of all portals
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) portal: PortalArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecipeCommand {
+    /// Name the recipes that are built in
+    List,
+    /// Print one that is built in, as a start for your own
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Open a page and show what each selector of the recipe finds there
+    Check(Box<RecipeCheckArgs>),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    coupa-batch recipe check --po PO15262984 --base-url https://acme.coupahost.com\n  \
+    coupa-batch recipe check https://acme.coupahost.com/order_headers/15262984 --recipe ours.toml")]
+pub(crate) struct RecipeCheckArgs {
+    /// The page
+    #[arg(value_name = "URL", value_parser = parse_address, conflicts_with = "po")]
+    pub(crate) url: Option<Url>,
+    /// The page of this order instead
+    #[arg(long, value_name = "PO")]
+    pub(crate) po: Option<PoNumber>,
+    /// Where the picture goes
+    #[arg(long, value_name = "FILE", default_value = "recipe-check.png")]
+    pub(crate) screenshot: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) portal: PortalArgs,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  coupa-batch status --out May --watch")]
+pub(crate) struct StatusArgs {
+    /// Output folder of the run
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Show each change until the run has ended
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) journal: JournalArg,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  coupa-batch report --out May")]
+pub(crate) struct ReportArgs {
+    /// Output folder of the run; the report is written there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Which run; the last one if not given
+    #[arg(long, value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) journal: JournalArg,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  coupa-batch verify May\n  coupa-batch verify \"May/Acme Industries/PO15262984_COMPLETED\""
+)]
+pub(crate) struct VerifyArgs {
+    /// An output folder, or the folder of one order; the output folder in force if not given
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) journal: JournalArg,
+}
+
+impl ReportArgs {
+    /// What the flags say, as a layer of settings.
+    pub(crate) fn to_settings(&self) -> Settings {
+        out_settings(self.out.as_deref())
+    }
+}
+
+/// Which orders of the input are fetched.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct WantedArgs {
+    /// When an order that was completed before is fetched again: never, missing (a file of it is gone or changed), always,
+    /// or "older-than 30d"
+    #[arg(long, value_name = "WHEN", conflicts_with = "force")]
+    pub(crate) refresh: Option<Refresh>,
+    /// Fetch everything again; short for --refresh always
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Only orders that an earlier run could not complete
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
+    /// Only orders that ended with this status in an earlier run, such as NO_ATTACHMENTS
+    #[arg(long, value_name = "STATUS", value_parser = status_word)]
+    pub(crate) only: Option<OrderStatus>,
+}
+
+impl WantedArgs {
+    pub(crate) fn wanted(&self) -> Wanted {
+        let asked = self.refresh.unwrap_or_default();
+        // who names a status wants these orders again, also completed ones
+        let refresh =
+            if self.force || (self.only.is_some() && self.refresh.is_none()) { Refresh::Always } else { asked };
+        Wanted { refresh, only_failed: self.retry_failed, only: self.only }
+    }
+}
+
+fn status_word(text: &str) -> Result<OrderStatus, String> {
+    let wanted = text.trim();
+    OrderStatus::ALL
+        .into_iter()
+        .find(|status| status.as_str().eq_ignore_ascii_case(wanted))
+        .ok_or_else(|| format!("use one of {}", OrderStatus::ALL.map(OrderStatus::as_str).join(", ")))
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  coupa-batch doctor --browser edge")]
+pub(crate) struct DoctorArgs {
+    /// Install what is missing with the system's package manager
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) file: ConfigFileArg,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  coupa-batch sweep --dry-run\n\n\
+    Each run does this by itself when it starts. Folders and browsers of running programs, and your own, are not touched.\n\
+    Exit codes: 0 nothing is left, 1 something could not be removed.")]
+pub(crate) struct SweepArgs {
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Also remove what is kept: profile templates, and profiles of runs with profile_cleanup = false
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) file: ConfigFileArg,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "The output is a configuration file:\n  coupa-batch config --workers 6 > coupa-batch.toml")]
+pub(crate) struct ConfigArgs {
+    /// Print the documentation of all settings instead
+    #[arg(long)]
+    pub(crate) reference: bool,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_words_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_reaches_its_setting() {
+        let line = "coupa-batch run a.csv PO7 --base-url https://a.com --out o --workers 3 --headed --browser edge \
+                    --browser-path b --driver-path d --recipe r --cookies c --types pdf --name x* --max-size 5MB --shutdown-timeout 90 --task-timeout 2m --retries 1";
+        let Command::Run(run) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else { panic!() };
+        let (expected, problems) = Settings::from_toml(
+            "base_url = 'https://a.com'\nout = 'o'\nworkers = 3\nheadless = false\nbrowser = 'edge'\nbrowser_path = 'b'\n\
+             driver_path = 'd'\nrecipe = 'r'\ncookies = 'c'\ntypes = 'pdf'\nname = 'x*'\nmax_size = '5MB'\nshutdown_timeout = 90\ntask_timeout = '2m'\nretry_limit = 1",
+            "test",
+        );
+        assert_eq!(problems, []);
+        assert_eq!(run.settings.to_settings(), expected);
+        assert_eq!(run.inputs.len(), 2);
+    }
+
+    #[test]
+    fn flags_that_are_not_given_leave_the_setting_alone() {
+        let Command::Run(run) = Cli::try_parse_from(["coupa-batch", "run", "7"]).unwrap().command else { panic!() };
+        assert_eq!(run.settings.to_settings(), Settings::default());
+    }
+
+    #[test]
+    fn each_shipped_recipe_has_a_demo_portal() {
+        for (name, _) in crate::site::shipped_recipes() {
+            let cli = Cli::try_parse_from(["coupa-batch", "demo", "--recipe", name]).unwrap();
+            let Command::Demo(demo) = cli.command else { panic!() };
+            assert_eq!(demo.look.recipe(), *name);
+        }
+    }
+
+    #[test]
+    fn wrong_calls_are_refused_with_code_2() {
+        for line in [
+            "",
+            "run",
+            "run nonsense",
+            "run 7 --headed --headless",
+            "run 7 -q -v",
+            "run 7 --password x",
+            "demo --orders 0",
+            "demo --recipe chair",
+            "demo --fault rain",
+            "demo --fault truncated=0",
+            "demo --fault truncated=often",
+        ] {
+            let refused = Cli::try_parse_from(["coupa-batch"].into_iter().chain(line.split_whitespace())).unwrap_err();
+            assert_eq!(refused.exit_code(), 2, "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! `coupa-batch config`: the settings in force, as a file that gives the same ones.
+
+use crate::config::reference;
+
+use crate::cli::args::ConfigArgs;
+use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::{layers, output};
+
+pub(crate) fn config(args: &ConfigArgs) -> Result<ExitReason, Stopped> {
+    if args.reference {
+        output::print(&reference())?;
+        return Ok(ExitReason::AllWell);
+    }
+    let file = args.settings.file.config.as_deref();
+    let flags = args.settings.to_settings();
+    // refuses what a run would refuse, before anything is printed as if it were fine
+    layers::load_config(flags.clone(), file).map_err(Stopped::bad_call)?;
+    let settings = layers::load(flags, file).map_err(Stopped::bad_call)?;
+    output::print(&settings.with_defaults().to_toml())?;
+    Ok(ExitReason::AllWell)
+}

@@ -1,0 +1,161 @@
+//! `coupa-batch demo`: the real batch against a portal inside the program, every file checked against what was served.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::backend::History;
+use crate::browser::{locate, provision};
+use crate::config::{BrowserConfig, Credentials, PoolConfig};
+use crate::demo::{DemoConfig, DemoPortal, Faults, NamedFault, check};
+use crate::download::Claim;
+use crate::model::PoTask;
+use crate::model::TaskState;
+use jiff::Timestamp;
+
+use crate::batch::run::{self, Finished, Job, perform, print_summary};
+use crate::batch::run_record::{self, Record};
+use crate::batch::selection::Selection;
+use crate::cli::args::{DemoArgs, FaultWish};
+use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::layers;
+use crate::cli::output;
+use crate::cli::progress::Progress;
+
+/// Differences that the terminal lists.
+const SHOWN_MISMATCHES: usize = 50;
+
+pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, Stopped> {
+    let mut faults = Faults::new();
+    for wish in &args.faults {
+        match wish {
+            FaultWish::List => return list_faults(),
+            FaultWish::Rule(rule) => faults.push(rule.clone()),
+        }
+    }
+    let out = match &args.out {
+        Some(out) => out.clone(),
+        None => fresh_folder()?,
+    };
+    let mut flags = args.browser.to_settings();
+    flags.out = Some(out);
+    flags.workers = args.workers;
+    flags.headless = args.headed.then_some(false);
+    // what the environment and a file say of browsers counts here too; what they say of a portal does not
+    let mut config = layers::load_config(flags, None).map_err(Stopped::bad_call)?;
+    let claim = Arc::new(Claim::take(&config.out).map_err(Stopped::bad_call)?);
+    let progress = run::start_logging(&args.output, &config)?;
+    if args.yes {
+        install_missing(&config.browser, |line| progress.say(line))?;
+    }
+    run::block_on(async {
+        let demo = DemoConfig { orders: args.orders as usize, look: args.look, faults, ..DemoConfig::default() };
+        let portal = DemoPortal::start(demo)
+            .await
+            .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("the demo portal does not start: {why}")))?;
+        enter(&mut config, &portal);
+        progress.say(&format!("demo portal at {} with {} orders", portal.base_url(), portal.orders().len()));
+        let ended = batch_on(&portal, config, args, &progress, claim).await;
+        if args.keep && ended.is_ok() {
+            keep_up(&portal, &progress).await;
+        }
+        portal.stop().await;
+        ended
+    })
+}
+
+async fn batch_on(
+    portal: &DemoPortal,
+    config: PoolConfig,
+    args: &DemoArgs,
+    progress: &Progress,
+    claim: Arc<Claim>,
+) -> Result<ExitReason, Stopped> {
+    let out = config.out.clone();
+    let store = Record::open(run_record::path(None, &out)).await?;
+    let record = Record::begin(store, &config, Vec::new()).await?;
+    let selection = Selection::all(portal.orders().into_iter().map(PoTask::new));
+    let finished = perform(Job { config, claim, record, selection, closing: None, mailbox: None }, progress).await?;
+    print_summary(&finished, &args.output, progress)?;
+    if matches!(finished.reason, ExitReason::AllWell | ExitReason::Failures) {
+        verdict(portal, &out, &finished, progress)
+    } else {
+        Ok(finished.reason)
+    }
+}
+
+/// What matters is not how many orders have files, but that each is as the portal has it.
+fn verdict(portal: &DemoPortal, out: &Path, finished: &Finished, progress: &Progress) -> Result<ExitReason, Stopped> {
+    let outcomes = outcomes(&finished.history);
+    let mismatches = check(portal, out, &outcomes);
+    if mismatches.is_empty() {
+        progress.say(&format!(
+            "verified: all {} files and {} statuses are what the portal served",
+            finished.summary.files,
+            outcomes.len()
+        ));
+        progress.say(&format!("the files are in {}", out.display()));
+        return Ok(ExitReason::AllWell);
+    }
+    let list: Vec<_> = mismatches.iter().take(SHOWN_MISMATCHES).map(|mismatch| format!("\n  {mismatch}")).collect();
+    Err(Stopped::new(
+        ExitReason::Failures,
+        format!("{} differences from what the portal served:{}", mismatches.len(), list.concat()),
+    ))
+}
+
+fn outcomes(history: &History) -> Vec<(crate::model::PoNumber, crate::model::Outcome)> {
+    let ended = |state: &TaskState| Some((state.order().po.clone(), state.outcome()?.clone()));
+    history.tasks.values().filter_map(ended).collect()
+}
+
+fn enter(config: &mut PoolConfig, portal: &DemoPortal) {
+    config.site.recipe = portal.look().recipe().to_owned();
+    config.site.base_url = Some(portal.base_url());
+    config.site.credentials = Some(Credentials { username: portal.username().to_owned(), password: portal.password() });
+}
+
+fn list_faults() -> Result<ExitReason, Stopped> {
+    let width = NamedFault::ALL.iter().map(|named| named.name.len()).max().unwrap_or_default();
+    let lines: Vec<_> =
+        NamedFault::ALL.iter().map(|named| format!("{:width$}  {}\n", named.name, named.about)).collect();
+    output::print(&lines.concat()).map(|()| ExitReason::AllWell)
+}
+
+/// Installs browser and driver if no usable pair is there.
+pub(crate) fn install_missing(config: &BrowserConfig, mut say: impl FnMut(&str)) -> Result<(), Stopped> {
+    if locate(config).is_ok() {
+        return Ok(());
+    }
+    let no_browser = |why: provision::ProvisionError| Stopped::new(ExitReason::NoBrowser, why);
+    let plan = provision::plan(config.choice).map_err(no_browser)?;
+    say(&plan.to_string());
+    provision::install(&plan, |line| say(line)).map_err(no_browser)
+}
+
+/// A private folder that was not there before: the system's folder for temporary files is everybody's.
+fn fresh_folder() -> Result<PathBuf, Stopped> {
+    let name = format!("coupa-batch-demo-{}-{}", Timestamp::now().strftime("%Y%m%d-%H%M%S"), std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "rights are taken from the parent there"))]
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(&folder).map_err(|why| {
+        Stopped::bad_call(format!("{} cannot be made: {why}; choose one with --out", folder.display()))
+    })?;
+    Ok(folder)
+}
+
+/// Leaves the portal up for a person to look at.
+async fn keep_up(portal: &DemoPortal, progress: &Progress) {
+    use secrecy::ExposeSecret;
+    progress.say(&format!(
+        "the portal stays at {} until Ctrl-C; user name {}, password {}",
+        portal.base_url(),
+        portal.username(),
+        portal.password().expose_secret() // made for this demo, and gone with it
+    ));
+    if let Err(why) = tokio::signal::ctrl_c().await {
+        progress.say(&format!("Ctrl-C cannot be watched ({why}), so the portal is closed"));
+    }
+}

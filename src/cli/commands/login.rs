@@ -1,0 +1,235 @@
+//! `coupa-batch login`: a login made once, by a person or through the form, and kept for later runs. `logout`: forgotten.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::assembly::lone_session;
+use crate::backend::{Cookie, Session};
+use crate::config::{Credentials, PoolConfig, Settings};
+use crate::credentials::{Keyring, KeyringError, Refusals, Vault, usual_folder};
+use crate::pool::StartError;
+use crate::site::Doorway;
+use jiff::Timestamp;
+
+use crate::batch::run;
+use crate::cli::args::{LoginArgs, LogoutArgs, PortalArgs};
+use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::{layers, output};
+
+pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, Stopped> {
+    let mut config = load(&args.portal, args.browser.to_settings())?;
+    let vault = vault_of(&config)?;
+    let keyring = keyring_of(&config)?;
+    if args.save_password {
+        // before anybody types a password for nothing
+        keyring.load().or_else(damaged_is_none).map_err(|why| not_saved(&why))?;
+    }
+    config.site.credentials = credentials(args, config.site.credentials.take(), &keyring)?;
+    let is_form = config.site.credentials.is_some();
+    config.browser.headless = is_form || args.headless;
+    let refusals = refusals_of(&config)?;
+    // who calls this asks for it: what was refused before is tried once more
+    let doorway = Doorway::new(&config.site, config.deadlines)
+        .map_err(Stopped::bad_call)?
+        .with_refusals(Arc::new(refusals.clone()), true);
+    let (cookies, is_tried) = run::block_on(async {
+        let mut session = lone_session(&config).await.map_err(|why| not_opened(&why, is_form))?;
+        let made = tokio::select! {
+            made = log_in(&doorway, session.as_mut(), is_form, args.wait) => made,
+            _ = tokio::signal::ctrl_c() => Err(Stopped::new(ExitReason::Forced, "stopped; no login was kept")),
+        };
+        let report = session.close().await;
+        for left in report.leftovers {
+            eprintln!("warning: left behind: {left}");
+        }
+        Ok((made?, doorway.has_logged_in().await))
+    })?;
+    // a portal that let in without a login has not said whether the password is right
+    let to_save = config.site.credentials.filter(|_| args.save_password && is_tried);
+    if cookies.is_empty() || (args.save_password && to_save.is_none()) {
+        output::print("the portal lets everybody in: there is no login to keep\n")?;
+        return Ok(ExitReason::AllWell);
+    }
+    vault.save(&cookies).map_err(|why| Stopped::new(ExitReason::Unexpected, why))?;
+    refusals.wipe().map_err(|why| Stopped::new(ExitReason::Unexpected, why))?;
+    output::print(&format!(
+        "logged in; the login is kept in {}, for you alone, and used by later runs ({})\n",
+        vault.path().display(),
+        how_long(&cookies)
+    ))?;
+    if let Some(credentials) = to_save {
+        keyring.save(&credentials).map_err(|why| not_saved(&why))?;
+        output::print(&format!(
+            "user name and password of {} are in the system's keyring, for when that login ends; `coupa-batch logout` \
+             removes them\n",
+            credentials.username
+        ))?;
+    }
+    Ok(ExitReason::AllWell)
+}
+
+pub(crate) fn logout(args: &LogoutArgs) -> Result<ExitReason, Stopped> {
+    let failed = |why| Stopped::new(ExitReason::Unexpected, why);
+    if args.all {
+        let config = layers::load_config(args.portal.over(Settings::default()), args.portal.file.config.as_deref())
+            .map_err(Stopped::bad_call)?;
+        let wiped = Vault::wipe_all(&folder_of(&config)?).map_err(failed)?;
+        Refusals::wipe_all(&folder_of(&config)?).map_err(failed)?;
+        output::print(&format!("{wiped} kept logins are forgotten\n"))?;
+        if let Some(removed) = unless_absent(Keyring::wipe_all())? {
+            output::print(&format!("{removed} passwords are removed from the system's keyring\n"))?;
+        }
+        return Ok(ExitReason::AllWell);
+    }
+    let config = load(&args.portal, Settings::default())?;
+    let is_forgotten = vault_of(&config)?.wipe().map_err(failed)?;
+    if refusals_of(&config)?.wipe().map_err(failed)? {
+        output::print("which passwords the portal refused is forgotten\n")?;
+    }
+    output::print(if is_forgotten { "the kept login is forgotten\n" } else { "there was no kept login\n" })?;
+    output::print(match unless_absent(keyring_of(&config)?.wipe())? {
+        Some(true) => "user name and password are removed from the system's keyring\n",
+        Some(false) => "there was no password in the system's keyring\n",
+        None => "", // nor can there ever have been one
+    })?;
+    Ok(ExitReason::AllWell)
+}
+
+/// What the keyring answered; nothing where there is none.
+fn unless_absent<T>(answer: Result<T, KeyringError>) -> Result<Option<T>, Stopped> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(why) if why.is_absent() => Ok(None),
+        Err(why) => {
+            Err(Stopped::new(ExitReason::Unexpected, format!("a password may still be in the system's keyring: {why}")))
+        }
+    }
+}
+
+/// What is damaged is about to be replaced.
+fn damaged_is_none(why: KeyringError) -> Result<Option<Credentials>, KeyringError> {
+    match why {
+        KeyringError::Damaged(_) => Ok(None),
+        why => Err(why),
+    }
+}
+
+fn not_saved(why: &KeyringError) -> Stopped {
+    Stopped::bad_call(format!("the password is not saved: {why}"))
+}
+
+fn load(portal: &PortalArgs, settings: Settings) -> Result<PoolConfig, Stopped> {
+    let config =
+        layers::load_config(portal.over(settings), portal.file.config.as_deref()).map_err(Stopped::bad_call)?;
+    if config.site.base_url.is_none() {
+        return Err(Stopped::bad_call(
+            "which portal? Give its address with --base-url https://<company>.coupahost.com",
+        ));
+    }
+    Ok(config)
+}
+
+fn folder_of(config: &PoolConfig) -> Result<PathBuf, Stopped> {
+    config.site.login_dir.clone().or_else(usual_folder).ok_or_else(|| {
+        Stopped::bad_call(
+            "this user has no home to keep a login in: name a folder with login_dir or COUPA_BATCH_LOGIN_DIR",
+        )
+    })
+}
+
+fn vault_of(config: &PoolConfig) -> Result<Vault, Stopped> {
+    let base = config.site.base_url.as_ref().ok_or_else(|| Stopped::bad_call("which portal?"))?;
+    Ok(Vault::of(&folder_of(config)?, base))
+}
+
+fn refusals_of(config: &PoolConfig) -> Result<Refusals, Stopped> {
+    let base = config.site.base_url.as_ref().ok_or_else(|| Stopped::bad_call("which portal?"))?;
+    Ok(Refusals::of(&folder_of(config)?, base))
+}
+
+fn keyring_of(config: &PoolConfig) -> Result<Keyring, Stopped> {
+    let base = config.site.base_url.as_ref().ok_or_else(|| Stopped::bad_call("which portal?"))?;
+    Ok(Keyring::of(base))
+}
+
+/// Those of the environment; or of the user that is named, whose password is in the keyring or asked for in the terminal.
+/// Who saves a password is asked for the new one, whatever the keyring holds.
+fn credentials(
+    args: &LoginArgs,
+    given: Option<Credentials>,
+    keyring: &Keyring,
+) -> Result<Option<Credentials>, Stopped> {
+    let username = match (&args.username, given) {
+        (Some(username), Some(given)) if given.username == *username => return Ok(Some(given)),
+        (Some(username), _) => username.clone(),
+        (None, Some(given)) => return Ok(Some(given)),
+        (None, None) if args.save_password => ask_username()?,
+        (None, None) => return Ok(None),
+    };
+    if !args.save_password {
+        match keyring.load() {
+            Ok(Some(saved)) if saved.username == username => return Ok(Some(saved)),
+            Ok(_) => {}
+            Err(why) if why.is_absent() => {}
+            Err(why) => eprintln!("note: {}", output::blanked(&why.to_string())),
+        }
+    }
+    let password = rpassword::prompt_password(format!("password of {username}: ")).map_err(|why| {
+        Stopped::bad_call(format!("no password was read ({why}): set COUPA_USERNAME and COUPA_PASSWORD"))
+    })?;
+    Ok(Some(Credentials { username, password: password.into() }))
+}
+
+fn ask_username() -> Result<String, Stopped> {
+    let missing = |why: &str| {
+        Stopped::bad_call(format!(
+            "no user name was read ({why}): give --username, or set COUPA_USERNAME and COUPA_PASSWORD"
+        ))
+    };
+    if !std::io::stdin().is_terminal() {
+        return Err(missing("there is no terminal"));
+    }
+    eprint!("user name: ");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(|why| missing(&why.to_string()))?;
+    match line.trim() {
+        "" => Err(missing("it is empty")),
+        username => Ok(username.to_owned()),
+    }
+}
+
+async fn log_in(
+    doorway: &Doorway,
+    session: &mut dyn Session,
+    is_form: bool,
+    patience: Duration,
+) -> Result<Vec<Cookie>, Stopped> {
+    let made = if is_form {
+        doorway.log_in(session.page()).await
+    } else {
+        eprintln!("log in in the window that has opened; it closes by itself once you are in");
+        doorway.wait_for_person(session.page(), patience).await
+    };
+    made.map_err(|why| Stopped::bad_call(format!("no login was made: {why}")))
+}
+
+fn not_opened(why: &StartError, is_form: bool) -> Stopped {
+    let advice = if is_form {
+        ""
+    } else {
+        "; where no window can be shown, log in on a machine with a screen and take its cookies along with --cookies, or \
+         set COUPA_USERNAME and COUPA_PASSWORD"
+    };
+    Stopped::new(ExitReason::NoBrowser, format!("{why}{advice}"))
+}
+
+/// When the first of them ends that says so; most portals' do not say.
+fn how_long(cookies: &[Cookie]) -> String {
+    let first = cookies.iter().filter_map(|cookie| cookie.expiry).min();
+    match first.and_then(|at| Timestamp::from_second(i64::try_from(at).ok()?).ok()) {
+        Some(at) => format!("until {at} at most"),
+        None => "until the portal ends it".to_owned(),
+    }
+}

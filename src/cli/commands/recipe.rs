@@ -1,0 +1,152 @@
+//! `coupa-batch recipe`: which there are, what they say, and what one finds on a real page.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::sync::Arc;
+
+use crate::assembly::{kept_logins, lone_session, refusals};
+use crate::site::{Doorway, Inspection, Target, shipped_recipes};
+use url::Url;
+
+use crate::batch::run;
+use crate::cli::args::{RecipeCheckArgs, RecipeCommand};
+use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::login_source::LoginSource;
+use crate::cli::{layers, output};
+
+pub(crate) fn recipe(command: &RecipeCommand) -> Result<ExitReason, Stopped> {
+    match command {
+        RecipeCommand::List => {
+            let names: Vec<_> = shipped_recipes().iter().map(|(name, _)| format!("{name}\n")).collect();
+            output::print(&names.concat())?;
+            Ok(ExitReason::AllWell)
+        }
+        RecipeCommand::Show { name } => match shipped_recipes().iter().find(|(shipped, _)| shipped == name) {
+            Some((_, text)) => output::print(text).map(|()| ExitReason::AllWell),
+            None => Err(Stopped::bad_call(format!("there is no shipped recipe {name:?}: see coupa-batch recipe list"))),
+        },
+        RecipeCommand::Check(args) => check(args),
+    }
+}
+
+fn check(args: &RecipeCheckArgs) -> Result<ExitReason, Stopped> {
+    let mut settings = args.portal.over(args.browser.to_settings());
+    let target = match (&args.url, &args.po) {
+        (Some(url), _) => {
+            let address: Url = url.clone();
+            // the portal is the one that the page is of, unless somebody says otherwise
+            if settings.base_url.is_none() {
+                settings.base_url = address.join("/").ok();
+            }
+            Target::Address(address)
+        }
+        (None, Some(po)) => Target::Order(po.clone()),
+        (None, None) => return Err(Stopped::bad_call("which page? Give its address, or an order with --po")),
+    };
+    let mut config = layers::load_config(settings, args.portal.file.config.as_deref()).map_err(Stopped::bad_call)?;
+    if config.site.base_url.is_none() {
+        return Err(Stopped::bad_call(
+            "which portal? Give its address with --base-url https://<company>.coupahost.com",
+        ));
+    }
+    if let Some(remark) = LoginSource::fill(&mut config).remark() {
+        eprintln!("{remark}");
+    }
+    let mut doorway = Doorway::new(&config.site, config.deadlines).map_err(Stopped::bad_call)?;
+    if let Some(refusals) = refusals(&config.site) {
+        doorway = doorway.with_refusals(Arc::new(refusals), false);
+    }
+    for keep in kept_logins(&config.site) {
+        doorway = doorway.with_kept_login(keep);
+    }
+    let seen = run::block_on(async {
+        let mut session =
+            lone_session(&config).await.map_err(|why| Stopped::new(ExitReason::NoBrowser, why.to_string()))?;
+        let seen = tokio::select! {
+            seen = doorway.inspect(session.page(), &target) => seen.map_err(Stopped::bad_call),
+            _ = tokio::signal::ctrl_c() => Err(Stopped::new(ExitReason::Forced, "stopped")),
+        };
+        for left in session.close().await.leftovers {
+            eprintln!("warning: left behind: {left}");
+        }
+        seen
+    })?;
+    fs::write(&args.screenshot, &seen.picture).map_err(|why| {
+        Stopped::bad_call(format!(
+            "{} cannot be written ({why}): name another file with --screenshot",
+            args.screenshot.display()
+        ))
+    })?;
+    if args.json { output::print_json(&to_json(&seen)) } else { output::print(&to_text(&seen, args)) }?;
+    Ok(if seen.is_understood { ExitReason::AllWell } else { ExitReason::Failures })
+}
+
+fn to_text(seen: &Inspection, args: &RecipeCheckArgs) -> String {
+    let mut text = format!("{} ({:?})\ntaken for: {}\n", seen.url, seen.title, seen.kind);
+    if !seen.is_at_rest {
+        text.push_str("it was still changing when the recipe's settle.at_most was over\n");
+    }
+    for find in &seen.finds {
+        let texts: Vec<_> =
+            find.texts.iter().map(|text| format!("{:?}", text.chars().take(40).collect::<String>())).collect();
+        let _ = writeln!(text, "{:>4}  {:<30} {}  {}", find.count, find.key, find.css, texts.join(" ")); // cannot fail
+    }
+    let _ = writeln!(text, "{} attachments would be fetched", seen.attachments.len());
+    for name in &seen.attachments {
+        let _ = writeln!(text, "      {}", output::in_one_line(name));
+    }
+    let _ = writeln!(text, "picture with the finds in frames: {}", args.screenshot.display());
+    text
+}
+
+fn to_json(seen: &Inspection) -> serde_json::Value {
+    let find = |find: &crate::site::Find| serde_json::json!({ "key": find.key, "css": find.css, "count": find.count, "texts": find.texts });
+    serde_json::json!({
+        "url": seen.url,
+        "title": seen.title,
+        "taken_for": seen.kind,
+        "understood": seen.is_understood,
+        "at_rest": seen.is_at_rest,
+        "finds": seen.finds.iter().map(find).collect::<Vec<_>>(),
+        "attachments": seen.attachments,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        check: RecipeCheckArgs,
+    }
+
+    #[test]
+    fn what_a_page_says_does_not_command_the_terminal() {
+        let evil = "\u{1b}]0;PWNED\u{7}\u{1b}[31mred.pdf\n4 attachments would be fetched\u{9b}2J";
+        let find = crate::site::Find {
+            key: "order.supplier[0]".to_owned(),
+            css: "h1".to_owned(),
+            count: 1,
+            texts: vec![evil.to_owned()],
+        };
+        let seen = Inspection {
+            url: "https://acme.test/order_headers/7".to_owned(),
+            title: evil.to_owned(),
+            kind: format!("not found: {evil:?}"),
+            is_understood: true,
+            is_at_rest: true,
+            finds: vec![find],
+            attachments: vec![evil.to_owned()],
+            picture: Vec::new(),
+        };
+        let args = Line::parse_from(["check", "--po", "PO7"]).check;
+        let text = to_text(&seen, &args);
+        assert!(text.contains("red.pdf") && !text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+        assert_eq!(text.lines().filter(|line| line.contains("would be fetched")).count(), 4, "{text}");
+        assert_eq!(text.lines().filter(|line| line.starts_with('4')).count(), 0, "{text}");
+    }
+}

@@ -1,0 +1,59 @@
+//! `coupa-batch sweep`: ends and removes what programs that were killed have left.
+
+use std::fmt::Write as _;
+
+use crate::assembly::{Sweep, SweepReport, sweep as end_leftovers};
+use crate::browser::ProfileManager;
+use crate::config::Settings;
+
+use crate::cli::args::SweepArgs;
+use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::layers;
+use crate::cli::output::{self, count};
+
+pub(crate) fn sweep(args: &SweepArgs) -> Result<ExitReason, Stopped> {
+    let config = layers::load_config(Settings::default(), args.file.config.as_deref()).map_err(Stopped::bad_call)?;
+    let unreadable = |why| {
+        let advice = "see whose it is, or name another one as profile_dir";
+        Stopped::new(
+            ExitReason::Unexpected,
+            format!("the folder of the browser profiles cannot be looked into ({why}): {advice}"),
+        )
+    };
+    let profiles = ProfileManager::new(&config.profiles).map_err(unreadable)?;
+    let how = Sweep { is_dry: args.dry_run, with_templates: args.all, with_kept: args.all };
+    let report = end_leftovers(&profiles, how).map_err(unreadable)?;
+    output::print(&to_text(&report, args.dry_run))?;
+    if report.left.is_empty() {
+        return Ok(ExitReason::AllWell);
+    }
+    Err(Stopped::new(ExitReason::Unexpected, format!("something is left:\n  {}", report.left.join("\n  "))))
+}
+
+fn to_text(report: &SweepReport, is_dry: bool) -> String {
+    let (ended, removed) = if is_dry { ("would end", "would remove") } else { ("ended", "removed") };
+    let SweepReport { removed: folders, ended: processes, kept, in_use, left: _ } = report;
+    let mut text = String::new();
+    // writing to a String cannot fail
+    for process in processes {
+        let _ = writeln!(text, "{ended:<12} process {} ({})", process.pid, process.name);
+    }
+    for folder in folders {
+        let _ = writeln!(text, "{removed:<12} {}", folder.display());
+    }
+    for folder in kept {
+        let _ = writeln!(text, "{:<12} {}", "kept", folder.display());
+    }
+    for folder in in_use {
+        let _ = writeln!(text, "{:<12} {}", "in use", folder.display());
+    }
+    let noun = if processes.len() == 1 { "process" } else { "processes" };
+    let _ = writeln!(
+        text,
+        "{ended} {} {noun}, {removed} {}, {} in use",
+        processes.len(),
+        count(folders.len() as u64, "folder"),
+        in_use.len()
+    );
+    text
+}

@@ -1,0 +1,96 @@
+//! `coupa-batch verify`: whether the files of earlier runs still are as they were placed.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::backend::JournalError;
+use crate::config::Settings;
+use crate::download::{Audit, Finding, audit};
+use crate::journal::JournalReader;
+use crate::model::{Outcome, PoNumber};
+use bytesize::ByteSize;
+
+use crate::batch::run_record::{self, unusable};
+use crate::cli::args::VerifyArgs;
+use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::layers;
+use crate::cli::output::{self, count};
+
+pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitReason, Stopped> {
+    let mut settings = Settings::default();
+    settings.out.clone_from(&args.folder);
+    let folder = layers::load_config(settings, None).map_err(Stopped::bad_call)?.out;
+    if !folder.is_dir() {
+        return Err(Stopped::bad_call(format!("{} is no folder: name the output folder of a run", folder.display())));
+    }
+    let expected = expected(args.journal.journal.as_deref(), &folder)?;
+    let audit = audit(&folder, &expected)
+        .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("the folder cannot be read to its end: {why}")))?;
+    if audit.order_count == 0 && audit.findings.is_empty() {
+        let advice = "name the output folder of a run, or the folder of one order in it";
+        return Err(Stopped::bad_call(format!("{} holds no order: {advice}", folder.display())));
+    }
+    if args.json { output::print_json(&to_json(&audit)) } else { output::print(&to_text(&audit)) }?;
+    Ok(if audit.findings.is_empty() { ExitReason::AllWell } else { ExitReason::Failures })
+}
+
+/// The folders of all orders that the journal knows to have files: what a manifest cannot tell is that it is gone itself.
+fn expected(journal: Option<&Path>, folder: &Path) -> Result<HashMap<PoNumber, String>, Stopped> {
+    let is_named = journal.is_some();
+    let reader = match JournalReader::open(&run_record::path(journal, folder)) {
+        // the folder of one order, a copy, or a library's
+        Err(JournalError::Missing { .. }) if !is_named => return Ok(HashMap::new()),
+        other => other.map_err(run_record::unreadable)?,
+    };
+    let all = reader.latest_all().map_err(unusable)?;
+    let has_files = |outcome: &Outcome| {
+        let receipt = outcome.receipt()?;
+        (!receipt.files.is_empty()).then(|| receipt.folder.clone())
+    };
+    Ok(all.into_iter().filter_map(|(po, past)| Some((po, has_files(&past.outcome)?))).collect())
+}
+
+fn to_text(audit: &Audit) -> String {
+    let mut text = String::new();
+    for finding in &audit.findings {
+        let _ = writeln!(text, "{finding}"); // cannot fail on a String
+    }
+    let Audit { order_count, intact_count, intact_bytes, never_came_count, findings } = audit;
+    let bytes = ByteSize(*intact_bytes).display().si();
+    let _ = writeln!(
+        text,
+        "{} with {} ({bytes}) as they were",
+        count(*order_count as u64, "order"),
+        count(*intact_count as u64, "file")
+    );
+    if *never_came_count > 0 {
+        let _ = writeln!(
+            text,
+            "{} never came: see missing in the manifests",
+            count(*never_came_count as u64, "attachment")
+        );
+    }
+    if !findings.is_empty() {
+        let _ = writeln!(text, "{} of what is not as it was", count(findings.len() as u64, "finding"));
+    }
+    text
+}
+
+fn to_json(audit: &Audit) -> serde_json::Value {
+    let finding = |finding: &Finding| {
+        serde_json::json!({
+            "what": finding.word(),
+            "po_number": finding.po(),
+            "path": finding.path(),
+            "detail": finding.detail(),
+        })
+    };
+    serde_json::json!({
+        "orders": audit.order_count,
+        "intact": audit.intact_count,
+        "bytes": audit.intact_bytes,
+        "never_came": audit.never_came_count,
+        "findings": audit.findings.iter().map(finding).collect::<Vec<_>>(),
+    })
+}

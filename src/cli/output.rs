@@ -1,0 +1,62 @@
+//! Standard output: results, for people and for pipes. Everything else goes to standard error.
+
+use std::io::{ErrorKind, Write};
+
+use crate::cli::exit::{ExitReason, Stopped};
+
+/// Writes `text` to standard output, [`blanked`]. A reader that has heard enough (`| head`) is no error.
+pub(crate) fn print(text: &str) -> Result<(), Stopped> {
+    write(&blanked(text))
+}
+
+/// Writes `value` to standard output for programs, with every control character in it escaped.
+pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Stopped> {
+    let mut text = String::new();
+    // what JSON itself leaves as it is (DEL and those above) can stand in its strings alone
+    for c in format!("{value:#}\n").chars() {
+        match c {
+            '\n' => text.push(c),
+            c if c.is_control() => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    write(&text)
+}
+
+/// The text with each control character but line feed and tab blanked: names and titles of a portal reach the terminal, and
+/// must not command it.
+pub(crate) fn blanked(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { ' ' } else { c }).collect()
+}
+
+/// The same in one line, where a line is one name or one message.
+pub(crate) fn in_one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn write(text: &str) -> Result<(), Stopped> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(why) if why.kind() != ErrorKind::BrokenPipe => {
+            Err(Stopped::new(ExitReason::Unexpected, format!("standard output cannot be written: {why}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `1 order`, `2 orders`.
+pub(crate) fn count(number: impl Into<u64>, noun: &str) -> String {
+    let number = number.into();
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_commands_the_terminal() {
+        let named = blanked("a\u{1b}]0;PWNED\u{7}\u{1b}[31mred\r\u{9b}2J.pdf\n\tnext");
+        assert_eq!(named, "a ]0;PWNED  [31mred  2J.pdf\n\tnext");
+    }
+}

@@ -1,0 +1,281 @@
+//! What a person sees while a run goes on: bars on a terminal, plain lines elsewhere. All of it on standard error.
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::Outcome;
+use crate::model::PoNumber;
+use crate::model::PoolStatus;
+use crate::model::{Gate, MemoryLevel, Stage, WorkerId, WorkerView};
+use bytesize::ByteSize;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::watch;
+
+use crate::cli::output::{blanked, count, in_one_line};
+
+/// How often bars are drawn; more often only costs time.
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// The terminal's bell, for somebody who looks elsewhere. Nothing else of the kind is ever sent to it.
+const BELL: &str = "\u{7}";
+
+/// How the run shows itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// One bar for all orders and one line per worker.
+    Bars,
+    /// One line per order.
+    Lines,
+    /// Nothing.
+    Silent,
+}
+
+/// What is known of the place where it shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Surroundings {
+    /// Whether standard error is a terminal that can move its cursor, watched by a person.
+    pub(crate) is_live: bool,
+    /// Whether colours are wanted there.
+    pub(crate) has_colours: bool,
+}
+
+impl Surroundings {
+    /// Looks at standard error and at what the environment says of it.
+    pub(crate) fn look() -> Self {
+        Self::judge(
+            std::io::stderr().is_terminal(),
+            |name| std::env::var_os(name).is_some_and(|value| !value.is_empty()),
+            std::env::var("TERM").ok().as_deref(),
+        )
+    }
+
+    fn judge(is_terminal: bool, is_set: impl Fn(&str) -> bool, term: Option<&str>) -> Self {
+        let is_plain = term == Some("dumb");
+        Self {
+            is_live: is_terminal && !is_plain && !is_set("CI"),
+            has_colours: is_terminal && !is_plain && !is_set("NO_COLOR"),
+        }
+    }
+}
+
+/// The progress of a run, as it is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress {
+    style: Style,
+    has_colours: bool,
+    bars: MultiProgress,
+}
+
+impl Progress {
+    /// Bars where they can be drawn, unless `is_plain`; nothing if `is_quiet`.
+    pub(crate) fn new(on: Surroundings, is_plain: bool, is_quiet: bool) -> Self {
+        let style = match (is_quiet, on.is_live && !is_plain) {
+            (true, _) => Style::Silent,
+            (false, true) => Style::Bars,
+            (false, false) => Style::Lines,
+        };
+        let target = if style == Style::Bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { style, has_colours: on.has_colours, bars: MultiProgress::with_draw_target(target) }
+    }
+
+    /// How it shows.
+    pub(crate) fn style(&self) -> Style {
+        self.style
+    }
+
+    /// The bars, for others that write to the terminal and must make them stand aside.
+    pub(crate) fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+
+    /// Prints a line above the bars, unless nothing is to be said.
+    pub(crate) fn say(&self, line: &str) {
+        if self.style != Style::Silent {
+            // a terminal that is gone is no reason to stop the run
+            let (bell, line) = line.strip_prefix(BELL).map_or(("", line), |line| (BELL, line));
+            self.bars.suspend(|| writeln!(std::io::stderr(), "{bell}{}", blanked(line)).ok());
+        }
+    }
+
+    /// Tells of an order that has its outcome. With bars, only of one that did not go well.
+    pub(crate) fn order_done(&self, po: &PoNumber, outcome: &Outcome, settled: u64, total: u64) {
+        if self.style == Style::Lines || !outcome.is_success() {
+            self.say(&order_line(po, outcome, settled, total));
+        }
+    }
+
+    /// Draws until the pool is closed or its status ends. Dropping the future leaves the bars as they are; [`Progress::clear`] removes them.
+    pub(crate) async fn follow(&self, mut status: watch::Receiver<Arc<PoolStatus>>) {
+        let mut drawn = (self.style == Style::Bars).then(|| Drawn::new(&self.bars, self.has_colours));
+        let mut waits = Waits { has_terminal: self.style == Style::Bars, ..Waits::default() };
+        let mut redraw = tokio::time::interval(REDRAW);
+        redraw.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            // an `Arc` clone, so that no lock of the channel is held while drawing
+            let now = status.borrow_and_update().clone();
+            if let Some(line) = waits.news(&now) {
+                self.say(&line);
+            }
+            if let Some(drawn) = &mut drawn {
+                drawn.show(&now);
+            }
+            if now.pool_status == Stage::Closed || status.changed().await.is_err() {
+                break;
+            }
+            redraw.tick().await;
+        }
+        self.clear();
+    }
+
+    /// Removes the bars.
+    pub(crate) fn clear(&self) {
+        let _ = self.bars.clear(); // a terminal that is gone has none
+    }
+}
+
+/// Tells once that the run waits, and why: bars alone would be gone with the next line, and a log has none.
+#[derive(Debug, Default)]
+struct Waits {
+    has_terminal: bool,
+    is_closed: bool,
+    wants_person: bool,
+}
+
+impl Waits {
+    /// What there is to say of a new status.
+    fn news(&mut self, status: &PoolStatus) -> Option<String> {
+        let (reason, wants_person) = match &status.gate {
+            Gate::Closed { reason, wants_person } if status.pool_status == Stage::Running => (reason, *wants_person),
+            Gate::Closed { .. } | Gate::Open | Gate::Paused => {
+                (self.is_closed, self.wants_person) = (false, false);
+                return None;
+            }
+        };
+        let is_news = !self.is_closed || (wants_person && !self.wants_person);
+        (self.is_closed, self.wants_person) = (true, wants_person);
+        let bell = if wants_person && self.has_terminal { BELL } else { "" };
+        is_news.then(|| format!("{bell}waiting: {reason}"))
+    }
+}
+
+/// `PO15262984 COMPLETED 3 files 120.0 kB (12/200)`, and why it did not go well.
+pub(crate) fn order_line(po: &PoNumber, outcome: &Outcome, settled: u64, total: u64) -> String {
+    let files = outcome.files();
+    let bytes: u64 = files.iter().map(|file| file.size).sum();
+    let files = count(files.len() as u64, "file");
+    let mut line = format!("{po} {} {files} {} ({settled}/{total})", outcome.status(), size(bytes));
+    if let Some(failure) = outcome.failure() {
+        // one line, whatever a portal says
+        let _ = write!(line, ": {}", in_one_line(&failure.message)); // cannot fail on a String
+    }
+    line
+}
+
+fn size(bytes: u64) -> String {
+    ByteSize(bytes).display().si().to_string()
+}
+
+/// The bars as they stand.
+struct Drawn {
+    bars: MultiProgress,
+    all: ProgressBar,
+    workers: BTreeMap<WorkerId, ProgressBar>,
+}
+
+impl Drawn {
+    fn new(bars: &MultiProgress, has_colours: bool) -> Self {
+        let bar = if has_colours { "{bar:30.green}" } else { "{bar:30}" };
+        let all = bars.add(ProgressBar::new(0).with_style(style(&format!("{bar} {{pos}}/{{len}} {{msg}}"))));
+        Self { bars: bars.clone(), all, workers: BTreeMap::new() }
+    }
+
+    fn show(&mut self, status: &PoolStatus) {
+        self.all.set_length(status.tasks.admitted);
+        self.all.set_position(status.tasks.settled());
+        self.all.set_message(overall(status));
+        for (worker, view) in &status.workers {
+            let line = self
+                .workers
+                .entry(*worker)
+                .or_insert_with(|| self.bars.add(ProgressBar::new_spinner().with_style(style("  {msg}"))));
+            line.set_message(worker_line(*worker, view));
+        }
+        let bars = &self.bars;
+        self.workers.retain(|worker, line| {
+            let is_there = status.workers.contains_key(worker);
+            if !is_there {
+                bars.remove(line);
+            }
+            is_there
+        });
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // the templates are constants of this file, tried by a test; a broken one would only look plainer
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// `0.8/s, 3 min left, 2 failed, 12.3 MB`, and what holds the run up.
+fn overall(status: &PoolStatus) -> String {
+    let tasks = &status.tasks;
+    let settled = tasks.settled();
+    let mut parts = Vec::new();
+    #[expect(clippy::cast_precision_loss, reason = "a rate for the eye")]
+    if settled > 0 && status.uptime_seconds > 0.0 {
+        let rate = settled as f64 / status.uptime_seconds;
+        parts.push(if rate < 1.0 { format!("{:.1}/min", rate * 60.0) } else { format!("{rate:.1}/s") });
+        let left = (tasks.pending + tasks.running) as f64 / rate;
+        if left >= 1.0 && status.pool_status == Stage::Running {
+            parts.push(format!("{} left", span(left)));
+        }
+    }
+    let bad = tasks.partial + tasks.not_found + tasks.failed + tasks.skipped;
+    parts.push(format!("{} good", settled - bad));
+    if bad > 0 {
+        parts.push(format!("{bad} not good"));
+    }
+    parts.push(format!("{} files, {}", tasks.files, size(tasks.bytes)));
+    match (&status.pool_status, &status.gate) {
+        (Stage::Draining, _) => parts.push("stopping".to_owned()),
+        (Stage::Aborting | Stage::Closed, _) => parts.push("closing the browsers".to_owned()),
+        (Stage::Running, Gate::Paused) => parts.push("paused".to_owned()),
+        (Stage::Running, Gate::Closed { reason, .. }) => parts.push(format!("waiting: {reason}")),
+        (Stage::Running, Gate::Open) => {
+            if let Some(count) = status.slowed_to {
+                parts.push(format!("slowed to {count} at once, as the portal wishes"));
+            }
+            if status.memory_level >= MemoryLevel::High {
+                parts.push(format!("memory is short: {} now", count(status.worker_target as u64, "worker")));
+            }
+            if let Some(why) = &status.held_back {
+                parts.push(format!("held back: {why}"));
+            }
+        }
+    }
+    parts.join(", ")
+}
+
+/// Two units at most: nobody plans an evening by seconds.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and whole on purpose")]
+fn span(seconds: f64) -> String {
+    let seconds = seconds as u64;
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// `w1 busy     PO15262984   312.0 MB`.
+fn worker_line(worker: WorkerId, view: &WorkerView) -> String {
+    let po = view.po.as_ref().map(ToString::to_string).unwrap_or_default();
+    let memory = view.memory_bytes.map(size).unwrap_or_default();
+    let line = format!("{:<4}{:<9} {po:<14} {memory:>9}", worker.to_string(), view.status);
+    line.trim_end().to_owned()
+}

@@ -1,0 +1,181 @@
+//! What a portal has refused: no password, but a slow digest of user name and password, so that a later run knows the pair
+//! when it meets it and does not send it once more.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use pbkdf2::{Algorithm, Params, pbkdf2_hmac_with_params};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::private;
+use crate::backend::{LoginKeepError, RefusalMemory};
+
+/// How the digests are made. The rounds are what OWASP asks for: whoever has the file needs this much work for each guess.
+const METHOD: &str = "pbkdf2-hmac-sha256-600000";
+const ALGORITHM: Algorithm = Algorithm::Pbkdf2Sha256;
+const PARAMS: Params = Params::recommended_for(ALGORITHM);
+
+/// Pairs that are remembered of one portal; of more, the oldest go.
+const MAX_PAIRS: usize = 16;
+
+/// A record is a few kilobytes: what is longer was not written by this program.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// The ending of its file, which no kept login has.
+const ENDING: &str = "refused";
+
+/// The user names and passwords that one portal has refused.
+#[derive(Clone, Debug)]
+pub struct Refusals {
+    folder: PathBuf,
+    file: PathBuf,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    method: String,
+    salt: String,
+    refused: Vec<Pair>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Pair {
+    at: Timestamp,
+    digest: String,
+}
+
+impl Refusals {
+    /// Those of the portal at `base`, in `folder`. Nothing is made yet.
+    #[must_use]
+    pub fn of(folder: &Path, base: &Url) -> Self {
+        Self { folder: folder.to_owned(), file: folder.join(format!("{}.{ENDING}", private::stem(base))) }
+    }
+
+    /// Forgets them. Tells whether there were some. Blocks while it does.
+    ///
+    /// # Errors
+    /// [`LoginKeepError`] when the file cannot be removed.
+    pub fn wipe(&self) -> Result<bool, LoginKeepError> {
+        private::remove(&self.file).map_err(|why| self.failed("removed", &why))
+    }
+
+    /// Forgets those of all portals in `folder`. Returns of how many portals there were some.
+    ///
+    /// # Errors
+    /// [`LoginKeepError`] when one cannot be removed.
+    pub fn wipe_all(folder: &Path) -> Result<usize, LoginKeepError> {
+        let files = private::files(folder, ENDING)?;
+        files
+            .into_iter()
+            .try_fold(0, |wiped, file| Ok(wiped + usize::from(Self { folder: folder.to_owned(), file }.wipe()?)))
+    }
+
+    fn read(&self) -> Result<Option<Written>, LoginKeepError> {
+        let Some(bytes) = private::read(&self.file, MAX_BYTES).map_err(|why| self.failed("read", &why))? else {
+            return Ok(None);
+        };
+        let written: Written = serde_json::from_slice(&bytes).map_err(|_| self.failed("read", &"it is damaged"))?;
+        if written.method != METHOD {
+            return Err(self.failed("read", &"another version made it"));
+        }
+        Ok(Some(written))
+    }
+
+    fn failed(&self, what: &str, why: &dyn std::fmt::Display) -> LoginKeepError {
+        LoginKeepError(format!(
+            "the record of refused passwords {} cannot be {what}: {why}; `coupa-batch logout` removes it",
+            self.file.display()
+        ))
+    }
+}
+
+impl RefusalMemory for Refusals {
+    fn refused_at(&self, username: &str, password: &SecretString) -> Result<Option<Timestamp>, LoginKeepError> {
+        let Some(written) = self.read()? else { return Ok(None) };
+        let digest = digest(&written.salt, username, password);
+        Ok(written.refused.into_iter().find(|pair| pair.digest == digest).map(|pair| pair.at))
+    }
+
+    fn remember(&self, username: &str, password: &SecretString) -> Result<(), LoginKeepError> {
+        // one that is damaged is of no use to anybody
+        let mut written = match self.read() {
+            Ok(Some(written)) => written,
+            Ok(None) | Err(_) => {
+                let mut salt = [0; 16];
+                getrandom::fill(&mut salt).map_err(|why| self.failed("written", &why))?;
+                Written { method: METHOD.to_owned(), salt: hex(&salt), refused: Vec::new() }
+            }
+        };
+        let digest = digest(&written.salt, username, password);
+        written.refused.retain(|pair| pair.digest != digest);
+        written.refused.push(Pair { at: Timestamp::now(), digest });
+        let too_many = written.refused.len().saturating_sub(MAX_PAIRS);
+        written.refused.drain(..too_many);
+        private::write(&self.folder, &self.file, &written).map_err(|why| self.failed("written", &why))
+    }
+}
+
+/// Of the pair, with its lengths told apart by a character that no user name has.
+fn digest(salt: &str, username: &str, password: &SecretString) -> String {
+    let pair = SecretString::from(format!("{username}\0{}", password.expose_secret()));
+    let mut digest = [0; 32];
+    pbkdf2_hmac_with_params(pair.expose_secret().as_bytes(), salt.as_bytes(), ALGORITHM, PARAMS, &mut digest);
+    hex(&digest)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn refusals(folder: &Path) -> Refusals {
+        Refusals::of(folder, &"https://acme.test".parse().unwrap())
+    }
+
+    #[test]
+    fn a_refused_pair_is_known_again_and_no_other_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let refusals = refusals(folder.path());
+        let secret = |text: &str| SecretString::from(text.to_owned());
+        assert_eq!(refusals.refused_at("me", &secret("s3cret")).unwrap(), None);
+        refusals.remember("me", &secret("s3cret")).unwrap();
+        assert!(refusals.refused_at("me", &secret("s3cret")).unwrap().is_some());
+        for (username, password) in [("me", "another"), ("you", "s3cret"), ("mes", "3cret")] {
+            assert_eq!(refusals.refused_at(username, &secret(password)).unwrap(), None, "{username}");
+        }
+        let text = fs::read_to_string(&refusals.file).unwrap();
+        assert!(!text.contains("s3cret") && !text.contains("me\0"), "{text}");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&refusals.file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert!(refusals.wipe().unwrap() && !refusals.wipe().unwrap());
+        assert_eq!(refusals.refused_at("me", &secret("s3cret")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_record_says_how_its_digests_are_made() {
+        assert_eq!(METHOD, format!("pbkdf2-hmac-sha256-{}", PARAMS.rounds()));
+    }
+
+    #[test]
+    fn a_record_that_is_damaged_says_so_and_is_replaced_by_the_next_refusal() {
+        let folder = tempfile::tempdir().unwrap();
+        let (refusals, password) = (refusals(folder.path()), SecretString::from("s3cret".to_owned()));
+        for damaged in ["{ half", r#"{"method":"md5","salt":"","refused":[]}"#] {
+            fs::write(&refusals.file, damaged).unwrap();
+            assert!(refusals.refused_at("me", &password).unwrap_err().to_string().contains("coupa-batch logout"));
+        }
+        refusals.remember("me", &password).unwrap();
+        assert!(refusals.refused_at("me", &password).unwrap().is_some());
+        assert_eq!(Refusals::wipe_all(folder.path()).unwrap(), 1);
+    }
+}

@@ -1,0 +1,198 @@
+//! One file for each portal, in a folder for this user alone.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::private;
+use crate::backend::{Cookie, KeptLogin, LoginKeep, LoginKeepError};
+
+/// A kept login is a few kilobytes: what is longer was not written by this program.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// Where logins are kept unless somebody says otherwise: in the user's own folder for the state of programs (Linux:
+/// `$XDG_STATE_HOME/coupa-batch/logins`). None when this user has no home.
+#[must_use]
+pub fn usual_folder() -> Option<PathBuf> {
+    let folders = directories::ProjectDirs::from("", "", "coupa-batch")?;
+    Some(folders.state_dir().unwrap_or_else(|| folders.data_local_dir()).join("logins"))
+}
+
+/// The kept login of one portal.
+#[derive(Clone, Debug)]
+pub struct Vault {
+    folder: PathBuf,
+    file: PathBuf,
+}
+
+impl Vault {
+    /// That of the portal at `base`, in `folder`. Nothing is made yet.
+    #[must_use]
+    pub fn of(folder: &Path, base: &Url) -> Self {
+        Self { folder: folder.to_owned(), file: folder.join(format!("{}.json", private::stem(base))) }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.file
+    }
+
+    /// Keeps these cookies, in place of those that were kept before; readable by this user alone from the first moment
+    /// on. There is never half a file. Blocks while it writes.
+    ///
+    /// # Errors
+    /// [`LoginKeepError`] when the folder cannot be written.
+    pub fn save(&self, cookies: &[Cookie]) -> Result<(), LoginKeepError> {
+        self.write(cookies).map_err(|why| self.failed("written", &why))
+    }
+
+    fn write(&self, cookies: &[Cookie]) -> io::Result<()> {
+        let written = Written {
+            kept_at: Timestamp::now(),
+            cookies: cookies.iter().map(|cookie| WrittenCookie::from(cookie.clone())).collect(),
+        };
+        private::write(&self.folder, &self.file, &written)
+    }
+
+    /// Wipes what is kept. Tells whether there was something.
+    ///
+    /// # Errors
+    /// [`LoginKeepError`] when it cannot be removed.
+    pub fn wipe(&self) -> Result<bool, LoginKeepError> {
+        private::remove(&self.file).map_err(|why| self.failed("removed", &why))
+    }
+
+    /// Wipes what is kept of all portals in `folder`. Returns how many there were.
+    ///
+    /// # Errors
+    /// [`LoginKeepError`] when one cannot be removed.
+    pub fn wipe_all(folder: &Path) -> Result<usize, LoginKeepError> {
+        let files = private::files(folder, "json")?;
+        files
+            .into_iter()
+            .try_fold(0, |wiped, file| Ok(wiped + usize::from(Self { folder: folder.to_owned(), file }.wipe()?)))
+    }
+
+    fn failed(&self, what: &str, why: &dyn std::fmt::Display) -> LoginKeepError {
+        LoginKeepError(format!(
+            "the kept login {} cannot be {what}: {why}; `coupa-batch login` makes a new one, in the folder that login_dir \
+             names",
+            self.file.display()
+        ))
+    }
+}
+
+impl LoginKeep for Vault {
+    fn load(&self) -> Result<Option<KeptLogin>, LoginKeepError> {
+        let Some(bytes) = private::read(&self.file, MAX_BYTES).map_err(|why| self.failed("read", &why))? else {
+            return Ok(None);
+        };
+        // the parser's own words could quote a secret
+        let written: Written = serde_json::from_slice(&bytes).map_err(|_| self.failed("read", &"it is damaged"))?;
+        let cookies = written.cookies.into_iter().map(Cookie::from).collect();
+        Ok(Some(KeptLogin { cookies, kept_at: written.kept_at }))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    kept_at: Timestamp,
+    cookies: Vec<WrittenCookie>,
+}
+
+/// The one place where the value of a cookie is written out.
+#[derive(Serialize, Deserialize)]
+struct WrittenCookie {
+    name: String,
+    value: String,
+    domain: Option<String>,
+    path: Option<String>,
+    secure: bool,
+    http_only: bool,
+    expiry: Option<u64>,
+    same_site: Option<String>,
+}
+
+impl From<Cookie> for WrittenCookie {
+    fn from(cookie: Cookie) -> Self {
+        let Cookie { name, value, domain, path, secure, http_only, expiry, same_site } = cookie;
+        let value = value.expose_secret().to_owned();
+        Self { name, value, domain, path, secure, http_only, expiry, same_site }
+    }
+}
+
+impl From<WrittenCookie> for Cookie {
+    fn from(cookie: WrittenCookie) -> Self {
+        let WrittenCookie { name, value, domain, path, secure, http_only, expiry, same_site } = cookie;
+        Self { name, value: SecretString::from(value), domain, path, secure, http_only, expiry, same_site }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn cookie(value: &str) -> Cookie {
+        Cookie {
+            name: "_coupa_session".to_owned(),
+            value: value.to_owned().into(),
+            domain: Some("acme.test".to_owned()),
+            path: Some("/".to_owned()),
+            secure: true,
+            http_only: true,
+            expiry: None,
+            same_site: Some("Lax".to_owned()),
+        }
+    }
+
+    fn base() -> Url {
+        "https://acme.test:8443".parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_kept_comes_back_and_can_be_wiped() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::of(&folder.path().join("new"), &base());
+        assert!(vault.load().unwrap().is_none());
+        vault.save(&[cookie("first")]).unwrap();
+        vault.save(&[cookie("s3cret")]).unwrap();
+        let kept = vault.load().unwrap().unwrap();
+        assert_eq!(kept.cookies[0].value.expose_secret(), "s3cret");
+        assert!(kept.cookies[0].http_only && kept.cookies[0].expiry.is_none());
+        assert!(!format!("{kept:?}").contains("s3cret"));
+        assert!(Vault::of(&folder.path().join("new"), &"https://acme.test".parse().unwrap()).load().unwrap().is_none());
+        assert!(vault.wipe().unwrap() && !vault.wipe().unwrap());
+        vault.save(&[cookie("again")]).unwrap();
+        assert_eq!(Vault::wipe_all(&folder.path().join("new")).unwrap(), 1);
+        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_damaged_file_is_told_without_what_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::of(folder.path(), &base());
+        vault.save(&[cookie("s3cret")]).unwrap();
+        let text = fs::read_to_string(vault.path()).unwrap();
+        fs::write(vault.path(), text.replace("\"secure\":true", "\"secure\":\"s3cret\"")).unwrap();
+        let told = vault.load().unwrap_err().to_string();
+        assert!(told.contains("coupa-batch login") && !told.contains("s3cret"), "{told}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn folder_and_file_are_for_this_user_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::of(&folder.path().join("new"), &base());
+        vault.save(&[cookie("s3cret")]).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder.path().join("new")), mode(vault.path())), (0o700, 0o600));
+    }
+}

@@ -1,0 +1,195 @@
+//! Which kinds of orders there are, and how one of each kind is made.
+
+use super::files::FileKind;
+use super::names::{self, Naming};
+use super::orders::{Area, Attachment, DemoOrder, OrderKind, Requisition};
+use crate::demo::catalogue::rng::Dice;
+use crate::model::PoNumber;
+
+/// The mix of 25 orders; more repeat it, fewer are its beginning, so the first is plain and the first ten are varied.
+pub(crate) const MIX: [OrderKind; 25] = [
+    OrderKind::Links,
+    OrderKind::Buttons,
+    OrderKind::Both,
+    OrderKind::OnRequisition,
+    OrderKind::MissingEnglish,
+    OrderKind::HostileNames,
+    OrderKind::Empty,
+    OrderKind::SameName,
+    OrderKind::Denied,
+    OrderKind::ListedTwice,
+    OrderKind::Links,
+    OrderKind::Buttons,
+    OrderKind::MissingPortuguese,
+    OrderKind::Shown,
+    OrderKind::Scripts,
+    OrderKind::RequisitionDenied,
+    OrderKind::Both,
+    OrderKind::Sizes,
+    OrderKind::NoSupplier,
+    OrderKind::LongNames,
+    OrderKind::OnRequisition,
+    OrderKind::Formats,
+    OrderKind::Links,
+    OrderKind::Buttons,
+    OrderKind::Links,
+];
+
+/// Makes one order.
+pub(crate) struct Maker {
+    seed: u64,
+    at: u64,
+    dice: Dice,
+    next_file: u64,
+}
+
+impl Maker {
+    pub(crate) fn new(seed: u64, at: usize) -> Self {
+        let at = at as u64;
+        Self { seed, at, dice: Dice::new(seed, at + 1), next_file: 0 }
+    }
+
+    pub(crate) fn order(&mut self, kind: OrderKind) -> DemoOrder {
+        let attachments = self.attachments(kind);
+        let is_shown = !matches!(kind, OrderKind::MissingEnglish | OrderKind::MissingPortuguese | OrderKind::Denied);
+        DemoOrder {
+            po: self.number(),
+            kind,
+            supplier: (is_shown && kind != OrderKind::NoSupplier).then(|| self.dice.pick(names::SUPPLIERS)),
+            is_supplier_attribute: self.at.is_multiple_of(2),
+            requisition: self.requisition(kind),
+            attachments,
+            looks: self.dice.roll(),
+        }
+    }
+
+    /// A number of eight digits, larger than that of the order before.
+    #[expect(
+        clippy::expect_used,
+        reason = "digits after PO or PM are a number by construction; a test makes thousands"
+    )]
+    fn number(&mut self) -> PoNumber {
+        let digits = 15_000_000 + self.seed % 50_000 + self.at * 137 + self.dice.between(0, 137);
+        let prefix = self.dice.pick(&["PO", "PO", "PO", "PM", ""]);
+        format!("{prefix}{digits}").parse().expect("a number of digits")
+    }
+
+    fn requisition(&mut self, kind: OrderKind) -> Option<Requisition> {
+        let (is_denied, attachments) = match kind {
+            OrderKind::OnRequisition => {
+                let mut files = self.ordinary(2);
+                if self.at.is_multiple_of(4) {
+                    files[0].is_button = true;
+                }
+                (false, files)
+            }
+            OrderKind::RequisitionDenied => (true, Vec::new()),
+            OrderKind::Empty => (false, Vec::new()),
+            // has files of its own, which nobody wants as long as the order has some
+            OrderKind::Links | OrderKind::Both => (false, self.ordinary(1)),
+            _ => return None,
+        };
+        Some(Requisition { id: (7_000_000 + self.at).to_string(), is_denied, attachments })
+    }
+
+    fn attachments(&mut self, kind: OrderKind) -> Vec<Attachment> {
+        match kind {
+            OrderKind::Links | OrderKind::NoSupplier => {
+                let count = self.dice.between(2, 5) as usize;
+                self.ordinary(count)
+            }
+            OrderKind::Buttons => {
+                let count = self.dice.between(1, 4) as usize;
+                let mut files = self.ordinary(count);
+                files.iter_mut().for_each(|file| file.is_button = true);
+                files
+            }
+            OrderKind::Both => {
+                let mut files = self.ordinary(4);
+                files[1].is_button = true;
+                files[3].is_button = true;
+                files
+            }
+            OrderKind::SameName => {
+                let mut files = self.ordinary(1);
+                for size in [7_000, 12_000] {
+                    files.push(self.file("Invoice.pdf", FileKind::Pdf, Naming::Plain, size));
+                }
+                files
+            }
+            OrderKind::ListedTwice => {
+                let mut files = self.ordinary(2);
+                files[0].areas = vec![Area::Header, Area::Comments];
+                files
+            }
+            OrderKind::HostileNames => self.all(names::HOSTILE, &[Naming::Plain, Naming::ExtendedOnly]),
+            OrderKind::Scripts => self.all(names::SCRIPTS, &[Naming::Extended, Naming::ExtendedOnly, Naming::Plain]),
+            OrderKind::LongNames => names::long_names(&mut self.dice)
+                .into_iter()
+                .map(|(name, kind)| self.file(&name, kind, Naming::Plain, 6_000))
+                .collect(),
+            OrderKind::Shown => {
+                let mut files = self.all(names::SHOWN, &[Naming::Inline, Naming::InAddress]);
+                files.push(self.file("Approval by e-mail.pdf", FileKind::Pdf, Naming::TitleOnly, 9_000));
+                files
+            }
+            OrderKind::Formats => self.all(names::FORMATS, &[Naming::Plain, Naming::Extended]),
+            OrderKind::Sizes => vec![
+                self.file("Drawings complete.pdf", FileKind::Pdf, Naming::Plain, 2_000_000),
+                self.file("Placeholder.txt", FileKind::Empty, Naming::Plain, 0),
+            ],
+            OrderKind::OnRequisition
+            | OrderKind::RequisitionDenied
+            | OrderKind::Empty
+            | OrderKind::MissingEnglish
+            | OrderKind::MissingPortuguese
+            | OrderKind::Denied => Vec::new(),
+        }
+    }
+
+    /// `count` files with names that differ, the first one a PDF: so no rule about requisitions changes what is wanted
+    /// of an order that has attachments, unless it says "always".
+    fn ordinary(&mut self, count: usize) -> Vec<Attachment> {
+        let from = self.dice.between(0, names::ORDINARY.len() as u64) as usize;
+        (0..count)
+            .map(|n| {
+                let (name, kind) =
+                    names::ORDINARY[if n == 0 { from % 3 } else { 3 + (from + n) % (names::ORDINARY.len() - 3) }];
+                let size = self.size();
+                self.file(name, kind, Naming::Plain, size)
+            })
+            .collect()
+    }
+
+    fn all(&mut self, list: &[(&str, FileKind)], namings: &[Naming]) -> Vec<Attachment> {
+        list.iter()
+            .zip(namings.iter().cycle())
+            .map(|((name, kind), naming)| {
+                let size = self.size();
+                self.file(name, *kind, *naming, size)
+            })
+            .collect()
+    }
+
+    /// Mostly small, at times 200 KB.
+    fn size(&mut self) -> usize {
+        let high = self.dice.pick(&[10_000, 20_000, 40_000, 40_000, 80_000, 200_000]);
+        self.dice.between(2_000, high) as usize
+    }
+
+    fn file(&mut self, name: &str, kind: FileKind, naming: Naming, size: usize) -> Attachment {
+        let id = 100_000 + self.at * 100 + self.next_file;
+        let area = [Area::Header, Area::Comments, Area::Lines][self.next_file as usize % 3];
+        self.next_file += 1;
+        Attachment {
+            id,
+            name: name.to_owned(),
+            kind,
+            naming,
+            areas: vec![area],
+            is_button: false,
+            size,
+            seed: self.seed,
+        }
+    }
+}

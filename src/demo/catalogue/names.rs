@@ -1,0 +1,142 @@
+//! What files and suppliers are called: the pleasant names, and the ones that break careless programs.
+
+use super::files::FileKind;
+use crate::demo::catalogue::rng::Dice;
+
+/// How a file's name reaches the one who downloads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// `attachment; filename="..."`, with the raw bytes of the name as many servers send them.
+    Plain,
+    /// `attachment` with both forms: an ASCII stand-in, and RFC 8187 `filename*=`.
+    Extended,
+    /// `attachment` with `filename*=` alone.
+    ExtendedOnly,
+    /// `inline; filename="..."`: a browser shows it unless told otherwise.
+    Inline,
+    /// No such header; the name is the last part of the address.
+    InAddress,
+    /// No such header and no name in the address: only the link's title has it.
+    TitleOnly,
+}
+
+impl Naming {
+    /// The `Content-Disposition` of a file called `name`, unless there is none.
+    pub(crate) fn disposition(self, name: &str) -> Option<Vec<u8>> {
+        let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
+        let ascii: String = quoted.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
+        let header = match self {
+            Self::Plain => format!("attachment; filename=\"{quoted}\""),
+            Self::Extended => format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{}", percent(name)),
+            Self::ExtendedOnly => format!("attachment; filename*=UTF-8''{}", percent(name)),
+            Self::Inline => format!("inline; filename=\"{quoted}\""),
+            Self::InAddress | Self::TitleOnly => return None,
+        };
+        Some(header.into_bytes())
+    }
+}
+
+/// Every byte that is neither a letter nor a digit nor one of `-._~`, as `%XX`: fits addresses and RFC 8187 alike.
+pub(crate) fn percent(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            safe.push(char::from(byte));
+        } else {
+            safe.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    safe
+}
+
+/// Suppliers as they stand in real masters: accents, other scripts, signs that no folder may hold.
+pub(crate) const SUPPLIERS: &[&str] = &[
+    "Acme Industrial Supply Ltd.",
+    "Müller & Söhne GmbH",
+    "Distribuidora São João S/A",
+    "O'Neil / Partners <Consulting>",
+    "株式会社サンプル",
+    "Société Générale d'Équipement",
+    "Nordic Tools AB",
+    "\"Best\" Office: Everything?",
+];
+
+/// Ordinary names, in turn for ordinary orders.
+pub(crate) const ORDINARY: &[(&str, FileKind)] = &[
+    ("Purchase order.pdf", FileKind::Pdf),
+    ("Quotation 2231.pdf", FileKind::Pdf),
+    ("Delivery note.pdf", FileKind::Pdf),
+    ("Price list.xlsx", FileKind::Xlsx),
+    ("Specification.docx", FileKind::Docx),
+    ("Site photo.png", FileKind::Png),
+    ("Invoice 12.msg", FileKind::Msg),
+    ("Drawings.zip", FileKind::Zip),
+    ("Lines.csv", FileKind::Csv),
+    ("Damage.jpg", FileKind::Jpg),
+];
+
+/// Names with letters of many scripts.
+pub(crate) const SCRIPTS: &[(&str, FileKind)] = &[
+    ("Angebot für Prüfgeräte – Größe L.pdf", FileKind::Pdf),
+    ("見積書 令和8年.pdf", FileKind::Pdf),
+    ("Relatório de inspeção nº 4.xlsx", FileKind::Xlsx),
+];
+
+/// Names that no file system of all three takes, or that want out of their folder.
+pub(crate) const HOSTILE: &[(&str, FileKind)] = &[
+    ("a:b*c?.pdf", FileKind::Pdf),
+    ("CON.pdf", FileKind::Pdf),
+    ("../../x.txt", FileKind::Txt),
+    ("quote \"signed\" <final>|v2.pdf", FileKind::Pdf),
+];
+
+/// One of each kind that is not a PDF, and one PDF.
+pub(crate) const FORMATS: &[(&str, FileKind)] = &[
+    ("Contract.pdf", FileKind::Pdf),
+    ("Contract.docx", FileKind::Docx),
+    ("Calculation.xlsx", FileKind::Xlsx),
+    ("Correspondence.msg", FileKind::Msg),
+    ("Offer.html", FileKind::Html),
+    ("Order export.xml", FileKind::Xml),
+    ("Notes.txt", FileKind::Txt),
+    ("Lines.csv", FileKind::Csv),
+    ("Photos.zip", FileKind::Zip),
+    ("Photo.jpg", FileKind::Jpg),
+];
+
+/// What a browser would rather show than save.
+pub(crate) const SHOWN: &[(&str, FileKind)] =
+    &[("Scan 0001.pdf", FileKind::Pdf), ("Label.png", FileKind::Png), ("Remarks.txt", FileKind::Txt)];
+
+/// A name of more than 200 characters, and one whose stem ends in dots.
+pub(crate) fn long_names(dice: &mut Dice) -> Vec<(String, FileKind)> {
+    let word = dice.pick(&["Rahmenvereinbarung ", "frame agreement ", "acuerdo marco "]);
+    vec![
+        (format!("{}.pdf", word.repeat(220 / word.len() + 1).trim_end()), FileKind::Pdf),
+        ("Angebot v2 ...".to_owned(), FileKind::Txt),
+        ("Final version..pdf".to_owned(), FileKind::Pdf),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disposition_is_one_header_line_whatever_the_name() {
+        let names = [ORDINARY, SCRIPTS, HOSTILE, FORMATS, SHOWN].concat();
+        for naming in [Naming::Plain, Naming::Extended, Naming::ExtendedOnly, Naming::Inline] {
+            for (name, _) in &names {
+                let header = naming.disposition(name).unwrap();
+                assert!(axum::http::HeaderValue::from_bytes(&header).is_ok(), "{naming:?} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_extended_form_is_plain_ascii() {
+        let header = Naming::Extended.disposition("Prüfung \"a\".pdf").unwrap();
+        let text = String::from_utf8(header).unwrap();
+        assert_eq!(text, "attachment; filename=\"Pr_fung \\\"a\\\".pdf\"; filename*=UTF-8''Pr%C3%BCfung%20%22a%22.pdf");
+    }
+}

@@ -1,0 +1,312 @@
+//! Who is logged in, which form was handed out, which one-time addresses are open.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use crate::demo::catalogue::orders::hex;
+
+/// After this many refused passwords in a row the account is locked, as on real portals.
+const MAX_REFUSED: u32 = 3;
+
+/// What became of a login form that was sent.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// Let in: the new cookie, and the address first wanted.
+    In { cookie: String, wanted: String },
+    /// The password is right and a code is wanted now: the cookie as whose bearer.
+    Half { cookie: String },
+    /// Wrong user name or password.
+    Refused,
+    /// Too many wrong ones.
+    Locked,
+    /// The form was not handed out to this visitor.
+    Forged,
+}
+
+/// All visitors of a portal.
+pub(crate) struct Logins {
+    username: String,
+    password: SecretString,
+    secrets: Secrets,
+    book: Mutex<Book>,
+}
+
+#[derive(Default)]
+struct Book {
+    visits: HashMap<String, Visit>,
+    tickets: HashMap<String, u64>,
+    refused_in_a_row: u32,
+    is_single: bool,
+    has_second_step: bool,
+    handed_out: Vec<SecretString>,
+}
+
+struct Visit {
+    form_token: String,
+    wanted: String,
+    is_in: bool,
+    /// The password was right, and the code lacks.
+    is_half: bool,
+}
+
+impl Book {
+    fn keep(&mut self, cookie: &str, visit: Visit) {
+        self.handed_out.extend([cookie, &visit.form_token].map(SecretString::from));
+        self.visits.insert(cookie.to_owned(), visit);
+    }
+}
+
+impl Logins {
+    pub(crate) fn new(username: &str) -> Self {
+        let secrets = Secrets::new();
+        let password = SecretString::from(format!("demo-{}", secrets.next()));
+        Self { username: username.to_owned(), password, secrets, book: Mutex::default() }
+    }
+
+    pub(crate) fn username(&self) -> &str {
+        &self.username
+    }
+
+    pub(crate) fn password(&self) -> &SecretString {
+        &self.password
+    }
+
+    /// Whether the bearer of this cookie is logged in.
+    pub(crate) fn is_in(&self, cookie: Option<&str>) -> bool {
+        cookie.is_some_and(|cookie| self.book().visits.get(cookie).is_some_and(|visit| visit.is_in))
+    }
+
+    /// The token of the forms that the bearer of this cookie is given; empty for strangers.
+    pub(crate) fn form_token(&self, cookie: Option<&str>) -> String {
+        let book = self.book();
+        cookie.and_then(|cookie| book.visits.get(cookie)).map(|visit| visit.form_token.clone()).unwrap_or_default()
+    }
+
+    /// Begins a visit without a login, or goes on with one: the cookie and the form's token. `wanted` is where a login
+    /// will lead; an empty one changes nothing.
+    pub(crate) fn visit(&self, cookie: Option<&str>, wanted: &str) -> (String, String) {
+        let mut book = self.book();
+        if let Some(cookie) = cookie
+            && let Some(visit) = book.visits.get_mut(cookie).filter(|visit| !visit.is_in)
+        {
+            if !wanted.is_empty() {
+                visit.wanted = wanted.to_owned();
+            }
+            return (cookie.to_owned(), visit.form_token.clone());
+        }
+        let (cookie, form_token) = (self.secrets.next(), self.secrets.next());
+        let visit = Visit { form_token: form_token.clone(), wanted: wanted.to_owned(), is_in: false, is_half: false };
+        book.keep(&cookie, visit);
+        (cookie, form_token)
+    }
+
+    /// Takes a login form.
+    pub(crate) fn enter(&self, cookie: Option<&str>, token: &str, username: &str, password: &str) -> Entry {
+        let mut book = self.book();
+        let Some((cookie, visit)) = cookie.and_then(|cookie| Some((cookie, book.visits.get(cookie)?))) else {
+            return Entry::Forged;
+        };
+        if visit.form_token != token {
+            return Entry::Forged;
+        }
+        if book.refused_in_a_row >= MAX_REFUSED {
+            return Entry::Locked;
+        }
+        if username != self.username || password != self.password.expose_secret() {
+            book.refused_in_a_row += 1;
+            return Entry::Refused;
+        }
+        let wanted = visit.wanted.clone();
+        book.refused_in_a_row = 0;
+        book.visits.remove(cookie); // a cookie from before the login must not become the login
+        if book.is_single {
+            book.visits.retain(|_, visit| !visit.is_in);
+        }
+        let (cookie, is_half) = (self.secrets.next(), book.has_second_step);
+        let form_token = self.secrets.next();
+        if is_half {
+            book.keep(&cookie, Visit { form_token, wanted, is_in: false, is_half });
+            return Entry::Half { cookie };
+        }
+        book.keep(&cookie, Visit { form_token, wanted: String::new(), is_in: true, is_half });
+        Entry::In { cookie, wanted }
+    }
+
+    /// Takes the code of the second step, which is the form's token. True when it lets in.
+    pub(crate) fn take_code(&self, cookie: Option<&str>, code: &str) -> bool {
+        let mut book = self.book();
+        let visit = cookie.and_then(|cookie| book.visits.get_mut(cookie));
+        let Some(visit) = visit.filter(|visit| visit.is_half && visit.form_token == code) else { return false };
+        (visit.is_half, visit.is_in) = (false, true);
+        true
+    }
+
+    /// Whether the bearer of this cookie has given the right password and not yet the code.
+    pub(crate) fn is_half(&self, cookie: Option<&str>) -> bool {
+        cookie.is_some_and(|cookie| self.book().visits.get(cookie).is_some_and(|visit| visit.is_half))
+    }
+
+    /// Whether a code is wanted after the password.
+    pub(crate) fn set_second_step(&self, is_wanted: bool) {
+        self.book().has_second_step = is_wanted;
+    }
+
+    /// Ends one login.
+    pub(crate) fn end(&self, cookie: Option<&str>) {
+        if let Some(cookie) = cookie {
+            self.book().visits.remove(cookie);
+        }
+    }
+
+    /// Ends every login.
+    pub(crate) fn end_all(&self) {
+        self.book().visits.retain(|_, visit| !visit.is_in);
+    }
+
+    /// Whether a login ends the older ones.
+    pub(crate) fn set_single(&self, is_single: bool) {
+        self.book().is_single = is_single;
+    }
+
+    /// The cookies and the tokens of forms that were handed out, ended ones included.
+    pub(crate) fn handed_out(&self) -> Vec<SecretString> {
+        self.book().handed_out.clone()
+    }
+
+    /// How many different logins are open.
+    pub(crate) fn open_count(&self) -> usize {
+        self.book().visits.values().filter(|visit| visit.is_in).count()
+    }
+
+    /// A one-time ticket for a file.
+    pub(crate) fn issue(&self, file: u64) -> String {
+        let ticket = self.secrets.next();
+        self.book().tickets.insert(ticket.clone(), file);
+        ticket
+    }
+
+    /// The file of a ticket, the first time.
+    pub(crate) fn redeem(&self, ticket: &str) -> Option<u64> {
+        self.book().tickets.remove(ticket)
+    }
+
+    /// The file of a ticket, without using it up.
+    pub(crate) fn ticket(&self, ticket: &str) -> Option<u64> {
+        self.book().tickets.get(ticket).copied()
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Logins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Logins").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// Texts that cannot be guessed. The standard library's hash keys come from the system's random numbers; hashing a
+/// counter with them and SHA-256 over it is enough for a portal on loopback and spares a crate.
+struct Secrets {
+    seed: [u8; 32],
+    next: AtomicU64,
+}
+
+impl Secrets {
+    fn new() -> Self {
+        let mut seed = Sha256::new();
+        let keys = RandomState::new();
+        for n in 0_u64..4 {
+            seed.update(keys.hash_one(n).to_le_bytes());
+        }
+        Self { seed: seed.finalize().into(), next: AtomicU64::new(0) }
+    }
+
+    fn next(&self) -> String {
+        let mut digest = Sha256::new();
+        digest.update(self.seed);
+        digest.update(self.next.fetch_add(1, Ordering::Relaxed).to_le_bytes());
+        hex(&digest.finalize()[..16])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn enter(logins: &Logins, password: &str) -> Entry {
+        let (cookie, token) = logins.visit(None, "/order_headers/7");
+        logins.enter(Some(&cookie), &token, "demo", password)
+    }
+
+    fn right(logins: &Logins) -> String {
+        match enter(logins, logins.password().expose_secret()) {
+            Entry::In { cookie, wanted } => {
+                assert_eq!(wanted, "/order_headers/7");
+                cookie
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_right_password_lets_in_and_changes_the_cookie() {
+        let logins = Logins::new("demo");
+        let cookie = right(&logins);
+        assert!(logins.is_in(Some(&cookie)));
+        assert!(!logins.is_in(None));
+        logins.end(Some(&cookie));
+        assert!(!logins.is_in(Some(&cookie)));
+    }
+
+    #[test]
+    fn a_form_of_another_visitor_is_refused() {
+        let logins = Logins::new("demo");
+        let (_, foreign) = logins.visit(None, "");
+        let (cookie, _) = logins.visit(None, "");
+        let password = logins.password().expose_secret().to_owned();
+        assert!(matches!(logins.enter(Some(&cookie), &foreign, "demo", &password), Entry::Forged));
+        assert!(matches!(logins.enter(None, "", "demo", &password), Entry::Forged));
+    }
+
+    #[test]
+    fn three_wrong_passwords_lock_the_account() {
+        let logins = Logins::new("demo");
+        for _ in 0..MAX_REFUSED {
+            assert!(matches!(enter(&logins, "wrong"), Entry::Refused));
+        }
+        assert!(matches!(enter(&logins, logins.password().expose_secret()), Entry::Locked));
+    }
+
+    #[test]
+    fn a_second_login_ends_the_first_where_the_tenant_wants_it() {
+        let logins = Logins::new("demo");
+        let (first, second) = (right(&logins), right(&logins));
+        assert!(logins.is_in(Some(&first)) && logins.is_in(Some(&second)));
+        logins.set_single(true);
+        let third = right(&logins);
+        assert!(!logins.is_in(Some(&first)) && !logins.is_in(Some(&second)) && logins.is_in(Some(&third)));
+        assert_eq!(logins.open_count(), 1);
+    }
+
+    #[test]
+    fn a_ticket_is_good_for_one_time() {
+        let logins = Logins::new("demo");
+        let ticket = logins.issue(42);
+        assert_eq!(logins.ticket(&ticket), Some(42));
+        assert_eq!(logins.redeem(&ticket), Some(42));
+        assert_eq!(logins.redeem(&ticket), None);
+    }
+
+    #[test]
+    fn passwords_differ_from_start_to_start() {
+        assert_ne!(Logins::new("demo").password().expose_secret(), Logins::new("demo").password().expose_secret());
+    }
+}

@@ -1,0 +1,209 @@
+//! What an address asks for, and on which order's behalf.
+
+use url::form_urlencoded;
+
+use super::logins::Logins;
+use crate::demo::catalogue::orders::Catalogue;
+use crate::demo::faults::Part;
+use crate::demo::portal_kind::Look;
+use crate::model::PoNumber;
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The login form.
+    LoginForm,
+    /// The login form, filled in.
+    LoginSent,
+    /// The second step of a login: a code.
+    SecondStep,
+    /// The code, typed.
+    CodeSent,
+    /// The portal's front page, which is for everybody.
+    Welcome,
+    /// An end to the login.
+    Logout,
+    /// The list of orders.
+    Home,
+    /// The number that no order has: for whoever wants to know whether he is in.
+    Door,
+    /// An order page, by its digits.
+    Order(String),
+    /// A requisition page, by its id.
+    Requisition(String),
+    /// A file behind a link.
+    File(u64),
+    /// A one-time address for a file behind a button.
+    Ticket(u64),
+    /// The file behind a one-time address.
+    OneTime(String),
+    /// A sub-resource.
+    Asset(String),
+    /// Whether the links of a page may be listed, for pages that ask late.
+    List(String),
+    /// The connection that stays open for ever.
+    Events,
+    /// What looks like a download and is no attachment.
+    Decoy(Decoy),
+    /// Something that the portal does not have.
+    Nothing,
+}
+
+/// The links that look like downloads and are none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Decoy {
+    HelpGuide,
+    PrintView,
+    Export(String),
+    Terms,
+}
+
+impl Wanted {
+    /// What the portal, in this look, understands by an address.
+    pub(crate) fn read(look: Look, is_post: bool, path: &str, query: &str) -> Self {
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        match (is_post, parts.as_slice()) {
+            (false, ["assets", name]) => Self::Asset((*name).to_owned()),
+            (false, ["events"]) => Self::Events,
+            (false, ["lists", digits]) => Self::List((*digits).to_owned()),
+            (false, ["help", "download", _]) => Self::Decoy(Decoy::HelpGuide),
+            (false, ["terms", "download"]) => Self::Decoy(Decoy::Terms),
+            (false, ["mfa"]) => Self::SecondStep,
+            (true, ["mfa"]) => Self::CodeSent,
+            (false, ["welcome"]) => Self::Welcome,
+            (is_post, parts) => match look {
+                Look::Coupa => Self::read_coupa(is_post, parts),
+                Look::Table => Self::read_table(is_post, parts, query),
+            },
+        }
+    }
+
+    fn read_coupa(is_post: bool, parts: &[&str]) -> Self {
+        match (is_post, parts) {
+            (false, ["sessions", "new"]) => Self::LoginForm,
+            (true, ["sessions"]) => Self::LoginSent,
+            (false, ["sessions", "destroy"]) => Self::Logout,
+            (false, [] | ["order_headers"]) => Self::Home,
+            (false, ["order_headers", "0"]) => Self::Door,
+            (false, ["order_headers", digits]) => Self::Order((*digits).to_owned()),
+            (false, ["order_headers", _, "print_view"]) => Self::Decoy(Decoy::PrintView),
+            (false, ["order_headers", digits, "export.csv"]) => Self::Decoy(Decoy::Export((*digits).to_owned())),
+            (false, ["requisition_headers", id]) => Self::Requisition((*id).to_owned()),
+            (false, ["attachments", "attachment_file", "once", ticket]) => Self::OneTime((*ticket).to_owned()),
+            (false, ["attachments", "attachment_file", id] | ["attachments", "attachment_file", id, _]) => {
+                id.parse().map_or(Self::Nothing, Self::File)
+            }
+            (true, ["attachments", "tickets", id]) => id.parse().map_or(Self::Nothing, Self::Ticket),
+            _ => Self::Nothing,
+        }
+    }
+
+    fn read_table(is_post: bool, parts: &[&str], query: &str) -> Self {
+        let word = |name: &str| {
+            form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        };
+        match (is_post, parts) {
+            (false, ["account", "sign-in"]) => Self::LoginForm,
+            (true, ["account", "sign-in"]) => Self::LoginSent,
+            (false, ["account", "sign-out"]) => Self::Logout,
+            (false, [] | ["orders"]) => Self::Home,
+            (false, ["documents"]) => match (word("order"), word("request")) {
+                (Some(digits), _) if digits == "0" => Self::Door,
+                (Some(digits), _) => Self::Order(digits),
+                (None, Some(id)) => Self::Requisition(id),
+                (None, None) => Self::Nothing,
+            },
+            (false, ["documents", "print"]) => Self::Decoy(Decoy::PrintView),
+            (false, ["documents", "list.csv"]) => Self::Decoy(Decoy::Export(word("order").unwrap_or_default())),
+            (false, ["files", "once", ticket]) => Self::OneTime((*ticket).to_owned()),
+            (false, ["files", id] | ["files", id, _]) => id.parse().map_or(Self::Nothing, Self::File),
+            (true, ["files", "tickets", id]) => id.parse().map_or(Self::Nothing, Self::Ticket),
+            _ => Self::Nothing,
+        }
+    }
+
+    /// Which faults can strike it; none for sub-resources.
+    pub(crate) fn part(&self) -> Option<Part> {
+        match self {
+            Self::LoginForm => Some(Part::Login),
+            Self::LoginSent => Some(Part::Password),
+            Self::Order(_) => Some(Part::OrderPage),
+            Self::Requisition(_) => Some(Part::RequisitionPage),
+            Self::File(_) | Self::OneTime(_) => Some(Part::File),
+            Self::Ticket(_) => Some(Part::Ticket),
+            Self::List(_) => Some(Part::List),
+            Self::Logout
+            | Self::Home
+            | Self::Door
+            | Self::SecondStep
+            | Self::CodeSent
+            | Self::Welcome
+            | Self::Decoy(_)
+            | Self::Nothing => Some(Part::Anything),
+            Self::Asset(_) | Self::Events => None,
+        }
+    }
+
+    /// The order behind it.
+    pub(crate) fn order(&self, catalogue: &Catalogue, logins: &Logins) -> Option<PoNumber> {
+        let order = match self {
+            // also numbers that the portal does not have can be held and struck
+            Self::Order(digits) | Self::List(digits) => return digits.parse().ok(),
+            Self::Requisition(id) => catalogue.requisition(id)?.0,
+            Self::File(id) | Self::Ticket(id) => catalogue.file(*id)?.0,
+            Self::OneTime(ticket) => catalogue.file(logins.ticket(ticket)?)?.0,
+            _ => return None,
+        };
+        Some(order.po.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_every_shape_are_understood() {
+        for (path, wanted) in [
+            ("/", Wanted::Home),
+            ("/order_headers/15262984", Wanted::Order("15262984".to_owned())),
+            ("/requisition_headers/77", Wanted::Requisition("77".to_owned())),
+            ("/attachments/attachment_file/5", Wanted::File(5)),
+            ("/attachments/attachment_file/5/Scan%200001.pdf", Wanted::File(5)),
+            ("/attachments/attachment_file/once/ab", Wanted::OneTime("ab".to_owned())),
+            ("/attachments/attachment_file/x", Wanted::Nothing),
+            ("/order_headers/1/export.csv", Wanted::Decoy(Decoy::Export("1".to_owned()))),
+            ("/nothing/of/that/kind", Wanted::Nothing),
+        ] {
+            assert_eq!(Wanted::read(Look::Coupa, false, path, ""), wanted, "{path}");
+        }
+        assert_eq!(Wanted::read(Look::Coupa, true, "/sessions", ""), Wanted::LoginSent);
+        assert_eq!(Wanted::read(Look::Coupa, true, "/attachments/tickets/9", ""), Wanted::Ticket(9));
+        for (path, query, wanted) in [
+            ("/documents", "order=15262984", Wanted::Order("15262984".to_owned())),
+            ("/documents", "request=77", Wanted::Requisition("77".to_owned())),
+            ("/documents", "", Wanted::Nothing),
+            ("/documents/list.csv", "order=1", Wanted::Decoy(Decoy::Export("1".to_owned()))),
+            ("/files/5/Scan%200001.pdf", "", Wanted::File(5)),
+            ("/order_headers/15262984", "", Wanted::Nothing),
+        ] {
+            assert_eq!(Wanted::read(Look::Table, false, path, query), wanted, "{path} {query}");
+        }
+    }
+
+    #[test]
+    fn each_look_understands_the_addresses_that_its_pages_show() {
+        for look in Look::ALL {
+            let read = |address: &str| {
+                let (path, query) = address.split_once('?').unwrap_or((address, ""));
+                Wanted::read(look, false, path, query)
+            };
+            assert_eq!(read(&look.order("7")), Wanted::Order("7".to_owned()));
+            assert_eq!(read(&look.requisition("8")), Wanted::Requisition("8".to_owned()));
+            assert_eq!(read(&format!("{}/9", look.files())), Wanted::File(9));
+            assert_eq!(read(&format!("{}/once/ab", look.files())), Wanted::OneTime("ab".to_owned()));
+            assert_eq!((read(look.login()), read(look.way_out())), (Wanted::LoginForm, Wanted::Logout));
+            assert_eq!(read(look.home()), Wanted::Home);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! How one verified file gets its place: by one atomic step, never over another file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::naming::{safe_name, split_ending};
+use crate::download::order_dir::steps::{remove_file, remove_folder, rename, rename_if_free};
+use crate::download::verify::digest_of;
+use crate::download::{DownloadError, Verified};
+use crate::model::MANIFEST_NAME;
+
+/// More files of one name than this in one order are a loop.
+const MAX_SAME_NAME: usize = 1000;
+
+/// The names in a folder, by how a system that ignores case sees them.
+struct Taken(BTreeMap<String, String>);
+
+impl Taken {
+    fn read(folder: &Path) -> std::io::Result<Self> {
+        let mut names = BTreeMap::new();
+        for entry in fs::read_dir(folder)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            names.insert(folded(&name), name);
+        }
+        Ok(Self(names))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(&folded(name)).map(String::as_str)
+    }
+}
+
+fn folded(name: &str) -> String {
+    // upper case first: it folds more letters (ß, ſ) than lower case alone
+    name.to_uppercase().to_lowercase()
+}
+
+/// `name`, `name (2)`, `name (3)`…, the number before the ending.
+fn numbered(name: &str) -> impl Iterator<Item = String> {
+    let (stem, ending) = split_ending(name);
+    (1..=MAX_SAME_NAME).map(move |number| match number {
+        1 => name.to_owned(),
+        _ => format!("{stem} ({number}){ending}"),
+    })
+}
+
+/// Moves the landed file into `folder`, which exists, and returns the name it has there. When a file of that name holds
+/// the same bytes already, that one stays and the landed one goes with its landing folder.
+pub(crate) fn place_in(folder: &Path, file: &Verified) -> Result<String, DownloadError> {
+    let fail = |why| DownloadError::at(folder, why);
+    let taken = Taken::read(folder).map_err(fail)?;
+    for name in numbered(&safe_name(&file.name)) {
+        if folded(&name) == MANIFEST_NAME {
+            continue;
+        }
+        if let Some(there) = taken.get(&name) {
+            if is_whole(&folder.join(there), file.size, &file.sha256) {
+                return Ok(there.to_owned());
+            }
+            continue;
+        }
+        let to = folder.join(&name);
+        if rename_if_free(&file.landed, &to).map_err(|why| DownloadError::at(&to, why))? {
+            return Ok(name);
+        }
+    }
+    let crowded = std::io::Error::new(std::io::ErrorKind::InvalidFilename, "a thousand files have this name already");
+    Err(DownloadError::at(&folder.join(safe_name(&file.name)), crowded))
+}
+
+/// Whether `path` is a file of this size and digest, and no link to one.
+pub(crate) fn is_whole(path: &Path, size: u64, sha256: &str) -> bool {
+    has_size(path, size) && digest_of(path).is_ok_and(|digest| digest == sha256)
+}
+
+/// Whether `path` is a file of this size, and no link to one.
+pub(crate) fn has_size(path: &Path, size: u64) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size)
+}
+
+/// Moves everything in `from` to `to`, both existing, without replacing anything, and removes `from`. What is in `to`
+/// keeps its name. A file that is there already, byte for byte, is not kept twice, and of two manifests the one in `to`
+/// stays. Broken off, it goes on when it is called again.
+pub(crate) fn merge(from: &Path, to: &Path) -> std::io::Result<()> {
+    let taken = Taken::read(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if let Some(there) = taken.get(&name)
+            && (name == MANIFEST_NAME || is_same_file(&entry.path(), &to.join(there)))
+        {
+            remove_file(&entry.path())?;
+            continue;
+        }
+        for free in numbered(&name).filter(|free| taken.get(free).is_none()) {
+            let target = to.join(&free);
+            let is_moved = if entry.file_type()?.is_dir() {
+                // a folder of somebody's: never replaces anything but an empty folder
+                !target.exists() && rename(&entry.path(), &target).is_ok()
+            } else {
+                rename_if_free(&entry.path(), &target)?
+            };
+            if is_moved {
+                break;
+            }
+        }
+    }
+    remove_folder(from) // refuses when something could not be moved
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let size = |path| fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|found| found.len());
+    matches!((size(one), size(other)), (Some(a), Some(b)) if a == b)
+        && matches!((digest_of(one), digest_of(other)), (Ok(a), Ok(b)) if a == b)
+}

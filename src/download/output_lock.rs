@@ -1,0 +1,126 @@
+//! One program at a time in an output folder.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::DownloadError;
+use crate::download::staging::{LANDINGS, OWN_FOLDER};
+
+/// The right to work in an output folder, held for the life of a run. Taking it removes what a run that was killed has
+/// left in the landing folders; dropping it removes what is left of this one.
+///
+/// The lock is the operating system's and ends with the program, however it ends. The file stays: removing it while
+/// another program is about to lock it would let two in. Some network disks know no locks; there the folder is taken all
+/// the same.
+#[derive(Debug)]
+pub struct Claim {
+    out: PathBuf,
+    own: PathBuf,
+    lock: File,
+}
+
+/// More than a block: a full disk takes the few bytes that fit into the folder's own entry.
+const PROBE: [u8; 16 * 1024] = [0; 16 * 1024];
+
+impl Claim {
+    /// Claims `out`, which is made if it is not there. Blocks for as long as removing leftovers takes.
+    ///
+    /// # Errors
+    /// [`DownloadError::Claimed`] when another program works there, [`DownloadError::Output`] when the folder cannot be
+    /// written.
+    pub fn take(out: &Path) -> Result<Self, DownloadError> {
+        let at = |source| DownloadError::Output { out: out.to_owned(), source };
+        let own = std::path::absolute(out).map_err(at)?.join(OWN_FOLDER);
+        fs::create_dir_all(&own).map_err(|why| {
+            let _ = fs::remove_dir(&own); // what was in the way is not ours; an empty folder of ours is
+            at(why)
+        })?;
+        let path = own.join("lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(at)?;
+        // beside the lock and not in it: on Windows nobody else can read a locked file
+        let owner = own.join("owner");
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let owner = fs::read_to_string(&owner).unwrap_or_default();
+                let owner = if owner.trim().is_empty() { "another run".to_owned() } else { owner.trim().to_owned() };
+                return Err(DownloadError::Claimed { out: out.to_owned(), owner });
+            }
+            Err(TryLockError::Error(why)) => tracing::debug!("{} cannot be locked: {why}", path.display()),
+        }
+        let claim = Self { out: out.to_owned(), own, lock };
+        claim.settle_in(&owner).map_err(|why| {
+            claim.withdraw(&owner, &path);
+            at(why)
+        })?;
+        Ok(claim)
+    }
+
+    fn settle_in(&self, owner: &Path) -> io::Result<()> {
+        self.sweep()?;
+        try_out(&self.lock)?;
+        fs::write(owner, format!("another run (process {})\n", std::process::id()))
+    }
+
+    /// Leaves a folder that turned out to be of no use as it was, as far as it can be. Whoever opens the lock in this very
+    /// moment fails on the same disk.
+    fn withdraw(&self, owner: &Path, lock: &Path) {
+        let _ = fs::remove_file(owner);
+        let _ = fs::remove_file(lock);
+        let _ = fs::remove_dir(&self.own); // not when somebody else keeps something there
+    }
+
+    /// The folder that is claimed.
+    #[must_use]
+    pub fn out(&self) -> &Path {
+        &self.out
+    }
+
+    fn sweep(&self) -> io::Result<()> {
+        match fs::remove_dir_all(self.own.join(LANDINGS)) {
+            Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn try_out(mut file: &File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.write_all(&PROBE)?;
+    file.sync_all()?;
+    file.set_len(0)
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Err(why) = self.sweep() {
+            tracing::warn!("{} cannot be removed ({why}); the next run tries again", self.own.join(LANDINGS).display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_program_is_told_who_the_first_is() {
+        let out = tempfile::tempdir().unwrap();
+        let first = Claim::take(out.path()).unwrap();
+        let refused = Claim::take(out.path()).unwrap_err().to_string();
+        assert!(refused.contains(&std::process::id().to_string()), "{refused}");
+        drop(first);
+        Claim::take(out.path()).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_nothing_else() {
+        let out = tempfile::tempdir().unwrap();
+        let own = out.path().join(OWN_FOLDER);
+        fs::create_dir_all(own.join(LANDINGS).join("attempt-x")).unwrap();
+        fs::write(own.join("other"), "").unwrap();
+        drop(Claim::take(out.path()).unwrap());
+        assert!(!own.join(LANDINGS).exists() && own.join("other").exists());
+    }
+}

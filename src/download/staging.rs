@@ -1,0 +1,115 @@
+//! The private folder that one attempt's downloads land in.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::DownloadError;
+
+/// Where the program keeps its own things inside the output folder: on the same disk, so that a file gets its place by
+/// a rename alone.
+pub(crate) const OWN_FOLDER: &str = ".coupa-batch";
+/// The folder in there that attempts' landing folders are in.
+pub(crate) const LANDINGS: &str = "landing";
+
+/// A folder that nobody else can look into, gone when it is dropped.
+#[derive(Debug)]
+pub struct Landing {
+    folder: TempDir,
+}
+
+impl Landing {
+    /// Makes one under `out`, which is made as well if it is not there.
+    ///
+    /// # Errors
+    /// [`DownloadError::Disk`] when the disk is full or may not be written.
+    pub async fn open(out: &Path) -> Result<Self, DownloadError> {
+        let out = out.to_owned();
+        blocking(move || Self::make(&out)).await
+    }
+
+    fn make(out: &Path) -> Result<Self, DownloadError> {
+        // the browser resolves a relative folder from where it was started, not from here
+        let parent =
+            std::path::absolute(out).map_err(|why| DownloadError::at(out, why))?.join(OWN_FOLDER).join(LANDINGS);
+        fs::create_dir_all(&parent).map_err(|why| DownloadError::at(&parent, why))?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("attempt-");
+        // on Windows a folder takes its access list from its parent, which is the user's own choice
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let folder = builder.tempdir_in(&parent).map_err(|why| DownloadError::at(&parent, why))?;
+        Ok(Self { folder })
+    }
+
+    /// Its absolute path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Tries whether something can still be written there: a browser cuts a download without a word when the disk is
+    /// full.
+    ///
+    /// # Errors
+    /// [`DownloadError::Disk`] when it cannot.
+    pub async fn check_writable(&self) -> Result<(), DownloadError> {
+        let file = self.path().join("writable");
+        blocking(move || {
+            // more than a block: a full disk takes the few bytes that fit into the folder's own entry
+            fs::write(&file, [0; 16 * 1024])
+                .and_then(|()| fs::File::open(&file)?.sync_all())
+                .and_then(|()| fs::remove_file(&file))
+                .map_err(|why| DownloadError::at(&file, why))
+        })
+        .await
+    }
+}
+
+/// Where a file of the program's own is written before it gets its name; swept like everything there.
+pub(crate) fn drafts(out: &Path) -> PathBuf {
+    out.join(OWN_FOLDER).join(LANDINGS)
+}
+
+/// Runs `work` where blocking is allowed.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DownloadError> + Send + 'static,
+) -> Result<T, DownloadError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // the runtime is going down, or the closure panicked: neither is the fault of the order
+        Err(_) => Err(DownloadError::Interrupted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_landing_folder_is_private_and_gone_when_dropped() {
+        let out = tempfile::tempdir().unwrap();
+        let landing = Landing::open(&out.path().join("made/on/demand")).await.unwrap();
+        let path = landing.path().to_owned();
+        fs::write(path.join("partial"), "x").unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+        landing.check_writable().await.unwrap();
+        drop(landing);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn an_output_folder_that_cannot_be_made_says_where_and_what_to_do() {
+        let out = tempfile::tempdir().unwrap();
+        let file = out.path().join("a file");
+        fs::write(&file, "").unwrap();
+        let error = Landing::open(&file).await.unwrap_err();
+        assert_eq!(error.kind(), crate::model::FailureKind::DiskFull);
+        assert!(error.to_string().contains("a file") && error.to_string().contains("--out"), "{error}");
+    }
+}

@@ -1,0 +1,86 @@
+//! What the portal says that a file is, against what its name claims.
+
+/// Whether `declared`, a media type without parameters, contradicts `extension` beyond all doubt.
+///
+/// Servers say "something" of most files (`application/octet-stream` and its like), call Office files by older names, and
+/// pictures by those of other pictures. What is left for sure: a document is no program, and what is no text is no page.
+pub(crate) fn contradicts(declared: &str, extension: Option<&str>) -> bool {
+    let Some(extension) = extension else { return false };
+    match declared {
+        "application/x-msdownload"
+        | "application/x-msdos-program"
+        | "application/x-dosexec"
+        | "application/vnd.microsoft.portable-executable"
+        | "application/x-executable"
+        | "application/x-sh"
+        | "application/x-bat"
+        | "application/hta"
+        | "application/x-msi" => is_document(extension) || is_text(extension),
+        "text/html" | "application/xhtml+xml" => is_document(extension),
+        _ => false,
+    }
+}
+
+fn is_document(extension: &str) -> bool {
+    matches!(
+        extension,
+        "pdf"
+            | "zip"
+            | "odt"
+            | "ods"
+            | "odp"
+            | "docx"
+            | "docm"
+            | "xlsx"
+            | "xlsm"
+            | "xlsb"
+            | "pptx"
+            | "pptm"
+            | "msg"
+            | "rtf"
+            | "png"
+            | "jpg"
+            | "jpeg"
+            | "gif"
+            | "bmp"
+            | "tif"
+            | "tiff"
+            | "webp"
+            | "heic"
+            | "7z"
+            | "rar"
+            | "gz"
+    )
+}
+
+/// Text, and what programs have long written as a web page (`.xls`).
+fn is_text(extension: &str) -> bool {
+    matches!(extension, "csv" | "tsv" | "txt" | "xml" | "json" | "eml" | "html" | "htm" | "doc" | "xls" | "ppt")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_cannot_both_be_true_is_a_contradiction() {
+        for (declared, extension, is_contradiction) in [
+            ("application/x-msdownload", "pdf", true),
+            ("application/x-msdownload", "csv", true),
+            ("application/x-msdownload", "exe", false),
+            ("text/html", "pdf", true),
+            ("text/html", "html", false),
+            ("text/html", "xls", false),
+            ("text/html", "csv", false), // what the bytes are decides
+            ("application/octet-stream", "pdf", false),
+            ("application/force-download", "pdf", false),
+            ("application/x-download", "pdf", false),
+            ("application/msword", "docx", false),
+            ("image/png", "jpg", false),
+            ("", "pdf", false),
+        ] {
+            assert_eq!(contradicts(declared, Some(extension)), is_contradiction, "{declared} {extension}");
+        }
+        assert!(!contradicts("text/html", None));
+    }
+}

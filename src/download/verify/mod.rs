@@ -1,0 +1,254 @@
+//! Whether a landed file is whole and what it claims to be.
+pub(crate) mod content_type;
+pub(crate) mod ending;
+pub(crate) mod markup;
+pub(crate) mod signature;
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{Arrived, DownloadError};
+use crate::download::order_dir::naming::extension;
+use crate::download::order_dir::place::is_whole;
+use crate::download::staging::blocking;
+use crate::download::verify::content_type::contradicts;
+use crate::download::verify::ending::{TAIL, lacks};
+use crate::download::verify::markup::{Markup, markup};
+use crate::download::verify::signature::{HEAD, check_claim, is_login_page, media_type};
+use crate::model::{FileRecord, ListingId};
+
+/// A landed file that is whole and is what its name claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Where it landed.
+    pub landed: PathBuf,
+    /// The name it is to get, as the portal gave it.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of the bytes, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// What the bytes are, as a media type, if their signature tells.
+    pub media_type: Option<String>,
+}
+
+/// Reads the file that arrived and checks it against the `names` that it may get, best first.
+///
+/// The first name whose extension the bytes agree with is taken. A web page is never accepted under a later name than
+/// the best one: browsers call an error page `download.html`, whatever was asked for.
+///
+/// A file of 0 bytes is accepted under any name: portals hold such files, and the browser has reported a complete
+/// transfer of 0 bytes by then, so nothing was cut off.
+///
+/// # Errors
+/// [`DownloadError::LoginPage`] for a web page with one of `login_markers`, whatever its name;
+/// [`DownloadError::NotAsClaimed`], [`DownloadError::DeclaredOtherwise`], [`DownloadError::CutShort`] of one whose length
+/// the portal did not tell, [`DownloadError::WrongSize`], [`DownloadError::Disk`].
+pub async fn verify(
+    arrived: &Arrived,
+    names: Vec<String>,
+    login_markers: &[String],
+) -> Result<Verified, DownloadError> {
+    let (landed, expected, markers) = (arrived.path.clone(), arrived.size, login_markers.to_vec());
+    let (is_length_told, declared) = (arrived.is_length_told, arrived.declared.clone());
+    blocking(move || {
+        let Contents { size, head, tail, sha256 } = read(&landed)?;
+        if size != expected {
+            return Err(DownloadError::WrongSize { expected, found: size });
+        }
+        let name =
+            if size == 0 { names.into_iter().next().unwrap_or_default() } else { judge(names, &head, &markers)? };
+        if let Some(declared) = declared.filter(|declared| contradicts(declared, extension(&name).as_deref())) {
+            return Err(DownloadError::DeclaredOtherwise { name, declared });
+        }
+        if let Some(lacks) = lacks(&head, &tail).filter(|_| !is_length_told && size > 0) {
+            return Err(DownloadError::CutShort { lacks });
+        }
+        Ok(Verified { landed, name, size, sha256, media_type: media_type(&head).map(str::to_owned) })
+    })
+    .await
+}
+
+fn judge(names: Vec<String>, head: &[u8], login_markers: &[String]) -> Result<String, DownloadError> {
+    if is_login_page(head, login_markers) {
+        return Err(DownloadError::LoginPage);
+    }
+    let candidate_count = if markup(head) == Markup::None { names.len() } else { 1 };
+    let mut first_refusal = None;
+    for name in names.into_iter().take(candidate_count) {
+        let claimed = extension(&name);
+        match check_claim(claimed.as_deref(), head) {
+            // a name that claims nothing is no way out for bytes that have just been caught
+            Ok(()) if claimed.is_some() || first_refusal.is_none() => return Ok(name),
+            Ok(()) => {}
+            Err(found) => {
+                let claimed =
+                    claimed.map_or("a file without an ending".to_owned(), |ending| format!("a .{ending} file"));
+                first_refusal.get_or_insert(DownloadError::NotAsClaimed { name, claimed, found });
+            }
+        }
+    }
+    first_refusal.map_or_else(|| Ok("attachment".to_owned()), Err)
+}
+
+/// What is looked at of a file.
+struct Contents {
+    size: u64,
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    sha256: String,
+}
+
+/// Size, beginning, end and digest of a file, which is on the disk for good afterwards.
+fn read(path: &Path) -> Result<Contents, DownloadError> {
+    let fail = |why| DownloadError::at(path, why);
+    // Windows syncs only what is open for writing
+    let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(fail)?;
+    let (size, head, sha256) = digest(&mut file).map_err(fail)?;
+    let mut tail = Vec::new();
+    file.seek(SeekFrom::Start(size.saturating_sub(TAIL))).map_err(fail)?;
+    file.by_ref().take(TAIL).read_to_end(&mut tail).map_err(fail)?;
+    file.sync_all().map_err(fail)?;
+    Ok(Contents { size, head, tail, sha256 })
+}
+
+fn digest(file: &mut File) -> std::io::Result<(u64, Vec<u8>, String)> {
+    let mut hasher = Sha256::new();
+    let mut head = Vec::new();
+    let mut size = 0;
+    let mut buffer = vec![0; HEAD];
+    loop {
+        let count = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(why) if why.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(why) => return Err(why),
+        };
+        hasher.update(&buffer[..count]);
+        let wanted = HEAD - head.len();
+        head.extend_from_slice(&buffer[..count.min(wanted)]);
+        size += count as u64;
+    }
+    Ok((size, head, hex(&hasher.finalize())))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An id that is the same for the same `text` and does not show it.
+pub(crate) fn opaque_id(text: &str) -> ListingId {
+    ListingId::new(hex(&Sha256::digest(text)[..8]))
+}
+
+/// Whether the file of `record` still lies in `out` as it was placed: its size first, then its digest. Blocks for as long
+/// as reading it takes. A link in its place is not it.
+#[must_use]
+pub fn is_intact(out: &Path, record: &FileRecord) -> bool {
+    is_whole(&out.join(&record.path), record.size, &record.sha256)
+}
+
+/// SHA-256 of a file that lies in its place already.
+pub(crate) fn digest_of(path: &Path) -> std::io::Result<String> {
+    digest(&mut File::open(path)?).map(|(_, _, sha256)| sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::choose_names;
+    use super::*;
+    use crate::model::FailureKind;
+
+    async fn verified(bytes: &[u8], names: &[&str]) -> Result<Verified, DownloadError> {
+        verified_with(bytes, names, true).await
+    }
+
+    async fn verified_with(bytes: &[u8], names: &[&str], is_length_told: bool) -> Result<Verified, DownloadError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("id");
+        std::fs::write(&path, bytes).unwrap();
+        let size = bytes.len() as u64;
+        let (url, suggested) = (String::new(), String::new());
+        let arrived = Arrived { id: "id".into(), path, url, suggested, size, is_length_told, declared: None };
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        verify(&arrived, names, &["user[login]".to_owned()]).await
+    }
+
+    const LOGIN: &[u8] = b"<!DOCTYPE html><html><form><input name=\"user[login]\"></form>";
+
+    #[tokio::test]
+    async fn a_login_page_is_never_a_file_whatever_it_is_called() {
+        for name in ["Invoice.pdf", "page.html", "page", "notes.txt", "a.dwg"] {
+            assert_eq!(verified(LOGIN, &[name]).await.unwrap_err().kind(), FailureKind::LoginRequired, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_quotes_a_login_page_is_a_file() {
+        verified(b"see <input name=\"user[login]\">", &["mail.txt"]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_error_page_is_no_way_round_the_label() {
+        let page = b"<html><h1>Something went wrong</h1>";
+        let error = verified(page, &["Invoice.pdf", "download.html"]).await.unwrap_err();
+        assert_eq!(error.kind(), FailureKind::DownloadCorrupt);
+        assert!(error.to_string().contains("Invoice.pdf"), "{error}");
+        verified(page, &["terms.html"]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_error_page_is_no_file_of_a_type_that_nobody_knows_and_none_without_a_type() {
+        let page = b"<html><h1>An internal error occurred</h1>";
+        let address = "https://acme.test/attachment_file/81";
+        // what the browser makes up from the address and the type of the answer is not the portal's word
+        for (label, suggested) in
+            [("drawing.dwg", "81.html"), ("noext", "81.html"), ("", "81.htm"), ("x", "download.html")]
+        {
+            let names = choose_names(label, suggested, address);
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            let error = verified(page, &names).await.unwrap_err();
+            assert_eq!(error.kind(), FailureKind::DownloadCorrupt, "{names:?}");
+        }
+        let names = choose_names("Our terms", "terms.html", address);
+        assert_eq!(verified(page, &[&names[0]]).await.unwrap().name, "terms.html");
+        let names = choose_names("Our terms", "terms.html", "https://acme.test/terms.html");
+        assert_eq!(verified(page, &[&names[0]]).await.unwrap().name, "terms.html");
+    }
+
+    #[tokio::test]
+    async fn the_name_that_the_bytes_agree_with_is_taken() {
+        let mail = [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
+        assert_eq!(verified(&mail, &["Offer.pdf", "Offer.msg"]).await.unwrap().name, "Offer.msg");
+        assert!(verified(&mail, &["Offer.pdf", "Offer"]).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_file_without_its_end_is_whole_only_if_its_length_was_told() {
+        let (whole, half) = (&b"%PDF-1.4\n1 0 obj<</Len>>\n%%EOF\n"[..], b"%PDF-1.4\n1 0 obj<</Len");
+        verified_with(whole, &["a.pdf"], false).await.unwrap();
+        verified_with(half, &["a.pdf"], true).await.unwrap();
+        let error = verified_with(half, &["a.pdf"], false).await.unwrap_err();
+        assert_eq!(error.kind(), FailureKind::DownloadCorrupt);
+        assert!(error.to_string().contains("cut short"), "{error}");
+        verified_with(b"", &["a.pdf"], false).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_empty_file_is_a_file() {
+        let file = verified(b"", &["Invoice.pdf"]).await.unwrap();
+        assert_eq!(file.size, 0);
+        assert_eq!(file.sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+
+    #[tokio::test]
+    async fn a_file_longer_than_one_buffer_is_read_to_its_end() {
+        let bytes = vec![b'a'; 1_000_000];
+        let file = verified(&bytes, &["a.txt"]).await.unwrap();
+        assert_eq!(file.size, 1_000_000);
+        assert_eq!(file.sha256, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+    }
+}

@@ -1,0 +1,170 @@
+//! One program at a time writes a journal.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::backend::JournalError;
+use crate::journal::error::io_fault;
+
+/// The right to write a journal. The lock is the operating system's and ends with the program, however it ends; the
+/// file stays, because removing it while another program is about to lock it would let two in.
+#[derive(Debug)]
+pub(crate) struct Ownership {
+    note: PathBuf,
+    _lock: File,
+}
+
+impl Ownership {
+    /// Makes the folder and the file, for this user alone, when they are not there, and takes the lock.
+    pub(crate) fn take(path: &Path) -> Result<Self, JournalError> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            private_folder(folder).map_err(|why| io_fault(folder, &why))?;
+        }
+        let lock_path = beside(path, ".lock");
+        let lock = open_private(&lock_path).map_err(|why| io_fault(&lock_path, &why))?;
+        // beside the lock and not in it: on Windows nobody else can read a locked file
+        let note = beside(path, ".owner");
+        match lock_past_askers(&lock) {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(JournalError::InUse { path: path.to_owned(), owner: read_note(&note) });
+            }
+            Err(TryLockError::Error(why)) => return Err(io_fault(&lock_path, &why)),
+        }
+        // SQLite gives the files beside it the permissions of the database
+        drop(open_private(path).map_err(|why| io_fault(path, &why))?);
+        let owner = format!("process {} since {:.0}\n", std::process::id(), Timestamp::now());
+        if let Err(why) = open_private(&note).and_then(|_| fs::write(&note, owner)) {
+            // the lock is what counts; a full disk is told by the first entry
+            tracing::warn!(
+                "{} cannot be written ({why}): another program cannot be told who is at work",
+                note.display()
+            );
+        }
+        Ok(Self { note, _lock: lock })
+    }
+}
+
+impl Drop for Ownership {
+    fn drop(&mut self) {
+        // before the lock goes, or the note of the next owner could be the one that is removed
+        let _ = fs::remove_file(&self.note); // an old note is only read while somebody holds the lock
+    }
+}
+
+/// Who writes the journal at `path` at this moment, in words; none when nobody does. Changes nothing.
+///
+/// The lock is held for the moment of the question, by as many as ask. Where it cannot be asked, since the disk knows no
+/// locks or this user may not, nobody is at work as far as can be told.
+pub(crate) fn at_work(path: &Path) -> Option<String> {
+    let lock = File::open(beside(path, ".lock")).ok()?;
+    match lock.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(read_note(&beside(path, ".owner"))),
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+/// Somebody who asks who is at work shares the lock for a moment, and a process that is just being started holds a copy of
+/// the file that it is about to close: both are waited for. An owner keeps it for longer than that.
+fn lock_past_askers(lock: &File) -> Result<(), TryLockError> {
+    const TRIES: u32 = 100;
+    const BETWEEN: Duration = Duration::from_millis(2);
+    for _ in 1..TRIES {
+        match lock.try_lock() {
+            // there is no way to wait for a lock with a deadline
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN),
+            other => return other,
+        }
+    }
+    lock.try_lock()
+}
+
+fn read_note(note: &Path) -> String {
+    let owner = fs::read_to_string(note).unwrap_or_default();
+    if owner.trim().is_empty() { "another program" } else { owner.trim() }.to_owned()
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    name.into()
+}
+
+fn private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn open_private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    // on Windows a file inherits the rights of its folder, which is the user's own
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_program_is_told_who_the_first_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new").join("journal.db");
+        let first = Ownership::take(&path).unwrap();
+        let refused = Ownership::take(&path).unwrap_err();
+        let text = refused.to_string();
+        assert!(matches!(refused, JournalError::InUse { .. }), "{text}");
+        assert!(text.contains(&format!("process {} since 2", std::process::id())), "{text}");
+        assert!(text.contains("--journal"), "{text}");
+        drop(first);
+        Ownership::take(&path).unwrap();
+    }
+
+    #[test]
+    fn whoever_asks_is_told_who_is_at_work_and_keeps_nobody_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        assert_eq!(at_work(&path), None, "there is no journal");
+        let owner = Ownership::take(&path).unwrap();
+        assert!(at_work(&path).unwrap().contains(&format!("process {} since 2", std::process::id())));
+        drop(owner);
+        assert_eq!(at_work(&path), None);
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                        at_work(&path);
+                    }
+                });
+            }
+            let taken: Vec<_> = (0..200).map(|_| Ownership::take(&path).map(drop)).collect();
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            taken.into_iter().for_each(|taken| taken.unwrap());
+        });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn folder_and_files_are_for_this_user_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new").join("journal.db");
+        let _owner = Ownership::take(&path).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(path.parent().unwrap()), 0o700);
+        for file in fs::read_dir(path.parent().unwrap()).unwrap() {
+            let file = file.unwrap().path();
+            assert_eq!(mode(&file), 0o600, "{}", file.display());
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! TODOC
+
+pub(crate) mod retry_after;

@@ -1,0 +1,319 @@
+//! Notices to a webhook: that a person is needed for the login, that the run goes on, that it has ended. They are sent
+//! beside the run, which never waits for one and never fails because of one.
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode, header, redirect};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tracing::{debug, warn};
+
+use super::report::Summary;
+use crate::config::SecretAddress;
+use crate::model::{Gate, OrderStatus, PoolStatus, RunId, Stage};
+
+/// How long one notice may take, from its connection to its answer.
+const POST_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a connection may take; what was never connected may be tried again.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the end of a run may wait until all is delivered.
+const FINISH_DEADLINE: Duration = Duration::from_secs(30);
+/// Waits before the second and the third try.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+/// A sentence is longer than this only when somebody else wrote a part of it.
+const MAX_TEXT: usize = 1000;
+
+/// Something that a person elsewhere should know.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// The run waits until a person has logged in.
+    LoginNeeded {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The login is there again, and the run goes on.
+    LoginRestored,
+    /// The run has ended. Nothing is sent after it.
+    RunEnded(RunEnd),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct RunEnd {
+    /// The exit code of the program.
+    pub exit_code: u8,
+    /// The same in a word for programs, such as `failures`.
+    pub status: &'static str,
+    /// Why, where it did not come to its report.
+    pub message: Option<String>,
+    /// Its counts, where it came to its report.
+    pub summary: Option<Summary>,
+}
+
+/// The run that notices are about.
+#[derive(Clone, Debug)]
+pub struct RunPlace {
+    /// Its name.
+    pub run: RunId,
+    /// The portal's address.
+    pub portal: Option<String>,
+    /// The output folder.
+    pub output: PathBuf,
+}
+
+impl Notice {
+    /// The JSON that is sent: `event`, `text` (a sentence, which chat programs show as it is), and the facts.
+    #[must_use]
+    pub fn body(&self, place: &RunPlace) -> Value {
+        let (event, text, facts) = match self {
+            Self::LoginNeeded { reason } => {
+                ("login_needed", format!("coupa-batch waits for a person: {reason}"), json!({ "reason": reason }))
+            }
+            Self::LoginRestored => {
+                ("login_restored", "coupa-batch goes on: the login is there again".to_owned(), json!({}))
+            }
+            Self::RunEnded(end) => ("run_ended", end.sentence(), end.facts()),
+        };
+        let output = place.output.display().to_string();
+        let text = harmless(&format!("{text} (run {}, folder {output})", place.run));
+        let mut body = json!({
+            "event": event, "text": text, "run": place.run, "portal": place.portal, "output": output,
+        });
+        if let (Some(body), Value::Object(facts)) = (body.as_object_mut(), facts) {
+            body.extend(facts);
+        }
+        body
+    }
+}
+
+impl RunEnd {
+    fn sentence(&self) -> String {
+        let Some(summary) = &self.summary else {
+            let why = self.message.as_deref().unwrap_or("it did not come to its report");
+            return format!("coupa-batch ended with exit code {}: {why}", self.exit_code);
+        };
+        let well = summary.count(OrderStatus::Completed) + summary.count(OrderStatus::NoAttachments);
+        let open = summary.open_count();
+        let bad = summary.orders - well - open;
+        let mut text = match (&summary.stopped_because, open) {
+            (Some(why), _) => format!("coupa-batch stopped early ({why}): "),
+            (None, 0) => "coupa-batch is done: ".to_owned(),
+            (None, _) => "coupa-batch stopped early: ".to_owned(),
+        };
+        text += &format!("{} orders, {well} well, {bad} not, {open} open; {} files", summary.orders, summary.files);
+        text += &format!("; exit code {}", self.exit_code);
+        text
+    }
+
+    fn facts(&self) -> Value {
+        let summary = self.summary.as_ref();
+        json!({
+            "status": self.status,
+            "exit_code": self.exit_code,
+            "reason": self.message.as_ref().or(summary.and_then(|summary| summary.stopped_because.as_ref())),
+            "counts": summary.map(|summary| json!({
+                "orders": summary.orders,
+                "open": summary.open_count(),
+                "by_status": summary.by_status,
+                "files": summary.files,
+                "bytes": summary.bytes,
+                "missing": summary.missing,
+                "rejected": summary.rejected,
+            })),
+        })
+    }
+}
+
+/// Texts may quote the portal: no mention of a whole channel, no link and no line of its own comes out of that.
+fn harmless(text: &str) -> String {
+    let plain = text.chars().map(|c| match c {
+        '<' => '‹',
+        '>' => '›',
+        '@' => '＠',
+        c if c.is_control() => ' ',
+        c => c,
+    });
+    plain.take(MAX_TEXT).collect()
+}
+
+/// Where notices are handed in; cheap to clone, and never waits.
+#[derive(Clone, Debug)]
+pub struct Mailbox(mpsc::UnboundedSender<Notice>);
+
+impl Mailbox {
+    /// Hands in a notice. After [`Notice::RunEnded`] it is dropped.
+    pub fn put(&self, notice: Notice) {
+        let _ = self.0.send(notice); // whoever came after the end has nothing to say
+    }
+
+    /// Hands in what a pool's status calls for until the pool is closed: that a person is needed, once each time, and that
+    /// the run goes on. Dropping the future ends that.
+    pub async fn follow(self, mut status: watch::Receiver<Arc<PoolStatus>>) {
+        let mut is_needed = false;
+        loop {
+            let now = status.borrow_and_update().clone();
+            if let Some(notice) = news(&now, &mut is_needed) {
+                self.put(notice);
+            }
+            if now.pool_status == Stage::Closed || status.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// What there is to tell of a new status.
+fn news(status: &PoolStatus, is_needed: &mut bool) -> Option<Notice> {
+    if status.pool_status != Stage::Running {
+        return None; // its end says the rest
+    }
+    match &status.gate {
+        Gate::Closed { reason, wants_person: true } if !*is_needed => {
+            *is_needed = true;
+            Some(Notice::LoginNeeded { reason: reason.clone() })
+        }
+        Gate::Open if *is_needed => {
+            *is_needed = false;
+            Some(Notice::LoginRestored)
+        }
+        Gate::Open | Gate::Paused | Gate::Closed { .. } => None,
+    }
+}
+
+/// Delivers the notices of one run, in their order. Dropping it leaves the rest undelivered.
+#[derive(Debug)]
+pub struct Courier {
+    mailbox: Mailbox,
+    delivery: JoinHandle<()>,
+}
+
+impl Courier {
+    /// Starts on the current runtime. Nothing is sent yet.
+    #[must_use]
+    pub fn start(address: SecretAddress, place: RunPlace) -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        Self { mailbox: Mailbox(sender), delivery: tokio::spawn(deliver(address, place, receiver)) }
+    }
+
+    /// Where to hand in.
+    #[must_use]
+    pub fn mailbox(&self) -> Mailbox {
+        self.mailbox.clone()
+    }
+
+    /// Hands in the end of the run and waits until everything is delivered or given up, half a minute at most. Dropping
+    /// the future gives up.
+    pub async fn finish(mut self, end: RunEnd) {
+        self.mailbox.put(Notice::RunEnded(end));
+        match tokio::time::timeout(FINISH_DEADLINE, &mut self.delivery).await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => warn!("the delivery of notices broke off: {why}"),
+            Err(_) => warn!("the notice of the run's end was given up after {FINISH_DEADLINE:?}"),
+        }
+    }
+}
+
+impl Drop for Courier {
+    fn drop(&mut self) {
+        self.delivery.abort();
+    }
+}
+
+async fn deliver(address: SecretAddress, place: RunPlace, mut letters: mpsc::UnboundedReceiver<Notice>) {
+    let mut client = None;
+    let mut is_told = false;
+    while let Some(notice) = letters.recv().await {
+        if let Err(why) = post(&mut client, &address, &notice.body(&place)).await {
+            // once: a hook that is wrong is wrong each time
+            if is_told {
+                debug!("a notice to {} was not delivered: {why}", address.origin());
+            } else {
+                warn!(
+                    "a notice to {} was not delivered: {why}; the run goes on without it, check notify_url",
+                    address.origin()
+                );
+            }
+            is_told = true;
+        }
+        if matches!(notice, Notice::RunEnded(_)) {
+            return;
+        }
+    }
+}
+
+/// Why a try failed, and whether another one may help.
+struct Undelivered {
+    why: String,
+    is_passing: bool,
+}
+
+/// Sends `body`, three times at most.
+async fn post(client: &mut Option<Client>, address: &SecretAddress, body: &Value) -> Result<(), String> {
+    let ready = match client {
+        Some(ready) => ready,
+        None => client.insert(connect(address).await?),
+    };
+    let mut pauses = PAUSES.iter();
+    loop {
+        let Err(failed) = post_once(ready, address, body).await else { return Ok(()) };
+        match pauses.next() {
+            Some(pause) if failed.is_passing => tokio::time::sleep(*pause).await,
+            _ => return Err(failed.why),
+        }
+    }
+}
+
+async fn post_once(client: &Client, address: &SecretAddress, body: &Value) -> Result<(), Undelivered> {
+    let request = client.post(address.expose()).header(header::CONTENT_TYPE, "application/json").body(body.to_string());
+    match request.send().await {
+        Ok(answer) if answer.status().is_success() => Ok(()),
+        Ok(answer) if answer.status().is_redirection() => Err(Undelivered {
+            why: format!("it answered {}, and redirections are not followed", answer.status()),
+            is_passing: false,
+        }),
+        Ok(answer) => {
+            let status = answer.status();
+            let is_passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+            Err(Undelivered { why: format!("it answered {status}"), is_passing })
+        }
+        // one that was sent and not answered may have arrived: it is not sent twice
+        Err(why) => Err(Undelivered { is_passing: why.is_connect(), why: chain(&why.without_url()) }),
+    }
+}
+
+/// What an error says, with its causes: the address is not in it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(why) = cause {
+        text += &format!(": {why}");
+        cause = why.source();
+    }
+    text
+}
+
+/// A client for this address alone.
+async fn connect(address: &SecretAddress) -> Result<Client, String> {
+    // plain http is for this machine only, and a proxy is another one
+    let is_plain = address.expose().starts_with("http:");
+    let built = tokio::task::spawn_blocking(move || {
+        // the one provider that is linked; the error says that somebody has chosen one already, which is as good
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = Client::builder()
+            .user_agent(concat!("coupa-batch/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT_DEADLINE)
+            .timeout(POST_DEADLINE);
+        if is_plain { builder.no_proxy() } else { builder }.build() // reads the system's certificates
+    });
+    match built.await {
+        Ok(Ok(client)) => Ok(client),
+        Ok(Err(why)) => Err(chain(&why.without_url())),
+        Err(why) => Err(format!("its preparation broke off: {why}")),
+    }
+}

@@ -1,0 +1,6 @@
+//! TODOC
+
+pub(crate) mod health;
+pub(crate) mod os;
+pub(crate) mod output;
+pub(crate) mod ports;

@@ -1,0 +1,122 @@
+//! Ports for drivers, where settings name a range.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, TcpListener};
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
+
+/// The ports that drivers may listen on.
+#[derive(Clone, Debug)]
+pub(crate) struct Ports {
+    range: Option<RangeInclusive<u16>>,
+    taken: Arc<Mutex<BTreeSet<u16>>>,
+    freed: Arc<Notify>,
+}
+
+/// One port, given back when dropped. Port 0 means that the driver chooses one that is free.
+#[derive(Debug)]
+pub(crate) struct Port {
+    number: u16,
+    taken: Arc<Mutex<BTreeSet<u16>>>,
+    freed: Arc<Notify>,
+}
+
+impl Ports {
+    pub(crate) fn new(range: Option<RangeInclusive<u16>>) -> Self {
+        Self { range, taken: Arc::default(), freed: Arc::default() }
+    }
+
+    /// A port that is free and not `tried` yet; none when there is none. Another program may take it before the driver
+    /// does, which then ends and says so.
+    pub(crate) fn take(&self, tried: &BTreeSet<u16>) -> Option<Port> {
+        let Some(range) = self.range.clone() else {
+            return tried.is_empty().then(|| self.port(0));
+        };
+        let mut taken = lock(&self.taken);
+        let is_free = |port: &u16| {
+            !taken.contains(port) && !tried.contains(port) && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()
+        };
+        let number = range.into_iter().find(is_free)?;
+        taken.insert(number);
+        drop(taken);
+        Some(self.port(number))
+    }
+
+    fn port(&self, number: u16) -> Port {
+        Port { number, taken: self.taken.clone(), freed: self.freed.clone() }
+    }
+
+    /// Waits until a port is given back, from the call on.
+    pub(crate) fn freed(&self) -> OwnedNotified {
+        self.freed.clone().notified_owned()
+    }
+
+    /// How many ports of the range are ours at this moment.
+    pub(crate) fn held_count(&self) -> usize {
+        lock(&self.taken).len()
+    }
+
+    /// Why there is none, as a sentence.
+    pub(crate) fn why_none(&self) -> String {
+        let Some(range) = &self.range else { return "the driver found no free port".to_owned() };
+        let (first, last, held) = (range.start(), range.end(), self.held_count());
+        format!(
+            "the ports {first}-{last} (driver_ports) are all in use, {held} of them by this run's own drivers: widen the \
+             range, or free one"
+        )
+    }
+}
+
+impl Port {
+    pub(crate) fn number(&self) -> u16 {
+        self.number
+    }
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        lock(&self.taken).remove(&self.number);
+        self.freed.notify_waiters();
+    }
+}
+
+fn lock(taken: &Mutex<BTreeSet<u16>>) -> MutexGuard<'_, BTreeSet<u16>> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_given_to_one_driver_at_a_time_and_never_one_that_is_in_use() {
+        // three ports in a row of which the middle one is somebody's
+        let (listener, first) = (0..100)
+            .find_map(|_| {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
+                let middle = listener.local_addr().ok()?.port();
+                let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+                (middle < u16::MAX && is_free(middle - 1) && is_free(middle + 1)).then_some((listener, middle - 1))
+            })
+            .unwrap();
+        let ports = Ports::new(Some(first..=first + 2));
+        let none = BTreeSet::new();
+        let (one, two) = (ports.take(&none).unwrap(), ports.take(&none).unwrap());
+        assert_eq!((one.number(), two.number()), (first, first + 2));
+        assert!(ports.take(&none).is_none());
+        drop(one);
+        assert!(ports.take(&BTreeSet::from([first])).is_none(), "it was tried before");
+        assert_eq!(ports.take(&none).map(|port| port.number()), Some(first));
+        drop(listener);
+    }
+
+    #[test]
+    fn without_a_range_the_driver_chooses() {
+        let ports = Ports::new(None);
+        assert_eq!(ports.take(&BTreeSet::new()).map(|port| port.number()), Some(0));
+        assert!(ports.take(&BTreeSet::from([0])).is_none());
+    }
+}

@@ -1,0 +1,110 @@
+//! What all that is done on one portal has in common.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use url::Url;
+
+use super::Recipe;
+use crate::backend::Quiet;
+use crate::config::{Deadlines, Filter, RequisitionRule, SiteConfig};
+use crate::model::PoNumber;
+use crate::site::rate_limit::Pace;
+use crate::site::recipe::parse::{RecipeError, load};
+use crate::site::recipe::selectors::Taken;
+
+/// A portal, how it is to be treated, and where its files go.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    pub(crate) recipe: Recipe,
+    /// The name of a shipped one, or its file.
+    pub(crate) recipe_name: String,
+    pub(crate) selectors: Taken,
+    pub(crate) base: Url,
+    pub(crate) out: PathBuf,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) requisition: RequisitionRule,
+    pub(crate) pace: Pace,
+    pub(crate) filter: Filter,
+    pub(crate) file_max: ByteSize,
+    pub(crate) order_max: ByteSize,
+    /// Logins in a row that let no page be seen, as far as is known. Beside the login's lock: whoever sees a page does not
+    /// wait for a login that is being made.
+    pub(crate) unproven_login_count: AtomicU32,
+}
+
+impl Ground {
+    pub(crate) fn new(config: &SiteConfig, out: PathBuf, deadlines: Deadlines) -> Result<Self, RecipeError> {
+        Ok(Self {
+            recipe: load(&config.recipe)?,
+            recipe_name: config.recipe.clone(),
+            selectors: Taken::default(),
+            base: config.base_url.clone().ok_or(RecipeError::NoAddress)?,
+            out,
+            deadlines,
+            requisition: config.requisition,
+            pace: Pace::new(config.requests_per_second),
+            filter: config.filter.clone(),
+            file_max: config.file_max_size,
+            order_max: config.order_max_size,
+            unproven_login_count: AtomicU32::new(0),
+        })
+    }
+
+    /// A page was shown to somebody who is logged in.
+    pub(crate) fn prove_login(&self) {
+        self.unproven_login_count.store(0, Ordering::Relaxed);
+    }
+
+    /// A path of the portal, with or without a query, as an address.
+    pub(crate) fn at(&self, path: &str) -> Url {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let mut url = self.base.clone();
+        url.set_query(query);
+        url.set_fragment(None);
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url
+    }
+
+    /// The page of an order.
+    pub(crate) fn order_page(&self, po: &PoNumber) -> Url {
+        self.at(&self.recipe.address.order.replace("{digits}", po.digits()))
+    }
+
+    /// Whether this is the address of an order, whichever it is.
+    pub(crate) fn is_order_page(&self, address: &Url) -> bool {
+        let before = self.recipe.address.order.split("{digits}").next().unwrap_or_default();
+        address.as_str().starts_with(self.at(before).as_str())
+    }
+
+    /// When a page counts as having come to rest, `spent` of its deadline being over.
+    pub(crate) fn quiet(&self, spent: Duration) -> Quiet {
+        let settle = self.recipe.settle;
+        Quiet {
+            after_load: settle.after_load.0,
+            unchanged_for: settle.unchanged_for.0,
+            at_most: settle.at_most.0.min(self.deadlines.page.saturating_sub(spent)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PoolConfig;
+
+    #[test]
+    fn an_order_has_the_address_that_the_recipe_says_below_that_of_the_portal() {
+        for (recipe, path) in [("coupa", "order_headers/7"), ("table", "documents?order=7")] {
+            let config = PoolConfig::builder().base_url("https://acme.test/buy/").recipe(recipe).build().unwrap();
+            let ground = Ground::new(&config.site, PathBuf::new(), config.deadlines).unwrap();
+            let order = ground.order_page(&"PO7".parse().unwrap());
+            assert_eq!(order.as_str(), format!("https://acme.test/buy/{path}"));
+            assert!(ground.is_order_page(&order) && !ground.is_order_page(&ground.base));
+            let request = "https://acme.test/buy/documents?request=7".parse().unwrap();
+            assert!(!ground.is_order_page(&request));
+        }
+    }
+}

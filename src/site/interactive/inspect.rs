@@ -1,0 +1,181 @@
+//! What a recipe finds on one real page, for the person who writes it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::backend::{AttemptError, Page, Query};
+use crate::download::extension;
+use crate::model::{FileOrigin, PoNumber};
+use crate::site::context::Ground;
+use crate::site::interactive::Doorway;
+use crate::site::page::classify::{PageKind, classify, without_query};
+use crate::site::page::emptiness::{Finding, look_longer};
+use crate::site::page::snapshot::{Sight, without_exclusions};
+use crate::site::recipe::selectors::try_all;
+use crate::site::{Cell, NameSource, error};
+
+const MARK: &str = include_str!("mark.js");
+
+/// Texts of so many elements are shown.
+const SHOWN_TEXTS: usize = 3;
+
+/// What a recipe finds on a page.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// The address that is shown, without its query.
+    pub url: String,
+    /// The title.
+    pub title: String,
+    /// What the page was taken for, in words.
+    pub kind: String,
+    /// Whether it is the page that was asked for.
+    pub is_understood: bool,
+    /// Whether it came to rest in time.
+    pub is_at_rest: bool,
+    /// What each selector finds, in the order of the recipe.
+    pub finds: Vec<Find>,
+    /// What would be fetched, by the name that the page gives it.
+    pub attachments: Vec<String>,
+    /// The page with a frame around each find, as PNG.
+    pub picture: Vec<u8>,
+}
+
+/// What one selector finds.
+#[derive(Clone, Debug)]
+pub struct Find {
+    /// Its key in the recipe, such as `order.supplier[0]`.
+    pub key: String,
+    /// The selector.
+    pub css: String,
+    /// How many elements it finds.
+    pub count: usize,
+    /// The texts of the first ones.
+    pub texts: Vec<String>,
+}
+
+/// Which page to look at.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// The page of an order.
+    Order(PoNumber),
+    /// A page of the portal, taken for a requisition where its address is no order's.
+    Address(Url),
+}
+
+impl Doorway {
+    /// Gets in, opens a page and looks at it with every selector of the recipe. Dropping the future makes the session
+    /// unusable.
+    ///
+    /// # Errors
+    /// [`AttemptError`]: no login, a selector that the browser cannot parse, or the portal's or the session's trouble.
+    pub async fn inspect(&self, page: &mut dyn Page, target: &Target) -> Result<Inspection, AttemptError> {
+        let ground = self.login.ground();
+        try_all(page, ground).await?;
+        self.login.enter(page).await?;
+        let recipe = &ground.recipe;
+        let (url, origin) = match target {
+            Target::Order(po) => (ground.order_page(po), FileOrigin::Order),
+            Target::Address(url) if ground.is_order_page(url) => (url.clone(), FileOrigin::Order),
+            Target::Address(url) => (url.clone(), FileOrigin::Requisition),
+        };
+        page.goto(url.as_str()).await.map_err(|error| error::of_session(error, &ground.base))?;
+        let quiet = ground.quiet(Duration::ZERO);
+        let mut is_at_rest = page.settle(&Sight::settling(recipe), quiet).await?;
+        let mut sight = Sight::take(page, recipe, origin).await?;
+        let mut kind = classify(recipe, &url, &sight.look);
+        if kind == PageKind::Wanted && sight.attachments.is_empty() && is_at_rest {
+            let second = look_longer(page, ground, &url, origin).await?;
+            sight = second.sight;
+            is_at_rest = !matches!(second.finding, Finding::Restless(_));
+            kind = second.finding.kind(&sight).unwrap_or_else(|| classify(recipe, &url, &sight.look));
+        }
+        let selectors = selectors(ground);
+        let queries: Vec<_> =
+            selectors.iter().map(|(_, css)| Query { css: css.clone(), attributes: Vec::new() }).collect();
+        let answers = page.query(&queries).await?;
+        let finds = selectors.into_iter().zip(answers).map(|((key, css), found)| Find {
+            key,
+            css,
+            count: found.len(),
+            texts: found
+                .into_iter()
+                .map(|found| found.text)
+                .filter(|text| !text.is_empty())
+                .take(SHOWN_TEXTS)
+                .collect(),
+        });
+        let finds: Vec<_> = finds.collect();
+        let marks: Vec<Value> =
+            finds.iter().filter(|find| find.count > 0).map(|find| json!([find.key, find.css])).collect();
+        page.evaluate(MARK, vec![Value::Array(marks)]).await?;
+        let name = |label: &str| match extension(label) {
+            None if label.is_empty() => "(no name: it gets that of its download)".to_owned(),
+            _ => label.to_owned(),
+        };
+        Ok(Inspection {
+            url: without_query(&sight.look.evidence.url).to_owned(),
+            title: sight.look.evidence.title.clone(),
+            is_understood: kind == PageKind::Wanted,
+            kind: in_words(&kind),
+            is_at_rest,
+            finds,
+            attachments: sight.attachments.iter().map(|listed| name(&listed.label)).collect(),
+            picture: page.screenshot().await?,
+        })
+    }
+}
+
+/// Every selector that is looked for on a page, with its key.
+fn selectors(ground: &Ground) -> Vec<(String, String)> {
+    let recipe = &ground.recipe;
+    let mut all = vec![("login.form".to_owned(), recipe.login.form.as_str().to_owned())];
+    let mut list = |key: &str, selectors: &[crate::site::Selector]| {
+        all.extend(selectors.iter().enumerate().map(|(at, css)| (format!("{key}[{at}]"), css.as_str().to_owned())));
+    };
+    list("order.markers", &recipe.order.markers);
+    list("order.supplier", &recipe.order.supplier);
+    list("order.requisition", std::slice::from_ref(&recipe.order.requisition));
+    list("requisition.markers", &recipe.requisition.markers);
+    list("errors.css", &recipe.errors.css);
+    list("attachments.never.css", &recipe.attachments.never.css);
+    list("attachments.areas", &recipe.attachments.areas);
+    list("attachments.none", &recipe.attachments.none);
+    list("attachments.busy", &recipe.attachments.busy);
+    let attachments = &recipe.attachments;
+    for (key, listings) in
+        [("links", &attachments.links), ("buttons", &attachments.buttons), ("wider_links", &attachments.wider_links)]
+    {
+        let found = listings.iter().enumerate();
+        for (at, listing) in found {
+            all.push((format!("attachments.{key}[{at}]"), without_exclusions(recipe, listing)));
+            all.extend(listing.name.iter().enumerate().filter_map(|(nth, name)| match name {
+                NameSource::Cell(Cell { row, css }) => {
+                    let css = format!(":is({}) :is({})", row.as_str(), css.as_str());
+                    Some((format!("attachments.{key}[{at}].name[{nth}]"), css))
+                }
+                NameSource::Title
+                | NameSource::AriaLabel
+                | NameSource::Download
+                | NameSource::Text
+                | NameSource::Href => None,
+            }));
+        }
+    }
+    all
+}
+
+fn in_words(kind: &PageKind) -> String {
+    match kind {
+        PageKind::Wanted => "the page that was asked for".to_owned(),
+        PageKind::Login => "the login page".to_owned(),
+        PageKind::Elsewhere(host) => format!("a page of {host}"),
+        PageKind::NotFound(notice) => format!("not found: {notice:?}"),
+        PageKind::NotAllowed(notice) => format!("not allowed: {notice:?}"),
+        PageKind::Throttled => "the portal throttles".to_owned(),
+        PageKind::Down(status) => format!("the portal's own error ({status})"),
+        PageKind::Unreached(address) => format!("no page of the portal ({address})"),
+        PageKind::Unknown(what) => format!("none that the recipe knows: {what}"),
+    }
+}

@@ -1,0 +1,69 @@
+//! Getting in without a run: what `coupa-batch login` does.
+pub(crate) mod inspect;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::login::Login;
+use crate::backend::{AttemptError, Cookie, LoginKeep, Page, RefusalMemory};
+use crate::config::{Deadlines, SiteConfig};
+use crate::site::context::Ground;
+use crate::site::recipe::parse::RecipeError;
+use crate::site::recipe::selectors::try_all;
+
+/// The way into a portal.
+#[derive(Debug)]
+pub struct Doorway {
+    pub(crate) login: Login,
+}
+
+impl Doorway {
+    /// That of the portal of `config`.
+    ///
+    /// # Errors
+    /// [`RecipeError`] when there is no base address or the recipe cannot be used.
+    pub fn new(config: &SiteConfig, deadlines: Deadlines) -> Result<Self, RecipeError> {
+        let ground = Arc::new(Ground::new(config, PathBuf::new(), deadlines)?);
+        Ok(Self { login: Login::new(ground, config.credentials.clone()) })
+    }
+
+    /// The same, which first tries the login that is kept there; the newest, when it is called for several.
+    #[must_use]
+    pub fn with_kept_login(self, keep: Arc<dyn LoginKeep>) -> Self {
+        Self { login: self.login.with_kept(keep) }
+    }
+
+    /// The same, which remembers there what the portal refuses. What it has refused before is sent all the same when a
+    /// person asks for it.
+    #[must_use]
+    pub fn with_refusals(self, refusals: Arc<dyn RefusalMemory>, is_asked_for: bool) -> Self {
+        Self { login: self.login.with_refusals(refusals, is_asked_for) }
+    }
+
+    /// Logs in through the form with the credentials of the configuration, and returns the cookies of that login.
+    /// Dropping the future makes the session unusable.
+    ///
+    /// # Errors
+    /// [`AttemptError`]: refused, no form, or the portal's or the session's trouble.
+    pub async fn log_in(&self, page: &mut dyn Page) -> Result<Vec<Cookie>, AttemptError> {
+        try_all(page, self.login.ground()).await?;
+        self.login.enter(page).await?;
+        Ok(page.cookies().await?)
+    }
+
+    /// Whether a login was made here: false when the portal let in without one, so that nothing is known of the password.
+    pub async fn has_logged_in(&self) -> bool {
+        self.login.is_made().await
+    }
+
+    /// Opens the portal and waits until somebody has logged in by hand, at most `patience`; returns the cookies of that
+    /// login. Dropping the future makes the session unusable.
+    ///
+    /// # Errors
+    /// [`AttemptError`]: nobody did in time, or the portal's or the session's trouble, such as a window that was closed.
+    pub async fn wait_for_person(&self, page: &mut dyn Page, patience: Duration) -> Result<Vec<Cookie>, AttemptError> {
+        try_all(page, self.login.ground()).await?;
+        self.login.wait_for_person(page, patience).await
+    }
+}

@@ -1,0 +1,62 @@
+//! Waiting for a person who logs in by hand, and who is left alone meanwhile.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Login;
+use crate::backend::{AttemptError, Cookie, Page};
+use crate::model::FailureKind;
+use crate::site::login::check::Door;
+use crate::site::page::classify::PageKind;
+
+/// How often the window is looked at in which a person logs in. A page cannot call back across its own navigation.
+const LOOK_AT_PERSON: Duration = Duration::from_secs(1);
+
+/// On a page that stays the same the door is asked for at each so-manieth look: each costs the portal a request.
+const ASK_EACH: u32 = 3;
+
+impl Login {
+    /// Waits until somebody has logged in by hand in the window of `page`, and returns the cookies of that login. Leaves
+    /// the person alone: the page is looked at, and never moved.
+    pub(crate) async fn wait_for_person(
+        &self,
+        page: &mut dyn Page,
+        patience: Duration,
+    ) -> Result<Vec<Cookie>, AttemptError> {
+        let begun = Instant::now();
+        let door = self.door(&*self.shared.lock().await);
+        self.go(page, &self.ground.base).await?;
+        let (mut is_open, mut last, mut looks) = (false, String::new(), 0_u32);
+        loop {
+            let (look, kind) = self.look(page).await?;
+            let may_be_in = match kind {
+                PageKind::Login
+                | PageKind::Elsewhere(_)
+                | PageKind::Throttled
+                | PageKind::Down(_)
+                | PageKind::Unreached(_) => false,
+                PageKind::Wanted | PageKind::NotFound(_) | PageKind::NotAllowed(_) | PageKind::Unknown(_) => true,
+            };
+            looks = if look.evidence.url == last { looks + 1 } else { 0 };
+            last = look.evidence.url;
+            if may_be_in && (is_open || looks.is_multiple_of(ASK_EACH)) {
+                let now = self.ask_for_door(page, &door, false).await? == Some(Door::Open);
+                // twice in a row: on its way back from a single sign-on a browser passes pages of the portal
+                if now && is_open {
+                    return Ok(page.cookies().await?);
+                }
+                is_open = now;
+            } else {
+                is_open = false;
+            }
+            if begun.elapsed() >= patience {
+                return Err(AttemptError::new(
+                    FailureKind::LoginRequired,
+                    format!("nobody logged in within {patience:?}: try again, with a longer --wait if need be"),
+                ));
+            }
+            tokio::time::sleep(LOOK_AT_PERSON).await;
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! One look at a page: everything that a recipe asks for, found at one moment, so that no two answers contradict each
+//! other.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::{Value, json};
+use url::Url;
+
+use super::classify::Look;
+use crate::backend::{Found, Page, Query, SessionError};
+use crate::download::{extension, opaque_id, percent_decoded};
+use crate::model::{FileOrigin, ListingId};
+use crate::site::{Cell, Listing, NameSource, Recipe, Selector};
+
+/// Writes names that stand in other cells onto the elements themselves.
+const CELLS: &str = include_str!("cells.js");
+
+/// What a look at a page found.
+#[derive(Clone, Debug)]
+pub(crate) struct Sight {
+    pub(crate) look: Look,
+    pub(crate) supplier: Option<String>,
+    /// Each once.
+    pub(crate) attachments: Vec<Listed>,
+    /// Those listed twice included.
+    pub(crate) listed_count: usize,
+    pub(crate) requisition: Option<String>,
+    /// Whether the page had come to rest when it was looked at.
+    pub(crate) is_at_rest: bool,
+}
+
+/// An attachment as a page lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// What the page calls it; may be empty.
+    pub(crate) label: String,
+    /// What tells it from the others of the page, also after the page was rendered anew.
+    pub(crate) key: Key,
+    /// What tells it from the others of the order.
+    pub(crate) id: ListingId,
+    /// What finds it, and its place among what that finds: true for this look only.
+    pub(crate) css: String,
+    pub(crate) nth: usize,
+}
+
+/// What tells an attachment from the others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Key {
+    /// A link, by its address.
+    Link(String),
+    /// A button, by its name and its place among those of that name.
+    Button(String, usize),
+}
+
+impl Key {
+    /// A link leads to the same file from every page; a button of the same name on another page is another one.
+    fn id(&self, origin: FileOrigin) -> ListingId {
+        opaque_id(&match self {
+            Self::Link(address) => format!("link {address}"),
+            Self::Button(name, place) => format!("button {origin:?} {place} {name}"),
+        })
+    }
+}
+
+impl Sight {
+    /// What is looked for, in the order that [`Sight::read`] expects.
+    pub(crate) fn queries(recipe: &Recipe, origin: FileOrigin) -> Vec<Query> {
+        let plain = |css: String| Query { css, attributes: Vec::new() };
+        let markers = match origin {
+            FileOrigin::Order => &recipe.order.markers,
+            FileOrigin::Requisition => &recipe.requisition.markers,
+        };
+        let mut queries = vec![
+            plain(any_of(markers)),
+            plain(recipe.login.form.as_str().to_owned()),
+            plain(any_of(&recipe.errors.css)),
+            Query { css: recipe.order.requisition.as_str().to_owned(), attributes: vec!["href".to_owned()] },
+        ];
+        queries.extend(recipe.order.supplier.iter().map(|css| plain(css.as_str().to_owned())));
+        queries.extend(listing_queries(recipe));
+        queries
+    }
+
+    /// The attachments alone, where they are now.
+    pub(crate) async fn attachments_of(
+        page: &mut dyn Page,
+        recipe: &Recipe,
+        origin: FileOrigin,
+    ) -> Result<Vec<Listed>, SessionError> {
+        let queries: Vec<_> = listing_queries(recipe).collect();
+        let answers = ask(page, recipe, &queries).await?;
+        let found = listings(recipe).zip(answers).map(|((listing, shape), answer)| (listing, shape, answer));
+        Ok(attachments(recipe, origin, found.collect()).0)
+    }
+
+    /// Looks at the page.
+    pub(crate) async fn take(page: &mut dyn Page, recipe: &Recipe, origin: FileOrigin) -> Result<Self, SessionError> {
+        let answers = ask(page, recipe, &Self::queries(recipe, origin)).await?;
+        let evidence = page.evidence().await?;
+        let mut answers = answers.into_iter();
+        let mut next = || answers.next().unwrap_or_default();
+        let look = Look {
+            evidence,
+            has_marker: !next().is_empty(),
+            has_login_form: !next().is_empty(),
+            notices: next().into_iter().map(|found| found.text).filter(|text| !text.is_empty()).collect(),
+        };
+        let requisition = next().into_iter().find_map(|mut found| found.attributes.remove("href"));
+        let suppliers: Vec<_> = recipe.order.supplier.iter().map(|_| next()).collect();
+        let supplier = suppliers.into_iter().flatten().map(|found| found.text).find(|text| !text.trim().is_empty());
+        let found: Vec<_> = listings(recipe).map(|(listing, shape)| (listing, shape, next())).collect();
+        let (attachments, listed_count) = attachments(recipe, origin, found);
+        Ok(Self { look, supplier, attachments, listed_count, requisition, is_at_rest: true })
+    }
+
+    /// What must stop changing before the page is at rest.
+    pub(crate) fn settling(recipe: &Recipe) -> Vec<String> {
+        let listed = listings(recipe).map(|(listing, _)| without_exclusions(recipe, listing));
+        listed.chain([recipe.order.requisition.as_str().to_owned()]).collect()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Link,
+    WiderLink,
+    Button,
+}
+
+fn listings(recipe: &Recipe) -> impl Iterator<Item = (&Listing, Shape)> {
+    let attachments = &recipe.attachments;
+    let links = attachments.links.iter().map(|listing| (listing, Shape::Link));
+    let buttons = attachments.buttons.iter().map(|listing| (listing, Shape::Button));
+    links.chain(buttons).chain(attachments.wider_links.iter().map(|listing| (listing, Shape::WiderLink)))
+}
+
+fn listing_queries(recipe: &Recipe) -> impl Iterator<Item = Query> {
+    listings(recipe).enumerate().map(|(at, (listing, _))| {
+        let own = ["title", "aria-label", "download", "href"].map(str::to_owned);
+        let of_cells = cells(at, listing).map(|(attribute, _)| attribute);
+        Query { css: without_exclusions(recipe, listing), attributes: own.into_iter().chain(of_cells).collect() }
+    })
+}
+
+/// The other cells that the names of a listing, the recipe's `at`-th, are read from, and the attribute for each.
+fn cells(at: usize, listing: &Listing) -> impl Iterator<Item = (String, &Cell)> {
+    listing.name.iter().enumerate().filter_map(move |(nth, name)| match name {
+        NameSource::Cell(cell) => Some((cell_attribute(at, nth), cell)),
+        NameSource::Title | NameSource::AriaLabel | NameSource::Download | NameSource::Text | NameSource::Href => None,
+    })
+}
+
+fn cell_attribute(listing: usize, name: usize) -> String {
+    format!("data-recipe-cell-{listing}-{name}")
+}
+
+/// Looks for `queries`, after what stands in other cells has been written where they read it.
+async fn ask(page: &mut dyn Page, recipe: &Recipe, queries: &[Query]) -> Result<Vec<Vec<Found>>, SessionError> {
+    let cells: Vec<Value> = listings(recipe)
+        .enumerate()
+        .flat_map(|(at, (listing, _))| cells(at, listing).map(move |(attribute, cell)| (listing, attribute, cell)))
+        .map(|(listing, attribute, cell)| {
+            json!([without_exclusions(recipe, listing), cell.row.as_str(), cell.css.as_str(), attribute])
+        })
+        .collect();
+    if !cells.is_empty() {
+        page.evaluate(CELLS, vec![Value::Array(cells)]).await?;
+    }
+    page.query(queries).await
+}
+
+/// What finds whatever one of these finds.
+pub(crate) fn any_of(selectors: &[Selector]) -> String {
+    selectors.iter().map(Selector::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// What finds the listed attachments and none that is excluded: one selector, so that counting is the same everywhere.
+pub(crate) fn without_exclusions(recipe: &Recipe, listing: &Listing) -> String {
+    let css = listing.css.as_str();
+    match recipe.attachments.never.css.as_slice() {
+        [] => css.to_owned(),
+        never => format!(":is({css}):not({})", any_of(never)),
+    }
+}
+
+/// The attachments, each once, and how many were listed. Wider links count only when there is nothing else.
+fn attachments(recipe: &Recipe, origin: FileOrigin, found: Vec<(&Listing, Shape, Vec<Found>)>) -> (Vec<Listed>, usize) {
+    let has_strict = found.iter().any(|(_, shape, elements)| *shape != Shape::WiderLink && !elements.is_empty());
+    let mut listed = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut listed_count = 0;
+    for (at, (listing, shape, elements)) in found.into_iter().enumerate() {
+        if shape == Shape::WiderLink && has_strict {
+            continue;
+        }
+        if shape == Shape::WiderLink && !elements.is_empty() {
+            tracing::warn!(
+                count = elements.len(),
+                css = listing.css.as_str(),
+                "attachments found by the wider selectors only"
+            );
+        }
+        let css = without_exclusions(recipe, listing);
+        let mut same_name: HashMap<String, usize> = HashMap::new();
+        for (nth, element) in elements.into_iter().enumerate() {
+            let label = label(at, listing, &element);
+            let key = match shape {
+                Shape::Link | Shape::WiderLink => Key::Link(address(&element)),
+                Shape::Button => {
+                    let count = same_name.entry(label.clone()).or_default();
+                    *count += 1;
+                    Key::Button(label.clone(), *count)
+                }
+            };
+            listed_count += 1;
+            if seen.insert(key.clone()) {
+                let id = key.id(origin);
+                listed.push(Listed { label, key, id, css: css.clone(), nth });
+            }
+        }
+    }
+    (listed, listed_count)
+}
+
+/// Two links that differ in their fragment lead to the same file.
+fn address(element: &Found) -> String {
+    let href = element.attributes.get("href").map(String::as_str).unwrap_or_default();
+    href.split('#').next().unwrap_or_default().to_owned()
+}
+
+fn label(at: usize, listing: &Listing, element: &Found) -> String {
+    let attribute = |name: &str| element.attributes.get(name).cloned().unwrap_or_default();
+    let texts: Vec<String> = listing
+        .name
+        .iter()
+        .enumerate()
+        .map(|(nth, source)| match source {
+            NameSource::Title => attribute("title"),
+            NameSource::AriaLabel => attribute("aria-label"),
+            NameSource::Download => attribute("download"),
+            NameSource::Text => element.text.clone(),
+            NameSource::Href => last_part(&attribute("href")),
+            NameSource::Cell(_) => attribute(&cell_attribute(at, nth)),
+        })
+        .map(|text| without_ends(&text, &listing.name_ends))
+        .filter(|text| !text.is_empty())
+        .collect();
+    let best = texts.iter().find(|text| extension(text).is_some()).or(texts.first());
+    best.cloned().unwrap_or_default()
+}
+
+fn without_ends(text: &str, ends: &[String]) -> String {
+    let text = text.trim();
+    ends.iter().find_map(|end| text.strip_suffix(end.as_str())).unwrap_or(text).trim().to_owned()
+}
+
+fn last_part(href: &str) -> String {
+    Url::parse(href).ok().and_then(|url| url.path_segments()?.next_back().map(percent_decoded)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::recipe::parse::load;
+
+    fn element(text: &str, attributes: &[(&str, &str)]) -> Found {
+        let attributes = attributes.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Found { text: text.to_owned(), attributes }
+    }
+
+    fn read(recipe: &Recipe, links: Vec<Found>, buttons: Vec<Found>, wider: Vec<Found>) -> (Vec<Listed>, usize) {
+        let answers = listings(recipe).map(|(listing, shape)| match shape {
+            Shape::Link => (listing, shape, links.clone()),
+            Shape::Button => (listing, shape, buttons.clone()),
+            Shape::WiderLink => (listing, shape, wider.clone()),
+        });
+        attachments(recipe, FileOrigin::Order, answers.collect())
+    }
+
+    #[test]
+    fn a_link_listed_twice_is_one_attachment() {
+        let recipe = load("coupa").unwrap();
+        let link = element("Offer.pdf", &[("href", "https://acme.test/attachment_file/1")]);
+        let again = element("see Offer", &[("href", "https://acme.test/attachment_file/1#comment")]);
+        let (listed, count) = read(&recipe, vec![link, again], vec![], vec![]);
+        assert_eq!((listed.len(), count), (1, 2));
+        assert_eq!(listed[0].label, "Offer.pdf");
+    }
+
+    #[test]
+    fn two_buttons_of_one_name_are_two_attachments() {
+        let recipe = load("coupa").unwrap();
+        let button = || element("", &[("aria-label", "Invoice 12.msg file attachment")]);
+        let (listed, _) = read(&recipe, vec![], vec![button(), button()], vec![]);
+        assert_eq!(listed[1].key, Key::Button("Invoice 12.msg".into(), 2));
+        assert_eq!(listed[1].nth, 1);
+    }
+
+    #[test]
+    fn wider_links_count_only_when_there_is_nothing_else() {
+        let recipe = load("coupa").unwrap();
+        let link = |id: &str| element("x", &[("href", &format!("https://acme.test/attachment_file/{id}"))]);
+        assert_eq!(read(&recipe, vec![link("1")], vec![], vec![link("2")]).0.len(), 1);
+        assert_eq!(
+            read(&recipe, vec![], vec![], vec![link("2")]).0[0].key,
+            Key::Link("https://acme.test/attachment_file/2".into())
+        );
+    }
+
+    #[test]
+    fn the_first_name_with_an_extension_is_the_label() {
+        let recipe = load("coupa").unwrap();
+        let href = ("href", "https://acme.test/attachment_file/9/Bid%20%C3%A9.pdf?t=1");
+        for (text, title, label) in [
+            ("Download", Some("Bid.docx"), "Bid.docx"),
+            ("Download", None, "Bid é.pdf"),
+            ("Bid.xlsx", Some("Click"), "Bid.xlsx"),
+        ] {
+            let attributes: Vec<_> = title.map(|title| ("title", title)).into_iter().chain([href]).collect();
+            assert_eq!(read(&recipe, vec![element(text, &attributes)], vec![], vec![]).0[0].label, label);
+        }
+    }
+
+    #[test]
+    fn a_name_that_stands_in_another_cell_is_read_there() {
+        let recipe = load("table").unwrap();
+        let queries: Vec<_> = listing_queries(&recipe).collect();
+        let cell = queries[0].attributes.iter().find(|name| name.starts_with("data-recipe-cell")).unwrap();
+        assert!(!queries[1].attributes.contains(cell), "two listings that find the same element read two names");
+        let href = ("href", "https://acme.test/files/9/Bid.pdf");
+        let link = |name: &str| element("Download", &[href, (cell.as_str(), name)]);
+        for (name, label) in [("Offer 3.docx", "Offer 3.docx"), ("Offer 3", "Bid.pdf"), ("", "Bid.pdf")] {
+            assert_eq!(read(&recipe, vec![link(name)], vec![], vec![]).0[0].label, label);
+        }
+        let coupa = load("coupa").unwrap();
+        assert!(listing_queries(&coupa).all(|query| query.attributes.len() == 4));
+    }
+
+    #[test]
+    fn every_selector_leaves_out_what_is_never_an_attachment() {
+        let recipe = load("coupa").unwrap();
+        let queries = Sight::queries(&recipe, FileOrigin::Order);
+        for query in &queries[4 + recipe.order.supplier.len()..] {
+            assert!(query.css.contains(":not(a[href*='/help']"), "{}", query.css);
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! A recipe: everything about a portal that differs between tenants, as checked types.
+pub(crate) mod hosts;
+pub(crate) mod parse;
+pub(crate) mod selectors;
+pub(crate) mod validate;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// The shape of a portal. Written as TOML; the shipped ones are in `profiles/sites`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Recipe {
+    /// What it is called in logs.
+    pub name: String,
+    /// Where things are.
+    pub address: Addresses,
+    /// How one gets in.
+    pub login: LoginForm,
+    /// The order page.
+    pub order: OrderPage,
+    /// The requisition page.
+    pub requisition: RequisitionPage,
+    /// Attachments, on both.
+    pub attachments: Attachments,
+    /// Pages that say no.
+    pub errors: ErrorPages,
+    /// When a page has come to rest.
+    pub settle: Settle,
+}
+
+/// Where things are. Paths begin with `/` and follow the portal's base address.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Addresses {
+    /// An order; `{digits}` stands for its number. May have a query, which then belongs to the address.
+    pub order: String,
+    /// A page that needs no login.
+    pub login: String,
+    /// An address that only those see who are logged in, whatever it shows them; without one, that of an order with the
+    /// number 0, which no portal has.
+    #[serde(default)]
+    pub door: Option<String>,
+    /// Beginnings of the paths of login pages.
+    pub login_paths: Vec<String>,
+    /// Hosts, beside the portal's own, that attachments may come from, as addresses show them: in small letters.
+    #[serde(default, deserialize_with = "hosts::read")]
+    pub allowed_hosts: Vec<String>,
+}
+
+/// The login form, and what gives its page away.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct LoginForm {
+    /// The form.
+    pub form: Selector,
+    /// The field of the user name.
+    pub username: Selector,
+    /// The field of the password.
+    pub password: Selector,
+    /// The button that sends it.
+    pub submit: Selector,
+    /// Where the portal says why it refused a login.
+    pub refusal: Selector,
+    /// Texts of which one is in every login page that comes instead of a file.
+    pub file_markers: Vec<String>,
+}
+
+/// The order page.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct OrderPage {
+    /// Elements of which one is on every order page and on no other.
+    pub markers: Vec<Selector>,
+    /// Where the supplier stands; the first with a text wins.
+    pub supplier: Vec<Selector>,
+    /// The link to the order's requisition.
+    pub requisition: Selector,
+}
+
+/// The requisition page.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RequisitionPage {
+    /// Elements of which one is on every requisition page.
+    pub markers: Vec<Selector>,
+}
+
+/// What is an attachment.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Attachments {
+    /// Links with the file's address.
+    #[serde(default)]
+    pub links: Vec<Listing>,
+    /// Links that are looked at only when there are neither links nor buttons.
+    #[serde(default)]
+    pub wider_links: Vec<Listing>,
+    /// Buttons whose script asks for the file.
+    #[serde(default)]
+    pub buttons: Vec<Listing>,
+    /// What is never one.
+    #[serde(default)]
+    pub never: Exclusions,
+    /// Where attachments stand. A page without attachments must show each of them, with nothing in it that could be one,
+    /// or something of `none`.
+    #[serde(default)]
+    pub areas: Vec<Selector>,
+    /// What says that there are none.
+    #[serde(default)]
+    pub none: Vec<Selector>,
+    /// What marks an area, something in it or something around it as still waiting for its content.
+    #[serde(default)]
+    pub busy: Vec<Selector>,
+    /// What attachments are called where a page counts them, such as in `Attachments (2)`, in any case of letters.
+    #[serde(default)]
+    pub words: Vec<String>,
+}
+
+/// One way in which attachments are listed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Listing {
+    /// What finds them.
+    pub css: Selector,
+    /// Where their name is read, best first.
+    pub name: Vec<NameSource>,
+    /// Endings that are no part of the name.
+    #[serde(default)]
+    pub name_ends: Vec<String>,
+}
+
+/// Where an attachment's name is read.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NameSource {
+    /// The attribute `title`.
+    Title,
+    /// The attribute `aria-label`.
+    AriaLabel,
+    /// The attribute `download`.
+    Download,
+    /// The element's text.
+    Text,
+    /// The last part of its address.
+    Href,
+    /// The text of another cell of its row.
+    Cell(Cell),
+}
+
+/// Another cell of the row that an element stands in; in a table, or in whatever a portal builds its rows of.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Cell {
+    /// The row: the nearest element around that this matches.
+    pub row: Selector,
+    /// The cell: the first one in the row that this finds.
+    pub css: Selector,
+}
+
+/// What is never an attachment, whatever finds it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Exclusions {
+    /// What finds them.
+    #[serde(default)]
+    pub css: Vec<Selector>,
+}
+
+/// Pages that say no although their status is 200.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ErrorPages {
+    /// Where the refusal stands.
+    pub css: Vec<Selector>,
+    /// Parts of texts that say that there is no such order, in any case of letters.
+    pub not_found: Vec<String>,
+    /// Parts of texts that say that this login may not see it.
+    pub not_allowed: Vec<String>,
+}
+
+/// When a page has come to rest.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Settle {
+    /// Not before this long after it has loaded.
+    pub after_load: Span,
+    /// Not before what is looked for has been the same for this long.
+    pub unchanged_for: Span,
+    /// Not later than this.
+    pub at_most: Span,
+    /// So much longer must a page be still that lists nothing, before it counts as one without attachments.
+    #[serde(default = "Span::of_emptiness")]
+    pub empty_for: Span,
+}
+
+/// A time span such as `1200ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Span(pub Duration);
+
+impl Span {
+    fn of_emptiness() -> Self {
+        Self(Duration::from_secs(3))
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        humantime::parse_duration(&text)
+            .map(Self)
+            .map_err(|_| format!("{text:?} is not a time span such as 1200ms or 15s"))
+    }
+}
+
+/// A CSS selector. Only a browser can tell for sure whether it is one; what is plainly none is refused here.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Selector(String);
+
+impl Selector {
+    /// The selector as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Selector {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let refuse = |why: &str| Err(format!("{text:?} is not a CSS selector: {why}"));
+        if text.trim().is_empty() {
+            return refuse("it is empty");
+        }
+        let mut open = Vec::new();
+        let mut chars = text.chars();
+        let mut quote = None;
+        while let Some(c) = chars.next() {
+            match (c, quote) {
+                ('\\', _) => drop(chars.next()),
+                (c, Some(mark)) if c == mark => quote = None,
+                (_, Some(_)) => {}
+                ('\'' | '"', None) => quote = Some(c),
+                ('[', None) => open.push(']'),
+                ('(', None) => open.push(')'),
+                (']' | ')', None) if open.pop() != Some(c) => return refuse("a bracket closes that was not opened"),
+                ('{' | '}', None) => return refuse("it has a curly bracket"),
+                _ => {}
+            }
+        }
+        if quote.is_some() {
+            return refuse("a quote is not closed");
+        }
+        if !open.is_empty() {
+            return refuse("a bracket is not closed");
+        }
+        Ok(Self(text))
+    }
+}

@@ -1,0 +1,69 @@
+//! What the types of a recipe alone cannot say.
+
+use crate::config::PrivateHost;
+use crate::site::Recipe;
+
+/// Whether the browser would not go there, or it is a name of a private network. Names are not resolved: what a name leads to
+/// is the network's affair.
+fn is_of_this_net(host: &str) -> bool {
+    host.parse::<PrivateHost>().is_ok() || host.ends_with(".local")
+}
+
+/// Refuses a recipe that could never work. The error names the key, and says why.
+pub(crate) fn check(recipe: &Recipe) -> Result<(), (&'static str, &'static str)> {
+    let Recipe { name: _, address, login, order, requisition, attachments, errors, settle } = recipe;
+    if !address.order.starts_with('/') || !address.order.contains("{digits}") {
+        return Err(("address.order", "it must begin with / and contain {digits}"));
+    }
+    if !address.login.starts_with('/') {
+        return Err(("address.login", "it must begin with /"));
+    }
+    if address.door.as_ref().is_some_and(|door| !door.starts_with('/')) {
+        return Err(("address.door", "it must begin with /"));
+    }
+    if address.login_paths.is_empty() || !address.login_paths.iter().all(|path| path.len() > 1 && path.starts_with('/'))
+    {
+        return Err(("address.login_paths", "each must begin with / and go on, or every page were a login page"));
+    }
+    if address.allowed_hosts.iter().any(|host| is_of_this_net(host)) {
+        return Err((
+            "address.allowed_hosts",
+            "no attachment comes from this machine or a private network, unless the portal itself is there",
+        ));
+    }
+    if login.file_markers.is_empty() || login.file_markers.iter().any(|marker| marker.trim().is_empty()) {
+        return Err(("login.file_markers", "without a marker a login page could pass as a file"));
+    }
+    if order.markers.is_empty() {
+        return Err(("order.markers", "without a marker no page can be told from an order"));
+    }
+    if requisition.markers.is_empty() {
+        return Err(("requisition.markers", "without a marker no page can be told from a requisition"));
+    }
+    if attachments.links.is_empty() && attachments.buttons.is_empty() {
+        return Err(("attachments.links", "there are neither links nor buttons, so no order could have an attachment"));
+    }
+    if attachments.areas.is_empty() && attachments.none.is_empty() {
+        return Err((
+            "attachments.areas",
+            "neither areas nor none is given, so no page could show that an order has no attachments",
+        ));
+    }
+    let has_empty = |texts: &[String]| texts.iter().any(|text| text.trim().is_empty());
+    if has_empty(&errors.not_found) {
+        return Err(("errors.not_found", "an empty text is in every page"));
+    }
+    if has_empty(&errors.not_allowed) {
+        return Err(("errors.not_allowed", "an empty text is in every page"));
+    }
+    if has_empty(&attachments.words) {
+        return Err(("attachments.words", "an empty text is in every page"));
+    }
+    if settle.at_most.0 < settle.after_load.0 + settle.unchanged_for.0 {
+        return Err(("settle.at_most", "it is less than after_load and unchanged_for together"));
+    }
+    if settle.at_most.0 < settle.empty_for.0 {
+        return Err(("settle.empty_for", "it is more than at_most, so no page could be without attachments"));
+    }
+    Ok(())
+}

@@ -1,0 +1,370 @@
+//! A portal without a browser: a scripted double of `Session` and `Page`. Several sessions can share one portal.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use crate::backend::{
+    Answer as Told, Click, CloseReport, Cookie, DownloadEvent, Evidence, Found, Fut, KillSwitch, Page, Query, Quiet,
+    Session, SessionError, Usage,
+};
+use crate::site::Recipe;
+use crate::site::page::snapshot::{any_of, without_exclusions};
+use crate::site::recipe::parse::load;
+
+pub(crate) use crate::site::testing::offers::{Answer, Offer, button, file, link};
+
+pub(crate) const BASE: &str = "https://acme.test";
+
+/// One page of the portal.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    pub(crate) status: u16,
+    pub(crate) has_marker: bool,
+    pub(crate) notice: &'static str,
+    pub(crate) supplier: &'static str,
+    pub(crate) requisition: Option<String>,
+    pub(crate) offers: Vec<Offer>,
+    pub(crate) comes_to_rest: bool,
+    /// On the page from the second wait for its rest on.
+    pub(crate) stragglers: Vec<Offer>,
+    pub(crate) emptiness: Value,
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self {
+            status: 200,
+            has_marker: true,
+            notice: "",
+            supplier: "ACME",
+            requisition: None,
+            offers: Vec::new(),
+            comes_to_rest: true,
+            stragglers: Vec::new(),
+            emptiness: json!({ "isComplete": true, "saysNone": false, "areas": [{ "count": 1, "shown": 1 }] }),
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Portal {
+    pub(crate) pages: HashMap<String, Shown>,
+    /// A login is wanted, with this password.
+    pub(crate) password: Option<&'static str>,
+    /// The value of the cookie that is let in.
+    pub(crate) ticket: u32,
+    pub(crate) accepted_count: u32,
+    pub(crate) refused_count: u32,
+    pub(crate) is_unreachable: bool,
+    pub(crate) sends_elsewhere: bool,
+    /// Its sessions are gone, and can only be asked what they last said.
+    pub(crate) is_dead: bool,
+    /// How often a session is refused its cookies.
+    pub(crate) cookies_refused: u32,
+    pub(crate) clicks: Vec<String>,
+    pub(crate) visits: Vec<String>,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct FakePortal(Arc<Mutex<Portal>>);
+
+impl FakePortal {
+    pub(crate) fn with(path: &str, shown: Shown) -> Self {
+        let portal = Self::default();
+        portal.state().pages.insert(path.to_owned(), shown);
+        portal
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, Portal> {
+        self.0.lock().unwrap()
+    }
+
+    pub(crate) fn session(&self) -> FakeSession {
+        FakeSession(FakePage {
+            portal: self.clone(),
+            recipe: load("coupa").unwrap(),
+            url: "about:blank".into(),
+            shown: Shown { has_marker: false, ..Shown::default() },
+            is_login: false,
+            ticket: None,
+            typed: None,
+            folder: PathBuf::new(),
+            events: Vec::new(),
+            download_count: 0,
+            settle_count: 0,
+            cancelled: Vec::new(),
+        })
+    }
+}
+
+pub(crate) struct FakeSession(pub(crate) FakePage);
+
+pub(crate) struct FakePage {
+    portal: FakePortal,
+    recipe: Recipe,
+    url: String,
+    shown: Shown,
+    is_login: bool,
+    ticket: Option<u32>,
+    typed: Option<String>,
+    folder: PathBuf,
+    events: Vec<DownloadEvent>,
+    download_count: usize,
+    settle_count: usize,
+    pub(crate) cancelled: Vec<String>,
+}
+
+impl FakePage {
+    fn open(&mut self, url: &str) -> Result<(), SessionError> {
+        let portal = self.portal.state();
+        if portal.is_unreachable {
+            return Err(SessionError::Unreachable { url: url.to_owned(), why: "ERR_CONNECTION_REFUSED".to_owned() });
+        }
+        let path = url.strip_prefix(BASE).unwrap_or(url).to_owned();
+        let is_let_in = portal.password.is_none() || self.ticket.is_some_and(|ticket| ticket == portal.ticket);
+        self.is_login = !is_let_in || path.starts_with("/sessions");
+        let nothing = Shown { has_marker: false, ..Shown::default() };
+        self.shown = if self.is_login { nothing } else { portal.pages.get(&path).cloned().unwrap_or(nothing) };
+        self.url = match self.is_login {
+            true if portal.sends_elsewhere => "https://idp.test/saml".to_owned(),
+            true => format!("{BASE}/sessions/new"),
+            false => url.to_owned(),
+        };
+        self.is_login &= !portal.sends_elsewhere;
+        drop(portal);
+        self.portal.state().visits.push(self.url.clone());
+        Ok(())
+    }
+
+    fn send_form(&mut self) {
+        let mut portal = self.portal.state();
+        if self.typed.take().as_deref() == portal.password {
+            portal.accepted_count += 1;
+            portal.ticket += 1;
+            self.ticket = Some(portal.ticket);
+            self.is_login = false;
+            self.url = format!("{BASE}/");
+        } else {
+            portal.refused_count += 1;
+            self.shown.notice = "Invalid login or password";
+        }
+    }
+
+    fn offers(&self, wanted: impl Fn(&Offer) -> bool) -> Vec<&Offer> {
+        self.shown.offers.iter().filter(|offer| offer.appears_after <= self.download_count && wanted(offer)).collect()
+    }
+
+    fn found(&self, css: &str) -> Vec<Found> {
+        let recipe = &self.recipe;
+        let text = |text: &str| element(text, &[]);
+        let once = |is_there: bool, found: Found| if is_there { vec![found] } else { Vec::new() };
+        if css == any_of(&recipe.order.markers) || css == any_of(&recipe.requisition.markers) {
+            once(self.shown.has_marker, text(""))
+        } else if css == recipe.login.form.as_str() {
+            once(self.is_login, text(""))
+        } else if css == any_of(&recipe.errors.css) || css == recipe.login.refusal.as_str() {
+            once(!self.shown.notice.is_empty(), text(self.shown.notice))
+        } else if css == recipe.order.requisition.as_str() {
+            self.shown.requisition.iter().map(|href| element("", &[("href", href)])).collect()
+        } else if css == recipe.order.supplier[0].as_str() {
+            once(self.shown.has_marker, text(self.shown.supplier))
+        } else {
+            self.listed(css).into_iter().map(describe).collect()
+        }
+    }
+
+    fn listed(&self, css: &str) -> Vec<&Offer> {
+        let attachments = &self.recipe.attachments;
+        let is = |listing| without_exclusions(&self.recipe, listing) == css;
+        if attachments.links.iter().any(is) {
+            self.offers(|offer| offer.href.is_some() && !offer.is_wider)
+        } else if attachments.buttons.iter().any(is) {
+            self.offers(|offer| offer.href.is_none())
+        } else if attachments.wider_links.iter().any(is) {
+            self.offers(|offer| offer.href.is_some())
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn set_off(&mut self, offer: &Offer) {
+        self.download_count += 1;
+        let id = format!("d{}", self.download_count);
+        let began = |name: &str| DownloadEvent::Began { id: id.clone(), url: BASE.to_owned(), name: name.to_owned() };
+        let completed = |id: String, size: u64| DownloadEvent::Completed { id, size, is_length_told: true };
+        match offer.answer.clone() {
+            Answer::File(name, bytes) => {
+                std::fs::write(self.folder.join(&id), &bytes).unwrap();
+                self.events.extend([began(name), completed(id, bytes.len() as u64)]);
+            }
+            Answer::Silence => {}
+            Answer::LoginShown => (self.is_login, self.portal.state().password) = (true, Some("right")),
+            Answer::LoginSent => {
+                self.portal.state().password = Some("right");
+                let answer = file("b.html", "<!DOCTYPE html><html><input name=\"user[login]\">");
+                self.set_off(&Offer { answer, ..offer.clone() });
+            }
+            Answer::Cut => {
+                let half = DownloadEvent::Progress { id: id.clone(), received: 5 };
+                self.events.extend([began("x"), half, DownloadEvent::Canceled { id }]);
+            }
+            Answer::Standstill => self.events.push(began("x")),
+            Answer::Short => {
+                std::fs::write(self.folder.join(&id), "12").unwrap();
+                self.events.extend([began("x"), completed(id, 3)]);
+            }
+        }
+    }
+}
+
+fn cookie(value: String) -> Cookie {
+    let (name, value) = ("_coupa_session".into(), value.into());
+    Cookie { name, value, domain: None, path: None, secure: true, http_only: true, expiry: None, same_site: None }
+}
+
+fn element(text: &str, attributes: &[(&str, &str)]) -> Found {
+    let pair = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+    Found { text: text.to_owned(), attributes: attributes.iter().map(pair).collect() }
+}
+
+fn describe(offer: &Offer) -> Found {
+    match &offer.href {
+        Some(href) => element(&offer.label, &[("href", href)]),
+        None => element("", &[("aria-label", &format!("{} file attachment", offer.label))]),
+    }
+}
+
+/// Answers at once.
+macro_rules! now {
+    ($answer:expr) => {{
+        let answer = $answer;
+        Box::pin(async move { answer })
+    }};
+}
+
+impl Page for FakePage {
+    fn goto<'a>(&'a mut self, url: &'a str) -> Fut<'a, Result<(), SessionError>> {
+        now!(self.open(url))
+    }
+
+    fn url(&mut self) -> Fut<'_, Result<String, SessionError>> {
+        now!(Ok(self.url.clone()))
+    }
+
+    fn query<'a>(&'a mut self, queries: &'a [Query]) -> Fut<'a, Result<Vec<Vec<Found>>, SessionError>> {
+        now!(Ok(queries.iter().map(|query| self.found(&query.css)).collect()))
+    }
+
+    fn settle<'a>(&'a mut self, _: &'a [String], _: Quiet) -> Fut<'a, Result<bool, SessionError>> {
+        self.settle_count += 1;
+        if self.settle_count > 1 {
+            let stragglers = std::mem::take(&mut self.shown.stragglers);
+            self.shown.offers.extend(stragglers);
+        }
+        now!(Ok(self.shown.comes_to_rest))
+    }
+
+    fn click<'a>(&'a mut self, css: &'a str, nth: usize, how: Click) -> Fut<'a, Result<bool, SessionError>> {
+        if css == self.recipe.login.submit.as_str() {
+            self.send_form();
+            return now!(Ok(true));
+        }
+        let offer = self.listed(css).get(nth).copied().cloned();
+        if let Some(offer) = &offer {
+            self.portal.state().clicks.push(format!("{how:?} {}", offer.label));
+            self.set_off(offer);
+        }
+        now!(Ok(offer.is_some()))
+    }
+
+    fn fill<'a>(&'a mut self, css: &'a str, text: &'a SecretString) -> Fut<'a, Result<(), SessionError>> {
+        if css == self.recipe.login.password.as_str() {
+            self.typed = Some(text.expose_secret().to_owned());
+        }
+        now!(Ok(()))
+    }
+
+    fn evaluate<'a>(&'a mut self, script: &'a str, _: Vec<Value>) -> Fut<'a, Result<Value, SessionError>> {
+        if script.contains("outerHTML") {
+            return now!(Ok(json!([format!("<p>{:?} right</p>", self.ticket), true])));
+        }
+        let is_of_emptiness = script.contains("fetchedBefore");
+        now!(Ok(if is_of_emptiness { self.shown.emptiness.clone() } else { Value::Bool(true) }))
+    }
+
+    fn evidence(&mut self) -> Fut<'_, Result<Evidence, SessionError>> {
+        now!(Ok(Evidence { url: self.url.clone(), status: Some(self.shown.status), ..Evidence::default() }))
+    }
+
+    fn screenshot(&mut self) -> Fut<'_, Result<Vec<u8>, SessionError>> {
+        now!(Ok(b"\x89PNG".to_vec()))
+    }
+
+    fn cookies(&mut self) -> Fut<'_, Result<Vec<Cookie>, SessionError>> {
+        let mut portal = self.portal.state();
+        if portal.cookies_refused > 0 {
+            portal.cookies_refused -= 1;
+            return now!(Err(SessionError::Refused("unexpected alert open".to_owned())));
+        }
+        now!(Ok(self.ticket.map(|ticket| cookie(ticket.to_string())).into_iter().collect()))
+    }
+
+    fn add_cookies<'a>(&'a mut self, cookies: &'a [Cookie]) -> Fut<'a, Result<(), SessionError>> {
+        self.ticket = cookies.first().and_then(|cookie| cookie.value.expose_secret().parse().ok());
+        now!(Ok(()))
+    }
+
+    fn land_in<'a>(&'a mut self, folder: &'a Path) -> Fut<'a, Result<(), SessionError>> {
+        self.folder = folder.to_owned();
+        self.events.clear();
+        now!(Ok(()))
+    }
+
+    fn download_events(&mut self) -> Fut<'_, Result<Vec<DownloadEvent>, SessionError>> {
+        now!(Ok(std::mem::take(&mut self.events)))
+    }
+
+    fn answers(&mut self) -> Fut<'_, Result<Vec<Told>, SessionError>> {
+        now!(Ok(Vec::new()))
+    }
+
+    fn cancel_download<'a>(&'a mut self, id: &'a str) -> Fut<'a, Result<(), SessionError>> {
+        self.cancelled.push(id.to_owned());
+        now!(Ok(()))
+    }
+}
+
+impl Session for FakeSession {
+    fn page(&mut self) -> &mut dyn Page {
+        &mut self.0
+    }
+
+    fn kill_switch(&self) -> KillSwitch {
+        KillSwitch::new(|| {})
+    }
+
+    fn root_pid(&self) -> Option<u32> {
+        None
+    }
+
+    fn is_usable(&self) -> bool {
+        !self.0.portal.state().is_dead
+    }
+
+    fn last_words(&self) -> String {
+        let ticket = self.0.ticket.unwrap_or_default();
+        format!("[INFO] GET {BASE}/order_headers/7?token=t0ken-of-a-link | sent {ticket} and right")
+    }
+
+    fn probe(&mut self) -> Fut<'_, Result<Usage, SessionError>> {
+        now!(Ok(Usage::default()))
+    }
+
+    fn close(self: Box<Self>) -> Fut<'static, CloseReport> {
+        now!(CloseReport::default())
+    }
+}

@@ -1,0 +1,5 @@
+//! A fake portal behind the seam of a page, and what is tried on it.
+
+pub(crate) mod fake_portal;
+pub(crate) mod offers;
+mod orders;
