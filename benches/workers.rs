@@ -13,9 +13,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coupa_batch::backend::{MemoryGauge, Session, SessionFactory};
+use coupa_batch::backend::{MemoryReader, Session, SessionFactory};
 use coupa_batch::browser::BrowserFactory;
-use coupa_batch::host::SystemGauge;
+use coupa_batch::host::HostMemory;
 use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::WorkerId;
 use coupa_batch::{PersistentWorkerPool, PoolConfig};
@@ -100,7 +100,7 @@ fn killed_browser_to_next_order(bencher: divan::Bencher<'_, '_>) {
 fn sample_of_60_browser_processes(bencher: divan::Bencher<'_, '_>) {
     let Some((factory, _folder)) = browsers() else { return };
     let runtime = runtime();
-    let mut gauge = SystemGauge::new();
+    let mut gauge = HostMemory::new();
     let mut sessions: Vec<Box<dyn Session>> = Vec::new();
     while gauge.read(&[]).process_count < 60 {
         let worker = WorkerId(u16::try_from(sessions.len() + 1).unwrap());

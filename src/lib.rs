@@ -28,7 +28,9 @@ mod batch;
 #[doc(hidden)]
 pub mod cli;
 
-pub use assembly::{OneLogin, Setup, Sweep, SweepReport, check_login, kept_logins, lone_session, refusals, sweep};
+pub use assembly::{
+    OneLogin, StartOptions, Sweep, SweepReport, check_login, kept_logins, lone_session, refusals, sweep,
+};
 pub use browser::ProfileManager;
 pub use config::{ConfigProblems, PoolConfig, PoolConfigBuilder};
 pub use model::{InvalidPoNumber, OrderStatus, Outcome, PoNumber, PoTask, PoolStatus, TaskPriority};

@@ -9,24 +9,25 @@ use tracing::{info, warn};
 use url::Url;
 
 use crate::backend::{
-    History, Journal, LoginKeep, LoginKeepError, RefusalMemory, Session, SessionError, SessionFactory, refused_before,
+    History, Journal, LoginStore, LoginStoreError, RejectionStore, Session, SessionError, SessionFactory,
+    refused_before,
 };
 use crate::browser::BrowserFactory;
-use crate::config::{BrowserConfig, Deadlines, PoolConfig, ProfileConfig, SiteConfig};
-use crate::credentials::{CookieFile, Refusals, Vault, usual_folder};
-use crate::download::Claim;
-use crate::host::SystemGauge;
+use crate::config::{BrowserConfig, PoolConfig, ProfileConfig, SiteConfig, Timeouts};
+use crate::credentials::{CookieFile, RejectedLogins, SavedLoginFile, usual_folder};
+use crate::download::OutputLock;
+use crate::host::HostMemory;
 use crate::journal::MemoryJournal;
 use crate::model::{RunId, WorkerId};
 use crate::pool::{PersistentWorkerPool, StartError};
-use crate::site::{CoupaSite, RecipeError, SharedLogin};
+use crate::site::{PortalSite, RecipeError, SharedLogin};
 
 pub use sweeping::{Sweep, SweepReport, sweep};
 
 /// What a run brings along that was opened before its pool.
-pub struct Setup {
+pub struct StartOptions {
     /// The output folder; kept until the pool has ended. Without one the pool takes no orders.
-    pub claim: Option<Arc<Claim>>,
+    pub claim: Option<Arc<OutputLock>>,
     /// The record of the run; default one that lives as long as the program.
     pub journal: Arc<dyn Journal>,
     /// Its name, under which evidence of failed attempts is kept; default the time.
@@ -45,17 +46,17 @@ pub struct Setup {
 pub struct OneLogin(Arc<OnceLock<SharedLogin>>);
 
 impl OneLogin {
-    fn of(&self, site: &SiteConfig, out: &Path, deadlines: Deadlines) -> Result<SharedLogin, RecipeError> {
+    fn of(&self, site: &SiteConfig, out: &Path, deadlines: Timeouts) -> Result<SharedLogin, RecipeError> {
         if let Some(login) = self.0.get() {
             return Ok(login.clone());
         }
-        let refusals = refusals(site).map(|refusals| Arc::new(refusals) as Arc<dyn RefusalMemory>);
+        let refusals = refusals(site).map(|refusals| Arc::new(refusals) as Arc<dyn RejectionStore>);
         let login = SharedLogin::new(site, out, deadlines, kept_logins(site), refusals)?;
         Ok(self.0.get_or_init(|| login).clone())
     }
 }
 
-impl Default for Setup {
+impl Default for StartOptions {
     fn default() -> Self {
         let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         Self {
@@ -90,13 +91,13 @@ impl PersistentWorkerPool {
         let claim = match config.site.base_url {
             Some(_) => Some(Arc::new(
                 on_a_blocking_thread("claiming the output folder", move || {
-                    Claim::take(&out).map_err(|why| StartError::Output(why.to_string()))
+                    OutputLock::take(&out).map_err(|why| StartError::Output(why.to_string()))
                 })
                 .await?,
             )),
             None => None,
         };
-        Self::start_with(config, Setup { claim, ..Setup::default() }).await
+        Self::start_with(config, StartOptions { claim, ..StartOptions::default() }).await
     }
 
     /// [`PersistentWorkerPool::start`] in an output folder that was claimed before, on a record of the caller's own, and
@@ -104,8 +105,8 @@ impl PersistentWorkerPool {
     ///
     /// # Errors
     /// As there.
-    pub async fn start_with(config: PoolConfig, setup: Setup) -> Result<Self, StartError> {
-        let Setup { claim, journal, run, history, order_count, login } = setup;
+    pub async fn start_with(config: PoolConfig, setup: StartOptions) -> Result<Self, StartError> {
+        let StartOptions { claim, journal, run, history, order_count, login } = setup;
         let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
         let (memory_max, portal) = (config.memory.max, config.site.base_url.clone());
         // programs are asked for their versions and folders are removed: not on a thread of the runtime
@@ -129,7 +130,7 @@ impl PersistentWorkerPool {
         let site = match claim {
             Some(claim) => {
                 let login = login.of(&config.site, claim.out(), deadlines).map_err(recipe)?;
-                Some(CoupaSite::with_login(&config.site, claim, &run, login))
+                Some(PortalSite::with_login(&config.site, claim, &run, login))
             }
             None => None,
         };
@@ -137,7 +138,7 @@ impl PersistentWorkerPool {
             .sessions(Arc::new(sessions))
             .journal(journal)
             .resume(history)
-            .gauge(Box::new(SystemGauge::new().within(memory_max)))
+            .gauge(Box::new(HostMemory::new().within(memory_max)))
             .seed(jiff::Timestamp::now().as_millisecond().unsigned_abs());
         if let Some(count) = order_count {
             builder = builder.expect_orders(count);
@@ -151,18 +152,18 @@ impl PersistentWorkerPool {
 
 /// The logins that a portal's sessions may begin with: exported cookies, and what `coupa-batch login` kept.
 #[must_use]
-pub fn kept_logins(site: &SiteConfig) -> Vec<Arc<dyn LoginKeep>> {
+pub fn kept_logins(site: &SiteConfig) -> Vec<Arc<dyn LoginStore>> {
     let Some(base) = &site.base_url else { return Vec::new() };
     let cookies = site.cookies.as_ref().zip(base.host_str()).map(|(path, host)| CookieFile::of(path, host));
-    let vault = login_folder(site).map(|folder| Vault::of(&folder, base));
-    let cookies = cookies.map(|file| Arc::new(file) as Arc<dyn LoginKeep>);
-    cookies.into_iter().chain(vault.map(|vault| Arc::new(vault) as Arc<dyn LoginKeep>)).collect()
+    let vault = login_folder(site).map(|folder| SavedLoginFile::of(&folder, base));
+    let cookies = cookies.map(|file| Arc::new(file) as Arc<dyn LoginStore>);
+    cookies.into_iter().chain(vault.map(|vault| Arc::new(vault) as Arc<dyn LoginStore>)).collect()
 }
 
 /// Where it is remembered what the portal refused; none when this user has no home.
 #[must_use]
-pub fn refusals(site: &SiteConfig) -> Option<Refusals> {
-    Some(Refusals::of(&login_folder(site)?, site.base_url.as_ref()?))
+pub fn refusals(site: &SiteConfig) -> Option<RejectedLogins> {
+    Some(RejectedLogins::of(&login_folder(site)?, site.base_url.as_ref()?))
 }
 
 fn login_folder(site: &SiteConfig) -> Option<PathBuf> {
@@ -173,9 +174,9 @@ fn login_folder(site: &SiteConfig) -> Option<PathBuf> {
 /// a second.
 ///
 /// # Errors
-/// [`LoginKeepError`] when the file of cookies cannot be used, or when there is nothing else than a user name and a
+/// [`LoginStoreError`] when the file of cookies cannot be used, or when there is nothing else than a user name and a
 /// password that the portal has refused before.
-pub fn check_login(site: &SiteConfig) -> Result<(), LoginKeepError> {
+pub fn check_login(site: &SiteConfig) -> Result<(), LoginStoreError> {
     let Some(base) = &site.base_url else { return Ok(()) };
     if let Some((path, host)) = site.cookies.as_ref().zip(base.host_str()) {
         return CookieFile::of(path, host).load().map(drop);
@@ -183,7 +184,7 @@ pub fn check_login(site: &SiteConfig) -> Result<(), LoginKeepError> {
     let has_kept = kept_logins(site).iter().any(|keep| keep.load().is_ok_and(|kept| kept.is_some()));
     if let (Some(credentials), Some(refusals), false) = (&site.credentials, refusals(site), has_kept) {
         match refusals.refused_at(&credentials.username, &credentials.password) {
-            Ok(Some(at)) => return Err(LoginKeepError(refused_before(base.as_str(), at))),
+            Ok(Some(at)) => return Err(LoginStoreError(refused_before(base.as_str(), at))),
             Ok(None) => {}
             Err(why) => warn!("{why}"),
         }
@@ -209,7 +210,7 @@ pub async fn lone_session(config: &PoolConfig) -> Result<Box<dyn Session>, Start
 fn factory(
     browser: &BrowserConfig,
     profiles: &ProfileConfig,
-    deadlines: Deadlines,
+    deadlines: Timeouts,
     portal: Option<&Url>,
 ) -> Result<BrowserFactory, SessionError> {
     let sessions = BrowserFactory::new(browser, profiles, deadlines)?;

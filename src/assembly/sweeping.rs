@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::browser::{Orphan, ProfileManager};
-use crate::process::os::orphans::{Remnant, end_processes, has_run_since, processes_on};
+use crate::browser::{OrphanedProfile, ProfileManager};
+use crate::process::os::orphans::{OrphanedProcess, end_processes, has_run_since, processes_on};
 
 /// What a sweep is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct SweepReport {
     /// Folders that were removed.
     pub removed: Vec<PathBuf>,
     /// Processes that were ended.
-    pub ended: Vec<Remnant>,
+    pub ended: Vec<OrphanedProcess>,
     /// Folders without an owner that stay because settings have asked for that.
     pub kept: Vec<PathBuf>,
     /// Folders whose owner lives: this program or another one.
@@ -43,7 +43,7 @@ pub struct SweepReport {
 pub fn sweep(profiles: &ProfileManager, how: Sweep) -> io::Result<SweepReport> {
     let found = profiles.leftovers()?;
     let mut report = SweepReport { in_use: found.in_use, left: found.unclear, ..SweepReport::default() };
-    let still_runs = |orphan: &Orphan| orphan.owner().filter(|owner| has_run_since(owner.pid, owner.since));
+    let still_runs = |orphan: &OrphanedProfile| orphan.owner().filter(|owner| has_run_since(owner.pid, owner.since));
     // one that is kept is let go of when its session ends, long before its program does
     let (at_rest, in_work): (Vec<_>, Vec<_>) = found.kept.into_iter().partition(|kept| still_runs(kept).is_none());
     report.kept.extend(in_work.iter().map(|kept| kept.folder().to_owned()));
@@ -80,7 +80,7 @@ pub fn sweep(profiles: &ProfileManager, how: Sweep) -> io::Result<SweepReport> {
         // a browser that lives on would write into its folder again
         orphans.retain(|orphan| !still.iter().any(|remnant| remnant.folder == orphan.folder()));
     }
-    for removed in orphans.into_iter().map(Orphan::remove) {
+    for removed in orphans.into_iter().map(OrphanedProfile::remove) {
         match removed {
             Ok(folder) => report.removed.push(folder),
             Err(left) => report.left.push(left),

@@ -22,7 +22,7 @@ pub enum SessionError {
     Lost(String),
     /// The driver did not answer within the command deadline. The session must not be spoken to again.
     #[error("the driver did not answer {command} within {after:?}")]
-    Hung {
+    DriverUnresponsive {
         /// The verb that was not answered.
         command: &'static str,
         /// The deadline that passed.
@@ -31,7 +31,7 @@ pub enum SessionError {
     /// The driver answers, its page does not: it is in an endless loop, or its browser stands still. The session must
     /// not be spoken to again.
     #[error("the driver is well, but the page did not answer {command} within {after:?}")]
-    Stuck {
+    PageUnresponsive {
         /// The verb that was not answered.
         command: &'static str,
         /// The deadline that passed.
@@ -55,7 +55,7 @@ pub enum SessionError {
          portal's own, so nothing was asked of it: if it may be reached (a single sign-on that has no name), add it to \
          private_hosts"
     )]
-    Walled {
+    BlockedHost {
         /// Which host, with its port.
         host: String,
     },
@@ -78,10 +78,10 @@ impl SessionError {
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::Unusable(_) | Self::NotStarted(_) | Self::Lost(_) => FailureKind::SessionLost,
-            Self::Hung { .. } => FailureKind::SessionHung,
-            Self::PageTimeout(_) | Self::Stuck { .. } => FailureKind::StepTimeout,
+            Self::DriverUnresponsive { .. } => FailureKind::SessionHung,
+            Self::PageTimeout(_) | Self::PageUnresponsive { .. } => FailureKind::StepTimeout,
             Self::Unreachable { .. } => FailureKind::Unreachable,
-            Self::Walled { .. } => FailureKind::AccessDenied,
+            Self::BlockedHost { .. } => FailureKind::AccessDenied,
             Self::Refused(_) => FailureKind::PageChanged,
             Self::Io { .. } => FailureKind::DiskFull,
         }

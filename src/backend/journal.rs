@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fut, JournalError};
+use super::{BoxFuture, JournalError};
 use crate::model::{Entry, TaskId, TaskState};
 
 /// The record of a run. Written by the dispatcher alone, one batch per turn, before anything in the batch is acted upon.
@@ -14,13 +14,13 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`JournalError`] when nothing was written ([`JournalError::NoAnswer`] alone leaves that open); the run stops.
-    fn append(&self, batch: Vec<Entry>) -> Fut<'_, Result<(), JournalError>>;
+    fn append(&self, batch: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalError>>;
 
     /// What is known of the run's tasks. For reports; may be called at any time, also while the run goes on.
     ///
     /// # Errors
     /// [`JournalError`] when the record cannot be read or contradicts itself.
-    fn history(&self) -> Fut<'_, Result<History, JournalError>>;
+    fn history(&self) -> BoxFuture<'_, Result<History, JournalError>>;
 }
 
 /// The tasks of a run in the order of their admission, each with the state that its entries add up to.

@@ -8,7 +8,7 @@ use super::Cookie;
 
 /// A login that somebody made before: the cookies that let in. The values are secrets, and `Debug` does not show them.
 #[derive(Clone, Debug)]
-pub struct KeptLogin {
+pub struct SavedLogin {
     /// What a browser that logged in holds.
     pub cookies: Vec<Cookie>,
     /// When it was kept; another time means another login.
@@ -17,28 +17,28 @@ pub struct KeptLogin {
 
 /// Where a login is kept. Asked at the start of a run, and again whenever the login has ended: a person may have made a
 /// new one meanwhile.
-pub trait LoginKeep: Send + Sync {
+pub trait LoginStore: Send + Sync {
     /// The login that is kept now; none when there is none. Blocks while it reads.
     ///
     /// # Errors
-    /// [`LoginKeepError`] when what is kept cannot be read.
-    fn load(&self) -> Result<Option<KeptLogin>, LoginKeepError>;
+    /// [`LoginStoreError`] when what is kept cannot be read.
+    fn load(&self) -> Result<Option<SavedLogin>, LoginStoreError>;
 }
 
 /// What remembers beyond a run that the portal refused a user name with a password. Both methods block, for up to a second
 /// of work.
-pub trait RefusalMemory: Send + Sync {
+pub trait RejectionStore: Send + Sync {
     /// When the portal refused this pair; none when it did not, as far as is remembered.
     ///
     /// # Errors
-    /// [`LoginKeepError`] when what is remembered cannot be read.
-    fn refused_at(&self, username: &str, password: &SecretString) -> Result<Option<Timestamp>, LoginKeepError>;
+    /// [`LoginStoreError`] when what is remembered cannot be read.
+    fn refused_at(&self, username: &str, password: &SecretString) -> Result<Option<Timestamp>, LoginStoreError>;
 
     /// Remembers that the portal has refused this pair. The password itself is kept nowhere.
     ///
     /// # Errors
-    /// [`LoginKeepError`] when it cannot be written.
-    fn remember(&self, username: &str, password: &SecretString) -> Result<(), LoginKeepError>;
+    /// [`LoginStoreError`] when it cannot be written.
+    fn remember(&self, username: &str, password: &SecretString) -> Result<(), LoginStoreError>;
 }
 
 /// Why a password that was refused `at` some time is not sent to the portal at `base`, and what helps.
@@ -54,4 +54,4 @@ pub fn refused_before(base: &str, at: Timestamp) -> String {
 /// A kept login cannot be read or written. The text says which and what helps, and holds no secret.
 #[derive(Clone, Debug, Error)]
 #[error("{0}")]
-pub struct LoginKeepError(pub String);
+pub struct LoginStoreError(pub String);

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Fut, SessionError};
+use super::{BoxFuture, SessionError};
 
 /// One page of one browser session.
 pub trait Page: Send {
@@ -20,97 +20,98 @@ pub trait Page: Send {
     ///
     /// # Errors
     /// [`SessionError::Unreachable`] when the browser shows a network error, [`SessionError::PageTimeout`] when the
-    /// page was not parsed within the page-load deadline, `Lost` and `Hung` as everywhere.
-    fn goto<'a>(&'a mut self, url: &'a str) -> Fut<'a, Result<(), SessionError>>;
+    /// page was not parsed within the page-load deadline, `Lost` and `DriverUnresponsive` as everywhere.
+    fn goto<'a>(&'a mut self, url: &'a str) -> BoxFuture<'a, Result<(), SessionError>>;
 
     /// The address shown, without fragment handling of any kind.
     ///
     /// # Errors
-    /// `Lost`, `Hung`.
-    fn url(&mut self) -> Fut<'_, Result<String, SessionError>>;
+    /// `Lost`, `DriverUnresponsive`.
+    fn url(&mut self) -> BoxFuture<'_, Result<String, SessionError>>;
 
     /// Looks for all of `queries` at one moment (one script, so no element can go stale in between). The answer has one
     /// list per query, in document order.
     ///
     /// # Errors
-    /// [`SessionError::Refused`] for a selector that the browser cannot parse; `Lost`, `Hung`.
-    fn query<'a>(&'a mut self, queries: &'a [Query]) -> Fut<'a, Result<Vec<Vec<Found>>, SessionError>>;
+    /// [`SessionError::Refused`] for a selector that the browser cannot parse; `Lost`, `DriverUnresponsive`.
+    fn query<'a>(&'a mut self, queries: &'a [Query]) -> BoxFuture<'a, Result<Vec<Vec<ElementInfo>>, SessionError>>;
 
-    /// Waits inside the page until what `selectors` find has stopped changing, as [`Quiet`] tells. Returns whether it
+    /// Waits inside the page until what `selectors` find has stopped changing, as [`Stability`] tells. Returns whether it
     /// came to rest (true) or the limit passed first (false).
     ///
     /// # Errors
-    /// [`SessionError::Refused`] for a selector that cannot be parsed; `Lost`, `Hung`.
-    fn settle<'a>(&'a mut self, selectors: &'a [String], quiet: Quiet) -> Fut<'a, Result<bool, SessionError>>;
+    /// [`SessionError::Refused`] for a selector that cannot be parsed; `Lost`, `DriverUnresponsive`.
+    fn settle<'a>(&'a mut self, selectors: &'a [String], quiet: Stability)
+    -> BoxFuture<'a, Result<bool, SessionError>>;
 
     /// Clicks the `nth` (from 0) element that `css` finds now. Returns false when there is none (any more).
     ///
     /// # Errors
-    /// `Refused`, `Lost`, `Hung`.
-    fn click<'a>(&'a mut self, css: &'a str, nth: usize, how: Click) -> Fut<'a, Result<bool, SessionError>>;
+    /// `Refused`, `Lost`, `DriverUnresponsive`.
+    fn click<'a>(&'a mut self, css: &'a str, nth: usize, how: Click) -> BoxFuture<'a, Result<bool, SessionError>>;
 
     /// Replaces the text of the first element that `css` finds, by keyboard as a person would.
     ///
     /// # Errors
-    /// `Refused` when there is no such element or it cannot be typed into; `Lost`, `Hung`.
-    fn fill<'a>(&'a mut self, css: &'a str, text: &'a SecretString) -> Fut<'a, Result<(), SessionError>>;
+    /// `Refused` when there is no such element or it cannot be typed into; `Lost`, `DriverUnresponsive`.
+    fn fill<'a>(&'a mut self, css: &'a str, text: &'a SecretString) -> BoxFuture<'a, Result<(), SessionError>>;
 
     /// Runs `script` as the body of a function with `args` and returns what it returns (a promise is awaited).
     ///
     /// # Errors
-    /// `Refused` when it throws, `PageTimeout` when it does not end within the script deadline; `Lost`, `Hung`.
-    fn evaluate<'a>(&'a mut self, script: &'a str, args: Vec<Value>) -> Fut<'a, Result<Value, SessionError>>;
+    /// `Refused` when it throws, `PageTimeout` when it does not end within the script deadline; `Lost`, `DriverUnresponsive`.
+    fn evaluate<'a>(&'a mut self, script: &'a str, args: Vec<Value>) -> BoxFuture<'a, Result<Value, SessionError>>;
 
     /// What the page shows, for telling one kind of page from another.
     ///
     /// # Errors
-    /// `Lost`, `Hung`.
-    fn evidence(&mut self) -> Fut<'_, Result<Evidence, SessionError>>;
+    /// `Lost`, `DriverUnresponsive`.
+    fn document(&mut self) -> BoxFuture<'_, Result<DocumentInfo, SessionError>>;
 
     /// A picture of what the window shows, as PNG.
     ///
     /// # Errors
-    /// `Refused` when there is nothing to take a picture of; `Lost`, `Hung`.
-    fn screenshot(&mut self) -> Fut<'_, Result<Vec<u8>, SessionError>>;
+    /// `Refused` when there is nothing to take a picture of; `Lost`, `DriverUnresponsive`.
+    fn screenshot(&mut self) -> BoxFuture<'_, Result<Vec<u8>, SessionError>>;
 
     /// The cookies that the current address would be sent.
     ///
     /// # Errors
-    /// `Lost`, `Hung`.
-    fn cookies(&mut self) -> Fut<'_, Result<Vec<Cookie>, SessionError>>;
+    /// `Lost`, `DriverUnresponsive`.
+    fn cookies(&mut self) -> BoxFuture<'_, Result<Vec<Cookie>, SessionError>>;
 
     /// Adds cookies. The page must be on their host: go to an address of it first.
     ///
     /// # Errors
-    /// `Refused` when the browser does not take one; `Lost`, `Hung`.
-    fn add_cookies<'a>(&'a mut self, cookies: &'a [Cookie]) -> Fut<'a, Result<(), SessionError>>;
+    /// `Refused` when the browser does not take one; `Lost`, `DriverUnresponsive`.
+    fn add_cookies<'a>(&'a mut self, cookies: &'a [Cookie]) -> BoxFuture<'a, Result<(), SessionError>>;
 
     /// From now on downloads land in `folder` under names that are their download's id, and download events that are
     /// older than this call are forgotten. Files under way stay in the folder they began in.
     ///
     /// # Errors
-    /// `Refused`, `Lost`, `Hung`.
-    fn land_in<'a>(&'a mut self, folder: &'a Path) -> Fut<'a, Result<(), SessionError>>;
+    /// `Refused`, `Lost`, `DriverUnresponsive`.
+    fn set_download_dir<'a>(&'a mut self, folder: &'a Path) -> BoxFuture<'a, Result<(), SessionError>>;
 
-    /// The download events since the last call (or since [`Page::land_in`]), oldest first. Does not wait for any.
+    /// The download events since the last call (or since [`Page::set_download_dir`]), oldest first. Does not wait for any.
     ///
     /// # Errors
-    /// `Lost`, `Hung`.
-    fn download_events(&mut self) -> Fut<'_, Result<Vec<DownloadEvent>, SessionError>>;
+    /// `Lost`, `DriverUnresponsive`.
+    fn download_events(&mut self) -> BoxFuture<'_, Result<Vec<DownloadEvent>, SessionError>>;
 
     /// What the portal has answered since the last call to the page's own navigations (those that became downloads and
     /// those of its frames included) and to its scripts, oldest first; of very many only the last. Files that were saved
     /// with [`Click::Save`] are not among them. Does not wait for any.
     ///
     /// # Errors
-    /// `Lost`, `Hung`.
-    fn answers(&mut self) -> Fut<'_, Result<Vec<Answer>, SessionError>>;
+    /// `Lost`, `DriverUnresponsive`.
+    fn responses(&mut self) -> BoxFuture<'_, Result<Vec<ResponseInfo>, SessionError>>;
 
     /// Stops a download that is under way; its partial file goes away. Of one that has ended: nothing happens.
     ///
     /// # Errors
-    /// `Lost`, `Hung`.
-    fn cancel_download<'a>(&'a mut self, id: &'a str) -> Fut<'a, Result<(), SessionError>>;
+    /// `Lost`, `DriverUnresponsive`.
+    fn cancel_download<'a>(&'a mut self, id: &'a str) -> BoxFuture<'a, Result<(), SessionError>>;
 }
 
 /// A CSS selector and the attributes wanted of what it finds.
@@ -124,7 +125,7 @@ pub struct Query {
 
 /// One element that a query found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct ElementInfo {
     /// Its text, white space folded, at most 2,000 characters.
     pub text: String,
     /// The wanted attributes that it has.
@@ -133,7 +134,7 @@ pub struct Found {
 
 /// When a page counts as having come to rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quiet {
+pub struct Stability {
     /// Not before this long after the document was complete (`load`, or parsed if that is long ago).
     pub after_load: Duration,
     /// Not before this long after the last change in what the selectors find.
@@ -154,7 +155,7 @@ pub enum Click {
 
 /// What a page shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct DocumentInfo {
     /// The address.
     pub url: String,
     /// The title.
@@ -188,7 +189,7 @@ pub struct Cookie {
 
 /// Whose request was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asker {
+pub enum Initiator {
     /// The window or a frame, which went to an address.
     Navigation,
     /// A script of the page.
@@ -197,13 +198,13 @@ pub enum Asker {
 
 /// What a portal answered to one request, as far as it tells one answer from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct ResponseInfo {
     /// Its address after all redirects, without query and fragment.
     pub url: String,
     /// The HTTP status.
     pub status: u16,
     /// Whose request it was.
-    pub asker: Asker,
+    pub asker: Initiator,
     /// `Content-Type` in lower case, without its parameters.
     pub media_type: Option<String>,
     /// `Retry-After`, as it was sent.
@@ -243,9 +244,9 @@ pub enum DownloadEvent {
         /// The download's id.
         id: String,
     },
-    /// The page was led to a host that the session does not reach ([`SessionError::Walled`]) and shows nothing any more:
+    /// The page was led to a host that the session does not reach ([`SessionError::BlockedHost`]) and shows nothing any more:
     /// no download follows.
-    Walled {
+    BlockedHost {
         /// Which host, with its port.
         host: String,
     },

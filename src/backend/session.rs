@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Fut, Page, SessionError};
+use super::{BoxFuture, Page, SessionError};
 use crate::model::{Footprint, WorkerId};
 
 /// Starts browser sessions. Called by a worker when it starts and whenever its session is to be replaced; calls of
@@ -17,7 +17,7 @@ pub trait SessionFactory: Send + Sync {
     ///
     /// # Errors
     /// [`SessionError::Unusable`] when another try is of no use, any other when it may help.
-    fn open(&self, worker: WorkerId) -> Fut<'_, Result<Box<dyn Session>, SessionError>>;
+    fn open(&self, worker: WorkerId) -> BoxFuture<'_, Result<Box<dyn Session>, SessionError>>;
 
     /// What stands on this machine for the sessions: driver processes and profile folders. Asked by `pool::monitor`
     /// every few seconds from a blocking thread; may block for some milliseconds per folder.
@@ -45,7 +45,7 @@ pub trait Session: Send {
 
     /// The last lines that the driver printed, for a person who looks for the cause of a failure; may be empty. Never
     /// blocks, and can be asked of a session that is not usable.
-    fn last_words(&self) -> String;
+    fn driver_output(&self) -> String;
 
     /// The median time of its last pages, from going there until the driver said that they are there; `None` before it
     /// has opened enough of them to tell. Never blocks.
@@ -55,7 +55,7 @@ pub trait Session: Send {
 
     /// Waits until driver or browser have ended by themselves, as far as that is noticed without asking; else for ever.
     /// Awaited while the worker is idle. Dropping the future loses nothing.
-    fn ended(&self) -> Fut<'_, SessionError> {
+    fn ended(&self) -> BoxFuture<'_, SessionError> {
         Box::pin(std::future::pending())
     }
 
@@ -63,17 +63,17 @@ pub trait Session: Send {
     ///
     /// # Errors
     /// Any [`SessionError`]; the session is then ended and replaced. Dropping the future makes it unusable.
-    fn probe(&mut self) -> Fut<'_, Result<Usage, SessionError>>;
+    fn check_health(&mut self) -> BoxFuture<'_, Result<SessionHealth, SessionError>>;
 
     /// Closes politely if the session is usable, then kills what is left, wipes the profile folder and checks both.
     /// Bounded by the implementation's `close` deadline; never fails, but reports what it could not do. Dropping the
     /// future kills and wipes without checking.
-    fn close(self: Box<Self>) -> Fut<'static, CloseReport>;
+    fn close(self: Box<Self>) -> BoxFuture<'static, CloseReport>;
 }
 
 /// What a probe found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub struct SessionHealth {
     /// How long the page took to answer, by way of the driver, in microseconds.
     pub latency_micros: u64,
     /// Bytes of its profile folder.

@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{AttemptError, Fut, Session};
+use super::{AttemptError, BoxFuture, Session};
 use crate::model::{AttemptNo, FileRecord, Outcome, PoTask, Receipt, TaskId, WorkerId};
 
 /// A portal, as the engine sees it.
@@ -13,7 +13,7 @@ pub trait Site: Send + Sync {
     ///
     /// # Errors
     /// `LoginRefused` stops the run; any other is treated as if the attempt that waits for it had failed.
-    fn enter<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session) -> Fut<'a, Result<(), AttemptError>>;
+    fn log_in<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session) -> BoxFuture<'a, Result<(), AttemptError>>;
 
     /// Fetches the files of one order into its folder of work. Called by the worker that holds the lease, at most once
     /// per attempt, under the attempt's deadline. Repeating it places nothing twice. Looks at `attempt.cancel` between
@@ -25,18 +25,18 @@ pub trait Site: Send + Sync {
         &'a self,
         session: &'a mut dyn Session,
         attempt: &'a Attempt,
-    ) -> Fut<'a, Result<Receipt, AttemptError>>;
+    ) -> BoxFuture<'a, Result<Receipt, AttemptError>>;
 
     /// Keeps what can be seen of a failed attempt, and says where, as [`Failure::evidence`](crate::model::Failure::evidence) does. Called by the worker
     /// after [`Site::enter`] or [`Site::collect`] failed, before the lease ends; not for what was interrupted. Talks to
     /// the session only if it is usable. Never fails: what cannot be had is left out. Default: keeps nothing. Dropping
     /// the future makes the session unusable.
-    fn witness<'a>(
+    fn capture_evidence<'a>(
         &'a self,
         session: &'a mut dyn Session,
         attempt: &'a Attempt,
         error: &'a AttemptError,
-    ) -> Fut<'a, Option<String>> {
+    ) -> BoxFuture<'a, Option<String>> {
         let _ = (session, attempt, error);
         Box::pin(async { None })
     }
@@ -46,7 +46,7 @@ pub trait Site: Send + Sync {
     ///
     /// # Errors
     /// `DiskFull` leaves the order open and drains the run.
-    fn conclude<'a>(&'a self, task: &'a PoTask, outcome: Outcome) -> Fut<'a, Result<Outcome, AttemptError>>;
+    fn finalize<'a>(&'a self, task: &'a PoTask, outcome: Outcome) -> BoxFuture<'a, Result<Outcome, AttemptError>>;
 }
 
 /// One try at one order.

@@ -5,33 +5,33 @@ use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::assembly::{OneLogin, Setup};
+use crate::assembly::{OneLogin, StartOptions};
 use crate::config::{Canary, PoolConfig};
-use crate::download::Claim;
+use crate::download::OutputLock;
 use crate::model::Outcome;
 use crate::model::PoTask;
-use crate::model::{FileOrigin, Receipt, RunId, Stop, StopKind};
+use crate::model::{FileOrigin, Receipt, RunId, StopKind, StopReason};
 use crate::pool::PersistentWorkerPool;
 use crate::pool::ShutdownHandler;
 use crate::pool::StartError;
 
 use crate::batch::run::{drain_when_over, tell_step};
-use crate::batch::stop::Closing;
-use crate::cli::exit::{ExitReason, Stopped};
+use crate::batch::stop::TimeLimit;
+use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::output::count;
 use crate::cli::progress::Progress;
 
 /// Why nothing else was started.
-pub(crate) enum Silent {
+pub(crate) enum CanaryError {
     /// The pool did not start.
     NotStarted(StartError),
     /// Nobody could have stopped it.
     Unwatched(String),
     /// It did not yield what it should, or was not come to.
-    Stopped(Stop, ExitReason),
+    CommandError(StopReason, ExitReason),
 }
 
-impl From<StartError> for Silent {
+impl From<StartError> for CanaryError {
     fn from(error: StartError) -> Self {
         Self::NotStarted(error)
     }
@@ -40,25 +40,30 @@ impl From<StartError> for Silent {
 /// Fetches the canary with one browser of its own, and returns what it yielded. The run that follows goes on with its login.
 pub(crate) async fn send(
     config: &PoolConfig,
-    claim: &Arc<Claim>,
+    claim: &Arc<OutputLock>,
     run: &RunId,
     login: &OneLogin,
     canary: &Canary,
-    closing: Option<&Closing>,
+    closing: Option<&TimeLimit>,
     progress: &Progress,
-) -> Result<Receipt, Silent> {
+) -> Result<Receipt, CanaryError> {
     let po = &canary.po;
     progress.say(&format!("fetching the canary {po} first"));
     let drain = config.deadlines.drain;
     let mut config = config.clone();
     config.fix_workers(NonZeroUsize::MIN);
-    let setup = Setup { claim: Some(Arc::clone(claim)), run: run.clone(), login: login.clone(), ..Setup::default() };
+    let setup = StartOptions {
+        claim: Some(Arc::clone(claim)),
+        run: run.clone(),
+        login: login.clone(),
+        ..StartOptions::default()
+    };
     let pool = PersistentWorkerPool::start_with(config, setup).await?;
     let control = pool.control();
     // a signal drains this pool as it would the other one, and so does the end of the run's time
     let mut signals = ShutdownHandler::new(control.clone())
         .listen()
-        .map_err(|why| Silent::Unwatched(format!("signals cannot be watched: {why}")))?;
+        .map_err(|why| CanaryError::Unwatched(format!("signals cannot be watched: {why}")))?;
     let fetching = async {
         let outcome = match pool.submit_tasks(vec![PoTask::new(po.clone())]).await {
             Ok(handles) => match handles.first() {
@@ -91,13 +96,13 @@ pub(crate) async fn send(
     };
     if let (Some(_), Some(stop)) = (&outcome, stopped.as_ref().filter(|stop| is_meant_for_the_run(stop))) {
         let message = format!("the run was stopped while the canary was out: {}", stop.message);
-        return Err(Silent::Stopped(Stop { kind: stop.kind, message }, ExitReason::StoppedEarly));
+        return Err(CanaryError::CommandError(StopReason { kind: stop.kind, message }, ExitReason::StoppedEarly));
     }
     match outcome.as_deref() {
         Some(Outcome::Completed(receipt)) if own_count(receipt) >= canary.min_files.get() => Ok(receipt.clone()),
-        Some(outcome) => Err(Silent::Stopped(drifted(canary, outcome), ExitReason::StoppedEarly)),
+        Some(outcome) => Err(CanaryError::CommandError(drifted(canary, outcome), ExitReason::StoppedEarly)),
         None => {
-            let stop = stopped.unwrap_or_else(|| Stop {
+            let stop = stopped.unwrap_or_else(|| StopReason {
                 kind: StopKind::Requested,
                 message: format!("the run was stopped before the canary {po} was back"),
             });
@@ -106,13 +111,13 @@ pub(crate) async fn send(
                 StopKind::NoWorkers => ExitReason::NoBrowser,
                 _ => ExitReason::StoppedEarly,
             };
-            Err(Silent::Stopped(stop, reason))
+            Err(CanaryError::CommandError(stop, reason))
         }
     }
 }
 
 /// Whoever stopped the canary meant the run, unless it was the canary itself that led to it.
-fn is_meant_for_the_run(stop: &Stop) -> bool {
+fn is_meant_for_the_run(stop: &StopReason) -> bool {
     matches!(stop.kind, StopKind::Requested | StopKind::TimeUp)
 }
 
@@ -122,7 +127,7 @@ fn own_count(receipt: &Receipt) -> usize {
     receipt.files.iter().filter(|file| file.source == FileOrigin::Order).map(|file| file.listings.len().max(1)).sum()
 }
 
-fn drifted(canary: &Canary, outcome: &Outcome) -> Stop {
+fn drifted(canary: &Canary, outcome: &Outcome) -> StopReason {
     let Canary { po, min_files } = canary;
     let how = match outcome {
         Outcome::Completed(receipt) => {
@@ -139,7 +144,7 @@ fn drifted(canary: &Canary, outcome: &Outcome) -> Stop {
         other => format!("as {}", other.status()),
     };
     let why = outcome.failure().map(|failure| format!(" ({failure})")).unwrap_or_default();
-    Stop {
+    StopReason {
         kind: StopKind::PagesChanged,
         message: format!(
             "the canary {po} ended {how}{why}, so no other order was tried: the portal may have changed; see \
@@ -149,12 +154,12 @@ fn drifted(canary: &Canary, outcome: &Outcome) -> Stop {
 }
 
 /// What there is to say, and the number to end with.
-impl From<Silent> for Stopped {
-    fn from(silent: Silent) -> Self {
+impl From<CanaryError> for CommandError {
+    fn from(silent: CanaryError) -> Self {
         match silent {
-            Silent::NotStarted(error) => crate::batch::run::not_started(error),
-            Silent::Unwatched(why) => Self::new(ExitReason::Unexpected, why),
-            Silent::Stopped(stop, reason) => Self::new(reason, stop.message),
+            CanaryError::NotStarted(error) => crate::batch::run::not_started(error),
+            CanaryError::Unwatched(why) => Self::new(ExitReason::Unexpected, why),
+            CanaryError::CommandError(stop, reason) => Self::new(reason, stop.message),
         }
     }
 }

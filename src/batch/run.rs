@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::assembly::{OneLogin, Setup};
+use crate::assembly::{OneLogin, StartOptions};
 use crate::backend::{History, Journal};
-use crate::config::{PoolConfig, SecretAddress};
-use crate::download::Claim;
-use crate::model::{Entry, Reject, Stop, StopKind, TaskId};
-use crate::notify::Mailbox;
+use crate::config::{PoolConfig, SecretUrl};
+use crate::download::OutputLock;
+use crate::model::{Entry, RejectedRow, StopKind, StopReason, TaskId};
+use crate::notify::NotifierHandle;
 use crate::pool::PersistentWorkerPool;
 use crate::pool::ShutdownHandler;
 use crate::pool::TaskHandle;
-use crate::pool::{Control, Earlier, ShutdownReport, ShutdownStep, StartError, SubmitError};
+use crate::pool::{PoolControl, PriorResult, ShutdownReport, ShutdownStep, StartError, SubmitError};
 use crate::report::{self, ReportFiles, RunFacts, Summary};
 use crate::site::evidence_folder;
 use futures_util::StreamExt;
@@ -23,14 +23,14 @@ use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::batch::canary::{self, Silent};
-use crate::batch::run_record::Record;
+use crate::batch::canary::{self, CanaryError};
+use crate::batch::run_record::RunRecord;
 use crate::batch::selection::Selection;
-use crate::batch::stop::Closing;
+use crate::batch::stop::TimeLimit;
 use crate::cli::args::OutputArgs;
-use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::logging::{self, LogOptions};
-use crate::cli::progress::{Progress, Style, Surroundings};
+use crate::cli::progress::{Progress, Style, Terminal};
 
 /// Refused rows that the terminal lists before it points to the report.
 const SHOWN_REJECTS: usize = 20;
@@ -40,11 +40,11 @@ const BROWSER_HINT: &str = "`coupa-batch doctor` says more; `coupa-batch doctor 
 const RUNTIME_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Starts both logs and the display of a command.
-pub(crate) fn start_logging(output: &OutputArgs, config: &PoolConfig) -> Result<Progress, Stopped> {
-    let surroundings = Surroundings::look();
+pub(crate) fn start_logging(output: &OutputArgs, config: &PoolConfig) -> Result<Progress, CommandError> {
+    let surroundings = Terminal::look();
     let progress = Progress::new(surroundings, output.no_progress || output.verbose > 1, output.quiet);
     let password = config.site.credentials.as_ref().map(|login| login.password.clone());
-    let hook = config.notify_url.iter().flat_map(SecretAddress::secret_parts);
+    let hook = config.notify_url.iter().flat_map(SecretUrl::secret_parts);
     let options = LogOptions {
         is_quiet: output.quiet,
         verbosity: output.verbose,
@@ -53,23 +53,22 @@ pub(crate) fn start_logging(output: &OutputArgs, config: &PoolConfig) -> Result<
         file: Some(output.log_file.clone().unwrap_or_else(|| config.out.join("coupa-batch.log"))),
         secrets: password.into_iter().chain(hook).map(|secret| secret.expose_secret().to_owned()).collect(),
     };
-    logging::start(&options, progress.bars()).map_err(Stopped::bad_call)?;
+    logging::start(&options, progress.bars()).map_err(CommandError::bad_call)?;
     Ok(progress)
 }
 
 /// Runs `command` on a runtime of its own.
-pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, Stopped>>) -> Result<T, Stopped> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("the program's threads do not start: {why}")))?;
+pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|why| {
+        CommandError::new(ExitReason::Unexpected, format!("the program's threads do not start: {why}"))
+    })?;
     let ended = runtime.block_on(command);
     runtime.shutdown_timeout(RUNTIME_DEADLINE);
     ended
 }
 
 /// What a batch has come to.
-pub(crate) struct Finished {
+pub(crate) struct BatchReport {
     pub(crate) summary: Summary,
     pub(crate) files: ReportFiles,
     pub(crate) history: History,
@@ -79,25 +78,25 @@ pub(crate) struct Finished {
 }
 
 /// What there is to do, and where it is written down.
-pub(crate) struct Job {
+pub(crate) struct Batch {
     pub(crate) config: PoolConfig,
-    pub(crate) claim: Arc<Claim>,
-    pub(crate) record: Record,
+    pub(crate) claim: Arc<OutputLock>,
+    pub(crate) record: RunRecord,
     pub(crate) selection: Selection,
     /// When no more orders are started.
-    pub(crate) closing: Option<Closing>,
+    pub(crate) closing: Option<TimeLimit>,
     /// Who wants to know while it goes on.
-    pub(crate) mailbox: Option<Mailbox>,
+    pub(crate) mailbox: Option<NotifierHandle>,
 }
 
 /// Fetches what the job asks for, shows how it goes, and writes record and report whatever happens.
-pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, Stopped> {
-    let Job { config, claim, mut record, mut selection, closing, mailbox } = job;
+pub(crate) async fn perform(job: Batch, progress: &Progress) -> Result<BatchReport, CommandError> {
+    let Batch { config, claim, mut record, mut selection, closing, mailbox } = job;
     let out = config.out.clone();
     report::sweep(&out); // the folder is claimed: nobody else writes a report of a run there
     let base_url = config.site.base_url.as_ref().map(ToString::to_string);
     let drain = config.deadlines.drain;
-    let setup = Setup {
+    let setup = StartOptions {
         claim: Some(Arc::clone(&claim)),
         journal: record.journal.clone(),
         run: record.run.clone(),
@@ -110,15 +109,17 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
         return settle_without_browsers(&out, base_url, record, selection, setup.history).await;
     }
     let open = selection.orders.len() - selection.reused_count() + setup.history.open_tasks().count();
-    let setup = Setup { order_count: Some(open), ..setup };
+    let setup = StartOptions { order_count: Some(open), ..setup };
     if let Some(canary) = config.site.canary.clone() {
         match canary::send(&config, &claim, &record.run, &setup.login, &canary, closing.as_ref(), progress).await {
             Ok(receipt) => selection.take_over(&canary.po, receipt),
             Err(silent) => {
                 let stop = match &silent {
-                    Silent::Stopped(stop, _) => stop.clone(),
-                    Silent::NotStarted(error) => Stop { kind: StopKind::NoWorkers, message: error.to_string() },
-                    Silent::Unwatched(why) => Stop { kind: StopKind::Requested, message: why.clone() },
+                    CanaryError::CommandError(stop, _) => stop.clone(),
+                    CanaryError::NotStarted(error) => {
+                        StopReason { kind: StopKind::NoWorkers, message: error.to_string() }
+                    }
+                    CanaryError::Unwatched(why) => StopReason { kind: StopKind::Requested, message: why.clone() },
                 };
                 record.finish(Some(stop)).await?;
                 return Err(silent.into());
@@ -129,14 +130,14 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
         Ok(pool) => pool,
         Err(error) => {
             // or the journal would say for ever that the run is at work
-            let stop = Stop { kind: StopKind::NoWorkers, message: error.to_string() };
+            let stop = StopReason { kind: StopKind::NoWorkers, message: error.to_string() };
             record.finish(Some(stop)).await?;
             return Err(not_started(error));
         }
     };
     let signals = ShutdownHandler::new(pool.control())
         .listen()
-        .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("signals cannot be watched: {why}")));
+        .map_err(|why| CommandError::new(ExitReason::Unexpected, format!("signals cannot be watched: {why}")));
     let (end, is_forced) = match signals {
         Ok(mut signals) => {
             if let Some(mailbox) = mailbox {
@@ -168,7 +169,7 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
         progress.say(&format!("warning: left behind: {leftover}"));
     }
     let (files, summary) = report::write(&out, &end.history, &facts)
-        .map_err(|why| Stopped::new(ExitReason::StoppedEarly, format!("the report cannot be written: {why}")))?;
+        .map_err(|why| CommandError::new(ExitReason::StoppedEarly, format!("the report cannot be written: {why}")))?;
     for file in [&files.csv, &files.json] {
         if let Some(wanted) = &file.instead_of {
             let (placed, wanted) = (file.path.display(), wanted.display());
@@ -178,22 +179,22 @@ pub(crate) async fn perform(job: Job, progress: &Progress) -> Result<Finished, S
     let reason = if is_forced { ExitReason::Forced } else { reason_of(&end, &summary) };
     drop(claim); // until here nobody else may write into the folder
     let evidence = Some(evidence_folder(&out, &facts.run)).filter(|folder| folder.is_dir());
-    Ok(Finished { summary, files, history: end.history, reason, evidence })
+    Ok(BatchReport { summary, files, history: end.history, reason, evidence })
 }
 
 /// A batch of which everything is there already: no browser is started for nothing.
 async fn settle_without_browsers(
     out: &Path,
     base_url: Option<String>,
-    mut record: Record,
+    mut record: RunRecord,
     selection: Selection,
     history: History,
-) -> Result<Finished, Stopped> {
+) -> Result<BatchReport, CommandError> {
     let first = history.tasks.len() as u64 + 1;
     let entries = (first..).map(TaskId).zip(selection.orders).flat_map(|(task, (order, earlier))| {
         let taken_over = match earlier {
-            Some(Earlier::Ended(outcome, from)) => Some(Entry::Reused { task, outcome, from }),
-            Some(Earlier::Begun(_)) | None => None,
+            Some(PriorResult::Ended(outcome, from)) => Some(Entry::Reused { task, outcome, from }),
+            Some(PriorResult::Begun(_)) | None => None,
         };
         std::iter::once(Entry::Admitted { task, order, receipt: None }).chain(taken_over)
     });
@@ -210,8 +211,8 @@ async fn settle_without_browsers(
     };
     record.finish(None).await?;
     let (files, summary) = report::write(out, &history, &facts)
-        .map_err(|why| Stopped::new(ExitReason::StoppedEarly, format!("the report cannot be written: {why}")))?;
-    Ok(Finished { reason: ExitReason::of(&summary), summary, files, history, evidence: None })
+        .map_err(|why| CommandError::new(ExitReason::StoppedEarly, format!("the report cannot be written: {why}")))?;
+    Ok(BatchReport { reason: ExitReason::of(&summary), summary, files, history, evidence: None })
 }
 
 /// From the first submission to the last closed browser. The flag tells whether a third signal forced the end.
@@ -221,8 +222,8 @@ async fn work(
     progress: &Progress,
     signals: &mut mpsc::Receiver<ShutdownStep>,
     drain: Duration,
-    closing: Option<&Closing>,
-) -> Result<(ShutdownReport, bool), Stopped> {
+    closing: Option<&TimeLimit>,
+) -> Result<(ShutdownReport, bool), CommandError> {
     let mut display = JoinSet::new();
     let (bars, snapshots) = (progress.clone(), pool.watch());
     display.spawn(async move { bars.follow(snapshots).await });
@@ -262,7 +263,7 @@ async fn work(
 }
 
 /// Drains the pool when the run's time is over; never returns when it has no end.
-pub(crate) async fn drain_when_over(closing: Option<&Closing>, control: &Control, progress: &Progress) {
+pub(crate) async fn drain_when_over(closing: Option<&TimeLimit>, control: &PoolControl, progress: &Progress) {
     let Some(closing) = closing else { return std::future::pending().await };
     closing.wait().await;
     progress.say(&format!("starting no more orders: {}", closing.why));
@@ -307,7 +308,7 @@ pub(crate) fn tell_step(step: ShutdownStep, progress: &Progress, drain: Duration
     step == ShutdownStep::Killed
 }
 
-pub(crate) fn show_rejects(rejects: &[Reject], progress: &Progress) {
+pub(crate) fn show_rejects(rejects: &[RejectedRow], progress: &Progress) {
     for reject in rejects.iter().take(SHOWN_REJECTS) {
         progress.say(&format!("not an order: {reject}"));
     }
@@ -316,22 +317,22 @@ pub(crate) fn show_rejects(rejects: &[Reject], progress: &Progress) {
     }
 }
 
-pub(crate) fn not_started(error: StartError) -> Stopped {
+pub(crate) fn not_started(error: StartError) -> CommandError {
     let reason = match error {
         StartError::Browser(_) => ExitReason::NoBrowser,
         StartError::Recipe(_) | StartError::Output(_) => ExitReason::BadCall,
         _ => ExitReason::Unexpected,
     };
     let hint = if reason == ExitReason::NoBrowser { format!("\n{BROWSER_HINT}") } else { String::new() };
-    Stopped::new(reason, format!("{error}{hint}"))
+    CommandError::new(reason, format!("{error}{hint}"))
 }
 
-fn journal_unusable(error: impl std::fmt::Display) -> Stopped {
-    Stopped::new(ExitReason::JournalUnusable, error)
+fn journal_unusable(error: impl std::fmt::Display) -> CommandError {
+    CommandError::new(ExitReason::JournalUnusable, error)
 }
 
 /// Why the pool stopped, unless it merely closed when everything was done.
-fn early_stop(end: &ShutdownReport) -> Option<&Stop> {
+fn early_stop(end: &ShutdownReport) -> Option<&StopReason> {
     let is_complete = end.history.tasks.values().all(|state| state.outcome().is_some());
     let because = end.status.stopped_because.as_ref()?;
     (!is_complete || end.history.tasks.is_empty()).then_some(because)
@@ -351,7 +352,11 @@ fn reason_of(end: &ShutdownReport, summary: &Summary) -> ExitReason {
 }
 
 /// What is printed at the end, for a person or as one JSON object.
-pub(crate) fn print_summary(finished: &Finished, output: &OutputArgs, progress: &Progress) -> Result<(), Stopped> {
+pub(crate) fn print_summary(
+    finished: &BatchReport,
+    output: &OutputArgs,
+    progress: &Progress,
+) -> Result<(), CommandError> {
     progress.clear();
     if output.json {
         let object = serde_json::json!({

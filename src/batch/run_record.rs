@@ -6,24 +6,24 @@ use std::sync::Arc;
 use crate::backend::{History, JournalError};
 use crate::config::PoolConfig;
 use crate::journal::{JournalReader, RunEnd, RunInfo, RunJournal, RunStart, SqliteStore};
-use crate::model::{Reject, RunId, Stop};
+use crate::model::{RejectedRow, RunId, StopReason};
 use jiff::Timestamp;
 
-use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::exit::{CommandError, ExitReason};
 
 /// The journal of an output folder, unless another one is named.
 pub(crate) fn path(journal: Option<&Path>, out: &Path) -> PathBuf {
     journal.map_or_else(|| out.join(".coupa-batch").join("journal.db"), Path::to_owned)
 }
 
-pub(crate) fn unusable(error: impl std::fmt::Display) -> Stopped {
-    Stopped::new(ExitReason::JournalUnusable, error)
+pub(crate) fn unusable(error: impl std::fmt::Display) -> CommandError {
+    CommandError::new(ExitReason::JournalUnusable, error)
 }
 
 /// A journal that is not there is a wrong call; anything else is wrong with the journal.
-pub(crate) fn unreadable(error: JournalError) -> Stopped {
+pub(crate) fn unreadable(error: JournalError) -> CommandError {
     match error {
-        JournalError::Missing { .. } => Stopped::bad_call(error),
+        JournalError::Missing { .. } => CommandError::bad_call(error),
         other => unusable(other),
     }
 }
@@ -31,30 +31,34 @@ pub(crate) fn unreadable(error: JournalError) -> Stopped {
 /// Runs `work` where blocking is allowed.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
-) -> Result<T, Stopped> {
+) -> Result<T, CommandError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|broke| unusable(format!("the journal's work broke off: {broke}")))?.map_err(unusable)
 }
 
-/// One run's place in the journal, written until [`Record::finish`].
-pub(crate) struct Record {
+/// One run's place in the journal, written until [`RunRecord::finish`].
+pub(crate) struct RunRecord {
     store: SqliteStore,
     pub(crate) run: RunId,
     pub(crate) journal: Arc<RunJournal>,
     /// What is known of the run from before.
     pub(crate) history: History,
     pub(crate) started: Timestamp,
-    pub(crate) rejects: Vec<Reject>,
+    pub(crate) rejects: Vec<RejectedRow>,
 }
 
-impl Record {
+impl RunRecord {
     /// Opens the journal for writing; nobody else writes it until it is finished.
-    pub(crate) async fn open(path: PathBuf) -> Result<SqliteStore, Stopped> {
+    pub(crate) async fn open(path: PathBuf) -> Result<SqliteStore, CommandError> {
         blocking(move || SqliteStore::open(&path)).await
     }
 
     /// Begins a run.
-    pub(crate) async fn begin(store: SqliteStore, config: &PoolConfig, rejects: Vec<Reject>) -> Result<Self, Stopped> {
+    pub(crate) async fn begin(
+        store: SqliteStore,
+        config: &PoolConfig,
+        rejects: Vec<RejectedRow>,
+    ) -> Result<Self, CommandError> {
         let started = Timestamp::now();
         let run = run_id(started);
         let facts = RunStart {
@@ -69,7 +73,7 @@ impl Record {
     }
 
     /// Takes up a run that did not come to its end.
-    pub(crate) async fn resume(store: SqliteStore, info: &RunInfo) -> Result<Self, Stopped> {
+    pub(crate) async fn resume(store: SqliteStore, info: &RunInfo) -> Result<Self, CommandError> {
         let (path, run) = (store.path().to_owned(), info.run.clone());
         let rejects = blocking(move || JournalReader::open(&path)?.rejects(&run)).await?;
         let (journal, history) = store.resume(&info.run).await.map_err(unusable)?;
@@ -78,7 +82,7 @@ impl Record {
     }
 
     /// Writes how the run ended and lets go of the journal.
-    pub(crate) async fn finish(self, stopped: Option<Stop>) -> Result<(), Stopped> {
+    pub(crate) async fn finish(self, stopped: Option<StopReason>) -> Result<(), CommandError> {
         let end = RunEnd { finished_at: Timestamp::now(), stopped };
         self.store.finish(&self.run, end).await.map_err(unusable)?;
         drop(self.journal);

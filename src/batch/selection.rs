@@ -6,11 +6,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::download::is_intact;
-use crate::journal::Past;
+use crate::journal::PriorOutcome;
 use crate::model::PoNumber;
 use crate::model::PoTask;
 use crate::model::{OrderStatus, Receipt};
-use crate::pool::Earlier;
+use crate::pool::PriorResult;
 use jiff::{SignedDuration, Timestamp};
 
 /// When an order that was completed before is fetched again.
@@ -47,7 +47,7 @@ impl FromStr for Refresh {
 
 /// What of the input is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct OrderFilter {
     pub(crate) refresh: Refresh,
     /// Only orders that an earlier run could not complete.
     pub(crate) only_failed: bool,
@@ -55,7 +55,7 @@ pub(crate) struct Wanted {
     pub(crate) only: Option<OrderStatus>,
 }
 
-impl Wanted {
+impl OrderFilter {
     /// Whether the input as a whole is wanted: only then does an unfinished run go on by itself.
     pub(crate) fn is_all(&self) -> bool {
         !self.only_failed && self.only.is_none() && self.refresh != Refresh::Always
@@ -67,7 +67,7 @@ impl Wanted {
 pub(crate) struct Selection {
     /// In the order of the input, with what an earlier run knows of each. Those that ended are as they were left; the
     /// others are to be fetched.
-    pub(crate) orders: Vec<(PoTask, Option<Earlier>)>,
+    pub(crate) orders: Vec<(PoTask, Option<PriorResult>)>,
     /// How many are not wanted.
     pub(crate) left_out: usize,
 }
@@ -81,21 +81,21 @@ impl Selection {
     /// The canary has brought this: it is not fetched once more.
     pub(crate) fn take_over(&mut self, po: &PoNumber, receipt: Receipt) {
         if let Some((_, earlier @ None)) = self.orders.iter_mut().find(|(order, _)| order.po == *po) {
-            *earlier = Some(Earlier::Begun(receipt));
+            *earlier = Some(PriorResult::Begun(receipt));
         }
     }
 
     /// How many are taken over from an earlier run.
     pub(crate) fn reused_count(&self) -> usize {
-        self.orders.iter().filter(|(_, earlier)| matches!(earlier, Some(Earlier::Ended(..)))).count()
+        self.orders.iter().filter(|(_, earlier)| matches!(earlier, Some(PriorResult::Ended(..)))).count()
     }
 }
 
 /// Goes through the input. Reads every file that might be taken over: blocks for as long as that takes.
 pub(crate) fn select(
     tasks: Vec<PoTask>,
-    past: &HashMap<PoNumber, Past>,
-    wanted: Wanted,
+    past: &HashMap<PoNumber, PriorOutcome>,
+    wanted: OrderFilter,
     filter: &str,
     out: &Path,
     now: Timestamp,
@@ -113,7 +113,7 @@ pub(crate) fn select(
     selection
 }
 
-fn is_wanted(past: Option<&Past>, wanted: Wanted) -> bool {
+fn is_wanted(past: Option<&PriorOutcome>, wanted: OrderFilter) -> bool {
     let has_failed = |status| {
         matches!(
             status,
@@ -127,7 +127,7 @@ fn is_wanted(past: Option<&Past>, wanted: Wanted) -> bool {
 
 /// Only what is complete is taken over as it is: an order without attachments may have some today. Of an order that is
 /// not, or of which something has gone, what is there is not fetched again.
-fn earlier(past: &Past, refresh: Refresh, filter: &str, out: &Path, now: Timestamp) -> Option<Earlier> {
+fn earlier(past: &PriorOutcome, refresh: Refresh, filter: &str, out: &Path, now: Timestamp) -> Option<PriorResult> {
     let is_fresh = match refresh {
         Refresh::Always => false,
         Refresh::Never | Refresh::Missing => true,
@@ -143,9 +143,9 @@ fn earlier(past: &Past, refresh: Refresh, filter: &str, out: &Path, now: Timesta
     // what one filter left out another one may want
     let is_all = past.outcome.receipt().is_some_and(|receipt| receipt.left_out.is_empty() || receipt.filter == filter);
     if past.status == OrderStatus::Completed && is_all && (refresh == Refresh::Never || is_there()) {
-        return Some(Earlier::Ended(past.outcome.clone(), past.run.clone()));
+        return Some(PriorResult::Ended(past.outcome.clone(), past.run.clone()));
     }
-    past.outcome.receipt().filter(|receipt| !receipt.files.is_empty()).cloned().map(Earlier::Begun)
+    past.outcome.receipt().filter(|receipt| !receipt.files.is_empty()).cloned().map(PriorResult::Begun)
 }
 
 #[cfg(test)]
@@ -162,7 +162,7 @@ mod tests {
     }
 
     /// PO1 complete with a file, PO2 failed, PO3 never tried.
-    fn world() -> (tempfile::TempDir, Vec<PoTask>, HashMap<PoNumber, Past>) {
+    fn world() -> (tempfile::TempDir, Vec<PoTask>, HashMap<PoNumber, PriorOutcome>) {
         let out = tempfile::tempdir().unwrap();
         std::fs::write(out.path().join("a.txt"), "").unwrap();
         let file = FileRecord {
@@ -173,31 +173,33 @@ mod tests {
             ..FileRecord::default()
         };
         let settled_at = now() - SignedDuration::from_hours(24);
-        let past = |outcome: Outcome| Past { run: RunId::new("r"), status: outcome.status(), settled_at, outcome };
+        let past =
+            |outcome: Outcome| PriorOutcome { run: RunId::new("r"), status: outcome.status(), settled_at, outcome };
         let complete = Outcome::Completed(Receipt { files: vec![file], ..Receipt::default() });
         let failed = Outcome::Failed(Failure::new(FailureKind::DownloadCorrupt, "broken"), None);
         let all = HashMap::from([("1".parse().unwrap(), past(complete)), ("2".parse().unwrap(), past(failed))]);
         (out, ["1", "2", "3"].map(|po| PoTask::new(po.parse().unwrap())).to_vec(), all)
     }
 
-    fn fetched(wanted: Wanted, break_file: bool) -> String {
+    fn fetched(wanted: OrderFilter, break_file: bool) -> String {
         let (out, tasks, past) = world();
         if break_file {
             std::fs::write(out.path().join("a.txt"), "changed").unwrap();
         }
         let selection = select(tasks, &past, wanted, "", out.path(), now());
-        let is_fetched = |(_, earlier): &&(PoTask, Option<Earlier>)| !matches!(earlier, Some(Earlier::Ended(..)));
+        let is_fetched =
+            |(_, earlier): &&(PoTask, Option<PriorResult>)| !matches!(earlier, Some(PriorResult::Ended(..)));
         selection.orders.iter().filter(is_fetched).map(|(task, _)| task.po.to_string()).collect()
     }
 
-    fn refresh(refresh: Refresh) -> Wanted {
-        Wanted { refresh, ..Wanted::default() }
+    fn refresh(refresh: Refresh) -> OrderFilter {
+        OrderFilter { refresh, ..OrderFilter::default() }
     }
 
     #[test]
     fn what_is_complete_and_intact_is_taken_over() {
-        assert_eq!(fetched(Wanted::default(), false), "23");
-        assert_eq!(fetched(Wanted::default(), true), "123");
+        assert_eq!(fetched(OrderFilter::default(), false), "23");
+        assert_eq!(fetched(OrderFilter::default(), true), "123");
         assert_eq!(fetched(refresh(Refresh::Never), true), "23");
         assert_eq!(fetched(refresh(Refresh::Always), false), "123");
         assert_eq!(fetched(refresh(Refresh::OlderThan(Duration::from_secs(2 * DAY))), false), "23");
@@ -206,8 +208,9 @@ mod tests {
 
     #[test]
     fn only_what_failed_or_ended_so_is_tried_again() {
-        assert_eq!(fetched(Wanted { only_failed: true, ..Wanted::default() }, false), "2");
-        let only = Wanted { only: Some(OrderStatus::Completed), refresh: Refresh::Always, ..Wanted::default() };
+        assert_eq!(fetched(OrderFilter { only_failed: true, ..OrderFilter::default() }, false), "2");
+        let only =
+            OrderFilter { only: Some(OrderStatus::Completed), refresh: Refresh::Always, ..OrderFilter::default() };
         assert_eq!(fetched(only, false), "1");
     }
 
@@ -216,9 +219,9 @@ mod tests {
         let begun = |wanted| {
             let (out, tasks, past) = world();
             std::fs::write(out.path().join("a.txt"), "changed").unwrap();
-            matches!(select(tasks, &past, wanted, "", out.path(), now()).orders[0].1, Some(Earlier::Begun(_)))
+            matches!(select(tasks, &past, wanted, "", out.path(), now()).orders[0].1, Some(PriorResult::Begun(_)))
         };
-        assert!(begun(Wanted::default()));
+        assert!(begun(OrderFilter::default()));
         assert!(!begun(refresh(Refresh::Always)));
         assert!(!begun(refresh(Refresh::OlderThan(Duration::from_secs(DAY / 2)))));
     }

@@ -11,13 +11,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(20);
 
 /// The end of a run's time.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Closing {
+pub(crate) struct TimeLimit {
     at: Zoned,
     /// Why, for the report.
     pub(crate) why: String,
 }
 
-impl Closing {
+impl TimeLimit {
     /// The earlier of the two, counted from `now`; none when neither is given.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ mod tests {
 
     fn closing(until: Option<&str>, span: Option<u64>, now: &str) -> Zoned {
         let until = until.map(|text| time_of_day(text).unwrap());
-        Closing::of(until, span.map(Duration::from_secs), &at(now)).unwrap().unwrap().at
+        TimeLimit::of(until, span.map(Duration::from_secs), &at(now)).unwrap().unwrap().at
     }
 
     #[test]
@@ -95,7 +95,7 @@ mod tests {
         let now = "2026-11-20T22:00";
         assert_eq!(closing(Some("06:00"), Some(3600), now), at("2026-11-20T23:00"));
         assert_eq!(closing(Some("22:30"), Some(3600), now), at("2026-11-20T22:30"));
-        assert_eq!(Closing::of(None, None, &at(now)).unwrap(), None);
+        assert_eq!(TimeLimit::of(None, None, &at(now)).unwrap(), None);
     }
 
     #[test]

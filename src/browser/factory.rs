@@ -7,19 +7,19 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::session::{BrowserSession, Remains};
-use crate::backend::{Fut, Session, SessionError, SessionFactory};
-use crate::browser::driver::fleet::{Fleet, Guest};
+use super::session::{BrowserSession, SessionCleanup};
+use crate::backend::{BoxFuture, Session, SessionError, SessionFactory};
+use crate::browser::driver::fleet::{DriverPool, LeaseRequest};
 use crate::browser::install::locate::{Installation, locate};
 use crate::browser::profile::manager::{Profile, ProfileManager};
-use crate::browser::profile::template::Origin;
-use crate::browser::warmup::Warming;
+use crate::browser::profile::template::ProfileSource;
+use crate::browser::warmup::ProfileWarmup;
 use crate::browser::webdriver::capabilities;
-use crate::browser::webdriver::client::Line;
+use crate::browser::webdriver::client::SessionClient;
 use crate::browser::webdriver::network_log;
-use crate::browser::webdriver::network_policy::Walls;
-use crate::browser::webdriver::page::BrowserPage;
-use crate::config::{BrowserConfig, Deadlines, ProfileConfig};
+use crate::browser::webdriver::network_policy::NetworkPolicy;
+use crate::browser::webdriver::page::WebDriverPage;
+use crate::config::{BrowserConfig, ProfileConfig, Timeouts};
 use crate::model::{Footprint, WorkerId};
 
 /// Starts sessions of the browser that is installed, each with a driver process and a profile folder of its own.
@@ -28,10 +28,10 @@ pub struct BrowserFactory {
     installation: Installation,
     browser: BrowserConfig,
     profiles: ProfileManager,
-    deadlines: Deadlines,
-    fleet: Arc<Fleet>,
-    warming: Arc<Warming>,
-    walls: Walls,
+    deadlines: Timeouts,
+    fleet: Arc<DriverPool>,
+    warming: Arc<ProfileWarmup>,
+    walls: NetworkPolicy,
 }
 
 impl BrowserFactory {
@@ -41,7 +41,7 @@ impl BrowserFactory {
     /// # Errors
     /// [`SessionError::Unusable`], with how to mend it, when there is no browser or no driver or they do not match;
     /// [`SessionError::Io`] when the folder of the profiles cannot be used.
-    pub fn new(browser: &BrowserConfig, profiles: &ProfileConfig, deadlines: Deadlines) -> Result<Self, SessionError> {
+    pub fn new(browser: &BrowserConfig, profiles: &ProfileConfig, deadlines: Timeouts) -> Result<Self, SessionError> {
         let installation = locate(browser).map_err(|why| SessionError::Unusable(why.to_string()))?;
         if !browser.headless && !has_display() {
             return Err(SessionError::Unusable(
@@ -54,8 +54,8 @@ impl BrowserFactory {
             source,
         })?;
         let profiles = profiles.with_warmed(installation.kind.word(), installation.browser_version.to_string());
-        let fleet = Fleet::new(installation.clone(), &browser.drivers, profiles.clone());
-        let (browser, warming, walls) = (browser.clone(), Arc::default(), Walls::default());
+        let fleet = DriverPool::new(installation.clone(), &browser.drivers, profiles.clone());
+        let (browser, warming, walls) = (browser.clone(), Arc::default(), NetworkPolicy::default());
         Ok(Self { installation, browser, profiles, deadlines, fleet, warming, walls })
     }
 
@@ -64,7 +64,7 @@ impl BrowserFactory {
     /// to is not looked at; every number is, and so are the names of this machine.
     #[must_use]
     pub fn within(mut self, portal: &Url) -> Self {
-        self.walls = Walls::around(portal, &self.browser.private_hosts);
+        self.walls = NetworkPolicy::around(portal, &self.browser.private_hosts);
         self
     }
 
@@ -90,8 +90,8 @@ impl BrowserFactory {
                 Err(why) => why,
             };
             let (may_be_the_template, may_pass) = match why {
-                SessionError::NotStarted(_) => (origin != Origin::BuiltIn, true),
-                SessionError::Io { .. } => (origin != Origin::BuiltIn, false),
+                SessionError::NotStarted(_) => (origin != ProfileSource::BuiltIn, true),
+                SessionError::Io { .. } => (origin != ProfileSource::BuiltIn, false),
                 _ => (false, false),
             };
             if !may_be_the_template || Instant::now() >= until {
@@ -103,7 +103,7 @@ impl BrowserFactory {
             }
         };
         // whatever else is wrong shows there as well
-        let Ok(session) = self.start_on(worker, &Origin::BuiltIn, until, false).await else { return Err(why) };
+        let Ok(session) = self.start_on(worker, &ProfileSource::BuiltIn, until, false).await else { return Err(why) };
         let profiles = self.profiles.clone();
         let given_up = spawn_blocking(move || profiles.give_up_on(&origin, &why.to_string())).await;
         if let Err(why) = given_up {
@@ -118,14 +118,18 @@ impl BrowserFactory {
     }
 
     /// A session on a profile of this origin and on no other, with a driver of its own.
-    pub(crate) async fn start_once(&self, worker: WorkerId, origin: &Origin) -> Result<BrowserSession, SessionError> {
+    pub(crate) async fn start_once(
+        &self,
+        worker: WorkerId,
+        origin: &ProfileSource,
+    ) -> Result<BrowserSession, SessionError> {
         self.start_on(worker, origin, Instant::now() + self.deadlines.open, true).await
     }
 
     async fn start_on(
         &self,
         worker: WorkerId,
-        origin: &Origin,
+        origin: &ProfileSource,
         until: Instant,
         is_alone: bool,
     ) -> Result<BrowserSession, SessionError> {
@@ -139,11 +143,11 @@ impl BrowserFactory {
             .map_err(std::io::Error::other)
             .flatten()
             .map_err(io)?;
-        let mut remains = Remains::of(profile);
-        let failure = match timeout_at(until, self.connect(&mut remains, Guest { worker, is_alone })).await {
+        let mut remains = SessionCleanup::of(profile);
+        let failure = match timeout_at(until, self.connect(&mut remains, LeaseRequest { worker, is_alone })).await {
             Ok(Ok(line)) => {
                 let dialect = self.installation.kind.dialect();
-                let page = BrowserPage::new(line, dialect, self.deadlines, self.walls.clone());
+                let page = WebDriverPage::new(line, dialect, self.deadlines, self.walls.clone());
                 return Ok(BrowserSession::new(page, remains, self.deadlines));
             }
             Ok(Err(why)) => why,
@@ -159,7 +163,7 @@ impl BrowserFactory {
         Err(failure)
     }
 
-    async fn connect(&self, remains: &mut Remains, guest: Guest) -> Result<Line, SessionError> {
+    async fn connect(&self, remains: &mut SessionCleanup, guest: LeaseRequest) -> Result<SessionClient, SessionError> {
         let Some(plot) = remains.profile().map(Profile::plot) else {
             return Err(SessionError::Lost("its profile folder is gone".to_owned()));
         };
@@ -168,7 +172,7 @@ impl BrowserFactory {
             profile.lives_with(group);
         }
         let dialect = self.installation.kind.dialect();
-        let line = Line::open(seat, dialect, &self.capabilities(&plot.profile)).await?;
+        let line = SessionClient::open(seat, dialect, &self.capabilities(&plot.profile)).await?;
         // part of opening, whose deadline is the caller's: a browser that has just started is slow to answer
         network_log::listen(&line, dialect, self.deadlines.open).await?;
         Ok(line)
@@ -186,7 +190,7 @@ fn has_display() -> bool {
 }
 
 impl SessionFactory for BrowserFactory {
-    fn open(&self, worker: WorkerId) -> Fut<'_, Result<Box<dyn Session>, SessionError>> {
+    fn open(&self, worker: WorkerId) -> BoxFuture<'_, Result<Box<dyn Session>, SessionError>> {
         Box::pin(async move {
             self.fleet.keep_up();
             let session = self.start(worker).await?;

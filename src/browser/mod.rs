@@ -13,9 +13,9 @@ mod warmup;
 mod webdriver;
 
 pub use factory::BrowserFactory;
-pub use install::locate::{Finding, Installation, LocateError, Program, locate, survey};
+pub use install::locate::{Detection, Installation, LocateError, Program, detect_all, locate};
 pub use install::provision;
 pub use install::version::Version;
 pub use profile::manager::{Profile, ProfileManager};
-pub use profile::sweep::{Leftovers, Orphan, Owner, Swept};
+pub use profile::sweep::{Leftovers, OrphanedProfile, OwnerInfo, SweepResult};
 pub use webdriver::vendor::BrowserKind;

@@ -5,29 +5,29 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-use super::driver::End;
-use crate::backend::{CloseReport, Fut, KillSwitch, Page, Session, SessionError, Usage};
+use super::driver::ProcessExit;
+use crate::backend::{BoxFuture, CloseReport, KillSwitch, Page, Session, SessionError, SessionHealth};
 use crate::browser::profile::manager::Profile;
-use crate::browser::webdriver::client::Command;
-use crate::browser::webdriver::page::BrowserPage;
-use crate::config::Deadlines;
+use crate::browser::webdriver::client::WebDriverCommand;
+use crate::browser::webdriver::page::WebDriverPage;
+use crate::config::Timeouts;
 
 /// A live browser behind the seam of [`Session`].
 #[derive(Debug)]
 pub(crate) struct BrowserSession {
-    page: BrowserPage,
-    remains: Remains,
-    deadlines: Deadlines,
+    page: WebDriverPage,
+    remains: SessionCleanup,
+    deadlines: Timeouts,
 }
 
 impl BrowserSession {
-    pub(crate) fn new(page: BrowserPage, remains: Remains, deadlines: Deadlines) -> Self {
+    pub(crate) fn new(page: WebDriverPage, remains: SessionCleanup, deadlines: Timeouts) -> Self {
         Self { page, remains, deadlines }
     }
 
     /// Has the browser end by itself, so that it writes nothing half.
     async fn ask_to_end(&mut self) -> Result<(), SessionError> {
-        self.page.line.send(Command::delete_session(), self.deadlines.close).await.map(drop)
+        self.page.line.send(WebDriverCommand::delete_session(), self.deadlines.close).await.map(drop)
     }
 
     fn kill(&self) {
@@ -65,23 +65,23 @@ impl Session for BrowserSession {
         !self.page.line.is_cut()
     }
 
-    fn last_words(&self) -> String {
+    fn driver_output(&self) -> String {
         self.page.line.driver().words()
     }
 
-    fn ended(&self) -> Fut<'_, SessionError> {
+    fn ended(&self) -> BoxFuture<'_, SessionError> {
         Box::pin(self.page.line.ended(true))
     }
 
-    fn probe(&mut self) -> Fut<'_, Result<Usage, SessionError>> {
+    fn check_health(&mut self) -> BoxFuture<'_, Result<SessionHealth, SessionError>> {
         Box::pin(async move {
             let asked = Instant::now();
             self.page.script("probe", "return 1", serde_json::json!([])).await?;
             let latency_micros = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
             // a page that nobody works on may ask on; what it is answered must not pile up in the driver
-            self.page.answers().await?;
+            self.page.responses().await?;
             let (profile_bytes, is_outgrown) = self.remains.size();
-            Ok(Usage { latency_micros, profile_bytes, is_outgrown })
+            Ok(SessionHealth { latency_micros, profile_bytes, is_outgrown })
         })
     }
 
@@ -89,7 +89,7 @@ impl Session for BrowserSession {
         self.page.times.median()
     }
 
-    fn close(self: Box<Self>) -> Fut<'static, CloseReport> {
+    fn close(self: Box<Self>) -> BoxFuture<'static, CloseReport> {
         Box::pin(async move {
             let mut session = *self;
             if session.is_usable() {
@@ -113,12 +113,12 @@ impl Drop for BrowserSession {
 
 /// What a session leaves on this machine: processes that are ending, and a folder that is wiped after them. Dropping
 /// it does both without waiting.
-pub(crate) struct Remains {
+pub(crate) struct SessionCleanup {
     profile: Option<Profile>,
-    end: Option<Fut<'static, End>>,
+    end: Option<BoxFuture<'static, ProcessExit>>,
 }
 
-impl Remains {
+impl SessionCleanup {
     pub(crate) fn of(profile: Profile) -> Self {
         Self { profile: Some(profile), end: None }
     }
@@ -128,7 +128,7 @@ impl Remains {
     }
 
     /// Processes that must have ended before the folder is wiped.
-    pub(crate) fn wait_for(&mut self, end: Fut<'static, End>) {
+    pub(crate) fn wait_for(&mut self, end: BoxFuture<'static, ProcessExit>) {
         self.end = Some(end);
     }
 
@@ -161,7 +161,7 @@ impl Remains {
     }
 }
 
-impl Drop for Remains {
+impl Drop for SessionCleanup {
     fn drop(&mut self) {
         let (Some(profile), Ok(runtime)) = (self.profile.take(), Handle::try_current()) else {
             return; // without a runtime the profile is wiped here and now, by its own drop
@@ -192,7 +192,7 @@ async fn wipe(profile: Profile) -> Option<String> {
     }
 }
 
-impl std::fmt::Debug for Remains {
+impl std::fmt::Debug for SessionCleanup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Remains").field("profile", &self.profile).finish_non_exhaustive()
     }

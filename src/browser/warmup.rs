@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::factory::BrowserFactory;
 use crate::backend::SessionError;
-use crate::browser::profile::template::Origin;
+use crate::browser::profile::template::ProfileSource;
 use crate::model::WorkerId;
 
 /// How long a run must have lasted. It costs a browser's start, once per version of the browser: a run that is over
@@ -20,9 +20,9 @@ const NOBODY: WorkerId = WorkerId(0);
 
 /// The warming of one run, at most one. Dropping it ends one that is under way.
 #[derive(Debug, Default)]
-pub(crate) struct Warming(OnceLock<JoinHandle<()>>);
+pub(crate) struct ProfileWarmup(OnceLock<JoinHandle<()>>);
 
-impl Warming {
+impl ProfileWarmup {
     /// Has a template made after a while, if one is lacking and none is being made. Does not wait.
     pub(crate) fn begin(&self, factory: &BrowserFactory) {
         if self.0.get().is_some() || !factory.profiles().lacks_warmed() {
@@ -41,7 +41,7 @@ impl Warming {
     }
 }
 
-impl Drop for Warming {
+impl Drop for ProfileWarmup {
     fn drop(&mut self) {
         if let Some(task) = self.0.get() {
             task.abort();
@@ -63,7 +63,7 @@ impl BrowserFactory {
         if !self.profiles().lacks_warmed() {
             return Ok(());
         }
-        let profile = self.start_once(NOBODY, &Origin::BuiltIn).await?.into_profile().await?;
+        let profile = self.start_once(NOBODY, &ProfileSource::BuiltIn).await?.into_profile().await?;
         let profiles = self.profiles().clone();
         let kept = spawn_blocking(move || {
             let kept = profiles.keep_warmed(&profile);

@@ -74,14 +74,14 @@ impl From<ExitReason> for ExitCode {
 
 /// A command that came to nothing: what to tell, and why the program ends.
 #[derive(Debug)]
-pub(crate) struct Stopped {
+pub(crate) struct CommandError {
     /// Why.
     pub(crate) reason: ExitReason,
     /// What happened, why, and what to do next.
     pub(crate) message: String,
 }
 
-impl Stopped {
+impl CommandError {
     /// A wrong call, setting or input.
     pub(crate) fn bad_call(message: impl std::fmt::Display) -> Self {
         Self { reason: ExitReason::BadCall, message: message.to_string() }

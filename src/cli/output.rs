@@ -2,15 +2,15 @@
 
 use std::io::{ErrorKind, Write};
 
-use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::exit::{CommandError, ExitReason};
 
 /// Writes `text` to standard output, [`blanked`]. A reader that has heard enough (`| head`) is no error.
-pub(crate) fn print(text: &str) -> Result<(), Stopped> {
+pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     write(&blanked(text))
 }
 
 /// Writes `value` to standard output for programs, with every control character in it escaped.
-pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), Stopped> {
+pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
     let mut text = String::new();
     // what JSON itself leaves as it is (DEL and those above) can stand in its strings alone
     for c in format!("{value:#}\n").chars() {
@@ -34,11 +34,11 @@ pub(crate) fn in_one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn write(text: &str) -> Result<(), Stopped> {
+fn write(text: &str) -> Result<(), CommandError> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(why) if why.kind() != ErrorKind::BrokenPipe => {
-            Err(Stopped::new(ExitReason::Unexpected, format!("standard output cannot be written: {why}")))
+            Err(CommandError::new(ExitReason::Unexpected, format!("standard output cannot be written: {why}")))
         }
         _ => Ok(()),
     }

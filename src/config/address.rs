@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::SecretAddress;
+use super::SecretUrl;
 
 /// An address that a login may be sent to: TLS, or this machine.
 pub(crate) fn check_address(url: &Url) -> Result<(), String> {
@@ -19,7 +19,7 @@ pub(crate) fn check_address(url: &Url) -> Result<(), String> {
 }
 
 /// An address that notices may be sent to. It is a secret, and so is never repeated.
-pub(crate) fn check_hook(address: &SecretAddress) -> Result<(), String> {
+pub(crate) fn check_hook(address: &SecretUrl) -> Result<(), String> {
     let url = Url::parse(address.expose()).map_err(|_| "it is not an address".to_owned())?;
     match url.scheme() {
         "https" => Ok(()),

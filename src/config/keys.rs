@@ -7,11 +7,11 @@ use bytesize::ByteSize;
 use url::Url;
 
 use super::value::Value;
-use super::{BrowserChoice, RequisitionRule, Sandbox, SecretAddress, WorkerCount};
+use super::{BrowserChoice, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
 
 /// What the documentation says of one setting.
 #[derive(Clone, Copy, Debug)]
-pub struct Key {
+pub struct Setting {
     /// Its name in the configuration file; `COUPA_BATCH_` and the name in capitals in the environment.
     pub name: &'static str,
     /// What it may be.
@@ -53,14 +53,14 @@ macro_rules! settings {
 
         impl Settings {
             /// Every setting with its value, in the order of the documentation; `None` where nobody said anything.
-            pub(crate) fn values(&self) -> Vec<(&'static Key, Option<toml::Value>)> {
+            pub(crate) fn values(&self) -> Vec<(&'static Setting, Option<toml::Value>)> {
                 KEYS.iter().zip([$(self.$name.as_ref().map(Value::write)),+]).collect()
             }
         }
 
         /// Every setting, in the order of the documentation.
-        pub const KEYS: &[Key] = &[
-            $(Key {
+        pub const KEYS: &[Setting] = &[
+            $(Setting {
                 name: stringify!($name),
                 kind: <$type as Value>::KIND,
                 default: $default,
@@ -199,5 +199,5 @@ settings! {
     /// When the order's requisition is looked at for attachments.
     requisition: RequisitionRule = "when-empty";
     /// Webhook that is told when a person is needed for the login, when the run goes on, and when it has ended. A secret: it is never shown.
-    notify_url: SecretAddress = "";
+    notify_url: SecretUrl = "";
 }

@@ -20,17 +20,17 @@ mod workers;
 pub use builder::PoolConfigBuilder;
 pub use canary::Canary;
 pub use filter::Filter;
-pub use keys::{KEYS, Key};
+pub use keys::{KEYS, Setting};
 pub(crate) use private_host::OWN_NAMES;
 pub use private_host::PrivateHost;
 pub use problem::{ConfigProblems, Problem};
 pub use reference::reference;
 pub use resolve::resolve;
-pub use secret_address::SecretAddress;
+pub use secret_address::SecretUrl;
 pub use sections::{
-    BrowserChoice, BrowserConfig, Credentials, Deadlines, DriverConfig, MemoryConfig, PoolConfig, ProfileConfig,
-    RequisitionRule, RetryConfig, Sandbox, SiteConfig,
+    BrowserChoice, BrowserConfig, Credentials, DriverConfig, MemoryConfig, PoolConfig, ProfileConfig, RequisitionRule,
+    RetryConfig, Sandbox, SiteConfig, Timeouts,
 };
 pub use settings::Settings;
 pub use value::parse_address;
-pub use workers::{HoldConfig, RecycleConfig, RestartConfig, ScalingConfig, WorkerCount};
+pub use workers::{AdmissionConfig, RecycleConfig, RestartConfig, ScalingConfig, WorkerCount};

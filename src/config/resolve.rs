@@ -12,8 +12,8 @@ use super::private_host::read_private_hosts;
 use super::problem::{ConfigProblems, Problem};
 use super::workers::{MAX_WORKERS, scaling};
 use super::{
-    BrowserConfig, Canary, Credentials, Deadlines, DriverConfig, Filter, HoldConfig, MemoryConfig, PoolConfig,
-    ProfileConfig, RecycleConfig, RestartConfig, RetryConfig, Settings, SiteConfig, WorkerCount,
+    AdmissionConfig, BrowserConfig, Canary, Credentials, DriverConfig, Filter, MemoryConfig, PoolConfig, ProfileConfig,
+    RecycleConfig, RestartConfig, RetryConfig, Settings, SiteConfig, Timeouts, WorkerCount,
 };
 
 /// Most tries after the first one.
@@ -182,7 +182,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         }
         value
     };
-    let deadlines = Deadlines {
+    let deadlines = Timeouts {
         open: span("startup_timeout", startup_timeout),
         command: span("command_timeout", command_timeout),
         page: span("page_timeout", page_timeout),
@@ -231,7 +231,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         scaling,
         recycle,
         restart,
-        hold: HoldConfig { max_cpu, min_free_memory },
+        hold: AdmissionConfig { max_cpu, min_free_memory },
         out: out.unwrap_or_default(),
         browser: BrowserConfig {
             choice: browser.unwrap_or_default(),
@@ -287,7 +287,7 @@ fn is_program(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::SecretAddress;
+    use crate::config::SecretUrl;
 
     #[test]
     fn the_defaults_obey_the_rules() {
@@ -315,7 +315,7 @@ mod tests {
             ("http://hooks.test/s3cret", false),
             ("ftp://hooks.test/s3cret", false),
         ] {
-            let notify_url = Some(SecretAddress::parse(address).unwrap());
+            let notify_url = Some(SecretUrl::parse(address).unwrap());
             let resolved = resolve(Settings { notify_url, ..Settings::default() }, None);
             let shown = resolved.as_ref().map_or_else(ToString::to_string, |config| format!("{config:?}"));
             assert!(resolved.is_ok() == fits && !shown.contains("s3cret"), "{address}: {shown}");

@@ -11,12 +11,12 @@ const SHORTEST_SECRET: usize = 12;
 /// An address that is a secret as a whole, as those of webhooks are: whoever knows it may write there. Only its origin is
 /// ever shown.
 #[derive(Clone)]
-pub struct SecretAddress {
+pub struct SecretUrl {
     address: SecretString,
     origin: String,
 }
 
-impl SecretAddress {
+impl SecretUrl {
     /// Takes `text` as an address.
     ///
     /// # Errors
@@ -59,19 +59,19 @@ impl SecretAddress {
     }
 }
 
-impl From<Url> for SecretAddress {
+impl From<Url> for SecretUrl {
     fn from(address: Url) -> Self {
         Self { origin: address.origin().ascii_serialization(), address: String::from(address).into() }
     }
 }
 
-impl PartialEq for SecretAddress {
+impl PartialEq for SecretUrl {
     fn eq(&self, other: &Self) -> bool {
         self.expose() == other.expose()
     }
 }
 
-impl fmt::Debug for SecretAddress {
+impl fmt::Debug for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SecretAddress({}/…)", self.origin)
     }
@@ -83,8 +83,7 @@ mod tests {
 
     #[test]
     fn only_the_origin_of_it_is_shown() {
-        let address =
-            SecretAddress::parse(" https://me:hunter2hunter2@hooks.test:8443/T0/s3cret-s3cret?k=t0ken-t0ken-t0 ");
+        let address = SecretUrl::parse(" https://me:hunter2hunter2@hooks.test:8443/T0/s3cret-s3cret?k=t0ken-t0ken-t0 ");
         let address = address.unwrap();
         assert_eq!(address.origin(), "https://hooks.test:8443");
         assert_eq!(format!("{address:?}"), "SecretAddress(https://hooks.test:8443/…)");
@@ -97,7 +96,7 @@ mod tests {
     #[test]
     fn a_refusal_does_not_repeat_it() {
         for text in ["", "hooks.test/s3cret", "https://", "https://hooks.test:s3cret/", "mailto:s3cret@test"] {
-            let why = SecretAddress::parse(text).unwrap_err();
+            let why = SecretUrl::parse(text).unwrap_err();
             assert!(!why.contains("s3cret"), "{why}");
         }
     }

@@ -12,8 +12,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{
-    Canary, Filter, HoldConfig, PoolConfigBuilder, PrivateHost, RecycleConfig, RestartConfig, ScalingConfig,
-    SecretAddress, WorkerCount,
+    AdmissionConfig, Canary, Filter, PoolConfigBuilder, PrivateHost, RecycleConfig, RestartConfig, ScalingConfig,
+    SecretUrl, WorkerCount,
 };
 
 /// Everything that a pool needs to know, complete and validated. Made by [`PoolConfig::builder`] or [`super::resolve`].
@@ -29,7 +29,7 @@ pub struct PoolConfig {
     /// How often one that breaks is.
     pub restart: RestartConfig,
     /// When an order waits although a worker is free.
-    pub hold: HoldConfig,
+    pub hold: AdmissionConfig,
     /// The output folder; default `downloads`.
     pub out: PathBuf,
     /// Which browser, and how it is started.
@@ -41,12 +41,12 @@ pub struct PoolConfig {
     /// When and how often to try again.
     pub retry: RetryConfig,
     /// How long each thing may take.
-    pub deadlines: Deadlines,
+    pub deadlines: Timeouts,
     /// Which portal.
     pub site: SiteConfig,
     /// Webhook that is told of the run's ups and downs; default none. Up to whoever runs the batch: a pool does not look
     /// at it.
-    pub notify_url: Option<SecretAddress>,
+    pub notify_url: Option<SecretUrl>,
 }
 
 impl PoolConfig {
@@ -145,7 +145,7 @@ pub struct RetryConfig {
 /// How long each thing may take. Every await that leaves the process is under one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Deadlines {
+pub struct Timeouts {
     /// Starting a driver, a browser and a session; default 30 s.
     pub open: Duration,
     /// One driver command; default 15 s.

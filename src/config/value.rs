@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use url::Url;
 
-use super::{BrowserChoice, RequisitionRule, Sandbox, SecretAddress, WorkerCount};
+use super::{BrowserChoice, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
 
 /// A type that a setting can have.
 pub(crate) trait Value: Sized {
@@ -86,7 +86,7 @@ impl Value for Url {
     }
 }
 
-impl Value for SecretAddress {
+impl Value for SecretUrl {
     const KIND: &'static str = "address";
     const IS_SECRET: bool = true;
     fn read(value: &toml::Value) -> Result<Self, String> {

@@ -61,7 +61,7 @@ pub struct ScalingConfig {
     /// Never more; default what [`super::PoolConfig::worker_count`] says, 8 if that is automatic.
     pub max: NonZeroUsize,
     /// Whether the pool finds its number itself: when the count is automatic, or a maximum was given. Otherwise only
-    /// memory and [`crate::pool::Control::scale_to`] change it.
+    /// memory and [`crate::pool::PoolControl::scale_to`] change it.
     pub is_automatic: bool,
 }
 
@@ -92,7 +92,7 @@ pub struct RestartConfig {
 /// When an order that could start waits although a worker is free. One order is always in work.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct HoldConfig {
+pub struct AdmissionConfig {
     /// While more than this share of all processors is in use; default never.
     pub max_cpu: Option<f64>,
     /// While less memory than this is free; default never.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::backend::{Cookie, KeptLogin, LoginKeep, LoginKeepError};
+use crate::backend::{Cookie, LoginStore, LoginStoreError, SavedLogin};
 
 /// Such files are a few hundred kilobytes: what is longer is something else.
 const MAX_BYTES: u64 = 16 << 20;
@@ -29,13 +29,13 @@ impl CookieFile {
         Self { path: path.to_owned(), host: host.to_owned() }
     }
 
-    fn failed(&self, why: impl std::fmt::Display) -> LoginKeepError {
-        LoginKeepError(format!("the cookies in {} cannot be used: {why}", self.path.display()))
+    fn failed(&self, why: impl std::fmt::Display) -> LoginStoreError {
+        LoginStoreError(format!("the cookies in {} cannot be used: {why}", self.path.display()))
     }
 }
 
-impl LoginKeep for CookieFile {
-    fn load(&self) -> Result<Option<KeptLogin>, LoginKeepError> {
+impl LoginStore for CookieFile {
+    fn load(&self) -> Result<Option<SavedLogin>, LoginStoreError> {
         let found = fs::metadata(&self.path).map_err(|why| self.failed(why))?;
         if found.len() > MAX_BYTES {
             return Err(self.failed(format!("{} bytes are too long for such a file", found.len())));
@@ -50,7 +50,7 @@ impl LoginKeep for CookieFile {
             )));
         }
         let kept_at = found.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or_default();
-        Ok(Some(KeptLogin { cookies, kept_at }))
+        Ok(Some(SavedLogin { cookies, kept_at }))
     }
 }
 

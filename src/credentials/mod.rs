@@ -10,5 +10,5 @@ mod saved_login;
 
 pub use cookies_txt::CookieFile;
 pub use keyring::{Keyring, KeyringError};
-pub use rejected::Refusals;
-pub use saved_login::{Vault, usual_folder};
+pub use rejected::RejectedLogins;
+pub use saved_login::{SavedLoginFile, usual_folder};

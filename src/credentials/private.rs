@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use url::Url;
 
-use crate::backend::LoginKeepError;
+use crate::backend::LoginStoreError;
 
 /// What the files of a portal are called, without their ending.
 pub(crate) fn stem(base: &Url) -> String {
@@ -56,10 +56,10 @@ pub(crate) fn remove(file: &Path) -> io::Result<bool> {
 }
 
 /// The files in `folder` with this ending; none when there is no folder.
-pub(crate) fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, LoginKeepError> {
+pub(crate) fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, LoginStoreError> {
     let entries = match fs::read_dir(folder) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(|why| LoginKeepError(format!("{} cannot be read: {why}", folder.display())))?,
+        other => other.map_err(|why| LoginStoreError(format!("{} cannot be read: {why}", folder.display())))?,
     };
     let paths = entries.flatten().map(|entry| entry.path());
     Ok(paths.filter(|path| path.extension().is_some_and(|found| found == ending)).collect())

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::private;
-use crate::backend::{LoginKeepError, RefusalMemory};
+use crate::backend::{LoginStoreError, RejectionStore};
 
 /// How the digests are made. The rounds are what OWASP asks for: whoever has the file needs this much work for each guess.
 const METHOD: &str = "pbkdf2-hmac-sha256-600000";
@@ -28,25 +28,25 @@ const ENDING: &str = "refused";
 
 /// The user names and passwords that one portal has refused.
 #[derive(Clone, Debug)]
-pub struct Refusals {
+pub struct RejectedLogins {
     folder: PathBuf,
     file: PathBuf,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Written {
+struct StoredRejections {
     method: String,
     salt: String,
-    refused: Vec<Pair>,
+    refused: Vec<RejectedPair>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Pair {
+struct RejectedPair {
     at: Timestamp,
     digest: String,
 }
 
-impl Refusals {
+impl RejectedLogins {
     /// Those of the portal at `base`, in `folder`. Nothing is made yet.
     #[must_use]
     pub fn of(folder: &Path, base: &Url) -> Self {
@@ -56,61 +56,62 @@ impl Refusals {
     /// Forgets them. Tells whether there were some. Blocks while it does.
     ///
     /// # Errors
-    /// [`LoginKeepError`] when the file cannot be removed.
-    pub fn wipe(&self) -> Result<bool, LoginKeepError> {
+    /// [`LoginStoreError`] when the file cannot be removed.
+    pub fn wipe(&self) -> Result<bool, LoginStoreError> {
         private::remove(&self.file).map_err(|why| self.failed("removed", &why))
     }
 
     /// Forgets those of all portals in `folder`. Returns of how many portals there were some.
     ///
     /// # Errors
-    /// [`LoginKeepError`] when one cannot be removed.
-    pub fn wipe_all(folder: &Path) -> Result<usize, LoginKeepError> {
+    /// [`LoginStoreError`] when one cannot be removed.
+    pub fn wipe_all(folder: &Path) -> Result<usize, LoginStoreError> {
         let files = private::files(folder, ENDING)?;
         files
             .into_iter()
             .try_fold(0, |wiped, file| Ok(wiped + usize::from(Self { folder: folder.to_owned(), file }.wipe()?)))
     }
 
-    fn read(&self) -> Result<Option<Written>, LoginKeepError> {
+    fn read(&self) -> Result<Option<StoredRejections>, LoginStoreError> {
         let Some(bytes) = private::read(&self.file, MAX_BYTES).map_err(|why| self.failed("read", &why))? else {
             return Ok(None);
         };
-        let written: Written = serde_json::from_slice(&bytes).map_err(|_| self.failed("read", &"it is damaged"))?;
+        let written: StoredRejections =
+            serde_json::from_slice(&bytes).map_err(|_| self.failed("read", &"it is damaged"))?;
         if written.method != METHOD {
             return Err(self.failed("read", &"another version made it"));
         }
         Ok(Some(written))
     }
 
-    fn failed(&self, what: &str, why: &dyn std::fmt::Display) -> LoginKeepError {
-        LoginKeepError(format!(
+    fn failed(&self, what: &str, why: &dyn std::fmt::Display) -> LoginStoreError {
+        LoginStoreError(format!(
             "the record of refused passwords {} cannot be {what}: {why}; `coupa-batch logout` removes it",
             self.file.display()
         ))
     }
 }
 
-impl RefusalMemory for Refusals {
-    fn refused_at(&self, username: &str, password: &SecretString) -> Result<Option<Timestamp>, LoginKeepError> {
+impl RejectionStore for RejectedLogins {
+    fn refused_at(&self, username: &str, password: &SecretString) -> Result<Option<Timestamp>, LoginStoreError> {
         let Some(written) = self.read()? else { return Ok(None) };
         let digest = digest(&written.salt, username, password);
         Ok(written.refused.into_iter().find(|pair| pair.digest == digest).map(|pair| pair.at))
     }
 
-    fn remember(&self, username: &str, password: &SecretString) -> Result<(), LoginKeepError> {
+    fn remember(&self, username: &str, password: &SecretString) -> Result<(), LoginStoreError> {
         // one that is damaged is of no use to anybody
         let mut written = match self.read() {
             Ok(Some(written)) => written,
             Ok(None) | Err(_) => {
                 let mut salt = [0; 16];
                 getrandom::fill(&mut salt).map_err(|why| self.failed("written", &why))?;
-                Written { method: METHOD.to_owned(), salt: hex(&salt), refused: Vec::new() }
+                StoredRejections { method: METHOD.to_owned(), salt: hex(&salt), refused: Vec::new() }
             }
         };
         let digest = digest(&written.salt, username, password);
         written.refused.retain(|pair| pair.digest != digest);
-        written.refused.push(Pair { at: Timestamp::now(), digest });
+        written.refused.push(RejectedPair { at: Timestamp::now(), digest });
         let too_many = written.refused.len().saturating_sub(MAX_PAIRS);
         written.refused.drain(..too_many);
         private::write(&self.folder, &self.file, &written).map_err(|why| self.failed("written", &why))
@@ -135,8 +136,8 @@ mod tests {
 
     use super::*;
 
-    fn refusals(folder: &Path) -> Refusals {
-        Refusals::of(folder, &"https://acme.test".parse().unwrap())
+    fn refusals(folder: &Path) -> RejectedLogins {
+        RejectedLogins::of(folder, &"https://acme.test".parse().unwrap())
     }
 
     #[test]
@@ -176,6 +177,6 @@ mod tests {
         }
         refusals.remember("me", &password).unwrap();
         assert!(refusals.refused_at("me", &password).unwrap().is_some());
-        assert_eq!(Refusals::wipe_all(folder.path()).unwrap(), 1);
+        assert_eq!(RejectedLogins::wipe_all(folder.path()).unwrap(), 1);
     }
 }

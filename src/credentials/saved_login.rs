@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::private;
-use crate::backend::{Cookie, KeptLogin, LoginKeep, LoginKeepError};
+use crate::backend::{Cookie, LoginStore, LoginStoreError, SavedLogin};
 
 /// A kept login is a few kilobytes: what is longer was not written by this program.
 const MAX_BYTES: u64 = 4 << 20;
@@ -24,12 +24,12 @@ pub fn usual_folder() -> Option<PathBuf> {
 
 /// The kept login of one portal.
 #[derive(Clone, Debug)]
-pub struct Vault {
+pub struct SavedLoginFile {
     folder: PathBuf,
     file: PathBuf,
 }
 
-impl Vault {
+impl SavedLoginFile {
     /// That of the portal at `base`, in `folder`. Nothing is made yet.
     #[must_use]
     pub fn of(folder: &Path, base: &Url) -> Self {
@@ -46,15 +46,15 @@ impl Vault {
     /// on. There is never half a file. Blocks while it writes.
     ///
     /// # Errors
-    /// [`LoginKeepError`] when the folder cannot be written.
-    pub fn save(&self, cookies: &[Cookie]) -> Result<(), LoginKeepError> {
+    /// [`LoginStoreError`] when the folder cannot be written.
+    pub fn save(&self, cookies: &[Cookie]) -> Result<(), LoginStoreError> {
         self.write(cookies).map_err(|why| self.failed("written", &why))
     }
 
     fn write(&self, cookies: &[Cookie]) -> io::Result<()> {
-        let written = Written {
+        let written = StoredLogin {
             kept_at: Timestamp::now(),
-            cookies: cookies.iter().map(|cookie| WrittenCookie::from(cookie.clone())).collect(),
+            cookies: cookies.iter().map(|cookie| StoredCookie::from(cookie.clone())).collect(),
         };
         private::write(&self.folder, &self.file, &written)
     }
@@ -62,24 +62,24 @@ impl Vault {
     /// Wipes what is kept. Tells whether there was something.
     ///
     /// # Errors
-    /// [`LoginKeepError`] when it cannot be removed.
-    pub fn wipe(&self) -> Result<bool, LoginKeepError> {
+    /// [`LoginStoreError`] when it cannot be removed.
+    pub fn wipe(&self) -> Result<bool, LoginStoreError> {
         private::remove(&self.file).map_err(|why| self.failed("removed", &why))
     }
 
     /// Wipes what is kept of all portals in `folder`. Returns how many there were.
     ///
     /// # Errors
-    /// [`LoginKeepError`] when one cannot be removed.
-    pub fn wipe_all(folder: &Path) -> Result<usize, LoginKeepError> {
+    /// [`LoginStoreError`] when one cannot be removed.
+    pub fn wipe_all(folder: &Path) -> Result<usize, LoginStoreError> {
         let files = private::files(folder, "json")?;
         files
             .into_iter()
             .try_fold(0, |wiped, file| Ok(wiped + usize::from(Self { folder: folder.to_owned(), file }.wipe()?)))
     }
 
-    fn failed(&self, what: &str, why: &dyn std::fmt::Display) -> LoginKeepError {
-        LoginKeepError(format!(
+    fn failed(&self, what: &str, why: &dyn std::fmt::Display) -> LoginStoreError {
+        LoginStoreError(format!(
             "the kept login {} cannot be {what}: {why}; `coupa-batch login` makes a new one, in the folder that login_dir \
              names",
             self.file.display()
@@ -87,27 +87,27 @@ impl Vault {
     }
 }
 
-impl LoginKeep for Vault {
-    fn load(&self) -> Result<Option<KeptLogin>, LoginKeepError> {
+impl LoginStore for SavedLoginFile {
+    fn load(&self) -> Result<Option<SavedLogin>, LoginStoreError> {
         let Some(bytes) = private::read(&self.file, MAX_BYTES).map_err(|why| self.failed("read", &why))? else {
             return Ok(None);
         };
         // the parser's own words could quote a secret
-        let written: Written = serde_json::from_slice(&bytes).map_err(|_| self.failed("read", &"it is damaged"))?;
+        let written: StoredLogin = serde_json::from_slice(&bytes).map_err(|_| self.failed("read", &"it is damaged"))?;
         let cookies = written.cookies.into_iter().map(Cookie::from).collect();
-        Ok(Some(KeptLogin { cookies, kept_at: written.kept_at }))
+        Ok(Some(SavedLogin { cookies, kept_at: written.kept_at }))
     }
 }
 
 #[derive(Serialize, Deserialize)]
-struct Written {
+struct StoredLogin {
     kept_at: Timestamp,
-    cookies: Vec<WrittenCookie>,
+    cookies: Vec<StoredCookie>,
 }
 
 /// The one place where the value of a cookie is written out.
 #[derive(Serialize, Deserialize)]
-struct WrittenCookie {
+struct StoredCookie {
     name: String,
     value: String,
     domain: Option<String>,
@@ -118,7 +118,7 @@ struct WrittenCookie {
     same_site: Option<String>,
 }
 
-impl From<Cookie> for WrittenCookie {
+impl From<Cookie> for StoredCookie {
     fn from(cookie: Cookie) -> Self {
         let Cookie { name, value, domain, path, secure, http_only, expiry, same_site } = cookie;
         let value = value.expose_secret().to_owned();
@@ -126,9 +126,9 @@ impl From<Cookie> for WrittenCookie {
     }
 }
 
-impl From<WrittenCookie> for Cookie {
-    fn from(cookie: WrittenCookie) -> Self {
-        let WrittenCookie { name, value, domain, path, secure, http_only, expiry, same_site } = cookie;
+impl From<StoredCookie> for Cookie {
+    fn from(cookie: StoredCookie) -> Self {
+        let StoredCookie { name, value, domain, path, secure, http_only, expiry, same_site } = cookie;
         Self { name, value: SecretString::from(value), domain, path, secure, http_only, expiry, same_site }
     }
 }
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn what_is_kept_comes_back_and_can_be_wiped() {
         let folder = tempfile::tempdir().unwrap();
-        let vault = Vault::of(&folder.path().join("new"), &base());
+        let vault = SavedLoginFile::of(&folder.path().join("new"), &base());
         assert!(vault.load().unwrap().is_none());
         vault.save(&[cookie("first")]).unwrap();
         vault.save(&[cookie("s3cret")]).unwrap();
@@ -167,17 +167,22 @@ mod tests {
         assert_eq!(kept.cookies[0].value.expose_secret(), "s3cret");
         assert!(kept.cookies[0].http_only && kept.cookies[0].expiry.is_none());
         assert!(!format!("{kept:?}").contains("s3cret"));
-        assert!(Vault::of(&folder.path().join("new"), &"https://acme.test".parse().unwrap()).load().unwrap().is_none());
+        assert!(
+            SavedLoginFile::of(&folder.path().join("new"), &"https://acme.test".parse().unwrap())
+                .load()
+                .unwrap()
+                .is_none()
+        );
         assert!(vault.wipe().unwrap() && !vault.wipe().unwrap());
         vault.save(&[cookie("again")]).unwrap();
-        assert_eq!(Vault::wipe_all(&folder.path().join("new")).unwrap(), 1);
+        assert_eq!(SavedLoginFile::wipe_all(&folder.path().join("new")).unwrap(), 1);
         assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 0);
     }
 
     #[test]
     fn a_damaged_file_is_told_without_what_is_in_it() {
         let folder = tempfile::tempdir().unwrap();
-        let vault = Vault::of(folder.path(), &base());
+        let vault = SavedLoginFile::of(folder.path(), &base());
         vault.save(&[cookie("s3cret")]).unwrap();
         let text = fs::read_to_string(vault.path()).unwrap();
         fs::write(vault.path(), text.replace("\"secure\":true", "\"secure\":\"s3cret\"")).unwrap();
@@ -190,7 +195,7 @@ mod tests {
     fn folder_and_file_are_for_this_user_alone() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let vault = Vault::of(&folder.path().join("new"), &base());
+        let vault = SavedLoginFile::of(&folder.path().join("new"), &base());
         vault.save(&[cookie("s3cret")]).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&folder.path().join("new")), mode(vault.path())), (0o700, 0o600));

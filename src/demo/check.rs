@@ -190,11 +190,11 @@ fn compare_files(po: &PoNumber, expected: &Expected, folders: Vec<PathBuf>, foun
     found.extend(there.into_iter().map(|(path, _)| Mismatch::ExtraFile { po: po.clone(), path }));
 }
 
-type Trouble = (PathBuf, io::Error);
+type IoFailure = (PathBuf, io::Error);
 
 /// Every folder below `at` that is named after an order, by the order's digits. What begins with a dot is the program's
 /// own and not looked into.
-fn order_folders(at: &Path, into: &mut BTreeMap<String, Vec<PathBuf>>) -> Result<(), Trouble> {
+fn order_folders(at: &Path, into: &mut BTreeMap<String, Vec<PathBuf>>) -> Result<(), IoFailure> {
     for entry in entries(at)? {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with('.') || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -209,7 +209,7 @@ fn order_folders(at: &Path, into: &mut BTreeMap<String, Vec<PathBuf>>) -> Result
 }
 
 /// Every file below `folder` with its SHA-256, but for the manifest.
-fn digests(folder: &Path) -> Result<Vec<(PathBuf, String)>, Trouble> {
+fn digests(folder: &Path) -> Result<Vec<(PathBuf, String)>, IoFailure> {
     let mut all = Vec::new();
     for entry in entries(folder)? {
         let path = entry.path();
@@ -226,6 +226,6 @@ fn digests(folder: &Path) -> Result<Vec<(PathBuf, String)>, Trouble> {
     Ok(all)
 }
 
-fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, Trouble> {
+fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, IoFailure> {
     fs::read_dir(folder).and_then(Iterator::collect).map_err(|why| (folder.to_owned(), why))
 }

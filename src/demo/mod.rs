@@ -1,6 +1,6 @@
 //! The embedded portal: a small Coupa-like portal on loopback, for a first run without a tenant and for tests.
 //!
-//! It shows itself in the [`Look`] of each kind of portal that a shipped recipe is for.
+//! It shows itself in the [`PortalKind`] of each kind of portal that a shipped recipe is for.
 //!
 //! It is a portal, not a double: nothing in the engine knows that it talks to it, and it knows nothing of the engine.
 //! Which orders it has and which bytes its files hold follow from a seed alone; passwords, logins and one-time addresses
@@ -12,7 +12,7 @@
 //! ```
 //!
 //! # Adding a look
-//! One variant of [`Look`] with its addresses and names, its addresses in `routes.rs`, its pages in `pages/`.
+//! One variant of [`PortalKind`] with its addresses and names, its addresses in `routes.rs`, its pages in `pages/`.
 //!
 //! # Adding a fault
 //! One variant of [`PortalFault`] in `faults.rs`, one arm in the `match` of `wrong::go_wrong`, nothing else: reach,
@@ -42,6 +42,8 @@ mod tests;
 
 pub use check::{Mismatch, check};
 pub use faults::presets::NamedFault;
-pub use faults::{FaultRule, FaultSwitches, Faults, LateSign, ListChange, LoginAnswer, Part, PortalFault, RetryAfter};
-pub use portal::{DemoConfig, DemoPortal, Expected, ExpectedFile, Pace, PortalCounts};
-pub use portal_kind::Look;
+pub use faults::{
+    FaultRule, FaultSwitches, Faults, ListChange, LoadingSign, LoginAnswer, PortalFault, RequestTarget, RetryAfter,
+};
+pub use portal::{DemoConfig, DemoPortal, Expected, ExpectedFile, PortalCounts, PortalLatency};
+pub use portal_kind::PortalKind;

@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::faults::{FaultSwitches, Faults, LoginAnswer, PortalFault, RetryAfter};
-use super::pages::Late;
+use super::pages::ListDelay;
 use crate::demo::catalogue::orders::{Catalogue, DemoOrder};
-use crate::demo::catalogue::rng::Dice;
-use crate::demo::portal_kind::Look;
+use crate::demo::catalogue::rng::Rng;
+use crate::demo::portal_kind::PortalKind;
 use crate::demo::server::assets::Assets;
-use crate::demo::server::connection::{Line, Lines};
+use crate::demo::server::connection::{Connection, Connections};
 use crate::demo::server::logins::Logins;
 use crate::demo::server::respond::answer;
 use crate::model::{FileOrigin, OrderStatus, PoNumber};
@@ -36,47 +36,47 @@ pub struct DemoConfig {
     /// What goes wrong from the start; default nothing.
     pub faults: Faults,
     /// How late the buttons come.
-    pub pace: Pace,
-    /// As which kind of portal it shows itself; default [`Look::Coupa`].
-    pub look: Look,
+    pub pace: PortalLatency,
+    /// As which kind of portal it shows itself; default [`PortalKind::Coupa`].
+    pub look: PortalKind,
 }
 
 impl Default for DemoConfig {
     fn default() -> Self {
-        Self { orders: 25, seed: 1, faults: Faults::new(), pace: Pace::default(), look: Look::default() }
+        Self { orders: 25, seed: 1, faults: Faults::new(), pace: PortalLatency::default(), look: PortalKind::default() }
     }
 }
 
 /// How late the attachment buttons of a page come. Each page has its own times between the two ends, from the seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
+pub struct PortalLatency {
     /// From the page's load to the buttons; default 100 ms to 1 s.
     pub appear: (Duration, Duration),
     /// From there until they are replaced by others that look the same; never if `None`. Default 150 to 400 ms.
     pub replace: Option<(Duration, Duration)>,
 }
 
-impl Default for Pace {
+impl Default for PortalLatency {
     fn default() -> Self {
         let ms = Duration::from_millis;
         Self { appear: (ms(100), ms(1_000)), replace: Some((ms(150), ms(400))) }
     }
 }
 
-impl Pace {
+impl PortalLatency {
     /// Buttons come with the load and stay.
     #[must_use]
     pub fn prompt() -> Self {
         Self { appear: (Duration::ZERO, Duration::ZERO), replace: None }
     }
 
-    pub(crate) fn of(self, order: &DemoOrder) -> Late {
-        let mut dice = Dice::new(order.looks, 1);
+    pub(crate) fn of(self, order: &DemoOrder) -> ListDelay {
+        let mut dice = Rng::new(order.looks, 1);
         let mut between = |(low, high): (Duration, Duration)| {
             let (low, high) = (low.as_millis() as u64, high.as_millis() as u64);
             u128::from(dice.between(low, high + 1))
         };
-        Late { appear: between(self.appear), replace: self.replace.map(between) }
+        ListDelay { appear: between(self.appear), replace: self.replace.map(between) }
     }
 }
 
@@ -142,14 +142,14 @@ pub(crate) struct Portal {
     pub(crate) assets: Assets,
     pub(crate) logins: Logins,
     pub(crate) faults: FaultSwitches,
-    pub(crate) pace: Pace,
-    pub(crate) look: Look,
+    pub(crate) pace: PortalLatency,
+    pub(crate) look: PortalKind,
     pub(crate) stop: CancellationToken,
-    tally: Mutex<Tally>,
+    tally: Mutex<Counters>,
 }
 
 #[derive(Debug, Default)]
-struct Tally {
+struct Counters {
     counts: PortalCounts,
     asked: Vec<PoNumber>,
     login_answer: LoginAnswer,
@@ -211,7 +211,7 @@ impl Portal {
         self.tally().has_person.then(|| (self.logins.username(), self.logins.password()))
     }
 
-    fn tally(&self) -> MutexGuard<'_, Tally> {
+    fn tally(&self) -> MutexGuard<'_, Counters> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -247,8 +247,8 @@ impl DemoPortal {
         let app = Router::new()
             .fallback(answer)
             .with_state(Arc::clone(&portal))
-            .into_make_service_with_connect_info::<Line>();
-        let lines = Lines::new(listener, stop.clone());
+            .into_make_service_with_connect_info::<Connection>();
+        let lines = Connections::new(listener, stop.clone());
         let server =
             tokio::spawn(async move { axum::serve(lines, app).with_graceful_shutdown(stop.cancelled_owned()).await });
         Ok(Self { portal, base_url, server })
@@ -262,7 +262,7 @@ impl DemoPortal {
 
     /// As which kind of portal it shows itself.
     #[must_use]
-    pub fn look(&self) -> Look {
+    pub fn look(&self) -> PortalKind {
         self.portal.look
     }
 

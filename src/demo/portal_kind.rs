@@ -2,7 +2,7 @@
 
 /// The kind of portal that is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Look {
+pub enum PortalKind {
     /// As the recipe `coupa` knows it.
     #[default]
     Coupa,
@@ -18,7 +18,7 @@ pub(crate) struct FormFields {
     pub(crate) password: &'static str,
 }
 
-impl Look {
+impl PortalKind {
     /// All there are.
     pub const ALL: [Self; 2] = [Self::Coupa, Self::Table];
 

@@ -27,12 +27,12 @@ pub struct Audit {
     /// Attachments that the portal listed and that never came, by the manifests: not an error of the folder.
     pub never_came_count: usize,
     /// What is not as it was.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<AuditProblem>,
 }
 
 /// Something that is not as the manifests say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub enum AuditProblem {
     /// A file is gone.
     Missing {
         /// Of which order.
@@ -77,7 +77,7 @@ pub enum Finding {
     },
 }
 
-impl Finding {
+impl AuditProblem {
     /// The one word for it.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -128,7 +128,7 @@ impl Finding {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for AuditProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.word(), self.path().display())?;
         match self.detail() {
@@ -152,7 +152,7 @@ pub fn audit(folder: &Path, expected: &HashMap<PoNumber, String>) -> Result<Audi
     look_into(folder, 0, &mut audit, &mut seen)?;
     for (po, relative) in expected {
         if !seen.contains(po) {
-            audit.findings.push(Finding::Gone { po: po.clone(), path: folder.join(relative) });
+            audit.findings.push(AuditProblem::Gone { po: po.clone(), path: folder.join(relative) });
         }
     }
     audit.findings.sort_by(|one, other| one.path().cmp(other.path()));
@@ -173,12 +173,12 @@ fn look_into(
         seen.insert(po);
         let holds_something = !entries.is_empty();
         match state {
-            State::InWork => audit.findings.push(Finding::Unfinished { path: folder.to_owned() }),
-            State::Ended if holds_something => {
+            OrderDirState::InWork => audit.findings.push(AuditProblem::Unfinished { path: folder.to_owned() }),
+            OrderDirState::Ended if holds_something => {
                 let why = "it was made by an earlier version, or its manifest was removed: fetch the order again with --force";
-                audit.findings.push(Finding::NoManifest { path: folder.to_owned(), why: why.to_owned() });
+                audit.findings.push(AuditProblem::NoManifest { path: folder.to_owned(), why: why.to_owned() });
             }
-            State::Ended => {}
+            OrderDirState::Ended => {}
         }
         return Ok(());
     }
@@ -191,28 +191,28 @@ fn look_into(
     Ok(())
 }
 
-enum State {
+enum OrderDirState {
     InWork,
     Ended,
 }
 
 /// The order whose folder this is, by its name.
-fn order_in(folder: &Path) -> Option<(PoNumber, State)> {
+fn order_in(folder: &Path) -> Option<(PoNumber, OrderDirState)> {
     let name = folder.file_name()?.to_string_lossy();
     let (po, rest) = name.split_once('_')?;
     let state = if rest == "_WORK" {
-        State::InWork
+        OrderDirState::InWork
     } else {
-        OrderStatus::ALL.iter().any(|status| status.as_str() == rest).then_some(State::Ended)?
+        OrderStatus::ALL.iter().any(|status| status.as_str() == rest).then_some(OrderDirState::Ended)?
     };
     Some((po.parse().ok()?, state))
 }
 
 fn check_order(folder: &Path, audit: &mut Audit, seen: &mut HashSet<PoNumber>) -> Result<(), DownloadError> {
-    let in_work = order_in(folder).filter(|(_, state)| matches!(state, State::InWork));
+    let in_work = order_in(folder).filter(|(_, state)| matches!(state, OrderDirState::InWork));
     if let Some((po, _)) = in_work {
         seen.insert(po);
-        audit.findings.push(Finding::Unfinished { path: folder.to_owned() });
+        audit.findings.push(AuditProblem::Unfinished { path: folder.to_owned() });
         return Ok(());
     }
     let manifest = match Manifest::read(folder) {
@@ -220,7 +220,7 @@ fn check_order(folder: &Path, audit: &mut Audit, seen: &mut HashSet<PoNumber>) -
         Ok(None) => return Ok(()), // gone since it was seen
         Err(why) if why.kind() == io::ErrorKind::InvalidData => {
             seen.extend(order_in(folder).map(|(po, _)| po));
-            audit.findings.push(Finding::NoManifest { path: folder.to_owned(), why: why.to_string() });
+            audit.findings.push(AuditProblem::NoManifest { path: folder.to_owned(), why: why.to_string() });
             return Ok(());
         }
         Err(why) => return Err(DownloadError::at(&folder.join(MANIFEST_NAME), why)),
@@ -238,34 +238,36 @@ fn check_order(folder: &Path, audit: &mut Audit, seen: &mut HashSet<PoNumber>) -
                 audit.intact_count += 1;
                 audit.intact_bytes += file.size;
             }
-            Some(Difference::Gone) => audit.findings.push(Finding::Missing { po: po.clone(), path }),
-            Some(Difference::Other(how)) => audit.findings.push(Finding::Changed { po: po.clone(), path, how }),
+            Some(FileDifference::Gone) => audit.findings.push(AuditProblem::Missing { po: po.clone(), path }),
+            Some(FileDifference::Other(how)) => {
+                audit.findings.push(AuditProblem::Changed { po: po.clone(), path, how })
+            }
         }
     }
     for (path, _) in entries(folder).map_err(|why| DownloadError::at(folder, why))? {
         if path.file_name().is_some_and(|name| !known.contains(name.to_string_lossy().as_ref())) {
-            audit.findings.push(Finding::Extra { po: po.clone(), path });
+            audit.findings.push(AuditProblem::Extra { po: po.clone(), path });
         }
     }
     Ok(())
 }
 
-enum Difference {
+enum FileDifference {
     Gone,
     Other(String),
 }
 
-fn difference(path: &Path, file: &ManifestFile) -> io::Result<Option<Difference>> {
+fn difference(path: &Path, file: &ManifestFile) -> io::Result<Option<FileDifference>> {
     let found = match fs::symlink_metadata(path) {
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Some(Difference::Gone)),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Some(FileDifference::Gone)),
         other => other?,
     };
     Ok(if !found.is_file() {
-        Some(Difference::Other("it is no file any more".to_owned()))
+        Some(FileDifference::Other("it is no file any more".to_owned()))
     } else if !place::has_size(path, file.size) {
-        Some(Difference::Other(format!("{} bytes instead of {}", found.len(), file.size)))
+        Some(FileDifference::Other(format!("{} bytes instead of {}", found.len(), file.size)))
     } else if digest_of(path)? != file.sha256 {
-        Some(Difference::Other("same size, other bytes".to_owned()))
+        Some(FileDifference::Other("same size, other bytes".to_owned()))
     } else {
         None
     })
@@ -287,7 +289,7 @@ fn entries(folder: &Path) -> io::Result<Vec<(PathBuf, bool)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::download::conclude;
+    use crate::download::finalize;
     use crate::model::{FileRecord, ListingId, Outcome, Receipt};
 
     /// PO7 of ACME, completed, with two files.
@@ -308,7 +310,7 @@ mod tests {
         };
         let files = vec![file("a.txt", "one"), file("b.txt", "two")];
         let receipt = Receipt { listed_count: 2, folder: "ACME/PO7__WORK".to_owned(), files, ..Receipt::default() };
-        conclude(out.path(), &po(), Outcome::Completed(receipt)).await.unwrap();
+        finalize(out.path(), &po(), Outcome::Completed(receipt)).await.unwrap();
         out
     }
 
@@ -317,7 +319,7 @@ mod tests {
     }
 
     fn words(audit: &Audit) -> Vec<(&'static str, String)> {
-        let name = |finding: &Finding| finding.path().file_name().unwrap().to_string_lossy().into_owned();
+        let name = |finding: &AuditProblem| finding.path().file_name().unwrap().to_string_lossy().into_owned();
         audit.findings.iter().map(|finding| (finding.word(), name(finding))).collect()
     }
 

@@ -14,7 +14,7 @@ use crate::download::staging::{LANDINGS, OWN_FOLDER};
 /// another program is about to lock it would let two in. Some network disks know no locks; there the folder is taken all
 /// the same.
 #[derive(Debug)]
-pub struct Claim {
+pub struct OutputLock {
     out: PathBuf,
     own: PathBuf,
     lock: File,
@@ -23,7 +23,7 @@ pub struct Claim {
 /// More than a block: a full disk takes the few bytes that fit into the folder's own entry.
 const PROBE: [u8; 16 * 1024] = [0; 16 * 1024];
 
-impl Claim {
+impl OutputLock {
     /// Claims `out`, which is made if it is not there. Blocks for as long as removing leftovers takes.
     ///
     /// # Errors
@@ -92,7 +92,7 @@ fn try_out(mut file: &File) -> io::Result<()> {
     file.set_len(0)
 }
 
-impl Drop for Claim {
+impl Drop for OutputLock {
     fn drop(&mut self) {
         if let Err(why) = self.sweep() {
             tracing::warn!("{} cannot be removed ({why}); the next run tries again", self.own.join(LANDINGS).display());
@@ -107,11 +107,11 @@ mod tests {
     #[test]
     fn a_second_program_is_told_who_the_first_is() {
         let out = tempfile::tempdir().unwrap();
-        let first = Claim::take(out.path()).unwrap();
-        let refused = Claim::take(out.path()).unwrap_err().to_string();
+        let first = OutputLock::take(out.path()).unwrap();
+        let refused = OutputLock::take(out.path()).unwrap_err().to_string();
         assert!(refused.contains(&std::process::id().to_string()), "{refused}");
         drop(first);
-        Claim::take(out.path()).unwrap();
+        OutputLock::take(out.path()).unwrap();
     }
 
     #[test]
@@ -120,7 +120,7 @@ mod tests {
         let own = out.path().join(OWN_FOLDER);
         fs::create_dir_all(own.join(LANDINGS).join("attempt-x")).unwrap();
         fs::write(own.join("other"), "").unwrap();
-        drop(Claim::take(out.path()).unwrap());
+        drop(OutputLock::take(out.path()).unwrap());
         assert!(!own.join(LANDINGS).exists() && own.join("other").exists());
     }
 }

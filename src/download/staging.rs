@@ -15,11 +15,11 @@ pub(crate) const LANDINGS: &str = "landing";
 
 /// A folder that nobody else can look into, gone when it is dropped.
 #[derive(Debug)]
-pub struct Landing {
+pub struct StagingDir {
     folder: TempDir,
 }
 
-impl Landing {
+impl StagingDir {
     /// Makes one under `out`, which is made as well if it is not there.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ mod tests {
     #[tokio::test]
     async fn a_landing_folder_is_private_and_gone_when_dropped() {
         let out = tempfile::tempdir().unwrap();
-        let landing = Landing::open(&out.path().join("made/on/demand")).await.unwrap();
+        let landing = StagingDir::open(&out.path().join("made/on/demand")).await.unwrap();
         let path = landing.path().to_owned();
         fs::write(path.join("partial"), "x").unwrap();
         #[cfg(unix)]
@@ -108,7 +108,7 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let file = out.path().join("a file");
         fs::write(&file, "").unwrap();
-        let error = Landing::open(&file).await.unwrap_err();
+        let error = StagingDir::open(&file).await.unwrap_err();
         assert_eq!(error.kind(), crate::model::FailureKind::DiskFull);
         assert!(error.to_string().contains("a file") && error.to_string().contains("--out"), "{error}");
     }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::DownloadError;
-use crate::backend::{Answer, Asker, DownloadEvent, Page, SessionError};
+use crate::backend::{DownloadEvent, Initiator, Page, ResponseInfo, SessionError};
 
 /// How often the browser is asked for news. The driver has no way to call back: it must be asked. Each question costs
 /// some 2 ms of the driver, and most attachments take less than 100 ms.
@@ -19,7 +19,7 @@ const AFTER_ERROR: Duration = Duration::from_secs(2);
 
 /// A file that the browser has finished and whose bytes are all on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrived {
+pub struct FinishedDownload {
     /// The download's id.
     pub id: String,
     /// Where the file lies.
@@ -37,7 +37,7 @@ pub struct Arrived {
 }
 
 /// What is known of the one download that is waited for.
-struct Underway {
+struct InFlight {
     id: String,
     url: String,
     suggested: String,
@@ -47,7 +47,7 @@ struct Underway {
 }
 
 /// What a download may be.
-pub struct Bounds<'a> {
+pub struct DownloadLimits<'a> {
     /// How long it may take to begin, and stand still.
     pub patience: Duration,
     /// Most bytes, and the setting that says so.
@@ -58,9 +58,9 @@ pub struct Bounds<'a> {
     pub is_login: &'a (dyn Fn(&str) -> bool + Sync),
 }
 
-impl Bounds<'_> {
+impl DownloadLimits<'_> {
     /// Why no file comes, if this answer of the portal says so.
-    fn error(&self, answer: &Answer) -> Option<DownloadError> {
+    fn error(&self, answer: &ResponseInfo) -> Option<DownloadError> {
         let is_theirs = (self.may_come_from)(&answer.url).is_ok();
         match answer.status {
             status @ 400.. if is_theirs => {
@@ -70,7 +70,7 @@ impl Bounds<'_> {
         }
     }
 
-    fn check(&self, ours: &Underway) -> Result<(), DownloadError> {
+    fn check(&self, ours: &InFlight) -> Result<(), DownloadError> {
         let size = ours.completed.unwrap_or_default().max(ours.received);
         let (limit, setting) = self.max_bytes;
         if size > limit { Err(DownloadError::TooLarge { limit, setting }) } else { Ok(()) }
@@ -91,13 +91,13 @@ impl Bounds<'_> {
 pub async fn await_arrival(
     page: &mut dyn Page,
     folder: &Path,
-    bounds: &Bounds<'_>,
+    bounds: &DownloadLimits<'_>,
     cancel: &CancellationToken,
-) -> Result<Arrived, DownloadError> {
+) -> Result<FinishedDownload, DownloadError> {
     let patience = bounds.patience;
-    let mut underway: Option<Underway> = None;
+    let mut underway: Option<InFlight> = None;
     let mut last_news = Instant::now();
-    let mut shown: Vec<Answer> = Vec::new();
+    let mut shown: Vec<ResponseInfo> = Vec::new();
     let mut suspected: Option<(Instant, DownloadError)> = None;
     loop {
         if cancel.is_cancelled() {
@@ -111,7 +111,7 @@ pub async fn await_arrival(
                         page.cancel_download(&id).await?;
                         return Err(DownloadError::Elsewhere { host });
                     }
-                    underway = Some(Underway {
+                    underway = Some(InFlight {
                         id,
                         url,
                         suggested: name,
@@ -134,25 +134,25 @@ pub async fn await_arrival(
                 (DownloadEvent::Canceled { id }, Some(ours)) if ours.id == id => {
                     return Err(if ours.received == 0 { DownloadError::Refused } else { DownloadError::Cut });
                 }
-                (DownloadEvent::Walled { host }, None) => return Err(SessionError::Walled { host }.into()),
+                (DownloadEvent::BlockedHost { host }, None) => return Err(SessionError::BlockedHost { host }.into()),
                 // news of a download that was stopped before
                 (
                     DownloadEvent::Began { .. }
                     | DownloadEvent::Progress { .. }
                     | DownloadEvent::Completed { .. }
                     | DownloadEvent::Canceled { .. }
-                    | DownloadEvent::Walled { .. },
+                    | DownloadEvent::BlockedHost { .. },
                     _,
                 ) => {}
             }
         }
-        for answer in page.answers().await? {
+        for answer in page.responses().await? {
             let error = if underway.is_none() { bounds.error(&answer) } else { None };
             match (answer.asker, error) {
-                (Asker::Navigation, Some(error)) => return Err(error),
-                (Asker::Script, Some(error)) => suspected = Some((Instant::now(), error)),
-                (Asker::Navigation, None) => shown.push(answer),
-                (Asker::Script, None) => {}
+                (Initiator::Navigation, Some(error)) => return Err(error),
+                (Initiator::Script, Some(error)) => suspected = Some((Instant::now(), error)),
+                (Initiator::Navigation, None) => shown.push(answer),
+                (Initiator::Script, None) => {}
             }
         }
         if underway.is_none()
@@ -166,12 +166,12 @@ pub async fn await_arrival(
             stop(page, underway.as_ref()).await?;
             return Err(refused);
         }
-        if let Some(Underway { id, url, suggested, completed: Some(size), is_length_told, .. }) = &underway {
+        if let Some(InFlight { id, url, suggested, completed: Some(size), is_length_told, .. }) = &underway {
             let path = folder.join(id);
             // the event can be ahead of the rename that gives the file its name
             let found = tokio::fs::metadata(&path).await.map(|found| found.len()).ok();
             if found == Some(*size) {
-                return Ok(Arrived {
+                return Ok(FinishedDownload {
                     id: id.clone(),
                     path,
                     url: url.clone(),
@@ -196,13 +196,13 @@ pub async fn await_arrival(
 }
 
 /// What the portal says of the file at `url`.
-fn declared(shown: &[Answer], url: &str) -> Option<String> {
+fn declared(shown: &[ResponseInfo], url: &str) -> Option<String> {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     shown.iter().rev().find(|answer| answer.url == path)?.media_type.clone()
 }
 
-async fn stop(page: &mut dyn Page, underway: Option<&Underway>) -> Result<(), DownloadError> {
-    if let Some(Underway { id, completed: None, .. }) = underway {
+async fn stop(page: &mut dyn Page, underway: Option<&InFlight>) -> Result<(), DownloadError> {
+    if let Some(InFlight { id, completed: None, .. }) = underway {
         page.cancel_download(id).await?;
     }
     Ok(())

@@ -9,18 +9,18 @@ use std::path::{Component, Path, PathBuf};
 
 /// A group's limit, and what is left of it, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limit {
+pub(crate) struct CgroupLimit {
     pub(crate) total: u64,
     pub(crate) left: u64,
 }
 
 /// The limit with least left, of those that are less than the machine's memory; none outside of a container.
-pub(crate) fn tightest(installed: u64) -> Option<Limit> {
+pub(crate) fn tightest(installed: u64) -> Option<CgroupLimit> {
     if cfg!(target_os = "linux") { tightest_in(Path::new("/"), installed) } else { None }
 }
 
 /// The names of the files that tell of one group, which differ between the versions.
-struct Version {
+struct CgroupVersion {
     limits: &'static [&'static str],
     usage: &'static str,
     /// In `memory.stat`: pages of files that nobody has used for a while. They count as used and give way at once.
@@ -28,16 +28,16 @@ struct Version {
 }
 
 /// `memory.high` ends nobody, but whoever is above it is slowed down until it is not.
-const SECOND: Version =
-    Version { limits: &["memory.max", "memory.high"], usage: "memory.current", gives_way: "inactive_file" };
-const FIRST: Version = Version {
+const SECOND: CgroupVersion =
+    CgroupVersion { limits: &["memory.max", "memory.high"], usage: "memory.current", gives_way: "inactive_file" };
+const FIRST: CgroupVersion = CgroupVersion {
     limits: &["memory.limit_in_bytes"],
     usage: "memory.usage_in_bytes",
     gives_way: "total_inactive_file", // with that of the groups inside, as the usage is
 };
 
 /// The same for the system whose files begin at `root`.
-fn tightest_in(root: &Path, installed: u64) -> Option<Limit> {
+fn tightest_in(root: &Path, installed: u64) -> Option<CgroupLimit> {
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
     let (groups, mounts) = (read("proc/self/cgroup"), read("proc/self/mountinfo"));
     let second = own_group(&groups, |number, _| number == "0").zip(mount(&mounts, |kind, _| kind == "cgroup2"));
@@ -58,7 +58,7 @@ fn tightest_in(root: &Path, installed: u64) -> Option<Limit> {
 }
 
 /// The limit of one group, if it has one.
-fn limit(group: &Path, version: &Version) -> Option<Limit> {
+fn limit(group: &Path, version: &CgroupVersion) -> Option<CgroupLimit> {
     let number = |name: &str| fs::read_to_string(group.join(name)).ok()?.trim().parse::<u64>().ok();
     let total = version.limits.iter().filter_map(|name| number(name)).min()?;
     let used = number(version.usage)?;
@@ -67,7 +67,7 @@ fn limit(group: &Path, version: &Version) -> Option<Limit> {
         let (name, bytes) = line.split_once(' ')?;
         (name == version.gives_way).then(|| bytes.trim().parse::<u64>().ok())?
     });
-    Some(Limit { total, left: total.saturating_sub(used.saturating_sub(gives_way.unwrap_or_default())) })
+    Some(CgroupLimit { total, left: total.saturating_sub(used.saturating_sub(gives_way.unwrap_or_default())) })
 }
 
 /// This program's group in `/proc/self/cgroup`: lines of `number:controllers:path`.
@@ -149,9 +149,9 @@ mod tests {
         let root = of_second("/night.slice/batch.service", &groups);
         // the outer one has 1.5 GB left because of the neighbour, the own one 3 GB
         let tightest = tightest_in(root.path(), 16 * GB);
-        assert_eq!(tightest, Some(Limit { total: 8 * GB, left: GB + GB / 2 }));
+        assert_eq!(tightest, Some(CgroupLimit { total: 8 * GB, left: GB + GB / 2 }));
         let alone = of_second("/night.slice/batch.service", &groups[1..2]);
-        assert_eq!(tightest_in(alone.path(), 16 * GB), Some(Limit { total: 4 * GB, left: 3 * GB }));
+        assert_eq!(tightest_in(alone.path(), 16 * GB), Some(CgroupLimit { total: 4 * GB, left: 3 * GB }));
         assert_eq!(tightest_in(alone.path(), 4 * GB), None, "no less than the machine has");
     }
 
@@ -160,15 +160,15 @@ mod tests {
         let root = of_second("/a", &[second("/a", "max", GB, 0)]);
         assert_eq!(tightest_in(root.path(), 16 * GB), None);
         fs::write(root.path().join("sys/fs/cgroup/a/memory.high"), (2 * GB).to_string()).unwrap();
-        assert_eq!(tightest_in(root.path(), 16 * GB), Some(Limit { total: 2 * GB, left: GB }));
+        assert_eq!(tightest_in(root.path(), 16 * GB), Some(CgroupLimit { total: 2 * GB, left: GB }));
     }
 
     #[test]
     fn a_container_that_sees_its_own_group_as_the_outermost_is_known() {
         let root = of_second("/", &[second("", &GB.to_string(), GB * 2, 0)]);
-        assert_eq!(tightest_in(root.path(), 16 * GB), Some(Limit { total: GB, left: 0 }));
+        assert_eq!(tightest_in(root.path(), 16 * GB), Some(CgroupLimit { total: GB, left: 0 }));
         let elsewhere = of_second("/../../other", &[second("", &GB.to_string(), 0, 0)]);
-        assert_eq!(tightest_in(elsewhere.path(), 16 * GB), Some(Limit { total: GB, left: GB }));
+        assert_eq!(tightest_in(elsewhere.path(), 16 * GB), Some(CgroupLimit { total: GB, left: GB }));
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
             (&at("x/memory.usage_in_bytes"), GB.to_string()),
         ];
         let root = system(&files);
-        assert_eq!(tightest_in(root.path(), 16 * GB), Some(Limit { total: 3 * GB, left: 2 * GB }));
+        assert_eq!(tightest_in(root.path(), 16 * GB), Some(CgroupLimit { total: 3 * GB, left: 2 * GB }));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::pressure;
-use crate::backend::MemoryGauge;
+use crate::backend::MemoryReader;
 use crate::host::cgroup;
 use crate::model::{MemoryReading, WorkerId};
 
@@ -19,20 +19,20 @@ use crate::model::{MemoryReading, WorkerId};
 /// - on Windows by what each process has committed for itself alone (`PrivateUsage`), in memory or paged out,
 /// - elsewhere by the sum of what is resident, for want of better: that is several times too much.
 #[derive(Debug)]
-pub struct SystemGauge {
+pub struct HostMemory {
     // `None` on a system that sysinfo does not know: then everything reads as unknown
     system: Option<System>,
     budget: Option<u64>,
     has_cpu: bool,
 }
 
-impl Default for SystemGauge {
+impl Default for HostMemory {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl SystemGauge {
+impl HostMemory {
     /// Ready to read.
     #[must_use]
     pub fn new() -> Self {
@@ -53,7 +53,7 @@ impl SystemGauge {
     }
 }
 
-impl MemoryGauge for SystemGauge {
+impl MemoryReader for HostMemory {
     fn read(&mut self, roots: &[(WorkerId, u32)]) -> MemoryReading {
         let cpu = self.cpu();
         let Some(system) = &mut self.system else { return MemoryReading::default() };
@@ -63,7 +63,7 @@ impl MemoryGauge for SystemGauge {
         let children = children(system);
         let trees = roots.iter().map(|(worker, root)| (*worker, Pid::from_u32(*root)));
         let there = trees.filter(|(_, root)| system.process(*root).is_some());
-        let mut bytes = Bytes { system, children: &children, read: HashMap::new() };
+        let mut bytes = TreeMemory { system, children: &children, read: HashMap::new() };
         let workers: BTreeMap<_, _> = there.map(|(worker, root)| (worker, bytes.of_tree(root))).collect();
         let own = sysinfo::get_current_pid().ok();
         let own_bytes = own.map_or(0, |pid| bytes.of_one(pid));
@@ -124,13 +124,13 @@ fn tree(children: &HashMap<Pid, Vec<Pid>>, root: Pid) -> Vec<Pid> {
 }
 
 /// What processes hold. Each is read once: that is what costs most of a reading.
-struct Bytes<'a> {
+struct TreeMemory<'a> {
     system: &'a System,
     children: &'a HashMap<Pid, Vec<Pid>>,
     read: HashMap<Pid, u64>,
 }
 
-impl Bytes<'_> {
+impl TreeMemory<'_> {
     fn of_tree(&mut self, root: Pid) -> u64 {
         tree(self.children, root).into_iter().map(|pid| self.of_one(pid)).sum()
     }
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn the_host_has_memory_and_the_own_process_uses_some() {
         let me = WorkerId(1);
-        let reading = SystemGauge::new().read(&[(me, std::process::id())]);
+        let reading = HostMemory::new().read(&[(me, std::process::id())]);
         assert!(reading.total_bytes > 0 && reading.available_bytes > 0);
         assert!(reading.available_bytes <= reading.total_bytes);
         assert!(reading.workers[&me] > 100_000, "{reading:?}");
@@ -184,14 +184,14 @@ mod tests {
 
     #[test]
     fn a_process_that_is_gone_is_left_out() {
-        let reading = SystemGauge::new().read(&[(WorkerId(1), u32::MAX - 7)]);
+        let reading = HostMemory::new().read(&[(WorkerId(1), u32::MAX - 7)]);
         assert!(reading.workers.is_empty());
     }
 
     #[cfg(unix)]
     #[test]
     fn children_count_towards_their_root() {
-        let mut gauge = SystemGauge::new();
+        let mut gauge = HostMemory::new();
         let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
         let reading = gauge.read(&[(WorkerId(1), std::process::id()), (WorkerId(2), child.id())]);
         drop(child.stdin.take()); // end of input ends it
@@ -210,13 +210,13 @@ mod tests {
     #[test]
     fn a_budget_is_all_there_is() {
         let me = (WorkerId(1), std::process::id());
-        let mut gauge = SystemGauge::new().within(Some(ByteSize::gb(1)));
+        let mut gauge = HostMemory::new().within(Some(ByteSize::gb(1)));
         let reading = gauge.read(&[me]);
         assert_eq!(reading.total_bytes, 1_000_000_000);
         // the worker's tree is the program's here, and counted once
         let held = reading.workers[&me.0];
         assert!(held >= reading.own_bytes && reading.available_bytes <= 1_000_000_000 - held, "{reading:?}");
-        let plain = SystemGauge::new().within(Some(ByteSize::pb(1))).read(&[]);
+        let plain = HostMemory::new().within(Some(ByteSize::pb(1))).read(&[]);
         assert!(plain.total_bytes < ByteSize::pb(1).as_u64());
     }
 
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn what_is_no_workers_counts_towards_the_budget() {
         let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
-        let mut gauge = SystemGauge::new().within(Some(ByteSize::gb(1)));
+        let mut gauge = HostMemory::new().within(Some(ByteSize::gb(1)));
         let childs = gauge.read(&[(WorkerId(1), child.id())]).workers[&WorkerId(1)];
         let reading = gauge.read(&[]);
         drop(child.stdin.take()); // end of input ends it
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn the_program_and_the_processors_are_read_too() {
-        let mut gauge = SystemGauge::new();
+        let mut gauge = HostMemory::new();
         let first = gauge.read(&[]);
         assert!(first.own_bytes > 100_000 && first.cpu.is_none());
         if cfg!(target_os = "linux") {

@@ -8,4 +8,4 @@ mod pressure;
 
 pub use disk::disk_free;
 pub use machine::{Host, host};
-pub use memory::SystemGauge;
+pub use memory::HostMemory;

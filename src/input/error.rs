@@ -1,4 +1,4 @@
-//! Why an input cannot be used at all. A row that cannot be used is a `Reject`, not an error.
+//! Why an input cannot be used at all. A row that cannot be used is a `RejectedRow`, not an error.
 
 use bytesize::ByteSize;
 use thiserror::Error;

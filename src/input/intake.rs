@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use bytesize::ByteSize;
 
 use super::source::read_all;
-use super::table::{Shape, gather};
+use super::table::{SheetKind, gather};
 use super::text::{TextRows, decode};
 use super::workbook::{is_workbook, take_workbook};
 use super::{InputError, Source};
 use crate::input::cell::shorten;
-use crate::model::{Metadata, PoNumber, PoTask, Reject, TaskPriority};
+use crate::model::{Metadata, PoNumber, PoTask, RejectedRow, TaskPriority};
 
 /// Largest input; a list of a million orders with a dozen columns is half of it.
 const MAX_SIZE: ByteSize = ByteSize::mb(200);
@@ -25,9 +25,9 @@ pub struct Intake {
     /// Each order once, in the order of its first mention, with its first spelling and its most urgent priority.
     pub tasks: Vec<PoTask>,
     /// Rows that are not orders.
-    pub rejects: Vec<Reject>,
+    pub rejects: Vec<RejectedRow>,
     /// Rows that were taken although something in them was not understood.
-    pub remarks: Vec<Reject>,
+    pub remarks: Vec<RejectedRow>,
     /// How many rows named an order that was already there.
     pub duplicates: usize,
 }
@@ -42,8 +42,13 @@ pub fn read(sources: &[Source], default: TaskPriority) -> Result<Intake, InputEr
     let mut intake = Intake::default();
     let mut places = HashMap::new();
     for source in sources {
-        let mut gathering =
-            Gathering { input: source.to_string(), default, intake: &mut intake, places: &mut places, row_count: 0 };
+        let mut gathering = IntakeBuilder {
+            input: source.to_string(),
+            default,
+            intake: &mut intake,
+            places: &mut places,
+            row_count: 0,
+        };
         match source {
             Source::Argument(po) => gathering.take(po.clone(), None, Metadata::new()),
             Source::Path(_) | Source::Stdin => take_bytes(&read_all(source, MAX_SIZE)?, &mut gathering)?,
@@ -52,7 +57,7 @@ pub fn read(sources: &[Source], default: TaskPriority) -> Result<Intake, InputEr
     Ok(intake)
 }
 
-fn take_bytes(bytes: &[u8], gathering: &mut Gathering<'_>) -> Result<(), InputError> {
+fn take_bytes(bytes: &[u8], gathering: &mut IntakeBuilder<'_>) -> Result<(), InputError> {
     let input = gathering.input.clone();
     let shape = if is_workbook(bytes) {
         take_workbook(bytes, gathering)?
@@ -61,14 +66,14 @@ fn take_bytes(bytes: &[u8], gathering: &mut Gathering<'_>) -> Result<(), InputEr
         gather(&mut TextRows::new(&text), true, gathering)?
     };
     match shape {
-        Shape::Table | Shape::List => Ok(()),
-        Shape::Unknown(columns) => Err(InputError::NoPoColumn { input, columns }),
-        Shape::Blank => Err(InputError::Empty { input }),
+        SheetKind::Table | SheetKind::List => Ok(()),
+        SheetKind::Unknown(columns) => Err(InputError::NoPoColumn { input, columns }),
+        SheetKind::Blank => Err(InputError::Empty { input }),
     }
 }
 
 /// The intake as one source fills it.
-pub(crate) struct Gathering<'a> {
+pub(crate) struct IntakeBuilder<'a> {
     input: String,
     default: TaskPriority,
     intake: &'a mut Intake,
@@ -76,7 +81,7 @@ pub(crate) struct Gathering<'a> {
     row_count: u64,
 }
 
-impl Gathering<'_> {
+impl IntakeBuilder<'_> {
     pub(crate) fn input(&self) -> &str {
         &self.input
     }
@@ -103,10 +108,10 @@ impl Gathering<'_> {
     }
 
     pub(crate) fn reject(&mut self, line: u64, text: &str, reason: String) {
-        self.intake.rejects.push(Reject { source: self.input.clone(), line, text: shorten(text), reason });
+        self.intake.rejects.push(RejectedRow { source: self.input.clone(), line, text: shorten(text), reason });
     }
 
     pub(crate) fn remark(&mut self, line: u64, text: &str, reason: String) {
-        self.intake.remarks.push(Reject { source: self.input.clone(), line, text: shorten(text), reason });
+        self.intake.remarks.push(RejectedRow { source: self.input.clone(), line, text: shorten(text), reason });
     }
 }

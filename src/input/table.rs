@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::InputError;
-use super::intake::Gathering;
+use super::intake::IntakeBuilder;
 use super::list::said;
 use crate::input::cell::{column_name, is_empty, po_number, shorten};
 use crate::model::{Metadata, TaskPriority};
@@ -31,12 +31,12 @@ const MAX_NOTE: usize = 256;
 
 /// One row, numbered as a spreadsheet shows it.
 #[derive(Clone, Debug)]
-pub(crate) struct Row {
+pub(crate) struct SheetRow {
     pub(crate) line: u64,
     pub(crate) cells: Vec<String>,
 }
 
-impl Row {
+impl SheetRow {
     fn is_blank(&self) -> bool {
         self.cells.iter().all(|cell| is_empty(cell))
     }
@@ -44,13 +44,13 @@ impl Row {
 
 /// Which column holds what.
 #[derive(Debug)]
-pub(crate) struct Header {
+pub(crate) struct SheetHeader {
     po: usize,
     priority: Option<usize>,
     names: Vec<String>,
 }
 
-impl Header {
+impl SheetHeader {
     /// Reads a row as a header; `None` when no cell names the order column.
     pub(crate) fn find(cells: &[String]) -> Option<Self> {
         let plain: Vec<String> = cells.iter().map(|cell| column_name(cell)).collect();
@@ -75,7 +75,7 @@ impl Header {
 
 /// What a table turned out to be.
 #[derive(Debug)]
-pub(crate) enum Shape {
+pub(crate) enum SheetKind {
     /// It has a header with an order column; its rows were taken.
     Table,
     /// It is a list without a header; its rows were taken.
@@ -88,10 +88,10 @@ pub(crate) enum Shape {
 
 /// Takes the orders of `rows` into `gathering`, if they are a table, or a list and lists are wanted.
 pub(crate) fn gather(
-    rows: &mut dyn Iterator<Item = Result<Row, InputError>>,
+    rows: &mut dyn Iterator<Item = Result<SheetRow, InputError>>,
     with_lists: bool,
-    gathering: &mut Gathering<'_>,
-) -> Result<Shape, InputError> {
+    gathering: &mut IntakeBuilder<'_>,
+) -> Result<SheetKind, InputError> {
     let mut before = Vec::new();
     let mut header = None;
     for row in &mut *rows {
@@ -99,7 +99,7 @@ pub(crate) fn gather(
         if row.is_blank() {
             continue;
         }
-        header = Header::find(&row.cells);
+        header = SheetHeader::find(&row.cells);
         if header.is_some() {
             break;
         }
@@ -114,11 +114,11 @@ pub(crate) fn gather(
             gathering.count_row(row.line)?;
             take_row(&header, &row, gathering);
         }
-        return Ok(Shape::Table);
+        return Ok(SheetKind::Table);
     }
-    let Some(first) = before.first() else { return Ok(Shape::Blank) };
+    let Some(first) = before.first() else { return Ok(SheetKind::Blank) };
     if !with_lists || !is_list(&before) {
-        return Ok(Shape::Unknown(
+        return Ok(SheetKind::Unknown(
             first.cells.iter().filter(|cell| !is_empty(cell)).map(|cell| shorten(cell)).collect(),
         ));
     }
@@ -127,10 +127,10 @@ pub(crate) fn gather(
         gathering.count_row(row.line)?;
         take_line(&row, gathering);
     }
-    Ok(Shape::List)
+    Ok(SheetKind::List)
 }
 
-fn take_row(header: &Header, row: &Row, gathering: &mut Gathering<'_>) {
+fn take_row(header: &SheetHeader, row: &SheetRow, gathering: &mut IntakeBuilder<'_>) {
     if row.is_blank() {
         return;
     }
@@ -152,12 +152,12 @@ fn take_row(header: &Header, row: &Row, gathering: &mut Gathering<'_>) {
 }
 
 /// One cell per row, and at least one of them is a number.
-fn is_list(rows: &[Row]) -> bool {
+fn is_list(rows: &[SheetRow]) -> bool {
     let lines: Vec<_> = rows.iter().map(|row| said(&row.cells)).collect();
     lines.iter().all(|line| line.len() <= 1) && lines.iter().flatten().any(|line| po_number(line).is_ok())
 }
 
-fn take_line(row: &Row, gathering: &mut Gathering<'_>) {
+fn take_line(row: &SheetRow, gathering: &mut IntakeBuilder<'_>) {
     match said(&row.cells).as_slice() {
         [] => {}
         [line] => match po_number(line) {

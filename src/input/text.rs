@@ -4,7 +4,7 @@ use csv::{ReaderBuilder, StringRecord, Terminator};
 use encoding_rs::{Encoding, WINDOWS_1252};
 
 use super::InputError;
-use super::table::{Header, Row};
+use super::table::{SheetHeader, SheetRow};
 
 /// What separates cells, the likeliest first.
 const DELIMITERS: [u8; 4] = *b",;\t|";
@@ -57,7 +57,7 @@ impl<'a> TextRows<'a> {
 }
 
 impl Iterator for TextRows<'_> {
-    type Item = Result<Row, InputError>;
+    type Item = Result<SheetRow, InputError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let start = usize::try_from(self.reader.position().byte()).ok()?;
@@ -68,7 +68,7 @@ impl Iterator for TextRows<'_> {
         // blank lines are skipped without a word, but a spreadsheet counts them
         let blank_count = self.text.as_bytes().get(start..)?.iter().take_while(|byte| **byte == b'\n').count();
         self.line += blank_count as u64 + 1;
-        Some(Ok(Row { line: self.line, cells: self.record.iter().map(str::to_owned).collect() }))
+        Some(Ok(SheetRow { line: self.line, cells: self.record.iter().map(str::to_owned).collect() }))
     }
 }
 
@@ -89,7 +89,7 @@ fn detect(text: &str) -> u8 {
         let rows = TextRows::with(text, delimiter, 0).take(SAMPLE_ROWS).flatten();
         let (mut has_header, mut width) = (false, 0);
         for row in rows {
-            if Header::find(&row.cells).is_some() {
+            if SheetHeader::find(&row.cells).is_some() {
                 (has_header, width) = (true, row.cells.len());
                 break;
             }

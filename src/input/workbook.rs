@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use calamine::{DataType, Reader, SheetType, Xls, XlsError, Xlsx, XlsxCellReader, XlsxError};
 
 use super::InputError;
-use super::intake::Gathering;
-use super::table::{Row, Shape, gather};
+use super::intake::IntakeBuilder;
+use super::table::{SheetKind, SheetRow, gather};
 
 /// What a spreadsheet program can hold; a cell beyond it is damage, and would cost the memory of all cells before it.
 const MAX_COLUMNS: u32 = 16_384;
@@ -22,14 +22,14 @@ fn is_compound(bytes: &[u8]) -> bool {
 }
 
 /// Takes the orders of the first sheet that is a table, or else of the first that is a list.
-pub(crate) fn take_workbook(bytes: &[u8], gathering: &mut Gathering<'_>) -> Result<Shape, InputError> {
+pub(crate) fn take_workbook(bytes: &[u8], gathering: &mut IntakeBuilder<'_>) -> Result<SheetKind, InputError> {
     let input = gathering.input().to_owned();
     // The reader is careful but not proof against every damaged file. What it has taken by then is dropped with the error.
     let taken = catch_unwind(AssertUnwindSafe(|| match Xlsx::new(Cursor::new(bytes)) {
-        Ok(book) => take_sheets(Newer(book), gathering),
+        Ok(book) => take_sheets(XlsxBook(book), gathering),
         Err(XlsxError::Password) => Err(InputError::Locked { input: input.clone() }),
         Err(_) if is_compound(bytes) => match Xls::new(Cursor::new(bytes)) {
-            Ok(book) => take_sheets(Older(book), gathering),
+            Ok(book) => take_sheets(LegacyBook(book), gathering),
             Err(XlsError::Password) => Err(InputError::Locked { input: input.clone() }),
             Err(why) => Err(InputError::NotAWorkbook { input: input.clone(), why: why.to_string() }),
         },
@@ -39,29 +39,30 @@ pub(crate) fn take_workbook(bytes: &[u8], gathering: &mut Gathering<'_>) -> Resu
 }
 
 /// What is done with the rows of a sheet while they are being read.
-type Take<'a> = &'a mut dyn FnMut(&mut dyn Iterator<Item = Result<Row, InputError>>) -> Result<Shape, InputError>;
+type RowVisitor<'a> =
+    &'a mut dyn FnMut(&mut dyn Iterator<Item = Result<SheetRow, InputError>>) -> Result<SheetKind, InputError>;
 
 /// Sheets by name, each as rows.
-trait Book {
+trait Workbook {
     fn sheets(&self) -> Vec<String>;
-    fn with_rows(&mut self, sheet: &str, input: &str, take: Take<'_>) -> Result<Shape, InputError>;
+    fn with_rows(&mut self, sheet: &str, input: &str, take: RowVisitor<'_>) -> Result<SheetKind, InputError>;
 }
 
-fn take_sheets(mut book: impl Book, gathering: &mut Gathering<'_>) -> Result<Shape, InputError> {
+fn take_sheets(mut book: impl Workbook, gathering: &mut IntakeBuilder<'_>) -> Result<SheetKind, InputError> {
     let input = gathering.input().to_owned();
     let mut unknown = None;
     for with_lists in [false, true] {
         for sheet in book.sheets() {
             match book.with_rows(&sheet, &input, &mut |rows| gather(rows, with_lists, gathering))? {
-                Shape::Blank => {}
-                Shape::Unknown(columns) => {
+                SheetKind::Blank => {}
+                SheetKind::Unknown(columns) => {
                     unknown.get_or_insert(columns);
                 }
-                found @ (Shape::Table | Shape::List) => return Ok(found),
+                found @ (SheetKind::Table | SheetKind::List) => return Ok(found),
             }
         }
     }
-    Ok(unknown.map_or(Shape::Blank, Shape::Unknown))
+    Ok(unknown.map_or(SheetKind::Blank, SheetKind::Unknown))
 }
 
 fn worksheets(metadata: &[calamine::Sheet]) -> Vec<String> {
@@ -73,14 +74,14 @@ fn damaged(input: &str, sheet: &str, why: impl std::fmt::Display) -> InputError 
 }
 
 /// `.xlsx` and `.xlsm`.
-struct Newer<'a>(Xlsx<Cursor<&'a [u8]>>);
+struct XlsxBook<'a>(Xlsx<Cursor<&'a [u8]>>);
 
-impl Book for Newer<'_> {
+impl Workbook for XlsxBook<'_> {
     fn sheets(&self) -> Vec<String> {
         worksheets(self.0.sheets_metadata())
     }
 
-    fn with_rows(&mut self, sheet: &str, input: &str, take: Take<'_>) -> Result<Shape, InputError> {
+    fn with_rows(&mut self, sheet: &str, input: &str, take: RowVisitor<'_>) -> Result<SheetKind, InputError> {
         // cell by cell: a whole range would hold every empty cell up to a stray one in the last corner
         let cells = self.0.worksheet_cells_reader(sheet).map_err(|why| damaged(input, sheet, why))?;
         take(
@@ -98,7 +99,7 @@ struct CellRows<'a, 'b> {
 }
 
 impl Iterator for CellRows<'_, '_> {
-    type Item = Result<Row, XlsxError>;
+    type Item = Result<SheetRow, XlsxError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut row: Option<(u32, Vec<String>)> = None;
@@ -141,8 +142,8 @@ impl Iterator for CellRows<'_, '_> {
     }
 }
 
-fn finish((line, cells): (u32, Vec<String>)) -> Row {
-    Row { line: u64::from(line) + 1, cells }
+fn finish((line, cells): (u32, Vec<String>)) -> SheetRow {
+    SheetRow { line: u64::from(line) + 1, cells }
 }
 
 /// A cell as its reader sees it; a whole number without a fraction.
@@ -156,20 +157,20 @@ fn shown(value: &(impl DataType + std::fmt::Debug)) -> String {
 }
 
 /// `.xls`; at most 65,536 rows of 256 columns, so a whole range does no harm.
-struct Older<'a>(Xls<Cursor<&'a [u8]>>);
+struct LegacyBook<'a>(Xls<Cursor<&'a [u8]>>);
 
-impl Book for Older<'_> {
+impl Workbook for LegacyBook<'_> {
     fn sheets(&self) -> Vec<String> {
         worksheets(self.0.sheets_metadata())
     }
 
-    fn with_rows(&mut self, sheet: &str, input: &str, take: Take<'_>) -> Result<Shape, InputError> {
+    fn with_rows(&mut self, sheet: &str, input: &str, take: RowVisitor<'_>) -> Result<SheetKind, InputError> {
         let range = self.0.worksheet_range(sheet).map_err(|why| damaged(input, sheet, why))?;
         let (top, left) = range.start().unwrap_or_default();
         let mut rows = range.rows().zip(u64::from(top) + 1..).map(|(cells, line)| {
             let blanks = std::iter::repeat_n(String::new(), left as usize);
             let cells = cells.iter().map(shown);
-            Ok(Row { line, cells: blanks.chain(cells).collect() })
+            Ok(SheetRow { line, cells: blanks.chain(cells).collect() })
         });
         take(&mut rows)
     }

@@ -13,12 +13,12 @@ use crate::journal::error::io_fault;
 /// The right to write a journal. The lock is the operating system's and ends with the program, however it ends; the
 /// file stays, because removing it while another program is about to lock it would let two in.
 #[derive(Debug)]
-pub(crate) struct Ownership {
+pub(crate) struct JournalLock {
     note: PathBuf,
     _lock: File,
 }
 
-impl Ownership {
+impl JournalLock {
     /// Makes the folder and the file, for this user alone, when they are not there, and takes the lock.
     pub(crate) fn take(path: &Path) -> Result<Self, JournalError> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -49,7 +49,7 @@ impl Ownership {
     }
 }
 
-impl Drop for Ownership {
+impl Drop for JournalLock {
     fn drop(&mut self) {
         // before the lock goes, or the note of the next owner could be the one that is removed
         let _ = fs::remove_file(&self.note); // an old note is only read while somebody holds the lock
@@ -119,14 +119,14 @@ mod tests {
     fn a_second_program_is_told_who_the_first_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new").join("journal.db");
-        let first = Ownership::take(&path).unwrap();
-        let refused = Ownership::take(&path).unwrap_err();
+        let first = JournalLock::take(&path).unwrap();
+        let refused = JournalLock::take(&path).unwrap_err();
         let text = refused.to_string();
         assert!(matches!(refused, JournalError::InUse { .. }), "{text}");
         assert!(text.contains(&format!("process {} since 2", std::process::id())), "{text}");
         assert!(text.contains("--journal"), "{text}");
         drop(first);
-        Ownership::take(&path).unwrap();
+        JournalLock::take(&path).unwrap();
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.db");
         assert_eq!(at_work(&path), None, "there is no journal");
-        let owner = Ownership::take(&path).unwrap();
+        let owner = JournalLock::take(&path).unwrap();
         assert!(at_work(&path).unwrap().contains(&format!("process {} since 2", std::process::id())));
         drop(owner);
         assert_eq!(at_work(&path), None);
@@ -147,7 +147,7 @@ mod tests {
                     }
                 });
             }
-            let taken: Vec<_> = (0..200).map(|_| Ownership::take(&path).map(drop)).collect();
+            let taken: Vec<_> = (0..200).map(|_| JournalLock::take(&path).map(drop)).collect();
             is_over.store(true, std::sync::atomic::Ordering::Relaxed);
             taken.into_iter().for_each(|taken| taken.unwrap());
         });
@@ -159,7 +159,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new").join("journal.db");
-        let _owner = Ownership::take(&path).unwrap();
+        let _owner = JournalLock::take(&path).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(path.parent().unwrap()), 0o700);
         for file in fs::read_dir(path.parent().unwrap()).unwrap() {

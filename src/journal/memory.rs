@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::backend::{Fut, History, Journal, JournalError};
+use crate::backend::{BoxFuture, History, Journal, JournalError};
 use crate::model::{Entry, TaskId, TaskState};
 
 /// Keeps the state that the entries add up to; nothing of it survives the program.
@@ -55,11 +55,11 @@ impl MemoryJournal {
 }
 
 impl Journal for MemoryJournal {
-    fn append(&self, batch: Vec<Entry>) -> Fut<'_, Result<(), JournalError>> {
+    fn append(&self, batch: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async move { self.apply(&batch, Timestamp::now()) })
     }
 
-    fn history(&self) -> Fut<'_, Result<History, JournalError>> {
+    fn history(&self) -> BoxFuture<'_, Result<History, JournalError>> {
         Box::pin(ready(Ok(self.lock().clone())))
     }
 }

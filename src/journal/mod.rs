@@ -40,5 +40,5 @@ mod writer;
 
 pub use memory::MemoryJournal;
 pub use reader::JournalReader;
-pub use runs::{Past, RunEnd, RunInfo, RunStart};
+pub use runs::{PriorOutcome, RunEnd, RunInfo, RunStart};
 pub use sqlite::{RunJournal, SqliteStore};

@@ -8,13 +8,13 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::replay::{Replay, damaged};
-use super::runs::{Past, RunInfo};
+use super::runs::{PriorOutcome, RunInfo};
 use super::schema;
 use super::writer::RunKey;
 use crate::backend::{History, JournalError};
 use crate::journal::error::fault;
 use crate::journal::lock;
-use crate::model::{Entry, OrderStatus, PoNumber, Reject, RunId};
+use crate::model::{Entry, OrderStatus, PoNumber, RejectedRow, RunId};
 
 /// Looks into a journal without owning it: from another terminal while a run is at work, or after one died. Never holds
 /// up the owner. Each answer shows the journal as of one moment.
@@ -73,7 +73,7 @@ impl JournalReader {
     ///
     /// # Errors
     /// [`JournalError::NoSuchRun`], or what keeps the file from being read.
-    pub fn rejects(&self, run: &RunId) -> Result<Vec<Reject>, JournalError> {
+    pub fn rejects(&self, run: &RunId) -> Result<Vec<RejectedRow>, JournalError> {
         let (_, rejects) = self.find(run)?;
         serde_json::from_str(&rejects)
             .map_err(|why| JournalError::Damaged(format!("the refused rows of run {run}: {why}")))
@@ -83,7 +83,7 @@ impl JournalReader {
     ///
     /// # Errors
     /// [`JournalError`] when the file cannot be read.
-    pub fn latest(&self, po: &PoNumber) -> Result<Option<Past>, JournalError> {
+    pub fn latest(&self, po: &PoNumber) -> Result<Option<PriorOutcome>, JournalError> {
         let sql = "SELECT t.shown, r.name, e.seq, e.at, e.entry
              FROM tasks t JOIN entries e ON e.seq = t.settled JOIN runs r ON r.run = t.run
              WHERE t.po = ?1 AND t.settled IS NOT NULL ORDER BY t.settled DESC LIMIT 1";
@@ -99,7 +99,7 @@ impl JournalReader {
     ///
     /// # Errors
     /// [`JournalError`] when the file cannot be read.
-    pub fn latest_all(&self) -> Result<HashMap<PoNumber, Past>, JournalError> {
+    pub fn latest_all(&self) -> Result<HashMap<PoNumber, PriorOutcome>, JournalError> {
         let failed = |error| fault(&self.path, &error);
         // the innermost query reads the index alone
         let sql = "SELECT t.shown, r.name, e.seq, e.at, e.entry
@@ -186,7 +186,7 @@ pub(crate) fn read_history(
 }
 
 /// A settled task with the entry that settled it.
-struct Settled {
+struct SettledRow {
     shown: String,
     run: RunId,
     seq: i64,
@@ -194,8 +194,8 @@ struct Settled {
     entry: String,
 }
 
-fn settled(row: &Row<'_>) -> rusqlite::Result<Settled> {
-    Ok(Settled {
+fn settled(row: &Row<'_>) -> rusqlite::Result<SettledRow> {
+    Ok(SettledRow {
         shown: row.get(0)?,
         run: RunId::new(&row.get::<_, String>(1)?),
         seq: row.get(2)?,
@@ -204,13 +204,15 @@ fn settled(row: &Row<'_>) -> rusqlite::Result<Settled> {
     })
 }
 
-fn past(found: Settled) -> Result<(PoNumber, Past), JournalError> {
-    let Settled { shown, run, seq, at, entry } = found;
+fn past(found: SettledRow) -> Result<(PoNumber, PriorOutcome), JournalError> {
+    let SettledRow { shown, run, seq, at, entry } = found;
     let po = shown.parse().map_err(|why| damaged(&run, seq, &why))?;
     match serde_json::from_str(&entry) {
-        Ok(Entry::Settled { outcome, .. }) => Ok((po, Past { run, status: outcome.status(), settled_at: at, outcome })),
+        Ok(Entry::Settled { outcome, .. }) => {
+            Ok((po, PriorOutcome { run, status: outcome.status(), settled_at: at, outcome }))
+        }
         Ok(Entry::Reused { outcome, from, .. }) => {
-            Ok((po, Past { run: from, status: outcome.status(), settled_at: at, outcome }))
+            Ok((po, PriorOutcome { run: from, status: outcome.status(), settled_at: at, outcome }))
         }
         Ok(other) => Err(damaged(&run, seq, &format!("{other:?} is no outcome"))),
         Err(why) => Err(damaged(&run, seq, &why)),

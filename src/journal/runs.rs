@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::model::{OrderStatus, Outcome, Reject, RunId, Stop};
+use crate::model::{OrderStatus, Outcome, RejectedRow, RunId, StopReason};
 
 /// What a run begins with. Never holds a secret: everybody who may read the journal sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct RunStart {
     /// The version of the program.
     pub version: String,
     /// Rows of the input that were no orders.
-    pub rejects: Vec<Reject>,
+    pub rejects: Vec<RejectedRow>,
     /// What the caller wants to find again when the run is resumed; stored as it is, never interpreted.
     pub options: serde_json::Value,
 }
@@ -27,7 +27,7 @@ pub struct RunEnd {
     /// When.
     pub finished_at: Timestamp,
     /// Why it ended before all of its orders did, if so.
-    pub stopped: Option<Stop>,
+    pub stopped: Option<StopReason>,
 }
 
 /// A run as a list of runs shows it.
@@ -44,7 +44,7 @@ pub struct RunInfo {
     /// The version of the program that began it.
     pub version: String,
     /// Why it ended before all of its orders did, if it said so.
-    pub stopped: Option<Stop>,
+    pub stopped: Option<StopReason>,
     /// What the caller left with it.
     pub options: serde_json::Value,
     /// How many of its orders ended how, the open ones as [`OrderStatus::NotDone`]. Statuses without any are not there.
@@ -76,7 +76,7 @@ impl RunInfo {
 
 /// How an order ended when it was settled last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Past {
+pub struct PriorOutcome {
     /// In which run.
     pub run: RunId,
     /// The status, as reports show it.

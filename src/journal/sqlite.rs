@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::reader::JournalReader;
 use super::runs::{RunEnd, RunStart};
 use super::schema;
-use super::writer::{Command, Reply, RunKey, Writer};
-use crate::backend::{Fut, History, Journal, JournalError};
+use super::writer::{RunKey, Writer, WriterCommand, WriterReply};
+use crate::backend::{BoxFuture, History, Journal, JournalError};
 use crate::journal::error::io_fault;
-use crate::journal::lock::Ownership;
+use crate::journal::lock::JournalLock;
 use crate::model::{Entry, RunId};
 
 /// How long the writer may take for one answer. Far more than a busy disk needs, so that only a dead one is taken for
@@ -40,7 +40,7 @@ impl SqliteStore {
     /// [`JournalError::Unusable`]. The file is as it was before.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let path = std::path::absolute(path).map_err(|why| io_fault(path, &why))?;
-        let owner = Ownership::take(&path)?;
+        let owner = JournalLock::take(&path)?;
         let writer = Writer::new(schema::open_to_write(&path)?, path.clone(), owner)?;
         // unbounded, yet never long: whoever sends waits for the answer before sending again
         let (commands, inbox) = mpsc::channel();
@@ -63,7 +63,7 @@ impl SqliteStore {
     /// [`JournalError::RunExists`], or what keeps the journal from being written.
     pub async fn begin(&self, run: RunId, facts: RunStart) -> Result<RunJournal, JournalError> {
         let name = run.clone();
-        let key = self.writer.ask(|reply| Command::Begin { run, facts: Box::new(facts), reply }).await?;
+        let key = self.writer.ask(|reply| WriterCommand::Begin { run, facts: Box::new(facts), reply }).await?;
         Ok(RunJournal { writer: self.writer.clone(), run: name, key })
     }
 
@@ -73,7 +73,7 @@ impl SqliteStore {
     /// # Errors
     /// [`JournalError::NoSuchRun`], [`JournalError::Damaged`], or what keeps the journal from being used.
     pub async fn resume(&self, run: &RunId) -> Result<(RunJournal, History), JournalError> {
-        let (key, history) = self.writer.ask(|reply| Command::Resume { run: run.clone(), reply }).await?;
+        let (key, history) = self.writer.ask(|reply| WriterCommand::Resume { run: run.clone(), reply }).await?;
         Ok((RunJournal { writer: self.writer.clone(), run: run.clone(), key }, history))
     }
 
@@ -82,7 +82,7 @@ impl SqliteStore {
     /// # Errors
     /// [`JournalError::NoSuchRun`], or what keeps the journal from being written.
     pub async fn finish(&self, run: &RunId, end: RunEnd) -> Result<(), JournalError> {
-        self.writer.ask(|reply| Command::Finish { run: run.clone(), end, reply }).await
+        self.writer.ask(|reply| WriterCommand::Finish { run: run.clone(), end, reply }).await
     }
 
     /// Waits for what was sent before, brings the log into the file, and gives the lock back. A [`RunJournal`] that is
@@ -92,7 +92,7 @@ impl SqliteStore {
     /// [`JournalError`] when the log could not be brought in (it is kept, and nothing is lost), or when the disk does
     /// not answer.
     pub async fn close(self) -> Result<(), JournalError> {
-        self.writer.ask(|reply| Command::Close { reply }).await
+        self.writer.ask(|reply| WriterCommand::Close { reply }).await
     }
 }
 
@@ -113,16 +113,16 @@ impl RunJournal {
 }
 
 impl Journal for RunJournal {
-    fn append(&self, batch: Vec<Entry>) -> Fut<'_, Result<(), JournalError>> {
+    fn append(&self, batch: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async move {
             if batch.is_empty() {
                 return Ok(());
             }
-            self.writer.ask(|reply| Command::Append { run: self.key, entries: batch, reply }).await
+            self.writer.ask(|reply| WriterCommand::Append { run: self.key, entries: batch, reply }).await
         })
     }
 
-    fn history(&self) -> Fut<'_, Result<History, JournalError>> {
+    fn history(&self) -> BoxFuture<'_, Result<History, JournalError>> {
         // with a connection of its own: reading 100,000 tasks must not hold up the next grant
         let (path, run) = (self.writer.path.clone(), self.run.clone());
         Box::pin(async move {
@@ -139,13 +139,16 @@ impl Journal for RunJournal {
 /// The way to the writer's thread.
 #[derive(Clone, Debug)]
 struct WriterHandle {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<WriterCommand>,
     path: PathBuf,
 }
 
 impl WriterHandle {
     /// Sends a question and waits for its answer, at most [`WRITER_DEADLINE`].
-    async fn ask<T: Send + 'static>(&self, question: impl FnOnce(Reply<T>) -> Command) -> Result<T, JournalError> {
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(WriterReply<T>) -> WriterCommand,
+    ) -> Result<T, JournalError> {
         let gone = || JournalError::Unusable(format!("{} was closed", self.path.display()));
         let (reply, answer) = mpsc::sync_channel(1);
         self.commands.send(question(reply)).map_err(|_closed| gone())?;

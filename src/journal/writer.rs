@@ -11,56 +11,56 @@ use super::reader::read_history;
 use super::runs::{RunEnd, RunStart};
 use crate::backend::{History, JournalError};
 use crate::journal::error::fault;
-use crate::journal::lock::Ownership;
+use crate::journal::lock::JournalLock;
 use crate::model::{Entry, RunId, TaskId, TaskState};
 
 /// Most batches of one transaction: bounds how long the first of them waits for the others.
 const GROUP: usize = 256;
 
 /// Where an answer goes. Whoever asked may have stopped waiting: then nobody needs it.
-pub(crate) type Reply<T> = mpsc::SyncSender<Result<T, JournalError>>;
+pub(crate) type WriterReply<T> = mpsc::SyncSender<Result<T, JournalError>>;
 
 /// A run's number within its journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RunKey(pub(crate) i64);
 
 /// What the thread is asked.
-pub(crate) enum Command {
-    Append { run: RunKey, entries: Vec<Entry>, reply: Reply<()> },
-    Begin { run: RunId, facts: Box<RunStart>, reply: Reply<RunKey> },
-    Resume { run: RunId, reply: Reply<(RunKey, History)> },
-    Finish { run: RunId, end: RunEnd, reply: Reply<()> },
-    Close { reply: Reply<()> },
+pub(crate) enum WriterCommand {
+    Append { run: RunKey, entries: Vec<Entry>, reply: WriterReply<()> },
+    Begin { run: RunId, facts: Box<RunStart>, reply: WriterReply<RunKey> },
+    Resume { run: RunId, reply: WriterReply<(RunKey, History)> },
+    Finish { run: RunId, end: RunEnd, reply: WriterReply<()> },
+    Close { reply: WriterReply<()> },
 }
 
 /// A batch that was found legal.
-struct Accepted {
+struct CheckedBatch {
     run: RunKey,
     entries: Vec<Entry>,
-    reply: Reply<()>,
+    reply: WriterReply<()>,
 }
 
 /// What is remembered of a run that is written, to tell a legal entry from another one.
-struct Standing {
+struct RunState {
     name: RunId,
     open: HashMap<TaskId, TaskState>,
     // nothing may follow an outcome, so the outcomes themselves need not be kept
     settled: HashSet<TaskId>,
 }
 
-type Staged = HashMap<(RunKey, TaskId), TaskState>;
+type StagedStates = HashMap<(RunKey, TaskId), TaskState>;
 
 pub(crate) struct Writer {
     connection: Connection,
     path: PathBuf,
     next: i64,
-    runs: HashMap<RunKey, Standing>,
+    runs: HashMap<RunKey, RunState>,
     // last: the lock goes after the connection is closed
-    _owner: Ownership,
+    _owner: JournalLock,
 }
 
 impl Writer {
-    pub(crate) fn new(connection: Connection, path: PathBuf, owner: Ownership) -> Result<Self, JournalError> {
+    pub(crate) fn new(connection: Connection, path: PathBuf, owner: JournalLock) -> Result<Self, JournalError> {
         let last: Option<i64> = connection
             .query_row("SELECT max(seq) FROM entries", [], |row| row.get(0))
             .map_err(|error| fault(&path, &error))?;
@@ -68,15 +68,15 @@ impl Writer {
     }
 
     /// Until somebody closes the journal, or nobody is left who could write to it.
-    pub(crate) fn work(mut self, commands: &mpsc::Receiver<Command>) {
+    pub(crate) fn work(mut self, commands: &mpsc::Receiver<WriterCommand>) {
         let mut put_back = None;
         while let Some(command) = put_back.take().or_else(|| commands.recv().ok()) {
             match command {
-                Command::Append { .. } => put_back = self.group(command, commands),
-                Command::Begin { run, facts, reply } => answer(&reply, self.begin(&run, &facts)),
-                Command::Resume { run, reply } => answer(&reply, self.resume(&run)),
-                Command::Finish { run, end, reply } => answer(&reply, self.finish(&run, &end)),
-                Command::Close { reply } => return answer(&reply, self.close()),
+                WriterCommand::Append { .. } => put_back = self.group(command, commands),
+                WriterCommand::Begin { run, facts, reply } => answer(&reply, self.begin(&run, &facts)),
+                WriterCommand::Resume { run, reply } => answer(&reply, self.resume(&run)),
+                WriterCommand::Finish { run, end, reply } => answer(&reply, self.finish(&run, &end)),
+                WriterCommand::Close { reply } => return answer(&reply, self.close()),
             }
         }
         // an error has nobody left to hear it, and costs no more than a log to be read at the next start
@@ -85,19 +85,19 @@ impl Writer {
 
     /// Takes every batch that waits already, so that all share one flush of the disk. Returns the command that ended
     /// the group.
-    fn group(&mut self, first: Command, commands: &mpsc::Receiver<Command>) -> Option<Command> {
-        let mut accepted: Vec<Accepted> = Vec::new();
-        let mut staged = Staged::new();
+    fn group(&mut self, first: WriterCommand, commands: &mpsc::Receiver<WriterCommand>) -> Option<WriterCommand> {
+        let mut accepted: Vec<CheckedBatch> = Vec::new();
+        let mut staged = StagedStates::new();
         let mut next = Some(first);
         while let Some(command) = next.take() {
-            let Command::Append { run, entries, reply } = command else {
+            let WriterCommand::Append { run, entries, reply } = command else {
                 self.write(accepted, staged);
                 return Some(command);
             };
             match self.check(run, &entries, &staged) {
                 Ok(changed) => {
                     staged.extend(changed);
-                    accepted.push(Accepted { run, entries, reply });
+                    accepted.push(CheckedBatch { run, entries, reply });
                 }
                 Err(why) => answer(&reply, Err(why)),
             }
@@ -110,16 +110,16 @@ impl Writer {
     }
 
     /// The states that the entries lead to, or why they may not follow the ones before.
-    fn check(&self, run: RunKey, entries: &[Entry], staged: &Staged) -> Result<Staged, JournalError> {
+    fn check(&self, run: RunKey, entries: &[Entry], staged: &StagedStates) -> Result<StagedStates, JournalError> {
         let standing = self
             .runs
             .get(&run)
             .ok_or_else(|| JournalError::Unusable("the run has ended: nothing can be added to it".to_owned()))?;
-        let mut changed = Staged::with_capacity(entries.len());
+        let mut changed = StagedStates::with_capacity(entries.len());
         for entry in entries {
             let key = (run, entry.task());
             if standing.settled.contains(&key.1) {
-                let Standing { name, .. } = standing;
+                let RunState { name, .. } = standing;
                 return Err(JournalError::Damaged(format!(
                     "{entry:?} cannot follow: task {} of run {name} has its outcome",
                     key.1
@@ -135,7 +135,7 @@ impl Writer {
         Ok(changed)
     }
 
-    fn write(&mut self, batches: Vec<Accepted>, staged: Staged) {
+    fn write(&mut self, batches: Vec<CheckedBatch>, staged: StagedStates) {
         if batches.is_empty() {
             return;
         }
@@ -158,13 +158,13 @@ impl Writer {
     }
 
     /// One transaction; an error rolls all of it back. Returns the next free sequence number.
-    fn commit(&mut self, batches: &[Accepted], staged: &Staged) -> rusqlite::Result<i64> {
+    fn commit(&mut self, batches: &[CheckedBatch], staged: &StagedStates) -> rusqlite::Result<i64> {
         let now = Timestamp::now().as_millisecond();
         let mut seq = self.next;
         let mut settled = HashMap::new();
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut insert = transaction.prepare("INSERT INTO entries (seq, run, at, entry) VALUES (?1, ?2, ?3, ?4)")?;
-        for Accepted { run, entries, .. } in batches {
+        for CheckedBatch { run, entries, .. } in batches {
             for entry in entries {
                 let text = serde_json::to_string(entry)
                     .map_err(|why| rusqlite::Error::ToSqlConversionFailure(Box::new(why)))?;
@@ -230,7 +230,7 @@ impl Writer {
             )
             .map_err(|error| fault(&self.path, &error))?;
         let key = RunKey(self.connection.last_insert_rowid());
-        self.runs.insert(key, Standing { name: run.clone(), open: HashMap::new(), settled: HashSet::new() });
+        self.runs.insert(key, RunState { name: run.clone(), open: HashMap::new(), settled: HashSet::new() });
         Ok(key)
     }
 
@@ -242,7 +242,7 @@ impl Writer {
             .map_err(|error| fault(&self.path, &error))?;
         let open = history.open_tasks().map(|(task, state)| (task, state.clone())).collect();
         let settled = history.settled_at.keys().copied().collect();
-        self.runs.insert(key, Standing { name: run.clone(), open, settled });
+        self.runs.insert(key, RunState { name: run.clone(), open, settled });
         Ok((key, history))
     }
 
@@ -280,7 +280,7 @@ impl Writer {
     }
 }
 
-fn answer<T>(reply: &Reply<T>, with: Result<T, JournalError>) {
+fn answer<T>(reply: &WriterReply<T>, with: Result<T, JournalError>) {
     // full never (one question, one answer); closed when whoever asked has stopped waiting
     let _ = reply.try_send(with);
 }

@@ -63,7 +63,7 @@ pub enum Fault {
 
 /// What becomes of the session after the attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum SessionAction {
     /// It takes the next task.
     Keep,
     /// It gets a strike; with the second one it is replaced.
@@ -122,10 +122,10 @@ impl FailureKind {
 
     /// What becomes of the session that ran into it.
     #[must_use]
-    pub fn fate(self) -> Fate {
+    pub fn fate(self) -> SessionAction {
         match self {
-            Self::StepTimeout => Fate::Strike,
-            Self::SessionLost | Self::SessionHung | Self::Crashed => Fate::Replace,
+            Self::StepTimeout => SessionAction::Strike,
+            Self::SessionLost | Self::SessionHung | Self::Crashed => SessionAction::Replace,
             Self::OrderMissing
             | Self::AccessDenied
             | Self::RequisitionDenied
@@ -139,7 +139,7 @@ impl FailureKind {
             | Self::DownloadCorrupt
             | Self::TooLarge
             | Self::DiskFull
-            | Self::Interrupted => Fate::Keep,
+            | Self::Interrupted => SessionAction::Keep,
         }
     }
 }

@@ -10,16 +10,16 @@ mod status;
 mod task;
 
 pub use entry::Entry;
-pub use failure::{Failure, FailureKind, Fate, Fault};
+pub use failure::{Failure, FailureKind, Fault, SessionAction};
 pub use ids::{AttemptNo, InvalidPoNumber, PoNumber, RunId, TaskId, WorkerId};
 pub use outcome::{
-    AttemptEnd, FileOrigin, FileRecord, LeftOutFile, ListingId, MANIFEST_NAME, MissingFile, OrderStatus, Outcome,
+    AttemptEnd, ExcludedFile, FileOrigin, FileRecord, ListingId, MANIFEST_NAME, MissingFile, OrderStatus, Outcome,
     Receipt,
 };
-pub use reject::Reject;
-pub use state::{IllegalTransition, Tally, TaskState};
+pub use reject::RejectedRow;
+pub use state::{AttemptCounts, IllegalTransition, TaskState};
 pub use status::{
-    DriverView, Footprint, Gate, MemoryLevel, MemoryReading, PoolStatus, Stage, Stop, StopKind, Totals, WorkerState,
-    WorkerView,
+    DispatchState, DriverStatus, Footprint, MemoryLevel, MemoryReading, PoolStatus, Stage, StopKind, StopReason,
+    Totals, WorkerState, WorkerStatus,
 };
 pub use task::{Metadata, PoTask, TaskPriority};

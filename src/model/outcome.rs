@@ -72,7 +72,7 @@ pub struct MissingFile {
 
 /// An attachment that the page listed and that this run did not want.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOutFile {
+pub struct ExcludedFile {
     /// The name as the page listed it.
     pub name: String,
     /// Which attachment it is.
@@ -103,7 +103,7 @@ pub struct Receipt {
     pub missing: Vec<MissingFile>,
     /// What the pages listed and nobody wants.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<LeftOutFile>,
+    pub left_out: Vec<ExcludedFile>,
     /// What was wanted, in words; empty when everything was.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub filter: String,

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use super::{Entry, FailureKind, Fate, Outcome, PoTask, Receipt, RunId};
+use super::{Entry, FailureKind, Outcome, PoTask, Receipt, RunId, SessionAction};
 
 /// What a task has been through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct AttemptCounts {
     /// Attempts begun, counted or not.
     pub started: u32,
     /// Tries used up.
@@ -17,14 +17,14 @@ pub struct Tally {
     pub interruptions: u32,
 }
 
-impl Tally {
+impl AttemptCounts {
     /// After one more attempt that failed with `kind`.
     #[must_use]
     pub fn after_failure(self, kind: FailureKind, is_counted: bool) -> Self {
         Self {
             started: self.started,
             spent: self.spent + u32::from(is_counted),
-            breaks: self.breaks + u32::from(kind.fate() == Fate::Replace),
+            breaks: self.breaks + u32::from(kind.fate() == SessionAction::Replace),
             interruptions: self.interruptions + u32::from(kind == FailureKind::Interrupted),
         }
     }
@@ -38,7 +38,7 @@ pub enum TaskState {
         /// What was asked for.
         order: PoTask,
         /// What it has been through.
-        tally: Tally,
+        tally: AttemptCounts,
         /// What earlier attempts have left in its folder.
         receipt: Option<Receipt>,
     },
@@ -47,7 +47,7 @@ pub enum TaskState {
         /// What was asked for.
         order: PoTask,
         /// What it has been through, this attempt's beginning included.
-        tally: Tally,
+        tally: AttemptCounts,
         /// What earlier attempts have left in its folder.
         receipt: Option<Receipt>,
     },
@@ -56,7 +56,7 @@ pub enum TaskState {
         /// What was asked for.
         order: PoTask,
         /// What it has been through.
-        tally: Tally,
+        tally: AttemptCounts,
         /// How it ended.
         outcome: Outcome,
         /// The earlier run that it was taken over from, if it was.
@@ -72,12 +72,12 @@ impl TaskState {
     pub fn after(before: Option<Self>, entry: &Entry) -> Result<Self, IllegalTransition> {
         match (before, entry) {
             (None, Entry::Admitted { order, receipt, .. }) => {
-                Ok(Self::Ready { order: order.clone(), tally: Tally::default(), receipt: receipt.clone() })
+                Ok(Self::Ready { order: order.clone(), tally: AttemptCounts::default(), receipt: receipt.clone() })
             }
             (Some(Self::Ready { order, tally, receipt }), Entry::Started { attempt, .. })
                 if attempt.0 == tally.started + 1 =>
             {
-                Ok(Self::Leased { order, tally: Tally { started: attempt.0, ..tally }, receipt })
+                Ok(Self::Leased { order, tally: AttemptCounts { started: attempt.0, ..tally }, receipt })
             }
             (
                 Some(Self::Leased { order, tally, receipt: earlier }),
@@ -87,7 +87,7 @@ impl TaskState {
                 Ok(Self::Ready { order, tally, receipt: receipt.clone().or(earlier) })
             }
             (Some(Self::Leased { order, tally, receipt }), Entry::Returned { .. }) => {
-                Ok(Self::Ready { order, tally: Tally { started: tally.started - 1, ..tally }, receipt })
+                Ok(Self::Ready { order, tally: AttemptCounts { started: tally.started - 1, ..tally }, receipt })
             }
             (
                 Some(Self::Leased { order, tally, .. } | Self::Ready { order, tally, .. }),
@@ -110,7 +110,7 @@ impl TaskState {
 
     /// What it has been through.
     #[must_use]
-    pub fn tally(&self) -> Tally {
+    pub fn tally(&self) -> AttemptCounts {
         match self {
             Self::Ready { tally, .. } | Self::Leased { tally, .. } | Self::Settled { tally, .. } => *tally,
         }

@@ -25,7 +25,7 @@ pub enum Stage {
 /// Whether new attempts may start while the pool is running.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
-pub enum Gate {
+pub enum DispatchState {
     /// They may.
     #[default]
     Open,
@@ -79,7 +79,7 @@ impl fmt::Display for WorkerState {
 
 /// One line per worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WorkerView {
+pub struct WorkerStatus {
     /// What it is doing.
     pub status: WorkerState,
     /// The order in work.
@@ -211,7 +211,7 @@ impl MemoryReading {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Footprint {
     /// The driver processes.
-    pub drivers: Vec<DriverView>,
+    pub drivers: Vec<DriverStatus>,
     /// Profile folders of this pool that are on the disk.
     pub profile_count: usize,
     /// The size of the largest of them in bytes.
@@ -220,7 +220,7 @@ pub struct Footprint {
 
 /// One driver process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DriverView {
+pub struct DriverStatus {
     /// Its number, from 1; kept by its successor when it is restarted.
     pub number: u16,
     /// Its process id while it runs.
@@ -247,7 +247,7 @@ pub struct PoolStatus {
     /// How far the pool has come.
     pub pool_status: Stage,
     /// Whether new attempts may start.
-    pub gate: Gate,
+    pub gate: DispatchState,
     /// Seconds since the start.
     pub uptime_seconds: f64,
     /// How many workers the pool wants at the moment.
@@ -261,7 +261,7 @@ pub struct PoolStatus {
     /// How many have a live session.
     pub worker_count: usize,
     /// One line per worker.
-    pub workers: BTreeMap<WorkerId, WorkerView>,
+    pub workers: BTreeMap<WorkerId, WorkerStatus>,
     /// Tasks by state.
     pub tasks: Totals,
     /// Memory and processors, when last measured.
@@ -279,19 +279,19 @@ pub struct PoolStatus {
     #[serde(default)]
     pub footprint: Footprint,
     /// Why the pool starts no more tasks, if it does not.
-    pub stopped_because: Option<Stop>,
+    pub stopped_because: Option<StopReason>,
 }
 
 /// Why a pool starts no more tasks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stop {
+pub struct StopReason {
     /// The class, which decides the exit code.
     pub kind: StopKind,
     /// What happened and what to do, for a person.
     pub message: String,
 }
 
-impl fmt::Display for Stop {
+impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }

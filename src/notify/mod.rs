@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use super::report::Summary;
-use crate::config::SecretAddress;
-use crate::model::{Gate, OrderStatus, PoolStatus, RunId, Stage};
+use crate::config::SecretUrl;
+use crate::model::{DispatchState, OrderStatus, PoolStatus, RunId, Stage};
 
 /// How long one notice may take, from its connection to its answer.
 const POST_DEADLINE: Duration = Duration::from_secs(10);
@@ -39,12 +39,12 @@ pub enum Notice {
     /// The login is there again, and the run goes on.
     LoginRestored,
     /// The run has ended. Nothing is sent after it.
-    RunEnded(RunEnd),
+    RunEnded(RunFinished),
 }
 
 /// How a run ended.
 #[derive(Clone, Debug)]
-pub struct RunEnd {
+pub struct RunFinished {
     /// The exit code of the program.
     pub exit_code: u8,
     /// The same in a word for programs, such as `failures`.
@@ -57,7 +57,7 @@ pub struct RunEnd {
 
 /// The run that notices are about.
 #[derive(Clone, Debug)]
-pub struct RunPlace {
+pub struct NoticeContext {
     /// Its name.
     pub run: RunId,
     /// The portal's address.
@@ -69,7 +69,7 @@ pub struct RunPlace {
 impl Notice {
     /// The JSON that is sent: `event`, `text` (a sentence, which chat programs show as it is), and the facts.
     #[must_use]
-    pub fn body(&self, place: &RunPlace) -> Value {
+    pub fn body(&self, place: &NoticeContext) -> Value {
         let (event, text, facts) = match self {
             Self::LoginNeeded { reason } => {
                 ("login_needed", format!("coupa-batch waits for a person: {reason}"), json!({ "reason": reason }))
@@ -91,7 +91,7 @@ impl Notice {
     }
 }
 
-impl RunEnd {
+impl RunFinished {
     fn sentence(&self) -> String {
         let Some(summary) = &self.summary else {
             let why = self.message.as_deref().unwrap_or("it did not come to its report");
@@ -143,9 +143,9 @@ fn harmless(text: &str) -> String {
 
 /// Where notices are handed in; cheap to clone, and never waits.
 #[derive(Clone, Debug)]
-pub struct Mailbox(mpsc::UnboundedSender<Notice>);
+pub struct NotifierHandle(mpsc::UnboundedSender<Notice>);
 
-impl Mailbox {
+impl NotifierHandle {
     /// Hands in a notice. After [`Notice::RunEnded`] it is dropped.
     pub fn put(&self, notice: Notice) {
         let _ = self.0.send(notice); // whoever came after the end has nothing to say
@@ -173,42 +173,42 @@ fn news(status: &PoolStatus, is_needed: &mut bool) -> Option<Notice> {
         return None; // its end says the rest
     }
     match &status.gate {
-        Gate::Closed { reason, wants_person: true } if !*is_needed => {
+        DispatchState::Closed { reason, wants_person: true } if !*is_needed => {
             *is_needed = true;
             Some(Notice::LoginNeeded { reason: reason.clone() })
         }
-        Gate::Open if *is_needed => {
+        DispatchState::Open if *is_needed => {
             *is_needed = false;
             Some(Notice::LoginRestored)
         }
-        Gate::Open | Gate::Paused | Gate::Closed { .. } => None,
+        DispatchState::Open | DispatchState::Paused | DispatchState::Closed { .. } => None,
     }
 }
 
 /// Delivers the notices of one run, in their order. Dropping it leaves the rest undelivered.
 #[derive(Debug)]
-pub struct Courier {
-    mailbox: Mailbox,
+pub struct Notifier {
+    mailbox: NotifierHandle,
     delivery: JoinHandle<()>,
 }
 
-impl Courier {
+impl Notifier {
     /// Starts on the current runtime. Nothing is sent yet.
     #[must_use]
-    pub fn start(address: SecretAddress, place: RunPlace) -> Self {
+    pub fn start(address: SecretUrl, place: NoticeContext) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        Self { mailbox: Mailbox(sender), delivery: tokio::spawn(deliver(address, place, receiver)) }
+        Self { mailbox: NotifierHandle(sender), delivery: tokio::spawn(deliver(address, place, receiver)) }
     }
 
     /// Where to hand in.
     #[must_use]
-    pub fn mailbox(&self) -> Mailbox {
+    pub fn mailbox(&self) -> NotifierHandle {
         self.mailbox.clone()
     }
 
     /// Hands in the end of the run and waits until everything is delivered or given up, half a minute at most. Dropping
     /// the future gives up.
-    pub async fn finish(mut self, end: RunEnd) {
+    pub async fn finish(mut self, end: RunFinished) {
         self.mailbox.put(Notice::RunEnded(end));
         match tokio::time::timeout(FINISH_DEADLINE, &mut self.delivery).await {
             Ok(Ok(())) => {}
@@ -218,13 +218,13 @@ impl Courier {
     }
 }
 
-impl Drop for Courier {
+impl Drop for Notifier {
     fn drop(&mut self) {
         self.delivery.abort();
     }
 }
 
-async fn deliver(address: SecretAddress, place: RunPlace, mut letters: mpsc::UnboundedReceiver<Notice>) {
+async fn deliver(address: SecretUrl, place: NoticeContext, mut letters: mpsc::UnboundedReceiver<Notice>) {
     let mut client = None;
     let mut is_told = false;
     while let Some(notice) = letters.recv().await {
@@ -247,13 +247,13 @@ async fn deliver(address: SecretAddress, place: RunPlace, mut letters: mpsc::Unb
 }
 
 /// Why a try failed, and whether another one may help.
-struct Undelivered {
+struct DeliveryError {
     why: String,
     is_passing: bool,
 }
 
 /// Sends `body`, three times at most.
-async fn post(client: &mut Option<Client>, address: &SecretAddress, body: &Value) -> Result<(), String> {
+async fn post(client: &mut Option<Client>, address: &SecretUrl, body: &Value) -> Result<(), String> {
     let ready = match client {
         Some(ready) => ready,
         None => client.insert(connect(address).await?),
@@ -268,21 +268,21 @@ async fn post(client: &mut Option<Client>, address: &SecretAddress, body: &Value
     }
 }
 
-async fn post_once(client: &Client, address: &SecretAddress, body: &Value) -> Result<(), Undelivered> {
+async fn post_once(client: &Client, address: &SecretUrl, body: &Value) -> Result<(), DeliveryError> {
     let request = client.post(address.expose()).header(header::CONTENT_TYPE, "application/json").body(body.to_string());
     match request.send().await {
         Ok(answer) if answer.status().is_success() => Ok(()),
-        Ok(answer) if answer.status().is_redirection() => Err(Undelivered {
+        Ok(answer) if answer.status().is_redirection() => Err(DeliveryError {
             why: format!("it answered {}, and redirections are not followed", answer.status()),
             is_passing: false,
         }),
         Ok(answer) => {
             let status = answer.status();
             let is_passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-            Err(Undelivered { why: format!("it answered {status}"), is_passing })
+            Err(DeliveryError { why: format!("it answered {status}"), is_passing })
         }
         // one that was sent and not answered may have arrived: it is not sent twice
-        Err(why) => Err(Undelivered { is_passing: why.is_connect(), why: chain(&why.without_url()) }),
+        Err(why) => Err(DeliveryError { is_passing: why.is_connect(), why: chain(&why.without_url()) }),
     }
 }
 
@@ -298,7 +298,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// A client for this address alone.
-async fn connect(address: &SecretAddress) -> Result<Client, String> {
+async fn connect(address: &SecretUrl) -> Result<Client, String> {
     // plain http is for this machine only, and a proxy is another one
     let is_plain = address.expose().starts_with("http:");
     let built = tokio::task::spawn_blocking(move || {

@@ -2,8 +2,8 @@ use super::*;
 use crate::backend::History;
 use crate::report::RunFacts;
 
-fn place() -> RunPlace {
-    RunPlace {
+fn place() -> NoticeContext {
+    NoticeContext {
         run: RunId::new("20261121-0100-abc"),
         portal: Some("https://acme.test/".to_owned()),
         output: "files".into(),
@@ -34,8 +34,8 @@ fn summary() -> Summary {
     summary
 }
 
-fn end(summary: Option<Summary>) -> RunEnd {
-    RunEnd { exit_code: 4, status: "stopped_early", message: None, summary }
+fn end(summary: Option<Summary>) -> RunFinished {
+    RunFinished { exit_code: 4, status: "stopped_early", message: None, summary }
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn the_end_of_a_run_is_told_in_a_sentence_and_in_counts() {
     let body = Notice::RunEnded(end(Some(summary))).body(&place());
     assert!(body["text"].as_str().unwrap().starts_with("coupa-batch stopped early (it is late): 6 orders"), "{body}");
     assert_eq!(body["reason"], "it is late");
-    let body = Notice::RunEnded(RunEnd { message: Some("no browser".to_owned()), ..end(None) }).body(&place());
+    let body = Notice::RunEnded(RunFinished { message: Some("no browser".to_owned()), ..end(None) }).body(&place());
     assert!(body["text"].as_str().unwrap().starts_with("coupa-batch ended with exit code 4: no browser"), "{body}");
     assert!(body["counts"].is_null() && body["reason"] == "no browser", "{body}");
 }
@@ -73,19 +73,19 @@ fn what_the_portal_said_calls_nobody_and_links_nowhere() {
 fn a_person_is_called_once_and_told_once_that_the_run_goes_on() {
     let mut is_needed = false;
     let mut told = Vec::new();
-    let closed = |wants_person| Gate::Closed { reason: "why".to_owned(), wants_person };
+    let closed = |wants_person| DispatchState::Closed { reason: "why".to_owned(), wants_person };
     let steps = [
-        (Stage::Running, Gate::Open),
+        (Stage::Running, DispatchState::Open),
         (Stage::Running, closed(false)),
         (Stage::Running, closed(true)),
         (Stage::Running, closed(true)),
-        (Stage::Running, Gate::Paused),
+        (Stage::Running, DispatchState::Paused),
         (Stage::Running, closed(true)),
-        (Stage::Running, Gate::Open),
-        (Stage::Running, Gate::Open),
+        (Stage::Running, DispatchState::Open),
+        (Stage::Running, DispatchState::Open),
         (Stage::Running, closed(true)),
-        (Stage::Draining, Gate::Open),
-        (Stage::Closed, Gate::Open),
+        (Stage::Draining, DispatchState::Open),
+        (Stage::Closed, DispatchState::Open),
     ];
     for (pool_status, gate) in steps {
         let status = PoolStatus { pool_status, gate, ..PoolStatus::default() };
@@ -103,7 +103,7 @@ fn a_person_is_called_once_and_told_once_that_the_run_goes_on() {
 async fn a_failure_is_told_without_what_is_secret_of_the_address() {
     // a port that nobody listens on any more
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let address = SecretAddress::parse(&format!("http://me:hunter2@127.0.0.1:{port}/s3cret?k=t0ken")).unwrap();
+    let address = SecretUrl::parse(&format!("http://me:hunter2@127.0.0.1:{port}/s3cret?k=t0ken")).unwrap();
     let client = connect(&address).await.unwrap();
     let failed = post_once(&client, &address, &json!({})).await.unwrap_err();
     assert!(failed.is_passing && failed.why.contains("refused"), "{}", failed.why);
@@ -114,5 +114,5 @@ async fn a_failure_is_told_without_what_is_secret_of_the_address() {
 
 #[tokio::test]
 async fn a_client_for_tls_can_be_built() {
-    connect(&SecretAddress::parse("https://hooks.test/x").unwrap()).await.unwrap();
+    connect(&SecretUrl::parse("https://hooks.test/x").unwrap()).await.unwrap();
 }

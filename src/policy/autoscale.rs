@@ -22,7 +22,7 @@ const WORKERS_PER_PROCESSOR: usize = 4;
 
 /// What there is to do and to do it with, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Load {
+pub struct LoadSample {
     /// Orders and borrowers that have no end yet.
     pub open: usize,
     /// Orders that have one, ever.
@@ -41,7 +41,7 @@ pub struct Load {
 /// to 20: 2 to 4, more: one for two processors, 4 to 8), then one more at a time as long as that makes the batch faster, and fewer when some have
 /// nothing to do. One step in half a minute, and a number that brought nothing is not tried again for ten: it never flaps.
 #[derive(Clone, Debug)]
-pub struct Sizing {
+pub struct Autoscaler {
     bounds: ScalingConfig,
     processor_count: Option<usize>,
     target: usize,
@@ -52,7 +52,7 @@ pub struct Sizing {
     no_use: Option<(usize, Duration)>,
 }
 
-impl Sizing {
+impl Autoscaler {
     /// Begins with `count`; an automatic one with what `expected` orders make sense of, if that is known, on a machine with
     /// so many processors, if that is known.
     #[must_use]
@@ -90,7 +90,7 @@ impl Sizing {
     }
 
     /// Takes note of the load at `now`; the number may change.
-    pub fn weigh(&mut self, now: Duration, load: &Load) {
+    pub fn weigh(&mut self, now: Duration, load: &LoadSample) {
         if !self.bounds.is_automatic {
             return;
         }
@@ -115,7 +115,7 @@ impl Sizing {
     }
 
     /// Every worker is busy and orders wait: was the last one added worth it, and would another one be?
-    fn try_one_more(&mut self, now: Duration, load: &Load, most: usize) {
+    fn try_one_more(&mut self, now: Duration, load: &LoadSample, most: usize) {
         let (since, settled) = self.measured_from;
         let ended = load.settled.saturating_sub(settled);
         if now < since + COOL_DOWN || ended < MIN_SAMPLE {
@@ -139,7 +139,7 @@ impl Sizing {
         }
     }
 
-    fn change(&mut self, now: Duration, load: &Load, target: usize) {
+    fn change(&mut self, now: Duration, load: &LoadSample, target: usize) {
         if target != self.target {
             self.target = target;
             self.changed_at = Some(now);
@@ -169,8 +169,8 @@ pub fn workers_for(
     count: WorkerCount,
     bounds: ScalingConfig,
 ) -> usize {
-    let mut sizing = Sizing::new(count, bounds, Some(orders), processor_count);
-    sizing.weigh(Duration::ZERO, &Load { open: orders, total_bytes, ..Load::default() });
+    let mut sizing = Autoscaler::new(count, bounds, Some(orders), processor_count);
+    sizing.weigh(Duration::ZERO, &LoadSample { open: orders, total_bytes, ..LoadSample::default() });
     sizing.target()
 }
 
@@ -189,8 +189,8 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn auto(expected: Option<usize>) -> Sizing {
-        Sizing::new(WorkerCount::Auto, bounds(1, 8), expected, None)
+    fn auto(expected: Option<usize>) -> Autoscaler {
+        Autoscaler::new(WorkerCount::Auto, bounds(1, 8), expected, None)
     }
 
     #[test]
@@ -198,13 +198,13 @@ mod tests {
         let starts: Vec<_> = [1, 2, 4, 5, 10, 11, 20, 21, 10_000].map(|orders| auto(Some(orders)).target()).into();
         assert_eq!(starts, [1, 2, 2, 2, 2, 3, 4, 4, 4]);
         assert_eq!(auto(None).target(), 4);
-        assert_eq!(Sizing::new(WorkerCount::Auto, bounds(3, 3), Some(1), None).target(), 3);
+        assert_eq!(Autoscaler::new(WorkerCount::Auto, bounds(3, 3), Some(1), None).target(), 3);
     }
 
     #[test]
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     fn a_long_batch_gets_more_workers_where_there_are_more_processors() {
-        let on = |processors, orders| Sizing::new(WorkerCount::Auto, bounds(1, 8), orders, Some(processors));
+        let on = |processors, orders| Autoscaler::new(WorkerCount::Auto, bounds(1, 8), orders, Some(processors));
         let starts: Vec<_> = [1, 2, 8, 12, 16, 64].map(|processors| on(processors, Some(1000)).target()).into();
         assert_eq!(starts, [4, 4, 4, 6, 8, 8]);
         assert_eq!([on(64, Some(20)).target(), on(64, Some(1)).target(), on(64, None).target()], [4, 1, 8]);
@@ -212,12 +212,17 @@ mod tests {
     }
 
     /// Lets a pool whose throughput is `rate(workers)` run for `minutes`; returns the numbers of workers it had.
-    fn run(mut sizing: Sizing, minutes: u64, rate: impl Fn(usize) -> f64) -> Vec<usize> {
+    fn run(mut sizing: Autoscaler, minutes: u64, rate: impl Fn(usize) -> f64) -> Vec<usize> {
         let (mut settled, mut numbers) = (0.0, vec![sizing.target()]);
         for tick in 0..minutes * 12 {
             settled += rate(sizing.target()) * 5.0;
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-            let load = Load { open: 1000, settled: settled as u64, total_bytes: 64_000_000_000, ..Load::default() };
+            let load = LoadSample {
+                open: 1000,
+                settled: settled as u64,
+                total_bytes: 64_000_000_000,
+                ..LoadSample::default()
+            };
             sizing.weigh(secs(tick * 5), &load);
             if numbers.last() != Some(&sizing.target()) {
                 numbers.push(sizing.target());
@@ -238,16 +243,16 @@ mod tests {
 
     #[test]
     fn no_worker_is_added_where_there_is_no_room() {
-        let base = Load { open: 1000, total_bytes: 64_000_000_000, ..Load::default() };
+        let base = LoadSample { open: 1000, total_bytes: 64_000_000_000, ..LoadSample::default() };
         for load in [
-            Load { level: MemoryLevel::Elevated, ..base },
-            Load { cpu: Some(0.95), ..base },
-            Load { total_bytes: 4 * BYTES_PER_WORKER, ..base },
-            Load { idle: 1, ..base },
+            LoadSample { level: MemoryLevel::Elevated, ..base },
+            LoadSample { cpu: Some(0.95), ..base },
+            LoadSample { total_bytes: 4 * BYTES_PER_WORKER, ..base },
+            LoadSample { idle: 1, ..base },
         ] {
             let mut sizing = auto(Some(1000));
             for tick in 0..100 {
-                sizing.weigh(secs(tick * 10), &Load { settled: tick * 50, ..load });
+                sizing.weigh(secs(tick * 10), &LoadSample { settled: tick * 50, ..load });
             }
             assert_eq!(sizing.target(), 4, "{load:?}");
         }
@@ -256,13 +261,13 @@ mod tests {
     #[test]
     fn idle_workers_go_after_a_while_and_come_back_at_once() {
         let mut sizing = auto(Some(100));
-        sizing.weigh(secs(60), &Load { open: 3, idle: 1, ..Load::default() });
+        sizing.weigh(secs(60), &LoadSample { open: 3, idle: 1, ..LoadSample::default() });
         assert_eq!(sizing.target(), 3);
-        sizing.weigh(secs(70), &Load { open: 1, idle: 2, ..Load::default() });
+        sizing.weigh(secs(70), &LoadSample { open: 1, idle: 2, ..LoadSample::default() });
         assert_eq!(sizing.target(), 3, "too soon");
-        sizing.weigh(secs(90), &Load { open: 0, idle: 3, ..Load::default() });
+        sizing.weigh(secs(90), &LoadSample { open: 0, idle: 3, ..LoadSample::default() });
         assert_eq!(sizing.target(), 1);
-        sizing.weigh(secs(91), &Load { open: 40, idle: 1, ..Load::default() });
+        sizing.weigh(secs(91), &LoadSample { open: 40, idle: 1, ..LoadSample::default() });
         assert_eq!(sizing.target(), 4);
     }
 
@@ -276,7 +281,7 @@ mod tests {
     fn whoever_says_a_number_gets_it() {
         let mut sizing = auto(Some(100));
         sizing.set(2);
-        sizing.weigh(secs(600), &Load { open: 1000, ..Load::default() });
+        sizing.weigh(secs(600), &LoadSample { open: 1000, ..LoadSample::default() });
         assert_eq!(sizing.target(), 2);
     }
 
@@ -285,13 +290,13 @@ mod tests {
         fn stays_in_bounds_and_shrinks_no_more_often_than_allowed(
             loads in prop::collection::vec((0usize..60, 0usize..8, 0u64..20, 0u64..12), 1..300)
         ) {
-            let mut sizing = Sizing::new(WorkerCount::Auto, bounds(2, 6), None, None);
+            let mut sizing = Autoscaler::new(WorkerCount::Auto, bounds(2, 6), None, None);
             let (mut before, mut changed_at, mut settled) = (sizing.target(), None, 0);
             for (turn, (open, idle, ended, gigabytes)) in loads.into_iter().enumerate() {
                 let now = secs(5 * turn as u64);
                 settled += ended;
                 let total_bytes = gigabytes * 1_000_000_000;
-                sizing.weigh(now, &Load { open, idle, settled, total_bytes, ..Load::default() });
+                sizing.weigh(now, &LoadSample { open, idle, settled, total_bytes, ..LoadSample::default() });
                 let target = sizing.target();
                 prop_assert!((2..=6).contains(&target));
                 if target != before {

@@ -17,7 +17,7 @@ const DRIFTED_AFTER: u32 = 10;
 
 /// Whether an attempt may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
+pub enum Permit {
     /// As many as there are workers.
     Open,
     /// One, to see whether the site is back.
@@ -28,7 +28,7 @@ pub enum Admission {
 
 /// Why the site is not asked any more in this run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GivenUp {
+pub enum TripCause {
     /// It never answered well.
     NeverReached,
     /// It has been in trouble for longer than the patience.
@@ -39,7 +39,7 @@ pub enum GivenUp {
 
 /// The gate before the site: open while it answers, closed with growing pauses while it does not.
 #[derive(Clone, Debug)]
-pub struct SiteGate {
+pub struct CircuitBreaker {
     patience: Duration,
     closed: Option<Closed>,
     ever_answered: bool,
@@ -55,7 +55,7 @@ struct Closed {
     faults: u32,
 }
 
-impl SiteGate {
+impl CircuitBreaker {
     /// An open gate that gives up `patience` after it closed.
     #[must_use]
     pub fn new(patience: Duration) -> Self {
@@ -64,12 +64,12 @@ impl SiteGate {
 
     /// Whether an attempt may start at `now`.
     #[must_use]
-    pub fn admission(&self, now: Duration) -> Admission {
+    pub fn admission(&self, now: Duration) -> Permit {
         match self.closed {
-            None => Admission::Open,
-            Some(closed) if closed.is_probing => Admission::Closed(None),
-            Some(closed) if now < closed.until => Admission::Closed(Some(closed.until)),
-            Some(_) => Admission::Probe,
+            None => Permit::Open,
+            Some(closed) if closed.is_probing => Permit::Closed(None),
+            Some(closed) if now < closed.until => Permit::Closed(Some(closed.until)),
+            Some(_) => Permit::Probe,
         }
     }
 
@@ -104,13 +104,13 @@ impl SiteGate {
         kind: FailureKind,
         retry_after: Option<Duration>,
         was_probe: bool,
-    ) -> Option<GivenUp> {
+    ) -> Option<TripCause> {
         if kind == FailureKind::PageChanged {
             self.misfits_in_a_row += 1;
             if was_probe {
                 self.closed = None; // the site answers, only not as the recipe expects
             }
-            return (self.misfits_in_a_row >= DRIFTED_AFTER).then_some(GivenUp::Drifted);
+            return (self.misfits_in_a_row >= DRIFTED_AFTER).then_some(TripCause::Drifted);
         }
         if kind == FailureKind::LoginRequired {
             self.logins_in_a_row += 1;
@@ -130,9 +130,9 @@ impl SiteGate {
         self.closed = Some(Closed { since: before.since, until: now + pause, is_probing: false, faults });
         let is_over = now + pause > before.since + self.patience;
         if !self.ever_answered && kind == FailureKind::Unreachable && (is_over || faults >= NEVER_REACHED_AFTER) {
-            return Some(GivenUp::NeverReached);
+            return Some(TripCause::NeverReached);
         }
-        is_over.then_some(GivenUp::OutOfPatience)
+        is_over.then_some(TripCause::OutOfPatience)
     }
 }
 
@@ -144,8 +144,8 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn gate_that_answered() -> SiteGate {
-        let mut gate = SiteGate::new(s(600));
+    fn gate_that_answered() -> CircuitBreaker {
+        let mut gate = CircuitBreaker::new(s(600));
         gate.answered();
         gate
     }
@@ -153,14 +153,14 @@ mod tests {
     #[test]
     fn a_fault_closes_and_one_probe_opens_again() {
         let mut gate = gate_that_answered();
-        assert_eq!(gate.admission(s(0)), Admission::Open);
+        assert_eq!(gate.admission(s(0)), Permit::Open);
         assert_eq!(gate.fault(s(0), FailureKind::SiteDown, None, false), None);
-        assert_eq!(gate.admission(s(1)), Admission::Closed(Some(s(2))));
-        assert_eq!(gate.admission(s(2)), Admission::Probe);
+        assert_eq!(gate.admission(s(1)), Permit::Closed(Some(s(2))));
+        assert_eq!(gate.admission(s(2)), Permit::Probe);
         gate.probe_started();
-        assert_eq!(gate.admission(s(3)), Admission::Closed(None), "a second probe beside the first");
+        assert_eq!(gate.admission(s(3)), Permit::Closed(None), "a second probe beside the first");
         gate.answered();
-        assert_eq!(gate.admission(s(3)), Admission::Open);
+        assert_eq!(gate.admission(s(3)), Permit::Open);
     }
 
     #[test]
@@ -169,14 +169,14 @@ mod tests {
         for _ in 0..8 {
             assert_eq!(gate.fault(s(0), FailureKind::SiteDown, None, false), None);
         }
-        assert_eq!(gate.admission(s(2)), Admission::Probe);
+        assert_eq!(gate.admission(s(2)), Permit::Probe);
     }
 
     #[test]
     fn the_sites_own_wish_is_honoured() {
         let mut gate = gate_that_answered();
         gate.fault(s(0), FailureKind::Throttled, Some(s(120)), false);
-        assert_eq!(gate.admission(s(119)), Admission::Closed(Some(s(120))));
+        assert_eq!(gate.admission(s(119)), Permit::Closed(Some(s(120))));
     }
 
     #[test]
@@ -188,28 +188,28 @@ mod tests {
             if let Some(given_up) = gate.fault(now, FailureKind::SiteDown, None, probes > 0) {
                 break given_up;
             }
-            let Admission::Closed(Some(until)) = gate.admission(now) else { panic!("open") };
+            let Permit::Closed(Some(until)) = gate.admission(now) else { panic!("open") };
             now = until;
             gate.probe_started();
             probes += 1;
         };
-        assert_eq!(given_up, GivenUp::OutOfPatience);
+        assert_eq!(given_up, TripCause::OutOfPatience);
         assert!(now <= s(600) && probes > 5, "{now:?} after {probes} probes");
     }
 
     #[test]
     fn an_address_that_never_answers_is_given_up_soon() {
-        let mut gate = SiteGate::new(s(600));
+        let mut gate = CircuitBreaker::new(s(600));
         assert_eq!(gate.fault(s(0), FailureKind::Unreachable, None, false), None);
         gate.probe_started();
         assert_eq!(gate.fault(s(2), FailureKind::Unreachable, None, true), None);
         gate.probe_started();
-        assert_eq!(gate.fault(s(6), FailureKind::Unreachable, None, true), Some(GivenUp::NeverReached));
+        assert_eq!(gate.fault(s(6), FailureKind::Unreachable, None, true), Some(TripCause::NeverReached));
     }
 
     #[test]
     fn a_portal_in_maintenance_from_the_start_is_waited_for() {
-        let mut gate = SiteGate::new(s(600));
+        let mut gate = CircuitBreaker::new(s(600));
         for turn in 0..6 {
             assert_eq!(gate.fault(s(turn), FailureKind::SiteDown, None, turn > 0), None);
         }
@@ -220,10 +220,10 @@ mod tests {
         let mut gate = gate_that_answered();
         for _ in 0..FREE_LOGINS {
             gate.fault(s(0), FailureKind::LoginRequired, None, false);
-            assert_eq!(gate.admission(s(0)), Admission::Open);
+            assert_eq!(gate.admission(s(0)), Permit::Open);
         }
         gate.fault(s(0), FailureKind::LoginRequired, None, false);
-        assert_ne!(gate.admission(s(0)), Admission::Open);
+        assert_ne!(gate.admission(s(0)), Permit::Open);
     }
 
     #[test]
@@ -233,7 +233,7 @@ mod tests {
             assert_eq!(gate.fault(s(0), FailureKind::PageChanged, None, false), None);
         }
         let mut other = gate.clone();
-        assert_eq!(gate.fault(s(0), FailureKind::PageChanged, None, false), Some(GivenUp::Drifted));
+        assert_eq!(gate.fault(s(0), FailureKind::PageChanged, None, false), Some(TripCause::Drifted));
         other.answered();
         assert_eq!(other.fault(s(0), FailureKind::PageChanged, None, false), None);
     }

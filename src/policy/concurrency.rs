@@ -11,14 +11,14 @@ const ONE_COMPLAINT: Duration = Duration::from_secs(10);
 /// The number of orders that may be in work at once: halved at each complaint of the site, one more after each good
 /// stretch (additive increase, multiplicative decrease, as TCP does). Never below one, so that it always goes on.
 #[derive(Clone, Copy, Debug)]
-pub struct OrderPace {
+pub struct AdaptiveLimit {
     max: usize,
     limit: usize,
     good_in_a_row: u32,
     complained_at: Option<Duration>,
 }
 
-impl OrderPace {
+impl AdaptiveLimit {
     /// As many as `max`, at least one.
     #[must_use]
     pub fn new(max: usize) -> Self {
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_complaint_halves_and_good_stretches_bring_it_back_one_by_one() {
-        let mut pace = OrderPace::new(8);
+        let mut pace = AdaptiveLimit::new(8);
         for at in [0, 1, 2] {
             pace.complained(Duration::from_secs(at)); // the same one, told by three attempts
         }
@@ -83,7 +83,7 @@ mod tests {
             max in 0_usize..70,
             events in prop::collection::vec((any::<bool>(), 0_u64..30), 0..200),
         ) {
-            let mut pace = OrderPace::new(max);
+            let mut pace = AdaptiveLimit::new(max);
             let mut now = Duration::ZERO;
             for (is_complaint, seconds) in events {
                 now += Duration::from_secs(seconds);

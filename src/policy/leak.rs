@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Countable {
+pub enum LeakKind {
     /// Open files, pipes and connections of the program.
     Descriptors,
     /// Tasks of the asynchronous runtime.
@@ -15,7 +15,7 @@ pub enum Countable {
     Profiles,
 }
 
-impl Countable {
+impl LeakKind {
     /// The word for people.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -43,14 +43,14 @@ impl Countable {
 /// Compares the counts of quiet moments: a pool whose workers all wait needs as much as it did at the last such moment
 /// with as many workers. What has clearly more has leaked; each is told once, and again when it has doubled.
 #[derive(Clone, Debug, Default)]
-pub struct LeakWatch {
-    least: BTreeMap<(Countable, usize), usize>,
-    told: BTreeMap<(Countable, usize), usize>,
+pub struct LeakDetector {
+    least: BTreeMap<(LeakKind, usize), usize>,
+    told: BTreeMap<(LeakKind, usize), usize>,
 }
 
-impl LeakWatch {
+impl LeakDetector {
     /// The counts of a quiet moment with `workers` workers; returns what has grown, with its count then and now.
-    pub fn quiet(&mut self, workers: usize, counts: &[(Countable, usize)]) -> Vec<(Countable, usize, usize)> {
+    pub fn quiet(&mut self, workers: usize, counts: &[(LeakKind, usize)]) -> Vec<(LeakKind, usize, usize)> {
         let mut grown = Vec::new();
         for (what, now) in counts.iter().copied() {
             let least = self.least.entry((what, workers)).or_insert(now);
@@ -68,18 +68,18 @@ impl LeakWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Countable::{Descriptors, Processes, Profiles, Tasks};
+    use LeakKind::{Descriptors, Processes, Profiles, Tasks};
 
     #[test]
     fn growth_without_work_is_told_once_and_again_when_doubled() {
-        let mut watch = LeakWatch::default();
+        let mut watch = LeakDetector::default();
         let told: Vec<_> = (0..60).flat_map(|turn| watch.quiet(4, &[(Descriptors, 100 + turn * 10)])).collect();
         assert_eq!(told, [(Descriptors, 100, 190), (Descriptors, 100, 390)]);
     }
 
     #[test]
     fn another_number_of_workers_needs_another_number_of_processes() {
-        let mut watch = LeakWatch::default();
+        let mut watch = LeakDetector::default();
         assert!(watch.quiet(1, &[(Processes, 12), (Tasks, 20)]).is_empty());
         assert!(watch.quiet(8, &[(Processes, 96), (Tasks, 90)]).is_empty());
         assert!(watch.quiet(1, &[(Processes, 14), (Tasks, 21)]).is_empty());
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn two_lost_browsers_and_three_lost_folders_are_told_of() {
-        let mut watch = LeakWatch::default();
+        let mut watch = LeakDetector::default();
         let told: Vec<_> =
             (0..5).flat_map(|lost| watch.quiet(2, &[(Processes, 14 + 7 * lost), (Profiles, 2 + lost)])).collect();
         assert_eq!(told, [(Processes, 14, 28), (Profiles, 2, 5)]);

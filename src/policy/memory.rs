@@ -20,7 +20,7 @@ const ALL_STALLED: f64 = 0.1;
 
 /// What memory allows at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct MemoryLimit {
     /// How short it is.
     pub level: MemoryLevel,
     /// The most workers that it bears; `usize::MAX` when it holds nobody back.
@@ -34,7 +34,7 @@ pub struct Room {
 /// stay there with one more worker, never more often than the cool-down and never below the least number. A critical
 /// reading does not wait for the cool-down: what the last step brought is in the next reading.
 #[derive(Clone, Debug)]
-pub struct MemoryScale {
+pub struct MemoryScaler {
     config: MemoryConfig,
     least: usize,
     cap: usize,
@@ -45,7 +45,7 @@ pub struct MemoryScale {
     recent: VecDeque<(Duration, f64)>,
 }
 
-impl MemoryScale {
+impl MemoryScaler {
     /// Begins without a cap.
     #[must_use]
     pub fn new(config: MemoryConfig, least: usize) -> Self {
@@ -61,7 +61,7 @@ impl MemoryScale {
     }
 
     /// What memory allows after another reading at `now`, with `live` workers at work of those that are `wanted`.
-    pub fn read(&mut self, now: Duration, reading: &MemoryReading, live: usize, wanted: usize) -> Room {
+    pub fn read(&mut self, now: Duration, reading: &MemoryReading, live: usize, wanted: usize) -> MemoryLimit {
         let usage = reading.usage();
         self.recent.push_back((now, usage));
         while self.recent.front().is_some_and(|(at, _)| *at + self.config.cool_down < now) {
@@ -98,7 +98,7 @@ impl MemoryScale {
         } else {
             self.level = level;
         }
-        Room { level: self.level, cap: self.cap }
+        MemoryLimit { level: self.level, cap: self.cap }
     }
 
     fn level_at(&self, usage: f64, reading: &MemoryReading, margin: f64) -> MemoryLevel {
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn shrinks_one_by_one_and_comes_back_after_a_calm_while() {
-        let mut scale = MemoryScale::new(CONFIG, 1);
+        let mut scale = MemoryScaler::new(CONFIG, 1);
         let caps: Vec<_> = [(0, 80), (5, 80), (30, 80), (60, 80), (90, 70), (120, 60), (125, 60), (155, 60), (185, 60)]
             .into_iter()
             .map(|(now, percent)| scale.read(secs(now), &at(percent), 3, 3).cap)
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_levels_follow_usage_and_what_the_kernel_says() {
-        let level = |reading: &MemoryReading| MemoryScale::new(CONFIG, 1).read(secs(0), reading, 4, 4).level;
+        let level = |reading: &MemoryReading| MemoryScaler::new(CONFIG, 1).read(secs(0), reading, 4, 4).level;
         let levels: Vec<_> = [0, 64, 65, 74, 75, 89, 90, 100].into_iter().map(|percent| level(&at(percent))).collect();
         assert_eq!(levels, [Normal, Normal, Elevated, Elevated, High, High, Critical, Critical]);
         assert_eq!(level(&MemoryReading { some_stalled: Some(0.3), ..at(10) }), Elevated);
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_critical_reading_does_not_wait_and_never_goes_below_the_least() {
-        let mut scale = MemoryScale::new(CONFIG, 2);
+        let mut scale = MemoryScaler::new(CONFIG, 2);
         let caps: Vec<_> = [(0, 6), (5, 5), (10, 4), (15, 3), (20, 2), (25, 2)]
             .into_iter()
             .map(|(now, live)| scale.read(secs(now), &at(95), live, 8).cap)
@@ -189,14 +189,14 @@ mod tests {
 
     #[test]
     fn an_unknown_total_is_no_pressure() {
-        let room = MemoryScale::new(CONFIG, 1).read(secs(0), &MemoryReading::default(), 4, 4);
-        assert_eq!(room, Room { level: Normal, cap: usize::MAX });
+        let room = MemoryScaler::new(CONFIG, 1).read(secs(0), &MemoryReading::default(), 4, 4);
+        assert_eq!(room, MemoryLimit { level: Normal, cap: usize::MAX });
     }
 
     proptest! {
         #[test]
         fn stays_in_bounds_and_never_flaps(readings in prop::collection::vec(0u64..=100, 1..200)) {
-            let mut scale = MemoryScale::new(CONFIG, 2);
+            let mut scale = MemoryScaler::new(CONFIG, 2);
             let (mut before, mut last_change): (usize, Option<Duration>) = (6, None);
             for (turn, percent) in readings.into_iter().enumerate() {
                 let now = secs(5 * turn as u64);
@@ -220,7 +220,7 @@ mod tests {
         fn a_number_that_memory_has_refused_is_not_tried_again_and_again(
             own in 0u64..300, each in 50u64..400, wanted in 2usize..8, noise in prop::collection::vec(0u64..20, 720)
         ) {
-            let mut scale = MemoryScale::new(CONFIG, 1);
+            let mut scale = MemoryScaler::new(CONFIG, 1);
             let (mut live, mut changes) = (wanted, 0);
             for (turn, noise) in noise.into_iter().enumerate() {
                 let workers = (1..=u16::try_from(live).unwrap()).map(|worker| (WorkerId(worker), each)).collect();
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_level_is_left_only_when_usage_is_clearly_below_it() {
-        let mut scale = MemoryScale::new(CONFIG, 1);
+        let mut scale = MemoryScaler::new(CONFIG, 1);
         let levels: Vec<_> = [74, 75, 74, 75, 73, 72, 71, 65, 63, 61, 90, 89, 80, 50]
             .into_iter()
             .map(|percent| scale.read(secs(0), &at(percent), 4, 4).level)

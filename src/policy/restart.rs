@@ -14,7 +14,7 @@ const MAX_DELAY: Duration = Duration::from_secs(30);
 
 /// What becomes of a worker whose browser broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Restart {
+pub enum RestartDecision {
     /// It gets another one after this time.
     After(Duration),
     /// It broke too often.
@@ -23,7 +23,7 @@ pub enum Restart {
 
 /// How far a browser had come when it broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Broke {
+pub enum FailureStage {
     /// It did not come up.
     Starting,
     /// It was up, and had served nothing yet.
@@ -34,17 +34,17 @@ pub enum Broke {
 
 /// The replacements of one worker's broken browsers.
 #[derive(Clone, Debug, Default)]
-pub struct Restarts {
+pub struct RestartTracker {
     recent: VecDeque<Duration>,
     failed_starts: u32,
 }
 
-impl Restarts {
+impl RestartTracker {
     /// Its browser broke at `now`.
-    pub fn broke(&mut self, now: Duration, broke: Broke, config: &RestartConfig) -> Restart {
+    pub fn broke(&mut self, now: Duration, broke: FailureStage, config: &RestartConfig) -> RestartDecision {
         self.failed_starts = match broke {
-            Broke::Starting => self.failed_starts + 1,
-            Broke::Waiting | Broke::AtWork => 0,
+            FailureStage::Starting => self.failed_starts + 1,
+            FailureStage::Waiting | FailureStage::AtWork => 0,
         };
         self.recent.push_back(now);
         while self.recent.front().is_some_and(|at| *at + config.window < now) {
@@ -52,15 +52,15 @@ impl Restarts {
         }
         let count = u32::try_from(self.recent.len()).unwrap_or(u32::MAX);
         if count > config.limit || self.failed_starts >= MAX_FAILED_STARTS {
-            return Restart::GiveUp;
+            return RestartDecision::GiveUp;
         }
         // one that was at work is replaced at once: its order waits
         let waits = match broke {
-            Broke::AtWork => count - 1,
-            Broke::Starting | Broke::Waiting => count,
+            FailureStage::AtWork => count - 1,
+            FailureStage::Starting | FailureStage::Waiting => count,
         };
         let delay = waits.checked_sub(1).map_or(Duration::ZERO, |power| DELAY * 2u32.saturating_pow(power));
-        Restart::After(delay.min(MAX_DELAY))
+        RestartDecision::After(delay.min(MAX_DELAY))
     }
 
     /// So many of its browsers broke within the window.
@@ -82,45 +82,48 @@ mod tests {
 
     #[test]
     fn the_first_break_costs_no_time_and_the_next_ones_ever_more() {
-        let mut restarts = Restarts::default();
-        let waits: Vec<_> = (1..=5).map(|at| restarts.broke(secs(at), Broke::AtWork, &CONFIG)).collect();
-        let after = |seconds| Restart::After(secs(seconds));
-        assert_eq!(waits, [after(0), after(1), after(2), after(4), Restart::GiveUp]);
+        let mut restarts = RestartTracker::default();
+        let waits: Vec<_> = (1..=5).map(|at| restarts.broke(secs(at), FailureStage::AtWork, &CONFIG)).collect();
+        let after = |seconds| RestartDecision::After(secs(seconds));
+        assert_eq!(waits, [after(0), after(1), after(2), after(4), RestartDecision::GiveUp]);
     }
 
     #[test]
     fn what_lies_outside_the_window_is_forgotten() {
-        let mut restarts = Restarts::default();
+        let mut restarts = RestartTracker::default();
         for at in 0..50 {
-            assert_eq!(restarts.broke(secs(at * 301), Broke::AtWork, &CONFIG), Restart::After(Duration::ZERO));
+            assert_eq!(
+                restarts.broke(secs(at * 301), FailureStage::AtWork, &CONFIG),
+                RestartDecision::After(Duration::ZERO)
+            );
         }
     }
 
     #[test]
     fn a_browser_that_never_comes_up_is_tried_three_times() {
-        let mut restarts = Restarts::default();
-        assert_eq!(restarts.broke(secs(1), Broke::Starting, &CONFIG), Restart::After(secs(1)));
-        assert_eq!(restarts.broke(secs(2), Broke::Starting, &CONFIG), Restart::After(secs(2)));
-        assert_eq!(restarts.broke(secs(3), Broke::Starting, &CONFIG), Restart::GiveUp);
+        let mut restarts = RestartTracker::default();
+        assert_eq!(restarts.broke(secs(1), FailureStage::Starting, &CONFIG), RestartDecision::After(secs(1)));
+        assert_eq!(restarts.broke(secs(2), FailureStage::Starting, &CONFIG), RestartDecision::After(secs(2)));
+        assert_eq!(restarts.broke(secs(3), FailureStage::Starting, &CONFIG), RestartDecision::GiveUp);
     }
 
     #[test]
     fn one_that_breaks_while_it_waits_counts_within_its_window_alone() {
-        let mut restarts = Restarts::default();
+        let mut restarts = RestartTracker::default();
         for at in 0..50 {
-            assert_eq!(restarts.broke(secs(at * 301), Broke::Waiting, &CONFIG), Restart::After(secs(1)));
+            assert_eq!(restarts.broke(secs(at * 301), FailureStage::Waiting, &CONFIG), RestartDecision::After(secs(1)));
         }
         // and a start that fails in between is not the third in a row
-        for broke in [Broke::Starting, Broke::Starting, Broke::Waiting, Broke::Starting] {
-            assert_ne!(restarts.broke(secs(60_000), broke, &CONFIG), Restart::GiveUp);
+        for broke in [FailureStage::Starting, FailureStage::Starting, FailureStage::Waiting, FailureStage::Starting] {
+            assert_ne!(restarts.broke(secs(60_000), broke, &CONFIG), RestartDecision::GiveUp);
         }
     }
 
     #[test]
     fn the_wait_has_an_end() {
         let config = RestartConfig { limit: 1000, ..CONFIG };
-        let mut restarts = Restarts::default();
-        let last = (0..200).map(|_| restarts.broke(secs(9), Broke::AtWork, &config)).last();
-        assert_eq!(last, Some(Restart::After(MAX_DELAY)));
+        let mut restarts = RestartTracker::default();
+        let last = (0..200).map(|_| restarts.broke(secs(9), FailureStage::AtWork, &config)).last();
+        assert_eq!(last, Some(RestartDecision::After(MAX_DELAY)));
     }
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use crate::config::RecycleConfig;
 
 /// Strikes after which a session counts as sick.
-pub const MAX_STRIKES: u32 = 2;
+pub const MAX_PAGE_TIMEOUTS: u32 = 2;
 
 /// Differences that are smaller than this are noise, whatever the factor.
 const NOTICEABLE: Duration = Duration::from_millis(250);
 
 /// What a session has been through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wear {
+pub struct SessionUsage {
     /// Attempts that it has served.
     pub attempts: u32,
     /// How long it has lived.
@@ -26,7 +26,7 @@ pub struct Wear {
 
 /// Why a session is worn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Worn {
+pub enum RecycleReason {
     /// It has served its number of orders.
     Orders,
     /// It has reached its age.
@@ -39,7 +39,7 @@ pub enum Worn {
     Profile,
 }
 
-impl fmt::Display for Worn {
+impl fmt::Display for RecycleReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Orders => "it has served its number of orders",
@@ -56,7 +56,7 @@ impl fmt::Display for Worn {
 /// `fresh` is how long the pages of the session took that was opened last, while it was new: a portal that has become
 /// slow for everybody makes the next fresh session slow as well, and with that the comparison comes right by itself.
 #[must_use]
-pub fn is_worn(wear: &Wear, fresh: Option<Duration>, config: &RecycleConfig) -> Option<Worn> {
+pub fn recycle_reason(wear: &SessionUsage, fresh: Option<Duration>, config: &RecycleConfig) -> Option<RecycleReason> {
     let is_slow = || {
         let (now, fresh, factor) = (wear.page_time?, fresh?, config.slowdown?);
         Some(now > fresh.mul_f64(factor) && now > fresh + NOTICEABLE)
@@ -64,13 +64,13 @@ pub fn is_worn(wear: &Wear, fresh: Option<Duration>, config: &RecycleConfig) -> 
     if wear.attempts == 0 {
         None // a replacement would be worn as soon, and nothing would ever be done
     } else if wear.attempts >= config.after {
-        Some(Worn::Orders)
+        Some(RecycleReason::Orders)
     } else if wear.age >= config.age {
-        Some(Worn::Age)
+        Some(RecycleReason::Age)
     } else if wear.memory_bytes.is_some_and(|bytes| bytes >= config.memory.as_u64()) {
-        Some(Worn::Memory)
+        Some(RecycleReason::Memory)
     } else if is_slow() == Some(true) {
-        Some(Worn::Slow)
+        Some(RecycleReason::Slow)
     } else {
         None
     }
@@ -85,18 +85,23 @@ mod tests {
     fn worn_by_work_age_memory_or_slowness() {
         let config = PoolConfig::builder().build().unwrap().recycle;
         let ms = Duration::from_millis;
-        let well = Wear { attempts: 99, page_time: Some(ms(400)), memory_bytes: Some(900_000_000), ..Wear::default() };
+        let well = SessionUsage {
+            attempts: 99,
+            page_time: Some(ms(400)),
+            memory_bytes: Some(900_000_000),
+            ..SessionUsage::default()
+        };
         let fresh = Some(ms(200));
-        assert_eq!(is_worn(&well, fresh, &config), None);
-        let worn = |wear: Wear| is_worn(&wear, fresh, &config);
-        assert_eq!(worn(Wear { attempts: 100, ..well }), Some(Worn::Orders));
-        assert_eq!(worn(Wear { age: config.age, ..well }), Some(Worn::Age));
-        assert_eq!(worn(Wear { memory_bytes: Some(1_500_000_000), ..well }), Some(Worn::Memory));
-        assert_eq!(worn(Wear { page_time: Some(ms(700)), ..well }), Some(Worn::Slow));
+        assert_eq!(recycle_reason(&well, fresh, &config), None);
+        let worn = |wear: SessionUsage| recycle_reason(&wear, fresh, &config);
+        assert_eq!(worn(SessionUsage { attempts: 100, ..well }), Some(RecycleReason::Orders));
+        assert_eq!(worn(SessionUsage { age: config.age, ..well }), Some(RecycleReason::Age));
+        assert_eq!(worn(SessionUsage { memory_bytes: Some(1_500_000_000), ..well }), Some(RecycleReason::Memory));
+        assert_eq!(worn(SessionUsage { page_time: Some(ms(700)), ..well }), Some(RecycleReason::Slow));
         // a factor of a very short time is noise; and one that has served nothing yet is never replaced
-        let quick = Wear { page_time: Some(ms(80)), ..well };
-        assert_eq!(is_worn(&quick, Some(ms(8)), &config), None);
-        assert_eq!(worn(Wear { attempts: 0, age: config.age, ..well }), None);
-        assert_eq!(is_worn(&Wear { page_time: Some(ms(9000)), ..well }, None, &config), None);
+        let quick = SessionUsage { page_time: Some(ms(80)), ..well };
+        assert_eq!(recycle_reason(&quick, Some(ms(8)), &config), None);
+        assert_eq!(worn(SessionUsage { attempts: 0, age: config.age, ..well }), None);
+        assert_eq!(recycle_reason(&SessionUsage { page_time: Some(ms(9000)), ..well }, None, &config), None);
     }
 }

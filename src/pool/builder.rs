@@ -8,16 +8,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::control::Control;
+use super::control::PoolControl;
 use super::handle::{Parts, PersistentWorkerPool};
 use super::monitor::MemoryMonitor;
-use crate::backend::{History, Journal, MemoryGauge, SessionError, SessionFactory, Site};
+use crate::backend::{History, Journal, MemoryReader, SessionError, SessionFactory, Site};
 use crate::config::PoolConfig;
-use crate::policy::MemoryScale;
+use crate::policy::MemoryScaler;
 use crate::pool::runtime::dispatcher::Dispatcher;
 use crate::pool::runtime::supervisor::Supervisor;
-use crate::pool::runtime::worker::Workshop;
-use crate::pool::scheduler::{Core, Rules};
+use crate::pool::runtime::worker::WorkerContext;
+use crate::pool::scheduler::{Scheduler, SchedulerConfig};
 
 /// Wishes that may wait for the dispatcher before whoever sends the next one waits too.
 const MAILBOX: usize = 256;
@@ -48,7 +48,7 @@ pub struct PoolBuilder {
     sessions: Option<Arc<dyn SessionFactory>>,
     site: Option<Arc<dyn Site>>,
     journal: Option<Arc<dyn Journal>>,
-    gauge: Option<Box<dyn MemoryGauge>>,
+    gauge: Option<Box<dyn MemoryReader>>,
     history: History,
     expected_count: Option<usize>,
     processor_count: Option<usize>,
@@ -90,7 +90,7 @@ impl PoolBuilder {
     }
 
     /// What reads memory; without one the number of workers does not depend on it.
-    pub fn gauge(mut self, gauge: Box<dyn MemoryGauge>) -> Self {
+    pub fn gauge(mut self, gauge: Box<dyn MemoryReader>) -> Self {
         self.gauge = Some(gauge);
         self
     }
@@ -137,7 +137,7 @@ impl PoolBuilder {
         let (calls, call_inbox) = async_channel::bounded(config.scaling.max.get().max(64));
         let attempts = CancellationToken::new();
         let started = Instant::now();
-        let rules = Rules {
+        let rules = SchedulerConfig {
             retry: config.retry,
             drain: config.deadlines.drain,
             seed: self.seed,
@@ -150,13 +150,13 @@ impl PoolBuilder {
             has_site: self.site.is_some(),
             stop_after: config.retry.stop_after,
         };
-        let mut core = Core::new(rules, heart.clone(), attempts.clone());
+        let mut core = Scheduler::new(rules, heart.clone(), attempts.clone());
         core.restore(self.history);
         let (directive, directives) = watch::channel(core.directive());
         let (snapshot, snapshots) = watch::channel(Arc::new(core.status(std::time::Duration::ZERO)));
-        let control = Control::new(requests, heart.clone());
+        let control = PoolControl::new(requests, heart.clone());
         let conclusions = TaskTracker::new();
-        let shop = Arc::new(Workshop {
+        let shop = Arc::new(WorkerContext {
             sessions: Arc::clone(&sessions),
             site: self.site.clone(),
             calls,
@@ -181,7 +181,7 @@ impl PoolBuilder {
         };
         let monitor = self.gauge.map(|gauge| MemoryMonitor {
             config: config.memory,
-            scale: MemoryScale::new(config.memory, config.scaling.min.get()),
+            scale: MemoryScaler::new(config.memory, config.scaling.min.get()),
             gauge,
             sessions,
             control: control.clone(),

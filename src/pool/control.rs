@@ -4,14 +4,14 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::task_handle::TaskHandle;
-use crate::model::{Outcome, PoTask, Receipt, RunId, Stop, StopKind, TaskId};
-use crate::pool::pooled_session::LentSession;
+use crate::model::{Outcome, PoTask, Receipt, RunId, StopKind, StopReason, TaskId};
+use crate::pool::pooled_session::PooledSession;
 use crate::pool::scheduler::{Input, Request};
 
 /// The one cloneable handle to a running pool. Its methods wait until the dispatcher has taken note (for submissions:
 /// until the journal has), never for work to be done. Dropping their futures leaves open whether the wish was noted.
 #[derive(Clone, Debug)]
-pub struct Control {
+pub struct PoolControl {
     requests: mpsc::Sender<Request>,
     engine: mpsc::UnboundedSender<Input>,
 }
@@ -23,7 +23,7 @@ pub struct PoolClosed;
 
 /// What an earlier run knows of an order that is asked for again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Earlier {
+pub enum PriorResult {
     /// It ended so, in this run, and is not touched again: it is admitted and settled in one step.
     Ended(Outcome, RunId),
     /// It is fetched, but for what lies in its folder already.
@@ -45,7 +45,7 @@ pub enum SubmitError {
     Journal(String),
 }
 
-impl Control {
+impl PoolControl {
     pub(crate) fn new(requests: mpsc::Sender<Request>, engine: mpsc::UnboundedSender<Input>) -> Self {
         Self { requests, engine }
     }
@@ -70,7 +70,7 @@ impl Control {
         self.ask(|reply| Request::OpenTasks { control, reply }).await
     }
 
-    /// Starts no new attempts until [`Control::resume`]; running ones go on.
+    /// Starts no new attempts until [`PoolControl::resume`]; running ones go on.
     ///
     /// # Errors
     /// [`PoolClosed`].
@@ -78,7 +78,7 @@ impl Control {
         self.tell(Request::Pause).await
     }
 
-    /// Undoes [`Control::pause`].
+    /// Undoes [`PoolControl::pause`].
     ///
     /// # Errors
     /// [`PoolClosed`].
@@ -102,21 +102,21 @@ impl Control {
         self.drain_because(StopKind::Requested, "the run was stopped before its end").await
     }
 
-    /// [`Control::drain`] with a reason of the caller's own, for the report and the exit code.
+    /// [`PoolControl::drain`] with a reason of the caller's own, for the report and the exit code.
     ///
     /// # Errors
     /// [`PoolClosed`].
     pub async fn drain_because(&self, kind: StopKind, message: impl Into<String>) -> Result<(), PoolClosed> {
-        self.tell(Request::Drain(Stop { kind, message: message.into() })).await
+        self.tell(Request::Drain(StopReason { kind, message: message.into() })).await
     }
 
-    /// [`Control::submit`] with what an earlier run knows, see [`Earlier`]. One that is open already is left to its worker.
+    /// [`PoolControl::submit`] with what an earlier run knows, see [`PriorResult`]. One that is open already is left to its worker.
     ///
     /// # Errors
     /// [`SubmitError`]; nothing of the batch was accepted.
     pub async fn submit_with_past(
         &self,
-        orders: Vec<(PoTask, Option<Earlier>)>,
+        orders: Vec<(PoTask, Option<PriorResult>)>,
     ) -> Result<Vec<TaskHandle>, SubmitError> {
         let control = self.clone();
         self.ask(|reply| Request::SubmitWithPast { orders, control, reply })
@@ -141,8 +141,8 @@ impl Control {
         self.ask(|reply| Request::Cancel { task, reply }).await
     }
 
-    pub(crate) async fn lend(&self, reply: oneshot::Sender<LentSession>) -> Result<(), PoolClosed> {
-        self.tell(Request::Lend(crate::pool::pooled_session::LendRequest { reply })).await
+    pub(crate) async fn lend(&self, reply: oneshot::Sender<PooledSession>) -> Result<(), PoolClosed> {
+        self.tell(Request::Lend(crate::pool::pooled_session::AcquireRequest { reply })).await
     }
 
     pub(crate) async fn close(&self) -> Result<(), PoolClosed> {

@@ -11,12 +11,12 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use super::builder::PoolBuilder;
-use super::control::{Control, SubmitError};
+use super::control::{PoolControl, SubmitError};
 use super::task_handle::TaskHandle;
 use crate::backend::{History, Journal, JournalError};
-use crate::config::{Deadlines, PoolConfig};
+use crate::config::{PoolConfig, Timeouts};
 use crate::model::{MemoryReading, Metadata, PoNumber, PoTask, PoolStatus, Stage, TaskPriority};
-use crate::pool::pooled_session::{LendError, LentSession};
+use crate::pool::pooled_session::{AcquireError, PooledSession};
 
 /// Time for the engine itself, on top of the deadlines of what it waits for.
 const SLACK: Duration = Duration::from_secs(10);
@@ -34,9 +34,9 @@ pub struct PersistentWorkerPool {
 
 /// What a pool is made of while it runs.
 pub(crate) struct Parts {
-    pub(crate) deadlines: Deadlines,
+    pub(crate) deadlines: Timeouts,
     pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) control: Control,
+    pub(crate) control: PoolControl,
     pub(crate) snapshots: watch::Receiver<Arc<PoolStatus>>,
     pub(crate) started: Instant,
     pub(crate) conclusions: TaskTracker,
@@ -68,7 +68,7 @@ impl PersistentWorkerPool {
 
     /// The cloneable handle to pause, scale, drain and abort.
     #[must_use]
-    pub fn control(&self) -> Control {
+    pub fn control(&self) -> PoolControl {
         self.parts().control.clone()
     }
 
@@ -171,11 +171,11 @@ impl PersistentWorkerPool {
     /// Borrows a session as soon as a worker is free, before any order that waits; dropping the loan gives it back.
     ///
     /// # Errors
-    /// [`LendError::Closed`] when the pool drains or closes first.
-    pub async fn acquire(&self) -> Result<LentSession, LendError> {
+    /// [`AcquireError::Closed`] when the pool drains or closes first.
+    pub async fn acquire(&self) -> Result<PooledSession, AcquireError> {
         let (reply, loan) = oneshot::channel();
-        self.parts().control.lend(reply).await.map_err(|_| LendError::Closed)?;
-        loan.await.map_err(|_| LendError::Closed)
+        self.parts().control.lend(reply).await.map_err(|_| AcquireError::Closed)?;
+        loan.await.map_err(|_| AcquireError::Closed)
     }
 
     /// Lends a session to `job` and returns what it returns. The session is given back when `job` drops it.
@@ -187,7 +187,7 @@ impl PersistentWorkerPool {
     ///     .run(|mut session| async move {
     ///         let page = session.page()?;
     ///         page.goto("https://example.com").await?;
-    ///         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(page.evidence().await?.title)
+    ///         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(page.document().await?.title)
     ///     })
     ///     .await?;
     /// # Ok(())
@@ -195,11 +195,11 @@ impl PersistentWorkerPool {
     /// ```
     ///
     /// # Errors
-    /// [`LendError::Closed`] when the pool drains or closes before a session is free.
-    pub async fn run<F, Fut, T>(&self, job: F) -> Result<T, LendError>
+    /// [`AcquireError::Closed`] when the pool drains or closes before a session is free.
+    pub async fn run<F, BoxFuture, T>(&self, job: F) -> Result<T, AcquireError>
     where
-        F: FnOnce(LentSession) -> Fut,
-        Fut: Future<Output = T>,
+        F: FnOnce(PooledSession) -> BoxFuture,
+        BoxFuture: Future<Output = T>,
     {
         Ok(job(self.acquire().await?).await)
     }
@@ -224,7 +224,7 @@ impl PersistentWorkerPool {
         let is_closing = self.parts().control.close().await.is_ok();
         let mut leftovers = Vec::new();
         let mut parts = self.take_parts();
-        let Deadlines { drain, close, open, page, .. } = parts.deadlines;
+        let Timeouts { drain, close, open, page, .. } = parts.deadlines;
         let limit = if is_closing { drain + open + page + close * 3 + SLACK } else { SLACK };
         // guards the joins: if this future is dropped in the middle of them, everything is killed
         let mut on_drop = KillOnDrop(Some(&parts.control));
@@ -267,7 +267,7 @@ impl PersistentWorkerPool {
 }
 
 /// Kills every session when it is dropped armed.
-struct KillOnDrop<'a>(Option<&'a Control>);
+struct KillOnDrop<'a>(Option<&'a PoolControl>);
 
 impl Drop for KillOnDrop<'_> {
     fn drop(&mut self) {

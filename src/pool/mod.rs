@@ -19,9 +19,9 @@ mod shutdown;
 mod task_handle;
 
 pub use builder::{PoolBuilder, StartError};
-pub use control::{Control, Earlier, PoolClosed, SubmitError};
+pub use control::{PoolClosed, PoolControl, PriorResult, SubmitError};
 pub use handle::{PersistentWorkerPool, ShutdownReport};
 pub use monitor::MemoryMonitor;
-pub use pooled_session::{LendError, LentSession};
+pub use pooled_session::{AcquireError, PooledSession};
 pub use shutdown::{ShutdownHandler, ShutdownStep};
 pub use task_handle::{TaskHandle, TaskStatus};

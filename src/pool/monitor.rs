@@ -8,12 +8,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, error, info, warn};
 
-use super::control::Control;
-use crate::backend::{MemoryGauge, SessionFactory};
+use super::control::PoolControl;
+use crate::backend::{MemoryReader, SessionFactory};
 use crate::config::MemoryConfig;
 use crate::model::{MemoryLevel, PoolStatus, WorkerState};
-use crate::policy::{Countable, LeakWatch, MemoryScale, Room};
-use crate::pool::scheduler::{Input, Sample};
+use crate::policy::{LeakDetector, LeakKind, MemoryLimit, MemoryScaler};
+use crate::pool::scheduler::{Input, ResourceSample};
 
 /// A reading that takes longer than this is told of: the host is busy with something else. It is waited for all the same,
 /// since there is one gauge.
@@ -22,10 +22,10 @@ const READ_DEADLINE: Duration = Duration::from_secs(10);
 /// Samples the host's memory and each worker's process tree, and lowers the number of workers while memory is short.
 pub struct MemoryMonitor {
     pub(crate) config: MemoryConfig,
-    pub(crate) scale: MemoryScale,
-    pub(crate) gauge: Box<dyn MemoryGauge>,
+    pub(crate) scale: MemoryScaler,
+    pub(crate) gauge: Box<dyn MemoryReader>,
     pub(crate) sessions: Arc<dyn SessionFactory>,
-    pub(crate) control: Control,
+    pub(crate) control: PoolControl,
     pub(crate) snapshot: watch::Receiver<Arc<PoolStatus>>,
 }
 
@@ -35,8 +35,8 @@ impl MemoryMonitor {
         let mut ticks = tokio::time::interval(self.config.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let started = Instant::now();
-        let mut last: Option<Room> = None;
-        let mut leaks = LeakWatch::default();
+        let mut last: Option<MemoryLimit> = None;
+        let mut leaks = LeakDetector::default();
         loop {
             ticks.tick().await;
             let status = Arc::clone(&self.snapshot.borrow());
@@ -65,7 +65,7 @@ impl MemoryMonitor {
             let before = last.replace(room);
             tell(before, room, reading.usage(), status.worker_wanted);
             let task_count = Handle::current().metrics().num_alive_tasks();
-            let sample = Sample { reading, room, footprint, task_count };
+            let sample = ResourceSample { reading, room, footprint, task_count };
             if is_quiet(&status) {
                 for (what, then, now) in leaks.quiet(status.worker_count, &counts(&sample)) {
                     let what = what.as_str();
@@ -78,11 +78,11 @@ impl MemoryMonitor {
 }
 
 /// Says what has changed for a person: the number of workers, or how short memory is.
-fn tell(before: Option<Room>, room: Room, usage: f64, wanted: usize) {
+fn tell(before: Option<MemoryLimit>, room: MemoryLimit, usage: f64, wanted: usize) {
     let percent = usage * 100.0;
-    let Room { level, cap } = room;
+    let MemoryLimit { level, cap } = room;
     let cap = cap.min(wanted); // what a person sees change
-    let before = before.map(|before| Room { cap: before.cap.min(wanted), ..before });
+    let before = before.map(|before| MemoryLimit { cap: before.cap.min(wanted), ..before });
     match before {
         Some(before) if before.cap > cap => warn!("{percent:.0} % of the memory is in use: at most {cap} workers now"),
         Some(before) if before.cap < cap => info!("{percent:.0} % of the memory is in use: up to {cap} workers again"),
@@ -99,12 +99,12 @@ fn is_quiet(status: &PoolStatus) -> bool {
     status.tasks.running == 0 && status.workers.values().all(|worker| is_at_rest(worker.status))
 }
 
-fn counts(sample: &Sample) -> Vec<(Countable, usize)> {
-    let descriptors = sample.reading.descriptor_count.map(|count| (Countable::Descriptors, count));
+fn counts(sample: &ResourceSample) -> Vec<(LeakKind, usize)> {
+    let descriptors = sample.reading.descriptor_count.map(|count| (LeakKind::Descriptors, count));
     let rest = [
-        (Countable::Tasks, sample.task_count),
-        (Countable::Processes, sample.reading.process_count),
-        (Countable::Profiles, sample.footprint.profile_count),
+        (LeakKind::Tasks, sample.task_count),
+        (LeakKind::Processes, sample.reading.process_count),
+        (LeakKind::Profiles, sample.footprint.profile_count),
     ];
     descriptors.into_iter().chain(rest).collect()
 }

@@ -10,21 +10,21 @@ use crate::model::WorkerId;
 
 /// A caller waits for a session.
 #[derive(Debug)]
-pub(crate) struct LendRequest {
-    pub(crate) reply: oneshot::Sender<LentSession>,
+pub(crate) struct AcquireRequest {
+    pub(crate) reply: oneshot::Sender<PooledSession>,
 }
 
 /// A browser session on loan from the pool: nobody else touches it until it is dropped, which gives it back.
 ///
 /// A loan lasts at most the pool's `task_timeout`; then the session's processes are ended and its verbs fail. A command
 /// whose future is dropped midway makes the session unusable; the pool replaces it when it comes back.
-pub struct LentSession {
+pub struct PooledSession {
     worker: WorkerId,
     session: Option<Box<dyn Session>>,
     back: Option<oneshot::Sender<Box<dyn Session>>>,
 }
 
-impl LentSession {
+impl PooledSession {
     /// The loan, and where the session comes back to.
     pub(crate) fn new(worker: WorkerId, session: Box<dyn Session>) -> (Self, oneshot::Receiver<Box<dyn Session>>) {
         let (back, returned) = oneshot::channel();
@@ -41,11 +41,11 @@ impl LentSession {
     /// you would want to find it.
     ///
     /// # Errors
-    /// [`LendError::Gone`] when the session is not usable any more.
-    pub fn page(&mut self) -> Result<&mut dyn Page, LendError> {
+    /// [`AcquireError::Gone`] when the session is not usable any more.
+    pub fn page(&mut self) -> Result<&mut dyn Page, AcquireError> {
         match &mut self.session {
             Some(session) if session.is_usable() => Ok(session.page()),
-            Some(_) | None => Err(LendError::Gone),
+            Some(_) | None => Err(AcquireError::Gone),
         }
     }
 
@@ -55,13 +55,13 @@ impl LentSession {
     }
 }
 
-impl std::fmt::Debug for LentSession {
+impl std::fmt::Debug for PooledSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LentSession").field("worker", &self.worker).finish_non_exhaustive()
     }
 }
 
-impl Drop for LentSession {
+impl Drop for PooledSession {
     fn drop(&mut self) {
         if let (Some(back), Some(session)) = (self.back.take(), self.session.take()) {
             // when the worker has given the loan up, the session comes back here and its own drop ends it
@@ -73,7 +73,7 @@ impl Drop for LentSession {
 /// A session could not be lent.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum LendError {
+pub enum AcquireError {
     /// The pool drains or is closed.
     #[error("the pool lends no more sessions: it is shutting down")]
     Closed,

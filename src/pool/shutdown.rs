@@ -5,7 +5,7 @@ use std::io;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::control::Control;
+use super::control::PoolControl;
 
 /// What a signal led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,14 +22,14 @@ pub enum ShutdownStep {
 /// Windows. Each further signal climbs one step; signals that come together count one by one.
 #[derive(Debug)]
 pub struct ShutdownHandler {
-    control: Control,
+    control: PoolControl,
     signals: u32,
 }
 
 impl ShutdownHandler {
     /// A handler for `control`'s pool that has seen no signal yet.
     #[must_use]
-    pub fn new(control: Control) -> Self {
+    pub fn new(control: PoolControl) -> Self {
         Self { control, signals: 0 }
     }
 

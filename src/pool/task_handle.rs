@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::control::{Control, PoolClosed};
+use super::control::{PoolClosed, PoolControl};
 use crate::model::{Outcome, PoNumber, TaskId, WorkerId};
 
 /// Where a task stands.
@@ -27,11 +27,11 @@ pub struct TaskHandle {
     task: TaskId,
     po: PoNumber,
     cell: Arc<TaskCell>,
-    control: Control,
+    control: PoolControl,
 }
 
 impl TaskHandle {
-    pub(crate) fn new(task: TaskId, po: PoNumber, cell: Arc<TaskCell>, control: Control) -> Self {
+    pub(crate) fn new(task: TaskId, po: PoNumber, cell: Arc<TaskCell>, control: PoolControl) -> Self {
         Self { task, po, cell, control }
     }
 

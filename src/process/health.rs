@@ -19,14 +19,14 @@ const MAX_SILENT: u32 = 2;
 
 /// How a driver is, as last found.
 #[derive(Debug, Default)]
-pub(crate) struct Vitals {
+pub(crate) struct HealthState {
     is_silent: AtomicBool,
     /// 0 before the first answer.
     answer_micros: AtomicU64,
     is_given_up: AtomicBool,
 }
 
-impl Vitals {
+impl HealthState {
     /// Whether it answered when it was last asked.
     pub(crate) fn is_well(&self) -> bool {
         !self.is_silent.load(Ordering::Acquire) && !self.is_given_up.load(Ordering::Acquire)

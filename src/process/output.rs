@@ -13,13 +13,13 @@ const MAX_LINE: u64 = 2_000;
 
 /// The last lines that a driver printed.
 #[derive(Debug, Default)]
-pub(crate) struct Words {
+pub(crate) struct CapturedOutput {
     /// Whose driver it is.
     of: String,
     lines: Mutex<VecDeque<String>>,
 }
 
-impl Words {
+impl CapturedOutput {
     /// Of this driver.
     pub(crate) fn of(name: String) -> Self {
         Self { of: name, lines: Mutex::default() }
@@ -34,7 +34,7 @@ impl Words {
     }
 }
 
-impl std::fmt::Display for Words {
+impl std::fmt::Display for CapturedOutput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.is_empty() {
@@ -47,7 +47,7 @@ impl std::fmt::Display for Words {
 /// Reads to the end, for ever: a full pipe would block the driver.
 pub(crate) async fn listen(
     output: impl AsyncRead + Unpin,
-    words: Arc<Words>,
+    words: Arc<CapturedOutput>,
     told: Option<watch::Sender<Option<u16>>>,
 ) {
     let mut output = BufReader::new(output);
@@ -100,7 +100,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_lines_are_kept_and_long_ones_are_cut() {
-        let words = Arc::new(Words::default());
+        let words = Arc::new(CapturedOutput::default());
         let mut text = String::new();
         for number in 0..100 {
             text += &format!("line {number}\n");

@@ -10,7 +10,7 @@ use tokio::sync::futures::OwnedNotified;
 
 /// The ports that drivers may listen on.
 #[derive(Clone, Debug)]
-pub(crate) struct Ports {
+pub(crate) struct PortAllocator {
     range: Option<RangeInclusive<u16>>,
     taken: Arc<Mutex<BTreeSet<u16>>>,
     freed: Arc<Notify>,
@@ -18,20 +18,20 @@ pub(crate) struct Ports {
 
 /// One port, given back when dropped. Port 0 means that the driver chooses one that is free.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub(crate) struct PortLease {
     number: u16,
     taken: Arc<Mutex<BTreeSet<u16>>>,
     freed: Arc<Notify>,
 }
 
-impl Ports {
+impl PortAllocator {
     pub(crate) fn new(range: Option<RangeInclusive<u16>>) -> Self {
         Self { range, taken: Arc::default(), freed: Arc::default() }
     }
 
     /// A port that is free and not `tried` yet; none when there is none. Another program may take it before the driver
     /// does, which then ends and says so.
-    pub(crate) fn take(&self, tried: &BTreeSet<u16>) -> Option<Port> {
+    pub(crate) fn take(&self, tried: &BTreeSet<u16>) -> Option<PortLease> {
         let Some(range) = self.range.clone() else {
             return tried.is_empty().then(|| self.port(0));
         };
@@ -45,8 +45,8 @@ impl Ports {
         Some(self.port(number))
     }
 
-    fn port(&self, number: u16) -> Port {
-        Port { number, taken: self.taken.clone(), freed: self.freed.clone() }
+    fn port(&self, number: u16) -> PortLease {
+        PortLease { number, taken: self.taken.clone(), freed: self.freed.clone() }
     }
 
     /// Waits until a port is given back, from the call on.
@@ -70,13 +70,13 @@ impl Ports {
     }
 }
 
-impl Port {
+impl PortLease {
     pub(crate) fn number(&self) -> u16 {
         self.number
     }
 }
 
-impl Drop for Port {
+impl Drop for PortLease {
     fn drop(&mut self) {
         lock(&self.taken).remove(&self.number);
         self.freed.notify_waiters();
@@ -102,7 +102,7 @@ mod tests {
                 (middle < u16::MAX && is_free(middle - 1) && is_free(middle + 1)).then_some((listener, middle - 1))
             })
             .unwrap();
-        let ports = Ports::new(Some(first..=first + 2));
+        let ports = PortAllocator::new(Some(first..=first + 2));
         let none = BTreeSet::new();
         let (one, two) = (ports.take(&none).unwrap(), ports.take(&none).unwrap());
         assert_eq!((one.number(), two.number()), (first, first + 2));
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn without_a_range_the_driver_chooses() {
-        let ports = Ports::new(None);
+        let ports = PortAllocator::new(None);
         assert_eq!(ports.take(&BTreeSet::new()).map(|port| port.number()), Some(0));
         assert!(ports.take(&BTreeSet::from([0])).is_none());
     }

@@ -7,7 +7,7 @@ use csv::{QuoteStyle, Terminator, WriterBuilder};
 use super::RunFacts;
 use crate::backend::History;
 use crate::model::{OrderStatus, Outcome};
-use crate::report::data::{Row, rows, why_open};
+use crate::report::data::{ReportRow, rows, why_open};
 
 /// The columns, in this order.
 const COLUMNS: [&str; 11] = [
@@ -34,7 +34,7 @@ pub(crate) fn write(to: &mut dyn Write, history: &History, facts: &RunFacts) -> 
     table.flush()
 }
 
-fn cells(row: &Row<'_>, facts: &RunFacts) -> [String; 11] {
+fn cells(row: &ReportRow<'_>, facts: &RunFacts) -> [String; 11] {
     let receipt = row.outcome.and_then(Outcome::receipt);
     let error = match row.outcome {
         Some(outcome) => outcome.failure().map(|failure| failure.message.as_str()).unwrap_or_default(),
@@ -83,7 +83,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{FileOrigin, LeftOutFile, ListingId, Receipt, TaskState};
+    use crate::model::{ExcludedFile, FileOrigin, ListingId, Receipt, TaskState};
     use crate::report::data::sample;
 
     fn written() -> Vec<u8> {
@@ -181,7 +181,7 @@ mod tests {
         receipt.folder = text();
         receipt.url = text();
         receipt.files.iter_mut().for_each(|file| file.name = text());
-        let left_out = |name| LeftOutFile {
+        let left_out = |name| ExcludedFile {
             name,
             listing: ListingId::default(),
             source: FileOrigin::Order,

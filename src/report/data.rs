@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::json;
-use super::place::{Placed, place};
+use super::place::{WrittenFile, place};
 use super::summary::Summary;
 use crate::backend::History;
-use crate::model::{Outcome, PoTask, Reject, RunId, TaskId, TaskState};
+use crate::model::{Outcome, PoTask, RejectedRow, RunId, TaskId, TaskState};
 use crate::report::csv;
 
 /// What a report says of the run as a whole; everything about single orders comes from the journal.
@@ -26,7 +26,7 @@ pub struct RunFacts {
     /// The version of the program.
     pub version: String,
     /// Rows of the input that were no orders.
-    pub rejects: Vec<Reject>,
+    pub rejects: Vec<RejectedRow>,
     /// Why the run ended before all of its orders did, if it did.
     pub stopped_because: Option<String>,
 }
@@ -35,9 +35,9 @@ pub struct RunFacts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportFiles {
     /// The table for people.
-    pub csv: Placed,
+    pub csv: WrittenFile,
     /// The document for programs.
-    pub json: Placed,
+    pub json: WrittenFile,
 }
 
 /// A report could not be written. The journal still holds everything that it would have said.
@@ -57,7 +57,7 @@ pub enum ReportError {
 /// Writes `report.csv` and `report.json` into `out`, each at once: an older file is whole until the new one is.
 ///
 /// When an older file cannot be replaced, because a spreadsheet program holds it, the new one is put beside it as
-/// `report (2).csv`; [`Placed::instead_of`] says so.
+/// `report (2).csv`; [`WrittenFile::instead_of`] says so.
 ///
 /// # Errors
 /// [`ReportError`] when the folder cannot be written.
@@ -73,7 +73,7 @@ pub fn write(out: &Path, history: &History, facts: &RunFacts) -> Result<(ReportF
 }
 
 /// One order as both files see it.
-pub(crate) struct Row<'a> {
+pub(crate) struct ReportRow<'a> {
     pub(crate) order: &'a PoTask,
     pub(crate) outcome: Option<&'a Outcome>,
     pub(crate) attempts: u32,
@@ -83,8 +83,8 @@ pub(crate) struct Row<'a> {
 }
 
 /// The orders in the order of their admission.
-pub(crate) fn rows(history: &History) -> impl Iterator<Item = Row<'_>> {
-    history.tasks.iter().map(|(task, state): (&TaskId, &TaskState)| Row {
+pub(crate) fn rows(history: &History) -> impl Iterator<Item = ReportRow<'_>> {
+    history.tasks.iter().map(|(task, state): (&TaskId, &TaskState)| ReportRow {
         order: state.order(),
         outcome: state.outcome(),
         attempts: state.tally().started,
@@ -106,7 +106,7 @@ pub(crate) mod sample {
     //! A run with one order of each kind.
 
     use super::*;
-    use crate::model::{Failure, FailureKind, FileOrigin, FileRecord, ListingId, MissingFile, Receipt, Tally};
+    use crate::model::{AttemptCounts, Failure, FailureKind, FileOrigin, FileRecord, ListingId, MissingFile, Receipt};
 
     pub(crate) fn facts() -> RunFacts {
         RunFacts {
@@ -115,7 +115,7 @@ pub(crate) mod sample {
             finished: "2026-11-21T01:02:30Z".parse().unwrap(),
             base_url: Some("https://acme.coupahost.com/".to_owned()),
             version: "0.1.0".to_owned(),
-            rejects: vec![Reject {
+            rejects: vec![RejectedRow {
                 source: "sheet.csv".to_owned(),
                 line: 4,
                 text: "N/A".to_owned(),
@@ -176,12 +176,12 @@ pub(crate) mod sample {
                     history.settled_at.insert(TaskId(id), "2026-11-21T01:01:00Z".parse().unwrap());
                     TaskState::Settled {
                         order,
-                        tally: Tally { started: 1, ..Tally::default() },
+                        tally: AttemptCounts { started: 1, ..AttemptCounts::default() },
                         outcome,
                         reused_from: None,
                     }
                 }
-                None => TaskState::Ready { order, tally: Tally::default(), receipt: None },
+                None => TaskState::Ready { order, tally: AttemptCounts::default(), receipt: None },
             };
             history.tasks.insert(TaskId(id), state);
         }

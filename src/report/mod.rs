@@ -10,5 +10,5 @@ mod place;
 mod summary;
 
 pub use data::{ReportError, ReportFiles, RunFacts, write};
-pub use place::{Placed, sweep};
+pub use place::{WrittenFile, sweep};
 pub use summary::Summary;

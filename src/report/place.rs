@@ -9,7 +9,7 @@ const MAX_NAMES: u32 = 9;
 
 /// Where a report file was put.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Placed {
+pub struct WrittenFile {
     /// The file.
     pub path: PathBuf,
     /// The name that it should have had, when a file of that name could not be replaced.
@@ -17,7 +17,7 @@ pub struct Placed {
 }
 
 /// Has `fill` write a file beside `path`, then renames it.
-pub(crate) fn place(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Placed> {
+pub(crate) fn place(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<WrittenFile> {
     // in the same folder, so that the rename cannot turn into a copy
     let draft = path.with_added_extension(format!("{}.part", std::process::id()));
     let placed = fill_draft(&draft, fill).and_then(|()| rename_to_free_name(&draft, path));
@@ -49,16 +49,16 @@ fn fill_draft(draft: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>)
     buffer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
-fn rename_to_free_name(draft: &Path, path: &Path) -> io::Result<Placed> {
+fn rename_to_free_name(draft: &Path, path: &Path) -> io::Result<WrittenFile> {
     let refused = match std::fs::rename(draft, path) {
-        Ok(()) => return Ok(Placed { path: path.to_owned(), instead_of: None }),
+        Ok(()) => return Ok(WrittenFile { path: path.to_owned(), instead_of: None }),
         Err(refused) => refused,
     };
     // a spreadsheet program holds its file open, on Windows against renames too
     for number in 2..=MAX_NAMES {
         let beside = numbered(path, number);
         if std::fs::rename(draft, &beside).is_ok() {
-            return Ok(Placed { path: beside, instead_of: Some(path.to_owned()) });
+            return Ok(WrittenFile { path: beside, instead_of: Some(path.to_owned()) });
         }
     }
     Err(refused)
@@ -105,7 +105,7 @@ mod tests {
         let path = folder.path().join("report.csv");
         for text in ["old and long", "new"] {
             let placed = place(&path, |file| file.write_all(text.as_bytes())).unwrap();
-            assert_eq!(placed, Placed { path: path.clone(), instead_of: None });
+            assert_eq!(placed, WrittenFile { path: path.clone(), instead_of: None });
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(names(folder.path()), ["report.csv"]);

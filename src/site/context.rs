@@ -8,25 +8,25 @@ use bytesize::ByteSize;
 use url::Url;
 
 use super::Recipe;
-use crate::backend::Quiet;
-use crate::config::{Deadlines, Filter, RequisitionRule, SiteConfig};
+use crate::backend::Stability;
+use crate::config::{Filter, RequisitionRule, SiteConfig, Timeouts};
 use crate::model::PoNumber;
-use crate::site::rate_limit::Pace;
+use crate::site::rate_limit::RateLimiter;
 use crate::site::recipe::parse::{RecipeError, load};
-use crate::site::recipe::selectors::Taken;
+use crate::site::recipe::selectors::SelectorCheck;
 
 /// A portal, how it is to be treated, and where its files go.
 #[derive(Debug)]
-pub(crate) struct Ground {
+pub(crate) struct PortalContext {
     pub(crate) recipe: Recipe,
     /// The name of a shipped one, or its file.
     pub(crate) recipe_name: String,
-    pub(crate) selectors: Taken,
+    pub(crate) selectors: SelectorCheck,
     pub(crate) base: Url,
     pub(crate) out: PathBuf,
-    pub(crate) deadlines: Deadlines,
+    pub(crate) deadlines: Timeouts,
     pub(crate) requisition: RequisitionRule,
-    pub(crate) pace: Pace,
+    pub(crate) pace: RateLimiter,
     pub(crate) filter: Filter,
     pub(crate) file_max: ByteSize,
     pub(crate) order_max: ByteSize,
@@ -35,17 +35,17 @@ pub(crate) struct Ground {
     pub(crate) unproven_login_count: AtomicU32,
 }
 
-impl Ground {
-    pub(crate) fn new(config: &SiteConfig, out: PathBuf, deadlines: Deadlines) -> Result<Self, RecipeError> {
+impl PortalContext {
+    pub(crate) fn new(config: &SiteConfig, out: PathBuf, deadlines: Timeouts) -> Result<Self, RecipeError> {
         Ok(Self {
             recipe: load(&config.recipe)?,
             recipe_name: config.recipe.clone(),
-            selectors: Taken::default(),
+            selectors: SelectorCheck::default(),
             base: config.base_url.clone().ok_or(RecipeError::NoAddress)?,
             out,
             deadlines,
             requisition: config.requisition,
-            pace: Pace::new(config.requests_per_second),
+            pace: RateLimiter::new(config.requests_per_second),
             filter: config.filter.clone(),
             file_max: config.file_max_size,
             order_max: config.order_max_size,
@@ -80,9 +80,9 @@ impl Ground {
     }
 
     /// When a page counts as having come to rest, `spent` of its deadline being over.
-    pub(crate) fn quiet(&self, spent: Duration) -> Quiet {
+    pub(crate) fn quiet(&self, spent: Duration) -> Stability {
         let settle = self.recipe.settle;
-        Quiet {
+        Stability {
             after_load: settle.after_load.0,
             unchanged_for: settle.unchanged_for.0,
             at_most: settle.at_most.0.min(self.deadlines.page.saturating_sub(spent)),
@@ -99,7 +99,7 @@ mod tests {
     fn an_order_has_the_address_that_the_recipe_says_below_that_of_the_portal() {
         for (recipe, path) in [("coupa", "order_headers/7"), ("table", "documents?order=7")] {
             let config = PoolConfig::builder().base_url("https://acme.test/buy/").recipe(recipe).build().unwrap();
-            let ground = Ground::new(&config.site, PathBuf::new(), config.deadlines).unwrap();
+            let ground = PortalContext::new(&config.site, PathBuf::new(), config.deadlines).unwrap();
             let order = ground.order_page(&"PO7".parse().unwrap());
             assert_eq!(order.as_str(), format!("https://acme.test/buy/{path}"));
             assert!(ground.is_order_page(&order) && !ground.is_order_page(&ground.base));

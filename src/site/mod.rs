@@ -15,11 +15,11 @@ mod recipe;
 mod testing;
 
 pub use evidence::evidence_folder;
-pub use interactive::Doorway;
-pub use interactive::inspect::{Find, Inspection, Target};
-pub use portal::{CoupaSite, SharedLogin};
+pub use interactive::InteractiveLogin;
+pub use interactive::inspect::{InspectTarget, Inspection, SelectorMatch};
+pub use portal::{PortalSite, SharedLogin};
 pub use recipe::parse::{RecipeError, shipped_recipes};
 pub use recipe::{
-    Addresses, Attachments, Cell, ErrorPages, Exclusions, Listing, LoginForm, NameSource, OrderPage, Recipe,
-    RequisitionPage, Selector, Settle, Span,
+    Addresses, Attachments, ColumnSelector, ErrorPages, Exclusions, Listing, LoginForm, NameSource, OrderPage, Recipe,
+    RecipeDuration, RequisitionPage, Selector, Settle,
 };

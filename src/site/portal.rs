@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::evidence::{self, Store};
+use super::evidence::{self, EvidenceStore};
 use super::login::Login;
-use crate::backend::{Attempt, AttemptError, Fut, LoginKeep, RefusalMemory, Session, Site};
-use crate::config::{Deadlines, SiteConfig};
-use crate::download::{self, Claim};
+use crate::backend::{Attempt, AttemptError, BoxFuture, LoginStore, RejectionStore, Session, Site};
+use crate::config::{SiteConfig, Timeouts};
+use crate::download::{self, OutputLock};
 use crate::model::{Outcome, PoTask, Receipt, RunId, WorkerId};
-use crate::site::context::Ground;
+use crate::site::context::PortalContext;
 use crate::site::error;
-use crate::site::order::collect::Walk;
+use crate::site::order::collect::OrderCollector;
 use crate::site::recipe::parse::RecipeError;
 use crate::site::recipe::selectors;
 
@@ -29,11 +29,11 @@ impl SharedLogin {
     pub fn new(
         config: &SiteConfig,
         out: &Path,
-        deadlines: Deadlines,
-        keeps: Vec<Arc<dyn LoginKeep>>,
-        refusals: Option<Arc<dyn RefusalMemory>>,
+        deadlines: Timeouts,
+        keeps: Vec<Arc<dyn LoginStore>>,
+        refusals: Option<Arc<dyn RejectionStore>>,
     ) -> Result<Self, RecipeError> {
-        let ground = Arc::new(Ground::new(config, out.to_owned(), deadlines)?);
+        let ground = Arc::new(PortalContext::new(config, out.to_owned(), deadlines)?);
         let login = keeps.into_iter().fold(Login::new(ground, config.credentials.clone()), Login::with_kept);
         Ok(Self(Arc::new(match refusals {
             Some(refusals) => login.with_refusals(refusals, false),
@@ -44,39 +44,44 @@ impl SharedLogin {
 
 /// A portal of the shape that a [`super::Recipe`] describes. One for all workers: they share its login.
 #[derive(Debug)]
-pub struct CoupaSite {
-    ground: Arc<Ground>,
+pub struct PortalSite {
+    ground: Arc<PortalContext>,
     login: Arc<Login>,
-    evidence: Store,
-    _claim: Arc<Claim>,
+    evidence: EvidenceStore,
+    _claim: Arc<OutputLock>,
 }
 
-impl CoupaSite {
+impl PortalSite {
     /// The portal of `config`, whose files go to the claimed folder: nobody else works there as long as this lives. What
     /// is kept of failed attempts goes to [`super::evidence_folder`] of `run`.
     ///
     /// # Errors
     /// [`RecipeError`] when there is no base address or the recipe cannot be used.
-    pub fn new(config: &SiteConfig, claim: Arc<Claim>, deadlines: Deadlines, run: &RunId) -> Result<Self, RecipeError> {
+    pub fn new(
+        config: &SiteConfig,
+        claim: Arc<OutputLock>,
+        deadlines: Timeouts,
+        run: &RunId,
+    ) -> Result<Self, RecipeError> {
         let login = SharedLogin::new(config, claim.out(), deadlines, Vec::new(), None)?;
         Ok(Self::with_login(config, claim, run, login))
     }
 
     /// The same, with a login that was made for this configuration and folder, and may be in force already.
     #[must_use]
-    pub fn with_login(config: &SiteConfig, claim: Arc<Claim>, run: &RunId, login: SharedLogin) -> Self {
+    pub fn with_login(config: &SiteConfig, claim: Arc<OutputLock>, run: &RunId, login: SharedLogin) -> Self {
         let SharedLogin(login) = login;
-        let evidence = Store::new(claim.out(), run, config.evidence_max_size);
+        let evidence = EvidenceStore::new(claim.out(), run, config.evidence_max_size);
         Self { ground: login.shared_ground(), login, evidence, _claim: claim }
     }
 }
 
-impl Site for CoupaSite {
-    fn enter<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session) -> Fut<'a, Result<(), AttemptError>> {
+impl Site for PortalSite {
+    fn log_in<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session) -> BoxFuture<'a, Result<(), AttemptError>> {
         Box::pin(async move {
             tracing::debug!(%worker, "asks to be let in");
             selectors::try_all(session.page(), &self.ground).await?;
-            self.login.enter(session.page()).await
+            self.login.log_in(session.page()).await
         })
     }
 
@@ -84,11 +89,11 @@ impl Site for CoupaSite {
         &'a self,
         session: &'a mut dyn Session,
         attempt: &'a Attempt,
-    ) -> Fut<'a, Result<Receipt, AttemptError>> {
+    ) -> BoxFuture<'a, Result<Receipt, AttemptError>> {
         Box::pin(async move {
             let mut led_away_count = 0;
             loop {
-                match Walk::new(&self.ground, session.page(), attempt).collect().await {
+                match OrderCollector::new(&self.ground, session.page(), attempt).collect().await {
                     Ok(receipt) => return Ok(receipt),
                     Err(error) => {
                         let order = self.ground.order_page(&attempt.order.po);
@@ -99,12 +104,12 @@ impl Site for CoupaSite {
         })
     }
 
-    fn witness<'a>(
+    fn capture_evidence<'a>(
         &'a self,
         session: &'a mut dyn Session,
         attempt: &'a Attempt,
         error: &'a AttemptError,
-    ) -> Fut<'a, Option<String>> {
+    ) -> BoxFuture<'a, Option<String>> {
         Box::pin(async move {
             if self.evidence.is_off() {
                 return None;
@@ -114,14 +119,14 @@ impl Site for CoupaSite {
         })
     }
 
-    fn conclude<'a>(&'a self, task: &'a PoTask, mut outcome: Outcome) -> Fut<'a, Result<Outcome, AttemptError>> {
+    fn finalize<'a>(&'a self, task: &'a PoTask, mut outcome: Outcome) -> BoxFuture<'a, Result<Outcome, AttemptError>> {
         Box::pin(async move {
             let receipt = outcome.receipt_mut();
             if receipt.url.is_empty() {
                 // no attempt came back to say it: the browser ended, or the order was cancelled before
                 receipt.url = self.ground.order_page(&task.po).to_string();
             }
-            download::conclude(&self.ground.out, &task.po, outcome).await.map_err(error::of_download)
+            download::finalize(&self.ground.out, &task.po, outcome).await.map_err(error::of_download)
         })
     }
 }

@@ -15,7 +15,7 @@ const RECOVER_AFTER: u32 = 20;
 /// Hands out turns, evenly spread: a page or a file is asked for only in its turn. What a page loads by itself (scripts,
 /// pictures) does not count.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct RateLimiter {
     /// Between two turns; none without a limit.
     between: Option<Duration>,
     state: Mutex<State>,
@@ -28,7 +28,7 @@ struct State {
     good_in_a_row: u32,
 }
 
-impl Pace {
+impl RateLimiter {
     /// So many turns a second, above 0; none without a limit.
     pub(crate) fn new(per_second: Option<f64>) -> Self {
         let state = State { next: Instant::now(), slowness: 1.0, good_in_a_row: 0 };
@@ -73,14 +73,14 @@ mod tests {
 
     #[test]
     fn without_a_limit_nobody_waits() {
-        assert_eq!(Pace::new(None).reserve(Instant::now()), None);
+        assert_eq!(RateLimiter::new(None).reserve(Instant::now()), None);
     }
 
     #[test]
     fn a_portal_that_throttles_is_asked_half_as_often_and_slowly_more_often_again() {
-        let pace = Pace::new(Some(10.0));
+        let pace = RateLimiter::new(Some(10.0));
         let now = Instant::now();
-        let gap = |pace: &Pace| {
+        let gap = |pace: &RateLimiter| {
             let one = pace.reserve(now).unwrap();
             pace.reserve(now).unwrap() - one
         };
@@ -100,7 +100,7 @@ mod tests {
             rate in 1_u32..20,
             waits in prop::collection::vec(0_u64..400, 1..100),
         ) {
-            let pace = Pace::new(Some(rate.into()));
+            let pace = RateLimiter::new(Some(rate.into()));
             let begun = Instant::now();
             let mut now = begun;
             let mut turns = Vec::new();

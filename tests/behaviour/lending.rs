@@ -1,12 +1,14 @@
-use coupa_batch::pool::LendError;
+use coupa_batch::pool::AcquireError;
 
 use crate::doubles::{orders, pool};
 
 #[tokio::test(start_paused = true)]
 async fn a_closure_borrows_a_session_and_returns_its_own_type() {
     let (pool, _remote) = pool(2);
-    let shown: Result<String, LendError> =
-        pool.run(|mut session| async move { session.page()?.url().await.map_err(|_| LendError::Gone) }).await.unwrap();
+    let shown: Result<String, AcquireError> = pool
+        .run(|mut session| async move { session.page()?.url().await.map_err(|_| AcquireError::Gone) })
+        .await
+        .unwrap();
     assert_eq!(shown.unwrap(), "about:blank");
     pool.shutdown().await.unwrap();
 }
@@ -45,6 +47,6 @@ async fn a_loan_that_never_ends_is_ended() {
 async fn a_draining_pool_lends_nothing() {
     let (pool, _remote) = pool(1);
     pool.control().drain().await.unwrap();
-    assert_eq!(pool.acquire().await.unwrap_err(), LendError::Closed);
+    assert_eq!(pool.acquire().await.unwrap_err(), AcquireError::Closed);
     pool.shutdown().await.unwrap();
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use coupa_batch::backend::MemoryGauge;
+use coupa_batch::backend::MemoryReader;
 use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::{MemoryLevel, MemoryReading, PoolStatus, WorkerId, WorkerState};
@@ -36,7 +36,7 @@ impl Dial {
     }
 }
 
-impl MemoryGauge for Dial {
+impl MemoryReader for Dial {
     fn read(&mut self, _: &[(WorkerId, u32)]) -> MemoryReading {
         self.0.lock().unwrap().clone()
     }
@@ -327,7 +327,7 @@ struct Slow {
     may_answer: std::sync::mpsc::Receiver<()>,
 }
 
-impl MemoryGauge for Slow {
+impl MemoryReader for Slow {
     fn read(&mut self, roots: &[(WorkerId, u32)]) -> MemoryReading {
         self.asked += 1;
         if self.asked == 2 {

@@ -4,7 +4,7 @@ use coupa_batch::backend::{History, Journal};
 use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::{AttemptNo, Entry, FailureKind, OrderStatus, RunId, StopKind, TaskId, TaskState, WorkerId};
-use coupa_batch::pool::{Earlier, PersistentWorkerPool};
+use coupa_batch::pool::{PersistentWorkerPool, PriorResult};
 
 use crate::doubles::{Play, Remote, ScriptedSite, StubSessions, config, orders, pool, pool_with};
 
@@ -92,7 +92,7 @@ async fn an_earlier_runs_outcome_is_taken_over_without_a_worker() {
     let (pool, remote) = pool(1);
     let settled = orders([1, 2]).into_iter().map(|order| {
         let outcome = coupa_batch::Outcome::Completed(coupa_batch::model::Receipt::default());
-        (order, Some(Earlier::Ended(outcome, RunId::new("earlier"))))
+        (order, Some(PriorResult::Ended(outcome, RunId::new("earlier"))))
     });
     let handles = pool.control().submit_with_past(settled.collect()).await.unwrap();
     assert_eq!(handles[1].outcome().unwrap().status(), OrderStatus::Completed);

@@ -1,9 +1,9 @@
 use std::sync::Mutex;
 
-use coupa_batch::backend::{MemoryGauge, SessionError};
+use coupa_batch::backend::{MemoryReader, SessionError};
 use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
-use coupa_batch::model::{Gate, MemoryReading, WorkerId};
+use coupa_batch::model::{DispatchState, MemoryReading, WorkerId};
 use coupa_batch::pool::PersistentWorkerPool;
 
 use crate::doubles::{Remote, ScriptedSite, StubSessions, config, orders, pool};
@@ -27,7 +27,7 @@ async fn pause_starts_nothing_until_resume() {
     pool.control().pause().await.unwrap();
     pool.submit_tasks(orders(1..=2)).await.unwrap();
     pool.wait_until_ready().await;
-    assert_eq!(pool.status().gate, Gate::Paused);
+    assert_eq!(pool.status().gate, DispatchState::Paused);
     assert!(!pool.wait_for_completion(Some(std::time::Duration::from_secs(60))).await);
     assert!(remote.started_orders().is_empty());
     pool.control().resume().await.unwrap();
@@ -38,7 +38,7 @@ async fn pause_starts_nothing_until_resume() {
 /// Reads what the test wrote last.
 struct Dial(Arc<Mutex<u64>>);
 
-impl MemoryGauge for Dial {
+impl MemoryReader for Dial {
     fn read(&mut self, roots: &[(WorkerId, u32)]) -> MemoryReading {
         assert!(roots.is_empty(), "stub sessions have no process");
         let used = *self.0.lock().unwrap();

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use coupa_batch::backend::{Answer, Asker, Click};
-use coupa_batch::demo::{FaultRule, LoginAnswer, Part, PortalFault, RetryAfter, check};
-use coupa_batch::model::{FailureKind, OrderStatus, Outcome, PoTask, Tally};
+use coupa_batch::backend::{Click, Initiator, ResponseInfo};
+use coupa_batch::demo::{FaultRule, LoginAnswer, PortalFault, RequestTarget, RetryAfter, check};
+use coupa_batch::model::{AttemptCounts, FailureKind, OrderStatus, Outcome, PoTask};
 use coupa_batch::{PersistentWorkerPool, PoNumber, TaskHandle};
 
 use crate::rig::{Rig, ended_downloads, until};
@@ -17,13 +17,13 @@ async fn the_portals_answers_are_told_to_pages_scripts_and_downloads(rig: Rig) {
     let base = site::start().await;
     let mut session = rig.open().await;
     let page = session.page();
-    page.land_in(rig.landing.path()).await.unwrap();
+    page.set_download_dir(rig.landing.path()).await.unwrap();
     page.goto(&format!("{base}/missing?token=1")).await.unwrap();
     page.evaluate("return fetch('/busy?token=1').then(() => fetch('/file/1'))", vec![]).await.unwrap();
     page.evaluate("location.assign('/file/2')", vec![]).await.unwrap();
     ended_downloads(page, 1).await;
-    let told = page.answers().await.unwrap();
-    let answer = |path: &str, status, asker, media_type: Option<&str>, retry_after: Option<&str>| Answer {
+    let told = page.responses().await.unwrap();
+    let answer = |path: &str, status, asker, media_type: Option<&str>, retry_after: Option<&str>| ResponseInfo {
         url: format!("{base}{path}"),
         status,
         asker,
@@ -34,25 +34,25 @@ async fn the_portals_answers_are_told_to_pages_scripts_and_downloads(rig: Rig) {
     assert_eq!(
         told,
         [
-            answer("/missing", 404, Asker::Navigation, Some("text/html"), None),
-            answer("/busy", 503, Asker::Script, None, Some("7")),
-            answer("/file/1", 200, Asker::Script, binary, None),
-            answer("/file/2", 200, Asker::Navigation, binary, None),
+            answer("/missing", 404, Initiator::Navigation, Some("text/html"), None),
+            answer("/busy", 503, Initiator::Script, None, Some("7")),
+            answer("/file/1", 200, Initiator::Script, binary, None),
+            answer("/file/2", 200, Initiator::Navigation, binary, None),
         ]
     );
     page.goto(&base).await.unwrap();
-    assert_eq!(page.answers().await.unwrap().len(), 1, "each is told once");
+    assert_eq!(page.responses().await.unwrap().len(), 1, "each is told once");
     // what makes a question after a refusal necessary
     page.click("a.file", 0, Click::Save).await.unwrap();
     ended_downloads(page, 1).await;
-    assert_eq!(page.answers().await.unwrap(), []);
+    assert_eq!(page.responses().await.unwrap(), []);
     page.evaluate("for (let n = 0; n < 300; n++) fetch('/missing')", vec![]).await.unwrap();
-    until("they are answered", async || (!page.answers().await.unwrap().is_empty()).then_some(())).await;
+    until("they are answered", async || (!page.responses().await.unwrap().is_empty()).then_some(())).await;
     assert!(session.close().await.is_clean());
 }
 
 /// Runs these orders, and nothing hangs on a deadline.
-async fn run(scene: &mut Scene, orders: &[PoNumber]) -> (Vec<TaskHandle>, Vec<Tally>) {
+async fn run(scene: &mut Scene, orders: &[PoNumber]) -> (Vec<TaskHandle>, Vec<AttemptCounts>) {
     scene.config.deadlines.download = Duration::from_secs(900); // nobody is to wait for it
     let pool = PersistentWorkerPool::start(scene.config.clone()).await.unwrap();
     let handles = pool.submit_tasks(orders.iter().cloned().map(PoTask::new)).await.unwrap();
@@ -62,7 +62,7 @@ async fn run(scene: &mut Scene, orders: &[PoNumber]) -> (Vec<TaskHandle>, Vec<Ta
     (handles, report.history.tasks.values().map(coupa_batch::model::TaskState::tally).collect())
 }
 
-fn rule(scene: &Scene, fault: PortalFault, part: Part, po: &PoNumber) -> FaultRule {
+fn rule(scene: &Scene, fault: PortalFault, part: RequestTarget, po: &PoNumber) -> FaultRule {
     assert!(scene.orders().contains(po));
     FaultRule::new(fault, part).for_order(po)
 }
@@ -96,8 +96,8 @@ async fn a_list_that_a_portal_refused_to_a_script_is_asked_for_again_and_is_neve
         PortalFault::LoginEnded(LoginAnswer::Redirect),
     ];
     for (po, fault) in orders.iter().zip(faults) {
-        scene.portal.faults().add(rule(&scene, PortalFault::LateList, Part::OrderPage, po));
-        scene.portal.faults().add(rule(&scene, fault, Part::List, po).times(1));
+        scene.portal.faults().add(rule(&scene, PortalFault::LateList, RequestTarget::OrderPage, po));
+        scene.portal.faults().add(rule(&scene, fault, RequestTarget::List, po).times(1));
     }
     let (handles, tallies) = run(&mut scene, &orders).await;
     assert_all_there(&scene, &handles);
@@ -117,8 +117,8 @@ async fn a_403_of_a_background_call_is_access_denied_where_the_page_lists_nothin
     let orders = scene.orders();
     for po in &orders {
         // the second one has buttons, which come all the same: what failed does not matter to it
-        scene.portal.faults().add(rule(&scene, PortalFault::LateList, Part::OrderPage, po));
-        scene.portal.faults().add(rule(&scene, PortalFault::Status(403), Part::List, po));
+        scene.portal.faults().add(rule(&scene, PortalFault::LateList, RequestTarget::OrderPage, po));
+        scene.portal.faults().add(rule(&scene, PortalFault::Status(403), RequestTarget::List, po));
     }
     let (handles, tallies) = run(&mut scene, &orders).await;
     let outcome = handles[0].outcome().unwrap();
@@ -134,15 +134,15 @@ async fn a_403_of_a_background_call_is_access_denied_where_the_page_lists_nothin
 async fn a_401_of_a_background_call_that_asks_for_a_file_renews_the_login_at_no_cost() {
     let Some(mut scene) = Scene::new(2, 1).await else { return };
     let orders = scene.orders()[1..].to_vec();
-    scene.portal.faults().add(rule(&scene, PortalFault::Status(401), Part::Ticket, &orders[0]).times(1));
+    scene.portal.faults().add(rule(&scene, PortalFault::Status(401), RequestTarget::Ticket, &orders[0]).times(1));
     scene
         .portal
         .faults()
-        .add(rule(&scene, PortalFault::Throttled(RetryAfter::Seconds(6)), Part::Ticket, &orders[0]).times(1));
-    scene.portal.faults().add(rule(&scene, PortalFault::Status(503), Part::Ticket, &orders[0]).times(1));
-    scene.portal.faults().add(rule(&scene, PortalFault::Status(502), Part::File, &orders[0]).times(1));
+        .add(rule(&scene, PortalFault::Throttled(RetryAfter::Seconds(6)), RequestTarget::Ticket, &orders[0]).times(1));
+    scene.portal.faults().add(rule(&scene, PortalFault::Status(503), RequestTarget::Ticket, &orders[0]).times(1));
+    scene.portal.faults().add(rule(&scene, PortalFault::Status(502), RequestTarget::File, &orders[0]).times(1));
     let ended = PortalFault::LoginEnded(LoginAnswer::Redirect);
-    scene.portal.faults().add(rule(&scene, ended, Part::Ticket, &orders[0]).times(1));
+    scene.portal.faults().add(rule(&scene, ended, RequestTarget::Ticket, &orders[0]).times(1));
     let (handles, tallies) = run(&mut scene, &orders).await;
     assert_all_there(&scene, &handles);
     // after the 401 it is walked again at once, in the same attempt: the login is in force
@@ -154,7 +154,7 @@ async fn a_401_of_a_background_call_that_asks_for_a_file_renews_the_login_at_no_
 async fn a_403_of_a_background_call_that_asks_for_a_file_is_said_at_once() {
     let Some(mut scene) = Scene::new(2, 1).await else { return };
     let orders = scene.orders()[1..].to_vec();
-    scene.portal.faults().add(rule(&scene, PortalFault::Status(403), Part::Ticket, &orders[0]));
+    scene.portal.faults().add(rule(&scene, PortalFault::Status(403), RequestTarget::Ticket, &orders[0]));
     let (handles, tallies) = run(&mut scene, &orders).await;
     let outcome = handles[0].outcome().unwrap();
     assert!(missing(&outcome).iter().all(|(kind, _)| *kind == FailureKind::AccessDenied), "{outcome:?}");
@@ -173,7 +173,7 @@ async fn a_file_that_a_portal_in_trouble_refuses_costs_its_order_nothing() {
     ];
     for fault in faults {
         // once more for the question why
-        scene.portal.faults().add(rule(&scene, fault, Part::File, &orders[0]).times(2));
+        scene.portal.faults().add(rule(&scene, fault, RequestTarget::File, &orders[0]).times(2));
     }
     let (handles, tallies) = run(&mut scene, &orders).await;
     assert_all_there(&scene, &handles);
@@ -187,7 +187,7 @@ async fn a_file_that_a_portal_in_trouble_refuses_costs_its_order_nothing() {
 async fn a_file_that_is_refused_once_and_given_when_asked_why_costs_nothing_either() {
     let Some(mut scene) = Scene::new(1, 1).await else { return };
     let orders = scene.orders();
-    scene.portal.faults().add(rule(&scene, PortalFault::Status(500), Part::File, &orders[0]).times(1));
+    scene.portal.faults().add(rule(&scene, PortalFault::Status(500), RequestTarget::File, &orders[0]).times(1));
     let (handles, tallies) = run(&mut scene, &orders).await;
     assert_all_there(&scene, &handles);
     assert_eq!((tallies[0].spent, tallies[0].started), (0, 1));
@@ -205,7 +205,7 @@ async fn a_file_that_a_portal_does_not_give_is_named_with_its_answer() {
         (410, FailureKind::DownloadCorrupt, "does not have it"),
     ];
     for (po, (status, ..)) in orders.iter().zip(plan) {
-        scene.portal.faults().add(rule(&scene, PortalFault::Status(status), Part::File, po).times(2));
+        scene.portal.faults().add(rule(&scene, PortalFault::Status(status), RequestTarget::File, po).times(2));
     }
     let (handles, _) = run(&mut scene, &orders).await;
     for (handle, (status, kind, words)) in handles.iter().zip(plan) {
@@ -224,7 +224,7 @@ async fn a_body_without_a_length_that_is_cut_short_is_fetched_again() {
     let Some(mut scene) = Scene::new(1, 1).await else { return };
     let orders = scene.orders();
     // the first file of a plain order is a PDF
-    scene.portal.faults().add(rule(&scene, PortalFault::CutShort, Part::File, &orders[0]).times(1));
+    scene.portal.faults().add(rule(&scene, PortalFault::CutShort, RequestTarget::File, &orders[0]).times(1));
     let (handles, tallies) = run(&mut scene, &orders).await;
     assert_all_there(&scene, &handles);
     assert_eq!(tallies[0].spent, 1);
@@ -236,7 +236,7 @@ async fn a_document_that_the_portal_itself_calls_a_program_is_refused() {
     scene.config.retry.limit = 0;
     let orders = scene.orders()[1..].to_vec();
     let program = PortalFault::Declared("application/x-msdownload");
-    scene.portal.faults().add(rule(&scene, program, Part::File, &orders[0]).times(1));
+    scene.portal.faults().add(rule(&scene, program, RequestTarget::File, &orders[0]).times(1));
     let (handles, _) = run(&mut scene, &orders).await;
     let missing = missing(&handles[0].outcome().unwrap());
     let [(kind, message)] = missing.as_slice() else { panic!("{missing:?}") };

@@ -20,7 +20,7 @@ async fn two_files_of_one_name_are_both_kept(rig: Rig) {
     let mut session = rig.open().await;
     let page = session.page();
     page.goto(&base).await.unwrap();
-    page.land_in(rig.landing.path()).await.unwrap();
+    page.set_download_dir(rig.landing.path()).await.unwrap();
     assert!(page.click("a.file", 0, Click::Script).await.unwrap());
     assert!(page.click("a.file", 1, Click::Script).await.unwrap());
     assert!(!page.click("a.file", 2, Click::Script).await.unwrap());
@@ -44,7 +44,7 @@ async fn what_a_browser_would_show_or_doubt_is_saved_as_a_file(rig: Rig) {
     let mut session = rig.open().await;
     let page = session.page();
     page.goto(&base).await.unwrap();
-    page.land_in(rig.landing.path()).await.unwrap();
+    page.set_download_dir(rig.landing.path()).await.unwrap();
     for (css, size) in [("#pdf", 19), ("#txt b", 11), ("#jar", 6)] {
         assert!(page.click(css, 0, Click::Save).await.unwrap());
         let (name, _, ended) = ended_downloads(page, 1).await.remove(0);
@@ -63,7 +63,7 @@ async fn a_truncated_file_is_reported_and_leaves_nothing(rig: Rig) {
     let mut session = rig.open().await;
     let page = session.page();
     page.goto(&base).await.unwrap();
-    page.land_in(rig.landing.path()).await.unwrap();
+    page.set_download_dir(rig.landing.path()).await.unwrap();
     page.evaluate("location.href = arguments[0]", vec![format!("http://{half}/").into()]).await.unwrap();
     let ended = ended_downloads(page, 1).await;
     assert_eq!((ended[0].0.as_str(), ended[0].2), ("half.bin", None));
@@ -77,7 +77,7 @@ async fn a_download_can_be_cancelled(rig: Rig) {
     let mut session = rig.open().await;
     let page = session.page();
     page.goto(&base).await.unwrap();
-    page.land_in(rig.landing.path()).await.unwrap();
+    page.set_download_dir(rig.landing.path()).await.unwrap();
     page.evaluate("location.href = arguments[0]", vec![format!("http://{half}/").into()]).await.unwrap();
     let id = until("it begins", async || {
         page.download_events().await.unwrap().into_iter().find_map(|event| match event {
@@ -105,10 +105,10 @@ async fn what_began_before_is_forgotten_and_stays_where_it_was(rig: Rig) {
         fs::create_dir(folder).unwrap();
     }
     page.goto(&base).await.unwrap();
-    page.land_in(&first).await.unwrap();
+    page.set_download_dir(&first).await.unwrap();
     page.click("a.file", 0, Click::Script).await.unwrap();
     until("the first file is there", async || fs::read_dir(&first).unwrap().next().map(drop)).await;
-    page.land_in(&second).await.unwrap();
+    page.set_download_dir(&second).await.unwrap();
     page.click("a.file", 1, Click::Script).await.unwrap();
     let ended = ended_downloads(page, 1).await;
     assert_eq!(ended.iter().map(|(_, _, size)| *size).collect::<Vec<_>>(), [Some(2000)]);
@@ -123,11 +123,11 @@ async fn a_link_that_would_open_a_tab_is_followed_in_the_same_one() {
     let mut session = rig.open().await;
     let page = session.page();
     page.goto(&base).await.unwrap();
-    page.land_in(rig.landing.path()).await.unwrap();
+    page.set_download_dir(rig.landing.path()).await.unwrap();
     page.evaluate("for (const a of document.querySelectorAll('a.file')) a.target = '_blank'", vec![]).await.unwrap();
     assert!(page.click("a.file", 1, Click::Script).await.unwrap());
     let ended = ended_downloads(page, 1).await;
     assert_eq!((ended[0].0.as_str(), ended[0].2), ("same.bin", Some(2000)));
-    assert_eq!(page.evidence().await.unwrap().title, "Home");
+    assert_eq!(page.document().await.unwrap().title, "Home");
     assert!(session.close().await.is_clean());
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use coupa_batch::backend::{Session, SessionError, SessionFactory};
-use coupa_batch::model::{DriverView, WorkerId};
+use coupa_batch::model::{DriverStatus, WorkerId};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::rig::{Flavour, Rig, tree, until};
@@ -19,7 +19,7 @@ fn shared(change: impl FnOnce(&mut coupa_batch::PoolConfig)) -> Option<Rig> {
     })
 }
 
-fn drivers(rig: &Rig) -> Vec<DriverView> {
+fn drivers(rig: &Rig) -> Vec<DriverStatus> {
     rig.factory.footprint().drivers
 }
 
@@ -59,7 +59,7 @@ async fn of_two_sessions_on_one_driver_one_is_killed_and_the_other_goes_on() {
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(rig.factory.footprint().profile_count, 1);
     second.page().goto(&base).await.unwrap();
-    second.probe().await.unwrap();
+    second.check_health().await.unwrap();
 
     let mut third = rig.open().await;
     third.page().goto(&base).await.unwrap();
@@ -86,7 +86,7 @@ async fn a_driver_that_dies_loses_all_its_sessions_and_the_next_one_opens_all_th
         assert!(matches!(why, SessionError::Lost(_)), "{why}");
     }
     let mut next = rig.open().await;
-    next.probe().await.unwrap();
+    next.check_health().await.unwrap();
     let views = drivers(&rig);
     assert!(views.iter().any(|view| view.pid.is_some_and(|now| now != pid)), "{views:?}");
     assert!(views[0].last_exit.as_ref().is_some_and(|how| how.contains("9")), "{views:?}");
@@ -115,7 +115,7 @@ async fn one_page_that_stands_still_is_ended_alone() {
     let (mut first, mut second) = pair(&rig).await;
     signal(first.root_pid().unwrap(), Signal::STOP);
     let why = until("the browser hangs", async || first.page().screenshot().await.err()).await;
-    assert!(matches!(why, SessionError::Stuck { .. }), "{why}");
+    assert!(matches!(why, SessionError::PageUnresponsive { .. }), "{why}");
     assert!(first.close().await.is_clean());
     second.page().goto(&base).await.unwrap();
     assert!(second.close().await.is_clean());
@@ -130,7 +130,7 @@ async fn opening_on_a_shared_driver_that_is_given_up_leaves_nothing_behind() {
         let opened = tokio::time::timeout(Duration::from_millis(millis), rig.factory.open(WorkerId(2))).await;
         drop(opened);
         until("its folder is gone", async || (rig.factory.footprint().profile_count == 1).then_some(())).await;
-        neighbour.probe().await.unwrap();
+        neighbour.check_health().await.unwrap();
     }
     assert!(neighbour.close().await.is_clean());
     rig.until_nothing_is_left().await;

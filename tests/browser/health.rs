@@ -48,8 +48,8 @@ async fn a_driver_that_stands_still_is_hung(rig: Rig) {
     let Some(rig) = short(rig.flavour) else { return };
     let mut session = rig.open().await;
     signal(session.root_pid().unwrap(), Signal::STOP);
-    let why = session.probe().await.unwrap_err();
-    assert!(matches!(why, SessionError::Hung { .. }), "{why}");
+    let why = session.check_health().await.unwrap_err();
+    assert!(matches!(why, SessionError::DriverUnresponsive { .. }), "{why}");
     ends_clean(&rig, session).await;
 }
 
@@ -59,8 +59,8 @@ async fn a_page_in_an_endless_loop_is_stuck(rig: Rig) {
     let mut session = rig.open().await;
     session.page().goto(&base).await.unwrap();
     session.page().evaluate("setTimeout(() => { while (true) {} }, 20)", vec![]).await.unwrap();
-    let why = until("the page hangs", async || session.page().evidence().await.err()).await;
-    assert!(matches!(why, SessionError::Stuck { .. }), "{why}");
+    let why = until("the page hangs", async || session.page().document().await.err()).await;
+    assert!(matches!(why, SessionError::PageUnresponsive { .. }), "{why}");
     ends_clean(&rig, session).await;
 }
 
@@ -69,7 +69,7 @@ async fn a_browser_that_stands_still_is_stuck(rig: Rig) {
     let mut session = rig.open().await;
     signal(browser_of(session.as_ref()), Signal::STOP);
     let why = until("the browser hangs", async || session.page().screenshot().await.err()).await;
-    assert!(matches!(why, SessionError::Stuck { .. }), "{why}");
+    assert!(matches!(why, SessionError::PageUnresponsive { .. }), "{why}");
     ends_clean(&rig, session).await;
 }
 
@@ -98,7 +98,7 @@ async fn how_a_session_is_can_be_asked(rig: Rig) {
         session.page().goto(&base).await.unwrap();
     }
     assert!(session.page_time().is_some_and(|time| !time.is_zero() && time < Duration::from_secs(60)));
-    let usage = session.probe().await.unwrap();
+    let usage = session.check_health().await.unwrap();
     assert!(usage.latency_micros > 0 && usage.profile_bytes > 1_000, "{usage:?}");
     assert!(session.close().await.is_clean());
     rig.until_nothing_is_left().await;

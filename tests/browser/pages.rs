@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coupa_batch::backend::{Query, Quiet, SessionError};
+use coupa_batch::backend::{Query, SessionError, Stability};
 use secrecy::SecretString;
 
 use crate::rig::{Flavour, Rig, until};
@@ -45,7 +45,7 @@ async fn a_page_is_read_and_written(rig: Rig) {
     assert_eq!(page.evaluate("return Promise.resolve(7)", vec![]).await.unwrap(), 7);
 
     page.goto(&format!("{base}/missing")).await.unwrap();
-    let evidence = page.evidence().await.unwrap();
+    let evidence = page.document().await.unwrap();
     assert_eq!((evidence.title.as_str(), evidence.text.as_str(), evidence.status), ("Oops", "Not here", Some(404)));
     assert_eq!(page.url().await.unwrap(), evidence.url);
     assert!(session.is_usable() && session.close().await.is_clean());
@@ -63,7 +63,7 @@ async fn half_a_character_in_a_page_is_no_reason_to_fail(rig: Rig) {
     let found = page.query(&[query("h1", &[]), query("#none", &["title"])]).await.unwrap();
     assert_eq!(found[0][0].text.chars().filter(|c| *c == 'x').count(), 1999);
     assert_eq!(found[1][0].attributes["title"], "\u{fffd}");
-    assert_eq!(page.evidence().await.unwrap().title, "\u{fffd}!");
+    assert_eq!(page.document().await.unwrap().title, "\u{fffd}!");
     assert!(session.close().await.is_clean());
 }
 
@@ -93,12 +93,12 @@ async fn late_and_replaced_elements_are_waited_for(rig: Rig) {
     page.goto(&format!("{base}/late")).await.unwrap();
     let selectors = ["span[role=button]".to_owned()];
     let millis = Duration::from_millis;
-    let quiet = Quiet { after_load: millis(300), unchanged_for: millis(300), at_most: millis(15_000) };
+    let quiet = Stability { after_load: millis(300), unchanged_for: millis(300), at_most: millis(15_000) };
     assert!(page.settle(&selectors, quiet).await.unwrap());
     assert_eq!(page.evaluate("return window.isDone", vec![]).await.unwrap(), true);
     assert_eq!(page.query(&[query("span[role=button]", &[])]).await.unwrap()[0].len(), 2);
     // the clock beside the list never stops
-    let quiet = Quiet { after_load: millis(0), unchanged_for: millis(300), at_most: millis(500) };
+    let quiet = Stability { after_load: millis(0), unchanged_for: millis(300), at_most: millis(500) };
     assert!(!page.settle(&["#clock".to_owned()], quiet).await.unwrap());
     let why = page.settle(&["a[".to_owned()], quiet).await.unwrap_err();
     assert!(matches!(why, SessionError::Refused(_)), "{why}");
@@ -149,6 +149,6 @@ async fn a_prompt_of_the_page_stops_nothing() {
         .unwrap();
     page.fill("input[name=user]", &SecretString::from("unsaved")).await.unwrap();
     page.goto(&format!("{base}/missing")).await.unwrap();
-    assert_eq!(page.evidence().await.unwrap().title, "Oops");
+    assert_eq!(page.document().await.unwrap().title, "Oops");
     assert!(session.close().await.is_clean());
 }

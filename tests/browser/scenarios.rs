@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use coupa_batch::demo::{FaultRule, LoginAnswer, Part, PortalFault, RetryAfter};
+use coupa_batch::demo::{FaultRule, LoginAnswer, PortalFault, RequestTarget, RetryAfter};
 use coupa_batch::model::{OrderStatus, PoTask, TaskPriority};
 use coupa_batch::pool::{ShutdownHandler, ShutdownStep, TaskStatus};
 use coupa_batch::{PersistentWorkerPool, PoNumber, TaskHandle};
@@ -180,7 +180,7 @@ async fn an_order_whose_page_crashes_finishes_in_another_browser() {
 async fn pages_that_open_dialogs_cost_no_order_a_try() {
     let Some(scene) = Scene::new(2, 1).await else { return };
     let orders = scene.orders();
-    scene.portal.faults().add(FaultRule::new(PortalFault::Dialogs, Part::OrderPage));
+    scene.portal.faults().add(FaultRule::new(PortalFault::Dialogs, RequestTarget::OrderPage));
     let pool = scene.start().await;
     let handles = submit(&pool, orders).await;
     assert!(pool.wait_for_completion(None).await, "{:?}", pool.status().stopped_because);
@@ -196,7 +196,7 @@ async fn a_page_that_never_ends_costs_a_try_and_not_the_order() {
     let Some(mut scene) = Scene::new(1, 1).await else { return };
     scene.config.deadlines.page = Duration::from_secs(16);
     let orders = scene.orders();
-    let rule = FaultRule::new(PortalFault::NeverFinishes, Part::OrderPage).for_order(&orders[0]);
+    let rule = FaultRule::new(PortalFault::NeverFinishes, RequestTarget::OrderPage).for_order(&orders[0]);
     scene.portal.faults().add(rule.times(1));
     let pool = scene.start().await;
     let handles = submit(&pool, orders).await;
@@ -212,7 +212,10 @@ async fn a_page_that_hangs_its_browser_costs_the_browser_and_not_the_order() {
     scene.config.deadlines.command = Duration::from_secs(3);
     scene.config.deadlines.page = Duration::from_secs(6);
     let orders = scene.orders();
-    scene.portal.faults().add(FaultRule::new(PortalFault::BusyScript, Part::OrderPage).for_order(&orders[0]).times(1));
+    scene
+        .portal
+        .faults()
+        .add(FaultRule::new(PortalFault::BusyScript, RequestTarget::OrderPage).for_order(&orders[0]).times(1));
     let pool = scene.start().await;
     let handles = submit(&pool, orders.clone()).await;
     assert!(pool.wait_for_completion(None).await);
@@ -226,12 +229,12 @@ async fn every_trouble_of_a_portal_ends_with_every_file() {
     let orders = scene.orders();
     let faults = scene.portal.faults();
     let plan = [
-        (0, PortalFault::LoginEnded(LoginAnswer::Redirect), Part::OrderPage, 1),
-        (1, PortalFault::LoginEnded(LoginAnswer::Page), Part::File, 1),
-        (2, PortalFault::Status(503), Part::OrderPage, 2),
-        (3, PortalFault::Throttled(RetryAfter::Seconds(1)), Part::OrderPage, 1),
-        (4, PortalFault::Truncated, Part::File, 1),
-        (5, PortalFault::WrongType, Part::File, 1),
+        (0, PortalFault::LoginEnded(LoginAnswer::Redirect), RequestTarget::OrderPage, 1),
+        (1, PortalFault::LoginEnded(LoginAnswer::Page), RequestTarget::File, 1),
+        (2, PortalFault::Status(503), RequestTarget::OrderPage, 2),
+        (3, PortalFault::Throttled(RetryAfter::Seconds(1)), RequestTarget::OrderPage, 1),
+        (4, PortalFault::Truncated, RequestTarget::File, 1),
+        (5, PortalFault::WrongType, RequestTarget::File, 1),
     ];
     for (order, fault, part, times) in plan {
         faults.add(FaultRule::new(fault, part).for_order(&orders[order]).times(times));
@@ -254,7 +257,7 @@ async fn a_file_that_is_not_what_it_claims_makes_the_order_partial_and_is_named(
     let expected = scene.portal.expected(&orders[0]).unwrap();
     assert!(expected.files.len() > 1);
     // an error page in the place of a file; of a body that is cut, browsers ask for the rest by themselves
-    let rule = FaultRule::new(PortalFault::WrongType, Part::File).for_order(&orders[0]);
+    let rule = FaultRule::new(PortalFault::WrongType, RequestTarget::File).for_order(&orders[0]);
     scene.portal.faults().add(rule.times(1));
     let pool = scene.start().await;
     let handles = submit(&pool, orders.clone()).await;

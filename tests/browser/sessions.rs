@@ -23,7 +23,7 @@ async fn a_cookie_of_one_session_is_not_in_another(rig: Rig) {
     first.page().goto(&format!("{base}/cookie/secret-of-the-first")).await.unwrap();
     for (session, expected) in [(&mut first, true), (&mut second, false)] {
         session.page().goto(&format!("{base}/cookies")).await.unwrap();
-        let text = session.page().evidence().await.unwrap().text;
+        let text = session.page().document().await.unwrap().text;
         assert_eq!(text.contains("secret-of-the-first"), expected, "{text}");
     }
     // a login is carried over on purpose only
@@ -31,7 +31,7 @@ async fn a_cookie_of_one_session_is_not_in_another(rig: Rig) {
     assert_eq!((cookies[0].name.as_str(), cookies[0].http_only, cookies[0].expiry), ("_coupa_session", true, None));
     second.page().add_cookies(&cookies).await.unwrap();
     second.page().goto(&format!("{base}/cookies")).await.unwrap();
-    assert!(second.page().evidence().await.unwrap().text.contains("secret-of-the-first"));
+    assert!(second.page().document().await.unwrap().text.contains("secret-of-the-first"));
     assert!(first.close().await.is_clean() && second.close().await.is_clean());
     rig.until_nothing_is_left().await;
 }
@@ -39,7 +39,7 @@ async fn a_cookie_of_one_session_is_not_in_another(rig: Rig) {
 async fn a_closed_session_leaves_neither_process_nor_profile(rig: Rig) {
     let mut session = rig.open().await;
     assert!(session.is_usable());
-    assert!(session.probe().await.unwrap().latency_micros > 0);
+    assert!(session.check_health().await.unwrap().latency_micros > 0);
     let before = tree(session.root_pid().unwrap());
     assert!(before.len() > 3, "a browser is several processes: {before:?}");
     assert_eq!(rig.profile_folders().len(), 1);
@@ -65,8 +65,8 @@ async fn a_page_that_never_answers_is_given_up_within_the_deadline(rig: Rig) {
     let mut session = rig.open().await;
     session.page().goto(&base).await.unwrap();
     session.page().evaluate("setTimeout(() => { while (true) {} }, 20)", vec![]).await.unwrap();
-    let gone = until("the page hangs", async || session.page().evidence().await.err()).await;
-    assert!(matches!(gone, SessionError::Stuck { .. }), "{gone}");
+    let gone = until("the page hangs", async || session.page().document().await.err()).await;
+    assert!(matches!(gone, SessionError::PageUnresponsive { .. }), "{gone}");
     assert!(!session.is_usable());
     let again = session.page().url().await.unwrap_err();
     assert!(matches!(again, SessionError::Lost(_)), "it must not be spoken to again: {again}");
@@ -80,7 +80,7 @@ async fn a_browser_that_dies_is_noticed(rig: Rig) {
     let switch = session.kill_switch();
     switch.kill();
     switch.kill();
-    let gone = session.probe().await.unwrap_err();
+    let gone = session.check_health().await.unwrap_err();
     assert!(matches!(gone, SessionError::Lost(_)), "{gone}");
     assert!(!session.is_usable());
     assert!(session.close().await.is_clean());
@@ -195,7 +195,7 @@ async fn a_template_that_no_browser_starts_on_costs_no_worker() {
     let Some(rig) = Rig::with(Flavour::Installed, |config| config.profiles.template = Some(path)) else { return };
     for _ in 0..2 {
         let mut session = rig.open().await;
-        session.probe().await.unwrap();
+        session.check_health().await.unwrap();
         assert!(session.close().await.is_clean());
     }
     rig.until_nothing_is_left().await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use coupa_batch::demo::{FaultRule, Part, PortalFault};
+use coupa_batch::demo::{FaultRule, PortalFault, RequestTarget};
 use coupa_batch::model::{PoTask, PoolStatus};
 
 use crate::dice::number;
@@ -29,7 +29,7 @@ async fn on_a_portal_that_leaks_the_program_stays_flat_and_its_browsers_are_recy
     let Some(mut scene) = Scene::new(40, 2).await else { return };
     scene.config.recycle.memory = ByteSize(RECYCLED_AT);
     scene.config.memory.interval = Duration::from_secs(1);
-    scene.portal.faults().add(FaultRule::new(PortalFault::Leaky, Part::OrderPage));
+    scene.portal.faults().add(FaultRule::new(PortalFault::Leaky, RequestTarget::OrderPage));
     let pool = scene.start().await;
     let (mut asked, mut largest) = (0, 0);
     let mut counts: Vec<(u64, usize, usize, usize)> = Vec::new();

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use coupa_batch::PersistentWorkerPool;
-use coupa_batch::backend::MemoryGauge;
+use coupa_batch::backend::MemoryReader;
 use coupa_batch::browser::BrowserFactory;
-use coupa_batch::download::Claim;
-use coupa_batch::host::SystemGauge;
+use coupa_batch::download::OutputLock;
+use coupa_batch::host::HostMemory;
 use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::{MemoryReading, PoTask, RunId, WorkerId};
-use coupa_batch::site::CoupaSite;
+use coupa_batch::site::PortalSite;
 
 use crate::scene::Scene;
 
@@ -22,11 +22,11 @@ pub(crate) const PLENTY: u64 = 64_000_000_000;
 /// The system's own gauge, but for a limit that the test moves: what the browsers hold is measured, what they may hold
 /// is said.
 pub(crate) struct Limited {
-    gauge: SystemGauge,
+    gauge: HostMemory,
     limit: Arc<AtomicU64>,
 }
 
-impl MemoryGauge for Limited {
+impl MemoryReader for Limited {
     fn read(&mut self, roots: &[(WorkerId, u32)]) -> MemoryReading {
         let reading = self.gauge.read(roots);
         let total_bytes = self.limit.load(Ordering::SeqCst);
@@ -39,15 +39,15 @@ impl MemoryGauge for Limited {
 
 /// A pool as `PersistentWorkerPool::start` makes it, but for its gauge.
 pub(crate) fn start(scene: &Scene, limit: &Arc<AtomicU64>) -> PersistentWorkerPool {
-    let claim = Arc::new(Claim::take(scene.out.path()).unwrap());
+    let claim = Arc::new(OutputLock::take(scene.out.path()).unwrap());
     let config = scene.config.clone();
-    let site = CoupaSite::new(&config.site, claim, config.deadlines, &RunId::new("chaos")).unwrap();
+    let site = PortalSite::new(&config.site, claim, config.deadlines, &RunId::new("chaos")).unwrap();
     let sessions = BrowserFactory::new(&config.browser, &config.profiles, config.deadlines).unwrap();
     PersistentWorkerPool::builder(config)
         .sessions(Arc::new(sessions))
         .site(Arc::new(site))
         .journal(Arc::new(MemoryJournal::new()))
-        .gauge(Box::new(Limited { gauge: SystemGauge::new(), limit: Arc::clone(limit) }))
+        .gauge(Box::new(Limited { gauge: HostMemory::new(), limit: Arc::clone(limit) }))
         .start()
         .unwrap()
 }

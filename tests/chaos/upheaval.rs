@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use coupa_batch::demo::{FaultRule, Part, PortalFault};
+use coupa_batch::demo::{FaultRule, PortalFault, RequestTarget};
 use coupa_batch::model::{OrderStatus, PoTask};
 use coupa_batch::{PersistentWorkerPool, PoNumber, TaskHandle};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::dice::{Dice, number};
+use crate::dice::{Rng, number};
 use crate::rig::tree;
 use crate::scene::Scene;
 use crate::squeeze::{self, PLENTY};
@@ -63,7 +63,7 @@ fn is_renderer(line: &str) -> bool {
 }
 
 /// Strikes a worker that chance picks; whether there was something to strike.
-fn deal(blow: Blow, pool: &PersistentWorkerPool, scene: &Scene, limit: &AtomicU64, dice: &mut Dice) -> bool {
+fn deal(blow: Blow, pool: &PersistentWorkerPool, scene: &Scene, limit: &AtomicU64, dice: &mut Rng) -> bool {
     let status = pool.status();
     let drivers: Vec<_> = status.workers.values().filter_map(|worker| worker.pid).collect();
     if drivers.is_empty() {
@@ -83,7 +83,7 @@ fn deal(blow: Blow, pool: &PersistentWorkerPool, scene: &Scene, limit: &AtomicU6
             true
         }
         Blow::HangPage => {
-            scene.portal.faults().add(FaultRule::new(PortalFault::BusyScript, Part::OrderPage).times(1));
+            scene.portal.faults().add(FaultRule::new(PortalFault::BusyScript, RequestTarget::OrderPage).times(1));
             true
         }
     }
@@ -110,7 +110,7 @@ async fn whatever_dies_or_stands_still_every_order_ends_once_and_nothing_is_left
     let limit = Arc::new(AtomicU64::new(PLENTY));
     let before = descriptors();
     let pool = squeeze::start(&scene, &limit);
-    let mut dice = Dice(seed);
+    let mut dice = Rng(seed);
     let mut dealt: BTreeMap<Blow, u32> = BTreeMap::new();
     let mut set_aside = 0;
     let (begun, mut rounds) = (Instant::now(), 0);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use coupa_batch::demo::{FaultRule, LoginAnswer, Part, PortalFault, RetryAfter};
+use coupa_batch::demo::{FaultRule, LoginAnswer, PortalFault, RequestTarget, RetryAfter};
 
 use crate::desk::{Desk, assert_all_there, portal};
 use crate::needs_browser;
@@ -21,17 +21,17 @@ async fn every_file_of_a_batch_comes_through_the_worst_weather_and_each_ended_lo
     let pages = |every: u32| every.min(pos.len() as u32 / 2);
     let files = |every: u32| every.min(file_count as u32 / 2);
     let faults = [
-        (PortalFault::LoginEnded(LoginAnswer::Redirect), Part::OrderPage, pages(25)),
-        (PortalFault::Status(503), Part::OrderPage, pages(20)),
-        (PortalFault::Throttled(RetryAfter::Seconds(1)), Part::OrderPage, pages(30)),
-        (PortalFault::LoginEnded(LoginAnswer::Page), Part::File, files(25)),
-        (PortalFault::Status(500), Part::File, files(20)),
-        (PortalFault::Throttled(RetryAfter::Seconds(2)), Part::File, files(37)),
-        (PortalFault::Truncated, Part::File, files(17)),
-        (PortalFault::ResetMidway, Part::File, files(19)),
-        (PortalFault::Reset, Part::File, files(23)),
-        (PortalFault::WrongType, Part::File, files(29)),
-        (PortalFault::LoginInstead, Part::File, files(41)),
+        (PortalFault::LoginEnded(LoginAnswer::Redirect), RequestTarget::OrderPage, pages(25)),
+        (PortalFault::Status(503), RequestTarget::OrderPage, pages(20)),
+        (PortalFault::Throttled(RetryAfter::Seconds(1)), RequestTarget::OrderPage, pages(30)),
+        (PortalFault::LoginEnded(LoginAnswer::Page), RequestTarget::File, files(25)),
+        (PortalFault::Status(500), RequestTarget::File, files(20)),
+        (PortalFault::Throttled(RetryAfter::Seconds(2)), RequestTarget::File, files(37)),
+        (PortalFault::Truncated, RequestTarget::File, files(17)),
+        (PortalFault::ResetMidway, RequestTarget::File, files(19)),
+        (PortalFault::Reset, RequestTarget::File, files(23)),
+        (PortalFault::WrongType, RequestTarget::File, files(29)),
+        (PortalFault::LoginInstead, RequestTarget::File, files(41)),
     ];
     for (fault, part, every) in &faults {
         portal.faults().add(FaultRule::new(fault.clone(), *part).every(*every));
@@ -92,7 +92,7 @@ async fn a_portal_that_wishes_to_be_left_alone_is_left_alone() {
         } else {
             RetryAfter::Seconds(8)
         };
-        portal.faults().add(FaultRule::new(PortalFault::Throttled(wish), Part::OrderPage).times(1));
+        portal.faults().add(FaultRule::new(PortalFault::Throttled(wish), RequestTarget::OrderPage).times(1));
         let call = desk.run(&portal, pos.iter()).arg("--workers").arg("1").env("COUPA_BATCH_PATIENCE", "2m");
         let ended = call.end().await;
         ended.assert(0, &["waiting: "]);

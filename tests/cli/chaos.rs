@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
 use crate::desk::{Desk, assert_all_there, portal, processes_of};
-use crate::dice::{Dice, number};
+use crate::dice::{Rng, number};
 use crate::needs_browser;
 
 /// Whatever lies in the folder of an order at this moment is a whole file of the portal's.
@@ -44,7 +44,7 @@ async fn a_run_that_is_killed_again_and_again_ends_with_every_file_once() {
     let seed = number("CHAOS_SEED", 7);
     let (orders, kills) = (number("CHAOS_ORDERS", 12), number("CHAOS_KILLS", 4));
     println!("CHAOS_SEED={seed} CHAOS_ORDERS={orders} CHAOS_KILLS={kills}");
-    let mut dice = Dice(seed);
+    let mut dice = Rng(seed);
     let portal = portal(usize::try_from(orders).unwrap()).await;
     let desk = Desk::new();
     let pos: Vec<_> = portal.orders().iter().map(ToString::to_string).collect();

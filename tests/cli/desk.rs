@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use coupa_batch::PoNumber;
-use coupa_batch::demo::{DemoConfig, DemoPortal, Pace};
+use coupa_batch::demo::{DemoConfig, DemoPortal, PortalLatency};
 use rustix::process::{Pid, Signal, kill_process};
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -20,7 +20,7 @@ const AT_MOST: Duration = Duration::from_secs(150);
 
 /// A portal of `orders` orders whose buttons come at once.
 pub(crate) async fn portal(orders: usize) -> DemoPortal {
-    DemoPortal::start(DemoConfig { orders, pace: Pace::prompt(), ..DemoConfig::default() }).await.unwrap()
+    DemoPortal::start(DemoConfig { orders, pace: PortalLatency::prompt(), ..DemoConfig::default() }).await.unwrap()
 }
 
 /// The portal's order with the most files, which has several.

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use coupa_batch::demo::{FaultRule, Part, PortalFault};
+use coupa_batch::demo::{FaultRule, PortalFault, RequestTarget};
 use coupa_batch::download::safe_name;
 use sha2::{Digest, Sha256};
 
 use crate::desk::{Desk, portal, report_in};
-use crate::dice::{Dice, number};
+use crate::dice::{Rng, number};
 use crate::needs_browser;
 
 /// Headers in one session, at least.
@@ -68,11 +68,11 @@ const KNOWN: [&str; 16] = [
     "\u{767a}\u{6ce8}\u{66f8}.dwg",
 ];
 
-fn pick<'a>(dice: &mut Dice, list: &[&'a str]) -> &'a str {
+fn pick<'a>(dice: &mut Rng, list: &[&'a str]) -> &'a str {
     list[usize::try_from(dice.below(list.len() as u64)).unwrap()]
 }
 
-fn name(dice: &mut Dice) -> String {
+fn name(dice: &mut Rng) -> String {
     if dice.below(2) == 0 {
         return pick(dice, &KNOWN).to_owned();
     }
@@ -84,7 +84,7 @@ fn name(dice: &mut Dice) -> String {
 }
 
 /// In quotes, with each character quoted that must be, each, or none.
-fn quoted(dice: &mut Dice, name: &str) -> Vec<u8> {
+fn quoted(dice: &mut Rng, name: &str) -> Vec<u8> {
     let rule = dice.below(8); // most are as they should be
     let mut value = vec![b'"'];
     for c in name.chars() {
@@ -105,7 +105,7 @@ fn quoted(dice: &mut Dice, name: &str) -> Vec<u8> {
 }
 
 /// By RFC 8187, or nearly so.
-fn extended(dice: &mut Dice, name: &str) -> Vec<u8> {
+fn extended(dice: &mut Rng, name: &str) -> Vec<u8> {
     let charset = pick(dice, &["UTF-8''", "UTF-8''", "utf-8'en'", "ISO-8859-1''", "UTF-7''", ""]);
     let mut value = charset.as_bytes().to_vec();
     for byte in name.bytes() {
@@ -123,7 +123,7 @@ fn extended(dice: &mut Dice, name: &str) -> Vec<u8> {
 }
 
 /// Never `inline`: a picture behind a button is shown then, and no download begins.
-fn disposition(dice: &mut Dice) -> Vec<u8> {
+fn disposition(dice: &mut Rng) -> Vec<u8> {
     let mut header =
         pick(dice, &["attachment", "attachment", "ATTACHMENT", "form-data", "x-unheard-of"]).as_bytes().to_vec();
     let forms = dice.below(5);
@@ -165,7 +165,7 @@ async fn whatever_a_portal_calls_its_files_each_lands_in_its_orders_folder_and_n
     needs_browser!();
     let seed = number("DISPOSITION_SEED", 11);
     println!("DISPOSITION_SEED={seed}");
-    let mut dice = Dice(seed);
+    let mut dice = Rng(seed);
     let portal = portal(60).await;
     let desk = Desk::new();
     // the portal's pages name their files; of these, nothing is read, so that the header counts
@@ -189,7 +189,7 @@ async fn whatever_a_portal_calls_its_files_each_lands_in_its_orders_folder_and_n
     let random = (0..file_count * 2).map(|_| disposition(&mut dice));
     let headers: Vec<_> = [twice.clone(), twice].into_iter().chain(random).collect();
     for header in &headers {
-        portal.faults().add(FaultRule::new(PortalFault::Disposition(header.clone()), Part::File).times(1));
+        portal.faults().add(FaultRule::new(PortalFault::Disposition(header.clone()), RequestTarget::File).times(1));
     }
     let ended = desk.run(&portal, pos.iter().map(ToString::to_string)).args(["--recipe", "nameless.toml"]).end().await;
     ended.assert(0, &[]);

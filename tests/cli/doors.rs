@@ -1,6 +1,6 @@
 //! That somebody is in is said on evidence alone, and a password is sent as seldom as can be: the portal counts it.
 
-use coupa_batch::demo::{FaultRule, LoginAnswer, Part, PortalFault};
+use coupa_batch::demo::{FaultRule, LoginAnswer, PortalFault, RequestTarget};
 
 use crate::desk::{Desk, assert_all_there, largest, portal, statuses};
 use crate::needs_browser;
@@ -80,7 +80,7 @@ async fn a_run_that_meets_a_second_step_pauses_for_a_person_and_sends_no_passwor
 async fn a_password_is_sent_twice_at_most_when_the_portal_does_not_say_what_became_of_it() {
     needs_browser!();
     let portal = portal(2).await;
-    portal.faults().add(FaultRule::new(PortalFault::Status(500), Part::Password));
+    portal.faults().add(FaultRule::new(PortalFault::Status(500), RequestTarget::Password));
     let desk = Desk::new();
     let ended = desk.run(&portal, portal.orders().iter().map(ToString::to_string));
     let ended = ended.env("COUPA_BATCH_PATIENCE", "40s").env("COUPA_BATCH_WORKERS", "2").end().await;
@@ -89,7 +89,7 @@ async fn a_password_is_sent_twice_at_most_when_the_portal_does_not_say_what_beca
 
     // one that is not answered once is looked after at the door, and sent once more
     portal.faults().clear();
-    portal.faults().add(FaultRule::new(PortalFault::Status(502), Part::Password).times(1));
+    portal.faults().add(FaultRule::new(PortalFault::Status(502), RequestTarget::Password).times(1));
     let ended = desk.run(&portal, portal.orders().iter().map(ToString::to_string));
     let ended = ended.env("COUPA_BATCH_PATIENCE", "40s").end().await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
@@ -108,7 +108,9 @@ async fn a_login_that_ended_is_renewed_however_an_order_page_shows_it() {
         let portal = portal(3).await;
         portal.set_login_answer(at_the_door);
         let second = &portal.orders()[1];
-        portal.faults().add(FaultRule::new(PortalFault::LoginEnded(how), Part::OrderPage).for_order(second).times(1));
+        portal
+            .faults()
+            .add(FaultRule::new(PortalFault::LoginEnded(how), RequestTarget::OrderPage).for_order(second).times(1));
         let desk = Desk::new();
         let ended = desk.run(&portal, portal.orders().iter().map(ToString::to_string)).end().await;
         assert!(matches!(ended.code(), Some(0 | 3)), "{how:?} {ended}");
@@ -123,9 +125,9 @@ async fn an_order_that_leads_to_a_login_while_one_is_in_force_fails_alone() {
     needs_browser!();
     let portal = portal(6).await;
     let pos = portal.orders();
-    portal.faults().add(FaultRule::new(PortalFault::LoginInstead, Part::OrderPage).for_order(&pos[0]));
-    portal.faults().add(FaultRule::new(PortalFault::Elsewhere, Part::OrderPage).for_order(&pos[1]));
-    portal.faults().add(FaultRule::new(PortalFault::Status(403), Part::OrderPage).for_order(&pos[2]));
+    portal.faults().add(FaultRule::new(PortalFault::LoginInstead, RequestTarget::OrderPage).for_order(&pos[0]));
+    portal.faults().add(FaultRule::new(PortalFault::Elsewhere, RequestTarget::OrderPage).for_order(&pos[1]));
+    portal.faults().add(FaultRule::new(PortalFault::Status(403), RequestTarget::OrderPage).for_order(&pos[2]));
     let desk = Desk::new();
     // another host, as single sign-on is one; behind the walls it would not even be asked
     let call = desk.run(&portal, pos.iter().map(ToString::to_string)).env("COUPA_BATCH_WORKERS", "2");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use coupa_batch::PoNumber;
-use coupa_batch::demo::{DemoPortal, FaultRule, LateSign, ListChange, Part, PortalFault};
+use coupa_batch::demo::{DemoPortal, FaultRule, ListChange, LoadingSign, PortalFault, RequestTarget};
 use coupa_batch::model::{FileOrigin, OrderStatus};
 
 use crate::desk::{Desk, assert_all_there, largest, portal, statuses};
@@ -12,7 +12,7 @@ use crate::needs_browser;
 /// From now on the order's page lists its attachments in another way.
 fn relist(portal: &DemoPortal, po: &PoNumber, change: ListChange) {
     portal.faults().clear();
-    portal.faults().add(FaultRule::new(PortalFault::Relisted(change), Part::OrderPage).for_order(po));
+    portal.faults().add(FaultRule::new(PortalFault::Relisted(change), RequestTarget::OrderPage).for_order(po));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,7 +63,7 @@ async fn a_list_that_comes_late_is_waited_for_as_long_as_the_page_says_so() {
     let portal = portal(4).await;
     let desk = Desk::new();
     let po = largest(&portal);
-    for (by, sign) in [(2_500, LateSign::Silence), (8_000, LateSign::Busy), (9_000, LateSign::Calls)] {
+    for (by, sign) in [(2_500, LoadingSign::Silence), (8_000, LoadingSign::Busy), (9_000, LoadingSign::Calls)] {
         relist(&portal, &po, ListChange::Late(Duration::from_millis(by), sign));
         let ended = desk.run(&portal, [po.to_string()]).arg("--force").end().await;
         ended.assert(0, &[]);
@@ -74,7 +74,7 @@ async fn a_list_that_comes_late_is_waited_for_as_long_as_the_page_says_so() {
         assert!(own || portal.expected(&po).unwrap().files.iter().any(|file| file.source == FileOrigin::Requisition));
     }
     // a sign that never goes away is no emptiness either
-    relist(&portal, &po, ListChange::Late(Duration::from_secs(600), LateSign::Busy));
+    relist(&portal, &po, ListChange::Late(Duration::from_secs(600), LoadingSign::Busy));
     let call = desk.run(&portal, [po.to_string()]).arg("--force").env("COUPA_BATCH_RETRY_LIMIT", "0");
     call.end().await.assert(3, &["still to come"]);
     assert_eq!(desk.report()["orders"][0]["error"]["kind"], "step_timeout");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use coupa_batch::demo::{DemoPortal, FaultRule, Part, PortalFault};
+use coupa_batch::demo::{DemoPortal, FaultRule, PortalFault, RequestTarget};
 use rustix::process::{Pid, Signal, kill_process};
 use secrecy::ExposeSecret;
 
@@ -59,7 +59,7 @@ async fn a_page_that_fits_no_recipe_is_kept_without_anything_that_lets_in() {
     let portal = portal(2).await;
     let desk = Desk::new();
     let pos = portal.orders();
-    portal.faults().add(FaultRule::new(PortalFault::WrongShape, Part::OrderPage).for_order(&pos[0]));
+    portal.faults().add(FaultRule::new(PortalFault::WrongShape, RequestTarget::OrderPage).for_order(&pos[0]));
     let call = desk.run(&portal, pos.iter().map(ToString::to_string)).arg("--workers").arg("1");
     call.end().await.assert(3, &["what failed attempts saw: "]);
     let report = desk.report();
@@ -123,7 +123,7 @@ async fn nothing_is_kept_when_nothing_may_be() {
     let portal = portal(1).await;
     let desk = Desk::new();
     let po = portal.orders().remove(0);
-    portal.faults().add(FaultRule::new(PortalFault::WrongShape, Part::OrderPage).for_order(&po));
+    portal.faults().add(FaultRule::new(PortalFault::WrongShape, RequestTarget::OrderPage).for_order(&po));
     let call = desk.run(&portal, [po.to_string()]).arg("--workers").arg("1").env("COUPA_BATCH_EVIDENCE_MAX_SIZE", "0");
     call.end().await.assert(3, &[]);
     assert!(!desk.out().join(".coupa-batch/evidence").exists());
@@ -137,7 +137,7 @@ async fn an_error_of_the_server_is_kept_with_its_status() {
     let portal = portal(1).await;
     let desk = Desk::new();
     let po = portal.orders().remove(0);
-    portal.faults().add(FaultRule::new(PortalFault::Status(503), Part::OrderPage).for_order(&po).times(1));
+    portal.faults().add(FaultRule::new(PortalFault::Status(503), RequestTarget::OrderPage).for_order(&po).times(1));
     desk.run(&portal, [po.to_string()]).end().await.assert(0, &["what failed attempts saw: "]);
     let folder = attempt(&desk, &format!("{po}-1"));
     let record = record(&folder);

@@ -1,6 +1,6 @@
 //! Answers that are meant to do harm, or do it without meaning to.
 
-use coupa_batch::demo::{DemoPortal, FaultRule, Part, PortalFault};
+use coupa_batch::demo::{DemoPortal, FaultRule, PortalFault, RequestTarget};
 use coupa_batch::model::PoNumber;
 
 use crate::desk::{Desk, Ended, largest, portal, report_in};
@@ -11,7 +11,7 @@ async fn fetch(fault: PortalFault, settings: &[(&str, &str)]) -> (Desk, DemoPort
     let portal = portal(4).await;
     let desk = Desk::new();
     let po = largest(&portal);
-    portal.faults().add(FaultRule::new(fault, Part::File).for_order(&po));
+    portal.faults().add(FaultRule::new(fault, RequestTarget::File).for_order(&po));
     let mut call = desk.run(&portal, [po.to_string()]);
     for (name, value) in settings {
         call = call.env(name, value);

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use coupa_batch::PoNumber;
-use coupa_batch::demo::{DemoConfig, DemoPortal, FaultRule, LoginAnswer, Look, Pace, Part, PortalFault};
+use coupa_batch::demo::{
+    DemoConfig, DemoPortal, FaultRule, LoginAnswer, PortalFault, PortalKind, PortalLatency, RequestTarget,
+};
 use coupa_batch::model::OrderStatus;
 
 use crate::desk::{Desk, assert_all_there, statuses};
@@ -12,7 +14,7 @@ use crate::needs_browser;
 
 /// A portal of `orders` orders that stand in tables.
 async fn table(orders: usize) -> DemoPortal {
-    let config = DemoConfig { orders, pace: Pace::prompt(), look: Look::Table, ..DemoConfig::default() };
+    let config = DemoConfig { orders, pace: PortalLatency::prompt(), look: PortalKind::Table, ..DemoConfig::default() };
     DemoPortal::start(config).await.unwrap()
 }
 
@@ -146,11 +148,11 @@ async fn what_goes_wrong_goes_wrong_in_either_look() {
     let desk = Desk::new();
     let pos = portal.orders();
     for (fault, part, po) in [
-        (PortalFault::LoginEnded(LoginAnswer::Page), Part::OrderPage, &pos[0]),
-        (PortalFault::LoginInstead, Part::File, &pos[0]),
-        (PortalFault::LoginEnded(LoginAnswer::Redirect), Part::Ticket, &pos[1]),
-        (PortalFault::WrongShape, Part::OrderPage, &pos[2]),
-        (PortalFault::Truncated, Part::File, &pos[2]),
+        (PortalFault::LoginEnded(LoginAnswer::Page), RequestTarget::OrderPage, &pos[0]),
+        (PortalFault::LoginInstead, RequestTarget::File, &pos[0]),
+        (PortalFault::LoginEnded(LoginAnswer::Redirect), RequestTarget::Ticket, &pos[1]),
+        (PortalFault::WrongShape, RequestTarget::OrderPage, &pos[2]),
+        (PortalFault::Truncated, RequestTarget::File, &pos[2]),
     ] {
         portal.faults().add(FaultRule::new(fault, part).for_order(po).times(1));
     }

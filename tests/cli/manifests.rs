@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use coupa_batch::demo::{DemoPortal, FaultRule, Part, PortalFault};
+use coupa_batch::demo::{DemoPortal, FaultRule, PortalFault, RequestTarget};
 use coupa_batch::model::PoNumber;
 use rustix::process::Signal;
 
@@ -19,7 +19,7 @@ fn largest(portal: &DemoPortal) -> (PoNumber, u64) {
 }
 
 fn wrong_file(po: &PoNumber) -> FaultRule {
-    FaultRule::new(PortalFault::WrongType, Part::File).for_order(po)
+    FaultRule::new(PortalFault::WrongType, RequestTarget::File).for_order(po)
 }
 
 #[tokio::test(flavor = "multi_thread")]

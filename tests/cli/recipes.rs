@@ -1,7 +1,7 @@
 //! Recipes that people mend: looked at on a real page, extended by a few lines.
 
 use coupa_batch::PoNumber;
-use coupa_batch::demo::{FaultRule, Part, PortalFault};
+use coupa_batch::demo::{FaultRule, PortalFault, RequestTarget};
 use coupa_batch::model::FileOrigin;
 
 use crate::desk::{Desk, assert_all_there, largest, portal};
@@ -32,7 +32,7 @@ async fn a_recipe_shows_what_it_finds_on_a_page_and_what_it_does_not() {
     assert!(find("attachments.never.css[0]")["count"].as_u64().unwrap() > 0, "{seen:#}");
     assert!(std::fs::read(desk.work().join("recipe-check.png")).unwrap().starts_with(b"\x89PNG"));
 
-    portal.faults().add(FaultRule::new(PortalFault::WrongShape, Part::OrderPage));
+    portal.faults().add(FaultRule::new(PortalFault::WrongShape, RequestTarget::OrderPage));
     let address = base.join(&format!("order_headers/{}", po.digits())).unwrap();
     let ended = check(&[address.as_str(), "--screenshot", "odd.png"]).end().await;
     ended.assert(3, &[]);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use coupa_batch::demo::{FaultRule, LoginAnswer, Part, PortalFault};
+use coupa_batch::demo::{FaultRule, LoginAnswer, PortalFault, RequestTarget};
 use secrecy::ExposeSecret;
 
 use crate::desk::{Desk, portal, processes_of};
@@ -48,11 +48,13 @@ async fn the_loudest_run_tells_neither_the_password_nor_a_cookie_nor_a_token() {
     let portal = portal(4).await;
     let desk = Desk::new();
     let pos = portal.orders();
-    portal
-        .faults()
-        .add(FaultRule::new(PortalFault::LoginEnded(LoginAnswer::Page), Part::OrderPage).for_order(&pos[0]).times(1));
+    portal.faults().add(
+        FaultRule::new(PortalFault::LoginEnded(LoginAnswer::Page), RequestTarget::OrderPage)
+            .for_order(&pos[0])
+            .times(1),
+    );
     // a page with the cookie and the token on it, of which evidence is kept
-    portal.faults().add(FaultRule::new(PortalFault::WrongShape, Part::OrderPage).for_order(&pos[1]));
+    portal.faults().add(FaultRule::new(PortalFault::WrongShape, RequestTarget::OrderPage).for_order(&pos[1]));
     portal.faults().hold(&pos[3]);
     let has_ended = Arc::new(AtomicBool::new(false));
     let watch = watch_command_lines(desk.path(), &has_ended);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use coupa_batch::demo::{DemoPortal, FaultRule, Part, PortalFault};
+use coupa_batch::demo::{DemoPortal, FaultRule, PortalFault, RequestTarget};
 use coupa_batch::model::PoNumber;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -56,13 +56,13 @@ struct Trap {
 }
 
 impl Trap {
-    async fn set(fault: impl FnOnce(String) -> PortalFault, part: Part) -> Self {
+    async fn set(fault: impl FnOnce(String) -> PortalFault, part: RequestTarget) -> Self {
         let portal = portal(4).await;
         // an honest file of the portal: a chain ends where it should
         let bystander = Bystander::start(portal.base_url().join("help/download/guide.pdf").unwrap().as_str()).await;
         let po = largest(&portal);
         let rule = FaultRule::new(fault(bystander.address.clone()), part).for_order(&po);
-        portal.faults().add(if part == Part::File { rule.times(1) } else { rule });
+        portal.faults().add(if part == RequestTarget::File { rule.times(1) } else { rule });
         Self { desk: Desk::new(), portal, po, bystander }
     }
 
@@ -106,7 +106,7 @@ impl Trap {
 async fn a_file_that_is_led_to_another_port_of_this_machine_is_refused_at_once_and_the_others_come() {
     needs_browser!();
     // the bystander sends on to a file of the portal: what is refused is the chain, whatever its end
-    let trap = Trap::set(PortalFault::LedTo, Part::File).await;
+    let trap = Trap::set(PortalFault::LedTo, RequestTarget::File).await;
     trap.call().end().await.assert(3, &[]);
     trap.assert_one_file_was_refused();
     trap.end().await;
@@ -115,7 +115,7 @@ async fn a_file_that_is_led_to_another_port_of_this_machine_is_refused_at_once_a
 #[tokio::test(flavor = "multi_thread")]
 async fn edge_has_the_same_walls() {
     needs_browser!();
-    let trap = Trap::set(PortalFault::LedTo, Part::File).await;
+    let trap = Trap::set(PortalFault::LedTo, RequestTarget::File).await;
     let programs = tempfile::tempdir().unwrap();
     let (browser, driver) = EdgeStandIn::install(programs.path()).unwrap();
     let call = trap.call().env("COUPA_BATCH_BROWSER", "edge");
@@ -129,7 +129,7 @@ async fn edge_has_the_same_walls() {
 async fn an_order_page_that_is_led_there_is_that_orders_failure_and_stops_nobody() {
     needs_browser!();
     for fault in [PortalFault::LedTo as fn(String) -> PortalFault, PortalFault::LedByScript] {
-        let trap = Trap::set(fault, Part::OrderPage).await;
+        let trap = Trap::set(fault, RequestTarget::OrderPage).await;
         let other = trap.portal.orders().into_iter().find(|po| *po != trap.po).unwrap();
         trap.call().arg(other.to_string()).end().await.assert(3, &[]);
         let report = report_in(&trap.desk.out());
@@ -148,7 +148,7 @@ async fn an_order_page_that_is_led_there_is_that_orders_failure_and_stops_nobody
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_page_takes_from_there_is_left_out_and_its_order_is_complete() {
     needs_browser!();
-    let trap = Trap::set(PortalFault::Embeds, Part::OrderPage).await;
+    let trap = Trap::set(PortalFault::Embeds, RequestTarget::OrderPage).await;
     trap.call().end().await.assert(0, &[]);
     assert_eq!(trap.desk.report()["orders"][0]["status"], "COMPLETED");
     trap.end().await;
@@ -157,7 +157,7 @@ async fn what_a_page_takes_from_there_is_left_out_and_its_order_is_complete() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_settings_let_through_is_reached() {
     needs_browser!();
-    let trap = Trap::set(PortalFault::Embeds, Part::OrderPage).await;
+    let trap = Trap::set(PortalFault::Embeds, RequestTarget::OrderPage).await;
     let host = trap.bystander.address.split('/').nth(2).unwrap();
     trap.call().env("COUPA_BATCH_PRIVATE_HOSTS", host).end().await.assert(0, &[]);
     assert!(trap.bystander.callers.load(Ordering::SeqCst) >= 3, "a picture, a frame and a script's request");

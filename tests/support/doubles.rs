@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use coupa_batch::backend::{
-    Answer, Attempt, AttemptError, Click, CloseReport, Cookie, DownloadEvent, Evidence, Found, Fut, History, Journal,
-    JournalError, KillSwitch, Page, Query, Quiet, Session, SessionError, SessionFactory, Site, Usage,
+    Attempt, AttemptError, BoxFuture, Click, CloseReport, Cookie, DocumentInfo, DownloadEvent, ElementInfo, History,
+    Journal, JournalError, KillSwitch, Page, Query, ResponseInfo, Session, SessionError, SessionFactory, SessionHealth,
+    Site, Stability,
 };
 use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
@@ -102,7 +103,7 @@ impl Remote {
 pub(crate) struct ScriptedSite(pub(crate) Arc<Remote>);
 
 impl Site for ScriptedSite {
-    fn enter<'a>(&'a self, _: WorkerId, _: &'a mut dyn Session) -> Fut<'a, Result<(), AttemptError>> {
+    fn log_in<'a>(&'a self, _: WorkerId, _: &'a mut dyn Session) -> BoxFuture<'a, Result<(), AttemptError>> {
         Box::pin(async move {
             self.0.entered.fetch_add(1, Ordering::SeqCst);
             match self.0.refuse_enter.lock().unwrap().pop_front() {
@@ -116,7 +117,7 @@ impl Site for ScriptedSite {
         &'a self,
         session: &'a mut dyn Session,
         attempt: &'a Attempt,
-    ) -> Fut<'a, Result<Receipt, AttemptError>> {
+    ) -> BoxFuture<'a, Result<Receipt, AttemptError>> {
         Box::pin(async move {
             let po = attempt.order.po.to_string();
             self.0.log.lock().unwrap().push((po.clone(), attempt.worker));
@@ -166,7 +167,7 @@ impl Site for ScriptedSite {
         })
     }
 
-    fn conclude<'a>(&'a self, task: &'a PoTask, outcome: Outcome) -> Fut<'a, Result<Outcome, AttemptError>> {
+    fn finalize<'a>(&'a self, task: &'a PoTask, outcome: Outcome) -> BoxFuture<'a, Result<Outcome, AttemptError>> {
         Box::pin(async move {
             if self.0.refuse_conclude.load(Ordering::SeqCst) {
                 return Err(AttemptError::new(FailureKind::DiskFull, "no room left"));
@@ -180,7 +181,7 @@ impl Site for ScriptedSite {
 pub(crate) struct StubSessions(pub(crate) Arc<Remote>);
 
 impl SessionFactory for StubSessions {
-    fn open(&self, worker: WorkerId) -> Fut<'_, Result<Box<dyn Session>, SessionError>> {
+    fn open(&self, worker: WorkerId) -> BoxFuture<'_, Result<Box<dyn Session>, SessionError>> {
         Box::pin(async move {
             self.0.asked_to_open.fetch_add(1, Ordering::SeqCst);
             let opening = self.0.opening.lock().unwrap().clone();
@@ -238,20 +239,20 @@ impl Session for StubSession {
     fn page_time(&self) -> Option<Duration> {
         self.remote.page_times.lock().unwrap().get(&self.worker).copied()
     }
-    fn last_words(&self) -> String {
+    fn driver_output(&self) -> String {
         String::new()
     }
-    fn ended(&self) -> Fut<'_, SessionError> {
+    fn ended(&self) -> BoxFuture<'_, SessionError> {
         Box::pin(async {
             self.death.cancelled().await;
             SessionError::Lost("its browser has ended".to_owned())
         })
     }
-    fn probe(&mut self) -> Fut<'_, Result<Usage, SessionError>> {
+    fn check_health(&mut self) -> BoxFuture<'_, Result<SessionHealth, SessionError>> {
         let is_outgrown = self.remote.is_outgrown.swap(false, Ordering::SeqCst);
-        Box::pin(async move { Ok(Usage { is_outgrown, ..Usage::default() }) })
+        Box::pin(async move { Ok(SessionHealth { is_outgrown, ..SessionHealth::default() }) })
     }
-    fn close(self: Box<Self>) -> Fut<'static, CloseReport> {
+    fn close(self: Box<Self>) -> BoxFuture<'static, CloseReport> {
         Box::pin(async move {
             drop(self);
             CloseReport::default()
@@ -259,12 +260,12 @@ impl Session for StubSession {
     }
 }
 
-fn answer<'a, T: Send + 'a>(value: T) -> Fut<'a, Result<T, SessionError>> {
+fn answer<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, SessionError>> {
     Box::pin(async move { Ok(value) })
 }
 
 impl Page for StubSession {
-    fn goto<'a>(&'a mut self, url: &'a str) -> Fut<'a, Result<(), SessionError>> {
+    fn goto<'a>(&'a mut self, url: &'a str) -> BoxFuture<'a, Result<(), SessionError>> {
         Box::pin(async move {
             if url == "about:hang" {
                 self.is_usable = false; // as a command dropped midway leaves it
@@ -273,50 +274,50 @@ impl Page for StubSession {
             Ok(())
         })
     }
-    fn url(&mut self) -> Fut<'_, Result<String, SessionError>> {
+    fn url(&mut self) -> BoxFuture<'_, Result<String, SessionError>> {
         answer("about:blank".to_owned())
     }
-    fn query<'a>(&'a mut self, queries: &'a [Query]) -> Fut<'a, Result<Vec<Vec<Found>>, SessionError>> {
+    fn query<'a>(&'a mut self, queries: &'a [Query]) -> BoxFuture<'a, Result<Vec<Vec<ElementInfo>>, SessionError>> {
         answer(vec![Vec::new(); queries.len()])
     }
-    fn settle<'a>(&'a mut self, _: &'a [String], _: Quiet) -> Fut<'a, Result<bool, SessionError>> {
+    fn settle<'a>(&'a mut self, _: &'a [String], _: Stability) -> BoxFuture<'a, Result<bool, SessionError>> {
         answer(true)
     }
-    fn click<'a>(&'a mut self, _: &'a str, _: usize, _: Click) -> Fut<'a, Result<bool, SessionError>> {
+    fn click<'a>(&'a mut self, _: &'a str, _: usize, _: Click) -> BoxFuture<'a, Result<bool, SessionError>> {
         answer(false)
     }
-    fn fill<'a>(&'a mut self, _: &'a str, _: &'a SecretString) -> Fut<'a, Result<(), SessionError>> {
+    fn fill<'a>(&'a mut self, _: &'a str, _: &'a SecretString) -> BoxFuture<'a, Result<(), SessionError>> {
         answer(())
     }
     fn evaluate<'a>(
         &'a mut self,
         _: &'a str,
         _: Vec<serde_json::Value>,
-    ) -> Fut<'a, Result<serde_json::Value, SessionError>> {
+    ) -> BoxFuture<'a, Result<serde_json::Value, SessionError>> {
         answer(serde_json::Value::Null)
     }
-    fn evidence(&mut self) -> Fut<'_, Result<Evidence, SessionError>> {
-        answer(Evidence::default())
+    fn document(&mut self) -> BoxFuture<'_, Result<DocumentInfo, SessionError>> {
+        answer(DocumentInfo::default())
     }
-    fn screenshot(&mut self) -> Fut<'_, Result<Vec<u8>, SessionError>> {
+    fn screenshot(&mut self) -> BoxFuture<'_, Result<Vec<u8>, SessionError>> {
         answer(Vec::new())
     }
-    fn cookies(&mut self) -> Fut<'_, Result<Vec<Cookie>, SessionError>> {
+    fn cookies(&mut self) -> BoxFuture<'_, Result<Vec<Cookie>, SessionError>> {
         answer(Vec::new())
     }
-    fn add_cookies<'a>(&'a mut self, _: &'a [Cookie]) -> Fut<'a, Result<(), SessionError>> {
+    fn add_cookies<'a>(&'a mut self, _: &'a [Cookie]) -> BoxFuture<'a, Result<(), SessionError>> {
         answer(())
     }
-    fn land_in<'a>(&'a mut self, _: &'a std::path::Path) -> Fut<'a, Result<(), SessionError>> {
+    fn set_download_dir<'a>(&'a mut self, _: &'a std::path::Path) -> BoxFuture<'a, Result<(), SessionError>> {
         answer(())
     }
-    fn download_events(&mut self) -> Fut<'_, Result<Vec<DownloadEvent>, SessionError>> {
+    fn download_events(&mut self) -> BoxFuture<'_, Result<Vec<DownloadEvent>, SessionError>> {
         answer(Vec::new())
     }
-    fn answers(&mut self) -> Fut<'_, Result<Vec<Answer>, SessionError>> {
+    fn responses(&mut self) -> BoxFuture<'_, Result<Vec<ResponseInfo>, SessionError>> {
         answer(Vec::new())
     }
-    fn cancel_download<'a>(&'a mut self, _: &'a str) -> Fut<'a, Result<(), SessionError>> {
+    fn cancel_download<'a>(&'a mut self, _: &'a str) -> BoxFuture<'a, Result<(), SessionError>> {
         answer(())
     }
 }
@@ -325,13 +326,13 @@ impl Page for StubSession {
 pub(crate) struct SwitchJournal(pub(crate) Arc<Remote>, MemoryJournal);
 
 impl Journal for SwitchJournal {
-    fn append(&self, batch: Vec<Entry>) -> Fut<'_, Result<(), JournalError>> {
+    fn append(&self, batch: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalError>> {
         if self.0.refuse_append.load(Ordering::SeqCst) {
             return Box::pin(async { Err(JournalError::Unusable("scripted".to_owned())) });
         }
         self.1.append(batch)
     }
-    fn history(&self) -> Fut<'_, Result<History, JournalError>> {
+    fn history(&self) -> BoxFuture<'_, Result<History, JournalError>> {
         self.1.history()
     }
 }
@@ -367,13 +368,13 @@ pub(crate) fn orders(numbers: impl IntoIterator<Item = u64>) -> Vec<PoTask> {
 struct NoSite;
 
 impl Site for NoSite {
-    fn enter<'a>(&'a self, _: WorkerId, _: &'a mut dyn Session) -> Fut<'a, Result<(), AttemptError>> {
+    fn log_in<'a>(&'a self, _: WorkerId, _: &'a mut dyn Session) -> BoxFuture<'a, Result<(), AttemptError>> {
         Box::pin(std::future::ready(Ok(())))
     }
-    fn collect<'a>(&'a self, _: &'a mut dyn Session, _: &'a Attempt) -> Fut<'a, Result<Receipt, AttemptError>> {
+    fn collect<'a>(&'a self, _: &'a mut dyn Session, _: &'a Attempt) -> BoxFuture<'a, Result<Receipt, AttemptError>> {
         Box::pin(std::future::ready(Ok(Receipt::default())))
     }
-    fn conclude<'a>(&'a self, _: &'a PoTask, outcome: Outcome) -> Fut<'a, Result<Outcome, AttemptError>> {
+    fn finalize<'a>(&'a self, _: &'a PoTask, outcome: Outcome) -> BoxFuture<'a, Result<Outcome, AttemptError>> {
         Box::pin(std::future::ready(Ok(outcome)))
     }
 }

@@ -59,9 +59,10 @@ impl EdgeStandIn {
 
     /// The same, in front of the Chromium or Chrome that is installed. None if there is none.
     pub(crate) fn install(dir: &Path) -> Option<(PathBuf, PathBuf)> {
-        use coupa_batch::browser::{BrowserKind, survey};
+        use coupa_batch::browser::{BrowserKind, detect_all};
         let config = coupa_batch::PoolConfig::builder().build().expect("the defaults are valid").browser;
-        let found = survey(&config).into_iter().find(|found| found.kind != BrowserKind::Edge && found.is_usable())?;
+        let found =
+            detect_all(&config).into_iter().find(|found| found.kind != BrowserKind::Edge && found.is_usable())?;
         let (browser, driver) = (found.browser?, found.driver?);
         let version = browser.version?.to_string();
         Some(Self::install_before(dir, &browser.path, &driver.path, &version))

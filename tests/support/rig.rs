@@ -150,7 +150,7 @@ pub(crate) async fn ended_downloads(page: &mut dyn Page, count: usize) -> Vec<(S
         for event in page.download_events().await.expect("events can be read") {
             match event {
                 E::Began { id, name, .. } => _ = names.insert(id, name),
-                E::Progress { .. } | E::Walled { .. } => {}
+                E::Progress { .. } | E::BlockedHost { .. } => {}
                 E::Completed { id, size, .. } => ended.push((id, Some(size))),
                 E::Canceled { id } => ended.push((id, None)),
             }

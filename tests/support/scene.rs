@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use coupa_batch::demo::{DemoConfig, DemoPortal, Pace, check};
+use coupa_batch::demo::{DemoConfig, DemoPortal, PortalLatency, check};
 use coupa_batch::pool::ShutdownReport;
 use coupa_batch::{PersistentWorkerPool, PoNumber, PoolConfig, TaskHandle};
 
@@ -21,7 +21,7 @@ impl Scene {
     /// None without a browser.
     pub(crate) async fn new(orders: usize, workers: u32) -> Option<Self> {
         let rig = Rig::new(Flavour::Installed)?;
-        let demo = DemoConfig { orders, pace: Pace::prompt(), ..DemoConfig::default() };
+        let demo = DemoConfig { orders, pace: PortalLatency::prompt(), ..DemoConfig::default() };
         let portal = DemoPortal::start(demo).await.unwrap();
         let out = tempfile::tempdir().unwrap();
         let mut config = rig.config.clone();

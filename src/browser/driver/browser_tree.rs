@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::browser::driver::{Driver, End};
+use crate::browser::driver::{Driver, ProcessExit};
 use crate::process::os::mark::is_browser_on;
 
 /// How long a browser that was killed may take to be gone, and a driver to answer that it has none.
@@ -15,7 +15,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(10);
 
 /// The processes of one browser of a driver that has others.
 #[derive(Clone, Debug)]
-pub(crate) struct Ward {
+pub(crate) struct BrowserTree {
     group: u32,
     profile: PathBuf,
     /// Whether the driver may be starting the browser at this moment.
@@ -24,12 +24,12 @@ pub(crate) struct Ward {
     was_killed: Arc<AtomicBool>,
 }
 
-impl Ward {
+impl BrowserTree {
     pub(crate) fn new(group: u32, profile: &Path) -> Self {
         Self { group, profile: profile.to_owned(), is_coming: Arc::default(), was_killed: Arc::default() }
     }
 
-    /// The driver is told to start the browser; until [`Ward::has_come`] it may appear at any moment.
+    /// The driver is told to start the browser; until [`BrowserTree::has_come`] it may appear at any moment.
     pub(crate) fn comes(&self) {
         self.is_coming.store(true, Ordering::Release);
     }
@@ -52,19 +52,19 @@ impl Ward {
 
     /// Ends the browser and waits until it is gone. A driver that neither starts it nor answers meanwhile is ended with all
     /// of its browsers.
-    pub(crate) async fn gone(&self, driver: &Driver) -> End {
+    pub(crate) async fn gone(&self, driver: &Driver) -> ProcessExit {
         let begun = Instant::now();
         loop {
             let members = self.members();
             // a driver whose browser is killed while it starts notices that after a minute, and starts no other one
             let may_come = self.is_coming.load(Ordering::Acquire) && !self.was_killed.load(Ordering::Acquire);
             if members.is_empty() && !(may_come && driver.is_alive()) {
-                return End { status: "ended".to_owned(), left: None };
+                return ProcessExit { status: "ended".to_owned(), left: None };
             }
             if begun.elapsed() >= GONE_WITHIN {
                 driver.kill();
                 let end = driver.ended().await;
-                return End { status: "ended with its driver".to_owned(), left: end.left };
+                return ProcessExit { status: "ended with its driver".to_owned(), left: end.left };
             }
             self.kill();
             sleep(Duration::from_millis(20)).await; // nothing tells of the end of another process's children

@@ -8,16 +8,16 @@ use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::seat::Seat;
-use crate::backend::{Fut, SessionError};
-use crate::browser::driver::browser_tree::Ward;
-use crate::browser::driver::slots::Posts;
-use crate::browser::driver::{Driver, End, Ground};
+use super::seat::DriverLease;
+use crate::backend::{BoxFuture, SessionError};
+use crate::browser::driver::browser_tree::BrowserTree;
+use crate::browser::driver::slots::Slots;
+use crate::browser::driver::{Driver, DriverEnv, ProcessExit};
 use crate::browser::install::locate::Installation;
-use crate::browser::profile::manager::{Plot, Profile, ProfileManager};
+use crate::browser::profile::manager::{Profile, ProfileManager, ProfilePaths};
 use crate::config::DriverConfig;
-use crate::model::{DriverView, WorkerId};
-use crate::process::ports::Ports;
+use crate::model::{DriverStatus, WorkerId};
+use crate::process::ports::PortAllocator;
 
 /// A driver that has lived for so long did not end because of how it was started.
 const SETTLED_AFTER: Duration = Duration::from_secs(60);
@@ -28,12 +28,12 @@ const PORT_WITHIN: Duration = Duration::from_secs(10);
 
 /// The drivers of one factory. Dropping it ends those that are kept without a session.
 #[derive(Debug)]
-pub(crate) struct Fleet {
+pub(crate) struct DriverPool {
     installation: Installation,
     config: DriverConfig,
     profiles: ProfileManager,
-    ports: Ports,
-    posts: Mutex<Posts>,
+    ports: PortAllocator,
+    posts: Mutex<Slots>,
     /// One driver at a time is started to be shared, so that two sessions do not start two.
     starting: tokio::sync::Mutex<()>,
     freed: Notify,
@@ -41,30 +41,30 @@ pub(crate) struct Fleet {
 
 /// Who a seat is for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Guest {
+pub(crate) struct LeaseRequest {
     pub(crate) worker: WorkerId,
     /// Whether it gets a driver of its own, whatever settings say.
     pub(crate) is_alone: bool,
 }
 
 /// A post that is kept for a driver which is being started. Dropping it gives the post back.
-struct Reserved<'a> {
-    fleet: &'a Fleet,
+struct SlotReservation<'a> {
+    fleet: &'a DriverPool,
     post: usize,
 }
 
-impl Drop for Reserved<'_> {
+impl Drop for SlotReservation<'_> {
     fn drop(&mut self) {
         self.fleet.lock().release(self.post);
     }
 }
 
-impl Fleet {
+impl DriverPool {
     pub(crate) fn new(installation: Installation, config: &DriverConfig, profiles: ProfileManager) -> Arc<Self> {
         Arc::new(Self {
             installation,
             profiles,
-            ports: Ports::new(config.ports.clone()),
+            ports: PortAllocator::new(config.ports.clone()),
             config: config.clone(),
             posts: Mutex::default(),
             starting: tokio::sync::Mutex::default(),
@@ -79,10 +79,10 @@ impl Fleet {
     /// beside the others, an error says so at once, and its first session can be closed before the next one opens.
     pub(crate) async fn seat(
         self: &Arc<Self>,
-        plot: &Plot,
-        guest: Guest,
-        ends: impl FnOnce(Fut<'static, End>),
-    ) -> Result<Seat, SessionError> {
+        plot: &ProfilePaths,
+        guest: LeaseRequest,
+        ends: impl FnOnce(BoxFuture<'static, ProcessExit>),
+    ) -> Result<DriverLease, SessionError> {
         let is_extra = guest.is_alone || self.lock().seated(guest.worker) > 0;
         if guest.is_alone || self.config.sessions_per_driver.get() == 1 {
             return self.own(plot, guest, is_extra, ends).await;
@@ -112,13 +112,13 @@ impl Fleet {
 
     async fn own(
         self: &Arc<Self>,
-        plot: &Plot,
-        guest: Guest,
+        plot: &ProfilePaths,
+        guest: LeaseRequest,
         is_extra: bool,
-        ends: impl FnOnce(Fut<'static, End>),
-    ) -> Result<Seat, SessionError> {
+        ends: impl FnOnce(BoxFuture<'static, ProcessExit>),
+    ) -> Result<DriverLease, SessionError> {
         let mut ends = Some(ends);
-        let ground = Ground { folder: Some(&plot.folder), temp: Some(&plot.temp), is_shared: false };
+        let ground = DriverEnv { folder: Some(&plot.folder), temp: Some(&plot.temp), is_shared: false };
         let started = self.start(ground, is_extra, |end| {
             if let Some(ends) = ends.take() {
                 ends(end);
@@ -133,16 +133,16 @@ impl Fleet {
                 fleet.lock().ended(post, pointer.as_ptr(), &end.status, false, true);
             }
         });
-        Ok(Seat::new(driver, None, Arc::downgrade(self), post, guest.worker))
+        Ok(DriverLease::new(driver, None, Arc::downgrade(self), post, guest.worker))
     }
 
     /// Starts a driver on a port of the range; another one when somebody was quicker to take it. Waits a while for a port
     /// of a driver of ours that is ending, unless that one is wanted in addition to those that there are.
     async fn start(
         &self,
-        ground: Ground<'_>,
+        ground: DriverEnv<'_>,
         is_extra: bool,
-        mut ends: impl FnMut(Fut<'static, End>),
+        mut ends: impl FnMut(BoxFuture<'static, ProcessExit>),
     ) -> Result<Driver, SessionError> {
         let mut tried = BTreeSet::new();
         let mut failure = None;
@@ -167,18 +167,18 @@ impl Fleet {
     }
 
     /// The next place at a driver that is well.
-    fn take(self: &Arc<Self>, plot: &Plot, worker: WorkerId) -> Option<Seat> {
+    fn take(self: &Arc<Self>, plot: &ProfilePaths, worker: WorkerId) -> Option<DriverLease> {
         let (post, driver) = self.lock().take(worker, self.config.sessions_per_driver.get())?;
         // a driver without a number is one that has ended this very moment: its session is lost as soon as it begins
-        let ward = Ward::new(driver.pid().unwrap_or_default(), &plot.profile);
-        Some(Seat::new(driver, Some(ward), Arc::downgrade(self), post, worker))
+        let ward = BrowserTree::new(driver.pid().unwrap_or_default(), &plot.profile);
+        Some(DriverLease::new(driver, Some(ward), Arc::downgrade(self), post, worker))
     }
 
     /// Starts one more driver; false when there are as many as allowed.
     async fn start_shared(self: &Arc<Self>, is_extra: bool) -> Result<bool, SessionError> {
         let max = self.config.max_count.map_or(usize::MAX, std::num::NonZero::get);
         let Some((post, not_before)) = self.lock().reserve(max) else { return Ok(false) };
-        let reserved = Reserved { fleet: self, post };
+        let reserved = SlotReservation { fleet: self, post };
         sleep_until(not_before).await;
         let profiles = self.profiles.clone();
         let made = spawn_blocking(move || profiles.create_for_driver(post + 1)).await;
@@ -187,7 +187,7 @@ impl Fleet {
             source,
         })?;
         let plot = folder.plot();
-        let ground = Ground { folder: Some(&plot.folder), temp: Some(&plot.temp), is_shared: true };
+        let ground = DriverEnv { folder: Some(&plot.folder), temp: Some(&plot.temp), is_shared: true };
         let mut end = None;
         let started = self.start(ground, is_extra, |ends| end = Some(ends)).await;
         let driver = match started {
@@ -238,11 +238,11 @@ impl Fleet {
     }
 
     /// Every driver that there is or was a moment ago. Never blocks for long.
-    pub(crate) fn views(&self) -> Vec<DriverView> {
+    pub(crate) fn views(&self) -> Vec<DriverStatus> {
         self.lock().views()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Posts> {
+    fn lock(&self) -> MutexGuard<'_, Slots> {
         self.posts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -255,11 +255,11 @@ fn is_port_taken(why: &SessionError) -> bool {
 
 /// Waits for the end of a shared driver, however it comes, wipes its folder, and has another one started if it is missed.
 async fn look_after(
-    fleet: Weak<Fleet>,
+    fleet: Weak<DriverPool>,
     post: usize,
     driver: Weak<Driver>,
     folder: Profile,
-    end: Option<Fut<'static, End>>,
+    end: Option<BoxFuture<'static, ProcessExit>>,
 ) {
     let Some(end) = end else { return };
     let end = end.await;

@@ -13,13 +13,13 @@ use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::backend::{Fut, SessionError};
+use crate::backend::{BoxFuture, SessionError};
 use crate::browser::install::locate::Installation;
-use crate::process::health::Vitals;
-use crate::process::os::group::Group;
+use crate::process::health::HealthState;
+use crate::process::os::group::ProcessGroup;
 use crate::process::os::mark::FOLDER_VARIABLE;
-use crate::process::output::{Words, listen};
-use crate::process::ports::Port;
+use crate::process::output::{CapturedOutput, listen};
+use crate::process::ports::PortLease;
 
 /// How long the reading of what it said may go on once it has ended.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
 /// Where a driver works.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Ground<'a> {
+pub(crate) struct DriverEnv<'a> {
     /// What it is started for, as a mark in its environment.
     pub(crate) folder: Option<&'a Path>,
     /// The folder for its and its browsers' temporary files.
@@ -38,7 +38,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) is_shared: bool,
 }
 
-impl Ground<'_> {
+impl DriverEnv<'_> {
     /// Whose driver it is, for the log: `w1` for that worker's, `d1` for the first shared one.
     fn name(&self) -> String {
         let name = self.folder.and_then(Path::file_name).unwrap_or_default().to_string_lossy();
@@ -50,11 +50,11 @@ impl Ground<'_> {
 #[derive(Debug)]
 pub(crate) struct Driver {
     port: u16,
-    group: Arc<Group>,
-    words: Arc<Words>,
-    end: watch::Receiver<Option<End>>,
+    group: Arc<ProcessGroup>,
+    words: Arc<CapturedOutput>,
+    end: watch::Receiver<Option<ProcessExit>>,
     started: Instant,
-    vitals: Arc<Vitals>,
+    vitals: Arc<HealthState>,
     is_killed: AtomicBool,
     /// Whether what was made for it alone is removed.
     cleared: watch::Sender<bool>,
@@ -62,7 +62,7 @@ pub(crate) struct Driver {
 
 /// How a driver ended.
 #[derive(Clone, Debug)]
-pub(crate) struct End {
+pub(crate) struct ProcessExit {
     /// Its exit status, as text.
     pub(crate) status: String,
     /// What would not go, as a sentence.
@@ -78,12 +78,12 @@ impl Driver {
     /// Unbounded: the caller has a deadline for all of opening. Dropping the future ends what was started.
     pub(crate) async fn start(
         installation: &Installation,
-        ground: Ground<'_>,
-        lease: Port,
+        ground: DriverEnv<'_>,
+        lease: PortLease,
         health_interval: Duration,
-        ends: impl FnOnce(Fut<'static, End>),
+        ends: impl FnOnce(BoxFuture<'static, ProcessExit>),
     ) -> Result<Self, SessionError> {
-        let group = Group::start(&installation.driver, |command| {
+        let group = ProcessGroup::start(&installation.driver, |command| {
             // port 0 lets the driver choose one that is free at that very moment; it listens on loopback alone
             command.arg(format!("--port={}", lease.number()));
             scrub(command);
@@ -98,7 +98,7 @@ impl Driver {
             SessionError::NotStarted(format!("{} cannot be started: {why}", installation.driver.display()))
         })?;
         let group = Arc::new(group);
-        let words = Arc::new(Words::of(ground.name()));
+        let words = Arc::new(CapturedOutput::of(ground.name()));
         let (told, mut port) = watch::channel(None);
         let (stdout, stderr) = group.take_output();
         let listeners = [
@@ -106,7 +106,7 @@ impl Driver {
             stderr.map(|stderr| tokio::spawn(listen(stderr, words.clone(), None))),
         ];
         let (ended, end) = watch::channel(None);
-        tokio::spawn(keep(Keeper(group.clone()), lease, ended));
+        tokio::spawn(keep(KillOnDrop(group.clone()), lease, ended));
         let ground_is_shared = ground.is_shared;
         // dropped with this future, a driver that has not spoken yet is ended
         let mut driver = Self {
@@ -244,11 +244,11 @@ impl Driver {
     }
 
     /// Waits until it has ended, its browsers are gone and that has been checked.
-    pub(crate) fn ended(&self) -> impl Future<Output = End> + Send + 'static {
+    pub(crate) fn ended(&self) -> impl Future<Output = ProcessExit> + Send + 'static {
         let mut end = self.end.clone();
         async move {
             let end = end.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
-            end.unwrap_or_else(|| End { status: "ended with the program".to_owned(), left: None })
+            end.unwrap_or_else(|| ProcessExit { status: "ended with the program".to_owned(), left: None })
         }
     }
 }
@@ -260,21 +260,21 @@ impl Drop for Driver {
 }
 
 /// Ends the group when the task that keeps it is dropped with its runtime, or unwinds.
-struct Keeper(Arc<Group>);
+struct KillOnDrop(Arc<ProcessGroup>);
 
-impl Drop for Keeper {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
         self.0.kill();
     }
 }
 
 /// Has the port until nobody can listen there any more, however long others hold the driver.
-async fn keep(keeper: Keeper, lease: Port, ended: watch::Sender<Option<End>>) {
+async fn keep(keeper: KillOnDrop, lease: PortLease, ended: watch::Sender<Option<ProcessExit>>) {
     let (status, left) = keeper.0.ended().await;
     let status = status.map_or_else(|| "unknown exit status".to_owned(), |status| status.to_string());
     tracing::debug!(%status, pid = ?keeper.0.pid(), "the driver has ended");
     drop(lease);
-    ended.send_replace(Some(End { status, left }));
+    ended.send_replace(Some(ProcessExit { status, left }));
 }
 
 /// The login of the portal and our own settings are no business of the browser's.
@@ -308,8 +308,9 @@ mod tests {
             driver_version: version,
         };
         let start = async |installation: &Installation| {
-            let port = crate::process::ports::Ports::new(None).take(&std::collections::BTreeSet::new()).unwrap();
-            Driver::start(installation, Ground::default(), port, Duration::from_secs(10), drop).await
+            let port =
+                crate::process::ports::PortAllocator::new(None).take(&std::collections::BTreeSet::new()).unwrap();
+            Driver::start(installation, DriverEnv::default(), port, Duration::from_secs(10), drop).await
         };
         let why = start(&installation).await.unwrap_err().to_string();
         assert!(why.contains("a library is missing"), "{why}");

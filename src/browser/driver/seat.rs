@@ -3,29 +3,29 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use super::fleet::Fleet;
-use crate::backend::Fut;
-use crate::browser::driver::browser_tree::Ward;
-use crate::browser::driver::{Driver, End};
+use super::fleet::DriverPool;
+use crate::backend::BoxFuture;
+use crate::browser::driver::browser_tree::BrowserTree;
+use crate::browser::driver::{Driver, ProcessExit};
 use crate::model::WorkerId;
 
 /// A session's place at a driver. Dropping it ends the session's browser, and the driver when nobody else needs it.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct DriverLease {
     pub(crate) driver: Arc<Driver>,
     /// The browser alone, where the driver has others.
-    pub(crate) ward: Option<Ward>,
-    fleet: Weak<Fleet>,
+    pub(crate) ward: Option<BrowserTree>,
+    fleet: Weak<DriverPool>,
     post: usize,
     worker: WorkerId,
     is_left: AtomicBool,
 }
 
-impl Seat {
+impl DriverLease {
     pub(crate) fn new(
         driver: Arc<Driver>,
-        ward: Option<Ward>,
-        fleet: Weak<Fleet>,
+        ward: Option<BrowserTree>,
+        fleet: Weak<DriverPool>,
         post: usize,
         worker: WorkerId,
     ) -> Self {
@@ -58,8 +58,8 @@ impl Seat {
         }
     }
 
-    /// Waits, after [`Seat::leave`], until nothing of it runs.
-    pub(crate) fn end(&self) -> Fut<'static, End> {
+    /// Waits, after [`DriverLease::leave`], until nothing of it runs.
+    pub(crate) fn end(&self) -> BoxFuture<'static, ProcessExit> {
         let Some(ward) = self.ward.clone() else { return Box::pin(self.driver.ended()) };
         let (driver, mut cleared) = (Arc::downgrade(&self.driver), self.driver.cleared());
         let ended = self.driver.ended();
@@ -78,7 +78,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for DriverLease {
     fn drop(&mut self) {
         self.leave();
     }

@@ -7,15 +7,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::browser::driver::Driver;
-use crate::model::{DriverView, WorkerId};
+use crate::model::{DriverStatus, WorkerId};
 
 /// Longest wait before a driver that ends again and again is started once more.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
 /// The places of all drivers of a fleet.
 #[derive(Debug, Default)]
-pub(crate) struct Posts {
-    all: Vec<Post>,
+pub(crate) struct Slots {
+    all: Vec<Slot>,
     /// The post that is asked first for the next session.
     next: usize,
     /// How many sessions each worker has: two while the next one is opened before the old one goes.
@@ -24,8 +24,8 @@ pub(crate) struct Posts {
 
 /// The place of one driver and its successors.
 #[derive(Debug)]
-pub(crate) struct Post {
-    holds: Holds,
+pub(crate) struct Slot {
+    holds: SlotState,
     session_count: usize,
     start_count: u32,
     failure_count: u32,
@@ -34,7 +34,7 @@ pub(crate) struct Post {
 }
 
 #[derive(Debug)]
-enum Holds {
+enum SlotState {
     Nothing,
     /// A driver to be shared is being started for it.
     Coming,
@@ -43,34 +43,34 @@ enum Holds {
     Shared(Arc<Driver>),
 }
 
-impl Post {
+impl Slot {
     fn driver(&self) -> Option<Arc<Driver>> {
         let driver = match &self.holds {
-            Holds::Nothing | Holds::Coming => None,
-            Holds::Own(driver) => driver.upgrade(),
-            Holds::Shared(driver) => Some(driver.clone()),
+            SlotState::Nothing | SlotState::Coming => None,
+            SlotState::Own(driver) => driver.upgrade(),
+            SlotState::Shared(driver) => Some(driver.clone()),
         };
         driver.filter(|driver| driver.is_alive())
     }
 
     fn has(&self, driver: *const Driver) -> bool {
         match &self.holds {
-            Holds::Nothing | Holds::Coming => false,
-            Holds::Own(own) => std::ptr::eq(own.as_ptr(), driver),
-            Holds::Shared(shared) => std::ptr::eq(Arc::as_ptr(shared), driver),
+            SlotState::Nothing | SlotState::Coming => false,
+            SlotState::Own(own) => std::ptr::eq(own.as_ptr(), driver),
+            SlotState::Shared(shared) => std::ptr::eq(Arc::as_ptr(shared), driver),
         }
     }
 
     fn is_vacant(&self) -> bool {
-        !matches!(self.holds, Holds::Coming) && self.driver().is_none()
+        !matches!(self.holds, SlotState::Coming) && self.driver().is_none()
     }
 
     /// The driver of a post that sessions share.
     fn shared(&self) -> Option<Arc<Driver>> {
-        self.driver().filter(|_| matches!(self.holds, Holds::Shared(_)))
+        self.driver().filter(|_| matches!(self.holds, SlotState::Shared(_)))
     }
 
-    fn take_in(&mut self, holds: Holds, session_count: usize) {
+    fn take_in(&mut self, holds: SlotState, session_count: usize) {
         self.holds = holds;
         self.session_count = session_count;
         self.start_count += 1;
@@ -88,7 +88,7 @@ impl Post {
     }
 }
 
-impl Posts {
+impl Slots {
     /// How many sessions this worker has.
     pub(crate) fn seated(&self, worker: WorkerId) -> usize {
         self.seated.get(&worker).copied().unwrap_or_default()
@@ -96,7 +96,7 @@ impl Posts {
 
     /// How many shared drivers run that nobody has told to end.
     pub(crate) fn running_count(&self) -> usize {
-        self.all.iter().filter_map(Post::shared).filter(|driver| !driver.is_killed()).count()
+        self.all.iter().filter_map(Slot::shared).filter(|driver| !driver.is_killed()).count()
     }
 
     /// The next place at a shared driver that is well and carries fewer than `limit`, taken for this worker.
@@ -114,27 +114,27 @@ impl Posts {
     }
 
     /// A post for one more shared driver, and when it may be started; none when there are `max`, whoever runs beside them
-    /// for one session alone. To be given back with [`Posts::came`], [`Posts::failed`] or [`Posts::release`].
+    /// for one session alone. To be given back with [`Slots::came`], [`Slots::failed`] or [`Slots::release`].
     pub(crate) fn reserve(&mut self, max: usize) -> Option<(usize, Instant)> {
-        let counts = |post: &&Post| matches!(post.holds, Holds::Coming) || post.shared().is_some();
+        let counts = |post: &&Slot| matches!(post.holds, SlotState::Coming) || post.shared().is_some();
         if self.all.iter().filter(counts).count() >= max {
             return None;
         }
         let post = self.vacant();
-        self.all[post].holds = Holds::Coming;
+        self.all[post].holds = SlotState::Coming;
         Some((post, self.all[post].not_before))
     }
 
     /// Gives a post back for which nothing was started.
     pub(crate) fn release(&mut self, post: usize) {
-        if matches!(self.all[post].holds, Holds::Coming) {
-            self.all[post].holds = Holds::Nothing;
+        if matches!(self.all[post].holds, SlotState::Coming) {
+            self.all[post].holds = SlotState::Nothing;
         }
     }
 
     /// The driver of a reserved post is there.
     pub(crate) fn came(&mut self, post: usize, driver: Arc<Driver>) {
-        self.all[post].take_in(Holds::Shared(driver), 0);
+        self.all[post].take_in(SlotState::Shared(driver), 0);
     }
 
     /// The driver of a reserved post did not start.
@@ -145,7 +145,7 @@ impl Posts {
     /// A post for a driver that this worker's session has for itself.
     pub(crate) fn take_own(&mut self, worker: WorkerId, driver: &Arc<Driver>) -> usize {
         let post = self.vacant();
-        self.all[post].take_in(Holds::Own(Arc::downgrade(driver)), 1);
+        self.all[post].take_in(SlotState::Own(Arc::downgrade(driver)), 1);
         *self.seated.entry(worker).or_default() += 1;
         post
     }
@@ -161,7 +161,7 @@ impl Posts {
             return; // there is a successor, which never had this session
         }
         place.session_count = place.session_count.saturating_sub(1);
-        let is_idle = matches!(place.holds, Holds::Shared(_)) && place.session_count == 0;
+        let is_idle = matches!(place.holds, SlotState::Shared(_)) && place.session_count == 0;
         if is_idle && self.running_count() > min {
             driver.kill();
         }
@@ -180,7 +180,7 @@ impl Posts {
         let place = &mut self.all[post];
         place.last_exit = Some(status.to_owned());
         if place.has(driver) {
-            place.holds = Holds::Nothing;
+            place.holds = SlotState::Nothing;
         }
         if is_settled || !is_failure {
             place.failure_count = 0;
@@ -191,11 +191,11 @@ impl Posts {
     }
 
     /// Every driver that there is or was a moment ago.
-    pub(crate) fn views(&self) -> Vec<DriverView> {
+    pub(crate) fn views(&self) -> Vec<DriverStatus> {
         let views = self.all.iter().enumerate().map(|(at, post)| {
             let driver = post.driver();
             let driver = driver.as_deref();
-            DriverView {
+            DriverStatus {
                 number: u16::try_from(at + 1).unwrap_or(u16::MAX),
                 pid: driver.and_then(Driver::pid),
                 port: driver.map(Driver::port),
@@ -211,10 +211,10 @@ impl Posts {
     }
 
     fn vacant(&mut self) -> usize {
-        let found = self.all.iter().position(Post::is_vacant);
+        let found = self.all.iter().position(Slot::is_vacant);
         found.unwrap_or_else(|| {
-            self.all.push(Post {
-                holds: Holds::Nothing,
+            self.all.push(Slot {
+                holds: SlotState::Nothing,
                 session_count: 0,
                 start_count: 0,
                 failure_count: 0,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::version::{self, Told, Version};
+use super::version::{self, ReportedVersion, Version};
 use crate::browser::webdriver::vendor::BrowserKind;
 use crate::config::{BrowserChoice, BrowserConfig};
 
@@ -29,7 +29,7 @@ pub struct Installation {
 pub enum LocateError {
     /// A path in the settings leads nowhere, or to a program that does not tell its version.
     #[error("{setting} does not work: {why}. Correct it, or leave it out to have the usual places searched")]
-    Given {
+    ConfiguredProgram {
         /// The setting's name.
         setting: &'static str,
         /// What is wrong with it.
@@ -51,7 +51,7 @@ pub enum LocateError {
 
 /// What was found of one kind of browser, for `doctor`.
 #[derive(Clone, Debug)]
-pub struct Finding {
+pub struct Detection {
     /// Which browser.
     pub kind: BrowserKind,
     /// The browser, if there.
@@ -62,7 +62,7 @@ pub struct Finding {
     pub problems: Vec<String>,
 }
 
-impl Finding {
+impl Detection {
     /// Whether browser and driver are there and match.
     #[must_use]
     pub fn is_usable(&self) -> bool {
@@ -91,7 +91,7 @@ pub fn locate(config: &BrowserConfig) -> Result<Installation, LocateError> {
     for kind in kinds(config.choice, given_browser.as_ref(), given_driver.as_ref())? {
         let finding = find(kind, given_browser.as_ref(), given_driver.as_ref());
         match finding {
-            Finding {
+            Detection {
                 kind,
                 browser: Some(Program { path: browser, version: Some(browser_version) }),
                 driver: Some(Program { path: driver, version: Some(driver_version) }),
@@ -107,7 +107,7 @@ pub fn locate(config: &BrowserConfig) -> Result<Installation, LocateError> {
 
 /// What there is of each kind that `config` allows. Blocks, as [`locate`] does.
 #[must_use]
-pub fn survey(config: &BrowserConfig) -> Vec<Finding> {
+pub fn detect_all(config: &BrowserConfig) -> Vec<Detection> {
     let mut broken = Vec::new();
     let mut look = |setting, path: Option<&Path>, is_browser| {
         let path = path?;
@@ -127,29 +127,31 @@ pub fn survey(config: &BrowserConfig) -> Vec<Finding> {
 }
 
 /// A program whose path was given, with what it says.
-struct Given {
+struct ConfiguredProgram {
     path: PathBuf,
-    told: Told,
+    told: ReportedVersion,
 }
 
-fn given(setting: &'static str, path: &Path, is_browser: bool) -> Result<Given, LocateError> {
+fn given(setting: &'static str, path: &Path, is_browser: bool) -> Result<ConfiguredProgram, LocateError> {
     // a bare name is looked up, as a shell would
-    let path = which::which(path)
-        .map_err(|_| LocateError::Given { setting, why: format!("there is no program {}", path.display()) })?;
+    let path = which::which(path).map_err(|_| LocateError::ConfiguredProgram {
+        setting,
+        why: format!("there is no program {}", path.display()),
+    })?;
     let told = if is_browser { version::of_browser(&path) } else { version::ask(&path) };
-    told.map(|told| Given { path, told }).map_err(|why| LocateError::Given { setting, why })
+    told.map(|told| ConfiguredProgram { path, told }).map_err(|why| LocateError::ConfiguredProgram { setting, why })
 }
 
 /// The kinds that settings leave open: what the given programs say of themselves narrows the choice.
 fn kinds(
     choice: BrowserChoice,
-    browser: Option<&Given>,
-    driver: Option<&Given>,
+    browser: Option<&ConfiguredProgram>,
+    driver: Option<&ConfiguredProgram>,
 ) -> Result<Vec<BrowserKind>, LocateError> {
-    let drives = |kind: BrowserKind, driver: &Given| {
+    let drives = |kind: BrowserKind, driver: &ConfiguredProgram| {
         (BrowserKind::named_in(&driver.told.text) == Some(BrowserKind::Edge)) == (kind == BrowserKind::Edge)
     };
-    let is_said_by = |kind: BrowserKind, browser: &Given| {
+    let is_said_by = |kind: BrowserKind, browser: &ConfiguredProgram| {
         // a browser that does not name itself (a wrapper, a rebranded build) is what the settings say it is
         BrowserKind::named_in(&browser.told.text).is_none_or(|named| named == kind)
     };
@@ -160,7 +162,7 @@ fn kinds(
         .filter(|&kind| browser.is_none_or(|browser| is_said_by(kind, browser)))
         .collect();
     if kinds.is_empty() {
-        let say = |what: &str, given: Option<&Given>| {
+        let say = |what: &str, given: Option<&ConfiguredProgram>| {
             given.map(|given| format!("the {what} {} says it is {:?}", given.path.display(), given.told.text))
         };
         let said: Vec<_> = [say("browser", browser), say("driver", driver)].into_iter().flatten().collect();
@@ -170,7 +172,11 @@ fn kinds(
     Ok(kinds)
 }
 
-fn find(kind: BrowserKind, given_browser: Option<&Given>, given_driver: Option<&Given>) -> Finding {
+fn find(
+    kind: BrowserKind,
+    given_browser: Option<&ConfiguredProgram>,
+    given_driver: Option<&ConfiguredProgram>,
+) -> Detection {
     let mut problems = Vec::new();
     let browser = match given_browser {
         Some(given) => Some(Program { path: given.path.clone(), version: Some(given.told.version.clone()) }),
@@ -208,7 +214,7 @@ fn find(kind: BrowserKind, given_browser: Option<&Given>, given_driver: Option<&
             browser.major()
         ));
     }
-    Finding { kind, browser, driver, problems }
+    Detection { kind, browser, driver, problems }
 }
 
 /// The first driver of the browser's major version; failing that, the first that there is.
@@ -303,6 +309,6 @@ mod tests {
         let config = config(BrowserChoice::Auto, folder.path().join("absent"), driver);
         let text = locate(&config).unwrap_err().to_string();
         assert!(text.contains("browser_path does not work") && text.contains("absent"), "{text}");
-        assert!(survey(&config).iter().all(|finding| !finding.is_usable()));
+        assert!(detect_all(&config).iter().all(|finding| !finding.is_usable()));
     }
 }

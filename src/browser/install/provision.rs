@@ -18,14 +18,14 @@ const COMMAND_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// What would be run to install a browser and its driver. Nothing has been run yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct InstallPlan {
     /// The commands, in this order, each as program and arguments.
     pub commands: Vec<Vec<String>>,
     /// What they do, as a sentence for the person who is asked.
     pub explains: String,
 }
 
-impl fmt::Display for Plan {
+impl fmt::Display for InstallPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.explains)?;
         self.commands.iter().try_for_each(|command| write!(f, "\n  {}", command.join(" ")))
@@ -35,7 +35,7 @@ impl fmt::Display for Plan {
 /// Why nothing, or not all, was installed; each text says what to do instead.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum ProvisionError {
+pub enum InstallError {
     /// This system has no package manager that is known to have the browser.
     #[error("{0}")]
     NoWay(String),
@@ -51,7 +51,7 @@ pub enum ProvisionError {
 
 /// The package managers that are known, with what they call things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Packager {
+enum PackageManager {
     /// Debian.
     Apt,
     /// Ubuntu, where the names differ.
@@ -67,11 +67,11 @@ enum Packager {
 /// How to install the browser of `choice` and its driver on this system.
 ///
 /// # Errors
-/// [`ProvisionError::NoWay`] when the system's package manager is unknown or does not have that browser, or when
+/// [`InstallError::NoWay`] when the system's package manager is unknown or does not have that browser, or when
 /// installing needs rights that cannot be had.
-pub fn plan(choice: BrowserChoice) -> Result<Plan, ProvisionError> {
+pub fn plan(choice: BrowserChoice) -> Result<InstallPlan, InstallError> {
     let packager = detect().ok_or_else(|| {
-        ProvisionError::NoWay(
+        InstallError::NoWay(
             "no known package manager was found on this machine: install a browser and its driver by hand".to_owned(),
         )
     })?;
@@ -80,7 +80,7 @@ pub fn plan(choice: BrowserChoice) -> Result<Plan, ProvisionError> {
 }
 
 /// What is put before a command that needs the rights of the administrator.
-fn privilege() -> Result<&'static [&'static str], ProvisionError> {
+fn privilege() -> Result<&'static [&'static str], InstallError> {
     #[cfg(target_os = "linux")]
     {
         if rustix::process::geteuid().is_root() {
@@ -89,32 +89,30 @@ fn privilege() -> Result<&'static [&'static str], ProvisionError> {
         if which::which("sudo").is_ok() {
             return Ok(&["sudo"]);
         }
-        Err(ProvisionError::NoWay(
-            "installing needs root, and there is no sudo: run the same command as root".to_owned(),
-        ))
+        Err(InstallError::NoWay("installing needs root, and there is no sudo: run the same command as root".to_owned()))
     }
     #[cfg(not(target_os = "linux"))]
     Ok(&[]) // brew and winget ask by themselves
 }
 
-fn detect() -> Option<Packager> {
+fn detect() -> Option<PackageManager> {
     let has = |program: &str| which::which(program).is_ok();
     if cfg!(windows) {
-        return has("winget").then_some(Packager::Winget);
+        return has("winget").then_some(PackageManager::Winget);
     }
     if cfg!(target_os = "macos") {
-        return has("brew").then_some(Packager::Brew);
+        return has("brew").then_some(PackageManager::Brew);
     }
     if has("apt-get") {
         let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
         let is_ubuntu = release.lines().any(|line| line.trim() == "ID=ubuntu");
-        return Some(if is_ubuntu { Packager::AptUbuntu } else { Packager::Apt });
+        return Some(if is_ubuntu { PackageManager::AptUbuntu } else { PackageManager::Apt });
     }
-    has("dnf").then_some(Packager::Dnf)
+    has("dnf").then_some(PackageManager::Dnf)
 }
 
-impl Packager {
-    fn plan(self, choice: BrowserChoice, privilege: &[&str]) -> Result<Plan, ProvisionError> {
+impl PackageManager {
+    fn plan(self, choice: BrowserChoice, privilege: &[&str]) -> Result<InstallPlan, InstallError> {
         use BrowserChoice as B;
         let apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"];
         let install = [&apt[..], &["install", "-y", "--no-install-recommends"]].concat();
@@ -148,25 +146,28 @@ impl Packager {
             (Self::Apt | Self::AptUbuntu | Self::Dnf, B::Edge | B::Chrome)
             | (Self::Brew, B::Edge | B::Chromium)
             | (Self::Winget, B::Chromium) => {
-                return Err(ProvisionError::NoWay(format!(
+                return Err(InstallError::NoWay(format!(
                     "this system's package manager does not have {choice} with its driver: install both by hand, \
                      or let browser be auto"
                 )));
             }
         };
         let full = |command: Vec<&str>| privilege.iter().copied().chain(command).map(str::to_owned).collect();
-        Ok(Plan { commands: commands.into_iter().map(full).collect(), explains: format!("this installs {what}") })
+        Ok(InstallPlan {
+            commands: commands.into_iter().map(full).collect(),
+            explains: format!("this installs {what}"),
+        })
     }
 }
 
 /// Runs the commands of `plan` one after the other; every line that they print is handed to `line`. Blocks for minutes.
 ///
 /// # Errors
-/// [`ProvisionError::Command`] for the first one that fails or takes too long; the rest is not run.
-pub fn install(plan: &Plan, mut line: impl FnMut(&str)) -> Result<(), ProvisionError> {
+/// [`InstallError::Command`] for the first one that fails or takes too long; the rest is not run.
+pub fn install(plan: &InstallPlan, mut line: impl FnMut(&str)) -> Result<(), InstallError> {
     plan.commands.iter().try_for_each(|command| {
         line(&format!("$ {}", command.join(" ")));
-        run(command, &mut line).map_err(|why| ProvisionError::Command { command: command.join(" "), why })
+        run(command, &mut line).map_err(|why| InstallError::Command { command: command.join(" "), why })
     })
 }
 
@@ -219,7 +220,7 @@ mod tests {
 
     #[test]
     fn debian_gets_both_packages_and_sudo_only_when_needed() {
-        let as_root = Packager::Apt.plan(BrowserChoice::Auto, &[]).unwrap();
+        let as_root = PackageManager::Apt.plan(BrowserChoice::Auto, &[]).unwrap();
         let lines: Vec<_> = as_root.commands.iter().map(|command| command.join(" ")).collect();
         assert_eq!(
             lines,
@@ -228,20 +229,20 @@ mod tests {
                 "env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium chromium-driver",
             ]
         );
-        let as_user = Packager::Apt.plan(BrowserChoice::Chromium, &["sudo"]).unwrap();
+        let as_user = PackageManager::Apt.plan(BrowserChoice::Chromium, &["sudo"]).unwrap();
         assert!(as_user.commands.iter().all(|command| command[0] == "sudo"));
     }
 
     #[test]
     fn a_browser_that_the_system_does_not_have_is_refused_with_a_way_out() {
-        let why = Packager::Apt.plan(BrowserChoice::Edge, &[]).unwrap_err().to_string();
+        let why = PackageManager::Apt.plan(BrowserChoice::Edge, &[]).unwrap_err().to_string();
         assert!(why.contains("by hand"), "{why}");
     }
 
     #[cfg(unix)]
     #[test]
     fn output_is_passed_on_and_a_failure_names_the_command() {
-        let plan = |script: &str| Plan {
+        let plan = |script: &str| InstallPlan {
             commands: vec![vec!["sh".into(), "-c".into(), script.into()]],
             explains: "this tests".into(),
         };

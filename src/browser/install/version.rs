@@ -47,19 +47,19 @@ impl fmt::Display for Version {
 
 /// What a program says of itself: its whole line, and the version in it.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct ReportedVersion {
     pub(crate) text: String,
     pub(crate) version: Version,
 }
 
 /// Asks a browser. On Windows browsers open a window instead of printing: there the newest folder beside the program
 /// that is named like a version tells.
-pub(crate) fn of_browser(program: &Path) -> Result<Told, String> {
+pub(crate) fn of_browser(program: &Path) -> Result<ReportedVersion, String> {
     if cfg!(windows) { beside(program) } else { ask(program) }
 }
 
 /// Asks any program that prints its version.
-pub(crate) fn ask(program: &Path) -> Result<Told, String> {
+pub(crate) fn ask(program: &Path) -> Result<ReportedVersion, String> {
     let mut child = Command::new(program)
         .arg("--version")
         .stdin(Stdio::null())
@@ -84,7 +84,7 @@ pub(crate) fn ask(program: &Path) -> Result<Told, String> {
     let _ = child.wait();
     match answer {
         Ok(Ok(text)) => match Version::find_in(&text) {
-            Some(version) => Ok(Told { text: text.trim().to_owned(), version }),
+            Some(version) => Ok(ReportedVersion { text: text.trim().to_owned(), version }),
             None => Err(format!("{} --version does not tell a version, but {:?}", program.display(), text.trim())),
         },
         Ok(Err(why)) => Err(format!("the output of {} cannot be read: {why}", program.display())),
@@ -92,7 +92,7 @@ pub(crate) fn ask(program: &Path) -> Result<Told, String> {
     }
 }
 
-fn beside(program: &Path) -> Result<Told, String> {
+fn beside(program: &Path) -> Result<ReportedVersion, String> {
     let folder = program.parent().unwrap_or(Path::new("."));
     std::fs::read_dir(folder)
         .map_err(|why| format!("{} cannot be read: {why}", folder.display()))?
@@ -102,7 +102,7 @@ fn beside(program: &Path) -> Result<Told, String> {
             entry.file_type().ok()?.is_dir().then(|| Version::find_in(&name))?
         })
         .max_by_key(Version::parts)
-        .map(|version| Told { text: format!("{} {version}", program.display()), version })
+        .map(|version| ReportedVersion { text: format!("{} {version}", program.display()), version })
         .ok_or_else(|| format!("no folder beside {} is named like a version", program.display()))
 }
 

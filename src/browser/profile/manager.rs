@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::template::Origin;
-use crate::browser::profile::owned_dir::{OwnedFolder, PROFILE, TEMP};
+use super::template::ProfileSource;
+use crate::browser::profile::owned_dir::{OwnedDir, PROFILE, TEMP};
 use crate::browser::profile::paths;
 use crate::config::ProfileConfig;
 use crate::fs::tree;
@@ -37,14 +37,14 @@ pub struct ProfileManager {
     pub(crate) warmed_for: Option<(&'static str, String)>,
     max_size: u64,
     cleanup: bool,
-    made: Made,
+    made: ProfileRegistry,
 }
 
 /// The folders that this pool has made, and neither removed nor left to be looked into.
 #[derive(Clone, Debug, Default)]
-struct Made(Arc<Mutex<BTreeSet<PathBuf>>>);
+struct ProfileRegistry(Arc<Mutex<BTreeSet<PathBuf>>>);
 
-impl Made {
+impl ProfileRegistry {
     fn lock(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -74,7 +74,7 @@ impl ProfileManager {
             template: config.template.clone(),
             is_template_refused: Arc::default(),
             warmed_for: None,
-            made: Made::default(),
+            made: ProfileRegistry::default(),
             max_size: config.max_size.as_u64(),
             cleanup: config.cleanup,
         })
@@ -96,7 +96,7 @@ impl ProfileManager {
         self.create_from(worker, &self.origin())
     }
 
-    pub(crate) fn create_from(&self, worker: WorkerId, origin: &Origin) -> io::Result<Profile> {
+    pub(crate) fn create_from(&self, worker: WorkerId, origin: &ProfileSource) -> io::Result<Profile> {
         let profile = self.claim(&worker.to_string())?;
         tree::create_private(&profile.path())?;
         origin.fill(&profile.path())?;
@@ -110,13 +110,13 @@ impl ProfileManager {
 
     /// A folder with an owner mark, and a place for temporary files in it or elsewhere.
     fn claim(&self, name: &str) -> io::Result<Profile> {
-        let folder = OwnedFolder::make(&self.base, name, !self.cleanup)?;
+        let folder = OwnedDir::make(&self.base, name, !self.cleanup)?;
         self.made.lock().insert(folder.path().to_owned());
         let (max_size, cleanup, made) = (self.max_size, self.cleanup, self.made.clone());
         let mut profile = Profile { folder, short: None, max_size, cleanup, made };
         if let Some(short) = &self.short {
             let name = format!("t{}", name.trim_start_matches(['w', 'd']));
-            profile.short = Some(OwnedFolder::make(short, &name, false)?);
+            profile.short = Some(OwnedDir::make(short, &name, false)?);
         }
         tree::create_private(&profile.temp())?;
         Ok(profile)
@@ -134,7 +134,7 @@ impl ProfileManager {
 
 /// The paths of one session's folder, or of a driver's.
 #[derive(Clone, Debug)]
-pub(crate) struct Plot {
+pub(crate) struct ProfilePaths {
     /// All of it: mark, profile and temporary files.
     pub(crate) folder: PathBuf,
     /// The browser's user data folder.
@@ -146,12 +146,12 @@ pub(crate) struct Plot {
 /// One session's folder. Dropping it wipes it, as far as settings ask for that.
 #[derive(Debug)]
 pub struct Profile {
-    folder: OwnedFolder,
+    folder: OwnedDir,
     /// The folder for temporary files, where it is not in the other one.
-    short: Option<OwnedFolder>,
+    short: Option<OwnedDir>,
     max_size: u64,
     cleanup: bool,
-    made: Made,
+    made: ProfileRegistry,
 }
 
 impl Profile {
@@ -169,8 +169,8 @@ impl Profile {
     }
 
     /// What a driver must know of it.
-    pub(crate) fn plot(&self) -> Plot {
-        Plot { folder: self.folder.path().to_owned(), profile: self.path(), temp: self.temp() }
+    pub(crate) fn plot(&self) -> ProfilePaths {
+        ProfilePaths { folder: self.folder.path().to_owned(), profile: self.path(), temp: self.temp() }
     }
 
     /// Should this program be killed, it is removed all the same when nobody of this process group runs any more, where
@@ -202,7 +202,7 @@ impl Profile {
 
     fn remove(&mut self) -> Result<(), String> {
         let path = self.folder.path().to_owned();
-        let removed = |folder: &mut OwnedFolder| folder.remove().map_err(|why| left_behind(folder.path(), &why));
+        let removed = |folder: &mut OwnedDir| folder.remove().map_err(|why| left_behind(folder.path(), &why));
         let short = self.short.as_mut().map_or(Ok(()), removed);
         if self.cleanup {
             removed(&mut self.folder)?;
@@ -312,7 +312,7 @@ mod tests {
         let found = manager.leftovers().unwrap();
         assert!(found.orphans.is_empty() && found.kept.len() == 1 && found.kept[0].folder() == folder);
         drop(found);
-        assert_eq!(manager.sweep().unwrap(), crate::browser::Swept::default());
+        assert_eq!(manager.sweep().unwrap(), crate::browser::SweepResult::default());
         assert!(folder.is_dir());
     }
 }

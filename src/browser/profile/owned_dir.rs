@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::fs::tree;
-use crate::process::os::reaper::Heir;
+use crate::process::os::reaper::Reaper;
 
 /// The name of the owner mark.
 pub(crate) const OWNER: &str = "owner";
@@ -20,14 +20,14 @@ pub(crate) const TEMPLATE: &str = "template";
 
 /// A folder of ours. Dropping it lets go of it, and removes nothing.
 #[derive(Debug)]
-pub(crate) struct OwnedFolder {
+pub(crate) struct OwnedDir {
     path: PathBuf,
     /// None once it was let go of.
     mark: Option<File>,
-    heir: Option<Heir>,
+    heir: Option<Reaper>,
 }
 
-impl OwnedFolder {
+impl OwnedDir {
     /// A new one in `base`, named `name` and six letters more, with its mark and nothing else in it. One that is to be
     /// kept stays when its owner ends, however that comes.
     pub(crate) fn make(base: &Path, name: &str, is_kept: bool) -> io::Result<Self> {
@@ -74,8 +74,8 @@ impl OwnedFolder {
     }
 }
 
-fn heir(path: &Path) -> Option<Heir> {
-    match Heir::of(path, OWNER, &[PROFILE, TEMP, TEMPLATE]) {
+fn heir(path: &Path) -> Option<Reaper> {
+    match Reaper::of(path, OWNER, &[PROFILE, TEMP, TEMPLATE]) {
         Ok(heir) => Some(heir),
         Err(why) => {
             tracing::debug!(%why, "if this program were killed, the folder would stay until the next start");

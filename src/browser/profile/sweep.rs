@@ -12,7 +12,7 @@ use crate::fs::tree;
 
 /// What a sweep of leftovers did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
+pub struct SweepResult {
     /// Folders that were removed.
     pub removed: Vec<PathBuf>,
     /// Folders that could not be removed, each as a sentence for a person.
@@ -23,9 +23,9 @@ pub struct Swept {
 #[derive(Debug, Default)]
 pub struct Leftovers {
     /// Folders whose owner is gone.
-    pub orphans: Vec<Orphan>,
+    pub orphans: Vec<OrphanedProfile>,
     /// The same, but settings have asked for them to be kept.
-    pub kept: Vec<Orphan>,
+    pub kept: Vec<OrphanedProfile>,
     /// Folders whose owner lives: this program or another one.
     pub in_use: Vec<PathBuf>,
     /// Folders of which it cannot be told whose they are, each as a sentence for a person.
@@ -34,7 +34,7 @@ pub struct Leftovers {
 
 /// A folder whose owner is gone. As long as this value lives no other program takes it for one of its own to remove.
 #[derive(Debug)]
-pub struct Orphan {
+pub struct OrphanedProfile {
     folder: PathBuf,
     /// The mark, locked; none in a folder that holds nothing.
     mark: Option<File>,
@@ -42,14 +42,14 @@ pub struct Orphan {
 
 /// Who had a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub struct OwnerInfo {
     /// Its process id, which may be another process's by now.
     pub pid: u32,
     /// When it took the folder, in seconds since 1970.
     pub since: u64,
 }
 
-impl Orphan {
+impl OrphanedProfile {
     /// The folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -58,13 +58,13 @@ impl Orphan {
 
     /// Who had it; none when the machine was started anew since, or the mark cannot be read. Reads a file.
     #[must_use]
-    pub fn owner(&self) -> Option<Owner> {
+    pub fn owner(&self) -> Option<OwnerInfo> {
         let mark: toml::Table = fs::read_to_string(self.folder.join(OWNER)).ok()?.parse().ok()?;
         let number = |name| mark.get(name).and_then(toml::Value::as_integer);
         if mark.get("boot").and_then(toml::Value::as_str) != Some(boot_id().as_str()) {
             return None;
         }
-        Some(Owner { pid: u32::try_from(number("pid")?).ok()?, since: u64::try_from(number("since")?).ok()? })
+        Some(OwnerInfo { pid: u32::try_from(number("pid")?).ok()?, since: u64::try_from(number("since")?).ok()? })
     }
 
     /// Whether settings have asked for it to be kept, to be looked into. Reads a file.
@@ -116,9 +116,9 @@ impl ProfileManager {
     ///
     /// # Errors
     /// When the base folder cannot be read or locked.
-    pub fn sweep(&self) -> io::Result<Swept> {
+    pub fn sweep(&self) -> io::Result<SweepResult> {
         let Leftovers { orphans, kept: _, in_use: _, unclear } = self.leftovers()?;
-        let mut swept = Swept { removed: Vec::new(), left: unclear };
+        let mut swept = SweepResult { removed: Vec::new(), left: unclear };
         for orphan in orphans {
             match orphan.remove() {
                 Ok(folder) => swept.removed.push(folder),
@@ -136,9 +136,9 @@ impl ProfileManager {
 
     /// Removes the templates that were warmed up. Sessions begin on the built-in one until there is one again. Blocks.
     #[must_use]
-    pub fn remove_warmed_templates(&self) -> Swept {
+    pub fn remove_warmed_templates(&self) -> SweepResult {
         let (removed, left) = template::remove_others(self.base(), None, None);
-        Swept { removed, left }
+        SweepResult { removed, left }
     }
 }
 
@@ -155,7 +155,7 @@ fn look_in(base: &Path, letters: &[char], found: &mut Leftovers) -> io::Result<(
             Ok(mark) => mark,
             // what a removal that was killed at its last step leaves
             Err(_) if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()) => {
-                found.orphans.push(Orphan { folder, mark: None });
+                found.orphans.push(OrphanedProfile { folder, mark: None });
                 continue;
             }
             // without a mark it may be somebody else's, whatever its name
@@ -171,7 +171,7 @@ fn look_in(base: &Path, letters: &[char], found: &mut Leftovers) -> io::Result<(
         // a lock that we get has no owner any more
         match mark.try_lock() {
             Ok(()) => {
-                let orphan = Orphan { folder, mark: Some(mark) };
+                let orphan = OrphanedProfile { folder, mark: Some(mark) };
                 if orphan.is_kept() { &mut found.kept } else { &mut found.orphans }.push(orphan);
             }
             Err(TryLockError::WouldBlock) => found.in_use.push(folder),
@@ -216,7 +216,7 @@ mod tests {
         let found = manager.leftovers().unwrap();
         assert_eq!((found.orphans.len(), found.in_use.len()), (2, 1));
         drop(found);
-        let Swept { mut removed, left } = manager.sweep().unwrap();
+        let SweepResult { mut removed, left } = manager.sweep().unwrap();
         removed.sort();
         assert_eq!(removed, [orphan.clone(), empty.clone()]);
         // it may be somebody else's, and it may hold a login: it is told and not touched
@@ -243,10 +243,10 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         let orphan = |text: String| {
             fs::write(folder.join(OWNER), text).unwrap();
-            Orphan { folder: folder.clone(), mark: Some(File::open(folder.join(OWNER)).unwrap()) }.owner()
+            OrphanedProfile { folder: folder.clone(), mark: Some(File::open(folder.join(OWNER)).unwrap()) }.owner()
         };
         let boot = boot_id();
-        assert_eq!(orphan(format!("pid = 7\nsince = 9\nboot = \"{boot}\"")), Some(Owner { pid: 7, since: 9 }));
+        assert_eq!(orphan(format!("pid = 7\nsince = 9\nboot = \"{boot}\"")), Some(OwnerInfo { pid: 7, since: 9 }));
         assert_eq!(orphan("pid = 7\nsince = 9\nboot = \"another\"".to_owned()), None);
         assert_eq!(orphan("pid = ".to_owned()), None);
     }

@@ -17,7 +17,7 @@ const MUST_BE_WHOLE: [&str; 2] = ["Local State", "Default/Preferences"];
 
 /// Where a profile comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum ProfileSource {
     /// A folder that the user has named.
     Users(PathBuf),
     /// A folder that a browser of this version was started on once before.
@@ -26,7 +26,7 @@ pub(crate) enum Origin {
     BuiltIn,
 }
 
-impl Origin {
+impl ProfileSource {
     /// Fills the empty folder `profile`.
     ///
     /// # Errors
@@ -51,15 +51,15 @@ impl Origin {
 
 impl ProfileManager {
     /// What the next profile begins as.
-    pub(crate) fn origin(&self) -> Origin {
+    pub(crate) fn origin(&self) -> ProfileSource {
         if let Some(template) = &self.template
             && !self.is_template_refused.load(Ordering::Acquire)
         {
-            return Origin::Users(template.clone());
+            return ProfileSource::Users(template.clone());
         }
         match self.warmed_place() {
-            Some(place) if place.is_dir() => Origin::Warmed(place),
-            _ => Origin::BuiltIn,
+            Some(place) if place.is_dir() => ProfileSource::Warmed(place),
+            _ => ProfileSource::BuiltIn,
         }
     }
 
@@ -91,9 +91,9 @@ impl ProfileManager {
     }
 
     /// Uses this origin no more: a browser did not start on it, and started without it. Blocks.
-    pub(crate) fn give_up_on(&self, origin: &Origin, why: &str) {
+    pub(crate) fn give_up_on(&self, origin: &ProfileSource, why: &str) {
         match origin {
-            Origin::Users(template) => {
+            ProfileSource::Users(template) => {
                 if !self.is_template_refused.swap(true, Ordering::AcqRel) {
                     tracing::warn!(
                         "no browser starts on the profile template {} ({why}): the built-in one is used; mend the \
@@ -102,13 +102,13 @@ impl ProfileManager {
                     );
                 }
             }
-            Origin::Warmed(template) => {
+            ProfileSource::Warmed(template) => {
                 tracing::info!("the template {} is of no use ({why}) and is made anew", template.display());
                 if let Err(why) = tree::remove(template) {
                     tracing::warn!("the template {} could not be removed: {why}", template.display());
                 }
             }
-            Origin::BuiltIn => {}
+            ProfileSource::BuiltIn => {}
         }
     }
 }
@@ -206,9 +206,9 @@ mod tests {
         let warm = manager.create(WorkerId(2)).unwrap();
         assert!(warm.path().join("Default/Warm").is_file() && warm.path().join("First Run").is_file());
         manager.give_up_on(&manager.origin(), "it is broken");
-        assert_eq!(manager.origin(), Origin::BuiltIn);
+        assert_eq!(manager.origin(), ProfileSource::BuiltIn);
         manager.template = Some(base.path().join("mine"));
-        assert_eq!(manager.origin(), Origin::Users(base.path().join("mine")));
+        assert_eq!(manager.origin(), ProfileSource::Users(base.path().join("mine")));
     }
 
     #[test]
@@ -218,10 +218,10 @@ mod tests {
         fs::create_dir_all(template.join("Default")).unwrap();
         fs::create_dir(&profile).unwrap();
         fs::write(template.join("Default/Preferences"), "{\"plugins\": {\"alw").unwrap();
-        let why = Origin::Users(template.clone()).fill(&profile).unwrap_err().to_string();
+        let why = ProfileSource::Users(template.clone()).fill(&profile).unwrap_err().to_string();
         assert!(why.contains("mine") && why.contains("Preferences is half-written"), "{why}");
         fs::write(template.join("Default/Preferences"), "{}").unwrap();
-        Origin::Users(template).fill(&profile).unwrap();
+        ProfileSource::Users(template).fill(&profile).unwrap();
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::browser::install::locate::Installation;
-use crate::browser::webdriver::network_policy::Walls;
+use crate::browser::webdriver::network_policy::NetworkPolicy;
 use crate::browser::webdriver::vendor::BrowserKind;
-use crate::config::{BrowserConfig, Deadlines, Sandbox};
+use crate::config::{BrowserConfig, Sandbox, Timeouts};
 
 /// Switches of every session. A worker's browser talks to the portal and to nobody else.
 const SWITCHES: [&str; 18] = [
@@ -40,9 +40,9 @@ const SWITCHES: [&str; 18] = [
 pub(crate) fn new_session(
     installation: &Installation,
     config: &BrowserConfig,
-    deadlines: &Deadlines,
+    deadlines: &Timeouts,
     profile: &Path,
-    walls: &Walls,
+    walls: &NetworkPolicy,
 ) -> Value {
     let dialect = installation.kind.dialect();
     let mut args: Vec<String> = SWITCHES.iter().map(|switch| format!("--{switch}")).collect();
@@ -133,7 +133,7 @@ mod tests {
         };
         let mut browser = config.browser.clone();
         browser.sandbox = sandbox;
-        new_session(&installation, &browser, &config.deadlines, Path::new("/p"), &Walls::default()).to_string()
+        new_session(&installation, &browser, &config.deadlines, Path::new("/p"), &NetworkPolicy::default()).to_string()
     }
 
     #[test]

@@ -19,23 +19,23 @@ use url::{ParseError, Url};
 
 use crate::backend::SessionError;
 use crate::browser::driver::Driver;
-use crate::browser::driver::seat::Seat;
-use crate::browser::webdriver::vendor::Dialect;
+use crate::browser::driver::seat::DriverLease;
+use crate::browser::webdriver::vendor::Vendor;
 use crate::process::health;
-use crate::process::os::pidfd::BrowserProcess;
+use crate::process::os::pidfd::HeldProcess;
 
 /// How long the end of a browser may stay unnoticed after its driver has noticed it.
 const SEEN_WITHIN: Duration = Duration::from_millis(500);
 
 /// One driver command. Its body is not shown by `Debug`: it can hold a password.
-pub(crate) struct Command {
+pub(crate) struct WebDriverCommand {
     verb: &'static str,
     method: Method,
     tail: String,
     body: Option<String>,
 }
 
-impl Command {
+impl WebDriverCommand {
     /// Asks for something; `tail` is the address after `/session/{id}/`.
     pub(crate) fn get(verb: &'static str, tail: &str) -> Self {
         Self { verb, method: Method::GET, tail: tail.to_owned(), body: None }
@@ -52,13 +52,13 @@ impl Command {
     }
 }
 
-impl fmt::Debug for Command {
+impl fmt::Debug for WebDriverCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({} {})", self.verb, self.method, self.tail)
     }
 }
 
-impl WebDriverCompatibleCommand for Command {
+impl WebDriverCompatibleCommand for WebDriverCommand {
     fn endpoint(&self, base_url: &Url, session_id: Option<&str>) -> Result<Url, ParseError> {
         let session = session_id.unwrap_or_default();
         if self.tail.is_empty() {
@@ -93,18 +93,18 @@ impl WebDriverCompatibleCommand for NewSession {
 
 /// The line to one session.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct SessionClient {
     client: Client,
-    seat: Seat,
-    browser: Option<BrowserProcess>,
+    seat: DriverLease,
+    browser: Option<HeldProcess>,
     browser_pid: Option<u32>,
     is_cut: AtomicBool,
 }
 
-impl Line {
+impl SessionClient {
     /// Starts a session with `capabilities` and attaches to it. Unbounded: the caller has a deadline for all of
     /// opening. Dropping the future ends the driver.
-    pub(crate) async fn open(seat: Seat, dialect: &Dialect, capabilities: &Value) -> Result<Self, SessionError> {
+    pub(crate) async fn open(seat: DriverLease, dialect: &Vendor, capabilities: &Value) -> Result<Self, SessionError> {
         let not_started = |why: String| SessionError::NotStarted(why);
         let driver = seat.driver.clone();
         let attach = |id: String| {
@@ -148,13 +148,13 @@ impl Line {
         let client = attach(id.to_owned()).await.map_err(|why| not_started(why.to_string()))?;
         let told = answer.get("capabilities").and_then(|capabilities| capabilities.get(dialect.process));
         let pid = told.and_then(Value::as_u64).and_then(|pid| u32::try_from(pid).ok());
-        let browser = pid.zip(driver.pid()).and_then(|(pid, group)| BrowserProcess::hold(pid, group));
+        let browser = pid.zip(driver.pid()).and_then(|(pid, group)| HeldProcess::hold(pid, group));
         Ok(Self { client, seat, browser, browser_pid: pid, is_cut: AtomicBool::new(false) })
     }
 
     /// Sends `command` and waits for its answer until `deadline` has passed; then for two seconds more at most, to
     /// learn who stands still.
-    pub(crate) async fn send(&self, command: Command, deadline: Duration) -> Result<Value, SessionError> {
+    pub(crate) async fn send(&self, command: WebDriverCommand, deadline: Duration) -> Result<Value, SessionError> {
         if self.is_cut() {
             let why = if self.has_browser_ended() { "its browser has ended" } else { "it was given up before" };
             return Err(SessionError::Lost(why.to_owned()));
@@ -162,7 +162,7 @@ impl Line {
         let verb = command.verb;
         // the one command after which the browser is to end
         let is_last = command.method == Method::DELETE;
-        let mut cut = CutOnDrop { line: self, is_armed: true };
+        let mut cut = InvalidateOnDrop { line: self, is_armed: true };
         let answer = tokio::select! {
             // an answer that is there counts more than an end
             biased;
@@ -202,12 +202,12 @@ impl Line {
             biased;
             why = self.ended(true) => why,
             answered = health::answer_time(self.driver().port()) => match answered {
-                Some(_) => SessionError::Stuck { command, after },
+                Some(_) => SessionError::PageUnresponsive { command, after },
                 None => {
                     if self.seat.ward.is_some() {
                         self.driver().give_up(); // its other sessions are lost as well, and know it at once
                     }
-                    SessionError::Hung { command, after }
+                    SessionError::DriverUnresponsive { command, after }
                 }
             },
         }
@@ -224,7 +224,7 @@ impl Line {
     }
 
     fn has_browser_ended(&self) -> bool {
-        self.browser.as_ref().is_some_and(BrowserProcess::has_ended)
+        self.browser.as_ref().is_some_and(HeldProcess::has_ended)
     }
 
     /// Whether nothing can be sent any more. Never blocks.
@@ -259,12 +259,12 @@ impl Line {
 }
 
 /// Cuts the line when a command ends in any other way than by its answer.
-struct CutOnDrop<'a> {
-    line: &'a Line,
+struct InvalidateOnDrop<'a> {
+    line: &'a SessionClient,
     is_armed: bool,
 }
 
-impl Drop for CutOnDrop<'_> {
+impl Drop for InvalidateOnDrop<'_> {
     fn drop(&mut self) {
         if self.is_armed {
             self.line.cut();
@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_body_is_never_shown() {
-        let command = Command::post("type", "element/1/value", &serde_json::json!({"text": "hunter2"}));
+        let command = WebDriverCommand::post("type", "element/1/value", &serde_json::json!({"text": "hunter2"}));
         assert!(!format!("{command:?}").contains("hunter2"));
     }
 

@@ -5,28 +5,28 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::backend::DownloadEvent;
-use crate::browser::webdriver::network_policy::Walls;
+use crate::browser::webdriver::network_policy::NetworkPolicy;
 
 /// What is known of the downloads of one session.
 #[derive(Debug, Default)]
 pub(crate) struct Downloads {
     /// Those that began.
-    under_way: HashMap<String, Known>,
+    under_way: HashMap<String, KnownDownload>,
     /// Events that nobody has asked for yet.
     untold: Vec<DownloadEvent>,
 }
 
 /// What is known of a download that began.
 #[derive(Debug)]
-struct Known {
+struct KnownDownload {
     /// Whether that was before the last forgetting.
-    age: Age,
+    age: DownloadAge,
     /// Whether its length is known beforehand, from what it has told so far.
     is_length_told: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Age {
+enum DownloadAge {
     Current,
     Forgotten,
 }
@@ -34,15 +34,15 @@ enum Age {
 impl Downloads {
     /// From now on, nothing is told of what has begun so far.
     pub(crate) fn forget(&mut self, log: &Value) {
-        self.note(log, &Walls::default());
+        self.note(log, &NetworkPolicy::default());
         self.untold.clear();
         for known in self.under_way.values_mut() {
-            known.age = Age::Forgotten;
+            known.age = DownloadAge::Forgotten;
         }
     }
 
     /// Takes note of what a driver's answer to a question for its performance log holds.
-    pub(crate) fn note(&mut self, log: &Value, walls: &Walls) {
+    pub(crate) fn note(&mut self, log: &Value, walls: &NetworkPolicy) {
         let entries = log.as_array().map(Vec::as_slice).unwrap_or_default();
         for entry in entries {
             let Some((event, total)) = event(entry, walls) else { continue };
@@ -63,7 +63,7 @@ impl Downloads {
             DownloadEvent::Began { id, .. } => (id, true, false),
             DownloadEvent::Progress { id, .. } => (id, false, false),
             DownloadEvent::Completed { id, .. } | DownloadEvent::Canceled { id } => (id, false, true),
-            DownloadEvent::Walled { .. } => return Some(event),
+            DownloadEvent::BlockedHost { .. } => return Some(event),
         };
         let age = self.under_way.get(id).map(|known| known.age);
         if let (DownloadEvent::Progress { received, .. }, Some(known)) = (&event, self.under_way.get_mut(id)) {
@@ -71,7 +71,7 @@ impl Downloads {
             known.is_length_told |= total > *received;
         }
         if is_begin && age.is_none() {
-            self.under_way.insert(id.clone(), Known { age: Age::Current, is_length_told: false });
+            self.under_way.insert(id.clone(), KnownDownload { age: DownloadAge::Current, is_length_told: false });
         } else if is_end
             && let Some(known) = self.under_way.remove(id)
             && let DownloadEvent::Completed { is_length_told, .. } = &mut event
@@ -79,16 +79,16 @@ impl Downloads {
             *is_length_told = known.is_length_told;
         }
         match age {
-            Some(Age::Forgotten) => None,
-            Some(Age::Current) if is_begin => None,
+            Some(DownloadAge::Forgotten) => None,
+            Some(DownloadAge::Current) if is_begin => None,
             // one whose beginning was not told (in a tab that had just opened) is still better known than not
-            Some(Age::Current) | None => Some(event),
+            Some(DownloadAge::Current) | None => Some(event),
         }
     }
 }
 
 /// One entry of the log, if it is about a download, and how many bytes the browser expects, 0 while it does not know.
-fn event(entry: &Value, walls: &Walls) -> Option<(DownloadEvent, u64)> {
+fn event(entry: &Value, walls: &NetworkPolicy) -> Option<(DownloadEvent, u64)> {
     let text = entry.get("message")?.as_str()?;
     if text.contains("unreachableUrl") {
         return walled(text, walls).map(|event| (event, 0));
@@ -126,11 +126,11 @@ fn event(entry: &Value, walls: &Walls) -> Option<(DownloadEvent, u64)> {
 
 /// The page itself, and not a frame in it, was to show an address that the walls refuse. Redirects that a link is saved
 /// through end there as well.
-fn walled(text: &str, walls: &Walls) -> Option<DownloadEvent> {
+fn walled(text: &str, walls: &NetworkPolicy) -> Option<DownloadEvent> {
     let outer: Value = serde_json::from_str(text).ok()?;
     let frame = outer.pointer("/message/params/frame").filter(|frame| frame.get("parentId").is_none())?;
     let host = walls.refused(frame.get("unreachableUrl")?.as_str()?)?;
-    Some(DownloadEvent::Walled { host })
+    Some(DownloadEvent::BlockedHost { host })
 }
 
 #[expect(
@@ -154,7 +154,7 @@ mod tests {
     use serde_json::json;
 
     fn read(downloads: &mut Downloads, log: &Value) -> Vec<DownloadEvent> {
-        downloads.note(log, &Walls::default());
+        downloads.note(log, &NetworkPolicy::default());
         downloads.take()
     }
 

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use crate::backend::{Answer, Asker, SessionError};
-use crate::browser::webdriver::client::{Command, Line};
-use crate::browser::webdriver::vendor::Dialect;
+use crate::backend::{Initiator, ResponseInfo, SessionError};
+use crate::browser::webdriver::client::{SessionClient, WebDriverCommand};
+use crate::browser::webdriver::vendor::Vendor;
 
 /// A page that asks for ever must not fill the memory: of more answers than this the oldest are forgotten.
 const MAX_KEPT: usize = 256;
@@ -21,11 +21,11 @@ const MAX_KEPT: usize = 256;
 /// 100 MB of them.
 ///
 /// # Errors
-/// `Lost`, `Hung`. A driver that does not know the command is no error: nothing is told then, and a warning says so.
-pub(crate) async fn listen(line: &Line, dialect: &Dialect, deadline: Duration) -> Result<(), SessionError> {
+/// `Lost`, `DriverUnresponsive`. A driver that does not know the command is no error: nothing is told then, and a warning says so.
+pub(crate) async fn listen(line: &SessionClient, dialect: &Vendor, deadline: Duration) -> Result<(), SessionError> {
     let nothing = json!({ "maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 0 });
     let body = json!({ "cmd": "Network.enable", "params": nothing });
-    match line.send(Command::post("listen", dialect.devtools, &body), deadline).await {
+    match line.send(WebDriverCommand::post("listen", dialect.devtools, &body), deadline).await {
         Ok(_) => Ok(()),
         Err(SessionError::Refused(why)) => {
             tracing::warn!(%why, "the browser does not tell what a portal answers: why files are refused stays unknown");
@@ -37,9 +37,9 @@ pub(crate) async fn listen(line: &Line, dialect: &Dialect, deadline: Duration) -
 
 /// Answers that nobody has asked for yet.
 #[derive(Debug, Default)]
-pub(crate) struct Answers(VecDeque<Answer>);
+pub(crate) struct NetworkLog(VecDeque<ResponseInfo>);
 
-impl Answers {
+impl NetworkLog {
     /// Takes note of what a driver's answer to a question for its performance log holds.
     pub(crate) fn gather(&mut self, log: &Value) {
         let entries = log.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -52,23 +52,23 @@ impl Answers {
     }
 
     /// All of them, oldest first.
-    pub(crate) fn take(&mut self) -> Vec<Answer> {
+    pub(crate) fn take(&mut self) -> Vec<ResponseInfo> {
         std::mem::take(&mut self.0).into()
     }
 }
 
 #[derive(Deserialize)]
-struct Outer {
-    message: Message,
+struct LogEntry {
+    message: LogMessage,
 }
 
 #[derive(Deserialize)]
-struct Message {
-    params: Params,
+struct LogMessage {
+    params: LogParams,
 }
 
 #[derive(Deserialize)]
-struct Params {
+struct LogParams {
     #[serde(rename = "type")]
     kind: String,
     response: Response,
@@ -79,27 +79,27 @@ struct Response {
     url: String,
     status: u16,
     #[serde(default)]
-    headers: BTreeMap<String, Header>,
+    headers: BTreeMap<String, LogHeader>,
 }
 
 /// A header's value. Anything but text is none.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Header {
+enum LogHeader {
     Text(String),
     Other(IgnoredAny),
 }
 
 /// One entry of the log, if it is an answer to a page or to its script.
-fn answer(entry: &Value) -> Option<Answer> {
+fn answer(entry: &Value) -> Option<ResponseInfo> {
     let text = entry.get("message")?.as_str()?;
     if !text.contains("\"Network.responseReceived\"") {
         return None; // spares parsing the rest, which is nearly all
     }
-    let Params { kind, response } = serde_json::from_str::<Outer>(text).ok()?.message.params;
+    let LogParams { kind, response } = serde_json::from_str::<LogEntry>(text).ok()?.message.params;
     let asker = match kind.as_str() {
-        "Document" => Asker::Navigation,
-        "XHR" | "Fetch" => Asker::Script,
+        "Document" => Initiator::Navigation,
+        "XHR" | "Fetch" => Initiator::Script,
         _ => return None,
     };
     if !response.url.starts_with("http") {
@@ -107,15 +107,15 @@ fn answer(entry: &Value) -> Option<Answer> {
     }
     let header = |wanted: &str| {
         response.headers.iter().find_map(|(name, value)| match value {
-            Header::Text(text) if name.eq_ignore_ascii_case(wanted) => Some(text.trim().to_owned()),
-            Header::Text(_) | Header::Other(_) => None,
+            LogHeader::Text(text) if name.eq_ignore_ascii_case(wanted) => Some(text.trim().to_owned()),
+            LogHeader::Text(_) | LogHeader::Other(_) => None,
         })
     };
     let media_type = header("content-type").map(|text| {
         let media_type = text.split([';', ',']).next().unwrap_or_default();
         media_type.trim().to_ascii_lowercase()
     });
-    Some(Answer {
+    Some(ResponseInfo {
         // what follows can be a one-time token
         url: response.url.split(['?', '#']).next().unwrap_or_default().to_owned(),
         status: response.status,
@@ -144,7 +144,7 @@ mod tests {
     fn an_answer_is_told_with_what_matters_of_it_and_without_what_lets_in() {
         let headers =
             json!({ "retry-After": " 30 ", "Content-Type": "Text/HTML; charset=utf-8", "set-cookie": "s3cret" });
-        let mut answers = Answers::default();
+        let mut answers = NetworkLog::default();
         answers.gather(&json!([
             entry(TOLD, "Document", "https://h/order?token=s3cret#s3cret", 429, &headers),
             entry(TOLD, "Image", "https://h/a.png", 200, &json!({})),
@@ -154,17 +154,17 @@ mod tests {
         ]));
         let told = answers.take();
         assert!(!format!("{told:?}").contains("s3cret"));
-        let page = Answer {
+        let page = ResponseInfo {
             url: "https://h/order".into(),
             status: 429,
-            asker: Asker::Navigation,
+            asker: Initiator::Navigation,
             media_type: Some("text/html".into()),
             retry_after: Some("30".into()),
         };
-        let call = Answer {
+        let call = ResponseInfo {
             url: "https://h/list".into(),
             status: 401,
-            asker: Asker::Script,
+            asker: Initiator::Script,
             media_type: None,
             retry_after: None,
         };
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_page_that_asks_for_ever_fills_no_memory() {
-        let mut answers = Answers::default();
+        let mut answers = NetworkLog::default();
         for number in 0..1_000 {
             answers.gather(&json!([entry(TOLD, "XHR", &format!("https://h/{number}"), 200, &json!({}))]));
         }
@@ -188,7 +188,7 @@ mod tests {
             let odd = json!({ "type": "XHR", "response": { "url": junk, "status": status, "headers": [junk] } });
             let odd = json!({ "message": { "method": TOLD, "params": odd } }).to_string();
             let half = format!("\"Network.responseReceived\"{junk}");
-            Answers::default().gather(&json!([{ "message": odd }, { "message": half }, { "message": junk }, junk]));
+            NetworkLog::default().gather(&json!([{ "message": odd }, { "message": half }, { "message": junk }, junk]));
         }
     }
 }

@@ -19,12 +19,12 @@ const NOWHERE: &str = "~NOTFOUND";
 
 /// The walls of a session; by default there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Walls {
+pub(crate) struct NetworkPolicy {
     /// Who is let through; `None` for everybody.
     gates: Option<Vec<PrivateHost>>,
 }
 
-impl Walls {
+impl NetworkPolicy {
     /// Lets through `portal`, the `others`, and the proxies that the environment names: without these, browsers would
     /// reach nothing at all.
     pub(crate) fn around(portal: &Url, others: &[PrivateHost]) -> Self {
@@ -104,9 +104,9 @@ mod tests {
 
     use super::*;
 
-    fn around(portal: &str, others: &[&str]) -> Walls {
+    fn around(portal: &str, others: &[&str]) -> NetworkPolicy {
         let others: Vec<_> = others.iter().map(|other| other.parse().unwrap()).collect();
-        let mut walls = Walls::around(&portal.parse().unwrap(), &others);
+        let mut walls = NetworkPolicy::around(&portal.parse().unwrap(), &others);
         // whatever the surroundings of a test name
         let own = proxies(|name| std::env::var(name).ok());
         walls.gates.as_mut().unwrap().retain(|gate| !own.contains(gate));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn assert_refused(walls: &Walls, url: &str, is_refused: bool) {
+    fn assert_refused(walls: &NetworkPolicy, url: &str, is_refused: bool) {
         assert_eq!(does_browser_refuse(&walls.rules().unwrap(), url), is_refused, "the rules on {url}");
         assert_eq!(walls.refused(url).is_some(), is_refused, "{url}");
     }
@@ -205,7 +205,10 @@ mod tests {
         assert_refused(&walls, "http://[::1]:8080", false);
         assert_refused(&walls, "http://[::2]:8080", false);
         assert_refused(&walls, "http://[::1]:8081", true);
-        assert_eq!((Walls::default().rules(), Walls::default().refused("http://127.0.0.1")), (None, None));
+        assert_eq!(
+            (NetworkPolicy::default().rules(), NetworkPolicy::default().refused("http://127.0.0.1")),
+            (None, None)
+        );
     }
 
     #[test]

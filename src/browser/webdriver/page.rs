@@ -9,14 +9,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::backend::{Answer, Click, Cookie, DownloadEvent, Evidence, Found, Fut, Page, Query, Quiet, SessionError};
-use crate::browser::webdriver::client::{Command, Line};
+use crate::backend::{
+    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Page, Query, ResponseInfo, SessionError,
+    Stability,
+};
+use crate::browser::webdriver::client::{SessionClient, WebDriverCommand};
 use crate::browser::webdriver::download_log::Downloads;
-use crate::browser::webdriver::network_log::Answers;
-use crate::browser::webdriver::network_policy::Walls;
+use crate::browser::webdriver::network_log::NetworkLog;
+use crate::browser::webdriver::network_policy::NetworkPolicy;
 use crate::browser::webdriver::page_times::PageTimes;
-use crate::browser::webdriver::vendor::Dialect;
-use crate::config::Deadlines;
+use crate::browser::webdriver::vendor::Vendor;
+use crate::config::Timeouts;
 
 const QUERY: &str = include_str!("query.js");
 const SETTLE: &str = include_str!("settle.js");
@@ -34,24 +37,29 @@ const MAX_MOVES: usize = 3;
 
 /// The page of one session.
 #[derive(Debug)]
-pub(crate) struct BrowserPage {
-    pub(crate) line: Line,
-    dialect: &'static Dialect,
-    deadlines: Deadlines,
+pub(crate) struct WebDriverPage {
+    pub(crate) line: SessionClient,
+    dialect: &'static Vendor,
+    deadlines: Timeouts,
     downloads: Downloads,
-    answers: Answers,
+    answers: NetworkLog,
     pub(crate) times: PageTimes,
-    walls: Walls,
+    walls: NetworkPolicy,
 }
 
-impl BrowserPage {
-    pub(crate) fn new(line: Line, dialect: &'static Dialect, deadlines: Deadlines, walls: Walls) -> Self {
+impl WebDriverPage {
+    pub(crate) fn new(
+        line: SessionClient,
+        dialect: &'static Vendor,
+        deadlines: Timeouts,
+        walls: NetworkPolicy,
+    ) -> Self {
         Self {
             line,
             dialect,
             deadlines,
             downloads: Downloads::default(),
-            answers: Answers::default(),
+            answers: NetworkLog::default(),
             times: PageTimes::default(),
             walls,
         }
@@ -70,7 +78,7 @@ impl BrowserPage {
         deadline: Duration,
     ) -> Result<Value, SessionError> {
         let body = json!({ "script": script, "args": args });
-        self.line.send(Command::post(verb, "execute/sync", &body), deadline).await
+        self.line.send(WebDriverCommand::post(verb, "execute/sync", &body), deadline).await
     }
 
     /// A question that changes nothing, asked of the next page when the first one was left under it.
@@ -88,23 +96,23 @@ impl BrowserPage {
 
     async fn devtools(&self, verb: &'static str, method: &str, params: Value) -> Result<Value, SessionError> {
         let body = json!({ "cmd": method, "params": params });
-        self.line.send(Command::post(verb, self.dialect.devtools, &body), self.deadlines.command).await
+        self.line.send(WebDriverCommand::post(verb, self.dialect.devtools, &body), self.deadlines.command).await
     }
 
     /// The address that the page was to show: also of a page that the browser shows instead of one.
     async fn address(&self) -> Result<String, SessionError> {
-        understand(self.line.send(Command::get("url", "url"), self.deadlines.command).await?)
+        understand(self.line.send(WebDriverCommand::get("url", "url"), self.deadlines.command).await?)
     }
 
     /// What stands in the way of a page that was led to a host behind the walls.
     async fn check_walls(&self) -> Result<(), SessionError> {
-        self.walls.refused(&self.address().await?).map_or(Ok(()), |host| Err(SessionError::Walled { host }))
+        self.walls.refused(&self.address().await?).map_or(Ok(()), |host| Err(SessionError::BlockedHost { host }))
     }
 
     /// What the log holds since the last question for it: each entry is told once, whoever asks.
     async fn log(&mut self) -> Result<Value, SessionError> {
         let body = json!({ "type": "performance" });
-        let log = self.line.send(Command::post("log", "se/log", &body), self.deadlines.command).await?;
+        let log = self.line.send(WebDriverCommand::post("log", "se/log", &body), self.deadlines.command).await?;
         self.answers.gather(&log);
         Ok(log)
     }
@@ -122,10 +130,10 @@ fn understand<T: for<'de> Deserialize<'de>>(answer: Value) -> Result<T, SessionE
         .map_err(|why| SessionError::Refused(format!("the page's answer cannot be understood: {why}")))
 }
 
-impl Page for BrowserPage {
-    fn goto<'a>(&'a mut self, url: &'a str) -> Fut<'a, Result<(), SessionError>> {
+impl Page for WebDriverPage {
+    fn goto<'a>(&'a mut self, url: &'a str) -> BoxFuture<'a, Result<(), SessionError>> {
         Box::pin(async move {
-            let command = Command::post("goto", "url", &json!({ "url": url }));
+            let command = WebDriverCommand::post("goto", "url", &json!({ "url": url }));
             let left = Instant::now();
             match self.line.send(command, self.deadlines.page).await {
                 Ok(_) => {
@@ -143,11 +151,11 @@ impl Page for BrowserPage {
         })
     }
 
-    fn url(&mut self) -> Fut<'_, Result<String, SessionError>> {
+    fn url(&mut self) -> BoxFuture<'_, Result<String, SessionError>> {
         Box::pin(self.address())
     }
 
-    fn query<'a>(&'a mut self, queries: &'a [Query]) -> Fut<'a, Result<Vec<Vec<Found>>, SessionError>> {
+    fn query<'a>(&'a mut self, queries: &'a [Query]) -> BoxFuture<'a, Result<Vec<Vec<ElementInfo>>, SessionError>> {
         Box::pin(async move {
             let queries: Vec<_> =
                 queries.iter().map(|query| json!({ "css": query.css, "attributes": query.attributes })).collect();
@@ -155,7 +163,11 @@ impl Page for BrowserPage {
         })
     }
 
-    fn settle<'a>(&'a mut self, selectors: &'a [String], quiet: Quiet) -> Fut<'a, Result<bool, SessionError>> {
+    fn settle<'a>(
+        &'a mut self,
+        selectors: &'a [String],
+        quiet: Stability,
+    ) -> BoxFuture<'a, Result<bool, SessionError>> {
         Box::pin(async move {
             let until = Instant::now() + quiet.at_most;
             loop {
@@ -174,7 +186,7 @@ impl Page for BrowserPage {
         })
     }
 
-    fn click<'a>(&'a mut self, css: &'a str, nth: usize, how: Click) -> Fut<'a, Result<bool, SessionError>> {
+    fn click<'a>(&'a mut self, css: &'a str, nth: usize, how: Click) -> BoxFuture<'a, Result<bool, SessionError>> {
         Box::pin(async move {
             let is_save = match how {
                 Click::Script => false,
@@ -189,30 +201,32 @@ impl Page for BrowserPage {
         })
     }
 
-    fn fill<'a>(&'a mut self, css: &'a str, text: &'a SecretString) -> Fut<'a, Result<(), SessionError>> {
+    fn fill<'a>(&'a mut self, css: &'a str, text: &'a SecretString) -> BoxFuture<'a, Result<(), SessionError>> {
         Box::pin(async move {
             let command = self.deadlines.command;
             let by = json!({ "using": "css selector", "value": css });
-            let found = self.line.send(Command::post("find", "element", &by), command).await?;
+            let found = self.line.send(WebDriverCommand::post("find", "element", &by), command).await?;
             let id = found
                 .get(ELEMENT)
                 .and_then(Value::as_str)
                 .filter(|id| !id.contains('/'))
                 .ok_or_else(|| SessionError::Refused("the driver's answer names no element".to_owned()))?;
-            self.line.send(Command::post("clear", &format!("element/{id}/clear"), &json!({})), command).await?;
+            self.line
+                .send(WebDriverCommand::post("clear", &format!("element/{id}/clear"), &json!({})), command)
+                .await?;
             let typed = json!({ "text": text.expose_secret() });
-            self.line.send(Command::post("type", &format!("element/{id}/value"), &typed), command).await?;
+            self.line.send(WebDriverCommand::post("type", &format!("element/{id}/value"), &typed), command).await?;
             Ok(())
         })
     }
 
-    fn evaluate<'a>(&'a mut self, script: &'a str, args: Vec<Value>) -> Fut<'a, Result<Value, SessionError>> {
+    fn evaluate<'a>(&'a mut self, script: &'a str, args: Vec<Value>) -> BoxFuture<'a, Result<Value, SessionError>> {
         Box::pin(async move { self.execute("evaluate", script, &Value::Array(args), self.deadlines.page).await })
     }
 
-    fn evidence(&mut self) -> Fut<'_, Result<Evidence, SessionError>> {
+    fn document(&mut self) -> BoxFuture<'_, Result<DocumentInfo, SessionError>> {
         Box::pin(async move {
-            let seen: Evidence = understand(self.ask("evidence", EVIDENCE, json!([])).await?)?;
+            let seen: DocumentInfo = understand(self.ask("evidence", EVIDENCE, json!([])).await?)?;
             if seen.url.starts_with(ERROR_PAGE) {
                 self.check_walls().await?;
             }
@@ -220,9 +234,10 @@ impl Page for BrowserPage {
         })
     }
 
-    fn screenshot(&mut self) -> Fut<'_, Result<Vec<u8>, SessionError>> {
+    fn screenshot(&mut self) -> BoxFuture<'_, Result<Vec<u8>, SessionError>> {
         Box::pin(async move {
-            let answer = self.line.send(Command::get("screenshot", "screenshot"), self.deadlines.command).await?;
+            let answer =
+                self.line.send(WebDriverCommand::get("screenshot", "screenshot"), self.deadlines.command).await?;
             let text: String = understand(answer)?;
             BASE64_STANDARD
                 .decode(text)
@@ -230,25 +245,25 @@ impl Page for BrowserPage {
         })
     }
 
-    fn cookies(&mut self) -> Fut<'_, Result<Vec<Cookie>, SessionError>> {
+    fn cookies(&mut self) -> BoxFuture<'_, Result<Vec<Cookie>, SessionError>> {
         Box::pin(async move {
-            let answer = self.line.send(Command::get("cookies", "cookie"), self.deadlines.command).await?;
-            let cookies: Vec<WireCookie> = understand(answer)?;
+            let answer = self.line.send(WebDriverCommand::get("cookies", "cookie"), self.deadlines.command).await?;
+            let cookies: Vec<CookieJson> = understand(answer)?;
             Ok(cookies.into_iter().map(Cookie::from).collect())
         })
     }
 
-    fn add_cookies<'a>(&'a mut self, cookies: &'a [Cookie]) -> Fut<'a, Result<(), SessionError>> {
+    fn add_cookies<'a>(&'a mut self, cookies: &'a [Cookie]) -> BoxFuture<'a, Result<(), SessionError>> {
         Box::pin(async move {
             for cookie in cookies {
                 let body = json!({ "cookie": written(cookie) });
-                self.line.send(Command::post("add cookie", "cookie", &body), self.deadlines.command).await?;
+                self.line.send(WebDriverCommand::post("add cookie", "cookie", &body), self.deadlines.command).await?;
             }
             Ok(())
         })
     }
 
-    fn land_in<'a>(&'a mut self, folder: &'a Path) -> Fut<'a, Result<(), SessionError>> {
+    fn set_download_dir<'a>(&'a mut self, folder: &'a Path) -> BoxFuture<'a, Result<(), SessionError>> {
         Box::pin(async move {
             let folder = std::path::absolute(folder).map_err(|source| SessionError::Io {
                 what: format!("{} has no absolute path", folder.display()),
@@ -263,7 +278,7 @@ impl Page for BrowserPage {
         })
     }
 
-    fn download_events(&mut self) -> Fut<'_, Result<Vec<DownloadEvent>, SessionError>> {
+    fn download_events(&mut self) -> BoxFuture<'_, Result<Vec<DownloadEvent>, SessionError>> {
         Box::pin(async move {
             let log = self.log().await?;
             self.downloads.note(&log, &self.walls);
@@ -271,7 +286,7 @@ impl Page for BrowserPage {
         })
     }
 
-    fn answers(&mut self) -> Fut<'_, Result<Vec<Answer>, SessionError>> {
+    fn responses(&mut self) -> BoxFuture<'_, Result<Vec<ResponseInfo>, SessionError>> {
         Box::pin(async move {
             let log = self.log().await?;
             self.downloads.note(&log, &self.walls);
@@ -279,7 +294,7 @@ impl Page for BrowserPage {
         })
     }
 
-    fn cancel_download<'a>(&'a mut self, id: &'a str) -> Fut<'a, Result<(), SessionError>> {
+    fn cancel_download<'a>(&'a mut self, id: &'a str) -> BoxFuture<'a, Result<(), SessionError>> {
         Box::pin(async move {
             match self.devtools("cancel download", "Browser.cancelDownload", json!({ "guid": id })).await {
                 // one that has ended is unknown to the browser
@@ -293,9 +308,9 @@ impl Page for BrowserPage {
 /// A cookie as it comes.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WireCookie {
+struct CookieJson {
     name: String,
-    value: SecretText,
+    value: SecretJson,
     domain: Option<String>,
     path: Option<String>,
     #[serde(default)]
@@ -309,17 +324,17 @@ struct WireCookie {
 /// Text that becomes a secret the moment it is read.
 #[derive(Deserialize)]
 #[serde(from = "String")]
-struct SecretText(SecretString);
+struct SecretJson(SecretString);
 
-impl From<String> for SecretText {
+impl From<String> for SecretJson {
     fn from(text: String) -> Self {
         Self(SecretString::from(text))
     }
 }
 
-impl From<WireCookie> for Cookie {
-    fn from(wire: WireCookie) -> Self {
-        let WireCookie { name, value, domain, path, secure, http_only, expiry, same_site } = wire;
+impl From<CookieJson> for Cookie {
+    fn from(wire: CookieJson) -> Self {
+        let CookieJson { name, value, domain, path, secure, http_only, expiry, same_site } = wire;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a time after 1970")]
         let expiry = expiry.filter(|seconds| *seconds >= 0.0).map(|seconds| seconds as u64);
         Self { name, value: value.0, domain, path, secure, http_only, expiry, same_site }
@@ -349,14 +364,14 @@ mod tests {
     fn a_cookie_survives_the_way_out_and_back() {
         let wire = json!({ "name": "_coupa_session", "value": "s3cret", "domain": "h", "path": "/", "secure": true,
                            "httpOnly": true, "sameSite": "Lax", "expiry": 1_900_000_000 });
-        let cookie = Cookie::from(understand::<WireCookie>(wire.clone()).unwrap());
+        let cookie = Cookie::from(understand::<CookieJson>(wire.clone()).unwrap());
         assert!(!format!("{cookie:?}").contains("s3cret"));
         assert_eq!(written(&cookie), wire);
     }
 
     #[test]
     fn absent_parts_of_a_cookie_are_not_written() {
-        let cookie = Cookie::from(understand::<WireCookie>(json!({ "name": "a", "value": "b" })).unwrap());
+        let cookie = Cookie::from(understand::<CookieJson>(json!({ "name": "a", "value": "b" })).unwrap());
         assert_eq!(written(&cookie), json!({ "name": "a", "value": "b", "secure": false, "httpOnly": false }));
     }
 }

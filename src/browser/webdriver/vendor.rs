@@ -18,7 +18,7 @@ pub enum BrowserKind {
 
 /// The words of one driver's protocol.
 #[derive(Debug)]
-pub(crate) struct Dialect {
+pub(crate) struct Vendor {
     /// The capability `browserName`.
     pub(crate) browser_name: &'static str,
     /// The capability that holds the browser's options.
@@ -31,7 +31,7 @@ pub(crate) struct Dialect {
     pub(crate) process: &'static str,
 }
 
-const EDGE: Dialect = Dialect {
+const EDGE: Vendor = Vendor {
     browser_name: "MicrosoftEdge",
     options: "ms:edgeOptions",
     logging: "ms:loggingPrefs",
@@ -39,7 +39,7 @@ const EDGE: Dialect = Dialect {
     process: "ms:processID",
 };
 
-const CHROME: Dialect = Dialect {
+const CHROME: Vendor = Vendor {
     browser_name: "chrome",
     options: "goog:chromeOptions",
     logging: "goog:loggingPrefs",
@@ -90,7 +90,7 @@ impl BrowserKind {
     }
 
     /// The words of its driver.
-    pub(crate) fn dialect(self) -> &'static Dialect {
+    pub(crate) fn dialect(self) -> &'static Vendor {
         match self {
             Self::Edge => &EDGE,
             Self::Chrome | Self::Chromium => &CHROME,

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use crate::config::WorkerCount;
-use crate::demo::{FaultRule, Look, NamedFault};
+use crate::demo::{FaultRule, NamedFault, PortalKind};
 use clap::Args;
 
 use super::{BrowserArgs, OutputArgs};
 
-fn look(text: &str) -> Result<Look, String> {
-    Look::ALL
+fn look(text: &str) -> Result<PortalKind, String> {
+    PortalKind::ALL
         .into_iter()
         .find(|look| look.recipe() == text)
-        .ok_or_else(|| format!("use one of {}", Look::ALL.map(Look::recipe).join(", ")))
+        .ok_or_else(|| format!("use one of {}", PortalKind::ALL.map(PortalKind::recipe).join(", ")))
 }
 
 /// How often a fault strikes when nobody says: often enough to be seen, and seldom enough to be got over.
@@ -20,16 +20,16 @@ const STRIKES_EACH: u32 = 5;
 
 /// What `demo --fault` asks for.
 #[derive(Clone, Debug)]
-pub(crate) enum FaultWish {
+pub(crate) enum FaultArg {
     /// To see which there are.
     List,
     /// This one.
     Rule(FaultRule),
 }
 
-fn fault(text: &str) -> Result<FaultWish, String> {
+fn fault(text: &str) -> Result<FaultArg, String> {
     if text == "list" {
-        return Ok(FaultWish::List);
+        return Ok(FaultArg::List);
     }
     let (name, every) = text.split_once('=').map_or((text, None), |(name, every)| (name, Some(every)));
     let Some(named) = NamedFault::find(name) else {
@@ -43,7 +43,7 @@ fn fault(text: &str) -> Result<FaultWish, String> {
             count.ok_or_else(|| format!("{every:?} is not a number of requests from 1 on"))?
         }
     };
-    Ok(FaultWish::Rule(named.each(every)))
+    Ok(FaultArg::Rule(named.each(every)))
 }
 
 #[derive(Debug, Args)]
@@ -67,11 +67,11 @@ pub(crate) struct DemoArgs {
     pub(crate) yes: bool,
     /// Which kind of portal it is, by the name of the shipped recipe for it (`recipe list`)
     #[arg(long = "recipe", value_name = "NAME", default_value = "coupa", value_parser = look)]
-    pub(crate) look: Look,
+    pub(crate) look: PortalKind,
     /// Let something go wrong, with each fifth request of its kind or each EVERY-th; can be given several times, `list`
     /// says what there is
     #[arg(long = "fault", value_name = "NAME[=EVERY]", value_parser = fault)]
-    pub(crate) faults: Vec<FaultWish>,
+    pub(crate) faults: Vec<FaultArg>,
     /// Leave the portal up after the batch, until Ctrl-C
     #[arg(long)]
     pub(crate) keep: bool,

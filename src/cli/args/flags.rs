@@ -10,8 +10,8 @@ use jiff::Zoned;
 use jiff::civil::Time;
 use url::Url;
 
-use crate::batch::stop::{Closing, time_of_day};
-use crate::cli::exit::Stopped;
+use crate::batch::stop::{TimeLimit, time_of_day};
+use crate::cli::exit::CommandError;
 
 /// Which portal, and what its pages look like.
 #[derive(Clone, Debug, Default, Args)]
@@ -51,8 +51,8 @@ pub(crate) struct JournalArg {
 
 impl JournalArg {
     /// The journal of the output folder in force.
-    pub(crate) fn path(&self, out: Option<&Path>) -> Result<PathBuf, Stopped> {
-        let config = crate::cli::layers::load_config(out_settings(out), None).map_err(Stopped::bad_call)?;
+    pub(crate) fn path(&self, out: Option<&Path>) -> Result<PathBuf, CommandError> {
+        let config = crate::cli::layers::load_config(out_settings(out), None).map_err(CommandError::bad_call)?;
         Ok(crate::batch::run_record::path(self.journal.as_deref(), &config.out))
     }
 }
@@ -173,7 +173,7 @@ impl SettingsArgs {
 
 /// When no more orders are started.
 #[derive(Clone, Debug, Default, Args)]
-pub(crate) struct WindowArgs {
+pub(crate) struct TimeLimitArgs {
     /// Start no order after this time of the day, such as 06:00; running ones finish, the rest stays open
     #[arg(long, value_name = "HH:MM", value_parser = time_of_day)]
     pub(crate) until: Option<Time>,
@@ -185,10 +185,10 @@ pub(crate) struct WindowArgs {
     pub(crate) stop_after: Option<u32>,
 }
 
-impl WindowArgs {
+impl TimeLimitArgs {
     /// When the time is over, counted from now.
-    pub(crate) fn closing(&self) -> Result<Option<Closing>, Stopped> {
-        Closing::of(self.until, self.max_duration, &Zoned::now()).map_err(Stopped::bad_call)
+    pub(crate) fn closing(&self) -> Result<Option<TimeLimit>, CommandError> {
+        TimeLimit::of(self.until, self.max_duration, &Zoned::now()).map_err(CommandError::bad_call)
     }
 }
 

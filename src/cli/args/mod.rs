@@ -15,12 +15,12 @@ use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand};
 use url::Url;
 
-pub(crate) use self::demo::{DemoArgs, FaultWish};
+pub(crate) use self::demo::{DemoArgs, FaultArg};
 pub(crate) use self::flags::{
-    BrowserArgs, ConfigFileArg, JournalArg, OutputArgs, PortalArgs, SettingsArgs, WindowArgs,
+    BrowserArgs, ConfigFileArg, JournalArg, OutputArgs, PortalArgs, SettingsArgs, TimeLimitArgs,
 };
 use self::flags::{out_settings, span};
-use crate::batch::selection::{Refresh, Wanted};
+use crate::batch::selection::{OrderFilter, Refresh};
 
 /// Downloads every attachment of thousands of Coupa purchase orders with a pool of browsers, verified file by file.
 #[derive(Debug, Parser)]
@@ -87,9 +87,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "P", default_value_t)]
     pub(crate) priority: TaskPriority,
     #[command(flatten)]
-    pub(crate) wanted: WantedArgs,
+    pub(crate) wanted: FilterArgs,
     #[command(flatten)]
-    pub(crate) window: WindowArgs,
+    pub(crate) window: TimeLimitArgs,
     #[command(flatten)]
     pub(crate) journal: JournalArg,
     #[command(flatten)]
@@ -102,7 +102,7 @@ pub(crate) struct RunArgs {
 #[command(after_help = "Example:\n  coupa-batch resume --out May")]
 pub(crate) struct ResumeArgs {
     #[command(flatten)]
-    pub(crate) window: WindowArgs,
+    pub(crate) window: TimeLimitArgs,
     #[command(flatten)]
     pub(crate) journal: JournalArg,
     #[command(flatten)]
@@ -235,7 +235,7 @@ impl ReportArgs {
 
 /// Which orders of the input are fetched.
 #[derive(Clone, Debug, Default, Args)]
-pub(crate) struct WantedArgs {
+pub(crate) struct FilterArgs {
     /// When an order that was completed before is fetched again: never, missing (a file of it is gone or changed), always,
     /// or "older-than 30d"
     #[arg(long, value_name = "WHEN", conflicts_with = "force")]
@@ -251,13 +251,13 @@ pub(crate) struct WantedArgs {
     pub(crate) only: Option<OrderStatus>,
 }
 
-impl WantedArgs {
-    pub(crate) fn wanted(&self) -> Wanted {
+impl FilterArgs {
+    pub(crate) fn wanted(&self) -> OrderFilter {
         let asked = self.refresh.unwrap_or_default();
         // who names a status wants these orders again, also completed ones
         let refresh =
             if self.force || (self.only.is_some() && self.refresh.is_none()) { Refresh::Always } else { asked };
-        Wanted { refresh, only_failed: self.retry_failed, only: self.only }
+        OrderFilter { refresh, only_failed: self.retry_failed, only: self.only }
     }
 }
 

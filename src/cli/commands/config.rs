@@ -3,10 +3,10 @@
 use crate::config::reference;
 
 use crate::cli::args::ConfigArgs;
-use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::{layers, output};
 
-pub(crate) fn config(args: &ConfigArgs) -> Result<ExitReason, Stopped> {
+pub(crate) fn config(args: &ConfigArgs) -> Result<ExitReason, CommandError> {
     if args.reference {
         output::print(&reference())?;
         return Ok(ExitReason::AllWell);
@@ -14,8 +14,8 @@ pub(crate) fn config(args: &ConfigArgs) -> Result<ExitReason, Stopped> {
     let file = args.settings.file.config.as_deref();
     let flags = args.settings.to_settings();
     // refuses what a run would refuse, before anything is printed as if it were fine
-    layers::load_config(flags.clone(), file).map_err(Stopped::bad_call)?;
-    let settings = layers::load(flags, file).map_err(Stopped::bad_call)?;
+    layers::load_config(flags.clone(), file).map_err(CommandError::bad_call)?;
+    let settings = layers::load(flags, file).map_err(CommandError::bad_call)?;
     output::print(&settings.with_defaults().to_toml())?;
     Ok(ExitReason::AllWell)
 }

@@ -7,16 +7,16 @@ use crate::backend::History;
 use crate::browser::{locate, provision};
 use crate::config::{BrowserConfig, Credentials, PoolConfig};
 use crate::demo::{DemoConfig, DemoPortal, Faults, NamedFault, check};
-use crate::download::Claim;
+use crate::download::OutputLock;
 use crate::model::PoTask;
 use crate::model::TaskState;
 use jiff::Timestamp;
 
-use crate::batch::run::{self, Finished, Job, perform, print_summary};
-use crate::batch::run_record::{self, Record};
+use crate::batch::run::{self, Batch, BatchReport, perform, print_summary};
+use crate::batch::run_record::{self, RunRecord};
 use crate::batch::selection::Selection;
-use crate::cli::args::{DemoArgs, FaultWish};
-use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::args::{DemoArgs, FaultArg};
+use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::layers;
 use crate::cli::output;
 use crate::cli::progress::Progress;
@@ -24,12 +24,12 @@ use crate::cli::progress::Progress;
 /// Differences that the terminal lists.
 const SHOWN_MISMATCHES: usize = 50;
 
-pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, Stopped> {
+pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, CommandError> {
     let mut faults = Faults::new();
     for wish in &args.faults {
         match wish {
-            FaultWish::List => return list_faults(),
-            FaultWish::Rule(rule) => faults.push(rule.clone()),
+            FaultArg::List => return list_faults(),
+            FaultArg::Rule(rule) => faults.push(rule.clone()),
         }
     }
     let out = match &args.out {
@@ -41,17 +41,17 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, Stopped> {
     flags.workers = args.workers;
     flags.headless = args.headed.then_some(false);
     // what the environment and a file say of browsers counts here too; what they say of a portal does not
-    let mut config = layers::load_config(flags, None).map_err(Stopped::bad_call)?;
-    let claim = Arc::new(Claim::take(&config.out).map_err(Stopped::bad_call)?);
+    let mut config = layers::load_config(flags, None).map_err(CommandError::bad_call)?;
+    let claim = Arc::new(OutputLock::take(&config.out).map_err(CommandError::bad_call)?);
     let progress = run::start_logging(&args.output, &config)?;
     if args.yes {
         install_missing(&config.browser, |line| progress.say(line))?;
     }
     run::block_on(async {
         let demo = DemoConfig { orders: args.orders as usize, look: args.look, faults, ..DemoConfig::default() };
-        let portal = DemoPortal::start(demo)
-            .await
-            .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("the demo portal does not start: {why}")))?;
+        let portal = DemoPortal::start(demo).await.map_err(|why| {
+            CommandError::new(ExitReason::Unexpected, format!("the demo portal does not start: {why}"))
+        })?;
         enter(&mut config, &portal);
         progress.say(&format!("demo portal at {} with {} orders", portal.base_url(), portal.orders().len()));
         let ended = batch_on(&portal, config, args, &progress, claim).await;
@@ -68,13 +68,13 @@ async fn batch_on(
     config: PoolConfig,
     args: &DemoArgs,
     progress: &Progress,
-    claim: Arc<Claim>,
-) -> Result<ExitReason, Stopped> {
+    claim: Arc<OutputLock>,
+) -> Result<ExitReason, CommandError> {
     let out = config.out.clone();
-    let store = Record::open(run_record::path(None, &out)).await?;
-    let record = Record::begin(store, &config, Vec::new()).await?;
+    let store = RunRecord::open(run_record::path(None, &out)).await?;
+    let record = RunRecord::begin(store, &config, Vec::new()).await?;
     let selection = Selection::all(portal.orders().into_iter().map(PoTask::new));
-    let finished = perform(Job { config, claim, record, selection, closing: None, mailbox: None }, progress).await?;
+    let finished = perform(Batch { config, claim, record, selection, closing: None, mailbox: None }, progress).await?;
     print_summary(&finished, &args.output, progress)?;
     if matches!(finished.reason, ExitReason::AllWell | ExitReason::Failures) {
         verdict(portal, &out, &finished, progress)
@@ -84,7 +84,12 @@ async fn batch_on(
 }
 
 /// What matters is not how many orders have files, but that each is as the portal has it.
-fn verdict(portal: &DemoPortal, out: &Path, finished: &Finished, progress: &Progress) -> Result<ExitReason, Stopped> {
+fn verdict(
+    portal: &DemoPortal,
+    out: &Path,
+    finished: &BatchReport,
+    progress: &Progress,
+) -> Result<ExitReason, CommandError> {
     let outcomes = outcomes(&finished.history);
     let mismatches = check(portal, out, &outcomes);
     if mismatches.is_empty() {
@@ -97,7 +102,7 @@ fn verdict(portal: &DemoPortal, out: &Path, finished: &Finished, progress: &Prog
         return Ok(ExitReason::AllWell);
     }
     let list: Vec<_> = mismatches.iter().take(SHOWN_MISMATCHES).map(|mismatch| format!("\n  {mismatch}")).collect();
-    Err(Stopped::new(
+    Err(CommandError::new(
         ExitReason::Failures,
         format!("{} differences from what the portal served:{}", mismatches.len(), list.concat()),
     ))
@@ -114,7 +119,7 @@ fn enter(config: &mut PoolConfig, portal: &DemoPortal) {
     config.site.credentials = Some(Credentials { username: portal.username().to_owned(), password: portal.password() });
 }
 
-fn list_faults() -> Result<ExitReason, Stopped> {
+fn list_faults() -> Result<ExitReason, CommandError> {
     let width = NamedFault::ALL.iter().map(|named| named.name.len()).max().unwrap_or_default();
     let lines: Vec<_> =
         NamedFault::ALL.iter().map(|named| format!("{:width$}  {}\n", named.name, named.about)).collect();
@@ -122,18 +127,18 @@ fn list_faults() -> Result<ExitReason, Stopped> {
 }
 
 /// Installs browser and driver if no usable pair is there.
-pub(crate) fn install_missing(config: &BrowserConfig, mut say: impl FnMut(&str)) -> Result<(), Stopped> {
+pub(crate) fn install_missing(config: &BrowserConfig, mut say: impl FnMut(&str)) -> Result<(), CommandError> {
     if locate(config).is_ok() {
         return Ok(());
     }
-    let no_browser = |why: provision::ProvisionError| Stopped::new(ExitReason::NoBrowser, why);
+    let no_browser = |why: provision::InstallError| CommandError::new(ExitReason::NoBrowser, why);
     let plan = provision::plan(config.choice).map_err(no_browser)?;
     say(&plan.to_string());
     provision::install(&plan, |line| say(line)).map_err(no_browser)
 }
 
 /// A private folder that was not there before: the system's folder for temporary files is everybody's.
-fn fresh_folder() -> Result<PathBuf, Stopped> {
+fn fresh_folder() -> Result<PathBuf, CommandError> {
     let name = format!("coupa-batch-demo-{}-{}", Timestamp::now().strftime("%Y%m%d-%H%M%S"), std::process::id());
     let folder = std::env::temp_dir().join(name);
     #[cfg_attr(not(unix), expect(unused_mut, reason = "rights are taken from the parent there"))]
@@ -141,7 +146,7 @@ fn fresh_folder() -> Result<PathBuf, Stopped> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(&folder).map_err(|why| {
-        Stopped::bad_call(format!("{} cannot be made: {why}; choose one with --out", folder.display()))
+        CommandError::bad_call(format!("{} cannot be made: {why}; choose one with --out", folder.display()))
     })?;
     Ok(folder)
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::browser::locate;
-use crate::browser::{Finding, Installation, ProfileManager, Program, survey};
+use crate::browser::{Detection, Installation, ProfileManager, Program, detect_all};
 use crate::config::PoolConfig;
 use crate::host::{disk_free, host};
 use crate::policy::{BYTES_PER_WORKER, workers_for};
@@ -11,7 +11,7 @@ use bytesize::ByteSize;
 
 use super::demo::install_missing;
 use crate::cli::args::DoctorArgs;
-use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::login_source::LoginSource;
 use crate::cli::{layers, output};
 
@@ -20,9 +20,9 @@ const LONG_BATCH: usize = 10_000;
 /// Less room than this on a disk is soon used up by a batch.
 const LITTLE_ROOM: u64 = 1_000_000_000;
 
-pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitReason, Stopped> {
+pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitReason, CommandError> {
     let mut config =
-        layers::load_config(args.browser.to_settings(), args.file.config.as_deref()).map_err(Stopped::bad_call)?;
+        layers::load_config(args.browser.to_settings(), args.file.config.as_deref()).map_err(CommandError::bad_call)?;
     if args.yes {
         let mut lines = Vec::new();
         install_missing(&config.browser, |line| {
@@ -34,14 +34,14 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitReason, Stopped> {
         })?;
     }
     let login = LoginSource::fill(&mut config);
-    let checkup = Checkup::of(&config, login);
+    let checkup = Diagnosis::of(&config, login);
     if args.json { output::print_json(&checkup.to_json()) } else { output::print(&checkup.to_text()) }?;
     Ok(if checkup.installation.is_ok() { ExitReason::AllWell } else { ExitReason::NoBrowser })
 }
 
-struct Checkup {
+struct Diagnosis {
     installation: Result<Installation, String>,
-    findings: Vec<Finding>,
+    findings: Vec<Detection>,
     host: crate::host::Host,
     workers: usize,
     /// What the folder is for, where it is, how much room it has.
@@ -50,7 +50,7 @@ struct Checkup {
     warnings: Vec<String>,
 }
 
-impl Checkup {
+impl Diagnosis {
     fn of(config: &PoolConfig, login: LoginSource) -> Self {
         let host = host();
         let processors = Some(host.processor_count).filter(|count| *count > 0);
@@ -91,7 +91,7 @@ impl Checkup {
         }
         Self {
             installation: locate(&config.browser).map_err(|why| why.to_string()),
-            findings: survey(&config.browser),
+            findings: detect_all(&config.browser),
             host,
             workers,
             folders,

@@ -8,17 +8,17 @@ use std::time::Duration;
 use crate::assembly::lone_session;
 use crate::backend::{Cookie, Session};
 use crate::config::{Credentials, PoolConfig, Settings};
-use crate::credentials::{Keyring, KeyringError, Refusals, Vault, usual_folder};
+use crate::credentials::{Keyring, KeyringError, RejectedLogins, SavedLoginFile, usual_folder};
 use crate::pool::StartError;
-use crate::site::Doorway;
+use crate::site::InteractiveLogin;
 use jiff::Timestamp;
 
 use crate::batch::run;
 use crate::cli::args::{LoginArgs, LogoutArgs, PortalArgs};
-use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::{layers, output};
 
-pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, Stopped> {
+pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, CommandError> {
     let mut config = load(&args.portal, args.browser.to_settings())?;
     let vault = vault_of(&config)?;
     let keyring = keyring_of(&config)?;
@@ -31,14 +31,14 @@ pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, Stopped> {
     config.browser.headless = is_form || args.headless;
     let refusals = refusals_of(&config)?;
     // who calls this asks for it: what was refused before is tried once more
-    let doorway = Doorway::new(&config.site, config.deadlines)
-        .map_err(Stopped::bad_call)?
+    let doorway = InteractiveLogin::new(&config.site, config.deadlines)
+        .map_err(CommandError::bad_call)?
         .with_refusals(Arc::new(refusals.clone()), true);
     let (cookies, is_tried) = run::block_on(async {
         let mut session = lone_session(&config).await.map_err(|why| not_opened(&why, is_form))?;
         let made = tokio::select! {
             made = log_in(&doorway, session.as_mut(), is_form, args.wait) => made,
-            _ = tokio::signal::ctrl_c() => Err(Stopped::new(ExitReason::Forced, "stopped; no login was kept")),
+            _ = tokio::signal::ctrl_c() => Err(CommandError::new(ExitReason::Forced, "stopped; no login was kept")),
         };
         let report = session.close().await;
         for left in report.leftovers {
@@ -52,8 +52,8 @@ pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, Stopped> {
         output::print("the portal lets everybody in: there is no login to keep\n")?;
         return Ok(ExitReason::AllWell);
     }
-    vault.save(&cookies).map_err(|why| Stopped::new(ExitReason::Unexpected, why))?;
-    refusals.wipe().map_err(|why| Stopped::new(ExitReason::Unexpected, why))?;
+    vault.save(&cookies).map_err(|why| CommandError::new(ExitReason::Unexpected, why))?;
+    refusals.wipe().map_err(|why| CommandError::new(ExitReason::Unexpected, why))?;
     output::print(&format!(
         "logged in; the login is kept in {}, for you alone, and used by later runs ({})\n",
         vault.path().display(),
@@ -70,13 +70,13 @@ pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, Stopped> {
     Ok(ExitReason::AllWell)
 }
 
-pub(crate) fn logout(args: &LogoutArgs) -> Result<ExitReason, Stopped> {
-    let failed = |why| Stopped::new(ExitReason::Unexpected, why);
+pub(crate) fn logout(args: &LogoutArgs) -> Result<ExitReason, CommandError> {
+    let failed = |why| CommandError::new(ExitReason::Unexpected, why);
     if args.all {
         let config = layers::load_config(args.portal.over(Settings::default()), args.portal.file.config.as_deref())
-            .map_err(Stopped::bad_call)?;
-        let wiped = Vault::wipe_all(&folder_of(&config)?).map_err(failed)?;
-        Refusals::wipe_all(&folder_of(&config)?).map_err(failed)?;
+            .map_err(CommandError::bad_call)?;
+        let wiped = SavedLoginFile::wipe_all(&folder_of(&config)?).map_err(failed)?;
+        RejectedLogins::wipe_all(&folder_of(&config)?).map_err(failed)?;
         output::print(&format!("{wiped} kept logins are forgotten\n"))?;
         if let Some(removed) = unless_absent(Keyring::wipe_all())? {
             output::print(&format!("{removed} passwords are removed from the system's keyring\n"))?;
@@ -98,13 +98,14 @@ pub(crate) fn logout(args: &LogoutArgs) -> Result<ExitReason, Stopped> {
 }
 
 /// What the keyring answered; nothing where there is none.
-fn unless_absent<T>(answer: Result<T, KeyringError>) -> Result<Option<T>, Stopped> {
+fn unless_absent<T>(answer: Result<T, KeyringError>) -> Result<Option<T>, CommandError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(why) if why.is_absent() => Ok(None),
-        Err(why) => {
-            Err(Stopped::new(ExitReason::Unexpected, format!("a password may still be in the system's keyring: {why}")))
-        }
+        Err(why) => Err(CommandError::new(
+            ExitReason::Unexpected,
+            format!("a password may still be in the system's keyring: {why}"),
+        )),
     }
 }
 
@@ -116,41 +117,41 @@ fn damaged_is_none(why: KeyringError) -> Result<Option<Credentials>, KeyringErro
     }
 }
 
-fn not_saved(why: &KeyringError) -> Stopped {
-    Stopped::bad_call(format!("the password is not saved: {why}"))
+fn not_saved(why: &KeyringError) -> CommandError {
+    CommandError::bad_call(format!("the password is not saved: {why}"))
 }
 
-fn load(portal: &PortalArgs, settings: Settings) -> Result<PoolConfig, Stopped> {
+fn load(portal: &PortalArgs, settings: Settings) -> Result<PoolConfig, CommandError> {
     let config =
-        layers::load_config(portal.over(settings), portal.file.config.as_deref()).map_err(Stopped::bad_call)?;
+        layers::load_config(portal.over(settings), portal.file.config.as_deref()).map_err(CommandError::bad_call)?;
     if config.site.base_url.is_none() {
-        return Err(Stopped::bad_call(
+        return Err(CommandError::bad_call(
             "which portal? Give its address with --base-url https://<company>.coupahost.com",
         ));
     }
     Ok(config)
 }
 
-fn folder_of(config: &PoolConfig) -> Result<PathBuf, Stopped> {
+fn folder_of(config: &PoolConfig) -> Result<PathBuf, CommandError> {
     config.site.login_dir.clone().or_else(usual_folder).ok_or_else(|| {
-        Stopped::bad_call(
+        CommandError::bad_call(
             "this user has no home to keep a login in: name a folder with login_dir or COUPA_BATCH_LOGIN_DIR",
         )
     })
 }
 
-fn vault_of(config: &PoolConfig) -> Result<Vault, Stopped> {
-    let base = config.site.base_url.as_ref().ok_or_else(|| Stopped::bad_call("which portal?"))?;
-    Ok(Vault::of(&folder_of(config)?, base))
+fn vault_of(config: &PoolConfig) -> Result<SavedLoginFile, CommandError> {
+    let base = config.site.base_url.as_ref().ok_or_else(|| CommandError::bad_call("which portal?"))?;
+    Ok(SavedLoginFile::of(&folder_of(config)?, base))
 }
 
-fn refusals_of(config: &PoolConfig) -> Result<Refusals, Stopped> {
-    let base = config.site.base_url.as_ref().ok_or_else(|| Stopped::bad_call("which portal?"))?;
-    Ok(Refusals::of(&folder_of(config)?, base))
+fn refusals_of(config: &PoolConfig) -> Result<RejectedLogins, CommandError> {
+    let base = config.site.base_url.as_ref().ok_or_else(|| CommandError::bad_call("which portal?"))?;
+    Ok(RejectedLogins::of(&folder_of(config)?, base))
 }
 
-fn keyring_of(config: &PoolConfig) -> Result<Keyring, Stopped> {
-    let base = config.site.base_url.as_ref().ok_or_else(|| Stopped::bad_call("which portal?"))?;
+fn keyring_of(config: &PoolConfig) -> Result<Keyring, CommandError> {
+    let base = config.site.base_url.as_ref().ok_or_else(|| CommandError::bad_call("which portal?"))?;
     Ok(Keyring::of(base))
 }
 
@@ -160,7 +161,7 @@ fn credentials(
     args: &LoginArgs,
     given: Option<Credentials>,
     keyring: &Keyring,
-) -> Result<Option<Credentials>, Stopped> {
+) -> Result<Option<Credentials>, CommandError> {
     let username = match (&args.username, given) {
         (Some(username), Some(given)) if given.username == *username => return Ok(Some(given)),
         (Some(username), _) => username.clone(),
@@ -177,14 +178,14 @@ fn credentials(
         }
     }
     let password = rpassword::prompt_password(format!("password of {username}: ")).map_err(|why| {
-        Stopped::bad_call(format!("no password was read ({why}): set COUPA_USERNAME and COUPA_PASSWORD"))
+        CommandError::bad_call(format!("no password was read ({why}): set COUPA_USERNAME and COUPA_PASSWORD"))
     })?;
     Ok(Some(Credentials { username, password: password.into() }))
 }
 
-fn ask_username() -> Result<String, Stopped> {
+fn ask_username() -> Result<String, CommandError> {
     let missing = |why: &str| {
-        Stopped::bad_call(format!(
+        CommandError::bad_call(format!(
             "no user name was read ({why}): give --username, or set COUPA_USERNAME and COUPA_PASSWORD"
         ))
     };
@@ -201,28 +202,28 @@ fn ask_username() -> Result<String, Stopped> {
 }
 
 async fn log_in(
-    doorway: &Doorway,
+    doorway: &InteractiveLogin,
     session: &mut dyn Session,
     is_form: bool,
     patience: Duration,
-) -> Result<Vec<Cookie>, Stopped> {
+) -> Result<Vec<Cookie>, CommandError> {
     let made = if is_form {
         doorway.log_in(session.page()).await
     } else {
         eprintln!("log in in the window that has opened; it closes by itself once you are in");
         doorway.wait_for_person(session.page(), patience).await
     };
-    made.map_err(|why| Stopped::bad_call(format!("no login was made: {why}")))
+    made.map_err(|why| CommandError::bad_call(format!("no login was made: {why}")))
 }
 
-fn not_opened(why: &StartError, is_form: bool) -> Stopped {
+fn not_opened(why: &StartError, is_form: bool) -> CommandError {
     let advice = if is_form {
         ""
     } else {
         "; where no window can be shown, log in on a machine with a screen and take its cookies along with --cookies, or \
          set COUPA_USERNAME and COUPA_PASSWORD"
     };
-    Stopped::new(ExitReason::NoBrowser, format!("{why}{advice}"))
+    CommandError::new(ExitReason::NoBrowser, format!("{why}{advice}"))
 }
 
 /// When the first of them ends that says so; most portals' do not say.

@@ -5,16 +5,16 @@ use std::fs;
 use std::sync::Arc;
 
 use crate::assembly::{kept_logins, lone_session, refusals};
-use crate::site::{Doorway, Inspection, Target, shipped_recipes};
+use crate::site::{InspectTarget, Inspection, InteractiveLogin, shipped_recipes};
 use url::Url;
 
 use crate::batch::run;
 use crate::cli::args::{RecipeCheckArgs, RecipeCommand};
-use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::login_source::LoginSource;
 use crate::cli::{layers, output};
 
-pub(crate) fn recipe(command: &RecipeCommand) -> Result<ExitReason, Stopped> {
+pub(crate) fn recipe(command: &RecipeCommand) -> Result<ExitReason, CommandError> {
     match command {
         RecipeCommand::List => {
             let names: Vec<_> = shipped_recipes().iter().map(|(name, _)| format!("{name}\n")).collect();
@@ -23,13 +23,15 @@ pub(crate) fn recipe(command: &RecipeCommand) -> Result<ExitReason, Stopped> {
         }
         RecipeCommand::Show { name } => match shipped_recipes().iter().find(|(shipped, _)| shipped == name) {
             Some((_, text)) => output::print(text).map(|()| ExitReason::AllWell),
-            None => Err(Stopped::bad_call(format!("there is no shipped recipe {name:?}: see coupa-batch recipe list"))),
+            None => {
+                Err(CommandError::bad_call(format!("there is no shipped recipe {name:?}: see coupa-batch recipe list")))
+            }
         },
         RecipeCommand::Check(args) => check(args),
     }
 }
 
-fn check(args: &RecipeCheckArgs) -> Result<ExitReason, Stopped> {
+fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
     let mut settings = args.portal.over(args.browser.to_settings());
     let target = match (&args.url, &args.po) {
         (Some(url), _) => {
@@ -38,21 +40,22 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, Stopped> {
             if settings.base_url.is_none() {
                 settings.base_url = address.join("/").ok();
             }
-            Target::Address(address)
+            InspectTarget::Address(address)
         }
-        (None, Some(po)) => Target::Order(po.clone()),
-        (None, None) => return Err(Stopped::bad_call("which page? Give its address, or an order with --po")),
+        (None, Some(po)) => InspectTarget::Order(po.clone()),
+        (None, None) => return Err(CommandError::bad_call("which page? Give its address, or an order with --po")),
     };
-    let mut config = layers::load_config(settings, args.portal.file.config.as_deref()).map_err(Stopped::bad_call)?;
+    let mut config =
+        layers::load_config(settings, args.portal.file.config.as_deref()).map_err(CommandError::bad_call)?;
     if config.site.base_url.is_none() {
-        return Err(Stopped::bad_call(
+        return Err(CommandError::bad_call(
             "which portal? Give its address with --base-url https://<company>.coupahost.com",
         ));
     }
     if let Some(remark) = LoginSource::fill(&mut config).remark() {
         eprintln!("{remark}");
     }
-    let mut doorway = Doorway::new(&config.site, config.deadlines).map_err(Stopped::bad_call)?;
+    let mut doorway = InteractiveLogin::new(&config.site, config.deadlines).map_err(CommandError::bad_call)?;
     if let Some(refusals) = refusals(&config.site) {
         doorway = doorway.with_refusals(Arc::new(refusals), false);
     }
@@ -61,10 +64,10 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, Stopped> {
     }
     let seen = run::block_on(async {
         let mut session =
-            lone_session(&config).await.map_err(|why| Stopped::new(ExitReason::NoBrowser, why.to_string()))?;
+            lone_session(&config).await.map_err(|why| CommandError::new(ExitReason::NoBrowser, why.to_string()))?;
         let seen = tokio::select! {
-            seen = doorway.inspect(session.page(), &target) => seen.map_err(Stopped::bad_call),
-            _ = tokio::signal::ctrl_c() => Err(Stopped::new(ExitReason::Forced, "stopped")),
+            seen = doorway.inspect(session.page(), &target) => seen.map_err(CommandError::bad_call),
+            _ = tokio::signal::ctrl_c() => Err(CommandError::new(ExitReason::Forced, "stopped")),
         };
         for left in session.close().await.leftovers {
             eprintln!("warning: left behind: {left}");
@@ -72,7 +75,7 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, Stopped> {
         seen
     })?;
     fs::write(&args.screenshot, &seen.picture).map_err(|why| {
-        Stopped::bad_call(format!(
+        CommandError::bad_call(format!(
             "{} cannot be written ({why}): name another file with --screenshot",
             args.screenshot.display()
         ))
@@ -100,7 +103,7 @@ fn to_text(seen: &Inspection, args: &RecipeCheckArgs) -> String {
 }
 
 fn to_json(seen: &Inspection) -> serde_json::Value {
-    let find = |find: &crate::site::Find| serde_json::json!({ "key": find.key, "css": find.css, "count": find.count, "texts": find.texts });
+    let find = |find: &crate::site::SelectorMatch| serde_json::json!({ "key": find.key, "css": find.css, "count": find.count, "texts": find.texts });
     serde_json::json!({
         "url": seen.url,
         "title": seen.title,
@@ -127,7 +130,7 @@ mod tests {
     #[test]
     fn what_a_page_says_does_not_command_the_terminal() {
         let evil = "\u{1b}]0;PWNED\u{7}\u{1b}[31mred.pdf\n4 attachments would be fetched\u{9b}2J";
-        let find = crate::site::Find {
+        let find = crate::site::SelectorMatch {
             key: "order.supplier[0]".to_owned(),
             css: "h1".to_owned(),
             count: 1,

@@ -5,45 +5,45 @@ use std::sync::Arc;
 
 use crate::assembly::check_login;
 use crate::config::PoolConfig;
-use crate::download::Claim;
+use crate::download::OutputLock;
 use crate::input;
 use crate::journal::{JournalReader, RunInfo};
 use crate::model::PoNumber;
 use crate::model::PoTask;
-use crate::model::Reject;
+use crate::model::RejectedRow;
 use jiff::Timestamp;
 
 use crate::batch::notices::{courier, perform_and_tell, tell_idle};
-use crate::batch::run::{self, Job};
-use crate::batch::run_record::{self, Record, blocking, unreadable};
-use crate::batch::selection::{Selection, Wanted, select};
+use crate::batch::run::{self, Batch};
+use crate::batch::run_record::{self, RunRecord, blocking, unreadable};
+use crate::batch::selection::{OrderFilter, Selection, select};
 use crate::cli::args::{ResumeArgs, RunArgs};
-use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::layers;
 use crate::cli::login_source::LoginSource;
 use crate::cli::progress::Progress;
 
-pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
+pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
     let settings = &args.settings;
     let mut flags = settings.to_settings();
     flags.stop_after = args.window.stop_after;
-    let mut config = layers::load_config(flags, settings.file.config.as_deref()).map_err(Stopped::bad_call)?;
+    let mut config = layers::load_config(flags, settings.file.config.as_deref()).map_err(CommandError::bad_call)?;
     let closing = args.window.closing()?;
     if config.site.base_url.is_none() {
-        return Err(Stopped::bad_call(
+        return Err(CommandError::bad_call(
             "which portal? Give its address with --base-url https://<company>.coupahost.com, COUPA_BATCH_BASE_URL, \
              or base_url in coupa-batch.toml",
         ));
     }
-    let intake = input::read(&args.inputs, args.priority).map_err(Stopped::bad_call)?;
+    let intake = input::read(&args.inputs, args.priority).map_err(CommandError::bad_call)?;
     if intake.tasks.is_empty() {
         let refused: Vec<_> = intake.rejects.iter().take(10).map(|reject| format!("\n  {reject}")).collect();
-        return Err(Stopped::bad_call(format!("the input holds no order{}", refused.concat())));
+        return Err(CommandError::bad_call(format!("the input holds no order{}", refused.concat())));
     }
     let login = LoginSource::fill(&mut config);
-    check_login(&config.site).map_err(Stopped::bad_call)?;
+    check_login(&config.site).map_err(CommandError::bad_call)?;
     // only now: a refused call leaves no folder behind
-    let claim = Arc::new(Claim::take(&config.out).map_err(Stopped::bad_call)?);
+    let claim = Arc::new(OutputLock::take(&config.out).map_err(CommandError::bad_call)?);
     let progress = run::start_logging(&args.output, &config)?;
     if let Some(remark) = login.remark() {
         progress.say(&remark);
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
     run::show_rejects(&intake.rejects, &progress);
     let journal = run_record::path(args.journal.journal.as_deref(), &config.out);
     run::block_on(async {
-        let store = Record::open(journal.clone()).await?;
+        let store = RunRecord::open(journal.clone()).await?;
         let (record, selection) =
             plan(store, &config, intake.tasks, intake.rejects, args.wanted.wanted(), &progress).await?;
         if record.history.tasks.is_empty() && selection.orders.is_empty() {
@@ -67,22 +67,22 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, Stopped> {
             tell_idle(courier).await;
             return Ok(ExitReason::AllWell);
         }
-        perform_and_tell(Job { config, claim, record, selection, closing, mailbox: None }, &args.output, &progress)
+        perform_and_tell(Batch { config, claim, record, selection, closing, mailbox: None }, &args.output, &progress)
             .await
     })
 }
 
-pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, Stopped> {
+pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, CommandError> {
     let settings = &args.settings;
     let mut flags = settings.to_settings();
     flags.stop_after = args.window.stop_after;
     let file = settings.file.config.as_deref();
-    let config = layers::load_config(flags.clone(), file).map_err(Stopped::bad_call)?;
+    let config = layers::load_config(flags.clone(), file).map_err(CommandError::bad_call)?;
     let closing = args.window.closing()?;
     let journal = run_record::path(args.journal.journal.as_deref(), &config.out);
     let Some(info) = JournalReader::open(&journal).and_then(|reader| reader.last_unfinished()).map_err(unreadable)?
     else {
-        return Err(Stopped::bad_call(format!(
+        return Err(CommandError::bad_call(format!(
             "{} holds no unfinished run: there is nothing to resume",
             journal.display()
         )));
@@ -91,20 +91,20 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, Stopped> {
     if config.site.base_url.is_none() {
         flags.base_url = info.base_url.as_deref().and_then(|address| address.parse().ok());
     }
-    let mut config = layers::load_config(flags, file).map_err(Stopped::bad_call)?;
+    let mut config = layers::load_config(flags, file).map_err(CommandError::bad_call)?;
     let login = LoginSource::fill(&mut config);
-    check_login(&config.site).map_err(Stopped::bad_call)?;
-    let claim = Arc::new(Claim::take(&config.out).map_err(Stopped::bad_call)?);
+    check_login(&config.site).map_err(CommandError::bad_call)?;
+    let claim = Arc::new(OutputLock::take(&config.out).map_err(CommandError::bad_call)?);
     let progress = run::start_logging(&args.output, &config)?;
     if let Some(remark) = login.remark() {
         progress.say(&remark);
     }
     run::block_on(async {
-        let store = Record::open(journal).await?;
+        let store = RunRecord::open(journal).await?;
         tell_resumed(&info, &progress);
-        let record = Record::resume(store, &info).await?;
+        let record = RunRecord::resume(store, &info).await?;
         let selection = Selection::default();
-        perform_and_tell(Job { config, claim, record, selection, closing, mailbox: None }, &args.output, &progress)
+        perform_and_tell(Batch { config, claim, record, selection, closing, mailbox: None }, &args.output, &progress)
             .await
     })
 }
@@ -114,10 +114,10 @@ async fn plan(
     store: crate::journal::SqliteStore,
     config: &PoolConfig,
     tasks: Vec<PoTask>,
-    rejects: Vec<Reject>,
-    wanted: Wanted,
+    rejects: Vec<RejectedRow>,
+    wanted: OrderFilter,
     progress: &Progress,
-) -> Result<(Record, Selection), Stopped> {
+) -> Result<(RunRecord, Selection), CommandError> {
     let path = store.path().to_owned();
     let (unfinished, past) = blocking(move || {
         let reader = JournalReader::open(&path)?;
@@ -129,9 +129,9 @@ async fn plan(
     let mut record = match &unfinished {
         Some(info) => {
             tell_resumed(info, progress);
-            Record::resume(store, info).await?
+            RunRecord::resume(store, info).await?
         }
-        None => Record::begin(store, config, rejects.clone()).await?,
+        None => RunRecord::begin(store, config, rejects.clone()).await?,
     };
     if unfinished.is_some() {
         let known: HashSet<_> = record.rejects.iter().map(ToString::to_string).collect();

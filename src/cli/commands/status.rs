@@ -12,14 +12,14 @@ use jiff::Timestamp;
 use crate::batch::run;
 use crate::batch::run_record::{self, unreadable, unusable};
 use crate::cli::args::{ReportArgs, StatusArgs};
-use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::layers;
 use crate::cli::output::{self, count};
 
 /// How often `--watch` looks.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
-pub(crate) fn status(args: &StatusArgs) -> Result<ExitReason, Stopped> {
+pub(crate) fn status(args: &StatusArgs) -> Result<ExitReason, CommandError> {
     let journal = args.journal.path(args.out.as_deref())?;
     if !args.watch {
         return show(&journal, args.json).map(|()| ExitReason::AllWell);
@@ -43,14 +43,14 @@ pub(crate) fn status(args: &StatusArgs) -> Result<ExitReason, Stopped> {
     })
 }
 
-fn show(journal: &Path, is_json: bool) -> Result<(), Stopped> {
+fn show(journal: &Path, is_json: bool) -> Result<(), CommandError> {
     let (info, owner) = newest(journal)?;
     let owner = owner.as_deref();
     if is_json { output::print_json(&to_json(&info, owner)) } else { output::print(&to_text(&info, owner)) }
 }
 
 /// The last run, and who is at work on it.
-fn newest(journal: &Path) -> Result<(RunInfo, Option<String>), Stopped> {
+fn newest(journal: &Path) -> Result<(RunInfo, Option<String>), CommandError> {
     let reader = JournalReader::open(journal).map_err(unreadable)?;
     // before the runs: one that ends in between is seen as at work, and not as dead
     let mut owner = reader.owner();
@@ -60,13 +60,13 @@ fn newest(journal: &Path) -> Result<(RunInfo, Option<String>), Stopped> {
         owner = reader.owner();
         newest = reader.runs().map_err(unreadable)?.into_iter().next_back();
     }
-    let info = newest.ok_or_else(|| Stopped::bad_call(format!("{} holds no run yet", journal.display())))?;
+    let info = newest.ok_or_else(|| CommandError::bad_call(format!("{} holds no run yet", journal.display())))?;
     let owner = owner.filter(|_| info.finished_at.is_none());
     Ok((info, owner))
 }
 
-pub(crate) fn report(args: &ReportArgs) -> Result<ExitReason, Stopped> {
-    let config = layers::load_config(args.to_settings(), None).map_err(Stopped::bad_call)?;
+pub(crate) fn report(args: &ReportArgs) -> Result<ExitReason, CommandError> {
+    let config = layers::load_config(args.to_settings(), None).map_err(CommandError::bad_call)?;
     let journal = run_record::path(args.journal.journal.as_deref(), &config.out);
     let reader = JournalReader::open(&journal).map_err(unreadable)?;
     let runs = reader.runs().map_err(unusable)?;
@@ -75,7 +75,7 @@ pub(crate) fn report(args: &ReportArgs) -> Result<ExitReason, Stopped> {
         None => runs.into_iter().next_back(),
     };
     let Some(info) = info else {
-        return Err(Stopped::bad_call(format!("{} holds no such run", journal.display())));
+        return Err(CommandError::bad_call(format!("{} holds no such run", journal.display())));
     };
     let facts = RunFacts {
         run: info.run.clone(),
@@ -87,7 +87,7 @@ pub(crate) fn report(args: &ReportArgs) -> Result<ExitReason, Stopped> {
         stopped_because: info.stopped.as_ref().map(ToString::to_string),
     };
     let history = reader.history(&info.run).map_err(unusable)?;
-    let (files, summary) = report::write(&config.out, &history, &facts).map_err(Stopped::bad_call)?;
+    let (files, summary) = report::write(&config.out, &history, &facts).map_err(CommandError::bad_call)?;
     output::print(&format!("{summary}report: {}\n", files.csv.path.display()))?;
     Ok(ExitReason::AllWell)
 }

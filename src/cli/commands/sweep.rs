@@ -7,15 +7,16 @@ use crate::browser::ProfileManager;
 use crate::config::Settings;
 
 use crate::cli::args::SweepArgs;
-use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::layers;
 use crate::cli::output::{self, count};
 
-pub(crate) fn sweep(args: &SweepArgs) -> Result<ExitReason, Stopped> {
-    let config = layers::load_config(Settings::default(), args.file.config.as_deref()).map_err(Stopped::bad_call)?;
+pub(crate) fn sweep(args: &SweepArgs) -> Result<ExitReason, CommandError> {
+    let config =
+        layers::load_config(Settings::default(), args.file.config.as_deref()).map_err(CommandError::bad_call)?;
     let unreadable = |why| {
         let advice = "see whose it is, or name another one as profile_dir";
-        Stopped::new(
+        CommandError::new(
             ExitReason::Unexpected,
             format!("the folder of the browser profiles cannot be looked into ({why}): {advice}"),
         )
@@ -27,7 +28,7 @@ pub(crate) fn sweep(args: &SweepArgs) -> Result<ExitReason, Stopped> {
     if report.left.is_empty() {
         return Ok(ExitReason::AllWell);
     }
-    Err(Stopped::new(ExitReason::Unexpected, format!("something is left:\n  {}", report.left.join("\n  "))))
+    Err(CommandError::new(ExitReason::Unexpected, format!("something is left:\n  {}", report.left.join("\n  "))))
 }
 
 fn to_text(report: &SweepReport, is_dry: bool) -> String {

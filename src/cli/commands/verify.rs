@@ -6,37 +6,41 @@ use std::path::Path;
 
 use crate::backend::JournalError;
 use crate::config::Settings;
-use crate::download::{Audit, Finding, audit};
+use crate::download::{Audit, AuditProblem, audit};
 use crate::journal::JournalReader;
 use crate::model::{Outcome, PoNumber};
 use bytesize::ByteSize;
 
 use crate::batch::run_record::{self, unusable};
 use crate::cli::args::VerifyArgs;
-use crate::cli::exit::{ExitReason, Stopped};
+use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::layers;
 use crate::cli::output::{self, count};
 
-pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitReason, Stopped> {
+pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitReason, CommandError> {
     let mut settings = Settings::default();
     settings.out.clone_from(&args.folder);
-    let folder = layers::load_config(settings, None).map_err(Stopped::bad_call)?.out;
+    let folder = layers::load_config(settings, None).map_err(CommandError::bad_call)?.out;
     if !folder.is_dir() {
-        return Err(Stopped::bad_call(format!("{} is no folder: name the output folder of a run", folder.display())));
+        return Err(CommandError::bad_call(format!(
+            "{} is no folder: name the output folder of a run",
+            folder.display()
+        )));
     }
     let expected = expected(args.journal.journal.as_deref(), &folder)?;
-    let audit = audit(&folder, &expected)
-        .map_err(|why| Stopped::new(ExitReason::Unexpected, format!("the folder cannot be read to its end: {why}")))?;
+    let audit = audit(&folder, &expected).map_err(|why| {
+        CommandError::new(ExitReason::Unexpected, format!("the folder cannot be read to its end: {why}"))
+    })?;
     if audit.order_count == 0 && audit.findings.is_empty() {
         let advice = "name the output folder of a run, or the folder of one order in it";
-        return Err(Stopped::bad_call(format!("{} holds no order: {advice}", folder.display())));
+        return Err(CommandError::bad_call(format!("{} holds no order: {advice}", folder.display())));
     }
     if args.json { output::print_json(&to_json(&audit)) } else { output::print(&to_text(&audit)) }?;
     Ok(if audit.findings.is_empty() { ExitReason::AllWell } else { ExitReason::Failures })
 }
 
 /// The folders of all orders that the journal knows to have files: what a manifest cannot tell is that it is gone itself.
-fn expected(journal: Option<&Path>, folder: &Path) -> Result<HashMap<PoNumber, String>, Stopped> {
+fn expected(journal: Option<&Path>, folder: &Path) -> Result<HashMap<PoNumber, String>, CommandError> {
     let is_named = journal.is_some();
     let reader = match JournalReader::open(&run_record::path(journal, folder)) {
         // the folder of one order, a copy, or a library's
@@ -78,7 +82,7 @@ fn to_text(audit: &Audit) -> String {
 }
 
 fn to_json(audit: &Audit) -> serde_json::Value {
-    let finding = |finding: &Finding| {
+    let finding = |finding: &AuditProblem| {
         serde_json::json!({
             "what": finding.word(),
             "po_number": finding.po(),

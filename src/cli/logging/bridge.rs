@@ -83,11 +83,11 @@ fn level(of: Level) -> log::Level {
 #[derive(Default)]
 struct Fields {
     message: String,
-    pairs: Vec<(String, What)>,
+    pairs: Vec<(String, FieldValue)>,
 }
 
 #[derive(Clone)]
-enum What {
+enum FieldValue {
     Text(String),
     Signed(i64),
     Unsigned(u64),
@@ -95,7 +95,7 @@ enum What {
     Truth(bool),
 }
 
-impl What {
+impl FieldValue {
     fn to_value(&self) -> Value<'_> {
         match self {
             Self::Text(text) => Value::from(text.as_str()),
@@ -108,32 +108,32 @@ impl What {
 }
 
 impl Fields {
-    fn put(&mut self, field: &Field, what: What) {
+    fn put(&mut self, field: &Field, what: FieldValue) {
         let name = field.name();
         let name = if TAKEN.contains(&name) { format!("{name}_") } else { name.to_owned() };
         self.pairs.push((name, what));
     }
 
     fn put_text(&mut self, field: &Field, text: String) {
-        if field.name() == "message" { self.message = text } else { self.put(field, What::Text(text)) }
+        if field.name() == "message" { self.message = text } else { self.put(field, FieldValue::Text(text)) }
     }
 }
 
 impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, What::Number(value));
+        self.put(field, FieldValue::Number(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, What::Signed(value));
+        self.put(field, FieldValue::Signed(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, What::Unsigned(value));
+        self.put(field, FieldValue::Unsigned(value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, What::Truth(value));
+        self.put(field, FieldValue::Truth(value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
@@ -146,9 +146,9 @@ impl Visit for Fields {
 }
 
 /// Records of crates that speak `log`: only their warnings.
-pub(crate) struct Others(pub(crate) Logger);
+pub(crate) struct ForeignLogger(pub(crate) Logger);
 
-impl log::Log for Others {
+impl log::Log for ForeignLogger {
     fn enabled(&self, of: &log::Metadata<'_>) -> bool {
         of.level() <= log::Level::Warn
     }

@@ -26,7 +26,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use self::bridge::JsonLines;
-use crate::cli::logging::redact::Scrub;
+use crate::cli::logging::redact::LogRedactor;
 
 /// The crate whose events are told in full; the binary's own module path begins with the same word.
 const OURS: &str = "coupa_batch";
@@ -55,7 +55,7 @@ pub(crate) struct LogOptions {
 /// # Errors
 /// A message, when the file cannot be opened or the filter cannot be understood.
 pub(crate) fn start(options: &LogOptions, bars: &MultiProgress) -> Result<(), String> {
-    let scrub = Arc::new(Scrub::new(&options.secrets));
+    let scrub = Arc::new(LogRedactor::new(&options.secrets));
     let terminal = Terminal { bars: bars.clone(), scrub: scrub.clone() };
     let file = options.file.as_deref().map(open).transpose()?;
     let logger = file.map(|file| structured(scrub.over(file)));
@@ -65,7 +65,7 @@ pub(crate) fn start(options: &LogOptions, bars: &MultiProgress) -> Result<(), St
     tracing::subscriber::set_global_default(subscriber).map_err(|why| format!("logging was started twice: {why}"))?;
     if let Some(logger) = logger {
         // crates that speak `log` and not `tracing`
-        log::set_boxed_logger(Box::new(bridge::Others(logger))).map_err(|why| why.to_string())?;
+        log::set_boxed_logger(Box::new(bridge::ForeignLogger(logger))).map_err(|why| why.to_string())?;
         log::set_max_level(log::LevelFilter::Warn);
     }
     std::panic::set_hook(Box::new(|panic| {
@@ -173,7 +173,7 @@ fn open(path: &Path) -> Result<File, String> {
 /// Standard error, written to while the bars stand aside.
 struct Terminal {
     bars: MultiProgress,
-    scrub: Arc<Scrub>,
+    scrub: Arc<LogRedactor>,
 }
 
 impl<'a> MakeWriter<'a> for Terminal {

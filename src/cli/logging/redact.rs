@@ -9,11 +9,11 @@ const SHORTEST: usize = 4;
 const BLOT: &str = "[secret]";
 
 /// Texts that no log may hold, in every spelling in which they could get there.
-pub(crate) struct Scrub {
+pub(crate) struct LogRedactor {
     spellings: Vec<String>,
 }
 
-impl Scrub {
+impl LogRedactor {
     pub(crate) fn new(secrets: &[String]) -> Self {
         let mut spellings: Vec<String> = secrets
             .iter()
@@ -59,10 +59,10 @@ fn unquoted(quoted: &str) -> String {
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }
 
-/// See [`Scrub::over`].
+/// See [`LogRedactor::over`].
 pub(crate) struct Scrubbed<W> {
     to: W,
-    scrub: Arc<Scrub>,
+    scrub: Arc<LogRedactor>,
 }
 
 impl<W: Write> Write for Scrubbed<W> {

@@ -27,7 +27,7 @@ fn options() -> LogOptions {
 /// What both logs hold after `say`: the terminal, the file.
 fn logged(options: &LogOptions, wish: Option<&str>, say: impl FnOnce()) -> (String, String) {
     let (terminal, file) = (Sink::default(), Sink::default());
-    let scrub = Arc::new(Scrub::new(&options.secrets));
+    let scrub = Arc::new(LogRedactor::new(&options.secrets));
     let (to_terminal, to_scrub) = (terminal.clone(), scrub.clone());
     let writer = move || to_scrub.over(to_terminal.clone());
     let subscriber = subscriber(options, wish, writer, Some(structured(scrub.over(file.clone())))).unwrap();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::model::Outcome;
 use crate::model::PoNumber;
 use crate::model::PoolStatus;
-use crate::model::{Gate, MemoryLevel, Stage, WorkerId, WorkerView};
+use crate::model::{DispatchState, MemoryLevel, Stage, WorkerId, WorkerStatus};
 use bytesize::ByteSize;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
@@ -32,19 +32,19 @@ pub(crate) enum Style {
     /// One line per order.
     Lines,
     /// Nothing.
-    Silent,
+    CanaryError,
 }
 
 /// What is known of the place where it shows.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Surroundings {
+pub(crate) struct Terminal {
     /// Whether standard error is a terminal that can move its cursor, watched by a person.
     pub(crate) is_live: bool,
     /// Whether colours are wanted there.
     pub(crate) has_colours: bool,
 }
 
-impl Surroundings {
+impl Terminal {
     /// Looks at standard error and at what the environment says of it.
     pub(crate) fn look() -> Self {
         Self::judge(
@@ -73,9 +73,9 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Bars where they can be drawn, unless `is_plain`; nothing if `is_quiet`.
-    pub(crate) fn new(on: Surroundings, is_plain: bool, is_quiet: bool) -> Self {
+    pub(crate) fn new(on: Terminal, is_plain: bool, is_quiet: bool) -> Self {
         let style = match (is_quiet, on.is_live && !is_plain) {
-            (true, _) => Style::Silent,
+            (true, _) => Style::CanaryError,
             (false, true) => Style::Bars,
             (false, false) => Style::Lines,
         };
@@ -95,7 +95,7 @@ impl Progress {
 
     /// Prints a line above the bars, unless nothing is to be said.
     pub(crate) fn say(&self, line: &str) {
-        if self.style != Style::Silent {
+        if self.style != Style::CanaryError {
             // a terminal that is gone is no reason to stop the run
             let (bell, line) = line.strip_prefix(BELL).map_or(("", line), |line| (BELL, line));
             self.bars.suspend(|| writeln!(std::io::stderr(), "{bell}{}", blanked(line)).ok());
@@ -111,8 +111,8 @@ impl Progress {
 
     /// Draws until the pool is closed or its status ends. Dropping the future leaves the bars as they are; [`Progress::clear`] removes them.
     pub(crate) async fn follow(&self, mut status: watch::Receiver<Arc<PoolStatus>>) {
-        let mut drawn = (self.style == Style::Bars).then(|| Drawn::new(&self.bars, self.has_colours));
-        let mut waits = Waits { has_terminal: self.style == Style::Bars, ..Waits::default() };
+        let mut drawn = (self.style == Style::Bars).then(|| Bars::new(&self.bars, self.has_colours));
+        let mut waits = WaitNotices { has_terminal: self.style == Style::Bars, ..WaitNotices::default() };
         let mut redraw = tokio::time::interval(REDRAW);
         redraw.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
@@ -140,18 +140,20 @@ impl Progress {
 
 /// Tells once that the run waits, and why: bars alone would be gone with the next line, and a log has none.
 #[derive(Debug, Default)]
-struct Waits {
+struct WaitNotices {
     has_terminal: bool,
     is_closed: bool,
     wants_person: bool,
 }
 
-impl Waits {
+impl WaitNotices {
     /// What there is to say of a new status.
     fn news(&mut self, status: &PoolStatus) -> Option<String> {
         let (reason, wants_person) = match &status.gate {
-            Gate::Closed { reason, wants_person } if status.pool_status == Stage::Running => (reason, *wants_person),
-            Gate::Closed { .. } | Gate::Open | Gate::Paused => {
+            DispatchState::Closed { reason, wants_person } if status.pool_status == Stage::Running => {
+                (reason, *wants_person)
+            }
+            DispatchState::Closed { .. } | DispatchState::Open | DispatchState::Paused => {
                 (self.is_closed, self.wants_person) = (false, false);
                 return None;
             }
@@ -181,13 +183,13 @@ fn size(bytes: u64) -> String {
 }
 
 /// The bars as they stand.
-struct Drawn {
+struct Bars {
     bars: MultiProgress,
     all: ProgressBar,
     workers: BTreeMap<WorkerId, ProgressBar>,
 }
 
-impl Drawn {
+impl Bars {
     fn new(bars: &MultiProgress, has_colours: bool) -> Self {
         let bar = if has_colours { "{bar:30.green}" } else { "{bar:30}" };
         let all = bars.add(ProgressBar::new(0).with_style(style(&format!("{bar} {{pos}}/{{len}} {{msg}}"))));
@@ -244,9 +246,9 @@ fn overall(status: &PoolStatus) -> String {
     match (&status.pool_status, &status.gate) {
         (Stage::Draining, _) => parts.push("stopping".to_owned()),
         (Stage::Aborting | Stage::Closed, _) => parts.push("closing the browsers".to_owned()),
-        (Stage::Running, Gate::Paused) => parts.push("paused".to_owned()),
-        (Stage::Running, Gate::Closed { reason, .. }) => parts.push(format!("waiting: {reason}")),
-        (Stage::Running, Gate::Open) => {
+        (Stage::Running, DispatchState::Paused) => parts.push("paused".to_owned()),
+        (Stage::Running, DispatchState::Closed { reason, .. }) => parts.push(format!("waiting: {reason}")),
+        (Stage::Running, DispatchState::Open) => {
             if let Some(count) = status.slowed_to {
                 parts.push(format!("slowed to {count} at once, as the portal wishes"));
             }
@@ -273,7 +275,7 @@ fn span(seconds: f64) -> String {
 }
 
 /// `w1 busy     PO15262984   312.0 MB`.
-fn worker_line(worker: WorkerId, view: &WorkerView) -> String {
+fn worker_line(worker: WorkerId, view: &WorkerStatus) -> String {
     let po = view.po.as_ref().map(ToString::to_string).unwrap_or_default();
     let memory = view.memory_bytes.map(size).unwrap_or_default();
     let line = format!("{:<4}{:<9} {po:<14} {memory:>9}", worker.to_string(), view.status);

@@ -52,7 +52,7 @@ impl TermLike for Screen {
 }
 
 fn status() -> PoolStatus {
-    let view = |status, po: Option<&str>| WorkerView {
+    let view = |status, po: Option<&str>| WorkerStatus {
         status,
         pid: None,
         po: po.map(|po| po.parse().unwrap()),
@@ -96,7 +96,7 @@ fn an_order_takes_one_line() {
 fn bars_show_the_whole_and_each_worker() {
     let screen = Screen::default();
     let bars = MultiProgress::with_draw_target(ProgressDrawTarget::term_like(Box::new(screen.clone())));
-    let mut drawn = Drawn::new(&bars, false);
+    let mut drawn = Bars::new(&bars, false);
     drawn.show(&status());
     let shown = screen.take();
     assert!(shown.contains("20/100 40.0/min, 2 min left, 18 good, 2 not good, 40 files, 1.5 MB"), "{shown}");
@@ -114,7 +114,7 @@ fn bars_show_the_whole_and_each_worker() {
 #[test]
 fn what_holds_the_run_up_is_said() {
     let mut held = status();
-    held.gate = Gate::Closed { reason: "the portal throttles".to_owned(), wants_person: false };
+    held.gate = DispatchState::Closed { reason: "the portal throttles".to_owned(), wants_person: false };
     assert!(overall(&held).ends_with("waiting: the portal throttles"));
     held.pool_status = Stage::Draining;
     assert!(overall(&held).contains("stopping"));
@@ -123,7 +123,7 @@ fn what_holds_the_run_up_is_said() {
 #[test]
 fn bars_are_for_live_terminals_only() {
     let judge = |is_terminal, set: &'static str, term| {
-        let seen = Surroundings::judge(is_terminal, |name| name == set, term);
+        let seen = Terminal::judge(is_terminal, |name| name == set, term);
         (seen.is_live, seen.has_colours)
     };
     assert_eq!(judge(true, "", Some("xterm")), (true, true));
@@ -131,10 +131,10 @@ fn bars_are_for_live_terminals_only() {
     assert_eq!(judge(true, "CI", None), (false, true));
     assert_eq!(judge(true, "", Some("dumb")), (false, false));
     assert_eq!(judge(false, "", Some("xterm")), (false, false));
-    let live = Surroundings { is_live: true, has_colours: true };
+    let live = Terminal { is_live: true, has_colours: true };
     assert_eq!(Progress::new(live, false, false).style(), Style::Bars);
     assert_eq!(Progress::new(live, true, false).style(), Style::Lines);
-    assert_eq!(Progress::new(live, false, true).style(), Style::Silent);
+    assert_eq!(Progress::new(live, false, true).style(), Style::CanaryError);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn the_templates_can_be_read() {
 
 #[tokio::test]
 async fn following_ends_with_the_pool() {
-    let progress = Progress::new(Surroundings { is_live: false, has_colours: false }, false, true);
+    let progress = Progress::new(Terminal { is_live: false, has_colours: false }, false, true);
     let (tell, status) = watch::channel(Arc::new(PoolStatus::default()));
     let following = progress.follow(status);
     tell.send(Arc::new(PoolStatus { pool_status: Stage::Closed, ..PoolStatus::default() })).unwrap();
@@ -163,14 +163,14 @@ fn spans_are_short() {
 
 #[test]
 fn a_wait_is_told_once_and_rings_for_a_person() {
-    let at = |gate: Gate| PoolStatus { gate, ..PoolStatus::default() };
-    let closed = |reason: &str, wants_person| at(Gate::Closed { reason: reason.to_owned(), wants_person });
-    let mut waits = Waits { has_terminal: true, ..Waits::default() };
-    assert_eq!(waits.news(&at(Gate::Open)), None);
+    let at = |gate: DispatchState| PoolStatus { gate, ..PoolStatus::default() };
+    let closed = |reason: &str, wants_person| at(DispatchState::Closed { reason: reason.to_owned(), wants_person });
+    let mut waits = WaitNotices { has_terminal: true, ..WaitNotices::default() };
+    assert_eq!(waits.news(&at(DispatchState::Open)), None);
     assert_eq!(waits.news(&closed("down", false)).unwrap(), "waiting: down");
     assert_eq!(waits.news(&closed("still down", false)), None);
     assert_eq!(waits.news(&closed("log in", true)).unwrap(), "\u{7}waiting: log in");
     assert_eq!(waits.news(&closed("log in", true)), None);
-    assert_eq!(waits.news(&at(Gate::Open)), None);
+    assert_eq!(waits.news(&at(DispatchState::Open)), None);
     assert_eq!(waits.news(&closed("down", false)).unwrap(), "waiting: down");
 }

@@ -5,7 +5,7 @@ use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use crate::demo::catalogue::rng::Dice;
+use crate::demo::catalogue::rng::Rng;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl FileKind {
 }
 
 /// The bytes of a file of `kind` with about `size` bytes; `title` stands in it where the kind can hold text.
-pub(crate) fn bytes(kind: FileKind, size: usize, title: &str, mut dice: Dice) -> Vec<u8> {
+pub(crate) fn bytes(kind: FileKind, size: usize, title: &str, mut dice: Rng) -> Vec<u8> {
     match kind {
         FileKind::Pdf => pdf(size, title, &mut dice),
         FileKind::Png => png(size, &mut dice),
@@ -97,7 +97,7 @@ pub(crate) fn escaped(text: &str) -> String {
     safe
 }
 
-fn rows(size: usize, heading: &str, dice: &mut Dice) -> Vec<u8> {
+fn rows(size: usize, heading: &str, dice: &mut Rng) -> Vec<u8> {
     const ARTICLES: &[&str] = &["hex bolt M8", "drill 6 mm", "Kabel 3x1,5", "câble réseau", "label printer", "ネジ"];
     let mut text = heading.to_owned();
     let mut line = 1;
@@ -110,7 +110,7 @@ fn rows(size: usize, heading: &str, dice: &mut Dice) -> Vec<u8> {
 }
 
 /// One page that says its title, and a stream without meaning for the size.
-fn pdf(size: usize, title: &str, dice: &mut Dice) -> Vec<u8> {
+fn pdf(size: usize, title: &str, dice: &mut Rng) -> Vec<u8> {
     // the standard fonts know Latin letters alone, and ( ) \ would need escaping
     let shown: String = title.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '-')).collect();
     let text = format!("BT /F1 20 Tf 60 760 Td ({shown}) Tj 0 -30 Td (Demo document) Tj ET");
@@ -146,7 +146,7 @@ fn pdf(size: usize, title: &str, dice: &mut Dice) -> Vec<u8> {
 }
 
 /// A grey noise picture. Its data is stored, not compressed, so nothing but two checksums is needed.
-pub(crate) fn png(size: usize, dice: &mut Dice) -> Vec<u8> {
+pub(crate) fn png(size: usize, dice: &mut Rng) -> Vec<u8> {
     let side = (size as f64).sqrt().clamp(1.0, 2_000.0) as usize;
     let mut raw = Vec::with_capacity(side * (side + 1));
     for _ in 0..side {
@@ -194,7 +194,7 @@ fn crc(bytes: &[u8]) -> u32 {
 }
 
 /// A grey square of 8 by 8, after comments that make the size.
-fn jpg(size: usize, dice: &mut Dice) -> Vec<u8> {
+fn jpg(size: usize, dice: &mut Rng) -> Vec<u8> {
     let mut bytes = b"\xFF\xD8\xFF\xE0\x00\x10JFIF\x00\x01\x01\x01\x00\x48\x00\x48\x00\x00".to_vec();
     for comment in dice.noise(size).chunks(60_000) {
         bytes.extend_from_slice(b"\xFF\xFE");
@@ -216,7 +216,7 @@ fn jpg(size: usize, dice: &mut Dice) -> Vec<u8> {
 }
 
 /// The header of a compound file (which is what Outlook writes) and sectors without meaning.
-fn msg(size: usize, dice: &mut Dice) -> Vec<u8> {
+fn msg(size: usize, dice: &mut Rng) -> Vec<u8> {
     let mut bytes = vec![0; 512];
     bytes[..8].copy_from_slice(&[0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1]);
     bytes[24..34].copy_from_slice(&[0x3E, 0, 3, 0, 0xFE, 0xFF, 9, 0, 6, 0]);
@@ -224,7 +224,7 @@ fn msg(size: usize, dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-fn xlsx(size: usize, title: &str, dice: &mut Dice) -> Vec<u8> {
+fn xlsx(size: usize, title: &str, dice: &mut Rng) -> Vec<u8> {
     let sheet = format!(
         "<?xml version=\"1.0\"?><worksheet xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\"><sheetData>\
          <row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>{}</t></is></c></row></sheetData></worksheet>",
@@ -240,7 +240,7 @@ fn xlsx(size: usize, title: &str, dice: &mut Dice) -> Vec<u8> {
     ])
 }
 
-fn docx(size: usize, title: &str, dice: &mut Dice) -> Vec<u8> {
+fn docx(size: usize, title: &str, dice: &mut Rng) -> Vec<u8> {
     let text = format!(
         "<?xml version=\"1.0\"?><w:document xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\"><w:body>\
          <w:p><w:r><w:t>{}</w:t></w:r></w:p></w:body></w:document>",
@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     fn made(kind: FileKind) -> Vec<u8> {
-        bytes(kind, 5_000, "Order & more", Dice::new(1, 2))
+        bytes(kind, 5_000, "Order & more", Rng::new(1, 2))
     }
 
     #[test]

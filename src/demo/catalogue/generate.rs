@@ -1,9 +1,9 @@
 //! Which kinds of orders there are, and how one of each kind is made.
 
 use super::files::FileKind;
-use super::names::{self, Naming};
+use super::names::{self, FileNaming};
 use super::orders::{Area, Attachment, DemoOrder, OrderKind, Requisition};
-use crate::demo::catalogue::rng::Dice;
+use crate::demo::catalogue::rng::Rng;
 use crate::model::PoNumber;
 
 /// The mix of 25 orders; more repeat it, fewer are its beginning, so the first is plain and the first ten are varied.
@@ -36,17 +36,17 @@ pub(crate) const MIX: [OrderKind; 25] = [
 ];
 
 /// Makes one order.
-pub(crate) struct Maker {
+pub(crate) struct OrderGenerator {
     seed: u64,
     at: u64,
-    dice: Dice,
+    dice: Rng,
     next_file: u64,
 }
 
-impl Maker {
+impl OrderGenerator {
     pub(crate) fn new(seed: u64, at: usize) -> Self {
         let at = at as u64;
-        Self { seed, at, dice: Dice::new(seed, at + 1), next_file: 0 }
+        Self { seed, at, dice: Rng::new(seed, at + 1), next_file: 0 }
     }
 
     pub(crate) fn order(&mut self, kind: OrderKind) -> DemoOrder {
@@ -113,7 +113,7 @@ impl Maker {
             OrderKind::SameName => {
                 let mut files = self.ordinary(1);
                 for size in [7_000, 12_000] {
-                    files.push(self.file("Invoice.pdf", FileKind::Pdf, Naming::Plain, size));
+                    files.push(self.file("Invoice.pdf", FileKind::Pdf, FileNaming::Plain, size));
                 }
                 files
             }
@@ -122,21 +122,23 @@ impl Maker {
                 files[0].areas = vec![Area::Header, Area::Comments];
                 files
             }
-            OrderKind::HostileNames => self.all(names::HOSTILE, &[Naming::Plain, Naming::ExtendedOnly]),
-            OrderKind::Scripts => self.all(names::SCRIPTS, &[Naming::Extended, Naming::ExtendedOnly, Naming::Plain]),
+            OrderKind::HostileNames => self.all(names::HOSTILE, &[FileNaming::Plain, FileNaming::ExtendedOnly]),
+            OrderKind::Scripts => {
+                self.all(names::SCRIPTS, &[FileNaming::Extended, FileNaming::ExtendedOnly, FileNaming::Plain])
+            }
             OrderKind::LongNames => names::long_names(&mut self.dice)
                 .into_iter()
-                .map(|(name, kind)| self.file(&name, kind, Naming::Plain, 6_000))
+                .map(|(name, kind)| self.file(&name, kind, FileNaming::Plain, 6_000))
                 .collect(),
             OrderKind::Shown => {
-                let mut files = self.all(names::SHOWN, &[Naming::Inline, Naming::InAddress]);
-                files.push(self.file("Approval by e-mail.pdf", FileKind::Pdf, Naming::TitleOnly, 9_000));
+                let mut files = self.all(names::SHOWN, &[FileNaming::Inline, FileNaming::InAddress]);
+                files.push(self.file("Approval by e-mail.pdf", FileKind::Pdf, FileNaming::TitleOnly, 9_000));
                 files
             }
-            OrderKind::Formats => self.all(names::FORMATS, &[Naming::Plain, Naming::Extended]),
+            OrderKind::Formats => self.all(names::FORMATS, &[FileNaming::Plain, FileNaming::Extended]),
             OrderKind::Sizes => vec![
-                self.file("Drawings complete.pdf", FileKind::Pdf, Naming::Plain, 2_000_000),
-                self.file("Placeholder.txt", FileKind::Empty, Naming::Plain, 0),
+                self.file("Drawings complete.pdf", FileKind::Pdf, FileNaming::Plain, 2_000_000),
+                self.file("Placeholder.txt", FileKind::Empty, FileNaming::Plain, 0),
             ],
             OrderKind::OnRequisition
             | OrderKind::RequisitionDenied
@@ -156,12 +158,12 @@ impl Maker {
                 let (name, kind) =
                     names::ORDINARY[if n == 0 { from % 3 } else { 3 + (from + n) % (names::ORDINARY.len() - 3) }];
                 let size = self.size();
-                self.file(name, kind, Naming::Plain, size)
+                self.file(name, kind, FileNaming::Plain, size)
             })
             .collect()
     }
 
-    fn all(&mut self, list: &[(&str, FileKind)], namings: &[Naming]) -> Vec<Attachment> {
+    fn all(&mut self, list: &[(&str, FileKind)], namings: &[FileNaming]) -> Vec<Attachment> {
         list.iter()
             .zip(namings.iter().cycle())
             .map(|((name, kind), naming)| {
@@ -177,7 +179,7 @@ impl Maker {
         self.dice.between(2_000, high) as usize
     }
 
-    fn file(&mut self, name: &str, kind: FileKind, naming: Naming, size: usize) -> Attachment {
+    fn file(&mut self, name: &str, kind: FileKind, naming: FileNaming, size: usize) -> Attachment {
         let id = 100_000 + self.at * 100 + self.next_file;
         let area = [Area::Header, Area::Comments, Area::Lines][self.next_file as usize % 3];
         self.next_file += 1;

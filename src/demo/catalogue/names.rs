@@ -1,11 +1,11 @@
 //! What files and suppliers are called: the pleasant names, and the ones that break careless programs.
 
 use super::files::FileKind;
-use crate::demo::catalogue::rng::Dice;
+use crate::demo::catalogue::rng::Rng;
 
 /// How a file's name reaches the one who downloads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Naming {
+pub(crate) enum FileNaming {
     /// `attachment; filename="..."`, with the raw bytes of the name as many servers send them.
     Plain,
     /// `attachment` with both forms: an ASCII stand-in, and RFC 8187 `filename*=`.
@@ -20,7 +20,7 @@ pub(crate) enum Naming {
     TitleOnly,
 }
 
-impl Naming {
+impl FileNaming {
     /// The `Content-Disposition` of a file called `name`, unless there is none.
     pub(crate) fn disposition(self, name: &str) -> Option<Vec<u8>> {
         let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
@@ -109,7 +109,7 @@ pub(crate) const SHOWN: &[(&str, FileKind)] =
     &[("Scan 0001.pdf", FileKind::Pdf), ("Label.png", FileKind::Png), ("Remarks.txt", FileKind::Txt)];
 
 /// A name of more than 200 characters, and one whose stem ends in dots.
-pub(crate) fn long_names(dice: &mut Dice) -> Vec<(String, FileKind)> {
+pub(crate) fn long_names(dice: &mut Rng) -> Vec<(String, FileKind)> {
     let word = dice.pick(&["Rahmenvereinbarung ", "frame agreement ", "acuerdo marco "]);
     vec![
         (format!("{}.pdf", word.repeat(220 / word.len() + 1).trim_end()), FileKind::Pdf),
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_disposition_is_one_header_line_whatever_the_name() {
         let names = [ORDINARY, SCRIPTS, HOSTILE, FORMATS, SHOWN].concat();
-        for naming in [Naming::Plain, Naming::Extended, Naming::ExtendedOnly, Naming::Inline] {
+        for naming in [FileNaming::Plain, FileNaming::Extended, FileNaming::ExtendedOnly, FileNaming::Inline] {
             for (name, _) in &names {
                 let header = naming.disposition(name).unwrap();
                 assert!(axum::http::HeaderValue::from_bytes(&header).is_ok(), "{naming:?} {name}");
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_extended_form_is_plain_ascii() {
-        let header = Naming::Extended.disposition("Prüfung \"a\".pdf").unwrap();
+        let header = FileNaming::Extended.disposition("Prüfung \"a\".pdf").unwrap();
         let text = String::from_utf8(header).unwrap();
         assert_eq!(text, "attachment; filename=\"Pr_fung \\\"a\\\".pdf\"; filename*=UTF-8''Pr%C3%BCfung%20%22a%22.pdf");
     }

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use sha2::{Digest, Sha256};
 
 use super::files::{self, FileKind};
-use super::names::{Naming, percent};
-use crate::demo::catalogue::generate::{MIX, Maker};
-use crate::demo::catalogue::rng::Dice;
-use crate::demo::portal_kind::Look;
+use super::names::{FileNaming, percent};
+use crate::demo::catalogue::generate::{MIX, OrderGenerator};
+use crate::demo::catalogue::rng::Rng;
+use crate::demo::portal_kind::PortalKind;
 use crate::model::{FileOrigin, OrderStatus, PoNumber};
 
 /// What an order is there to show.
@@ -66,7 +66,7 @@ pub(crate) struct Attachment {
     pub(crate) id: u64,
     pub(crate) name: String,
     pub(crate) kind: FileKind,
-    pub(crate) naming: Naming,
+    pub(crate) naming: FileNaming,
     pub(crate) areas: Vec<Area>,
     pub(crate) is_button: bool,
     pub(crate) size: usize,
@@ -76,7 +76,7 @@ pub(crate) struct Attachment {
 impl Attachment {
     /// Its bytes, the same each time.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        files::bytes(self.kind, self.size, &self.name, Dice::new(self.seed, self.id))
+        files::bytes(self.kind, self.size, &self.name, Rng::new(self.seed, self.id))
     }
 
     /// The SHA-256 of its bytes, and how many there are.
@@ -86,9 +86,9 @@ impl Attachment {
     }
 
     /// The address of a link; buttons have none.
-    pub(crate) fn address(&self, look: Look) -> String {
+    pub(crate) fn address(&self, look: PortalKind) -> String {
         match self.naming {
-            Naming::InAddress => format!("{}/{}/{}", look.files(), self.id, percent(&self.name)),
+            FileNaming::InAddress => format!("{}/{}/{}", look.files(), self.id, percent(&self.name)),
             _ => format!("{}/{}", look.files(), self.id),
         }
     }
@@ -157,8 +157,10 @@ pub(crate) struct Catalogue {
 impl Catalogue {
     /// `count` orders (at least one) that follow from `seed`.
     pub(crate) fn new(count: usize, seed: u64) -> Self {
-        let orders: Vec<_> =
-            (0..count.max(1)).zip(MIX.iter().cycle()).map(|(at, kind)| Maker::new(seed, at).order(*kind)).collect();
+        let orders: Vec<_> = (0..count.max(1))
+            .zip(MIX.iter().cycle())
+            .map(|(at, kind)| OrderGenerator::new(seed, at).order(*kind))
+            .collect();
         let mut by_file = HashMap::new();
         for (at, order) in orders.iter().enumerate() {
             let all = order.attachments.iter().chain(order.requisition.iter().flat_map(|pr| &pr.attachments));

@@ -2,9 +2,9 @@
 
 /// Numbers that follow from a seed: splitmix64, which is enough for filling files and needs no crate.
 #[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
+pub(crate) struct Rng(u64);
 
-impl Dice {
+impl Rng {
     /// Dice for one purpose: the same seed and the same purpose roll the same numbers.
     pub(crate) fn new(seed: u64, purpose: u64) -> Self {
         let mut dice = Self(seed ^ purpose.wrapping_mul(0x9E37_79B9_7F4A_7C15));

@@ -10,18 +10,23 @@ use axum::response::{IntoResponse, Response};
 use crate::demo::faults::{PortalFault, RetryAfter};
 use crate::demo::pages;
 use crate::demo::portal::Portal;
-use crate::demo::server::connection::Line;
-use crate::demo::server::respond::{Asked, attachment, go_right, to_login};
+use crate::demo::server::connection::Connection;
+use crate::demo::server::respond::{PortalRequest, attachment, go_right, to_login};
 use crate::demo::server::response::{
-    HTML, HalfEnds, apart, compressed, cut_short, endless, half, http_date, page, redirect, with,
+    CutPoint, HTML, apart, compressed, cut_short, endless, half, http_date, page, redirect, with,
 };
-use crate::demo::server::routes::Wanted;
+use crate::demo::server::routes::Route;
 
 /// What a bomb unpacks to.
 const BOMB: usize = 64 << 20;
 
 /// What each fault does: to the answer, or instead of it.
-pub(crate) async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Line, asked: &Asked) -> Response {
+pub(crate) async fn go_wrong(
+    fault: PortalFault,
+    portal: &Arc<Portal>,
+    line: &Connection,
+    asked: &PortalRequest,
+) -> Response {
     match fault {
         PortalFault::LoginEnded(how) => {
             if portal.logins.is_in(asked.cookie()) {
@@ -51,8 +56,8 @@ pub(crate) async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Li
             line.reset();
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
-        PortalFault::Truncated => half(go_right(portal, asked), HalfEnds::Cut).await,
-        PortalFault::ResetMidway => half(go_right(portal, asked), HalfEnds::Reset(line.clone())).await,
+        PortalFault::Truncated => half(go_right(portal, asked), CutPoint::Cut).await,
+        PortalFault::ResetMidway => half(go_right(portal, asked), CutPoint::Reset(line.clone())).await,
         PortalFault::CutShort => cut_short(go_right(portal, asked)).await,
         PortalFault::LateList => changed_page(go_right(portal, asked), pages::listed_late).await,
         PortalFault::Declared(media_type) => {
@@ -62,7 +67,7 @@ pub(crate) async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Li
             }
             with(right, CONTENT_TYPE, media_type)
         }
-        PortalFault::NeverFinishes => half(go_right(portal, asked), HalfEnds::Never).await,
+        PortalFault::NeverFinishes => half(go_right(portal, asked), CutPoint::Never).await,
         PortalFault::BusyScript => changed_page(go_right(portal, asked), pages::busy).await,
         PortalFault::Dialogs => changed_page(go_right(portal, asked), pages::talkative).await,
         PortalFault::Leaky => changed_page(go_right(portal, asked), pages::leaky).await,
@@ -86,8 +91,8 @@ pub(crate) async fn go_wrong(fault: PortalFault, portal: &Arc<Portal>, line: &Li
         }
         PortalFault::Elsewhere if asked.host.starts_with("localhost") => {
             let id = match &asked.wanted {
-                Wanted::File(id) => Some(*id),
-                Wanted::OneTime(ticket) => portal.logins.redeem(ticket),
+                Route::File(id) => Some(*id),
+                Route::OneTime(ticket) => portal.logins.redeem(ticket),
                 _ => None,
             };
             match id.and_then(|id| portal.catalogue.file(id)) {

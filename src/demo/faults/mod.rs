@@ -34,7 +34,7 @@ pub enum PortalFault {
     ResetMidway,
     /// Half of it is sent and the connection is closed, without a length having been announced.
     CutShort,
-    /// The right page, whose links to attachments come late, after a script has asked for them ([`Part::List`]); if that
+    /// The right page, whose links to attachments come late, after a script has asked for them ([`RequestTarget::List`]); if that
     /// is not answered well, they never come. Files are served as they are.
     LateList,
     /// The right file under this `Content-Type`. Pages are served as they are.
@@ -83,12 +83,12 @@ pub enum ListChange {
     /// Neither attachments nor the areas for them are on the page.
     Gone,
     /// So long after the load, and until then the page gives this sign of it.
-    Late(Duration, LateSign),
+    Late(Duration, LoadingSign),
 }
 
 /// How a page shows that its list is still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LateSign {
+pub enum LoadingSign {
     /// Not at all.
     Silence,
     /// Its areas are marked as busy (`aria-busy`).
@@ -120,7 +120,7 @@ pub enum RetryAfter {
 
 /// What kind of request a rule is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum RequestTarget {
     /// The page of an order.
     OrderPage,
     /// The page of a requisition.
@@ -143,7 +143,7 @@ pub enum Part {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultRule {
     fault: PortalFault,
-    part: Part,
+    part: RequestTarget,
     order: Option<PoNumber>,
     times: Option<u32>,
     every: u32,
@@ -153,7 +153,7 @@ pub struct FaultRule {
 impl FaultRule {
     /// `fault` for every request of kind `part`, for all orders and until it is cleared.
     #[must_use]
-    pub fn new(fault: PortalFault, part: Part) -> Self {
+    pub fn new(fault: PortalFault, part: RequestTarget) -> Self {
         Self { fault, part, order: None, times: None, every: 1, seen: 0 }
     }
 
@@ -184,8 +184,9 @@ impl FaultRule {
         self.seen.is_multiple_of(self.every)
     }
 
-    fn is_for(&self, part: Part, order: Option<&PoNumber>) -> bool {
-        let is_wider = self.part == Part::Anything || (self.part == Part::Login && part == Part::Password);
+    fn is_for(&self, part: RequestTarget, order: Option<&PoNumber>) -> bool {
+        let is_wider = self.part == RequestTarget::Anything
+            || (self.part == RequestTarget::Login && part == RequestTarget::Password);
         (is_wider || self.part == part)
             && self.times != Some(0)
             && self.order.as_ref().is_none_or(|wanted| order == Some(wanted))
@@ -199,25 +200,25 @@ pub type Faults = Vec<FaultRule>;
 #[derive(Debug)]
 pub struct FaultSwitches {
     rules: Mutex<Faults>,
-    gates: watch::Sender<Gates>,
+    gates: watch::Sender<HeldRequests>,
 }
 
 #[derive(Debug, Default)]
-struct Gates {
-    held: BTreeSet<(String, Point)>,
+struct HeldRequests {
+    held: BTreeSet<(String, HoldPoint)>,
     waiting: BTreeMap<String, usize>,
 }
 
 /// Where an order's requests can be held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Point {
+pub(crate) enum HoldPoint {
     Page,
     File,
 }
 
 impl FaultSwitches {
     pub(crate) fn new(rules: Faults) -> Self {
-        Self { rules: Mutex::new(rules), gates: watch::Sender::new(Gates::default()) }
+        Self { rules: Mutex::new(rules), gates: watch::Sender::new(HeldRequests::default()) }
     }
 
     /// Turns a fault on. Of several that fit a request the oldest strikes.
@@ -232,12 +233,12 @@ impl FaultSwitches {
 
     /// Answers to this order's page (and its requisition's) wait until [`FaultSwitches::release`].
     pub fn hold(&self, po: &PoNumber) {
-        self.close(po, Point::Page);
+        self.close(po, HoldPoint::Page);
     }
 
     /// This order's files stand still, half of their bytes sent, until [`FaultSwitches::release`].
     pub fn hold_files(&self, po: &PoNumber) {
-        self.close(po, Point::File);
+        self.close(po, HoldPoint::File);
     }
 
     /// Lets go of everything that is held for this order.
@@ -259,18 +260,18 @@ impl FaultSwitches {
     }
 
     /// Waits at a gate; at once through an open one.
-    pub(crate) async fn pass(&self, po: &PoNumber, point: Point) {
+    pub(crate) async fn pass(&self, po: &PoNumber, point: HoldPoint) {
         let gate = (po.digits().to_owned(), point);
         let mut gates = self.gates.subscribe();
         if !gates.borrow().held.contains(&gate) {
             return;
         }
-        let _waiting = Waiting::new(&self.gates, po.digits());
+        let _waiting = HeldGuard::new(&self.gates, po.digits());
         let _ = gates.wait_for(|gates| !gates.held.contains(&gate)).await;
     }
 
     /// The fault that strikes a request, if one does; one of its times is used up.
-    pub(crate) fn strike(&self, part: Part, order: Option<&PoNumber>) -> Option<PortalFault> {
+    pub(crate) fn strike(&self, part: RequestTarget, order: Option<&PoNumber>) -> Option<PortalFault> {
         let mut rules = self.rules();
         let at = rules.iter_mut().position(|rule| rule.is_for(part, order) && rule.is_due())?;
         let rule = rules.get_mut(at)?;
@@ -280,7 +281,7 @@ impl FaultSwitches {
         Some(rule.fault.clone())
     }
 
-    fn close(&self, po: &PoNumber, point: Point) {
+    fn close(&self, po: &PoNumber, point: HoldPoint) {
         self.gates.send_modify(|gates| {
             gates.held.insert((po.digits().to_owned(), point));
         });
@@ -292,19 +293,19 @@ impl FaultSwitches {
 }
 
 /// Counts a request that waits, also when it goes away before it was let through.
-struct Waiting<'a> {
-    gates: &'a watch::Sender<Gates>,
+struct HeldGuard<'a> {
+    gates: &'a watch::Sender<HeldRequests>,
     digits: String,
 }
 
-impl<'a> Waiting<'a> {
-    fn new(gates: &'a watch::Sender<Gates>, digits: &str) -> Self {
+impl<'a> HeldGuard<'a> {
+    fn new(gates: &'a watch::Sender<HeldRequests>, digits: &str) -> Self {
         gates.send_modify(|gates| *gates.waiting.entry(digits.to_owned()).or_default() += 1);
         Self { gates, digits: digits.to_owned() }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for HeldGuard<'_> {
     fn drop(&mut self) {
         self.gates.send_modify(|gates| {
             if let Some(count) = gates.waiting.get_mut(&self.digits) {
@@ -328,40 +329,40 @@ mod tests {
     #[test]
     fn a_rule_strikes_as_often_as_it_says_and_only_where_it_says() {
         let switches = FaultSwitches::new(Vec::new());
-        switches.add(FaultRule::new(PortalFault::Reset, Part::File).for_order(&po("7")).times(2));
-        assert_eq!(switches.strike(Part::OrderPage, Some(&po("7"))), None);
-        assert_eq!(switches.strike(Part::File, Some(&po("8"))), None);
-        assert_eq!(switches.strike(Part::File, None), None);
-        assert_eq!(switches.strike(Part::File, Some(&po("PO7"))), Some(PortalFault::Reset));
-        assert_eq!(switches.strike(Part::File, Some(&po("7"))), Some(PortalFault::Reset));
-        assert_eq!(switches.strike(Part::File, Some(&po("7"))), None);
+        switches.add(FaultRule::new(PortalFault::Reset, RequestTarget::File).for_order(&po("7")).times(2));
+        assert_eq!(switches.strike(RequestTarget::OrderPage, Some(&po("7"))), None);
+        assert_eq!(switches.strike(RequestTarget::File, Some(&po("8"))), None);
+        assert_eq!(switches.strike(RequestTarget::File, None), None);
+        assert_eq!(switches.strike(RequestTarget::File, Some(&po("PO7"))), Some(PortalFault::Reset));
+        assert_eq!(switches.strike(RequestTarget::File, Some(&po("7"))), Some(PortalFault::Reset));
+        assert_eq!(switches.strike(RequestTarget::File, Some(&po("7"))), None);
     }
 
     #[test]
     fn a_rule_can_strike_now_and_then() {
         let switches = FaultSwitches::new(Vec::new());
-        switches.add(FaultRule::new(PortalFault::Reset, Part::File).every(3).times(2));
-        let strikes: Vec<_> = (1..=10).filter(|_| switches.strike(Part::File, None).is_some()).collect();
+        switches.add(FaultRule::new(PortalFault::Reset, RequestTarget::File).every(3).times(2));
+        let strikes: Vec<_> = (1..=10).filter(|_| switches.strike(RequestTarget::File, None).is_some()).collect();
         assert_eq!(strikes, [3, 6]);
     }
 
     #[test]
     fn clearing_ends_a_lasting_fault() {
-        let switches = FaultSwitches::new(vec![FaultRule::new(PortalFault::Status(500), Part::Anything)]);
-        assert!(switches.strike(Part::Login, None).is_some());
-        assert!(switches.strike(Part::Login, None).is_some());
+        let switches = FaultSwitches::new(vec![FaultRule::new(PortalFault::Status(500), RequestTarget::Anything)]);
+        assert!(switches.strike(RequestTarget::Login, None).is_some());
+        assert!(switches.strike(RequestTarget::Login, None).is_some());
         switches.clear();
-        assert!(switches.strike(Part::Login, None).is_none());
+        assert!(switches.strike(RequestTarget::Login, None).is_none());
     }
 
     #[tokio::test]
     async fn a_held_order_waits_and_others_pass() {
         let switches = FaultSwitches::new(Vec::new());
         switches.hold(&po("7"));
-        switches.pass(&po("8"), Point::Page).await;
-        switches.pass(&po("7"), Point::File).await;
+        switches.pass(&po("8"), HoldPoint::Page).await;
+        switches.pass(&po("7"), HoldPoint::File).await;
         let seven = po("7");
-        tokio::join!(switches.pass(&seven, Point::Page), async {
+        tokio::join!(switches.pass(&seven, HoldPoint::Page), async {
             switches.wait_until_held(&seven).await;
             switches.release(&seven);
         });
@@ -373,7 +374,7 @@ mod tests {
         switches.hold(&po("7"));
         let seven = po("7");
         tokio::select! {
-            () = switches.pass(&seven, Point::Page) => unreachable!("nobody let it through"),
+            () = switches.pass(&seven, HoldPoint::Page) => unreachable!("nobody let it through"),
             () = switches.wait_until_held(&seven) => {}
         }
         assert!(switches.gates.borrow().waiting.is_empty());

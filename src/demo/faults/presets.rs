@@ -1,6 +1,6 @@
 //! Faults by name, for whoever wants to see how a run deals with them.
 
-use crate::demo::faults::{FaultRule, LoginAnswer, Part, PortalFault, RetryAfter};
+use crate::demo::faults::{FaultRule, LoginAnswer, PortalFault, RequestTarget, RetryAfter};
 
 /// A fault with a name.
 #[derive(Clone, Copy, Debug)]
@@ -10,95 +10,110 @@ pub struct NamedFault {
     /// What goes wrong, and what a run makes of it.
     pub about: &'static str,
     fault: fn() -> PortalFault,
-    part: Part,
+    part: RequestTarget,
 }
 
 /// Where nobody is, and where nobody is let: a number of private networks.
 const BEHIND_THE_WALLS: &str = "http://10.255.255.1/secret";
 
-const fn named(name: &'static str, part: Part, fault: fn() -> PortalFault, about: &'static str) -> NamedFault {
+const fn named(name: &'static str, part: RequestTarget, fault: fn() -> PortalFault, about: &'static str) -> NamedFault {
     NamedFault { name, about, fault, part }
 }
 
 const ALL: [NamedFault; 16] = [
     named(
         "login-ends",
-        Part::OrderPage,
+        RequestTarget::OrderPage,
         || PortalFault::LoginEnded(LoginAnswer::Redirect),
         "the login ends and an order's page leads to the login page: one worker logs in again, nothing is lost",
     ),
     named(
         "login-page",
-        Part::File,
+        RequestTarget::File,
         || PortalFault::LoginInstead,
         "the login page comes in the place of a file: it is known as such, and the file is fetched after a login",
     ),
     named(
         "wrong-shape",
-        Part::OrderPage,
+        RequestTarget::OrderPage,
         || PortalFault::WrongShape,
         "an order's page is of a shape that no recipe knows: tried once more, then page_changed",
     ),
     named(
         "server-error",
-        Part::OrderPage,
+        RequestTarget::OrderPage,
         || PortalFault::Status(503),
         "an order's page is answered 503: the run asks less and later, at no cost to the order",
     ),
-    named("file-error", Part::File, || PortalFault::Status(500), "a file is answered 500: fetched again, then missing"),
+    named(
+        "file-error",
+        RequestTarget::File,
+        || PortalFault::Status(500),
+        "a file is answered 500: fetched again, then missing",
+    ),
     named(
         "throttled",
-        Part::OrderPage,
+        RequestTarget::OrderPage,
         || PortalFault::Throttled(RetryAfter::Seconds(2)),
         "429 with Retry-After: the whole run waits as long as the portal wishes",
     ),
     named(
         "reset",
-        Part::File,
+        RequestTarget::File,
         || PortalFault::Reset,
         "the connection of a file is reset: browsers ask again by themselves, then the run does",
     ),
-    named("truncated", Part::File, || PortalFault::Truncated, "half of a file comes: never placed, fetched again"),
+    named(
+        "truncated",
+        RequestTarget::File,
+        || PortalFault::Truncated,
+        "half of a file comes: never placed, fetched again",
+    ),
     named(
         "stalls",
-        Part::File,
+        RequestTarget::File,
         || PortalFault::NeverFinishes,
         "a file stands still half way: stopped after download_timeout, fetched again",
     ),
     named(
         "wrong-type",
-        Part::File,
+        RequestTarget::File,
         || PortalFault::WrongType,
         "an error page comes under the name of a file: never placed, fetched again",
     ),
     named(
         "hangs",
-        Part::OrderPage,
+        RequestTarget::OrderPage,
         || PortalFault::BusyScript,
         "a page's script never ends: its browser is replaced, and another one does the order",
     ),
     named(
         "dialogs",
-        Part::OrderPage,
+        RequestTarget::OrderPage,
         || PortalFault::Dialogs,
         "a page opens a dialog and does not want to be left: it is dismissed",
     ),
     named(
         "leaks",
-        Part::OrderPage,
+        RequestTarget::OrderPage,
         || PortalFault::Leaky,
         "pages leave megabytes behind in their browser: it is replaced when it has grown",
     ),
-    named("compressed", Part::File, || PortalFault::Compressed, "a file is packed for the way: it arrives as it is"),
+    named(
+        "compressed",
+        RequestTarget::File,
+        || PortalFault::Compressed,
+        "a file is packed for the way: it arrives as it is",
+    ),
     named(
         "led-away",
-        Part::File,
+        RequestTarget::File,
         || PortalFault::LedTo(BEHIND_THE_WALLS.to_owned()),
         "a file leads to a private network: nothing is asked there, the file is missing",
     ),
     named(
         "led-by-script",
-        Part::OrderPage,
+        RequestTarget::OrderPage,
         || PortalFault::LedByScript(BEHIND_THE_WALLS.to_owned()),
         "a page's script goes to a private network: nothing is asked there, the order fails",
     ),

@@ -2,9 +2,9 @@
 
 use super::{Refusal, Shown, area_name};
 use crate::demo::catalogue::files::escaped;
-use crate::demo::catalogue::names::Naming;
+use crate::demo::catalogue::names::FileNaming;
 use crate::demo::catalogue::orders::{Area, Attachment};
-use crate::demo::portal_kind::Look;
+use crate::demo::portal_kind::PortalKind;
 
 pub(crate) fn login(form_token: &str, complaint: Option<&str>) -> String {
     let complaint =
@@ -51,7 +51,7 @@ pub(crate) fn sheet(shown: Shown<'_>, late: &str) -> String {
             if let Some(requisition) = &order.requisition {
                 facts.push_str(&format!(
                     "<div><label>Requisition</label><a href=\"{}\">#{}</a></div>",
-                    Look::Coupa.requisition(&requisition.id),
+                    PortalKind::Coupa.requisition(&requisition.id),
                     requisition.id
                 ));
             }
@@ -64,7 +64,7 @@ pub(crate) fn sheet(shown: Shown<'_>, late: &str) -> String {
         }
         Shown::Requisition(order, _) => {
             let digits = order.po.digits();
-            let to_order = Look::Coupa.order(digits);
+            let to_order = PortalKind::Coupa.order(digits);
             let facts = format!("<div><label>Purchase order</label><a href=\"{to_order}\">#{digits}</a></div>");
             (facts, String::new())
         }
@@ -113,9 +113,9 @@ pub(crate) fn sheet(shown: Shown<'_>, late: &str) -> String {
 fn link(file: &Attachment) -> String {
     let name = escaped(&file.name);
     let (title, text) = match file.naming {
-        Naming::TitleOnly => (format!(" title=\"{name}\""), "Open attachment".to_owned()),
+        FileNaming::TitleOnly => (format!(" title=\"{name}\""), "Open attachment".to_owned()),
         _ if file.id.is_multiple_of(2) => (format!(" title=\"{name}\""), name),
         _ => (String::new(), name),
     };
-    format!("<a href=\"{}\"{title}>{text}</a>", escaped(&file.address(Look::Coupa)))
+    format!("<a href=\"{}\"{title}>{text}</a>", escaped(&file.address(PortalKind::Coupa)))
 }

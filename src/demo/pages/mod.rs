@@ -5,18 +5,18 @@ pub(crate) mod table;
 
 use serde_json::{Value, json};
 
-use super::faults::{LateSign, ListChange};
+use super::faults::{ListChange, LoadingSign};
 use crate::demo::catalogue::files::escaped;
 use crate::demo::catalogue::orders::{Area, Attachment, Catalogue, DemoOrder, OrderKind, Requisition};
-use crate::demo::catalogue::rng::Dice;
-use crate::demo::portal_kind::Look;
+use crate::demo::catalogue::rng::Rng;
+use crate::demo::portal_kind::PortalKind;
 use crate::demo::server::assets;
 
 const RELIST: &str = include_str!("relist.js");
 
 /// When the buttons of one page appear and are replaced, in milliseconds after it was loaded.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Late {
+pub(crate) struct ListDelay {
     pub(crate) appear: u128,
     pub(crate) replace: Option<u128>,
 }
@@ -54,16 +54,16 @@ impl Shown<'_> {
     }
 
     /// For what is on the page only for a person to look at.
-    fn dice(&self) -> Dice {
+    fn dice(&self) -> Rng {
         match self {
-            Self::Order(order) => Dice::new(order.looks, 0),
-            Self::Requisition(order, _) => Dice::new(!order.looks, 0),
+            Self::Order(order) => Rng::new(order.looks, 0),
+            Self::Requisition(order, _) => Rng::new(!order.looks, 0),
         }
     }
 }
 
 /// A page with the bar on top. `head` goes into the head as it is.
-fn layout(look: Look, title: &str, head: &str, main: &str, foot: &str) -> String {
+fn layout(look: PortalKind, title: &str, head: &str, main: &str, foot: &str) -> String {
     let way_out = format!("<a href=\"{}\">Log out</a>", look.way_out());
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} | Demo portal</title>\n\
@@ -78,7 +78,7 @@ fn layout(look: Look, title: &str, head: &str, main: &str, foot: &str) -> String
 }
 
 /// A page behind the login.
-fn inside(look: Look, title: &str, form_token: &str, main: &str) -> String {
+fn inside(look: PortalKind, title: &str, form_token: &str, main: &str) -> String {
     let head = format!("<meta name=\"csrf-token\" content=\"{}\">\n{}", escaped(form_token), assets::head_tags());
     let foot = format!(
         "<footer><p><a href=\"/terms/download\" title=\"Terms.pdf\">Terms and conditions (PDF)</a></p>\
@@ -88,34 +88,34 @@ fn inside(look: Look, title: &str, form_token: &str, main: &str) -> String {
     layout(look, title, &head, main, &foot)
 }
 
-fn refusal(look: Look, why: Refusal, form_token: &str) -> String {
+fn refusal(look: PortalKind, why: Refusal, form_token: &str) -> String {
     let (title, main) = match look {
-        Look::Coupa => coupa::refusal(why),
-        Look::Table => table::refusal(why),
+        PortalKind::Coupa => coupa::refusal(why),
+        PortalKind::Table => table::refusal(why),
     };
     inside(look, title, form_token, main)
 }
 
-fn sheet(look: Look, shown: Shown<'_>, form_token: &str, late: Late) -> String {
+fn sheet(look: PortalKind, shown: Shown<'_>, form_token: &str, late: ListDelay) -> String {
     let late = late_attachments(look, shown.attachments(), late);
     let main = match look {
-        Look::Coupa => coupa::sheet(shown, &late),
-        Look::Table => table::sheet(shown, &late),
+        PortalKind::Coupa => coupa::sheet(shown, &late),
+        PortalKind::Table => table::sheet(shown, &late),
     };
     inside(look, &shown.title(), form_token, &main)
 }
 
 /// The login form, with a complaint if the last one was not good.
-pub(crate) fn login(look: Look, form_token: &str, complaint: Option<&str>) -> String {
+pub(crate) fn login(look: PortalKind, form_token: &str, complaint: Option<&str>) -> String {
     let main = match look {
-        Look::Coupa => coupa::login(form_token, complaint),
-        Look::Table => table::login(form_token, complaint),
+        PortalKind::Coupa => coupa::login(form_token, complaint),
+        PortalKind::Table => table::login(form_token, complaint),
     };
     layout(look, "Sign in", "<link rel=\"stylesheet\" href=\"/assets/portal.css\">\n", &main, "")
 }
 
 /// The same login page, with somebody before it who types slowly.
-pub(crate) fn typed_login(look: Look, page: &str, username: &str, password: &str) -> String {
+pub(crate) fn typed_login(look: PortalKind, page: &str, username: &str, password: &str) -> String {
     let fields = look.form_fields();
     let script = format!(
         "<script>setTimeout(() => {{ const field = (name) => document.getElementsByName(name)[0];\
@@ -129,7 +129,7 @@ pub(crate) fn typed_login(look: Look, page: &str, username: &str, password: &str
 }
 
 /// The page of a login's second step, with somebody before it who types the code in his own time if there is one.
-pub(crate) fn second_step(look: Look, typed: Option<&str>) -> String {
+pub(crate) fn second_step(look: PortalKind, typed: Option<&str>) -> String {
     let main = "<section class=\"card\"><h1>Enter the code of your authenticator</h1>\
          <form action=\"/mfa\" method=\"post\"><label>Code<input type=\"text\" name=\"code\"></label>\
          <button type=\"submit\">Go on</button></form></section>";
@@ -145,7 +145,7 @@ pub(crate) fn second_step(look: Look, typed: Option<&str>) -> String {
 }
 
 /// The front page, which is for everybody, with what became of a login.
-pub(crate) fn welcome(look: Look, complaint: Option<&str>) -> String {
+pub(crate) fn welcome(look: PortalKind, complaint: Option<&str>) -> String {
     let complaint = complaint
         .map(|text| {
             format!(
@@ -159,7 +159,7 @@ pub(crate) fn welcome(look: Look, complaint: Option<&str>) -> String {
 }
 
 /// The list of all orders.
-pub(crate) fn home(look: Look, catalogue: &Catalogue, form_token: &str) -> String {
+pub(crate) fn home(look: PortalKind, catalogue: &Catalogue, form_token: &str) -> String {
     let rows: String = catalogue
         .orders()
         .iter()
@@ -180,7 +180,7 @@ pub(crate) fn home(look: Look, catalogue: &Catalogue, form_token: &str) -> Strin
 }
 
 /// The page of an order, whatever the portal shows under its number.
-pub(crate) fn order(look: Look, order: &DemoOrder, form_token: &str, late: Late) -> String {
+pub(crate) fn order(look: PortalKind, order: &DemoOrder, form_token: &str, late: ListDelay) -> String {
     let is_even = order.looks.is_multiple_of(2);
     let why = match order.kind {
         OrderKind::MissingEnglish if is_even => Refusal::Missing,
@@ -195,11 +195,11 @@ pub(crate) fn order(look: Look, order: &DemoOrder, form_token: &str, late: Late)
 
 /// The page of a requisition.
 pub(crate) fn requisition(
-    look: Look,
+    look: PortalKind,
     order: &DemoOrder,
     requisition: &Requisition,
     form_token: &str,
-    late: Late,
+    late: ListDelay,
 ) -> String {
     if requisition.is_denied {
         return refusal(look, Refusal::Denied, form_token);
@@ -208,7 +208,7 @@ pub(crate) fn requisition(
 }
 
 /// The attachments that are buttons, for the script that brings them; nothing if there are none.
-fn late_attachments(look: Look, attachments: &[Attachment], late: Late) -> String {
+fn late_attachments(look: PortalKind, attachments: &[Attachment], late: ListDelay) -> String {
     let buttons: Vec<_> = attachments
         .iter()
         .filter(|file| file.is_button)
@@ -240,18 +240,18 @@ fn area_name(area: Area) -> &'static str {
 }
 
 /// "Not found" in English.
-pub(crate) fn missing(look: Look, form_token: &str) -> String {
+pub(crate) fn missing(look: PortalKind, form_token: &str) -> String {
     refusal(look, Refusal::Missing, form_token)
 }
 
 /// A print view: the same order, made for paper.
-pub(crate) fn print_view(look: Look, form_token: &str) -> String {
+pub(crate) fn print_view(look: PortalKind, form_token: &str) -> String {
     let main = "<h1>Print view</h1><p class=\"none\">Use your browser to print this page.</p>";
     inside(look, "Print view", form_token, main)
 }
 
 /// A page of a shape that no recipe knows, full of what nobody else should see, wherever pages have it.
-pub(crate) fn wrong_shape(look: Look, form_token: &str, cookie: &str) -> String {
+pub(crate) fn wrong_shape(look: PortalKind, form_token: &str, cookie: &str) -> String {
     let main = format!(
         "<section class=\"card\"><h2>Welcome to the new experience</h2>\
          <div id=\"app-root\" data-view=\"po-2\" data-session-key=\"planted-secret\"></div>\
@@ -305,9 +305,9 @@ pub(crate) fn relisted(page: &str, change: ListChange) -> String {
         ListChange::Gone => json!({ "change": "gone" }),
         ListChange::Late(by, sign) => {
             let sign = match sign {
-                LateSign::Silence => "silence",
-                LateSign::Busy => "busy",
-                LateSign::Calls => "calls",
+                LoadingSign::Silence => "silence",
+                LoadingSign::Busy => "busy",
+                LoadingSign::Calls => "calls",
             };
             json!({ "change": "late", "by": by.as_millis() as u64, "sign": sign })
         }

@@ -3,7 +3,7 @@
 use super::{Refusal, Shown, area_name};
 use crate::demo::catalogue::files::escaped;
 use crate::demo::catalogue::orders::{Area, Attachment};
-use crate::demo::portal_kind::Look;
+use crate::demo::portal_kind::PortalKind;
 
 pub(crate) fn login(form_token: &str, complaint: Option<&str>) -> String {
     let complaint = complaint.map(|text| format!("<p class=\"notice\">{}</p>", escaped(text))).unwrap_or_default();
@@ -13,7 +13,7 @@ pub(crate) fn login(form_token: &str, complaint: Option<&str>) -> String {
          <label>Member number<input name=\"member\" autocomplete=\"username\"></label>\
          <label>Passphrase<input type=\"password\" name=\"passphrase\" autocomplete=\"current-password\"></label>\
          <button class=\"primary\">Enter</button></form></div>",
-        Look::Table.login(),
+        PortalKind::Table.login(),
         escaped(form_token)
     )
 }
@@ -41,14 +41,14 @@ pub(crate) fn sheet(shown: Shown<'_>, late: &str) -> String {
                 fact("Partner", "partner", &escaped(supplier));
             }
             if let Some(requisition) = &order.requisition {
-                let (address, id) = (Look::Table.requisition(&requisition.id), &requisition.id);
+                let (address, id) = (PortalKind::Table.requisition(&requisition.id), &requisition.id);
                 fact("Requested by", "origin", &format!("<a href=\"{address}\">Request {id}</a>"));
             }
             ("of-order", format!("order={}", order.po.digits()))
         }
         Shown::Requisition(order, requisition) => {
             let digits = order.po.digits();
-            fact("Ordered as", "result", &format!("<a href=\"{}\">{digits}</a>", Look::Table.order(digits)));
+            fact("Ordered as", "result", &format!("<a href=\"{}\">{digits}</a>", PortalKind::Table.order(digits)));
             ("of-request", format!("request={}", requisition.id))
         }
     };
@@ -75,6 +75,6 @@ fn row(file: &Attachment, area: Area) -> String {
         "<tr><td class=\"file\">{}</td><td>{}</td><td><a class=\"get\" href=\"{}\">Download</a></td></tr>",
         escaped(&file.name),
         area_name(area),
-        escaped(&file.address(Look::Table))
+        escaped(&file.address(PortalKind::Table))
     )
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::body::Bytes;
 
 use crate::demo::catalogue::files;
-use crate::demo::catalogue::rng::Dice;
+use crate::demo::catalogue::rng::Rng;
 
 const STYLE: &str = include_str!("../pages/portal.css");
 const SCRIPT: &str = include_str!("../pages/order.js");
@@ -52,7 +52,7 @@ impl Assets {
             ("order.js", text("text/javascript; charset=utf-8", SCRIPT.as_bytes().to_vec())),
         ]);
         for (at, (name, size)) in BALLAST_SCRIPTS.iter().enumerate() {
-            let mut dice = Dice::new(seed, 1_000_000 + at as u64);
+            let mut dice = Rng::new(seed, 1_000_000 + at as u64);
             let mut script = String::from("(() => { const unused = [\n");
             while script.len() < *size {
                 script.push_str(&format!("0x{:x}n,\n", dice.roll()));
@@ -61,7 +61,7 @@ impl Assets {
             assets.insert(name, text("text/javascript; charset=utf-8", script.into_bytes()));
         }
         for (at, (name, size)) in PICTURES.iter().enumerate() {
-            let bytes = files::png(*size, &mut Dice::new(seed, 2_000_000 + at as u64)).into();
+            let bytes = files::png(*size, &mut Rng::new(seed, 2_000_000 + at as u64)).into();
             assets.insert(name, Asset { media_type: "image/png", bytes, is_kept: false });
         }
         Self(assets)

@@ -14,27 +14,27 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// The listener of a portal.
-pub(crate) struct Lines {
+pub(crate) struct Connections {
     listener: TcpListener,
     stop: CancellationToken,
 }
 
-impl Lines {
+impl Connections {
     pub(crate) fn new(listener: TcpListener, stop: CancellationToken) -> Self {
         Self { listener, stop }
     }
 }
 
-impl Listener for Lines {
-    type Io = LineIo;
+impl Listener for Connections {
+    type Io = ConnectionIo;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (LineIo, SocketAddr) {
+    async fn accept(&mut self) -> (ConnectionIo, SocketAddr) {
         let (stream, from) = Listener::accept(&mut self.listener).await;
         // small answers would otherwise wait for acknowledgements; without it they are merely late
         let _ = stream.set_nodelay(true);
         let stopped = Box::pin(self.stop.clone().cancelled_owned());
-        (LineIo { stream, stopped, line: Line::default() }, from)
+        (ConnectionIo { stream, stopped, line: Connection::default() }, from)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -44,11 +44,11 @@ impl Listener for Lines {
 
 /// What an answer can do to the connection that it goes to.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Line {
+pub(crate) struct Connection {
     is_reset: Arc<AtomicBool>,
 }
 
-impl Line {
+impl Connection {
     /// The next byte written, or read, resets the connection instead, and so does its end.
     pub(crate) fn reset(&self) {
         // nothing else is published with the flag, so no ordering is needed
@@ -56,20 +56,20 @@ impl Line {
     }
 }
 
-impl Connected<IncomingStream<'_, Lines>> for Line {
-    fn connect_info(stream: IncomingStream<'_, Lines>) -> Self {
+impl Connected<IncomingStream<'_, Connections>> for Connection {
+    fn connect_info(stream: IncomingStream<'_, Connections>) -> Self {
         stream.io().line.clone()
     }
 }
 
 /// One connection.
-pub(crate) struct LineIo {
+pub(crate) struct ConnectionIo {
     stream: TcpStream,
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
-    line: Line,
+    line: Connection,
 }
 
-impl LineIo {
+impl ConnectionIo {
     /// Why nothing more goes over this connection, if so. Wakes the caller when the portal stops.
     fn cut(&mut self, cx: &mut Context<'_>) -> Option<io::Error> {
         if self.line.is_reset.load(Ordering::Relaxed) {
@@ -81,7 +81,7 @@ impl LineIo {
     }
 }
 
-impl AsyncRead for LineIo {
+impl AsyncRead for ConnectionIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.cut(cx) {
             Some(why) => Poll::Ready(Err(why)),
@@ -90,7 +90,7 @@ impl AsyncRead for LineIo {
     }
 }
 
-impl AsyncWrite for LineIo {
+impl AsyncWrite for ConnectionIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.cut(cx) {
             Some(why) => Poll::Ready(Err(why)),

@@ -16,7 +16,7 @@ const MAX_REFUSED: u32 = 3;
 
 /// What became of a login form that was sent.
 #[derive(Debug)]
-pub(crate) enum Entry {
+pub(crate) enum LoginResult {
     /// Let in: the new cookie, and the address first wanted.
     In { cookie: String, wanted: String },
     /// The password is right and a code is wanted now: the cookie as whose bearer.
@@ -33,13 +33,13 @@ pub(crate) enum Entry {
 pub(crate) struct Logins {
     username: String,
     password: SecretString,
-    secrets: Secrets,
-    book: Mutex<Book>,
+    secrets: OneTimeKeys,
+    book: Mutex<SessionTable>,
 }
 
 #[derive(Default)]
-struct Book {
-    visits: HashMap<String, Visit>,
+struct SessionTable {
+    visits: HashMap<String, LoginSession>,
     tickets: HashMap<String, u64>,
     refused_in_a_row: u32,
     is_single: bool,
@@ -47,7 +47,7 @@ struct Book {
     handed_out: Vec<SecretString>,
 }
 
-struct Visit {
+struct LoginSession {
     form_token: String,
     wanted: String,
     is_in: bool,
@@ -55,8 +55,8 @@ struct Visit {
     is_half: bool,
 }
 
-impl Book {
-    fn keep(&mut self, cookie: &str, visit: Visit) {
+impl SessionTable {
+    fn keep(&mut self, cookie: &str, visit: LoginSession) {
         self.handed_out.extend([cookie, &visit.form_token].map(SecretString::from));
         self.visits.insert(cookie.to_owned(), visit);
     }
@@ -64,7 +64,7 @@ impl Book {
 
 impl Logins {
     pub(crate) fn new(username: &str) -> Self {
-        let secrets = Secrets::new();
+        let secrets = OneTimeKeys::new();
         let password = SecretString::from(format!("demo-{}", secrets.next()));
         Self { username: username.to_owned(), password, secrets, book: Mutex::default() }
     }
@@ -101,26 +101,27 @@ impl Logins {
             return (cookie.to_owned(), visit.form_token.clone());
         }
         let (cookie, form_token) = (self.secrets.next(), self.secrets.next());
-        let visit = Visit { form_token: form_token.clone(), wanted: wanted.to_owned(), is_in: false, is_half: false };
+        let visit =
+            LoginSession { form_token: form_token.clone(), wanted: wanted.to_owned(), is_in: false, is_half: false };
         book.keep(&cookie, visit);
         (cookie, form_token)
     }
 
     /// Takes a login form.
-    pub(crate) fn enter(&self, cookie: Option<&str>, token: &str, username: &str, password: &str) -> Entry {
+    pub(crate) fn enter(&self, cookie: Option<&str>, token: &str, username: &str, password: &str) -> LoginResult {
         let mut book = self.book();
         let Some((cookie, visit)) = cookie.and_then(|cookie| Some((cookie, book.visits.get(cookie)?))) else {
-            return Entry::Forged;
+            return LoginResult::Forged;
         };
         if visit.form_token != token {
-            return Entry::Forged;
+            return LoginResult::Forged;
         }
         if book.refused_in_a_row >= MAX_REFUSED {
-            return Entry::Locked;
+            return LoginResult::Locked;
         }
         if username != self.username || password != self.password.expose_secret() {
             book.refused_in_a_row += 1;
-            return Entry::Refused;
+            return LoginResult::Refused;
         }
         let wanted = visit.wanted.clone();
         book.refused_in_a_row = 0;
@@ -131,11 +132,11 @@ impl Logins {
         let (cookie, is_half) = (self.secrets.next(), book.has_second_step);
         let form_token = self.secrets.next();
         if is_half {
-            book.keep(&cookie, Visit { form_token, wanted, is_in: false, is_half });
-            return Entry::Half { cookie };
+            book.keep(&cookie, LoginSession { form_token, wanted, is_in: false, is_half });
+            return LoginResult::Half { cookie };
         }
-        book.keep(&cookie, Visit { form_token, wanted: String::new(), is_in: true, is_half });
-        Entry::In { cookie, wanted }
+        book.keep(&cookie, LoginSession { form_token, wanted: String::new(), is_in: true, is_half });
+        LoginResult::In { cookie, wanted }
     }
 
     /// Takes the code of the second step, which is the form's token. True when it lets in.
@@ -201,7 +202,7 @@ impl Logins {
         self.book().tickets.get(ticket).copied()
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn book(&self) -> MutexGuard<'_, SessionTable> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -214,12 +215,12 @@ impl fmt::Debug for Logins {
 
 /// Texts that cannot be guessed. The standard library's hash keys come from the system's random numbers; hashing a
 /// counter with them and SHA-256 over it is enough for a portal on loopback and spares a crate.
-struct Secrets {
+struct OneTimeKeys {
     seed: [u8; 32],
     next: AtomicU64,
 }
 
-impl Secrets {
+impl OneTimeKeys {
     fn new() -> Self {
         let mut seed = Sha256::new();
         let keys = RandomState::new();
@@ -241,14 +242,14 @@ impl Secrets {
 mod tests {
     use super::*;
 
-    fn enter(logins: &Logins, password: &str) -> Entry {
+    fn enter(logins: &Logins, password: &str) -> LoginResult {
         let (cookie, token) = logins.visit(None, "/order_headers/7");
         logins.enter(Some(&cookie), &token, "demo", password)
     }
 
     fn right(logins: &Logins) -> String {
         match enter(logins, logins.password().expose_secret()) {
-            Entry::In { cookie, wanted } => {
+            LoginResult::In { cookie, wanted } => {
                 assert_eq!(wanted, "/order_headers/7");
                 cookie
             }
@@ -272,17 +273,17 @@ mod tests {
         let (_, foreign) = logins.visit(None, "");
         let (cookie, _) = logins.visit(None, "");
         let password = logins.password().expose_secret().to_owned();
-        assert!(matches!(logins.enter(Some(&cookie), &foreign, "demo", &password), Entry::Forged));
-        assert!(matches!(logins.enter(None, "", "demo", &password), Entry::Forged));
+        assert!(matches!(logins.enter(Some(&cookie), &foreign, "demo", &password), LoginResult::Forged));
+        assert!(matches!(logins.enter(None, "", "demo", &password), LoginResult::Forged));
     }
 
     #[test]
     fn three_wrong_passwords_lock_the_account() {
         let logins = Logins::new("demo");
         for _ in 0..MAX_REFUSED {
-            assert!(matches!(enter(&logins, "wrong"), Entry::Refused));
+            assert!(matches!(enter(&logins, "wrong"), LoginResult::Refused));
         }
-        assert!(matches!(enter(&logins, logins.password().expose_secret()), Entry::Locked));
+        assert!(matches!(enter(&logins, logins.password().expose_secret()), LoginResult::Locked));
     }
 
     #[test]

@@ -15,26 +15,26 @@ use futures_util::stream;
 use secrecy::ExposeSecret;
 use url::form_urlencoded;
 
-use super::logins::Entry;
-use super::routes::{Decoy, Wanted};
+use super::logins::LoginResult;
+use super::routes::{Decoy, Route};
 use crate::demo::catalogue::files::{self, FileKind};
-use crate::demo::catalogue::names::Naming;
+use crate::demo::catalogue::names::FileNaming;
 use crate::demo::catalogue::orders::Attachment;
-use crate::demo::catalogue::rng::Dice;
+use crate::demo::catalogue::rng::Rng;
 use crate::demo::faults::inject::go_wrong;
-use crate::demo::faults::{LoginAnswer, Part, Point};
+use crate::demo::faults::{HoldPoint, LoginAnswer, RequestTarget};
 use crate::demo::pages;
 use crate::demo::portal::Portal;
-use crate::demo::portal_kind::Look;
-use crate::demo::server::connection::Line;
+use crate::demo::portal_kind::PortalKind;
+use crate::demo::server::connection::Connection;
 use crate::demo::server::response::{page, redirect, with, with_cookie};
 
 /// Larger forms are not the portal's own.
 const MAX_FORM: usize = 64 * 1024;
 
 /// A request, read.
-pub(crate) struct Asked {
-    pub(crate) wanted: Wanted,
+pub(crate) struct PortalRequest {
+    pub(crate) wanted: Route,
     pub(crate) path: String,
     /// As the browser calls it, with the port.
     pub(crate) host: String,
@@ -44,15 +44,15 @@ pub(crate) struct Asked {
     form: Bytes,
 }
 
-impl Asked {
-    async fn read(request: Request, look: Look) -> Self {
+impl PortalRequest {
+    async fn read(request: Request, look: PortalKind) -> Self {
         let (parts, body) = request.into_parts();
         let is_post = parts.method == Method::POST;
         let path = parts.uri.path_and_query().map(|path| path.as_str().to_owned()).unwrap_or_default();
         let host = parts.headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let script_token = parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).unwrap_or_default();
         Self {
-            wanted: Wanted::read(look, is_post, parts.uri.path(), parts.uri.query().unwrap_or_default()),
+            wanted: Route::read(look, is_post, parts.uri.path(), parts.uri.query().unwrap_or_default()),
             path,
             host,
             cookie: cookie(&parts.headers, look.cookie()),
@@ -75,7 +75,7 @@ impl Asked {
 /// Answers every request of a portal.
 pub(crate) async fn answer(
     State(portal): State<Arc<Portal>>,
-    ConnectInfo(line): ConnectInfo<Line>,
+    ConnectInfo(line): ConnectInfo<Connection>,
     request: Request,
 ) -> Response {
     let stop = portal.stop.clone();
@@ -85,23 +85,25 @@ pub(crate) async fn answer(
     }
 }
 
-async fn respond(portal: &Arc<Portal>, line: &Line, request: Request) -> Response {
+async fn respond(portal: &Arc<Portal>, line: &Connection, request: Request) -> Response {
     portal.count(|counts| counts.requests += 1);
-    let asked = Asked::read(request, portal.look).await;
+    let asked = PortalRequest::read(request, portal.look).await;
     let order = asked.wanted.order(&portal.catalogue, &portal.logins);
-    if portal.is_wished() && matches!(asked.wanted.part(), Some(Part::OrderPage | Part::RequisitionPage)) {
+    if portal.is_wished()
+        && matches!(asked.wanted.part(), Some(RequestTarget::OrderPage | RequestTarget::RequisitionPage))
+    {
         portal.count(|counts| counts.asked_early += 1);
     }
-    if asked.wanted == Wanted::LoginSent {
+    if asked.wanted == Route::LoginSent {
         portal.count(|counts| counts.passwords_sent += 1);
     }
-    if let Wanted::Order(_) = asked.wanted
+    if let Route::Order(_) = asked.wanted
         && let Some(po) = &order
     {
         portal.note(po);
     }
-    if let (Some(po), Some(Part::OrderPage | Part::RequisitionPage)) = (&order, asked.wanted.part()) {
-        portal.faults.pass(po, Point::Page).await;
+    if let (Some(po), Some(RequestTarget::OrderPage | RequestTarget::RequisitionPage)) = (&order, asked.wanted.part()) {
+        portal.faults.pass(po, HoldPoint::Page).await;
     }
     match asked.wanted.part().and_then(|part| portal.faults.strike(part, order.as_ref())) {
         Some(fault) => {
@@ -114,26 +116,26 @@ async fn respond(portal: &Arc<Portal>, line: &Line, request: Request) -> Respons
 }
 
 /// The answer as it should be.
-pub(crate) fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
+pub(crate) fn go_right(portal: &Arc<Portal>, asked: &PortalRequest) -> Response {
     let look = portal.look;
     match &asked.wanted {
-        Wanted::Asset(name) => return asset(portal, name),
-        Wanted::LoginForm if !portal.logins.is_in(asked.cookie()) => return login_page(portal, asked, "", None),
-        Wanted::LoginForm => return redirect(look.home()),
-        Wanted::LoginSent => return login(portal, asked),
-        Wanted::Welcome => {
+        Route::Asset(name) => return asset(portal, name),
+        Route::LoginForm if !portal.logins.is_in(asked.cookie()) => return login_page(portal, asked, "", None),
+        Route::LoginForm => return redirect(look.home()),
+        Route::LoginSent => return login(portal, asked),
+        Route::Welcome => {
             return page(StatusCode::OK, pages::welcome(look, asked.path.split_once('?').map(|(_, said)| said)));
         }
-        Wanted::CodeSent if portal.logins.take_code(asked.cookie(), asked.field("code").as_str()) => {
+        Route::CodeSent if portal.logins.take_code(asked.cookie(), asked.field("code").as_str()) => {
             portal.count(|counts| counts.logins_accepted += 1);
             return redirect(look.home());
         }
-        Wanted::SecondStep | Wanted::CodeSent if portal.logins.is_half(asked.cookie()) => {
+        Route::SecondStep | Route::CodeSent if portal.logins.is_half(asked.cookie()) => {
             let code = portal.logins.form_token(asked.cookie());
             return page(StatusCode::OK, pages::second_step(look, portal.typed().map(|_| code.as_str())));
         }
         _ if portal.logins.is_half(asked.cookie()) => return redirect("/mfa"),
-        Wanted::Events | Wanted::List(_) if !portal.logins.is_in(asked.cookie()) => {
+        Route::Events | Route::List(_) if !portal.logins.is_in(asked.cookie()) => {
             return StatusCode::UNAUTHORIZED.into_response();
         }
         _ if !portal.logins.is_in(asked.cookie()) => return to_login(portal, asked, portal.login_answer()),
@@ -142,15 +144,15 @@ pub(crate) fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
     let token = portal.logins.form_token(asked.cookie());
     let shown = |html| page(StatusCode::OK, html);
     match &asked.wanted {
-        Wanted::Home => shown(pages::home(look, &portal.catalogue, &token)),
-        Wanted::Order(digits) => {
+        Route::Home => shown(pages::home(look, &portal.catalogue, &token)),
+        Route::Order(digits) => {
             portal.count(|counts| counts.order_pages += 1);
             shown(match portal.catalogue.order(digits) {
                 Some(order) => pages::order(look, order, &token, portal.pace.of(order)),
                 None => pages::missing(look, &token),
             })
         }
-        Wanted::Requisition(id) => {
+        Route::Requisition(id) => {
             portal.count(|counts| counts.requisition_pages += 1);
             shown(match portal.catalogue.requisition(id) {
                 Some((order, requisition)) => {
@@ -159,16 +161,16 @@ pub(crate) fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
                 None => pages::missing(look, &token),
             })
         }
-        Wanted::File(id) => match portal.catalogue.file(*id) {
+        Route::File(id) => match portal.catalogue.file(*id) {
             // what is a button has no address that lasts
             Some((_, file)) if !file.is_button => attachment(portal, file),
             _ => page(StatusCode::NOT_FOUND, pages::short("Not found")),
         },
-        Wanted::OneTime(ticket) => match portal.logins.redeem(ticket).and_then(|id| portal.catalogue.file(id)) {
+        Route::OneTime(ticket) => match portal.logins.redeem(ticket).and_then(|id| portal.catalogue.file(id)) {
             Some((_, file)) => attachment(portal, file),
             None => page(StatusCode::GONE, pages::short("This address was good for one time")),
         },
-        Wanted::Ticket(id) => match portal.catalogue.file(*id) {
+        Route::Ticket(id) => match portal.catalogue.file(*id) {
             _ if asked.script_token != token => forged(),
             Some((_, file)) => {
                 portal.count(|counts| counts.tickets_issued += 1);
@@ -178,22 +180,22 @@ pub(crate) fn go_right(portal: &Arc<Portal>, asked: &Asked) -> Response {
             }
             None => page(StatusCode::NOT_FOUND, pages::short("Not found")),
         },
-        Wanted::Door => shown(pages::missing(look, &token)),
-        Wanted::Events => {
+        Route::Door => shown(pages::missing(look, &token)),
+        Route::Events => {
             let stream = stream::once(async { Ok::<_, Infallible>(": welcome\n\n") }).chain(stream::pending());
             with(Body::from_stream(stream).into_response(), CONTENT_TYPE, "text/event-stream")
         }
-        Wanted::List(_) => with("[]".into_response(), CONTENT_TYPE, "application/json"),
-        Wanted::Decoy(decoy) => {
+        Route::List(_) => with("[]".into_response(), CONTENT_TYPE, "application/json"),
+        Route::Decoy(decoy) => {
             portal.count(|counts| counts.decoys_served += 1);
             decoyed(look, decoy, &token)
         }
-        Wanted::Logout => {
+        Route::Logout => {
             portal.logins.end(asked.cookie());
             redirect(look.login())
         }
-        Wanted::SecondStep | Wanted::CodeSent => redirect(look.home()),
-        Wanted::Nothing | Wanted::Asset(_) | Wanted::LoginForm | Wanted::LoginSent | Wanted::Welcome => {
+        Route::SecondStep | Route::CodeSent => redirect(look.home()),
+        Route::Nothing | Route::Asset(_) | Route::LoginForm | Route::LoginSent | Route::Welcome => {
             page(StatusCode::NOT_FOUND, pages::short("Not found"))
         }
     }
@@ -209,7 +211,7 @@ pub(crate) fn attachment(portal: &Arc<Portal>, file: &Attachment) -> Response {
     let (first, second, portal) = (bytes.slice(..middle), bytes.slice(middle..), Arc::clone(portal));
     let stream = stream::iter([first].into_iter().filter(|first| !first.is_empty())).chain(stream::once(async move {
         if let Some(po) = order {
-            portal.faults.pass(&po, Point::File).await;
+            portal.faults.pass(&po, HoldPoint::File).await;
         }
         second
     }));
@@ -221,10 +223,10 @@ pub(crate) fn attachment(portal: &Arc<Portal>, file: &Attachment) -> Response {
     with(with(answer, CACHE_CONTROL, "no-store"), ACCEPT_RANGES, "none")
 }
 
-fn decoyed(look: Look, decoy: &Decoy, token: &str) -> Response {
+fn decoyed(look: PortalKind, decoy: &Decoy, token: &str) -> Response {
     let download = |kind: FileKind, name: &str| {
-        let bytes = files::bytes(kind, 5_000, name, Dice::new(0, 0));
-        let named = Naming::Plain.disposition(name).unwrap_or_default();
+        let bytes = files::bytes(kind, 5_000, name, Rng::new(0, 0));
+        let named = FileNaming::Plain.disposition(name).unwrap_or_default();
         let answer = with(bytes.into_response(), CONTENT_TYPE, kind.media_type());
         with(answer, CONTENT_DISPOSITION, &String::from_utf8_lossy(&named))
     };
@@ -245,11 +247,11 @@ fn asset(portal: &Portal, name: &str) -> Response {
 }
 
 /// Puts the login page before someone who asked for something else.
-pub(crate) fn to_login(portal: &Portal, asked: &Asked, how: LoginAnswer) -> Response {
+pub(crate) fn to_login(portal: &Portal, asked: &PortalRequest, how: LoginAnswer) -> Response {
     portal.count(|counts| counts.login_pages += 1);
     // a file or a script's request is no place to come back to
     let wanted = match asked.wanted {
-        Wanted::Home | Wanted::Order(_) | Wanted::Requisition(_) => asked.path.as_str(),
+        Route::Home | Route::Order(_) | Route::Requisition(_) => asked.path.as_str(),
         _ => "",
     };
     match how {
@@ -265,7 +267,7 @@ pub(crate) fn to_login(portal: &Portal, asked: &Asked, how: LoginAnswer) -> Resp
     }
 }
 
-fn login_page(portal: &Portal, asked: &Asked, wanted: &str, complaint: Option<&str>) -> Response {
+fn login_page(portal: &Portal, asked: &PortalRequest, wanted: &str, complaint: Option<&str>) -> Response {
     let (cookie, form_token) = portal.logins.visit(asked.cookie(), wanted);
     let mut form = pages::login(portal.look, &form_token, complaint);
     if let Some((username, password)) = portal.typed() {
@@ -274,20 +276,20 @@ fn login_page(portal: &Portal, asked: &Asked, wanted: &str, complaint: Option<&s
     with_cookie(page(StatusCode::OK, form), portal.look, &cookie)
 }
 
-fn login(portal: &Portal, asked: &Asked) -> Response {
+fn login(portal: &Portal, asked: &PortalRequest) -> Response {
     let fields = portal.look.form_fields();
     let (token, username, password) =
         (asked.field(fields.token), asked.field(fields.username), asked.field(fields.password));
     let complaint = match portal.logins.enter(asked.cookie(), &token, &username, &password) {
-        Entry::In { cookie, wanted } => {
+        LoginResult::In { cookie, wanted } => {
             portal.count(|counts| counts.logins_accepted += 1);
             let to = if wanted.is_empty() { portal.look.home() } else { &wanted };
             return with_cookie(redirect(to), portal.look, &cookie);
         }
-        Entry::Half { cookie } => return with_cookie(redirect("/mfa"), portal.look, &cookie),
-        Entry::Forged => return forged(),
-        Entry::Refused => "Invalid user name or password.",
-        Entry::Locked => "Your account is locked. Ask your administrator.",
+        LoginResult::Half { cookie } => return with_cookie(redirect("/mfa"), portal.look, &cookie),
+        LoginResult::Forged => return forged(),
+        LoginResult::Refused => "Invalid user name or password.",
+        LoginResult::Locked => "Your account is locked. Ask your administrator.",
     };
     portal.count(|counts| counts.logins_refused += 1);
     if portal.refuses_with_welcome() {

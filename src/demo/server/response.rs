@@ -14,18 +14,18 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::{StreamExt, stream};
 
-use crate::demo::portal_kind::Look;
-use crate::demo::server::connection::Line;
+use crate::demo::portal_kind::PortalKind;
+use crate::demo::server::connection::Connection;
 
 /// The type of a page.
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 
 /// How the half of an answer ends.
 #[derive(Clone)]
-pub(crate) enum HalfEnds {
+pub(crate) enum CutPoint {
     Cut,
     /// By a reset of this connection.
-    Reset(Line),
+    Reset(Connection),
     Never,
 }
 
@@ -33,18 +33,18 @@ pub(crate) enum HalfEnds {
 const ON_ITS_WAY: Duration = Duration::from_millis(100);
 
 /// The first half of an answer, under the length of the whole.
-pub(crate) async fn half(whole: Response, end: HalfEnds) -> Response {
+pub(crate) async fn half(whole: Response, end: CutPoint) -> Response {
     let (mut parts, bytes) = apart(whole).await;
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     let first = stream::once(async move { Ok::<_, std::io::Error>(bytes.slice(..bytes.len() / 2)) });
     let body = match end {
-        HalfEnds::Never => Body::from_stream(first.chain(stream::pending())),
-        HalfEnds::Reset(line) => Body::from_stream(first.chain(stream::once(async move {
+        CutPoint::Never => Body::from_stream(first.chain(stream::pending())),
+        CutPoint::Reset(line) => Body::from_stream(first.chain(stream::once(async move {
             tokio::time::sleep(ON_ITS_WAY).await;
             line.reset();
             Err(std::io::Error::other("reset by a fault"))
         }))),
-        HalfEnds::Cut => {
+        CutPoint::Cut => {
             // without the pause the error would come before the first half was sent, and take it along
             Body::from_stream(first.chain(stream::once(async {
                 tokio::task::yield_now().await;
@@ -98,7 +98,7 @@ pub(crate) fn redirect(to: &str) -> Response {
     with(StatusCode::FOUND.into_response(), LOCATION, to)
 }
 
-pub(crate) fn with_cookie(answer: Response, look: Look, cookie: &str) -> Response {
+pub(crate) fn with_cookie(answer: Response, look: PortalKind, cookie: &str) -> Response {
     let name = look.cookie();
     with(answer, SET_COOKIE, &format!("{name}={cookie}; Path=/; HttpOnly; SameSite=Lax"))
 }

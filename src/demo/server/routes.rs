@@ -4,13 +4,13 @@ use url::form_urlencoded;
 
 use super::logins::Logins;
 use crate::demo::catalogue::orders::Catalogue;
-use crate::demo::faults::Part;
-use crate::demo::portal_kind::Look;
+use crate::demo::faults::RequestTarget;
+use crate::demo::portal_kind::PortalKind;
 use crate::model::PoNumber;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum Route {
     /// The login form.
     LoginForm,
     /// The login form, filled in.
@@ -58,9 +58,9 @@ pub(crate) enum Decoy {
     Terms,
 }
 
-impl Wanted {
+impl Route {
     /// What the portal, in this look, understands by an address.
-    pub(crate) fn read(look: Look, is_post: bool, path: &str, query: &str) -> Self {
+    pub(crate) fn read(look: PortalKind, is_post: bool, path: &str, query: &str) -> Self {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         match (is_post, parts.as_slice()) {
             (false, ["assets", name]) => Self::Asset((*name).to_owned()),
@@ -72,8 +72,8 @@ impl Wanted {
             (true, ["mfa"]) => Self::CodeSent,
             (false, ["welcome"]) => Self::Welcome,
             (is_post, parts) => match look {
-                Look::Coupa => Self::read_coupa(is_post, parts),
-                Look::Table => Self::read_table(is_post, parts, query),
+                PortalKind::Coupa => Self::read_coupa(is_post, parts),
+                PortalKind::Table => Self::read_table(is_post, parts, query),
             },
         }
     }
@@ -123,15 +123,15 @@ impl Wanted {
     }
 
     /// Which faults can strike it; none for sub-resources.
-    pub(crate) fn part(&self) -> Option<Part> {
+    pub(crate) fn part(&self) -> Option<RequestTarget> {
         match self {
-            Self::LoginForm => Some(Part::Login),
-            Self::LoginSent => Some(Part::Password),
-            Self::Order(_) => Some(Part::OrderPage),
-            Self::Requisition(_) => Some(Part::RequisitionPage),
-            Self::File(_) | Self::OneTime(_) => Some(Part::File),
-            Self::Ticket(_) => Some(Part::Ticket),
-            Self::List(_) => Some(Part::List),
+            Self::LoginForm => Some(RequestTarget::Login),
+            Self::LoginSent => Some(RequestTarget::Password),
+            Self::Order(_) => Some(RequestTarget::OrderPage),
+            Self::Requisition(_) => Some(RequestTarget::RequisitionPage),
+            Self::File(_) | Self::OneTime(_) => Some(RequestTarget::File),
+            Self::Ticket(_) => Some(RequestTarget::Ticket),
+            Self::List(_) => Some(RequestTarget::List),
             Self::Logout
             | Self::Home
             | Self::Door
@@ -139,7 +139,7 @@ impl Wanted {
             | Self::CodeSent
             | Self::Welcome
             | Self::Decoy(_)
-            | Self::Nothing => Some(Part::Anything),
+            | Self::Nothing => Some(RequestTarget::Anything),
             Self::Asset(_) | Self::Events => None,
         }
     }
@@ -165,45 +165,45 @@ mod tests {
     #[test]
     fn addresses_of_every_shape_are_understood() {
         for (path, wanted) in [
-            ("/", Wanted::Home),
-            ("/order_headers/15262984", Wanted::Order("15262984".to_owned())),
-            ("/requisition_headers/77", Wanted::Requisition("77".to_owned())),
-            ("/attachments/attachment_file/5", Wanted::File(5)),
-            ("/attachments/attachment_file/5/Scan%200001.pdf", Wanted::File(5)),
-            ("/attachments/attachment_file/once/ab", Wanted::OneTime("ab".to_owned())),
-            ("/attachments/attachment_file/x", Wanted::Nothing),
-            ("/order_headers/1/export.csv", Wanted::Decoy(Decoy::Export("1".to_owned()))),
-            ("/nothing/of/that/kind", Wanted::Nothing),
+            ("/", Route::Home),
+            ("/order_headers/15262984", Route::Order("15262984".to_owned())),
+            ("/requisition_headers/77", Route::Requisition("77".to_owned())),
+            ("/attachments/attachment_file/5", Route::File(5)),
+            ("/attachments/attachment_file/5/Scan%200001.pdf", Route::File(5)),
+            ("/attachments/attachment_file/once/ab", Route::OneTime("ab".to_owned())),
+            ("/attachments/attachment_file/x", Route::Nothing),
+            ("/order_headers/1/export.csv", Route::Decoy(Decoy::Export("1".to_owned()))),
+            ("/nothing/of/that/kind", Route::Nothing),
         ] {
-            assert_eq!(Wanted::read(Look::Coupa, false, path, ""), wanted, "{path}");
+            assert_eq!(Route::read(PortalKind::Coupa, false, path, ""), wanted, "{path}");
         }
-        assert_eq!(Wanted::read(Look::Coupa, true, "/sessions", ""), Wanted::LoginSent);
-        assert_eq!(Wanted::read(Look::Coupa, true, "/attachments/tickets/9", ""), Wanted::Ticket(9));
+        assert_eq!(Route::read(PortalKind::Coupa, true, "/sessions", ""), Route::LoginSent);
+        assert_eq!(Route::read(PortalKind::Coupa, true, "/attachments/tickets/9", ""), Route::Ticket(9));
         for (path, query, wanted) in [
-            ("/documents", "order=15262984", Wanted::Order("15262984".to_owned())),
-            ("/documents", "request=77", Wanted::Requisition("77".to_owned())),
-            ("/documents", "", Wanted::Nothing),
-            ("/documents/list.csv", "order=1", Wanted::Decoy(Decoy::Export("1".to_owned()))),
-            ("/files/5/Scan%200001.pdf", "", Wanted::File(5)),
-            ("/order_headers/15262984", "", Wanted::Nothing),
+            ("/documents", "order=15262984", Route::Order("15262984".to_owned())),
+            ("/documents", "request=77", Route::Requisition("77".to_owned())),
+            ("/documents", "", Route::Nothing),
+            ("/documents/list.csv", "order=1", Route::Decoy(Decoy::Export("1".to_owned()))),
+            ("/files/5/Scan%200001.pdf", "", Route::File(5)),
+            ("/order_headers/15262984", "", Route::Nothing),
         ] {
-            assert_eq!(Wanted::read(Look::Table, false, path, query), wanted, "{path} {query}");
+            assert_eq!(Route::read(PortalKind::Table, false, path, query), wanted, "{path} {query}");
         }
     }
 
     #[test]
     fn each_look_understands_the_addresses_that_its_pages_show() {
-        for look in Look::ALL {
+        for look in PortalKind::ALL {
             let read = |address: &str| {
                 let (path, query) = address.split_once('?').unwrap_or((address, ""));
-                Wanted::read(look, false, path, query)
+                Route::read(look, false, path, query)
             };
-            assert_eq!(read(&look.order("7")), Wanted::Order("7".to_owned()));
-            assert_eq!(read(&look.requisition("8")), Wanted::Requisition("8".to_owned()));
-            assert_eq!(read(&format!("{}/9", look.files())), Wanted::File(9));
-            assert_eq!(read(&format!("{}/once/ab", look.files())), Wanted::OneTime("ab".to_owned()));
-            assert_eq!((read(look.login()), read(look.way_out())), (Wanted::LoginForm, Wanted::Logout));
-            assert_eq!(read(look.home()), Wanted::Home);
+            assert_eq!(read(&look.order("7")), Route::Order("7".to_owned()));
+            assert_eq!(read(&look.requisition("8")), Route::Requisition("8".to_owned()));
+            assert_eq!(read(&format!("{}/9", look.files())), Route::File(9));
+            assert_eq!(read(&format!("{}/once/ab", look.files())), Route::OneTime("ab".to_owned()));
+            assert_eq!((read(look.login()), read(look.way_out())), (Route::LoginForm, Route::Logout));
+            assert_eq!(read(look.home()), Route::Home);
         }
     }
 }

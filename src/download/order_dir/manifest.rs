@@ -37,10 +37,10 @@ pub struct Manifest {
     /// The files that are attachments of the order.
     pub files: Vec<ManifestFile>,
     /// The attachments that were listed and could not be had.
-    pub missing: Vec<ManifestGap>,
+    pub missing: Vec<ManifestMissing>,
     /// The attachments that were listed and not wanted.
     #[serde(default)]
-    pub left_out: Vec<ManifestLeftOut>,
+    pub left_out: Vec<ManifestExcluded>,
     /// Files of an earlier run that the portal does not list any more, or not with these bytes.
     #[serde(default)]
     pub earlier: Vec<ManifestFile>,
@@ -67,7 +67,7 @@ pub struct ManifestFile {
 
 /// An attachment that was listed and could not be had.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ManifestGap {
+pub struct ManifestMissing {
     /// The name as the page listed it.
     pub name: String,
     /// Which page listed it.
@@ -80,7 +80,7 @@ pub struct ManifestGap {
 
 /// An attachment that was listed and not wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ManifestLeftOut {
+pub struct ManifestExcluded {
     /// The name as the page listed it.
     pub name: String,
     /// Which page listed it.
@@ -107,13 +107,13 @@ impl Manifest {
             })
         };
         let files: Vec<_> = receipt.files.iter().filter_map(here).collect();
-        let gap = |missing: &crate::model::MissingFile| ManifestGap {
+        let gap = |missing: &crate::model::MissingFile| ManifestMissing {
             name: missing.name.clone(),
             source: missing.source,
             kind: missing.failure.kind,
             reason: missing.failure.message.clone(),
         };
-        let left_out = |file: &crate::model::LeftOutFile| ManifestLeftOut {
+        let left_out = |file: &crate::model::ExcludedFile| ManifestExcluded {
             name: file.name.clone(),
             source: file.source,
             reason: file.reason.clone(),

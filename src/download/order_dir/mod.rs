@@ -25,13 +25,13 @@ pub(crate) fn final_name(po: &PoNumber, status: OrderStatus) -> String {
 
 /// An order's folder while it is in work. There is none on the disk before the first file gets its place.
 #[derive(Clone, Debug)]
-pub struct OrderFolder {
+pub struct OrderDir {
     out: PathBuf,
     supplier: String,
     work: String,
 }
 
-impl OrderFolder {
+impl OrderDir {
     /// The folder of `po` under `supplier` (`Unknown supplier` without one). What an earlier run left there under a
     /// final name is taken back into work, files and all.
     ///

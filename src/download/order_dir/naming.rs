@@ -110,7 +110,7 @@ pub fn extension(name: &str) -> Option<String> {
 /// a suggestion with one, since a file without an extension opens in nothing. The later ones count when the bytes
 /// contradict the earlier ones.
 #[must_use]
-pub fn choose_names(label: &str, suggested: &str, address: &str) -> Vec<String> {
+pub fn candidate_names(label: &str, suggested: &str, address: &str) -> Vec<String> {
     let from_address = Url::parse(address)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https"))
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn the_first_name_with_an_extension_is_best() {
-        let best = |label, suggested, address| choose_names(label, suggested, address)[0].clone();
+        let best = |label, suggested, address| candidate_names(label, suggested, address)[0].clone();
         let address = "https://acme.test/attachment_file/7/Offer%20A.docx?token=1";
         assert_eq!(best("Offer.pdf", "x.msg", address), "Offer.pdf");
         assert_eq!(best("Offer v1.2", "x.msg", address), "x.msg");
@@ -262,13 +262,13 @@ mod tests {
             let mut given = [bare.clone(), bare.clone(), bare];
             given[at].clone_from(&good);
             let [label, suggested, last] = given;
-            let names = choose_names(&label, &suggested, &format!("https://acme.test/f/{last}?name=a.zip"));
+            let names = candidate_names(&label, &suggested, &format!("https://acme.test/f/{last}?name=a.zip"));
             prop_assert_eq!(names.first(), Some(&good));
         }
 
         #[test]
         fn choosing_keeps_to_what_was_given_and_puts_names_with_an_ending_first(label in hostile(), suggested in hostile()) {
-            let names = choose_names(&label, &suggested, "https://acme.test/");
+            let names = candidate_names(&label, &suggested, "https://acme.test/");
             let given = [label.trim(), suggested.trim(), "attachment"];
             prop_assert!(!names.is_empty() && names.iter().all(|name| given.contains(&name.as_str())));
             prop_assert!(names.is_sorted_by_key(|name| extension(name).is_none()), "{:?}", names);

@@ -14,9 +14,9 @@ use crate::model::MANIFEST_NAME;
 const MAX_SAME_NAME: usize = 1000;
 
 /// The names in a folder, by how a system that ignores case sees them.
-struct Taken(BTreeMap<String, String>);
+struct NamesInUse(BTreeMap<String, String>);
 
-impl Taken {
+impl NamesInUse {
     fn read(folder: &Path) -> std::io::Result<Self> {
         let mut names = BTreeMap::new();
         for entry in fs::read_dir(folder)? {
@@ -49,7 +49,7 @@ fn numbered(name: &str) -> impl Iterator<Item = String> {
 /// the same bytes already, that one stays and the landed one goes with its landing folder.
 pub(crate) fn place_in(folder: &Path, file: &Verified) -> Result<String, DownloadError> {
     let fail = |why| DownloadError::at(folder, why);
-    let taken = Taken::read(folder).map_err(fail)?;
+    let taken = NamesInUse::read(folder).map_err(fail)?;
     for name in numbered(&safe_name(&file.name)) {
         if folded(&name) == MANIFEST_NAME {
             continue;
@@ -83,7 +83,7 @@ pub(crate) fn has_size(path: &Path, size: u64) -> bool {
 /// keeps its name. A file that is there already, byte for byte, is not kept twice, and of two manifests the one in `to`
 /// stays. Broken off, it goes on when it is called again.
 pub(crate) fn merge(from: &Path, to: &Path) -> std::io::Result<()> {
-    let taken = Taken::read(to)?;
+    let taken = NamesInUse::read(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();

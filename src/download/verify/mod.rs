@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{Arrived, DownloadError};
+use super::{DownloadError, FinishedDownload};
 use crate::download::order_dir::naming::extension;
 use crate::download::order_dir::place::is_whole;
 use crate::download::staging::blocking;
@@ -48,14 +48,14 @@ pub struct Verified {
 /// [`DownloadError::NotAsClaimed`], [`DownloadError::DeclaredOtherwise`], [`DownloadError::CutShort`] of one whose length
 /// the portal did not tell, [`DownloadError::WrongSize`], [`DownloadError::Disk`].
 pub async fn verify(
-    arrived: &Arrived,
+    arrived: &FinishedDownload,
     names: Vec<String>,
     login_markers: &[String],
 ) -> Result<Verified, DownloadError> {
     let (landed, expected, markers) = (arrived.path.clone(), arrived.size, login_markers.to_vec());
     let (is_length_told, declared) = (arrived.is_length_told, arrived.declared.clone());
     blocking(move || {
-        let Contents { size, head, tail, sha256 } = read(&landed)?;
+        let FileContents { size, head, tail, sha256 } = read(&landed)?;
         if size != expected {
             return Err(DownloadError::WrongSize { expected, found: size });
         }
@@ -95,7 +95,7 @@ fn judge(names: Vec<String>, head: &[u8], login_markers: &[String]) -> Result<St
 }
 
 /// What is looked at of a file.
-struct Contents {
+struct FileContents {
     size: u64,
     head: Vec<u8>,
     tail: Vec<u8>,
@@ -103,7 +103,7 @@ struct Contents {
 }
 
 /// Size, beginning, end and digest of a file, which is on the disk for good afterwards.
-fn read(path: &Path) -> Result<Contents, DownloadError> {
+fn read(path: &Path) -> Result<FileContents, DownloadError> {
     let fail = |why| DownloadError::at(path, why);
     // Windows syncs only what is open for writing
     let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(fail)?;
@@ -112,7 +112,7 @@ fn read(path: &Path) -> Result<Contents, DownloadError> {
     file.seek(SeekFrom::Start(size.saturating_sub(TAIL))).map_err(fail)?;
     file.by_ref().take(TAIL).read_to_end(&mut tail).map_err(fail)?;
     file.sync_all().map_err(fail)?;
-    Ok(Contents { size, head, tail, sha256 })
+    Ok(FileContents { size, head, tail, sha256 })
 }
 
 fn digest(file: &mut File) -> std::io::Result<(u64, Vec<u8>, String)> {
@@ -158,7 +158,7 @@ pub(crate) fn digest_of(path: &Path) -> std::io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::choose_names;
+    use super::super::candidate_names;
     use super::*;
     use crate::model::FailureKind;
 
@@ -172,7 +172,7 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         let size = bytes.len() as u64;
         let (url, suggested) = (String::new(), String::new());
-        let arrived = Arrived { id: "id".into(), path, url, suggested, size, is_length_told, declared: None };
+        let arrived = FinishedDownload { id: "id".into(), path, url, suggested, size, is_length_told, declared: None };
         let names = names.iter().map(|&name| name.to_owned()).collect();
         verify(&arrived, names, &["user[login]".to_owned()]).await
     }
@@ -208,14 +208,14 @@ mod tests {
         for (label, suggested) in
             [("drawing.dwg", "81.html"), ("noext", "81.html"), ("", "81.htm"), ("x", "download.html")]
         {
-            let names = choose_names(label, suggested, address);
+            let names = candidate_names(label, suggested, address);
             let names: Vec<_> = names.iter().map(String::as_str).collect();
             let error = verified(page, &names).await.unwrap_err();
             assert_eq!(error.kind(), FailureKind::DownloadCorrupt, "{names:?}");
         }
-        let names = choose_names("Our terms", "terms.html", address);
+        let names = candidate_names("Our terms", "terms.html", address);
         assert_eq!(verified(page, &[&names[0]]).await.unwrap().name, "terms.html");
-        let names = choose_names("Our terms", "terms.html", "https://acme.test/terms.html");
+        let names = candidate_names("Our terms", "terms.html", "https://acme.test/terms.html");
         assert_eq!(verified(page, &[&names[0]]).await.unwrap().name, "terms.html");
     }
 

@@ -7,7 +7,7 @@ use super::*;
 
 fn take(bytes: &[u8]) -> Result<Intake, InputError> {
     let (mut intake, mut places) = (Intake::default(), HashMap::new());
-    let mut gathering = Gathering {
+    let mut gathering = IntakeBuilder {
         input: "sheet".to_owned(),
         default: TaskPriority::Normal,
         intake: &mut intake,

@@ -12,25 +12,25 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::lease::{Call, Grant};
+use super::lease::{Assignment, WorkRequest};
 use crate::backend::{AttemptError, Journal, KillSwitch, Site};
 use crate::model::{AttemptEnd, Entry, FailureKind, Outcome, PoTask, PoolStatus, WorkerId};
 use crate::pool::control::SubmitError;
-use crate::pool::scheduler::{Act, Core, Directive, Input, Request};
+use crate::pool::scheduler::{DesiredState, Effect, Input, Request, Scheduler};
 use crate::pool::task_handle::TaskStatus;
 
 /// Most inputs of one turn: bounds the size of a transaction and the time between two looks at the signals.
 const TURN: usize = 4096;
 
 pub(crate) struct Dispatcher {
-    pub(crate) core: Core,
+    pub(crate) core: Scheduler,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) site: Option<Arc<dyn Site>>,
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) engine: mpsc::UnboundedReceiver<Input>,
-    pub(crate) calls: async_channel::Receiver<Call>,
+    pub(crate) calls: async_channel::Receiver<WorkRequest>,
     pub(crate) heart: mpsc::UnboundedSender<Input>,
-    pub(crate) directive: watch::Sender<Directive>,
+    pub(crate) directive: watch::Sender<DesiredState>,
     pub(crate) snapshot: watch::Sender<Arc<PoolStatus>>,
     pub(crate) attempts: CancellationToken,
     pub(crate) conclusions: TaskTracker,
@@ -97,7 +97,7 @@ impl Dispatcher {
         self.finish_turn(now, acts);
     }
 
-    fn finish_turn(&mut self, now: Duration, acts: Vec<Act>) {
+    fn finish_turn(&mut self, now: Duration, acts: Vec<Effect>) {
         // the directive first: a worker that is told to retire must find the reason there
         self.directive.send_if_modified(|directive| {
             let next = self.core.directive();
@@ -114,54 +114,54 @@ impl Dispatcher {
         self.snapshot.send_replace(Arc::new(self.core.status(now)));
     }
 
-    fn act(&mut self, act: Act) {
+    fn act(&mut self, act: Effect) {
         match act {
-            Act::Grant(call, grant) => {
-                if let Err(Grant::Run(lease)) = call.reply.send(grant) {
+            Effect::Assignment(call, grant) => {
+                if let Err(Assignment::Run(lease)) = call.reply.send(grant) {
                     lease.end(AttemptEnd::Returned, None); // nobody touched it, so it costs nothing
                 }
             }
-            Act::Tell(cell, status) => cell.tell(status),
+            Effect::Tell(cell, status) => cell.tell(status),
             // the one who asked may have gone: then nobody needs the answer
-            Act::Accept(reply, answer) => drop(reply.send(answer)),
-            Act::Handles(reply, handles) => drop(reply.send(handles)),
-            Act::Cancelled(reply, is_cancelled) => drop(reply.send(is_cancelled)),
-            Act::Conclude(task, order, outcome) => {
+            Effect::Accept(reply, answer) => drop(reply.send(answer)),
+            Effect::Handles(reply, handles) => drop(reply.send(handles)),
+            Effect::Cancelled(reply, is_cancelled) => drop(reply.send(is_cancelled)),
+            Effect::Conclude(task, order, outcome) => {
                 let (heart, site, deadline) = (self.heart.clone(), self.site.clone(), self.conclude_deadline);
                 self.conclusions.spawn(async move {
                     let result = match site {
                         None => Ok(outcome),
-                        Some(site) => conclude(site.as_ref(), &order, outcome, deadline).await,
+                        Some(site) => finalize(site.as_ref(), &order, outcome, deadline).await,
                     };
                     let _ = heart.send(Input::Concluded { task, result }); // only gone when the pool was dropped
                 });
             }
-            Act::CancelAttempts => self.attempts.cancel(),
-            Act::Kill(switches) => switches.iter().for_each(KillSwitch::kill),
-            Act::Evict(worker, kill, is_evicted) => evict(worker, &kill, &is_evicted),
+            Effect::CancelAttempts => self.attempts.cancel(),
+            Effect::Kill(switches) => switches.iter().for_each(KillSwitch::kill),
+            Effect::Evict(worker, kill, is_evicted) => evict(worker, &kill, &is_evicted),
         }
     }
 
     /// What becomes of a turn whose entries could not be written: nothing of it is done, and whoever waits is told.
     /// Returns the outcomes that were not written.
-    fn refuse(&self, acts: Vec<Act>, why: &str) -> Vec<Arc<Outcome>> {
+    fn refuse(&self, acts: Vec<Effect>, why: &str) -> Vec<Arc<Outcome>> {
         let mut unwritten = Vec::new();
         for act in acts {
             match act {
-                Act::Accept(reply, Ok(_)) => drop(reply.send(Err(SubmitError::Journal(why.to_owned())))),
-                Act::Accept(reply, answer) => drop(reply.send(answer)),
-                Act::Handles(reply, handles) => drop(reply.send(handles)),
-                Act::Cancelled(reply, _) => drop(reply.send(false)),
-                Act::Grant(call, _) => drop(call.reply.send(Grant::Retire)),
-                Act::CancelAttempts => self.attempts.cancel(),
-                Act::Kill(switches) => switches.iter().for_each(KillSwitch::kill),
-                Act::Evict(worker, kill, is_evicted) => evict(worker, &kill, &is_evicted),
-                Act::Conclude(task, ..) => {
+                Effect::Accept(reply, Ok(_)) => drop(reply.send(Err(SubmitError::Journal(why.to_owned())))),
+                Effect::Accept(reply, answer) => drop(reply.send(answer)),
+                Effect::Handles(reply, handles) => drop(reply.send(handles)),
+                Effect::Cancelled(reply, _) => drop(reply.send(false)),
+                Effect::Assignment(call, _) => drop(call.reply.send(Assignment::Retire)),
+                Effect::CancelAttempts => self.attempts.cancel(),
+                Effect::Kill(switches) => switches.iter().for_each(KillSwitch::kill),
+                Effect::Evict(worker, kill, is_evicted) => evict(worker, &kill, &is_evicted),
+                Effect::Conclude(task, ..) => {
                     let result = Err(AttemptError::new(FailureKind::DiskFull, why));
                     let _ = self.heart.send(Input::Concluded { task, result }); // received by this very loop
                 }
-                Act::Tell(_, TaskStatus::Settled(outcome)) => unwritten.push(outcome),
-                Act::Tell(..) => {}
+                Effect::Tell(_, TaskStatus::Settled(outcome)) => unwritten.push(outcome),
+                Effect::Tell(..) => {}
             }
         }
         unwritten
@@ -175,14 +175,14 @@ fn evict(worker: WorkerId, kill: &KillSwitch, is_evicted: &AtomicBool) {
 }
 
 /// The site's conclusion, whatever becomes of it: a hang or a panic must not leave the order without an end.
-async fn conclude(
+async fn finalize(
     site: &dyn Site,
     order: &PoTask,
     outcome: Outcome,
     deadline: Duration,
 ) -> Result<Outcome, AttemptError> {
     let failed = |why| AttemptError::new(FailureKind::DiskFull, why);
-    let concluding = AssertUnwindSafe(site.conclude(order, outcome)).catch_unwind();
+    let concluding = AssertUnwindSafe(site.finalize(order, outcome)).catch_unwind();
     match tokio::time::timeout(deadline, concluding).await {
         Ok(Ok(result)) => result,
         Ok(Err(_panic)) => Err(failed(format!("naming the folder of {} broke off", order.po))),

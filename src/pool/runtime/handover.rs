@@ -8,15 +8,15 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::backend::{CloseReport, Session, SessionError, SessionFactory};
 use crate::model::{Stage, WorkerId};
-use crate::policy::Worn;
-use crate::pool::scheduler::Directive;
+use crate::policy::RecycleReason;
+use crate::pool::scheduler::DesiredState;
 
 /// What stands beside a worker's session. Dropping it ends both.
 #[derive(Default)]
-pub(crate) struct Renewal {
+pub(crate) struct Handover {
     opening: JoinSet<Opened>,
     /// Why the one before is to go.
-    worn: Option<Worn>,
+    worn: Option<RecycleReason>,
     closing: JoinSet<CloseReport>,
 }
 
@@ -25,16 +25,16 @@ type Opened = Result<Box<dyn Session>, SessionError>;
 /// A session that is to take over, or why there is none.
 pub(crate) struct Next {
     pub(crate) opened: Opened,
-    pub(crate) worn: Worn,
+    pub(crate) worn: RecycleReason,
 }
 
-impl Renewal {
+impl Handover {
     /// Starts opening the next session.
     pub(crate) fn begin(
         &mut self,
         sessions: Arc<dyn SessionFactory>,
         worker: WorkerId,
-        worn: Worn,
+        worn: RecycleReason,
         deadline: Duration,
     ) {
         self.worn = Some(worn);
@@ -67,7 +67,7 @@ impl Renewal {
 
     /// Closes everything, and says what it left. A session that is still being opened is waited for, since killing one in
     /// the middle of its start is the surest way to leave something behind; unless the pool aborts.
-    pub(crate) async fn end(mut self, directive: &mut watch::Receiver<Directive>) -> Vec<String> {
+    pub(crate) async fn end(mut self, directive: &mut watch::Receiver<DesiredState>) -> Vec<String> {
         let mut leftovers = Vec::new();
         while !self.opening.is_empty() {
             tokio::select! {
@@ -89,7 +89,7 @@ impl Renewal {
     }
 }
 
-async fn aborted(directive: &mut watch::Receiver<Directive>) {
+async fn aborted(directive: &mut watch::Receiver<DesiredState>) {
     // an error means that the dispatcher is gone, which is an abort too
     let _ = directive.wait_for(|directive| directive.stage >= Stage::Aborting).await;
 }

@@ -6,32 +6,32 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::backend::Attempt;
 use crate::model::{AttemptEnd, Failure, FailureKind, WorkerId};
-use crate::policy::Worn;
-use crate::pool::pooled_session::LendRequest;
+use crate::policy::RecycleReason;
+use crate::pool::pooled_session::AcquireRequest;
 use crate::pool::scheduler::Input;
 
 /// A free worker asks for work.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct WorkRequest {
     pub(crate) worker: WorkerId,
     /// Attempts that its session has served.
     pub(crate) served: u32,
     /// How long the session's last pages took.
     pub(crate) page_time: Option<Duration>,
-    pub(crate) reply: oneshot::Sender<Grant>,
+    pub(crate) reply: oneshot::Sender<Assignment>,
 }
 
 /// The answer to a call.
 #[derive(Debug)]
-pub(crate) enum Grant {
+pub(crate) enum Assignment {
     /// One attempt at one order.
     Run(Lease),
     /// Lend your session to a caller.
-    Lend(LendRequest, LeaseGuard),
+    Lend(AcquireRequest, LeaseGuard),
     /// Open your next session and go on with this one meanwhile.
-    RenewAhead(Worn),
+    RenewAhead(RecycleReason),
     /// Close your session; you get another one.
-    Renew(Worn),
+    Renew(RecycleReason),
     /// Close your session and end.
     Retire,
 }

@@ -9,28 +9,28 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::worker::{Ending, LeftBecause, Worker, WorkerEnd, WorkerGone, Workshop};
+use super::worker::{ExitCause, Worker, WorkerContext, WorkerEnd, WorkerExit, WorkerExited};
 use crate::backend::SessionError;
 use crate::config::RestartConfig;
 use crate::model::{Stage, WorkerId};
-use crate::policy::{Broke, Restart, Restarts};
-use crate::pool::scheduler::{Directive, Input};
+use crate::policy::{FailureStage, RestartDecision, RestartTracker};
+use crate::pool::scheduler::{DesiredState, Input};
 
 pub(crate) struct Supervisor {
-    shop: Arc<Workshop>,
-    directive: watch::Receiver<Directive>,
+    shop: Arc<WorkerContext>,
+    directive: watch::Receiver<DesiredState>,
     running: JoinSet<WorkerEnd>,
     names: HashMap<tokio::task::Id, WorkerId>,
     waiting: BTreeMap<WorkerId, Instant>,
     config: RestartConfig,
-    restarts: BTreeMap<WorkerId, Restarts>,
+    restarts: BTreeMap<WorkerId, RestartTracker>,
     started: Instant,
     given_up: BTreeSet<WorkerId>,
     leftovers: Vec<String>,
 }
 
 impl Supervisor {
-    pub(crate) fn new(shop: Arc<Workshop>, config: RestartConfig) -> Self {
+    pub(crate) fn new(shop: Arc<WorkerContext>, config: RestartConfig) -> Self {
         Self {
             directive: shop.directive.clone(),
             shop,
@@ -49,13 +49,13 @@ impl Supervisor {
     /// Dropping the future ends every worker, and with it every session.
     pub(crate) async fn run(mut self) -> Vec<String> {
         loop {
-            let Directive { stage, target, most } = *self.directive.borrow_and_update();
+            let DesiredState { stage, target, most } = *self.directive.borrow_and_update();
             if stage < Stage::Draining {
                 // the heart may not have heard yet of the one that was given up last
                 self.fill_up(target.min(most.saturating_sub(self.given_up.len())));
             } else {
                 for worker in std::mem::take(&mut self.waiting).into_keys() {
-                    self.note_gone(worker, LeftBecause::Retired, None);
+                    self.note_gone(worker, WorkerExit::Retired, None);
                 }
                 if self.running.is_empty() {
                     return self.leftovers;
@@ -88,7 +88,7 @@ impl Supervisor {
             if self.running.len() < target {
                 self.spawn(worker);
             } else {
-                self.note_gone(worker, LeftBecause::Retired, None); // nobody wants it any more
+                self.note_gone(worker, WorkerExit::Retired, None); // nobody wants it any more
             }
         }
         while self.running.len() + self.waiting.len() < target {
@@ -111,8 +111,8 @@ impl Supervisor {
         let (task, end) = match ended {
             Ok((task, end)) => (task, end),
             Err(broke) => {
-                let how = Ending::Replace(format!("the worker broke off: {broke}"));
-                (broke.id(), WorkerEnd { how, came_to: Broke::Waiting, leftovers: Vec::new() })
+                let how = ExitCause::Replace(format!("the worker broke off: {broke}"));
+                (broke.id(), WorkerEnd { how, came_to: FailureStage::Waiting, leftovers: Vec::new() })
             }
         };
         let Some(worker) = self.names.remove(&task) else { return };
@@ -121,22 +121,22 @@ impl Supervisor {
         }
         self.leftovers.extend(end.leftovers);
         let (why, is_hopeless) = match end.how {
-            Ending::Retired => {
+            ExitCause::Retired => {
                 self.restarts.remove(&worker);
-                return self.note_gone(worker, LeftBecause::Retired, None);
+                return self.note_gone(worker, WorkerExit::Retired, None);
             }
-            Ending::Recycle(worn) => {
+            ExitCause::Recycle(worn) => {
                 info!(%worker, "replacing the browser: {worn}");
                 self.waiting.insert(worker, Instant::now());
-                return self.note_gone(worker, LeftBecause::Recycled, None);
+                return self.note_gone(worker, WorkerExit::Recycled, None);
             }
-            Ending::Replace(why) => (why, false),
-            Ending::NotOpened(error) => (error.to_string(), matches!(error, SessionError::Unusable(_))),
+            ExitCause::Replace(why) => (why, false),
+            ExitCause::NotOpened(error) => (error.to_string(), matches!(error, SessionError::Unusable(_))),
         };
         let restarts = self.restarts.entry(worker).or_default();
-        let was_at_work = end.came_to == Broke::AtWork;
+        let was_at_work = end.came_to == FailureStage::AtWork;
         match restarts.broke(self.started.elapsed(), end.came_to, &self.config) {
-            Restart::After(delay) if !is_hopeless => {
+            RestartDecision::After(delay) if !is_hopeless => {
                 let shown = humantime::format_duration(delay);
                 match (was_at_work, delay.is_zero()) {
                     (true, true) => info!(%worker, "replacing the browser: {why}"),
@@ -144,18 +144,18 @@ impl Supervisor {
                     (false, _) => warn!(%worker, "the browser did not get to work, another one in {shown}: {why}"),
                 }
                 self.waiting.insert(worker, Instant::now() + delay);
-                self.note_gone(worker, LeftBecause::Replaced, Some(why));
+                self.note_gone(worker, WorkerExit::Replaced, Some(why));
             }
-            Restart::After(_) | Restart::GiveUp => {
+            RestartDecision::After(_) | RestartDecision::GiveUp => {
                 let breaks = restarts.count();
                 error!(%worker, breaks, "giving the worker up, the pool goes on without it: {why}");
                 self.given_up.insert(worker);
-                self.note_gone(worker, LeftBecause::GivenUp, Some(why));
+                self.note_gone(worker, WorkerExit::TripCause, Some(why));
             }
         }
     }
 
-    fn note_gone(&self, worker: WorkerId, because: LeftBecause, error: Option<String>) {
-        self.shop.control.note(Input::WorkerGone(worker, WorkerGone { because, error }));
+    fn note_gone(&self, worker: WorkerId, because: WorkerExit, error: Option<String>) {
+        self.shop.control.note(Input::WorkerExited(worker, WorkerExited { because, error }));
     }
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::heart::{Core, WorkerRecord, index};
+use super::heart::{Scheduler, WorkerRecord, index};
 use crate::model::{MemoryLevel, Stage, WorkerId, WorkerState};
-use crate::policy::{BYTES_PER_WORKER, Wear, Worn, is_worn};
-use crate::pool::runtime::lease::Grant;
-use crate::pool::runtime::worker::WorkerUp;
-use crate::pool::scheduler::messages::{Act, Sample};
+use crate::policy::{BYTES_PER_WORKER, RecycleReason, SessionUsage, recycle_reason};
+use crate::pool::runtime::lease::Assignment;
+use crate::pool::runtime::worker::SessionOpened;
+use crate::pool::scheduler::messages::{Effect, ResourceSample};
 
 /// A browser of the usual size that another one would follow is not taken away for want of memory before this age: its
 /// successor would hold no less.
@@ -20,8 +20,8 @@ const LEAST_AGE: Duration = Duration::from_secs(30);
 /// So often an order whose browser is taken away is repeated at no cost. Then it counts: it may be what fills the memory.
 const MAX_EVICTIONS: u32 = 3;
 
-impl Core {
-    pub(crate) fn worker_up(&mut self, now: Duration, worker: WorkerId, up: WorkerUp) {
+impl Scheduler {
+    pub(crate) fn worker_up(&mut self, now: Duration, worker: WorkerId, up: SessionOpened) {
         let record = self.workers.entry(worker).or_insert_with(WorkerRecord::starting);
         if up.is_renewal {
             // idle or at work: the words about its orders say that
@@ -45,7 +45,7 @@ impl Core {
         }
     }
 
-    pub(crate) fn sampled(&mut self, sample: Sample) {
+    pub(crate) fn sampled(&mut self, sample: ResourceSample) {
         for (worker, record) in &mut self.workers {
             record.view.memory_bytes = sample.reading.workers.get(worker).copied();
         }
@@ -75,7 +75,7 @@ impl Core {
     pub(crate) fn retire_surplus(&mut self) {
         if self.stage >= Stage::Draining {
             for call in self.calls.drain(..) {
-                self.acts.push(Act::Grant(call, Grant::Retire));
+                self.acts.push(Effect::Assignment(call, Assignment::Retire));
             }
             self.lends.clear();
             return;
@@ -97,7 +97,7 @@ impl Core {
                 record.view.status = WorkerState::Closing;
                 record.kill = None;
             }
-            self.acts.push(Act::Grant(call, Grant::Retire));
+            self.acts.push(Effect::Assignment(call, Assignment::Retire));
             surplus -= 1;
         }
     }
@@ -129,7 +129,7 @@ impl Core {
         };
         let worker = *worker;
         if let Some(place) = self.calls.iter().position(|call| call.worker == worker) {
-            return self.renew(place, Worn::Memory, false);
+            return self.renew(place, RecycleReason::Memory, false);
         }
         let holder = self.leases.values_mut().find(|holder| holder.worker == worker);
         if let Some((holder, task)) = holder.and_then(|holder| holder.task.map(|task| (holder, task)))
@@ -142,7 +142,7 @@ impl Core {
         if let Some(record) = self.workers.get_mut(&worker)
             && let Some(kill) = record.kill.take()
         {
-            self.acts.push(Act::Evict(worker, kill, Arc::clone(&record.is_evicted)));
+            self.acts.push(Effect::Evict(worker, kill, Arc::clone(&record.is_evicted)));
         }
     }
 
@@ -150,13 +150,14 @@ impl Core {
     pub(crate) fn renew_worn(&mut self, now: Duration) {
         let mut place = 0;
         while let Some(call) = self.calls.get(place) {
-            let wear = self.workers.get(&call.worker).filter(|record| !record.is_renewing).map(|record| Wear {
+            let wear = self.workers.get(&call.worker).filter(|record| !record.is_renewing).map(|record| SessionUsage {
                 attempts: call.served,
                 age: now.saturating_sub(record.opened_at),
                 memory_bytes: record.view.memory_bytes,
                 page_time: call.page_time,
             });
-            let Some(worn) = wear.and_then(|wear| is_worn(&wear, self.fresh_page_time, &self.rules.recycle)) else {
+            let Some(worn) = wear.and_then(|wear| recycle_reason(&wear, self.fresh_page_time, &self.rules.recycle))
+            else {
                 place += 1;
                 continue;
             };
@@ -172,24 +173,24 @@ impl Core {
 
     /// Whether two sessions of one worker may stand side by side for a moment.
     fn has_room_for_one_more(&self) -> bool {
-        let Sample { reading, room, .. } = &self.sample;
+        let ResourceSample { reading, room, .. } = &self.sample;
         let fattest = reading.workers.values().max().copied().unwrap_or_default();
         let is_enough = reading.total_bytes == 0 || reading.available_bytes > fattest.saturating_mul(2);
         self.stage == Stage::Running && room.level == MemoryLevel::Normal && is_enough
     }
 
-    fn renew(&mut self, place: usize, worn: Worn, is_ahead: bool) {
+    fn renew(&mut self, place: usize, worn: RecycleReason, is_ahead: bool) {
         let Some(call) = self.calls.remove(place) else { return };
         let Some(record) = self.workers.get_mut(&call.worker) else { return };
         let grant = if is_ahead {
             record.is_renewing = true;
             self.renewing = Some(call.worker);
-            Grant::RenewAhead(worn)
+            Assignment::RenewAhead(worn)
         } else {
             record.view.status = WorkerState::Closing;
             record.kill = None;
-            Grant::Renew(worn)
+            Assignment::Renew(worn)
         };
-        self.acts.push(Act::Grant(call, grant));
+        self.acts.push(Effect::Assignment(call, grant));
     }
 }

@@ -10,20 +10,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backend::KillSwitch;
 use crate::model::{
-    Entry, Gate, PoNumber, PoTask, PoolStatus, Receipt, Stage, Stop, StopKind, Tally, TaskId, Totals, WorkerId,
-    WorkerState, WorkerView,
+    AttemptCounts, DispatchState, Entry, PoNumber, PoTask, PoolStatus, Receipt, Stage, StopKind, StopReason, TaskId,
+    Totals, WorkerId, WorkerState, WorkerStatus,
 };
-use crate::policy::{Admission, Load, OrderPace, SiteGate, Sizing, TaskQueue};
-use crate::pool::pooled_session::LendRequest;
-use crate::pool::runtime::lease::{Call, LeaseId};
-use crate::pool::scheduler::messages::{Act, Directive, Input, Request, Rules, Sample};
+use crate::policy::{AdaptiveLimit, Autoscaler, CircuitBreaker, LoadSample, Permit, TaskQueue};
+use crate::pool::pooled_session::AcquireRequest;
+use crate::pool::runtime::lease::{LeaseId, WorkRequest};
+use crate::pool::scheduler::messages::{DesiredState, Effect, Input, Request, ResourceSample, SchedulerConfig};
 use crate::pool::task_handle::TaskCell;
 
 #[derive(Debug)]
-pub(crate) struct Record {
+pub(crate) struct TaskRecord {
     pub(crate) order: PoTask,
     pub(crate) cell: Arc<TaskCell>,
-    pub(crate) tally: Tally,
+    pub(crate) tally: AttemptCounts,
     pub(crate) phase: Phase,
     /// What earlier attempts left in the order's folder.
     pub(crate) receipt: Option<Receipt>,
@@ -40,7 +40,7 @@ pub(crate) enum Phase {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Holder {
+pub(crate) struct ActiveLease {
     pub(crate) worker: WorkerId,
     /// None when the session is lent to a caller.
     pub(crate) task: Option<TaskId>,
@@ -51,7 +51,7 @@ pub(crate) struct Holder {
 
 #[derive(Debug)]
 pub(crate) struct WorkerRecord {
-    pub(crate) view: WorkerView,
+    pub(crate) view: WorkerStatus,
     pub(crate) kill: Option<KillSwitch>,
     /// Set before its browser is ended for want of memory.
     pub(crate) is_evicted: Arc<AtomicBool>,
@@ -65,21 +65,21 @@ pub(crate) struct WorkerRecord {
     pub(crate) is_marked: bool,
 }
 
-pub(crate) struct Core {
-    pub(crate) rules: Rules,
+pub(crate) struct Scheduler {
+    pub(crate) rules: SchedulerConfig,
     pub(crate) heart: mpsc::UnboundedSender<Input>,
     pub(crate) attempts: CancellationToken,
     pub(crate) stage: Stage,
-    pub(crate) stop: Option<Stop>,
+    pub(crate) stop: Option<StopReason>,
     pub(crate) drain_until: Option<Duration>,
     pub(crate) is_paused: bool,
     pub(crate) is_closing: bool,
     pub(crate) is_broken: bool,
-    pub(crate) gate: SiteGate,
-    pub(crate) pace: OrderPace,
+    pub(crate) gate: CircuitBreaker,
+    pub(crate) pace: AdaptiveLimit,
     pub(crate) gate_reason: String,
     pub(crate) gate_wants_person: bool,
-    pub(crate) sizing: Sizing,
+    pub(crate) sizing: Autoscaler,
     /// The most workers that were ever wanted: of these, those that were given up are lost for good.
     pub(crate) most_wanted: usize,
     pub(crate) memory_cap: usize,
@@ -90,11 +90,11 @@ pub(crate) struct Core {
     /// One at a time opens its next session before it closes the old one.
     pub(crate) renewing: Option<WorkerId>,
     pub(crate) queue: TaskQueue,
-    pub(crate) records: Vec<Record>,
+    pub(crate) records: Vec<TaskRecord>,
     pub(crate) open: HashMap<PoNumber, TaskId>,
-    pub(crate) calls: VecDeque<Call>,
-    pub(crate) lends: VecDeque<LendRequest>,
-    pub(crate) leases: HashMap<LeaseId, Holder>,
+    pub(crate) calls: VecDeque<WorkRequest>,
+    pub(crate) lends: VecDeque<AcquireRequest>,
+    pub(crate) leases: HashMap<LeaseId, ActiveLease>,
     pub(crate) next_lease: u64,
     pub(crate) concluding: usize,
     pub(crate) failed_in_a_row: u32,
@@ -102,18 +102,22 @@ pub(crate) struct Core {
     pub(crate) totals: Totals,
     /// Orders that this pool has brought to their end, others than those that were taken over with theirs.
     pub(crate) worked_count: u64,
-    pub(crate) sample: Sample,
+    pub(crate) sample: ResourceSample,
     pub(crate) held_back: Option<String>,
     pub(crate) entries: Vec<Entry>,
-    pub(crate) acts: Vec<Act>,
+    pub(crate) acts: Vec<Effect>,
 }
 
-impl Core {
-    pub(crate) fn new(rules: Rules, heart: mpsc::UnboundedSender<Input>, attempts: CancellationToken) -> Self {
-        let sizing = Sizing::new(rules.worker_count, rules.scaling, rules.expected_count, rules.processor_count);
+impl Scheduler {
+    pub(crate) fn new(
+        rules: SchedulerConfig,
+        heart: mpsc::UnboundedSender<Input>,
+        attempts: CancellationToken,
+    ) -> Self {
+        let sizing = Autoscaler::new(rules.worker_count, rules.scaling, rules.expected_count, rules.processor_count);
         Self {
-            gate: SiteGate::new(rules.retry.patience),
-            pace: OrderPace::new(rules.scaling.max.get()),
+            gate: CircuitBreaker::new(rules.retry.patience),
+            pace: AdaptiveLimit::new(rules.scaling.max.get()),
             gate_reason: String::new(),
             gate_wants_person: false,
             most_wanted: sizing.target(),
@@ -143,7 +147,7 @@ impl Core {
             workers: BTreeMap::new(),
             totals: Totals::default(),
             worked_count: 0,
-            sample: Sample::default(),
+            sample: ResourceSample::default(),
             held_back: None,
             entries: Vec::new(),
             acts: Vec::new(),
@@ -158,9 +162,9 @@ impl Core {
             Input::Ended { lease, end, retry_after } => self.ended(now, lease, end, retry_after),
             Input::Concluded { task, result } => self.concluded(now, task, result),
             Input::WorkerStarting(worker) => self.worker(worker).status = WorkerState::Starting,
-            Input::WorkerUp(worker, up) => self.worker_up(now, worker, up),
+            Input::SessionOpened(worker, up) => self.worker_up(now, worker, up),
             Input::WorkerClosing(worker) => self.worker(worker).status = WorkerState::Closing,
-            Input::WorkerGone(worker, gone) => self.worker_gone(now, worker, gone),
+            Input::WorkerExited(worker, gone) => self.worker_gone(now, worker, gone),
             Input::Sampled(sample) => self.sampled(sample),
             Input::JournalBroke { why, admitted, settled } => {
                 self.take_back(admitted, &settled);
@@ -168,14 +172,14 @@ impl Core {
             }
             Input::KillAll => {
                 let switches = self.workers.values_mut().filter_map(|record| record.kill.take()).collect();
-                self.acts.push(Act::Kill(switches));
+                self.acts.push(Effect::Kill(switches));
                 self.abort(now);
             }
         }
     }
 
     /// Ends the turn: matches waiting callers with what may start, and hands out what is to be written and then done.
-    pub(crate) fn turn(&mut self, now: Duration) -> (Vec<Entry>, Vec<Act>) {
+    pub(crate) fn turn(&mut self, now: Duration) -> (Vec<Entry>, Vec<Effect>) {
         if self.drain_until.is_some_and(|until| now >= until) {
             self.abort(now);
         }
@@ -197,10 +201,10 @@ impl Core {
     pub(crate) fn next_wake(&self, now: Duration) -> Option<Duration> {
         let due = if self.stage == Stage::Running && !self.is_paused && !self.calls.is_empty() {
             match self.gate.admission(now) {
-                Admission::Closed(until) => until.filter(|_| !self.queue.is_empty()),
+                Permit::Closed(until) => until.filter(|_| !self.queue.is_empty()),
                 // or the turns would chase each other: an order that is due and may not start is always due now
-                Admission::Open | Admission::Probe if self.is_held_up() => None,
-                Admission::Open | Admission::Probe => self.queue.next_due(),
+                Permit::Open | Permit::Probe if self.is_held_up() => None,
+                Permit::Open | Permit::Probe => self.queue.next_due(),
             }
         } else {
             None
@@ -214,10 +218,10 @@ impl Core {
         self.is_closing && self.leases.is_empty() && self.concluding == 0 && self.workers.values().all(is_over)
     }
 
-    pub(crate) fn directive(&self) -> Directive {
+    pub(crate) fn directive(&self) -> DesiredState {
         let left = self.most_wanted.saturating_sub(self.given_up_count());
         let target = self.sizing.target().min(self.memory_cap).min(left);
-        Directive { stage: self.stage, target, most: self.most_wanted }
+        DesiredState { stage: self.stage, target, most: self.most_wanted }
     }
 
     pub(crate) fn given_up_count(&self) -> usize {
@@ -229,11 +233,11 @@ impl Core {
         PoolStatus {
             pool_status: self.stage,
             gate: if self.is_paused {
-                Gate::Paused
-            } else if self.gate.admission(now) == Admission::Open {
-                Gate::Open
+                DispatchState::Paused
+            } else if self.gate.admission(now) == Permit::Open {
+                DispatchState::Open
             } else {
-                Gate::Closed { reason: self.gate_reason.clone(), wants_person: self.gate_wants_person }
+                DispatchState::Closed { reason: self.gate_reason.clone(), wants_person: self.gate_wants_person }
             },
             uptime_seconds: now.as_secs_f64(),
             worker_target: self.directive().target,
@@ -258,7 +262,7 @@ impl Core {
         }
         let borrowers = self.lends.len() + self.leases.values().filter(|holder| holder.task.is_none()).count();
         let open = usize::try_from(self.totals.pending + self.totals.running).unwrap_or(usize::MAX);
-        let load = Load {
+        let load = LoadSample {
             open: open.saturating_add(borrowers),
             settled: self.worked_count,
             idle: self.calls.len(),
@@ -273,19 +277,19 @@ impl Core {
         match request {
             Request::Submit { tasks, control, reply } => {
                 let answer = self.submit(now, tasks, &control);
-                self.acts.push(Act::Accept(reply, answer));
+                self.acts.push(Effect::Accept(reply, answer));
             }
             Request::SubmitWithPast { orders, control, reply } => {
                 let answer = self.submit_with_past(now, orders, &control);
-                self.acts.push(Act::Accept(reply, answer));
+                self.acts.push(Effect::Accept(reply, answer));
             }
             Request::OpenTasks { control, reply } => {
                 let handles = self.open_handles(&control);
-                self.acts.push(Act::Handles(reply, handles));
+                self.acts.push(Effect::Handles(reply, handles));
             }
             Request::Cancel { task, reply } => {
                 let is_cancelled = self.cancel(now, task);
-                self.acts.push(Act::Cancelled(reply, is_cancelled));
+                self.acts.push(Effect::Cancelled(reply, is_cancelled));
             }
             Request::Lend(request) => {
                 if self.stage == Stage::Running {
@@ -298,7 +302,7 @@ impl Core {
             Request::Drain(stop) => self.drain(now, stop),
             Request::Abort => self.abort(now),
             Request::Close => {
-                self.drain(now, Stop { kind: StopKind::Requested, message: "the pool was shut down".to_owned() });
+                self.drain(now, StopReason { kind: StopKind::Requested, message: "the pool was shut down".to_owned() });
                 self.is_closing = true;
             }
         }
@@ -307,7 +311,7 @@ impl Core {
 
 impl WorkerRecord {
     pub(crate) fn starting() -> Self {
-        let view = WorkerView {
+        let view = WorkerStatus {
             status: WorkerState::Starting,
             po: None,
             pid: None,

@@ -8,13 +8,15 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::backend::{AttemptError, KillSwitch};
-use crate::config::{HoldConfig, RecycleConfig, RetryConfig, ScalingConfig, WorkerCount};
-use crate::model::{AttemptEnd, Footprint, MemoryLevel, MemoryReading, Outcome, PoTask, Stage, Stop, TaskId, WorkerId};
-use crate::policy::Room;
-use crate::pool::control::{Control, Earlier, SubmitError};
-use crate::pool::pooled_session::LendRequest;
-use crate::pool::runtime::lease::{Call, Grant, LeaseId};
-use crate::pool::runtime::worker::{WorkerGone, WorkerUp};
+use crate::config::{AdmissionConfig, RecycleConfig, RetryConfig, ScalingConfig, WorkerCount};
+use crate::model::{
+    AttemptEnd, Footprint, MemoryLevel, MemoryReading, Outcome, PoTask, Stage, StopReason, TaskId, WorkerId,
+};
+use crate::policy::MemoryLimit;
+use crate::pool::control::{PoolControl, PriorResult, SubmitError};
+use crate::pool::pooled_session::AcquireRequest;
+use crate::pool::runtime::lease::{Assignment, LeaseId, WorkRequest};
+use crate::pool::runtime::worker::{SessionOpened, WorkerExited};
 use crate::pool::task_handle::{TaskCell, TaskHandle, TaskStatus};
 
 /// What somebody outside the engine wants.
@@ -22,27 +24,27 @@ use crate::pool::task_handle::{TaskCell, TaskHandle, TaskStatus};
 pub(crate) enum Request {
     Submit {
         tasks: Vec<PoTask>,
-        control: Control,
+        control: PoolControl,
         reply: oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>>,
     },
     SubmitWithPast {
-        orders: Vec<(PoTask, Option<Earlier>)>,
-        control: Control,
+        orders: Vec<(PoTask, Option<PriorResult>)>,
+        control: PoolControl,
         reply: oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>>,
     },
     OpenTasks {
-        control: Control,
+        control: PoolControl,
         reply: oneshot::Sender<Vec<TaskHandle>>,
     },
     Cancel {
         task: TaskId,
         reply: oneshot::Sender<bool>,
     },
-    Lend(LendRequest),
+    Lend(AcquireRequest),
     Pause,
     Resume,
     ScaleTo(usize),
-    Drain(Stop),
+    Drain(StopReason),
     Abort,
     Close,
 }
@@ -51,7 +53,7 @@ pub(crate) enum Request {
 #[derive(Debug)]
 pub(crate) enum Input {
     Request(Request),
-    Called(Call),
+    Called(WorkRequest),
     Ended {
         lease: LeaseId,
         end: AttemptEnd,
@@ -62,10 +64,10 @@ pub(crate) enum Input {
         result: Result<Outcome, AttemptError>,
     },
     WorkerStarting(WorkerId),
-    WorkerUp(WorkerId, WorkerUp),
+    SessionOpened(WorkerId, SessionOpened),
     WorkerClosing(WorkerId),
-    WorkerGone(WorkerId, WorkerGone),
-    Sampled(Sample),
+    WorkerExited(WorkerId, WorkerExited),
+    Sampled(ResourceSample),
     /// The journal did not take the last turn: so many admissions and these outcomes were not written.
     JournalBroke {
         why: String,
@@ -77,18 +79,18 @@ pub(crate) enum Input {
 
 /// What the monitor found.
 #[derive(Debug)]
-pub(crate) struct Sample {
+pub(crate) struct ResourceSample {
     pub(crate) reading: MemoryReading,
-    pub(crate) room: Room,
+    pub(crate) room: MemoryLimit,
     pub(crate) footprint: Footprint,
     pub(crate) task_count: usize,
 }
 
-impl Default for Sample {
+impl Default for ResourceSample {
     fn default() -> Self {
         Self {
             reading: MemoryReading::default(),
-            room: Room { level: MemoryLevel::Normal, cap: usize::MAX },
+            room: MemoryLimit { level: MemoryLevel::Normal, cap: usize::MAX },
             footprint: Footprint::default(),
             task_count: 0,
         }
@@ -97,9 +99,9 @@ impl Default for Sample {
 
 /// What is to be done, once the entries of the same turn are written.
 #[derive(Debug)]
-pub(crate) enum Act {
+pub(crate) enum Effect {
     /// Answer a call; a grant that finds its caller gone comes back through its lease.
-    Grant(Call, Grant),
+    Assignment(WorkRequest, Assignment),
     /// Let the task's handles see where it stands.
     Tell(Arc<TaskCell>, TaskStatus),
     /// Answer a submission.
@@ -120,7 +122,7 @@ pub(crate) enum Act {
 
 /// The directive that workers and the supervisor obey; written by the heart alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Directive {
+pub(crate) struct DesiredState {
     pub(crate) stage: Stage,
     /// How many workers there are to be now.
     pub(crate) target: usize,
@@ -130,7 +132,7 @@ pub(crate) struct Directive {
 
 /// Limits that the heart goes by.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
+pub(crate) struct SchedulerConfig {
     pub(crate) retry: RetryConfig,
     pub(crate) drain: Duration,
     pub(crate) seed: u64,
@@ -141,7 +143,7 @@ pub(crate) struct Rules {
     /// How many processors there are, if the system tells.
     pub(crate) processor_count: Option<usize>,
     pub(crate) recycle: RecycleConfig,
-    pub(crate) hold: HoldConfig,
+    pub(crate) hold: AdmissionConfig,
     pub(crate) has_site: bool,
     /// So many failed orders in a row end the run; none does when `None`.
     pub(crate) stop_after: Option<NonZeroU32>,

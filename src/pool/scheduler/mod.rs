@@ -10,5 +10,5 @@ pub(crate) mod stage;
 pub(crate) mod tasks;
 pub(crate) mod workers;
 
-pub(crate) use heart::Core;
-pub(crate) use messages::{Act, Directive, Input, Request, Rules, Sample};
+pub(crate) use heart::Scheduler;
+pub(crate) use messages::{DesiredState, Effect, Input, Request, ResourceSample, SchedulerConfig};

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::heart::Core;
-use crate::model::{Failure, Outcome, Stage, Stop, StopKind};
-use crate::policy::GivenUp;
-use crate::pool::scheduler::messages::Act;
+use super::heart::Scheduler;
+use crate::model::{Failure, Outcome, Stage, StopKind, StopReason};
+use crate::policy::TripCause;
+use crate::pool::scheduler::messages::Effect;
 use crate::pool::scheduler::tasks::counter;
 
-impl Core {
-    pub(crate) fn drain(&mut self, now: Duration, stop: Stop) {
+impl Scheduler {
+    pub(crate) fn drain(&mut self, now: Duration, stop: StopReason) {
         if self.stage == Stage::Running {
             self.stage = Stage::Draining;
             self.stop = Some(stop);
@@ -19,10 +19,10 @@ impl Core {
     }
 
     pub(crate) fn abort(&mut self, now: Duration) {
-        self.drain(now, Stop { kind: StopKind::Requested, message: "the run was aborted".to_owned() });
+        self.drain(now, StopReason { kind: StopKind::Requested, message: "the run was aborted".to_owned() });
         if self.stage == Stage::Draining {
             self.stage = Stage::Aborting;
-            self.acts.push(Act::CancelAttempts);
+            self.acts.push(Effect::CancelAttempts);
         }
     }
 
@@ -41,7 +41,7 @@ impl Core {
     pub(crate) fn journal_broke(&mut self, now: Duration, why: String) {
         self.is_broken = true;
         self.stage = self.stage.max(Stage::Draining);
-        self.stop = Some(Stop { kind: StopKind::JournalUnusable, message: why });
+        self.stop = Some(StopReason { kind: StopKind::JournalUnusable, message: why });
         self.drain_until = Some(now + self.rules.drain);
         self.abort(now);
     }
@@ -54,7 +54,7 @@ impl Core {
 
 /// However the heart ends, also with a pool that is dropped or a dispatcher that breaks off: a task that was not told its
 /// outcome is told that it was not done, or whoever waits for it would wait for ever.
-impl Drop for Core {
+impl Drop for Scheduler {
     fn drop(&mut self) {
         for record in &self.records {
             record.cell.give_up();
@@ -63,14 +63,14 @@ impl Drop for Core {
 }
 
 /// Why a run ends whose site was given up.
-pub(crate) fn stop_for(given_up: GivenUp, failure: &Failure) -> Stop {
+pub(crate) fn stop_for(given_up: TripCause, failure: &Failure) -> StopReason {
     match given_up {
-        GivenUp::NeverReached => Stop { kind: StopKind::NeverReached, message: failure.message.clone() },
-        GivenUp::OutOfPatience => Stop {
+        TripCause::NeverReached => StopReason { kind: StopKind::NeverReached, message: failure.message.clone() },
+        TripCause::OutOfPatience => StopReason {
             kind: StopKind::SiteDown,
             message: format!("the portal did not recover within the patience; the last word was: {}", failure.message),
         },
-        GivenUp::Drifted => Stop {
+        TripCause::Drifted => StopReason {
             kind: StopKind::PagesChanged,
             message: format!(
                 "the pages of ten orders in a row fit nothing that the site recipe knows, so the rest was not tried; \

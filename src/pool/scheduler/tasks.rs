@@ -4,25 +4,25 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::heart::{Core, Holder, Phase, Record, index};
+use super::heart::{ActiveLease, Phase, Scheduler, TaskRecord, index};
 use crate::backend::{AttemptError, History};
 use crate::model::{
-    AttemptEnd, Entry, Failure, FailureKind, Fault, OrderStatus, Outcome, PoTask, Receipt, Stage, Stop, StopKind,
-    Tally, TaskId, TaskState, Totals,
+    AttemptCounts, AttemptEnd, Entry, Failure, FailureKind, Fault, OrderStatus, Outcome, PoTask, Receipt, Stage,
+    StopKind, StopReason, TaskId, TaskState, Totals,
 };
-use crate::policy::{Admission, Verdict, retry_delay, verdict};
-use crate::pool::control::{Control, Earlier, SubmitError};
+use crate::policy::{Permit, RetryDecision, retry_delay, verdict};
+use crate::pool::control::{PoolControl, PriorResult, SubmitError};
 use crate::pool::runtime::lease::LeaseId;
-use crate::pool::scheduler::messages::Act;
+use crate::pool::scheduler::messages::Effect;
 use crate::pool::scheduler::stage::stop_for;
 use crate::pool::task_handle::{TaskCell, TaskHandle, TaskStatus};
 
-impl Core {
+impl Scheduler {
     pub(crate) fn submit(
         &mut self,
         now: Duration,
         tasks: Vec<PoTask>,
-        control: &Control,
+        control: &PoolControl,
     ) -> Result<Vec<TaskHandle>, SubmitError> {
         self.check_open()?;
         self.records.reserve(tasks.len());
@@ -43,14 +43,14 @@ impl Core {
     pub(crate) fn submit_with_past(
         &mut self,
         now: Duration,
-        orders: Vec<(PoTask, Option<Earlier>)>,
-        control: &Control,
+        orders: Vec<(PoTask, Option<PriorResult>)>,
+        control: &PoolControl,
     ) -> Result<Vec<TaskHandle>, SubmitError> {
         self.check_open()?;
-        let take = |(order, earlier): (PoTask, Option<Earlier>)| {
+        let take = |(order, earlier): (PoTask, Option<PriorResult>)| {
             let (outcome, receipt) = match earlier {
-                Some(Earlier::Ended(outcome, from)) => (Some((outcome, from)), None),
-                Some(Earlier::Begun(receipt)) => (None, Some(receipt)),
+                Some(PriorResult::Ended(outcome, from)) => (Some((outcome, from)), None),
+                Some(PriorResult::Begun(receipt)) => (None, Some(receipt)),
                 None => (None, None),
             };
             let (is_open, priority) = (self.open.contains_key(&order.po), order.priority);
@@ -93,12 +93,12 @@ impl Core {
                 self.open.insert(order.po.clone(), task);
                 self.totals.pending += 1;
             }
-            self.records.push(Record { order, cell, tally, phase, receipt, evicted_count: 0 });
+            self.records.push(TaskRecord { order, cell, tally, phase, receipt, evicted_count: 0 });
         }
     }
 
     /// Handles to all tasks that have no outcome yet, in the order of their admission.
-    pub(crate) fn open_handles(&self, control: &Control) -> Vec<TaskHandle> {
+    pub(crate) fn open_handles(&self, control: &PoolControl) -> Vec<TaskHandle> {
         let with_numbers = self.records.iter().zip(1..);
         let open = with_numbers.filter(|(record, _)| record.phase != Phase::Settled);
         open.map(|(record, number)| {
@@ -108,7 +108,7 @@ impl Core {
         .collect()
     }
 
-    fn admit(&mut self, now: Duration, order: PoTask, receipt: Option<Receipt>, control: &Control) -> TaskHandle {
+    fn admit(&mut self, now: Duration, order: PoTask, receipt: Option<Receipt>, control: &PoolControl) -> TaskHandle {
         // two tasks for one open order would put two workers into one folder
         let known = self.open.get(&order.po).and_then(|task| Some((*task, self.records.get(index(*task))?)));
         if let Some((task, record)) = known {
@@ -123,7 +123,14 @@ impl Core {
         self.totals.pending += 1;
         let handle = TaskHandle::new(task, order.po.clone(), Arc::clone(&cell), control.clone());
         let phase = Phase::Waiting { due: now };
-        self.records.push(Record { order, cell, tally: Tally::default(), phase, receipt, evicted_count: 0 });
+        self.records.push(TaskRecord {
+            order,
+            cell,
+            tally: AttemptCounts::default(),
+            phase,
+            receipt,
+            evicted_count: 0,
+        });
         handle
     }
 
@@ -134,7 +141,7 @@ impl Core {
         let cancelled = Failure::new(FailureKind::Interrupted, "cancelled before a worker took it");
         self.totals.pending -= 1;
         self.totals.running += 1;
-        self.conclude(now, task, Outcome::Skipped(cancelled, None));
+        self.finalize(now, task, Outcome::Skipped(cancelled, None));
         true
     }
 
@@ -157,12 +164,12 @@ impl Core {
                 self.pace.answered();
                 let is_empty = receipt.listed_count == 0;
                 let outcome = if is_empty { Outcome::NoAttachments(receipt) } else { Outcome::Completed(receipt) };
-                self.conclude(now, task, outcome);
+                self.finalize(now, task, outcome);
             }
             AttemptEnd::NotBegun(failure) => {
                 self.blame_site(now, &failure, retry_after, holder.is_probe);
                 if failure.kind == FailureKind::LoginRefused {
-                    self.drain(now, Stop { kind: StopKind::LoginRefused, message: failure.message });
+                    self.drain(now, StopReason { kind: StopKind::LoginRefused, message: failure.message });
                 }
                 self.give_back(now, task);
             }
@@ -177,7 +184,7 @@ impl Core {
         &mut self,
         now: Duration,
         task: TaskId,
-        holder: Holder,
+        holder: ActiveLease,
         failure: Failure,
         receipt: Option<Receipt>,
         retry_after: Option<Duration>,
@@ -203,27 +210,27 @@ impl Core {
         };
         let verdict = verdict(failure.kind, record.tally, limit);
         let (is_counted, delay) = match verdict {
-            Verdict::Settle => {
+            RetryDecision::Settle => {
                 let outcome = self.final_outcome(task, failure);
-                return self.conclude(now, task, outcome);
+                return self.finalize(now, task, outcome);
             }
-            Verdict::SetAside => {
+            RetryDecision::Quarantine => {
                 let message = format!("set aside, since it ended two browsers; the last time: {}", failure.message);
                 let receipt = record.receipt.take();
-                return self.conclude(now, task, Outcome::Skipped(Failure { message, ..failure }, receipt));
+                return self.finalize(now, task, Outcome::Skipped(Failure { message, ..failure }, receipt));
             }
-            Verdict::RetryNow => (true, Duration::ZERO),
-            Verdict::RetryLater => {
+            RetryDecision::RetryNow => (true, Duration::ZERO),
+            RetryDecision::RetryLater => {
                 let delay = retry_delay(&self.rules.retry, task, record.tally.spent + 1, self.rules.seed);
                 (true, retry_after.map_or(delay, |asked| asked.max(delay)))
             }
-            Verdict::AwaitSite | Verdict::LeaveOpen => (false, Duration::ZERO),
-            Verdict::StopRun => {
+            RetryDecision::AwaitSite | RetryDecision::LeaveOpen => (false, Duration::ZERO),
+            RetryDecision::StopRun => {
                 let kind = match failure.kind {
                     FailureKind::LoginRefused => StopKind::LoginRefused,
                     _ => StopKind::DiskFull,
                 };
-                self.drain(now, Stop { kind, message: failure.message.clone() });
+                self.drain(now, StopReason { kind, message: failure.message.clone() });
                 (false, Duration::ZERO)
             }
         };
@@ -239,9 +246,9 @@ impl Core {
             self.pace.complained(now);
         }
         // what was under way when the gate closed says nothing new
-        let is_news = is_probe || retry_after.is_some() || self.gate.admission(now) == Admission::Open;
+        let is_news = is_probe || retry_after.is_some() || self.gate.admission(now) == Permit::Open;
         let given_up = self.gate.fault(now, failure.kind, retry_after, is_probe);
-        if is_news && self.gate.admission(now) != Admission::Open {
+        if is_news && self.gate.admission(now) != Permit::Open {
             self.gate_reason.clone_from(&failure.message);
             // a login that says when to come back is a person's to make
             self.gate_wants_person = failure.kind == FailureKind::LoginRequired && retry_after.is_some();
@@ -251,7 +258,7 @@ impl Core {
         }
     }
 
-    fn give_back_unheard(&mut self, now: Duration, task: TaskId, holder: Holder) {
+    fn give_back_unheard(&mut self, now: Duration, task: TaskId, holder: ActiveLease) {
         if holder.is_probe {
             self.gate.probe_lost();
         }
@@ -283,16 +290,16 @@ impl Core {
         self.queue.push(task, record.order.priority, due);
         self.totals.running -= 1;
         self.totals.pending += 1;
-        self.acts.push(Act::Tell(Arc::clone(&record.cell), TaskStatus::Pending));
+        self.acts.push(Effect::Tell(Arc::clone(&record.cell), TaskStatus::Pending));
     }
 
-    pub(crate) fn conclude(&mut self, now: Duration, task: TaskId, outcome: Outcome) {
+    pub(crate) fn finalize(&mut self, now: Duration, task: TaskId, outcome: Outcome) {
         self.watch_failures(now, &outcome); // now, and not when it is settled: meanwhile another one would be started
         let Some(record) = self.records.get_mut(index(task)) else { return };
         record.phase = Phase::Concluding;
         let order = record.order.clone();
         self.concluding += 1;
-        self.acts.push(Act::Conclude(task, order, outcome));
+        self.acts.push(Effect::Conclude(task, order, outcome));
     }
 
     pub(crate) fn concluded(&mut self, now: Duration, task: TaskId, result: Result<Outcome, AttemptError>) {
@@ -310,7 +317,7 @@ impl Core {
                         receipt: None,
                     });
                 }
-                self.drain(now, Stop { kind: StopKind::DiskFull, message: error.to_string() });
+                self.drain(now, StopReason { kind: StopKind::DiskFull, message: error.to_string() });
                 return self.requeue(task, now);
             }
         };
@@ -326,7 +333,7 @@ impl Core {
         let cell = Arc::clone(&record.cell);
         self.open.remove(&record.order.po);
         self.count(&outcome);
-        self.acts.push(Act::Tell(cell, TaskStatus::Settled(Arc::new(outcome))));
+        self.acts.push(Effect::Tell(cell, TaskStatus::Settled(Arc::new(outcome))));
     }
 
     /// A run in which one order after the other fails is hopeless. An order that is not there says nothing about it.
@@ -339,7 +346,7 @@ impl Core {
         let is_hopeless = |limit: NonZeroU32| self.failed_in_a_row >= limit.get();
         if self.rules.stop_after.is_some_and(is_hopeless) {
             let message = format!("{} orders in a row failed, so the rest was not tried", self.failed_in_a_row);
-            self.drain(now, Stop { kind: StopKind::TooManyFailures, message });
+            self.drain(now, StopReason { kind: StopKind::TooManyFailures, message });
         }
     }
 

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::heart::{Core, Holder, Phase, WorkerRecord, index};
+use super::heart::{ActiveLease, Phase, Scheduler, WorkerRecord, index};
 use crate::backend::Attempt;
-use crate::model::{AttemptNo, Entry, Stage, Stop, StopKind, TaskId, WorkerId, WorkerState, WorkerView};
-use crate::policy::Admission;
-use crate::pool::runtime::lease::{Call, Grant, Lease, LeaseGuard, LeaseId};
-use crate::pool::runtime::worker::{LeftBecause, WorkerGone};
-use crate::pool::scheduler::messages::Act;
+use crate::model::{AttemptNo, Entry, Stage, StopKind, StopReason, TaskId, WorkerId, WorkerState, WorkerStatus};
+use crate::policy::Permit;
+use crate::pool::runtime::lease::{Assignment, Lease, LeaseGuard, LeaseId, WorkRequest};
+use crate::pool::runtime::worker::{WorkerExit, WorkerExited};
+use crate::pool::scheduler::messages::Effect;
 use crate::pool::task_handle::TaskStatus;
 
-impl Core {
-    pub(crate) fn called(&mut self, call: Call) {
+impl Scheduler {
+    pub(crate) fn called(&mut self, call: WorkRequest) {
         let record = self.workers.entry(call.worker).or_insert_with(WorkerRecord::starting);
         record.view.status = WorkerState::Idle;
         record.view.po = None;
@@ -32,7 +32,7 @@ impl Core {
             }
             let Some(call) = self.calls.pop_front() else { return };
             let guard = self.lease(call.worker, None, false);
-            self.acts.push(Act::Grant(call, Grant::Lend(request, guard)));
+            self.acts.push(Effect::Assignment(call, Assignment::Lend(request, guard)));
         }
     }
 
@@ -46,9 +46,9 @@ impl Core {
     pub(crate) fn grant_orders(&mut self, now: Duration) {
         while self.stage == Stage::Running && !self.is_paused && !self.calls.is_empty() {
             let is_probe = match self.gate.admission(now) {
-                Admission::Open => false,
-                Admission::Probe => true,
-                Admission::Closed(_) => return,
+                Permit::Open => false,
+                Permit::Probe => true,
+                Permit::Closed(_) => return,
             };
             if self.is_held_up() {
                 return;
@@ -70,25 +70,25 @@ impl Core {
             self.totals.running += 1;
             self.worker(worker).po = Some(order.po.clone());
             self.entries.push(Entry::Started { task, attempt: no, worker });
-            self.acts.push(Act::Tell(cell, TaskStatus::Running(worker)));
+            self.acts.push(Effect::Tell(cell, TaskStatus::Running(worker)));
             let attempt = Attempt { task, order, no, worker, have, cancel: self.attempts.child_token() };
-            self.acts.push(Act::Grant(call, Grant::Run(Lease::new(attempt, guard))));
+            self.acts.push(Effect::Assignment(call, Assignment::Run(Lease::new(attempt, guard))));
         }
     }
 
     pub(crate) fn lease(&mut self, worker: WorkerId, task: Option<TaskId>, is_probe: bool) -> LeaseGuard {
         self.next_lease += 1;
         let lease = LeaseId(self.next_lease);
-        self.leases.insert(lease, Holder { worker, task, is_probe, is_evicted: false });
+        self.leases.insert(lease, ActiveLease { worker, task, is_probe, is_evicted: false });
         self.worker(worker).status = WorkerState::Busy;
         LeaseGuard::new(lease, self.heart.clone())
     }
 
-    pub(crate) fn worker(&mut self, worker: WorkerId) -> &mut WorkerView {
+    pub(crate) fn worker(&mut self, worker: WorkerId) -> &mut WorkerStatus {
         &mut self.workers.entry(worker).or_insert_with(WorkerRecord::starting).view
     }
 
-    pub(crate) fn worker_gone(&mut self, now: Duration, worker: WorkerId, gone: WorkerGone) {
+    pub(crate) fn worker_gone(&mut self, now: Duration, worker: WorkerId, gone: WorkerExited) {
         if self.renewing == Some(worker) {
             self.renewing = None;
         }
@@ -103,23 +103,23 @@ impl Core {
             record.view.last_error.clone_from(&gone.error);
         }
         match gone.because {
-            LeftBecause::Retired => {
+            WorkerExit::Retired => {
                 self.workers.remove(&worker);
             }
-            LeftBecause::Recycled => {
+            WorkerExit::Recycled => {
                 record.view.status = WorkerState::Starting;
                 record.view.recycle_count += 1;
             }
-            LeftBecause::Replaced => {
+            WorkerExit::Replaced => {
                 record.view.status = WorkerState::Starting;
                 record.view.restart_count += 1;
             }
-            LeftBecause::GivenUp => record.view.status = WorkerState::Failed,
+            WorkerExit::TripCause => record.view.status = WorkerState::Failed,
         }
         let is_nobody_left = self.given_up_count() >= self.most_wanted.max(self.workers.len());
         if is_nobody_left && self.stage == Stage::Running {
             let message = gone.error.unwrap_or_else(|| "no browser could be started".to_owned());
-            self.drain(now, Stop { kind: StopKind::NoWorkers, message });
+            self.drain(now, StopReason { kind: StopKind::NoWorkers, message });
         }
     }
 }

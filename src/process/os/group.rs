@@ -22,13 +22,13 @@ const GONE_WITHIN: Duration = Duration::from_secs(5);
 
 /// One driver with everything that it started. Dropping it kills them all.
 #[derive(Debug)]
-pub(crate) struct Group {
+pub(crate) struct ProcessGroup {
     pid: Option<u32>,
-    head: Mutex<Head>,
+    head: Mutex<Leader>,
 }
 
 #[derive(Debug)]
-struct Head {
+struct Leader {
     /// None once the group has been killed and handed over to be reaped.
     child: Option<Box<dyn ChildWrapper>>,
     /// The watchdog's pipe: the system closes it with our process, however that ends.
@@ -41,7 +41,7 @@ struct Head {
 #[cfg(unix)]
 const WITH_WATCHDOG: &str = r#"exec 3<&0 </dev/null; { read -r _ <&3; kill -KILL 0; } & exec "$0" "$@" 3<&-"#;
 
-impl Group {
+impl ProcessGroup {
     /// Starts `program` as the head of a group of its own; `prepare` sets its arguments and environment. Its output is
     /// piped, its input is none. Must be called within a tokio runtime.
     pub(crate) fn start(program: &Path, prepare: impl FnOnce(&mut Command)) -> io::Result<Self> {
@@ -66,7 +66,7 @@ impl Group {
         wrap.wrap(KillOnDrop);
         let mut child = wrap.spawn()?;
         let leash = child.stdin().take(); // or waiting for the child would drop it
-        Ok(Self { pid: child.id(), head: Mutex::new(Head { child: Some(child), _leash: leash }) })
+        Ok(Self { pid: child.id(), head: Mutex::new(Leader { child: Some(child), _leash: leash }) })
     }
 
     /// The head's process id.
@@ -137,13 +137,13 @@ impl Group {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Head> {
+    fn lock(&self) -> MutexGuard<'_, Leader> {
         // the value is valid after any panic: it is an Option that is taken in one step
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         self.kill();
     }
@@ -194,9 +194,9 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     /// A head, its watchdog, and two processes that the head's child has left behind.
-    fn family() -> Group {
+    fn family() -> ProcessGroup {
         let script = ["-c", "(sleep 1000 & sleep 1000) & wait"];
-        Group::start(Path::new("/bin/sh"), |command| _ = command.args(script)).unwrap()
+        ProcessGroup::start(Path::new("/bin/sh"), |command| _ = command.args(script)).unwrap()
     }
 
     async fn until(what: impl Fn() -> bool) {
@@ -247,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn the_head_gets_no_input() {
         let script = ["-c", "read -r line || echo no input"];
-        let group = Group::start(Path::new("/bin/sh"), |command| _ = command.args(script)).unwrap();
+        let group = ProcessGroup::start(Path::new("/bin/sh"), |command| _ = command.args(script)).unwrap();
         let mut said = String::new();
         let mut output = group.take_output().0.unwrap();
         // the watchdog holds the output open until the group is killed, which the end of the head brings about

@@ -14,7 +14,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A process that runs on one of the folders that it was looked for on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remnant {
+pub struct OrphanedProcess {
     /// Its id.
     pub pid: u32,
     /// Its name.
@@ -26,7 +26,7 @@ pub struct Remnant {
 /// The processes that run on these folders: browsers that were started on a profile inside, and drivers that were started
 /// for one. Nothing else is enough: not the current folder, not an open file. Blocks while all processes are looked at.
 #[must_use]
-pub(crate) fn processes_on(folders: &[PathBuf]) -> Vec<Remnant> {
+pub(crate) fn processes_on(folders: &[PathBuf]) -> Vec<OrphanedProcess> {
     let Ok(mut system) = System::new() else { return Vec::new() };
     let what =
         ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always).with_environ(UpdateKind::Always).without_tasks();
@@ -34,7 +34,7 @@ pub(crate) fn processes_on(folders: &[PathBuf]) -> Vec<Remnant> {
     let found = system.processes().iter().filter(|(_, process)| is_alive(process)).filter_map(|(pid, process)| {
         let folder = folders.iter().find(|folder| runs_on(process, folder))?;
         let name = process.name().to_string_lossy().into_owned();
-        Some(Remnant { pid: pid.as_u32(), name, folder: folder.clone() })
+        Some(OrphanedProcess { pid: pid.as_u32(), name, folder: folder.clone() })
     });
     found.collect()
 }
@@ -54,7 +54,7 @@ fn runs_on(process: &Process, folder: &Path) -> bool {
 ///
 /// # Errors
 /// Those that are still there, as a sentence for a person.
-pub(crate) fn end_processes(remnants: &[Remnant]) -> Result<(), String> {
+pub(crate) fn end_processes(remnants: &[OrphanedProcess]) -> Result<(), String> {
     let Ok(mut system) = System::new() else { return Ok(()) };
     let mut pids: Vec<_> = remnants.iter().map(|remnant| Pid::from_u32(remnant.pid)).collect();
     let folders: Vec<_> = remnants.iter().map(|remnant| remnant.folder.clone()).collect();

@@ -9,22 +9,22 @@ use tokio::sync::watch;
 
 /// A browser's main process. Dropping it lets go of the process, which runs on.
 #[derive(Clone, Debug)]
-pub(crate) struct BrowserProcess {
+pub(crate) struct HeldProcess {
     has_ended: watch::Receiver<bool>,
-    _watching: Arc<Watching>,
+    _watching: Arc<AbortOnDrop>,
 }
 
 /// Ends the task that waits for the end of the process.
 #[derive(Debug)]
-struct Watching(tokio::task::JoinHandle<()>);
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
 
-impl Drop for Watching {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-impl BrowserProcess {
+impl HeldProcess {
     /// Takes hold of process `pid` if it belongs to the process group `group`. None when it does not (a browser in a
     /// sandbox of its own system may tell a number that is somebody else's here), when it is gone, or where the system
     /// knows no such hold. Must be called within a tokio runtime.
@@ -53,7 +53,7 @@ impl BrowserProcess {
                 told.send_replace(true);
             }
         });
-        Some(Self { has_ended, _watching: Arc::new(Watching(watching)) })
+        Some(Self { has_ended, _watching: Arc::new(AbortOnDrop(watching)) })
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -86,13 +86,13 @@ mod tests {
     async fn the_end_of_the_process_is_told_and_another_groups_process_is_not_held() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).process_group(0).spawn().unwrap();
         let pid = child.id();
-        assert!(BrowserProcess::hold(pid, pid + 1).is_none(), "it is of another group");
-        let process = BrowserProcess::hold(pid, pid).unwrap();
+        assert!(HeldProcess::hold(pid, pid + 1).is_none(), "it is of another group");
+        let process = HeldProcess::hold(pid, pid).unwrap();
         assert!(!process.has_ended());
         drop(child.stdin.take()); // end of input ends it
         process.ended().await;
         assert!(process.has_ended());
         child.wait().unwrap();
-        assert!(BrowserProcess::hold(pid, pid).is_none(), "it is gone");
+        assert!(HeldProcess::hold(pid, pid).is_none(), "it is gone");
     }
 }

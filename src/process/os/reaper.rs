@@ -7,7 +7,7 @@
 //! signal: a number that was given to somebody else costs nothing but its patience.
 
 #[cfg(unix)]
-pub(crate) use unix::Heir;
+pub(crate) use unix::Reaper;
 
 #[cfg(unix)]
 mod unix {
@@ -55,13 +55,13 @@ rmdir -- "$0" || : >"$0/$mark"
 
     /// A shell that removes one folder after the end of this program. Dropping it ends the shell and leaves the folder.
     #[derive(Debug)]
-    pub(crate) struct Heir {
+    pub(crate) struct Reaper {
         shell: Child,
         /// The system closes it with our process, however that ends.
         leash: Option<ChildStdin>,
     }
 
-    impl Heir {
+    impl Reaper {
         /// One for `folder`, of which `mark` goes last and `others` before it; anything else is left, and the mark with it.
         pub(crate) fn of(folder: &Path, mark: &str, others: &[&str]) -> std::io::Result<Self> {
             let own = std::env::var_os("PATH").unwrap_or_default();
@@ -96,7 +96,7 @@ rmdir -- "$0" || : >"$0/$mark"
         }
     }
 
-    impl Drop for Heir {
+    impl Drop for Reaper {
         fn drop(&mut self) {
             // a child that was not waited for: its number is still its own
             if let Err(why) = self.shell.kill().and_then(|()| self.shell.wait()) {
@@ -109,10 +109,10 @@ rmdir -- "$0" || : >"$0/$mark"
 /// Windows ends the processes with their Job object; their folder is swept at the next start.
 #[cfg(not(unix))]
 #[derive(Debug)]
-pub(crate) struct Heir;
+pub(crate) struct Reaper;
 
 #[cfg(not(unix))]
-impl Heir {
+impl Reaper {
     pub(crate) fn of(_folder: &std::path::Path, _mark: &str, _others: &[&str]) -> std::io::Result<Self> {
         Ok(Self)
     }
@@ -123,7 +123,7 @@ impl Heir {
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
-    use super::Heir;
+    use super::Reaper;
     use std::fs;
     use std::os::unix::process::CommandExt;
     use std::path::{Path, PathBuf};
@@ -151,7 +151,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let folder = folder(base.path());
         let mut member = Command::new("cat").stdin(Stdio::piped()).process_group(0).spawn().unwrap();
-        let mut heir = Heir::of(&folder, "owner", &["profile", "tmp"]).unwrap();
+        let mut heir = Reaper::of(&folder, "owner", &["profile", "tmp"]).unwrap();
         heir.wait_for(member.id());
         heir.let_go();
         // it looks every tenth of a second: with the member alive it has looked several times
@@ -167,7 +167,7 @@ mod tests {
     fn dismissed_it_removes_nothing() {
         let base = tempfile::tempdir().unwrap();
         let folder = folder(base.path());
-        drop(Heir::of(&folder, "owner", &["profile", "tmp"]).unwrap());
+        drop(Reaper::of(&folder, "owner", &["profile", "tmp"]).unwrap());
         assert!(folder.join("profile/Default/Cookies").is_file());
     }
 
@@ -176,7 +176,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let folder = folder(base.path());
         fs::write(folder.join("letter"), "x").unwrap();
-        let mut heir = Heir::of(&folder, "owner", &["profile", "tmp"]).unwrap();
+        let mut heir = Reaper::of(&folder, "owner", &["profile", "tmp"]).unwrap();
         heir.let_go();
         until("its part is gone", || !folder.join("profile").exists());
         heir.wait();
@@ -187,7 +187,7 @@ mod tests {
     fn another_folder_that_has_taken_the_place_is_not_touched() {
         let base = tempfile::tempdir().unwrap();
         let folder = folder(base.path());
-        let mut heir = Heir::of(&folder, "owner", &["profile", "tmp"]).unwrap();
+        let mut heir = Reaper::of(&folder, "owner", &["profile", "tmp"]).unwrap();
         let away = base.path().join("away");
         fs::rename(&folder, &away).unwrap();
         fs::create_dir_all(folder.join("profile")).unwrap();

@@ -10,10 +10,10 @@ use serde::Serialize;
 use super::{RunFacts, Summary};
 use crate::backend::History;
 use crate::model::{
-    Failure, FailureKind, FileRecord, LeftOutFile, Metadata, MissingFile, OrderStatus, Outcome, PoNumber, Reject,
+    ExcludedFile, Failure, FailureKind, FileRecord, Metadata, MissingFile, OrderStatus, Outcome, PoNumber, RejectedRow,
     RunId, TaskPriority,
 };
-use crate::report::data::{Row, rows, why_open};
+use crate::report::data::{ReportRow, rows, why_open};
 
 /// Goes up when a program that reads the report would have to change.
 const SCHEMA_VERSION: u32 = 1;
@@ -29,7 +29,7 @@ struct Report<'a> {
     stopped_because: Option<&'a str>,
     summary: &'a Summary,
     orders: Vec<Order<'a>>,
-    rejected: &'a [Reject],
+    rejected: &'a [RejectedRow],
 }
 
 #[derive(Serialize)]
@@ -105,7 +105,7 @@ pub(crate) fn write(to: &mut dyn Write, history: &History, facts: &RunFacts, sum
     to.write_all(b"\n")
 }
 
-fn order<'a>(row: &Row<'a>, facts: &'a RunFacts) -> Order<'a> {
+fn order<'a>(row: &ReportRow<'a>, facts: &'a RunFacts) -> Order<'a> {
     let receipt = row.outcome.and_then(Outcome::receipt);
     let error = match row.outcome {
         Some(outcome) => outcome.failure().map(Cause::of),
@@ -141,7 +141,7 @@ fn file(file: &FileRecord) -> File<'_> {
     }
 }
 
-fn left_out(file: &LeftOutFile) -> LeftOut<'_> {
+fn left_out(file: &ExcludedFile) -> LeftOut<'_> {
     LeftOut { name: &file.name, source: file.source, reason: &file.reason }
 }
 

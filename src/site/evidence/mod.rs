@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use super::login::Login;
 use crate::backend::{Attempt, AttemptError, Page, Session, SessionError};
 use crate::model::FailureKind;
-use crate::site::evidence::redact::Removal;
+use crate::site::evidence::redact::Redactor;
 
-pub(crate) use store::Store;
+pub(crate) use store::EvidenceStore;
 pub use store::evidence_folder;
 
 const SOURCE: &str = include_str!("source.js");
@@ -31,15 +31,15 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Everything that was seen.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
-    record: Record,
+pub(crate) struct Capture {
+    record: EvidenceRecord,
     source: Option<String>,
     screenshot: Option<Vec<u8>>,
 }
 
 /// `failure.json`.
 #[derive(Debug, Default, Serialize)]
-struct Record {
+struct EvidenceRecord {
     po_number: String,
     attempt: u32,
     worker: String,
@@ -58,8 +58,8 @@ struct Record {
 ///
 /// Each command is bounded by its own deadline, and after one that is not answered no other is sent: there is no limit
 /// over all of them, since one that is broken off would cost the session. None is sent once the run aborts.
-pub(crate) async fn look(session: &mut dyn Session, attempt: &Attempt, error: &AttemptError, login: &Login) -> Seen {
-    let mut looking = Looking { cookies: login.cookies(), ..Looking::default() };
+pub(crate) async fn look(session: &mut dyn Session, attempt: &Attempt, error: &AttemptError, login: &Login) -> Capture {
+    let mut looking = CaptureSession { cookies: login.cookies(), ..CaptureSession::default() };
     if session.is_usable() {
         if let Err(why) = looking.at(session.page(), &attempt.cancel).await {
             looking.lacking.push(why.to_string());
@@ -67,9 +67,9 @@ pub(crate) async fn look(session: &mut dyn Session, attempt: &Attempt, error: &A
     } else {
         looking.lacking.push("the browser could not be spoken to any more".to_owned());
     }
-    let Looking { cookies, url, title, http_status, source, screenshot, lacking } = looking;
-    let removal = Removal::of(login.password(), &cookies);
-    let record = Record {
+    let CaptureSession { cookies, url, title, http_status, source, screenshot, lacking } = looking;
+    let removal = Redactor::of(login.password(), &cookies);
+    let record = EvidenceRecord {
         po_number: attempt.order.po.to_string(),
         attempt: attempt.no.0,
         worker: attempt.worker.to_string(),
@@ -79,16 +79,16 @@ pub(crate) async fn look(session: &mut dyn Session, attempt: &Attempt, error: &A
         url: url.map(|url| removal.message(&url)),
         title: title.map(|title| removal.message(&title)),
         http_status,
-        driver: removal.message(&session.last_words()),
+        driver: removal.message(&session.driver_output()),
         lacking: Some(lacking.join("; ")).filter(|why| !why.is_empty()).map(|why| removal.message(&why)),
     };
     let source = source.map(|(source, is_whole)| removal.source(&source, is_whole, MAX_SOURCE));
-    Seen { record, source, screenshot }
+    Capture { record, source, screenshot }
 }
 
 /// What a page has shown so far, as it was shown.
 #[derive(Default)]
-struct Looking {
+struct CaptureSession {
     cookies: Vec<SecretString>,
     url: Option<String>,
     title: Option<String>,
@@ -99,7 +99,7 @@ struct Looking {
     lacking: Vec<String>,
 }
 
-impl Looking {
+impl CaptureSession {
     /// # Errors
     /// Why the driver was not asked any further. What it merely refuses is noted as lacking.
     async fn at(&mut self, page: &mut dyn Page, cancel: &CancellationToken) -> Result<(), SessionError> {
@@ -117,7 +117,7 @@ impl Looking {
         let has_cookies = cookies.is_some();
         self.cookies.extend(cookies.into_iter().flatten().map(|cookie| cookie.value));
         go_on()?;
-        if let Some(shown) = self.note_refusal("its address", page.evidence().await)? {
+        if let Some(shown) = self.note_refusal("its address", page.document().await)? {
             (self.url, self.title, self.http_status) = (Some(shown.url), Some(shown.title), shown.status);
         }
         go_on()?;
@@ -149,7 +149,7 @@ impl Looking {
 }
 
 /// Writes it down and says where. What cannot be written is not worth an attempt.
-pub(crate) async fn keep(store: &Store, attempt: &Attempt, seen: Seen) -> Option<String> {
+pub(crate) async fn keep(store: &EvidenceStore, attempt: &Attempt, seen: Capture) -> Option<String> {
     let (store, name) = (store.clone(), format!("{}-{}", attempt.order.po, attempt.no));
     let written = tokio::task::spawn_blocking(move || store.keep(&name, &seen));
     match tokio::time::timeout(WRITE_DEADLINE, written).await {

@@ -34,7 +34,7 @@ const NAMED: &str = concat!(
 );
 
 /// What a secret looks like, whosever it is.
-struct Shapes {
+struct RedactionPatterns {
     query: Regex,
     content: Regex,
     user: Regex,
@@ -43,8 +43,8 @@ struct Shapes {
     named: Regex,
 }
 
-static SHAPES: LazyLock<Result<Shapes, regex::Error>> = LazyLock::new(|| {
-    Ok(Shapes {
+static SHAPES: LazyLock<Result<RedactionPatterns, regex::Error>> = LazyLock::new(|| {
+    Ok(RedactionPatterns {
         query: Regex::new(QUERY)?,
         content: Regex::new(CONTENT)?,
         user: Regex::new(USER)?,
@@ -55,13 +55,13 @@ static SHAPES: LazyLock<Result<Shapes, regex::Error>> = LazyLock::new(|| {
 });
 
 /// Takes secrets out of texts.
-pub(crate) struct Removal {
+pub(crate) struct Redactor {
     /// In every spelling in which they get into a page, an address or a message, the longest first: a short one would
     /// cut up a long one that holds it, and leave the rest.
     spellings: Vec<String>,
 }
 
-impl Removal {
+impl Redactor {
     pub(crate) fn of<'a>(
         password: Option<&'a SecretString>,
         cookies: impl IntoIterator<Item = &'a SecretString>,
@@ -146,10 +146,10 @@ mod tests {
 
     use super::*;
 
-    fn removal(password: &str, cookies: &[&str]) -> Removal {
+    fn removal(password: &str, cookies: &[&str]) -> Redactor {
         let password = SecretString::from(password);
         let cookies: Vec<_> = cookies.iter().map(|&cookie| SecretString::from(cookie)).collect();
-        Removal::of(Some(&password), &cookies)
+        Redactor::of(Some(&password), &cookies)
     }
 
     #[test]

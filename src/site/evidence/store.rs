@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use bytesize::ByteSize;
 
-use super::Seen;
+use super::Capture;
 use crate::download::safe_name;
 use crate::model::RunId;
 
@@ -30,22 +30,22 @@ const BLOCK: u64 = 4096;
 
 /// The evidence of one run, and what is left of earlier ones.
 #[derive(Clone, Debug)]
-pub(crate) struct Store {
+pub(crate) struct EvidenceStore {
     all: PathBuf,
     run: String,
     limit: u64,
     /// One writer at a time counts, drops and writes. Empty until the first one has looked at what there is.
-    kept: Arc<Mutex<Option<Kept>>>,
+    kept: Arc<Mutex<Option<StoredEvidence>>>,
 }
 
 /// What is there, so that it is not counted anew for each attempt.
 #[derive(Debug, Default)]
-struct Kept {
+struct StoredEvidence {
     by_age: BTreeMap<(SystemTime, PathBuf), u64>,
     total: u64,
 }
 
-impl Store {
+impl EvidenceStore {
     /// In the output folder `out`, which nobody else writes to. Keeps at most `limit` of all runs together.
     pub(crate) fn new(out: &Path, run: &RunId, limit: ByteSize) -> Self {
         let all = out.join(FOLDER);
@@ -65,7 +65,7 @@ impl Store {
     /// Writes `seen` under `name` and says where, relative to the output folder; room is made for it first, so that all
     /// together are never larger than allowed. It is there as a whole or not at all: not, when it alone is too large or
     /// the older ones cannot be removed.
-    pub(crate) fn keep(&self, name: &str, seen: &Seen) -> io::Result<Option<String>> {
+    pub(crate) fn keep(&self, name: &str, seen: &Capture) -> io::Result<Option<String>> {
         let mut record = serde_json::to_vec_pretty(&seen.record)?;
         record.push(b'\n');
         let files = [
@@ -82,7 +82,7 @@ impl Store {
         make_private(&run)?;
         let there = match kept.as_mut() {
             Some(there) => there,
-            None => kept.insert(Kept::look(&self.all)?),
+            None => kept.insert(StoredEvidence::look(&self.all)?),
         };
         let place = run.join(name);
         there.forget(&place)?; // of an attempt that a crash has made come again
@@ -107,7 +107,7 @@ impl Store {
     }
 }
 
-impl Kept {
+impl StoredEvidence {
     fn look(all: &Path) -> io::Result<Self> {
         let mut kept = Self::default();
         for run in folders(all)? {
@@ -201,11 +201,11 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Record;
+    use super::super::EvidenceRecord;
     use super::*;
 
-    fn seen(bytes: usize) -> Seen {
-        Seen { record: Record::default(), source: None, screenshot: Some(vec![0; bytes]) }
+    fn seen(bytes: usize) -> Capture {
+        Capture { record: EvidenceRecord::default(), source: None, screenshot: Some(vec![0; bytes]) }
     }
 
     fn names(out: &Path, run: &str) -> Vec<String> {
@@ -227,21 +227,21 @@ mod tests {
         ByteSize(count * BLOCK)
     }
 
-    fn picture(blocks: usize) -> Seen {
+    fn picture(blocks: usize) -> Capture {
         seen(blocks * 4096)
     }
 
     #[test]
     fn the_oldest_goes_first_whatever_run_it_is_of() {
         let out = tempfile::tempdir().unwrap();
-        let monday = Store::new(out.path(), &RunId::new("monday"), blocks(10));
+        let monday = EvidenceStore::new(out.path(), &RunId::new("monday"), blocks(10));
         for (name, seconds) in [("PO1-1", 300), ("PO2-1", 200)] {
             let place = monday.keep(name, &picture(3)).unwrap().unwrap();
             assert_eq!(place, format!(".coupa-batch/evidence/monday/{name}"));
             assert!(out.path().join(place).join("page.png").exists());
             age(out.path(), "monday", name, seconds);
         }
-        let tuesday = Store::new(out.path(), &RunId::new("tuesday"), blocks(10));
+        let tuesday = EvidenceStore::new(out.path(), &RunId::new("tuesday"), blocks(10));
         tuesday.keep("PO1-1", &picture(3)).unwrap().unwrap();
         assert_eq!(names(out.path(), "monday"), ["PO2-1"]);
         assert_eq!(names(out.path(), "tuesday"), ["PO1-1"]);
@@ -255,9 +255,9 @@ mod tests {
     #[test]
     fn workers_that_write_at_once_never_exceed_the_limit() {
         let out = tempfile::tempdir().unwrap();
-        let store = Store::new(out.path(), &RunId::new("r"), blocks(21));
+        let store = EvidenceStore::new(out.path(), &RunId::new("r"), blocks(21));
         let total = || {
-            let kept = Kept::look(&out.path().join(FOLDER)).map_or(0, |kept| kept.total);
+            let kept = StoredEvidence::look(&out.path().join(FOLDER)).map_or(0, |kept| kept.total);
             let drafts = folders(&out.path().join(FOLDER).join(DRAFTS)).unwrap_or_default();
             kept + drafts.iter().map(|draft| size(draft).unwrap_or_default()).sum::<u64>()
         };
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn what_somebody_else_removed_is_not_counted_on() {
         let out = tempfile::tempdir().unwrap();
-        let store = Store::new(out.path(), &RunId::new("r"), blocks(10));
+        let store = EvidenceStore::new(out.path(), &RunId::new("r"), blocks(10));
         for name in ["PO1-1", "PO2-1"] {
             store.keep(name, &picture(3)).unwrap().unwrap();
         }
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn an_attempt_that_comes_again_replaces_what_was_kept_of_it() {
         let out = tempfile::tempdir().unwrap();
-        let store = Store::new(out.path(), &RunId::new("r"), ByteSize::mb(1));
+        let store = EvidenceStore::new(out.path(), &RunId::new("r"), ByteSize::mb(1));
         let first = store.keep("PO1-1", &seen(10)).unwrap();
         assert_eq!(store.keep("PO1-1", &seen(20)).unwrap(), first);
         assert_eq!(fs::metadata(out.path().join(first.unwrap()).join("page.png")).unwrap().len(), 20);
@@ -306,7 +306,7 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let drafts = out.path().join(FOLDER).join(DRAFTS);
         fs::create_dir_all(drafts.join("PO1-1x")).unwrap();
-        Store::new(out.path(), &RunId::new("r"), ByteSize::mb(1));
+        EvidenceStore::new(out.path(), &RunId::new("r"), ByteSize::mb(1));
         assert!(!drafts.exists());
     }
 
@@ -315,7 +315,7 @@ mod tests {
     fn evidence_is_for_this_user_alone() {
         use std::os::unix::fs::PermissionsExt;
         let out = tempfile::tempdir().unwrap();
-        let store = Store::new(out.path(), &RunId::new("r"), ByteSize::mb(1));
+        let store = EvidenceStore::new(out.path(), &RunId::new("r"), ByteSize::mb(1));
         let place = out.path().join(store.keep("PO1-1", &seen(10)).unwrap().unwrap());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&place), mode(place.parent().unwrap())), (0o700, 0o700));

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::super::CoupaSite;
+use super::super::PortalSite;
 use crate::backend::{Attempt, AttemptError, Session, Site};
 use crate::config::{Credentials, Settings, resolve};
-use crate::download::Claim;
+use crate::download::OutputLock;
 use crate::model::{AttemptNo, FailureKind, PoTask, RunId, TaskId, WorkerId};
 use crate::site::testing::fake_portal::{BASE, FakePortal, FakeSession, Shown};
 
@@ -18,7 +18,7 @@ const ORDER: &str = "/order_headers/7";
 /// A session that was let in with a cookie, on an order page, and what was kept of its failure.
 struct Scene {
     out: tempfile::TempDir,
-    site: CoupaSite,
+    site: PortalSite,
     portal: FakePortal,
     session: FakeSession,
     attempt: Attempt,
@@ -30,13 +30,13 @@ impl Scene {
         let credentials = Credentials { username: "me".into(), password: "right".into() };
         let settings = Settings { base_url: Some(BASE.parse().unwrap()), ..Settings::default() };
         let config = resolve(settings, Some(credentials)).unwrap();
-        let claim = Arc::new(Claim::take(out.path()).unwrap());
-        let site = CoupaSite::new(&config.site, claim, config.deadlines, &RunId::new("r")).unwrap();
+        let claim = Arc::new(OutputLock::take(out.path()).unwrap());
+        let site = PortalSite::new(&config.site, claim, config.deadlines, &RunId::new("r")).unwrap();
         let portal = FakePortal::with(ORDER, Shown::default());
         portal.state().password = Some("right");
         portal.state().ticket = 1_000_000;
         let mut session = portal.session();
-        site.enter(WorkerId(1), &mut session).await.unwrap();
+        site.log_in(WorkerId(1), &mut session).await.unwrap();
         session.page().goto(&format!("{BASE}{ORDER}")).await.unwrap();
         let attempt = Attempt {
             have: Vec::new(),
@@ -50,9 +50,9 @@ impl Scene {
     }
 
     /// What was kept: the record, and the source if there is one.
-    async fn witness(&mut self) -> (Value, Option<String>) {
+    async fn capture_evidence(&mut self) -> (Value, Option<String>) {
         let error = AttemptError::new(FailureKind::StepTimeout, format!("no end at {BASE}/x?token=t0ken-of-a-link"));
-        let place = self.site.witness(&mut self.session, &self.attempt, &error).await.unwrap();
+        let place = self.site.capture_evidence(&mut self.session, &self.attempt, &error).await.unwrap();
         assert_eq!(place, ".coupa-batch/evidence/r/PO7-3");
         let folder = self.out.path().join(place);
         let read = |name: &str| std::fs::read_to_string(Path::new(&folder).join(name)).ok();
@@ -69,7 +69,7 @@ impl Scene {
 #[tokio::test]
 async fn everything_that_can_be_seen_is_kept_without_what_lets_in() {
     let mut scene = Scene::new().await;
-    let (record, source) = scene.witness().await;
+    let (record, source) = scene.capture_evidence().await;
     assert_eq!(record["url"], format!("{BASE}{ORDER}"));
     assert_eq!((&record["kind"], &record["http_status"]), (&"step_timeout".into(), &200.into()));
     assert_eq!(record["message"], format!("no end at {BASE}/x"));
@@ -81,7 +81,7 @@ async fn everything_that_can_be_seen_is_kept_without_what_lets_in() {
 async fn of_a_session_that_is_gone_the_words_are_kept_without_the_cookie_that_it_can_no_longer_tell() {
     let mut scene = Scene::new().await;
     scene.portal.state().is_dead = true;
-    let (record, source) = scene.witness().await;
+    let (record, source) = scene.capture_evidence().await;
     assert_eq!(source, None);
     assert_eq!(record["driver"], format!("[INFO] GET {BASE}{ORDER} | sent [removed] and [removed]"));
     assert!(record["lacking"].as_str().unwrap().contains("could not be spoken to"), "{record:#}");
@@ -91,7 +91,7 @@ async fn of_a_session_that_is_gone_the_words_are_kept_without_the_cookie_that_it
 async fn a_dialog_that_stood_open_hides_nothing() {
     let mut scene = Scene::new().await;
     scene.portal.state().cookies_refused = 1;
-    let (record, source) = scene.witness().await;
+    let (record, source) = scene.capture_evidence().await;
     assert!(source.is_some() && record["lacking"].is_null(), "{record:#}");
 }
 
@@ -99,7 +99,7 @@ async fn a_dialog_that_stood_open_hides_nothing() {
 async fn no_source_is_kept_of_a_page_whose_cookies_are_not_known() {
     let mut scene = Scene::new().await;
     scene.portal.state().cookies_refused = 2;
-    let (record, source) = scene.witness().await;
+    let (record, source) = scene.capture_evidence().await;
     assert_eq!(source, None);
     assert!(record["lacking"].as_str().unwrap().contains("its cookies: "), "{record:#}");
     assert_eq!(record["url"], format!("{BASE}{ORDER}"));
@@ -109,7 +109,7 @@ async fn no_source_is_kept_of_a_page_whose_cookies_are_not_known() {
 async fn a_run_that_is_stopped_meanwhile_asks_the_browser_nothing_more() {
     let mut scene = Scene::new().await;
     scene.attempt.cancel.cancel();
-    let (record, source) = scene.witness().await;
+    let (record, source) = scene.capture_evidence().await;
     assert_eq!((source, &record["url"]), (None, &Value::Null));
     assert!(record["lacking"].as_str().unwrap().contains("the run was stopped"), "{record:#}");
 }

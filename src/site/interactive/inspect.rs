@@ -8,13 +8,13 @@ use url::Url;
 use crate::backend::{AttemptError, Page, Query};
 use crate::download::extension;
 use crate::model::{FileOrigin, PoNumber};
-use crate::site::context::Ground;
-use crate::site::interactive::Doorway;
+use crate::site::context::PortalContext;
+use crate::site::interactive::InteractiveLogin;
 use crate::site::page::classify::{PageKind, classify, without_query};
-use crate::site::page::emptiness::{Finding, look_longer};
-use crate::site::page::snapshot::{Sight, without_exclusions};
+use crate::site::page::emptiness::{Emptiness, look_longer};
+use crate::site::page::snapshot::{PageSnapshot, without_exclusions};
 use crate::site::recipe::selectors::try_all;
-use crate::site::{Cell, NameSource, error};
+use crate::site::{ColumnSelector, NameSource, error};
 
 const MARK: &str = include_str!("mark.js");
 
@@ -35,7 +35,7 @@ pub struct Inspection {
     /// Whether it came to rest in time.
     pub is_at_rest: bool,
     /// What each selector finds, in the order of the recipe.
-    pub finds: Vec<Find>,
+    pub finds: Vec<SelectorMatch>,
     /// What would be fetched, by the name that the page gives it.
     pub attachments: Vec<String>,
     /// The page with a frame around each find, as PNG.
@@ -44,7 +44,7 @@ pub struct Inspection {
 
 /// What one selector finds.
 #[derive(Clone, Debug)]
-pub struct Find {
+pub struct SelectorMatch {
     /// Its key in the recipe, such as `order.supplier[0]`.
     pub key: String,
     /// The selector.
@@ -57,45 +57,45 @@ pub struct Find {
 
 /// Which page to look at.
 #[derive(Clone, Debug)]
-pub enum Target {
+pub enum InspectTarget {
     /// The page of an order.
     Order(PoNumber),
     /// A page of the portal, taken for a requisition where its address is no order's.
     Address(Url),
 }
 
-impl Doorway {
+impl InteractiveLogin {
     /// Gets in, opens a page and looks at it with every selector of the recipe. Dropping the future makes the session
     /// unusable.
     ///
     /// # Errors
     /// [`AttemptError`]: no login, a selector that the browser cannot parse, or the portal's or the session's trouble.
-    pub async fn inspect(&self, page: &mut dyn Page, target: &Target) -> Result<Inspection, AttemptError> {
+    pub async fn inspect(&self, page: &mut dyn Page, target: &InspectTarget) -> Result<Inspection, AttemptError> {
         let ground = self.login.ground();
         try_all(page, ground).await?;
-        self.login.enter(page).await?;
+        self.login.log_in(page).await?;
         let recipe = &ground.recipe;
         let (url, origin) = match target {
-            Target::Order(po) => (ground.order_page(po), FileOrigin::Order),
-            Target::Address(url) if ground.is_order_page(url) => (url.clone(), FileOrigin::Order),
-            Target::Address(url) => (url.clone(), FileOrigin::Requisition),
+            InspectTarget::Order(po) => (ground.order_page(po), FileOrigin::Order),
+            InspectTarget::Address(url) if ground.is_order_page(url) => (url.clone(), FileOrigin::Order),
+            InspectTarget::Address(url) => (url.clone(), FileOrigin::Requisition),
         };
         page.goto(url.as_str()).await.map_err(|error| error::of_session(error, &ground.base))?;
         let quiet = ground.quiet(Duration::ZERO);
-        let mut is_at_rest = page.settle(&Sight::settling(recipe), quiet).await?;
-        let mut sight = Sight::take(page, recipe, origin).await?;
+        let mut is_at_rest = page.settle(&PageSnapshot::settling(recipe), quiet).await?;
+        let mut sight = PageSnapshot::take(page, recipe, origin).await?;
         let mut kind = classify(recipe, &url, &sight.look);
         if kind == PageKind::Wanted && sight.attachments.is_empty() && is_at_rest {
             let second = look_longer(page, ground, &url, origin).await?;
             sight = second.sight;
-            is_at_rest = !matches!(second.finding, Finding::Restless(_));
+            is_at_rest = !matches!(second.finding, Emptiness::Restless(_));
             kind = second.finding.kind(&sight).unwrap_or_else(|| classify(recipe, &url, &sight.look));
         }
         let selectors = selectors(ground);
         let queries: Vec<_> =
             selectors.iter().map(|(_, css)| Query { css: css.clone(), attributes: Vec::new() }).collect();
         let answers = page.query(&queries).await?;
-        let finds = selectors.into_iter().zip(answers).map(|((key, css), found)| Find {
+        let finds = selectors.into_iter().zip(answers).map(|((key, css), found)| SelectorMatch {
             key,
             css,
             count: found.len(),
@@ -128,7 +128,7 @@ impl Doorway {
 }
 
 /// Every selector that is looked for on a page, with its key.
-fn selectors(ground: &Ground) -> Vec<(String, String)> {
+fn selectors(ground: &PortalContext) -> Vec<(String, String)> {
     let recipe = &ground.recipe;
     let mut all = vec![("login.form".to_owned(), recipe.login.form.as_str().to_owned())];
     let mut list = |key: &str, selectors: &[crate::site::Selector]| {
@@ -151,7 +151,7 @@ fn selectors(ground: &Ground) -> Vec<(String, String)> {
         for (at, listing) in found {
             all.push((format!("attachments.{key}[{at}]"), without_exclusions(recipe, listing)));
             all.extend(listing.name.iter().enumerate().filter_map(|(nth, name)| match name {
-                NameSource::Cell(Cell { row, css }) => {
+                NameSource::Cell(ColumnSelector { row, css }) => {
                     let css = format!(":is({}) :is({})", row.as_str(), css.as_str());
                     Some((format!("attachments.{key}[{at}].name[{nth}]"), css))
                 }

@@ -6,38 +6,38 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::login::Login;
-use crate::backend::{AttemptError, Cookie, LoginKeep, Page, RefusalMemory};
-use crate::config::{Deadlines, SiteConfig};
-use crate::site::context::Ground;
+use crate::backend::{AttemptError, Cookie, LoginStore, Page, RejectionStore};
+use crate::config::{SiteConfig, Timeouts};
+use crate::site::context::PortalContext;
 use crate::site::recipe::parse::RecipeError;
 use crate::site::recipe::selectors::try_all;
 
 /// The way into a portal.
 #[derive(Debug)]
-pub struct Doorway {
+pub struct InteractiveLogin {
     pub(crate) login: Login,
 }
 
-impl Doorway {
+impl InteractiveLogin {
     /// That of the portal of `config`.
     ///
     /// # Errors
     /// [`RecipeError`] when there is no base address or the recipe cannot be used.
-    pub fn new(config: &SiteConfig, deadlines: Deadlines) -> Result<Self, RecipeError> {
-        let ground = Arc::new(Ground::new(config, PathBuf::new(), deadlines)?);
+    pub fn new(config: &SiteConfig, deadlines: Timeouts) -> Result<Self, RecipeError> {
+        let ground = Arc::new(PortalContext::new(config, PathBuf::new(), deadlines)?);
         Ok(Self { login: Login::new(ground, config.credentials.clone()) })
     }
 
     /// The same, which first tries the login that is kept there; the newest, when it is called for several.
     #[must_use]
-    pub fn with_kept_login(self, keep: Arc<dyn LoginKeep>) -> Self {
+    pub fn with_kept_login(self, keep: Arc<dyn LoginStore>) -> Self {
         Self { login: self.login.with_kept(keep) }
     }
 
     /// The same, which remembers there what the portal refuses. What it has refused before is sent all the same when a
     /// person asks for it.
     #[must_use]
-    pub fn with_refusals(self, refusals: Arc<dyn RefusalMemory>, is_asked_for: bool) -> Self {
+    pub fn with_refusals(self, refusals: Arc<dyn RejectionStore>, is_asked_for: bool) -> Self {
         Self { login: self.login.with_refusals(refusals, is_asked_for) }
     }
 
@@ -48,7 +48,7 @@ impl Doorway {
     /// [`AttemptError`]: refused, no form, or the portal's or the session's trouble.
     pub async fn log_in(&self, page: &mut dyn Page) -> Result<Vec<Cookie>, AttemptError> {
         try_all(page, self.login.ground()).await?;
-        self.login.enter(page).await?;
+        self.login.log_in(page).await?;
         Ok(page.cookies().await?)
     }
 

@@ -7,11 +7,11 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{Login, Shared};
-use crate::backend::{AttemptError, Evidence, Page, SessionError};
+use crate::backend::{AttemptError, DocumentInfo, Page, SessionError};
 use crate::model::{Failure, FailureKind};
 use crate::site::Recipe;
 use crate::site::error;
-use crate::site::page::classify::{Look, PageKind, classify, describe, is_answer_to};
+use crate::site::page::classify::{PageFacts, PageKind, classify, describe, is_answer_to};
 
 const ASK: &str = include_str!("door.js");
 
@@ -20,7 +20,7 @@ const NO_ORDER: &str = "0";
 
 /// What stands between a session and the portal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum AuthState {
     /// Nothing.
     Open,
     /// The portal's own login page.
@@ -34,7 +34,7 @@ pub(crate) enum Door {
 /// An answer that a script in the page was given.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+struct AuthResponse {
     url: String,
     status: u16,
     title: String,
@@ -57,7 +57,7 @@ impl Login {
     ///
     /// # Errors
     /// The portal's trouble, if it cannot be told.
-    pub(crate) async fn look_at_door(&self, page: &mut dyn Page, door: &Url) -> Result<Door, AttemptError> {
+    pub(crate) async fn look_at_door(&self, page: &mut dyn Page, door: &Url) -> Result<AuthState, AttemptError> {
         self.go(page, door).await?;
         let look = self.look(page).await?.0;
         judge(&self.ground.recipe, door, &look).map_err(error::of_failure)
@@ -70,7 +70,7 @@ impl Login {
         page: &mut dyn Page,
         door: &Url,
         is_stranger: bool,
-    ) -> Result<Option<Door>, AttemptError> {
+    ) -> Result<Option<AuthState>, AttemptError> {
         self.ground.pace.turn(&CancellationToken::new()).await;
         let recipe = &self.ground.recipe;
         let any_of = |selectors: &[crate::site::Selector]| {
@@ -80,28 +80,28 @@ impl Login {
         let (markers, refusals) = (any_of(&recipe.order.markers), any_of(&recipe.errors.css));
         let args = vec![Value::from(door.as_str()), form, markers, refusals, Value::from(is_stranger)];
         let answer = match page.evaluate(ASK, args).await {
-            Ok(answer) => serde_json::from_value::<Option<Answer>>(answer).ok().flatten(),
+            Ok(answer) => serde_json::from_value::<Option<AuthResponse>>(answer).ok().flatten(),
             Err(SessionError::Refused(why)) => {
                 tracing::debug!(%why, "the door could not be asked for");
                 None
             }
             Err(error) => return Err(error::of_session(error, &self.ground.base)),
         };
-        let Some(Answer { url, status, title, has_form, has_marker, notices }) = answer else { return Ok(None) };
-        let evidence = Evidence { url, title, status: Some(status), ..Evidence::default() };
-        let look = Look { evidence, has_marker, has_login_form: has_form, notices };
+        let Some(AuthResponse { url, status, title, has_form, has_marker, notices }) = answer else { return Ok(None) };
+        let evidence = DocumentInfo { url, title, status: Some(status), ..DocumentInfo::default() };
+        let look = PageFacts { evidence, has_marker, has_login_form: has_form, notices };
         Ok(judge(recipe, door, &look).ok())
     }
 }
 
 /// What an answer to the door's address says; an error when it says nothing about it.
-fn judge(recipe: &Recipe, door: &Url, look: &Look) -> Result<Door, Failure> {
+fn judge(recipe: &Recipe, door: &Url, look: &PageFacts) -> Result<AuthState, Failure> {
     match classify(recipe, door, look) {
-        PageKind::Login => Ok(Door::Form),
-        PageKind::Elsewhere(host) => Ok(Door::Elsewhere(host)),
-        PageKind::Wanted => Ok(Door::Open),
+        PageKind::Login => Ok(AuthState::Form),
+        PageKind::Elsewhere(host) => Ok(AuthState::Elsewhere(host)),
+        PageKind::Wanted => Ok(AuthState::Open),
         kind @ (PageKind::Throttled | PageKind::Down(_) | PageKind::Unreached(_)) => {
-            kind.require("whether the login is in force").map(|()| Door::Open)
+            kind.require("whether the login is in force").map(|()| AuthState::Open)
         }
         PageKind::NotFound(_) | PageKind::NotAllowed(_) | PageKind::Unknown(_) => match look.evidence.status {
             Some(403) => Err(Failure::new(
@@ -112,8 +112,8 @@ fn judge(recipe: &Recipe, door: &Url, look: &Look) -> Result<Door, Failure> {
                     describe(&look.evidence)
                 ),
             )),
-            _ if is_answer_to(recipe, door, look) => Ok(Door::Open),
-            _ => Ok(Door::Closed(describe(&look.evidence))),
+            _ if is_answer_to(recipe, door, look) => Ok(AuthState::Open),
+            _ => Ok(AuthState::Closed(describe(&look.evidence))),
         },
     }
 }
@@ -125,10 +125,10 @@ mod tests {
 
     const DOOR: &str = "https://acme.test/order_headers/0";
 
-    fn judged(url: &str, status: u16, has_login_form: bool, notice: &str) -> Result<Door, Failure> {
-        let evidence = Evidence { url: url.to_owned(), status: Some(status), ..Evidence::default() };
+    fn judged(url: &str, status: u16, has_login_form: bool, notice: &str) -> Result<AuthState, Failure> {
+        let evidence = DocumentInfo { url: url.to_owned(), status: Some(status), ..DocumentInfo::default() };
         let notices = vec![notice.to_owned()];
-        let look = Look { evidence, has_login_form, notices, ..Look::default() };
+        let look = PageFacts { evidence, has_login_form, notices, ..PageFacts::default() };
         judge(&load("coupa").unwrap(), &DOOR.parse().unwrap(), &look)
     }
 
@@ -139,7 +139,7 @@ mod tests {
             (DOOR, 404, "Gone"),
             ("https://acme.test/home", 200, "Oops! We couldn't find what you wanted"),
         ] {
-            assert_eq!(judged(url, status, false, notice), Ok(Door::Open), "{url} {notice}");
+            assert_eq!(judged(url, status, false, notice), Ok(AuthState::Open), "{url} {notice}");
         }
         for (url, status) in [
             ("https://acme.test/mfa", 200),
@@ -147,12 +147,12 @@ mod tests {
             ("https://acme.test/welcome", 404),
             ("https://acme.test/", 200),
         ] {
-            assert!(matches!(judged(url, status, false, "Welcome"), Ok(Door::Closed(_))), "{url}");
+            assert!(matches!(judged(url, status, false, "Welcome"), Ok(AuthState::Closed(_))), "{url}");
         }
-        assert_eq!(judged(DOOR, 401, false, "Page not found"), Ok(Door::Form));
-        assert_eq!(judged(DOOR, 200, true, ""), Ok(Door::Form));
-        assert_eq!(judged("https://acme.test/sessions/new", 200, false, ""), Ok(Door::Form));
-        assert_eq!(judged("https://idp.test/saml", 200, false, ""), Ok(Door::Elsewhere("idp.test".to_owned())));
+        assert_eq!(judged(DOOR, 401, false, "Page not found"), Ok(AuthState::Form));
+        assert_eq!(judged(DOOR, 200, true, ""), Ok(AuthState::Form));
+        assert_eq!(judged("https://acme.test/sessions/new", 200, false, ""), Ok(AuthState::Form));
+        assert_eq!(judged("https://idp.test/saml", 200, false, ""), Ok(AuthState::Elsewhere("idp.test".to_owned())));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use url::Url;
 use super::Login;
 use crate::backend::{AttemptError, Page};
 use crate::model::{FailureKind, Fault};
-use crate::site::login::check::Door;
+use crate::site::login::check::AuthState;
 use crate::site::page::classify::without_query;
 
 /// Most walks that lead to a login page although the login is in force: more, and it is the order's affair.
@@ -31,12 +31,12 @@ impl Login {
             {
                 let door = self.door(&*self.shared.lock().await);
                 match self.ask_for_door(page, &door, false).await {
-                    Ok(Some(Door::Form | Door::Elsewhere(_) | Door::Closed(_))) => Err(AttemptError {
+                    Ok(Some(AuthState::Form | AuthState::Elsewhere(_) | AuthState::Closed(_))) => Err(AttemptError {
                         message: format!("the login has ended: {error}"),
                         kind: FailureKind::LoginRequired,
                         ..error
                     }),
-                    Ok(Some(Door::Open)) => {
+                    Ok(Some(AuthState::Open)) => {
                         self.ground.prove_login();
                         Err(error)
                     }
@@ -68,13 +68,13 @@ impl Login {
             Ok(stands) => stands,
             Err(_) => None,
         };
-        if stands != Some(Door::Open) {
+        if stands != Some(AuthState::Open) {
             return Err(error);
         }
         let mut shared = self.shared.lock().await;
         if !shared.has_been_shut && shared.learned_door.is_none() {
             // a door that strangers pass, too, is none: the order is
-            if let Ok(Some(Door::Open)) = self.ask_for_door(page, &door, true).await {
+            if let Ok(Some(AuthState::Open)) = self.ask_for_door(page, &door, true).await {
                 tracing::info!("the recipe's address.door is open to everybody: an order's page is asked for instead");
                 shared.learned_door = Some(order.clone());
                 return Err(error);

@@ -12,8 +12,8 @@ use crate::backend::{AttemptError, Click, Cookie, Page, Query, SessionError};
 use crate::config::Credentials;
 use crate::model::FailureKind;
 use crate::site::error;
-use crate::site::login::check::Door;
-use crate::site::page::classify::{Look, PageKind, describe, spoken};
+use crate::site::login::check::AuthState;
+use crate::site::page::classify::{PageFacts, PageKind, describe, spoken};
 
 /// How often the page is asked whether the form has been answered. Asking is the only way: the answer is a new document
 /// in the same window, and a form may be answered by several redirects.
@@ -26,7 +26,7 @@ const IS_ANSWERED: &str =
 const SEND: &str = "const form = document.querySelector(arguments[0]); form.requestSubmit(); return true";
 
 /// What the portal made of a form that was sent.
-pub(crate) enum Answer {
+pub(crate) enum FormResult {
     /// Let in: the cookies of the login.
     In(Vec<Cookie>),
     /// Not taken, in the portal's words if it has any.
@@ -43,7 +43,7 @@ impl Login {
         credentials: &Credentials,
         door: &Url,
         shared: &mut Shared,
-    ) -> Result<Answer, AttemptError> {
+    ) -> Result<FormResult, AttemptError> {
         let form = &self.ground.recipe.login;
         if !self.look(page).await?.0.has_login_form {
             // a portal may say that a login is wanted on a page without the form
@@ -83,22 +83,22 @@ impl Login {
         }
         let said = self.refusal(page, &look).await?;
         if kind == PageKind::Login {
-            return Ok(Answer::Refused(said));
+            return Ok(FormResult::Refused(said));
         }
         match self.look_at_door(page, door).await? {
-            Door::Open => {
+            AuthState::Open => {
                 shared.unanswered_count = 0;
-                Ok(Answer::In(page.cookies().await?))
+                Ok(FormResult::In(page.cookies().await?))
             }
-            Door::Form | Door::Elsewhere(_) | Door::Closed(_) => Ok(match said {
-                Some(said) => Answer::Refused(Some(said)),
-                None => Answer::More(describe(&look.evidence)),
+            AuthState::Form | AuthState::Elsewhere(_) | AuthState::Closed(_) => Ok(match said {
+                Some(said) => FormResult::Refused(Some(said)),
+                None => FormResult::More(describe(&look.evidence)),
             }),
         }
     }
 
     /// The portal's own words for a refusal, which never repeat the password.
-    async fn refusal(&self, page: &mut dyn Page, look: &Look) -> Result<Option<String>, AttemptError> {
+    async fn refusal(&self, page: &mut dyn Page, look: &PageFacts) -> Result<Option<String>, AttemptError> {
         let recipe = &self.ground.recipe;
         let queries = [Query { css: recipe.login.refusal.as_str().to_owned(), attributes: Vec::new() }];
         let said = page.query(&queries).await?.into_iter().flatten().find(|found| !found.text.is_empty());

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::Login;
 use crate::backend::{AttemptError, Cookie, Page};
 use crate::model::FailureKind;
-use crate::site::login::check::Door;
+use crate::site::login::check::AuthState;
 use crate::site::page::classify::PageKind;
 
 /// How often the window is looked at in which a person logs in. A page cannot call back across its own navigation.
@@ -41,7 +41,7 @@ impl Login {
             looks = if look.evidence.url == last { looks + 1 } else { 0 };
             last = look.evidence.url;
             if may_be_in && (is_open || looks.is_multiple_of(ASK_EACH)) {
-                let now = self.ask_for_door(page, &door, false).await? == Some(Door::Open);
+                let now = self.ask_for_door(page, &door, false).await? == Some(AuthState::Open);
                 // twice in a row: on its way back from a single sign-on a browser passes pages of the portal
                 if now && is_open {
                     return Ok(page.cookies().await?);

@@ -19,15 +19,15 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use self::form::Answer;
-use crate::backend::{AttemptError, Cookie, LoginKeep, Page, RefusalMemory, refused_before};
+use self::form::FormResult;
+use crate::backend::{AttemptError, Cookie, LoginStore, Page, RejectionStore, refused_before};
 use crate::config::Credentials;
 use crate::model::{Failure, FailureKind, FileOrigin};
-use crate::site::context::Ground;
+use crate::site::context::PortalContext;
 use crate::site::error;
-use crate::site::login::check::Door;
-use crate::site::page::classify::{Look, PageKind, classify};
-use crate::site::page::snapshot::Sight;
+use crate::site::login::check::AuthState;
+use crate::site::page::classify::{PageFacts, PageKind, classify};
+use crate::site::page::snapshot::PageSnapshot;
 
 /// More rounds than this and somebody else ends the login as fast as it is made.
 const MAX_ROUNDS: usize = 3;
@@ -43,10 +43,10 @@ const MAX_UNPROVEN: u32 = 2;
 
 /// The login that all sessions share.
 pub(crate) struct Login {
-    ground: Arc<Ground>,
+    ground: Arc<PortalContext>,
     credentials: Option<Credentials>,
-    keeps: Vec<Arc<dyn LoginKeep>>,
-    refusals: Option<Arc<dyn RefusalMemory>>,
+    keeps: Vec<Arc<dyn LoginStore>>,
+    refusals: Option<Arc<dyn RejectionStore>>,
     /// A person asks for it now, and may know better than what is remembered.
     is_asked_for: bool,
     shared: Mutex<Shared>,
@@ -79,7 +79,7 @@ pub(crate) struct Shared {
 }
 
 impl Login {
-    pub(crate) fn new(ground: Arc<Ground>, credentials: Option<Credentials>) -> Self {
+    pub(crate) fn new(ground: Arc<PortalContext>, credentials: Option<Credentials>) -> Self {
         Self {
             ground,
             credentials,
@@ -92,22 +92,22 @@ impl Login {
     }
 
     /// The same, which tries the login that is kept there before it uses the form; the newest first, of several.
-    pub(crate) fn with_kept(mut self, keep: Arc<dyn LoginKeep>) -> Self {
+    pub(crate) fn with_kept(mut self, keep: Arc<dyn LoginStore>) -> Self {
         self.keeps.push(keep);
         self
     }
 
     /// The same, which remembers there what the portal refuses, and does not send what it has refused before unless a
     /// person asks for it.
-    pub(crate) fn with_refusals(self, refusals: Arc<dyn RefusalMemory>, is_asked_for: bool) -> Self {
+    pub(crate) fn with_refusals(self, refusals: Arc<dyn RejectionStore>, is_asked_for: bool) -> Self {
         Self { refusals: Some(refusals), is_asked_for, ..self }
     }
 
-    pub(crate) fn ground(&self) -> &Ground {
+    pub(crate) fn ground(&self) -> &PortalContext {
         &self.ground
     }
 
-    pub(crate) fn shared_ground(&self) -> Arc<Ground> {
+    pub(crate) fn shared_ground(&self) -> Arc<PortalContext> {
         Arc::clone(&self.ground)
     }
 
@@ -127,7 +127,7 @@ impl Login {
     }
 
     /// Sees to it that the session of `page` is let in.
-    pub(crate) async fn enter(&self, page: &mut dyn Page) -> Result<(), AttemptError> {
+    pub(crate) async fn log_in(&self, page: &mut dyn Page) -> Result<(), AttemptError> {
         for _ in 0..MAX_ROUNDS {
             let (generation, cookies, address) = {
                 let mut shared = self.shared.lock().await; // waits for a login that is being made
@@ -145,7 +145,7 @@ impl Login {
             }
             let door = self.look_at_door(page, &address).await?;
             let mut shared = self.shared.lock().await;
-            if door == Door::Open {
+            if door == AuthState::Open {
                 if shared.has_been_shut && generation > 0 {
                     self.ground.prove_login();
                 }
@@ -190,15 +190,15 @@ impl Login {
     async fn renew(
         &self,
         page: &mut dyn Page,
-        door: &Door,
+        door: &AuthState,
         address: &Url,
         shared: &mut Shared,
     ) -> Result<Vec<Cookie>, AttemptError> {
         match (&self.credentials, door) {
             (Some(_), _) if shared.second_step.is_some() => Err(self.wait_for_another(shared)),
-            (Some(_), Door::Elsewhere(host)) => Err(self.elsewhere(host)),
-            (Some(credentials), Door::Open | Door::Form | Door::Closed(_)) => {
-                self.log_in(page, credentials, address, shared).await
+            (Some(_), AuthState::Elsewhere(host)) => Err(self.elsewhere(host)),
+            (Some(credentials), AuthState::Open | AuthState::Form | AuthState::Closed(_)) => {
+                self.submit_credentials(page, credentials, address, shared).await
             }
             // nobody sits there when a run begins that cannot get in
             (None, _) if !shared.was_ever_in || self.keeps.is_empty() => {
@@ -220,7 +220,7 @@ impl Login {
     }
 
     /// Logs in through the form, unless that would be once too often. The caller holds the lock.
-    async fn log_in(
+    async fn submit_credentials(
         &self,
         page: &mut dyn Page,
         credentials: &Credentials,
@@ -246,8 +246,8 @@ impl Login {
             return Err(refused(refused_before(self.ground.base.as_str(), at)));
         }
         match self.send_form(page, credentials, door, shared).await? {
-            Answer::In(cookies) => Ok(cookies),
-            Answer::Refused(said) => {
+            FormResult::In(cookies) => Ok(cookies),
+            FormResult::Refused(said) => {
                 self.remember_refusal(credentials).await;
                 let said = said.map(|said| format!(" ({said:?})")).unwrap_or_default();
                 Err(refused(format!(
@@ -256,7 +256,7 @@ impl Login {
                      lock an account"
                 )))
             }
-            Answer::More(shown) => {
+            FormResult::More(shown) => {
                 shared.second_step = Some(shown);
                 Err(self.wait_for_another(shared))
             }
@@ -305,8 +305,8 @@ impl Login {
         page.goto(address.as_str()).await.map_err(|error| error::of_session(error, &self.ground.base))
     }
 
-    async fn look(&self, page: &mut dyn Page) -> Result<(Look, PageKind), AttemptError> {
-        let look = Sight::take(page, &self.ground.recipe, FileOrigin::Order).await?.look;
+    async fn look(&self, page: &mut dyn Page) -> Result<(PageFacts, PageKind), AttemptError> {
+        let look = PageSnapshot::take(page, &self.ground.recipe, FileOrigin::Order).await?.look;
         let kind = classify(&self.ground.recipe, &self.ground.base, &look);
         Ok((look, kind))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Login, Shared};
-use crate::backend::{AttemptError, Cookie, KeptLogin, LoginKeep, LoginKeepError, Page, SessionError};
+use crate::backend::{AttemptError, Cookie, LoginStore, LoginStoreError, Page, SavedLogin, SessionError};
 use crate::config::Credentials;
 use crate::model::FailureKind;
 
@@ -84,18 +84,18 @@ impl Login {
 }
 
 /// What is kept there.
-async fn read(keep: &Arc<dyn LoginKeep>) -> Result<Option<KeptLogin>, LoginKeepError> {
+async fn read(keep: &Arc<dyn LoginStore>) -> Result<Option<SavedLogin>, LoginStoreError> {
     let keep = Arc::clone(keep);
     on_a_blocking_thread(move || keep.load()).await
 }
 
 async fn on_a_blocking_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, LoginKeepError> + Send + 'static,
-) -> Result<T, LoginKeepError> {
+    work: impl FnOnce() -> Result<T, LoginStoreError> + Send + 'static,
+) -> Result<T, LoginStoreError> {
     match tokio::time::timeout(DISK_DEADLINE, tokio::task::spawn_blocking(work)).await {
         Ok(Ok(done)) => done,
         Ok(Err(_)) | Err(_) => {
-            Err(LoginKeepError("what is kept of logins was not there in time: is its disk well?".to_owned()))
+            Err(LoginStoreError("what is kept of logins was not there in time: is its disk well?".to_owned()))
         }
     }
 }

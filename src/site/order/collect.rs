@@ -4,40 +4,40 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use crate::site::order::open::Place;
+use crate::site::order::open::ListingPage;
 
-use super::fetch::{Fetched, Fetching};
+use super::fetch::{AttachmentFetch, FetchResult};
 use crate::backend::{Attempt, AttemptError, Page};
 use crate::config::RequisitionRule;
-use crate::download::{Landing, OrderFolder, extension};
-use crate::model::{Failure, FailureKind, Fault, FileOrigin, LeftOutFile, ListingId, MissingFile, Receipt};
-use crate::site::context::Ground;
+use crate::download::{OrderDir, StagingDir, extension};
+use crate::model::{ExcludedFile, Failure, FailureKind, Fault, FileOrigin, ListingId, MissingFile, Receipt};
+use crate::site::context::PortalContext;
 use crate::site::error;
 use crate::site::page::classify::{PageKind, classify, is_same_host, without_query};
-use crate::site::page::responses::Heard;
-use crate::site::page::snapshot::{Listed, Sight};
+use crate::site::page::responses::Responses;
+use crate::site::page::snapshot::{ListedAttachment, PageSnapshot};
 
 /// How often a page is looked at again for attachments that have newly appeared: a page that grows for ever must not
 /// keep a worker for ever.
 const MAX_ROUNDS: usize = 4;
 
 /// One walk.
-pub(crate) struct Walk<'a> {
-    pub(crate) ground: &'a Ground,
+pub(crate) struct OrderCollector<'a> {
+    pub(crate) ground: &'a PortalContext,
     pub(crate) page: &'a mut dyn Page,
     pub(crate) attempt: &'a Attempt,
     seen: BTreeSet<ListingId>,
     receipt: Receipt,
     /// What was answered since the last page was opened.
-    pub(crate) heard: Heard,
+    pub(crate) heard: Responses,
 }
 
-impl<'a> Walk<'a> {
-    pub(crate) fn new(ground: &'a Ground, page: &'a mut dyn Page, attempt: &'a Attempt) -> Self {
+impl<'a> OrderCollector<'a> {
+    pub(crate) fn new(ground: &'a PortalContext, page: &'a mut dyn Page, attempt: &'a Attempt) -> Self {
         // also of an order whose page never comes, or is not understood: that is the one that people want to look at
         let url = ground.order_page(&attempt.order.po).to_string();
         let receipt = Receipt { url, filter: ground.filter.to_string(), ..Receipt::default() };
-        Self { ground, page, attempt, seen: BTreeSet::new(), receipt, heard: Heard::default() }
+        Self { ground, page, attempt, seen: BTreeSet::new(), receipt, heard: Responses::default() }
     }
 
     /// Fetches the order.
@@ -58,13 +58,14 @@ impl<'a> Walk<'a> {
         self.check_cancelled().map_err(error::of_failure)?;
         let attempt = self.attempt;
         let po = &attempt.order.po;
-        let landing = Landing::open(&self.ground.out).await.map_err(error::of_download)?;
-        let place = Place { url: self.ground.order_page(po), origin: FileOrigin::Order, what: format!("order {po}") };
-        self.page.land_in(landing.path()).await?;
+        let landing = StagingDir::open(&self.ground.out).await.map_err(error::of_download)?;
+        let place =
+            ListingPage { url: self.ground.order_page(po), origin: FileOrigin::Order, what: format!("order {po}") };
+        self.page.set_download_dir(landing.path()).await?;
         let sight = self.open(&place).await?;
         self.receipt.supplier.clone_from(&sight.supplier);
         let folder =
-            OrderFolder::open(&self.ground.out, sight.supplier.as_deref(), po).await.map_err(error::of_download)?;
+            OrderDir::open(&self.ground.out, sight.supplier.as_deref(), po).await.map_err(error::of_download)?;
         self.receipt.folder = folder.relative();
         let requisition = sight.requisition.clone();
         let fetched = self.fetch_all(&place, sight, &landing, &folder).await;
@@ -83,10 +84,10 @@ impl<'a> Walk<'a> {
     /// Fetches what `sight` lists, then what has newly appeared, and takes note of how much was listed.
     async fn fetch_all(
         &mut self,
-        place: &Place,
-        sight: Sight,
-        landing: &Landing,
-        folder: &OrderFolder,
+        place: &ListingPage,
+        sight: PageSnapshot,
+        landing: &StagingDir,
+        folder: &OrderDir,
     ) -> Result<(), AttemptError> {
         let seen_before = self.seen.len();
         let mut most_listed = 0;
@@ -99,10 +100,10 @@ impl<'a> Walk<'a> {
 
     async fn fetch_rounds(
         &mut self,
-        place: &Place,
-        mut sight: Sight,
-        landing: &Landing,
-        folder: &OrderFolder,
+        place: &ListingPage,
+        mut sight: PageSnapshot,
+        landing: &StagingDir,
+        folder: &OrderDir,
         most_listed: &mut usize,
     ) -> Result<(), AttemptError> {
         for _ in 0..MAX_ROUNDS {
@@ -118,7 +119,7 @@ impl<'a> Walk<'a> {
             } else {
                 self.fetch_each(place, new, landing, folder).await?;
                 let is_at_rest = sight.is_at_rest;
-                sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
+                sight = PageSnapshot::take(self.page, &self.ground.recipe, place.origin).await?;
                 sight.is_at_rest = is_at_rest;
             }
             let mut shown = classify(&self.ground.recipe, &place.url, &sight.look);
@@ -146,14 +147,14 @@ impl<'a> Walk<'a> {
 
     async fn fetch_each(
         &mut self,
-        place: &Place,
-        new: Vec<Listed>,
-        landing: &Landing,
-        folder: &OrderFolder,
+        place: &ListingPage,
+        new: Vec<ListedAttachment>,
+        landing: &StagingDir,
+        folder: &OrderDir,
     ) -> Result<(), AttemptError> {
         let mut rest = new.into_iter();
         while let Some(listed) = rest.next() {
-            let fetching = Fetching {
+            let fetching = AttachmentFetch {
                 ground: self.ground,
                 attempt: self.attempt,
                 landing,
@@ -162,11 +163,11 @@ impl<'a> Walk<'a> {
                 max_bytes: self.room(),
             };
             let error = match fetching.fetch(self.page, &listed).await {
-                Ok(Fetched::Placed(record)) => {
+                Ok(FetchResult::Placed(record)) => {
                     self.keep(record);
                     continue;
                 }
-                Ok(Fetched::LeftOut(reason)) => {
+                Ok(FetchResult::LeftOut(reason)) => {
                     self.leave_out(&listed, place.origin, reason);
                     continue;
                 }
@@ -199,8 +200,8 @@ impl<'a> Walk<'a> {
     /// # Errors
     /// What the portal's trouble is, if that is why there was none: a script that gets a login page instead of an
     /// address stays silent, or shows it.
-    async fn leave(&mut self, place: &Place, landing: &Landing) -> Result<(), AttemptError> {
-        let left = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
+    async fn leave(&mut self, place: &ListingPage, landing: &StagingDir) -> Result<(), AttemptError> {
+        let left = PageSnapshot::take(self.page, &self.ground.recipe, place.origin).await?;
         let shown = classify(&self.ground.recipe, &place.url, &left.look);
         if shown.is_trouble() && !shown.is_led_away() {
             self.require(shown, &format!("an attachment of {}", place.what)).await?;
@@ -209,7 +210,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Opens the page again when a click has led out of the portal, or to where the browser does not go.
-    async fn come_back(&mut self, place: &Place, landing: &Landing) -> Result<(), AttemptError> {
+    async fn come_back(&mut self, place: &ListingPage, landing: &StagingDir) -> Result<(), AttemptError> {
         let shown = self.page.url().await?;
         match Url::parse(&shown) {
             Ok(shown) if is_same_host(&shown, &self.ground.base) => Ok(()),
@@ -217,8 +218,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    async fn reopen(&mut self, place: &Place, landing: &Landing) -> Result<(), AttemptError> {
-        self.page.land_in(landing.path()).await?;
+    async fn reopen(&mut self, place: &ListingPage, landing: &StagingDir) -> Result<(), AttemptError> {
+        self.page.set_download_dir(landing.path()).await?;
         self.open(place).await.map(drop)
     }
 
@@ -238,13 +239,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn leave_out(&mut self, listed: &Listed, source: FileOrigin, reason: String) {
+    fn leave_out(&mut self, listed: &ListedAttachment, source: FileOrigin, reason: String) {
         let (name, listing) = (listed.label.clone(), listed.id.clone());
         tracing::debug!(po = %self.attempt.order.po, name, reason, "an attachment is left out");
-        self.receipt.left_out.push(LeftOutFile { name, listing, source, reason });
+        self.receipt.left_out.push(ExcludedFile { name, listing, source, reason });
     }
 
-    fn miss(&mut self, listed: &Listed, source: FileOrigin, failure: Failure) {
+    fn miss(&mut self, listed: &ListedAttachment, source: FileOrigin, failure: Failure) {
         let name = if listed.label.is_empty() { "an attachment without a name" } else { &listed.label };
         tracing::warn!(po = %self.attempt.order.po, name, kind = %failure.kind, reason = %failure.message, "an attachment is missing");
         let (name, listing) = (name.to_owned(), listed.id.clone());
@@ -267,8 +268,8 @@ impl<'a> Walk<'a> {
     async fn walk_requisition(
         &mut self,
         address: &str,
-        landing: &Landing,
-        folder: &OrderFolder,
+        landing: &StagingDir,
+        folder: &OrderDir,
     ) -> Result<(), AttemptError> {
         let has_files = self.receipt.listed_count > 0;
         let what = format!("the requisition of order {}", self.attempt.order.po);
@@ -284,7 +285,7 @@ impl<'a> Walk<'a> {
                 ));
             }
         };
-        let place = Place { url, origin: FileOrigin::Requisition, what };
+        let place = ListingPage { url, origin: FileOrigin::Requisition, what };
         let sight = match self.open(&place).await {
             Ok(sight) => sight,
             Err(error) if matches!(error.kind, FailureKind::AccessDenied | FailureKind::OrderMissing) => {

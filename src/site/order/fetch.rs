@@ -3,14 +3,16 @@
 use serde_json::Value;
 use url::Url;
 
-use crate::backend::{Asker, Attempt, AttemptError, Click, Page, SessionError};
-use crate::download::{Bounds, DownloadError, Landing, OrderFolder, await_arrival, choose_names, extension, verify};
+use crate::backend::{Attempt, AttemptError, Click, Initiator, Page, SessionError};
+use crate::download::{
+    DownloadError, DownloadLimits, OrderDir, StagingDir, await_arrival, candidate_names, extension, verify,
+};
 use crate::model::{FailureKind, FileOrigin, FileRecord};
-use crate::site::context::Ground;
+use crate::site::context::PortalContext;
 use crate::site::error;
 use crate::site::page::classify::{is_same_host, without_query};
 use crate::site::page::responses::is_login;
-use crate::site::page::snapshot::{Key, Listed, Sight};
+use crate::site::page::snapshot::{ListedAttachment, ListingKey, PageSnapshot};
 
 /// How often an element is looked for that was replaced between the look and the click.
 const MAX_CLICKS: usize = 3;
@@ -28,51 +30,55 @@ const ASK_WHY: &str = "const asked = new AbortController(); setTimeout(() => ask
 const MAX_SIZE: &str = "max_size";
 
 /// Where an attachment is fetched from and to.
-pub(crate) struct Fetching<'a> {
-    pub(crate) ground: &'a Ground,
+pub(crate) struct AttachmentFetch<'a> {
+    pub(crate) ground: &'a PortalContext,
     pub(crate) attempt: &'a Attempt,
-    pub(crate) landing: &'a Landing,
-    pub(crate) folder: &'a OrderFolder,
+    pub(crate) landing: &'a StagingDir,
+    pub(crate) folder: &'a OrderDir,
     pub(crate) origin: FileOrigin,
     /// How large it may be, and the setting that says so.
     pub(crate) max_bytes: (u64, &'static str),
 }
 
 /// What became of an attachment.
-pub(crate) enum Fetched {
+pub(crate) enum FetchResult {
     Placed(FileRecord),
     /// It is not wanted; the reason says why.
     LeftOut(String),
 }
 
-impl Fetching<'_> {
+impl AttachmentFetch<'_> {
     /// Clicks, waits, verifies, places; leaves out what is not wanted as early as that can be told.
-    pub(crate) async fn fetch(&self, page: &mut dyn Page, listed: &Listed) -> Result<Fetched, AttemptError> {
+    pub(crate) async fn fetch(
+        &self,
+        page: &mut dyn Page,
+        listed: &ListedAttachment,
+    ) -> Result<FetchResult, AttemptError> {
         let label = Some(listed.label.as_str()).filter(|label| !label.is_empty());
         if let Some(reason) = self.ground.filter.refuses(label, extension(&listed.label).as_deref()) {
-            return Ok(Fetched::LeftOut(reason));
+            return Ok(FetchResult::LeftOut(reason));
         }
         if self.attempt.cancel.is_cancelled() {
             return Err(error::of_file(DownloadError::Interrupted));
         }
         if let Some(record) = self.had(listed).await {
-            return Ok(Fetched::Placed(record));
+            return Ok(FetchResult::Placed(record));
         }
         self.ground.pace.turn(&self.attempt.cancel).await;
         if self.attempt.cancel.is_cancelled() {
             return Err(error::of_file(DownloadError::Interrupted));
         }
         let how = match &listed.key {
-            Key::Link(address) => {
+            ListingKey::Link(address) => {
                 // or a page could make a login's browser fetch anything
                 self.may_come_from(address).map_err(not_followed)?;
                 Click::Save
             }
-            Key::Button(..) => Click::Script,
+            ListingKey::Button(..) => Click::Script,
         };
         // news of earlier downloads is not this one's
         page.download_events().await.map_err(of_session)?;
-        page.answers().await.map_err(of_session)?;
+        page.responses().await.map_err(of_session)?;
         for _ in 0..MAX_REFUSALS {
             if !self.click(page, listed, how).await.map_err(of_session)? {
                 return Err(AttemptError::new(
@@ -81,7 +87,7 @@ impl Fetching<'_> {
                 ));
             }
             match (self.bring(page, listed).await, &listed.key) {
-                (Err(DownloadError::Refused), Key::Link(address)) => {
+                (Err(DownloadError::Refused), ListingKey::Link(address)) => {
                     self.ask_why(page, address).await.map_err(error::of_file)?;
                 }
                 (brought, _) => return brought.map_err(error::of_file),
@@ -96,11 +102,11 @@ impl Fetching<'_> {
     /// # Errors
     /// What the portal answers; `Refused` when that could not be learnt. None when it would give the file now.
     async fn ask_why(&self, page: &mut dyn Page, address: &str) -> Result<(), DownloadError> {
-        page.answers().await?;
+        page.responses().await?;
         let asked = page.evaluate(ASK_WHY, vec![Value::from(address)]).await?;
-        let answers = page.answers().await?;
+        let answers = page.responses().await?;
         tracing::debug!(po = %self.attempt.order.po, %asked, "asked why a file was refused");
-        let calls = answers.into_iter().filter(|answer| answer.asker == Asker::Script);
+        let calls = answers.into_iter().filter(|answer| answer.asker == Initiator::Script);
         // a redirect leads elsewhere, and other scripts ask as well: the last answer from where the file may come from
         let of_it = without_query(address);
         let calls: Vec<_> = calls.filter(|answer| self.may_come_from(&answer.url).is_ok()).collect();
@@ -115,7 +121,7 @@ impl Fetching<'_> {
     }
 
     /// The file that an earlier attempt brought, if it still lies in the order's folder as it was placed.
-    async fn had(&self, listed: &Listed) -> Option<FileRecord> {
+    async fn had(&self, listed: &ListedAttachment) -> Option<FileRecord> {
         let earlier = self.attempt.have.iter().find(|file| file.listings.contains(&listed.id))?;
         let record = self.folder.find(earlier).await?;
         tracing::debug!(po = %self.attempt.order.po, path = record.path, "an earlier attempt has brought it");
@@ -130,8 +136,8 @@ impl Fetching<'_> {
         }
     }
 
-    async fn bring(&self, page: &mut dyn Page, listed: &Listed) -> Result<Fetched, DownloadError> {
-        let bounds = Bounds {
+    async fn bring(&self, page: &mut dyn Page, listed: &ListedAttachment) -> Result<FetchResult, DownloadError> {
+        let bounds = DownloadLimits {
             patience: self.ground.deadlines.download,
             max_bytes: self.most_bytes(),
             may_come_from: &|address| self.may_come_from(address),
@@ -144,26 +150,26 @@ impl Fetching<'_> {
                 return Err(cut);
             }
             Err(DownloadError::TooLarge { limit, setting: MAX_SIZE }) => {
-                return Ok(Fetched::LeftOut(format!("it is larger than {limit} bytes")));
+                return Ok(FetchResult::LeftOut(format!("it is larger than {limit} bytes")));
             }
             other => other?,
         };
-        let names = choose_names(&listed.label, &arrived.suggested, &arrived.url);
+        let names = candidate_names(&listed.label, &arrived.suggested, &arrived.url);
         let verified = verify(&arrived, names, &self.ground.recipe.login.file_markers).await?;
         // a label without an ending told nothing; the name that the file gets does, or it is of no type
         let ending = extension(&verified.name).unwrap_or_else(|| "none".to_owned());
         if let Some(reason) = self.ground.filter.refuses(Some(&verified.name), Some(&ending)) {
-            return Ok(Fetched::LeftOut(reason)); // it goes with its landing folder
+            return Ok(FetchResult::LeftOut(reason)); // it goes with its landing folder
         }
         let record = self.folder.place(verified, self.origin, listed.id.clone()).await?;
         tracing::debug!(po = %self.attempt.order.po, path = record.path, size = record.size, "placed a file");
-        Ok(Fetched::Placed(record))
+        Ok(FetchResult::Placed(record))
     }
 
     /// Clicks the attachment where it is now: pages replace their elements.
-    async fn click(&self, page: &mut dyn Page, listed: &Listed, how: Click) -> Result<bool, SessionError> {
+    async fn click(&self, page: &mut dyn Page, listed: &ListedAttachment, how: Click) -> Result<bool, SessionError> {
         for _ in 0..MAX_CLICKS {
-            let now = Sight::attachments_of(page, &self.ground.recipe, self.origin).await?;
+            let now = PageSnapshot::attachments_of(page, &self.ground.recipe, self.origin).await?;
             let Some(now) = now.iter().find(|now| now.key == listed.key) else { return Ok(false) };
             if page.click(&now.css, now.nth, how).await? {
                 return Ok(true);

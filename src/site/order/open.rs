@@ -7,29 +7,29 @@ use url::Url;
 use crate::backend::AttemptError;
 use crate::model::{FailureKind, FileOrigin};
 use crate::site::error;
-use crate::site::order::collect::Walk;
+use crate::site::order::collect::OrderCollector;
 use crate::site::page::classify::{PageKind, classify};
-use crate::site::page::emptiness::{Finding, look_longer};
+use crate::site::page::emptiness::{Emptiness, look_longer};
 use crate::site::page::responses::complaint;
-use crate::site::page::snapshot::Sight;
+use crate::site::page::snapshot::PageSnapshot;
 
 /// A page of the portal that lists attachments.
-pub(crate) struct Place {
+pub(crate) struct ListingPage {
     pub(crate) url: Url,
     pub(crate) origin: FileOrigin,
     pub(crate) what: String,
 }
 
-impl Walk<'_> {
+impl OrderCollector<'_> {
     /// Goes to a page, makes sure that it is the one that was asked for, and waits until it has come to rest.
-    pub(crate) async fn open(&mut self, place: &Place) -> Result<Sight, AttemptError> {
+    pub(crate) async fn open(&mut self, place: &ListingPage) -> Result<PageSnapshot, AttemptError> {
         self.ground.pace.turn(&self.attempt.cancel).await;
         let begun = Instant::now();
         self.check_cancelled().map_err(error::of_failure)?;
         self.hear().await?;
         self.heard.clear();
         self.page.goto(place.url.as_str()).await.map_err(|error| error::of_session(error, &self.ground.base))?;
-        let early = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
+        let early = PageSnapshot::take(self.page, &self.ground.recipe, place.origin).await?;
         match classify(&self.ground.recipe, &place.url, &early.look) {
             // a page may need its scripts before it can be told
             PageKind::Wanted | PageKind::Unknown(_) => {}
@@ -37,8 +37,8 @@ impl Walk<'_> {
         }
         self.check_cancelled().map_err(error::of_failure)?;
         let quiet = self.ground.quiet(begun.elapsed());
-        let is_at_rest = self.page.settle(&Sight::settling(&self.ground.recipe), quiet).await?;
-        let mut sight = Sight::take(self.page, &self.ground.recipe, place.origin).await?;
+        let is_at_rest = self.page.settle(&PageSnapshot::settling(&self.ground.recipe), quiet).await?;
+        let mut sight = PageSnapshot::take(self.page, &self.ground.recipe, place.origin).await?;
         let shown = classify(&self.ground.recipe, &place.url, &sight.look);
         self.check_calls(&shown, &sight, &place.what).await?;
         self.require(shown, &place.what).await?;
@@ -53,11 +53,11 @@ impl Walk<'_> {
             sight = second.sight;
             second.finding
         } else {
-            Finding::Restless("it kept changing".to_owned())
+            Emptiness::Restless("it kept changing".to_owned())
         };
         let kind = finding.kind(&sight).unwrap_or_else(|| classify(&self.ground.recipe, &place.url, &sight.look));
         self.check_calls(&kind, &sight, &place.what).await?;
-        if let Finding::Restless(why) = finding {
+        if let Emptiness::Restless(why) = finding {
             return Err(AttemptError::new(
                 FailureKind::StepTimeout,
                 format!("the page of {} listed no attachment yet, and {why}: it is opened again", place.what),
@@ -68,10 +68,10 @@ impl Walk<'_> {
     }
 
     /// Looks again at a page that was still changing, with all the patience of the first time: more may be listed by now.
-    pub(crate) async fn look_again(&mut self, place: &Place) -> Result<Sight, AttemptError> {
+    pub(crate) async fn look_again(&mut self, place: &ListingPage) -> Result<PageSnapshot, AttemptError> {
         let quiet = self.ground.quiet(Duration::ZERO);
-        self.page.settle(&Sight::settling(&self.ground.recipe), quiet).await?;
-        Ok(Sight::take(self.page, &self.ground.recipe, place.origin).await?)
+        self.page.settle(&PageSnapshot::settling(&self.ground.recipe), quiet).await?;
+        Ok(PageSnapshot::take(self.page, &self.ground.recipe, place.origin).await?)
     }
 
     /// Makes sure that the page shown is the one that was asked for.
@@ -89,7 +89,7 @@ impl Walk<'_> {
     }
 
     /// Makes sure that a page which lists nothing does not owe that to a call of its scripts that was refused.
-    async fn check_calls(&mut self, shown: &PageKind, sight: &Sight, what: &str) -> Result<(), AttemptError> {
+    async fn check_calls(&mut self, shown: &PageKind, sight: &PageSnapshot, what: &str) -> Result<(), AttemptError> {
         if sight.attachments.is_empty() && matches!(shown, PageKind::Wanted | PageKind::Unknown(_)) {
             self.hear().await?;
             if let Some(error) = self.heard.excuse(&self.ground.recipe, &self.ground.base, what) {
@@ -101,7 +101,7 @@ impl Walk<'_> {
 
     /// Takes note of what was answered meanwhile.
     async fn hear(&mut self) -> Result<(), AttemptError> {
-        let answers = self.page.answers().await?;
+        let answers = self.page.responses().await?;
         self.heard.extend(answers);
         Ok(())
     }

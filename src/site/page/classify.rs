@@ -2,14 +2,14 @@
 
 use url::Url;
 
-use crate::backend::Evidence;
+use crate::backend::DocumentInfo;
 use crate::model::{Failure, FailureKind};
 use crate::site::Recipe;
 
 /// What was seen of a page.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Look {
-    pub(crate) evidence: Evidence,
+pub(crate) struct PageFacts {
+    pub(crate) evidence: DocumentInfo,
     /// One of the markers of the page that was asked for is there.
     pub(crate) has_marker: bool,
     pub(crate) has_login_form: bool,
@@ -40,8 +40,8 @@ pub(crate) enum PageKind {
 ///
 /// An order page with a refusal on it is an order page: portals show the message of an earlier request on the next page
 /// of the same login, which may be another worker's.
-pub(crate) fn classify(recipe: &Recipe, wanted: &Url, look: &Look) -> PageKind {
-    let Look { evidence, has_marker, has_login_form, notices } = look;
+pub(crate) fn classify(recipe: &Recipe, wanted: &Url, look: &PageFacts) -> PageKind {
+    let PageFacts { evidence, has_marker, has_login_form, notices } = look;
     match evidence.status {
         Some(429) => return PageKind::Throttled,
         Some(status @ 500..) => return PageKind::Down(status),
@@ -76,7 +76,7 @@ pub(crate) fn classify(recipe: &Recipe, wanted: &Url, look: &Look) -> PageKind {
 }
 
 /// Whether what is shown is an answer to what was asked for: it is shown at that address, or says no in the portal's words.
-pub(crate) fn is_answer_to(recipe: &Recipe, wanted: &Url, look: &Look) -> bool {
+pub(crate) fn is_answer_to(recipe: &Recipe, wanted: &Url, look: &PageFacts) -> bool {
     let is_there = Url::parse(&look.evidence.url)
         .is_ok_and(|shown| is_at(shown.path(), wanted.path()) && is_of_query(recipe, &shown, wanted));
     let says = |texts: &[String]| spoken(&look.notices, texts).is_some();
@@ -120,7 +120,7 @@ fn short(text: &str) -> String {
 }
 
 /// A page in words: its address without what may be secret, its title, its status.
-pub(crate) fn describe(evidence: &Evidence) -> String {
+pub(crate) fn describe(evidence: &DocumentInfo) -> String {
     let status = evidence.status.map(|status| format!(", status {status}")).unwrap_or_default();
     format!("{} ({:?}{status})", without_query(&evidence.url), short(&evidence.title))
 }
@@ -218,9 +218,9 @@ mod tests {
     const WANTED: &str = "https://acme.test/order_headers/7";
 
     fn kind(url: &str, status: u16, has_marker: bool, has_login_form: bool, notices: &[&str]) -> PageKind {
-        let evidence = Evidence { url: url.to_owned(), status: Some(status), ..Evidence::default() };
+        let evidence = DocumentInfo { url: url.to_owned(), status: Some(status), ..DocumentInfo::default() };
         let notices = notices.iter().map(|&notice| notice.to_owned()).collect();
-        let look = Look { evidence, has_marker, has_login_form, notices };
+        let look = PageFacts { evidence, has_marker, has_login_form, notices };
         classify(&load("coupa").unwrap(), &WANTED.parse().unwrap(), &look)
     }
 
@@ -236,8 +236,8 @@ mod tests {
     fn where_orders_are_told_apart_by_a_query_an_order_page_needs_it() {
         let recipe = load("table").unwrap();
         let kind = |url: &str| {
-            let evidence = Evidence { url: url.to_owned(), status: Some(200), ..Evidence::default() };
-            let look = Look { evidence, has_marker: true, ..Look::default() };
+            let evidence = DocumentInfo { url: url.to_owned(), status: Some(200), ..DocumentInfo::default() };
+            let look = PageFacts { evidence, has_marker: true, ..PageFacts::default() };
             classify(&recipe, &"https://acme.test/documents?order=7".parse().unwrap(), &look)
         };
         for shown in ["?order=7", "?order=7&view=all", "?lang=en&order=7#top"] {

@@ -9,22 +9,22 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::classify::{PageKind, classify, describe};
-use crate::backend::{AttemptError, Page, Quiet, SessionError};
+use crate::backend::{AttemptError, Page, SessionError, Stability};
 use crate::model::FileOrigin;
-use crate::site::context::Ground;
-use crate::site::page::snapshot::{Sight, any_of};
+use crate::site::context::PortalContext;
+use crate::site::page::snapshot::{PageSnapshot, any_of};
 use crate::site::{Recipe, Selector};
 
 const EMPTINESS: &str = include_str!("emptiness.js");
 
 /// What a longer look at a page that listed nothing has shown.
-pub(crate) struct SecondLook {
-    pub(crate) sight: Sight,
-    pub(crate) finding: Finding,
+pub(crate) struct Recheck {
+    pub(crate) sight: PageSnapshot,
+    pub(crate) finding: Emptiness,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Finding {
+pub(crate) enum Emptiness {
     /// It lists something after all, or it is another page by now: the sight tells.
     Seen,
     /// There is nothing.
@@ -35,9 +35,9 @@ pub(crate) enum Finding {
     Restless(String),
 }
 
-impl Finding {
+impl Emptiness {
     /// What kind of page it is, if that is decided by it.
-    pub(crate) fn kind(&self, sight: &Sight) -> Option<PageKind> {
+    pub(crate) fn kind(&self, sight: &PageSnapshot) -> Option<PageKind> {
         match self {
             Self::Unproven(why) => Some(PageKind::Unknown(format!(
                 "{}, which lists no attachment and does not show that there is none: {why}",
@@ -51,11 +51,11 @@ impl Finding {
 /// What the page says for itself.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Facts {
+struct EmptinessFacts {
     is_complete: bool,
     says_none: bool,
     /// For each area of the recipe.
-    areas: Vec<Area>,
+    areas: Vec<AttachmentArea>,
     /// Something in an area that could be an attachment.
     holds: Option<String>,
     /// Words that count attachments, and more than none.
@@ -67,12 +67,12 @@ struct Facts {
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-struct Area {
+struct AttachmentArea {
     count: usize,
     shown: usize,
 }
 
-impl Facts {
+impl EmptinessFacts {
     async fn ask(page: &mut dyn Page, recipe: &Recipe) -> Result<Self, SessionError> {
         let attachments = &recipe.attachments;
         let any = |selectors: &[Selector]| (!selectors.is_empty()).then(|| any_of(selectors));
@@ -135,32 +135,32 @@ impl Facts {
 /// nothing, or time is up.
 pub(crate) async fn look_longer(
     page: &mut dyn Page,
-    ground: &Ground,
+    ground: &PortalContext,
     wanted: &Url,
     origin: FileOrigin,
-) -> Result<SecondLook, AttemptError> {
+) -> Result<Recheck, AttemptError> {
     let recipe = &ground.recipe;
     let quiet = ground.quiet(Duration::ZERO);
     let still = recipe.settle.empty_for.0.min(quiet.at_most / 2);
     let attachments = &recipe.attachments;
-    let mut watched = Sight::settling(recipe);
+    let mut watched = PageSnapshot::settling(recipe);
     watched.extend([&attachments.areas, &attachments.none].into_iter().flatten().map(|css| css.as_str().to_owned()));
     let until = Instant::now() + quiet.at_most;
     let mut last_awaited = None;
     loop {
         let at_most = until.saturating_duration_since(Instant::now());
-        let is_quiet = page.settle(&watched, Quiet { unchanged_for: still, at_most, ..quiet }).await?;
-        let mut sight = Sight::take(page, recipe, origin).await?;
+        let is_quiet = page.settle(&watched, Stability { unchanged_for: still, at_most, ..quiet }).await?;
+        let mut sight = PageSnapshot::take(page, recipe, origin).await?;
         if !sight.attachments.is_empty() {
             // with all the patience that it would have had if the list had been there at once
-            sight.is_at_rest = page.settle(&Sight::settling(recipe), quiet).await?;
-            sight = Sight { is_at_rest: sight.is_at_rest, ..Sight::take(page, recipe, origin).await? };
-            return Ok(SecondLook { sight, finding: Finding::Seen });
+            sight.is_at_rest = page.settle(&PageSnapshot::settling(recipe), quiet).await?;
+            sight = PageSnapshot { is_at_rest: sight.is_at_rest, ..PageSnapshot::take(page, recipe, origin).await? };
+            return Ok(Recheck { sight, finding: Emptiness::Seen });
         }
         if classify(recipe, wanted, &sight.look) != PageKind::Wanted {
-            return Ok(SecondLook { sight, finding: Finding::Seen });
+            return Ok(Recheck { sight, finding: Emptiness::Seen });
         }
-        let facts = Facts::ask(page, recipe).await?;
+        let facts = EmptinessFacts::ask(page, recipe).await?;
         tracing::debug!(?origin, ?facts, "a page lists nothing");
         let (doubt, awaited) = (facts.doubt(recipe), facts.awaited(still));
         let is_over = !is_quiet || Instant::now() >= until;
@@ -169,11 +169,11 @@ pub(crate) async fn look_longer(
             continue;
         }
         let finding = match (doubt, awaited) {
-            (Some(doubt), _) => Finding::Unproven(doubt),
-            (None, Some(awaited)) => Finding::Restless(awaited),
-            (None, None) if is_quiet => Finding::Nothing,
-            (None, None) => Finding::Restless(last_awaited.unwrap_or_else(|| "it kept changing".to_owned())),
+            (Some(doubt), _) => Emptiness::Unproven(doubt),
+            (None, Some(awaited)) => Emptiness::Restless(awaited),
+            (None, None) if is_quiet => Emptiness::Nothing,
+            (None, None) => Emptiness::Restless(last_awaited.unwrap_or_else(|| "it kept changing".to_owned())),
         };
-        return Ok(SecondLook { sight, finding });
+        return Ok(Recheck { sight, finding });
     }
 }

@@ -6,18 +6,18 @@ use std::time::Duration;
 use url::Url;
 
 use super::classify::{PageKind, is_at, is_same_host};
-use crate::backend::{Answer, Asker, AttemptError};
+use crate::backend::{AttemptError, Initiator, ResponseInfo};
 use crate::model::FailureKind;
 use crate::net::retry_after;
 use crate::site::Recipe;
 
 /// What was answered since the shown page was asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Heard(Vec<Answer>);
+pub(crate) struct Responses(Vec<ResponseInfo>);
 
-impl Heard {
+impl Responses {
     /// More answers.
-    pub(crate) fn extend(&mut self, answers: Vec<Answer>) {
+    pub(crate) fn extend(&mut self, answers: Vec<ResponseInfo>) {
         self.0.extend(answers);
     }
 
@@ -29,7 +29,7 @@ impl Heard {
     /// When the portal wishes to be asked again, by the answer that was this page.
     pub(crate) fn wish(&self, shown: &PageKind) -> Option<Duration> {
         let status = complaint(shown)?;
-        let is_it = |answer: &&Answer| answer.asker == Asker::Navigation && answer.status == status;
+        let is_it = |answer: &&ResponseInfo| answer.asker == Initiator::Navigation && answer.status == status;
         let page = self.0.iter().rev().find(is_it)?;
         retry_after::wished(status, page.retry_after.as_deref())
     }
@@ -37,8 +37,8 @@ impl Heard {
     /// Why a page that lists nothing may list nothing: a script of it was answered by the portal with an error. Of several
     /// the one that tells most decides; one that was asked again and answered well is none.
     pub(crate) fn excuse(&self, recipe: &Recipe, base: &Url, what: &str) -> Option<AttemptError> {
-        let calls = self.0.iter().filter(|answer| answer.asker == Asker::Script);
-        let last: BTreeMap<&str, &Answer> = calls.map(|answer| (answer.url.as_str(), answer)).collect();
+        let calls = self.0.iter().filter(|answer| answer.asker == Initiator::Script);
+        let last: BTreeMap<&str, &ResponseInfo> = calls.map(|answer| (answer.url.as_str(), answer)).collect();
         let errors = last.into_values().filter(|answer| is_theirs(&answer.url, base));
         let found = errors.filter_map(|answer| Some((excuse_of(answer, recipe, base)?, answer)));
         let ((_, kind, means), answer) = found.min_by_key(|((rank, ..), _)| *rank)?;
@@ -80,7 +80,7 @@ fn is_theirs(address: &str, base: &Url) -> bool {
 }
 
 /// How much an answer tells (the least first), what it is, and in words.
-fn excuse_of(answer: &Answer, recipe: &Recipe, base: &Url) -> Option<(u8, FailureKind, &'static str)> {
+fn excuse_of(answer: &ResponseInfo, recipe: &Recipe, base: &Url) -> Option<(u8, FailureKind, &'static str)> {
     match answer.status {
         401 => Some((0, FailureKind::LoginRequired, "the login has ended")),
         _ if is_login(&answer.url, recipe, base) => Some((0, FailureKind::LoginRequired, "the login has ended")),
@@ -96,18 +96,18 @@ mod tests {
     use super::*;
     use crate::site::recipe::parse::load;
 
-    fn heard(answers: &[(Asker, &str, u16, Option<&str>)]) -> Heard {
-        let answer = |&(asker, url, status, retry_after): &(Asker, &str, u16, Option<&str>)| Answer {
+    fn heard(answers: &[(Initiator, &str, u16, Option<&str>)]) -> Responses {
+        let answer = |&(asker, url, status, retry_after): &(Initiator, &str, u16, Option<&str>)| ResponseInfo {
             url: url.to_owned(),
             status,
             asker,
             media_type: None,
             retry_after: retry_after.map(str::to_owned),
         };
-        Heard(answers.iter().map(answer).collect())
+        Responses(answers.iter().map(answer).collect())
     }
 
-    fn excuse(answers: &[(Asker, &str, u16, Option<&str>)]) -> Option<(FailureKind, Option<u64>)> {
+    fn excuse(answers: &[(Initiator, &str, u16, Option<&str>)]) -> Option<(FailureKind, Option<u64>)> {
         let base = "https://acme.test/".parse().unwrap();
         let error = heard(answers).excuse(&load("coupa").unwrap(), &base, "order 7")?;
         Some((error.kind, error.retry_after.map(|wish| wish.as_secs())))
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_call_that_failed_is_why_a_page_is_empty_unless_it_is_not_the_portals_or_was_answered_later() {
-        let call = |status, wish| (Asker::Script, LIST, status, wish);
+        let call = |status, wish| (Initiator::Script, LIST, status, wish);
         for (status, kind) in [
             (401, FailureKind::LoginRequired),
             (403, FailureKind::AccessDenied),
@@ -131,11 +131,11 @@ mod tests {
         assert_eq!(excuse(&[call(200, None)]), None);
         assert_eq!(excuse(&[call(404, None)]), None);
         assert_eq!(excuse(&[call(503, None), call(200, None)]), None);
-        assert_eq!(excuse(&[(Asker::Script, "https://stats.test/x", 429, None)]), None);
-        assert_eq!(excuse(&[(Asker::Navigation, LIST, 429, None)]), None);
-        let login = (Asker::Script, "https://acme.test/sessions/new", 200, None);
+        assert_eq!(excuse(&[(Initiator::Script, "https://stats.test/x", 429, None)]), None);
+        assert_eq!(excuse(&[(Initiator::Navigation, LIST, 429, None)]), None);
+        let login = (Initiator::Script, "https://acme.test/sessions/new", 200, None);
         assert_eq!(excuse(&[login]), Some((FailureKind::LoginRequired, None)));
-        let other = (Asker::Script, "https://acme.test/other", 403, None);
+        let other = (Initiator::Script, "https://acme.test/other", 403, None);
         assert_eq!(excuse(&[other, call(401, None)]), Some((FailureKind::LoginRequired, None)));
     }
 
@@ -149,8 +149,8 @@ mod tests {
 
     #[test]
     fn a_pages_wish_is_its_own() {
-        let page = (Asker::Navigation, "https://acme.test/order_headers/7", 429, Some("9"));
-        let call = (Asker::Script, LIST, 429, Some("99"));
+        let page = (Initiator::Navigation, "https://acme.test/order_headers/7", 429, Some("9"));
+        let call = (Initiator::Script, LIST, 429, Some("99"));
         let heard = heard(&[page, call]);
         assert_eq!(heard.wish(&PageKind::Throttled), Some(Duration::from_secs(9)));
         assert_eq!(heard.wish(&PageKind::Down(503)), None);

@@ -6,22 +6,22 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::classify::Look;
-use crate::backend::{Found, Page, Query, SessionError};
+use super::classify::PageFacts;
+use crate::backend::{ElementInfo, Page, Query, SessionError};
 use crate::download::{extension, opaque_id, percent_decoded};
 use crate::model::{FileOrigin, ListingId};
-use crate::site::{Cell, Listing, NameSource, Recipe, Selector};
+use crate::site::{ColumnSelector, Listing, NameSource, Recipe, Selector};
 
 /// Writes names that stand in other cells onto the elements themselves.
 const CELLS: &str = include_str!("cells.js");
 
 /// What a look at a page found.
 #[derive(Clone, Debug)]
-pub(crate) struct Sight {
-    pub(crate) look: Look,
+pub(crate) struct PageSnapshot {
+    pub(crate) look: PageFacts,
     pub(crate) supplier: Option<String>,
     /// Each once.
-    pub(crate) attachments: Vec<Listed>,
+    pub(crate) attachments: Vec<ListedAttachment>,
     /// Those listed twice included.
     pub(crate) listed_count: usize,
     pub(crate) requisition: Option<String>,
@@ -31,11 +31,11 @@ pub(crate) struct Sight {
 
 /// An attachment as a page lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Listed {
+pub(crate) struct ListedAttachment {
     /// What the page calls it; may be empty.
     pub(crate) label: String,
     /// What tells it from the others of the page, also after the page was rendered anew.
-    pub(crate) key: Key,
+    pub(crate) key: ListingKey,
     /// What tells it from the others of the order.
     pub(crate) id: ListingId,
     /// What finds it, and its place among what that finds: true for this look only.
@@ -45,14 +45,14 @@ pub(crate) struct Listed {
 
 /// What tells an attachment from the others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Key {
+pub(crate) enum ListingKey {
     /// A link, by its address.
     Link(String),
     /// A button, by its name and its place among those of that name.
     Button(String, usize),
 }
 
-impl Key {
+impl ListingKey {
     /// A link leads to the same file from every page; a button of the same name on another page is another one.
     fn id(&self, origin: FileOrigin) -> ListingId {
         opaque_id(&match self {
@@ -62,8 +62,8 @@ impl Key {
     }
 }
 
-impl Sight {
-    /// What is looked for, in the order that [`Sight::read`] expects.
+impl PageSnapshot {
+    /// What is looked for, in the order that [`PageSnapshot::read`] expects.
     pub(crate) fn queries(recipe: &Recipe, origin: FileOrigin) -> Vec<Query> {
         let plain = |css: String| Query { css, attributes: Vec::new() };
         let markers = match origin {
@@ -86,7 +86,7 @@ impl Sight {
         page: &mut dyn Page,
         recipe: &Recipe,
         origin: FileOrigin,
-    ) -> Result<Vec<Listed>, SessionError> {
+    ) -> Result<Vec<ListedAttachment>, SessionError> {
         let queries: Vec<_> = listing_queries(recipe).collect();
         let answers = ask(page, recipe, &queries).await?;
         let found = listings(recipe).zip(answers).map(|((listing, shape), answer)| (listing, shape, answer));
@@ -96,10 +96,10 @@ impl Sight {
     /// Looks at the page.
     pub(crate) async fn take(page: &mut dyn Page, recipe: &Recipe, origin: FileOrigin) -> Result<Self, SessionError> {
         let answers = ask(page, recipe, &Self::queries(recipe, origin)).await?;
-        let evidence = page.evidence().await?;
+        let evidence = page.document().await?;
         let mut answers = answers.into_iter();
         let mut next = || answers.next().unwrap_or_default();
-        let look = Look {
+        let look = PageFacts {
             evidence,
             has_marker: !next().is_empty(),
             has_login_form: !next().is_empty(),
@@ -121,17 +121,17 @@ impl Sight {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
+enum ListingKind {
     Link,
     WiderLink,
     Button,
 }
 
-fn listings(recipe: &Recipe) -> impl Iterator<Item = (&Listing, Shape)> {
+fn listings(recipe: &Recipe) -> impl Iterator<Item = (&Listing, ListingKind)> {
     let attachments = &recipe.attachments;
-    let links = attachments.links.iter().map(|listing| (listing, Shape::Link));
-    let buttons = attachments.buttons.iter().map(|listing| (listing, Shape::Button));
-    links.chain(buttons).chain(attachments.wider_links.iter().map(|listing| (listing, Shape::WiderLink)))
+    let links = attachments.links.iter().map(|listing| (listing, ListingKind::Link));
+    let buttons = attachments.buttons.iter().map(|listing| (listing, ListingKind::Button));
+    links.chain(buttons).chain(attachments.wider_links.iter().map(|listing| (listing, ListingKind::WiderLink)))
 }
 
 fn listing_queries(recipe: &Recipe) -> impl Iterator<Item = Query> {
@@ -143,7 +143,7 @@ fn listing_queries(recipe: &Recipe) -> impl Iterator<Item = Query> {
 }
 
 /// The other cells that the names of a listing, the recipe's `at`-th, are read from, and the attribute for each.
-fn cells(at: usize, listing: &Listing) -> impl Iterator<Item = (String, &Cell)> {
+fn cells(at: usize, listing: &Listing) -> impl Iterator<Item = (String, &ColumnSelector)> {
     listing.name.iter().enumerate().filter_map(move |(nth, name)| match name {
         NameSource::Cell(cell) => Some((cell_attribute(at, nth), cell)),
         NameSource::Title | NameSource::AriaLabel | NameSource::Download | NameSource::Text | NameSource::Href => None,
@@ -155,7 +155,7 @@ fn cell_attribute(listing: usize, name: usize) -> String {
 }
 
 /// Looks for `queries`, after what stands in other cells has been written where they read it.
-async fn ask(page: &mut dyn Page, recipe: &Recipe, queries: &[Query]) -> Result<Vec<Vec<Found>>, SessionError> {
+async fn ask(page: &mut dyn Page, recipe: &Recipe, queries: &[Query]) -> Result<Vec<Vec<ElementInfo>>, SessionError> {
     let cells: Vec<Value> = listings(recipe)
         .enumerate()
         .flat_map(|(at, (listing, _))| cells(at, listing).map(move |(attribute, cell)| (listing, attribute, cell)))
@@ -184,16 +184,20 @@ pub(crate) fn without_exclusions(recipe: &Recipe, listing: &Listing) -> String {
 }
 
 /// The attachments, each once, and how many were listed. Wider links count only when there is nothing else.
-fn attachments(recipe: &Recipe, origin: FileOrigin, found: Vec<(&Listing, Shape, Vec<Found>)>) -> (Vec<Listed>, usize) {
-    let has_strict = found.iter().any(|(_, shape, elements)| *shape != Shape::WiderLink && !elements.is_empty());
+fn attachments(
+    recipe: &Recipe,
+    origin: FileOrigin,
+    found: Vec<(&Listing, ListingKind, Vec<ElementInfo>)>,
+) -> (Vec<ListedAttachment>, usize) {
+    let has_strict = found.iter().any(|(_, shape, elements)| *shape != ListingKind::WiderLink && !elements.is_empty());
     let mut listed = Vec::new();
     let mut seen = BTreeSet::new();
     let mut listed_count = 0;
     for (at, (listing, shape, elements)) in found.into_iter().enumerate() {
-        if shape == Shape::WiderLink && has_strict {
+        if shape == ListingKind::WiderLink && has_strict {
             continue;
         }
-        if shape == Shape::WiderLink && !elements.is_empty() {
+        if shape == ListingKind::WiderLink && !elements.is_empty() {
             tracing::warn!(
                 count = elements.len(),
                 css = listing.css.as_str(),
@@ -205,17 +209,17 @@ fn attachments(recipe: &Recipe, origin: FileOrigin, found: Vec<(&Listing, Shape,
         for (nth, element) in elements.into_iter().enumerate() {
             let label = label(at, listing, &element);
             let key = match shape {
-                Shape::Link | Shape::WiderLink => Key::Link(address(&element)),
-                Shape::Button => {
+                ListingKind::Link | ListingKind::WiderLink => ListingKey::Link(address(&element)),
+                ListingKind::Button => {
                     let count = same_name.entry(label.clone()).or_default();
                     *count += 1;
-                    Key::Button(label.clone(), *count)
+                    ListingKey::Button(label.clone(), *count)
                 }
             };
             listed_count += 1;
             if seen.insert(key.clone()) {
                 let id = key.id(origin);
-                listed.push(Listed { label, key, id, css: css.clone(), nth });
+                listed.push(ListedAttachment { label, key, id, css: css.clone(), nth });
             }
         }
     }
@@ -223,12 +227,12 @@ fn attachments(recipe: &Recipe, origin: FileOrigin, found: Vec<(&Listing, Shape,
 }
 
 /// Two links that differ in their fragment lead to the same file.
-fn address(element: &Found) -> String {
+fn address(element: &ElementInfo) -> String {
     let href = element.attributes.get("href").map(String::as_str).unwrap_or_default();
     href.split('#').next().unwrap_or_default().to_owned()
 }
 
-fn label(at: usize, listing: &Listing, element: &Found) -> String {
+fn label(at: usize, listing: &Listing, element: &ElementInfo) -> String {
     let attribute = |name: &str| element.attributes.get(name).cloned().unwrap_or_default();
     let texts: Vec<String> = listing
         .name
@@ -263,16 +267,21 @@ mod tests {
     use super::*;
     use crate::site::recipe::parse::load;
 
-    fn element(text: &str, attributes: &[(&str, &str)]) -> Found {
+    fn element(text: &str, attributes: &[(&str, &str)]) -> ElementInfo {
         let attributes = attributes.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Found { text: text.to_owned(), attributes }
+        ElementInfo { text: text.to_owned(), attributes }
     }
 
-    fn read(recipe: &Recipe, links: Vec<Found>, buttons: Vec<Found>, wider: Vec<Found>) -> (Vec<Listed>, usize) {
+    fn read(
+        recipe: &Recipe,
+        links: Vec<ElementInfo>,
+        buttons: Vec<ElementInfo>,
+        wider: Vec<ElementInfo>,
+    ) -> (Vec<ListedAttachment>, usize) {
         let answers = listings(recipe).map(|(listing, shape)| match shape {
-            Shape::Link => (listing, shape, links.clone()),
-            Shape::Button => (listing, shape, buttons.clone()),
-            Shape::WiderLink => (listing, shape, wider.clone()),
+            ListingKind::Link => (listing, shape, links.clone()),
+            ListingKind::Button => (listing, shape, buttons.clone()),
+            ListingKind::WiderLink => (listing, shape, wider.clone()),
         });
         attachments(recipe, FileOrigin::Order, answers.collect())
     }
@@ -292,7 +301,7 @@ mod tests {
         let recipe = load("coupa").unwrap();
         let button = || element("", &[("aria-label", "Invoice 12.msg file attachment")]);
         let (listed, _) = read(&recipe, vec![], vec![button(), button()], vec![]);
-        assert_eq!(listed[1].key, Key::Button("Invoice 12.msg".into(), 2));
+        assert_eq!(listed[1].key, ListingKey::Button("Invoice 12.msg".into(), 2));
         assert_eq!(listed[1].nth, 1);
     }
 
@@ -303,7 +312,7 @@ mod tests {
         assert_eq!(read(&recipe, vec![link("1")], vec![], vec![link("2")]).0.len(), 1);
         assert_eq!(
             read(&recipe, vec![], vec![], vec![link("2")]).0[0].key,
-            Key::Link("https://acme.test/attachment_file/2".into())
+            ListingKey::Link("https://acme.test/attachment_file/2".into())
         );
     }
 
@@ -339,7 +348,7 @@ mod tests {
     #[test]
     fn every_selector_leaves_out_what_is_never_an_attachment() {
         let recipe = load("coupa").unwrap();
-        let queries = Sight::queries(&recipe, FileOrigin::Order);
+        let queries = PageSnapshot::queries(&recipe, FileOrigin::Order);
         for query in &queries[4 + recipe.order.supplier.len()..] {
             assert!(query.css.contains(":not(a[href*='/help']"), "{}", query.css);
         }

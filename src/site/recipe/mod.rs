@@ -153,14 +153,14 @@ pub enum NameSource {
     /// The last part of its address.
     Href,
     /// The text of another cell of its row.
-    Cell(Cell),
+    Cell(ColumnSelector),
 }
 
 /// Another cell of the row that an element stands in; in a table, or in whatever a portal builds its rows of.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Cell {
+pub struct ColumnSelector {
     /// The row: the nearest element around that this matches.
     pub row: Selector,
     /// The cell: the first one in the row that this finds.
@@ -196,28 +196,28 @@ pub struct ErrorPages {
 #[non_exhaustive]
 pub struct Settle {
     /// Not before this long after it has loaded.
-    pub after_load: Span,
+    pub after_load: RecipeDuration,
     /// Not before what is looked for has been the same for this long.
-    pub unchanged_for: Span,
+    pub unchanged_for: RecipeDuration,
     /// Not later than this.
-    pub at_most: Span,
+    pub at_most: RecipeDuration,
     /// So much longer must a page be still that lists nothing, before it counts as one without attachments.
-    #[serde(default = "Span::of_emptiness")]
-    pub empty_for: Span,
+    #[serde(default = "RecipeDuration::of_emptiness")]
+    pub empty_for: RecipeDuration,
 }
 
 /// A time span such as `1200ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Span(pub Duration);
+pub struct RecipeDuration(pub Duration);
 
-impl Span {
+impl RecipeDuration {
     fn of_emptiness() -> Self {
         Self(Duration::from_secs(3))
     }
 }
 
-impl TryFrom<String> for Span {
+impl TryFrom<String> for RecipeDuration {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

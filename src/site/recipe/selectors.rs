@@ -8,20 +8,20 @@ use serde_json::{Value, json};
 use super::parse::{RecipeError, line_of};
 use crate::backend::{AttemptError, Page};
 use crate::model::FailureKind;
-use crate::site::context::Ground;
-use crate::site::{Cell, NameSource, Recipe, Selector};
+use crate::site::context::PortalContext;
+use crate::site::{ColumnSelector, NameSource, Recipe, Selector};
 
 const SELECTORS: &str = include_str!("selectors.js");
 
 /// Whether a browser has taken all selectors of the recipe.
 #[derive(Debug, Default)]
-pub(crate) struct Taken(AtomicBool);
+pub(crate) struct SelectorCheck(AtomicBool);
 
 /// Makes sure that the browser takes every selector of the recipe; once for all sessions, since they are of one kind.
 ///
 /// # Errors
 /// The first one that it refuses, with its key and the line of the recipe.
-pub(crate) async fn try_all(page: &mut dyn Page, ground: &Ground) -> Result<(), AttemptError> {
+pub(crate) async fn try_all(page: &mut dyn Page, ground: &PortalContext) -> Result<(), AttemptError> {
     if ground.selectors.0.load(Ordering::Acquire) {
         return Ok(());
     }
@@ -75,7 +75,7 @@ fn all(recipe: &Recipe) -> Vec<(String, &Selector)> {
             let key = format!("attachments.{key}[{at}]");
             all.push((format!("{key}.css"), &listing.css));
             for (nth, name) in listing.name.iter().enumerate() {
-                if let NameSource::Cell(Cell { row, css }) = name {
+                if let NameSource::Cell(ColumnSelector { row, css }) = name {
                     all.push((format!("{key}.name[{nth}].cell.row"), row));
                     all.push((format!("{key}.name[{nth}].cell.css"), css));
                 }

@@ -8,14 +8,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::backend::{
-    Answer as Told, Click, CloseReport, Cookie, DownloadEvent, Evidence, Found, Fut, KillSwitch, Page, Query, Quiet,
-    Session, SessionError, Usage,
+    BoxFuture, Click, CloseReport, Cookie, DocumentInfo, DownloadEvent, ElementInfo, KillSwitch, Page, Query,
+    ResponseInfo as Told, Session, SessionError, SessionHealth, Stability,
 };
 use crate::site::Recipe;
 use crate::site::page::snapshot::{any_of, without_exclusions};
 use crate::site::recipe::parse::load;
 
-pub(crate) use crate::site::testing::offers::{Answer, Offer, button, file, link};
+pub(crate) use crate::site::testing::offers::{FakeReply, Offer, button, file, link};
 
 pub(crate) const BASE: &str = "https://acme.test";
 
@@ -158,10 +158,10 @@ impl FakePage {
         self.shown.offers.iter().filter(|offer| offer.appears_after <= self.download_count && wanted(offer)).collect()
     }
 
-    fn found(&self, css: &str) -> Vec<Found> {
+    fn found(&self, css: &str) -> Vec<ElementInfo> {
         let recipe = &self.recipe;
         let text = |text: &str| element(text, &[]);
-        let once = |is_there: bool, found: Found| if is_there { vec![found] } else { Vec::new() };
+        let once = |is_there: bool, found: ElementInfo| if is_there { vec![found] } else { Vec::new() };
         if css == any_of(&recipe.order.markers) || css == any_of(&recipe.requisition.markers) {
             once(self.shown.has_marker, text(""))
         } else if css == recipe.login.form.as_str() {
@@ -197,23 +197,23 @@ impl FakePage {
         let began = |name: &str| DownloadEvent::Began { id: id.clone(), url: BASE.to_owned(), name: name.to_owned() };
         let completed = |id: String, size: u64| DownloadEvent::Completed { id, size, is_length_told: true };
         match offer.answer.clone() {
-            Answer::File(name, bytes) => {
+            FakeReply::File(name, bytes) => {
                 std::fs::write(self.folder.join(&id), &bytes).unwrap();
                 self.events.extend([began(name), completed(id, bytes.len() as u64)]);
             }
-            Answer::Silence => {}
-            Answer::LoginShown => (self.is_login, self.portal.state().password) = (true, Some("right")),
-            Answer::LoginSent => {
+            FakeReply::Silence => {}
+            FakeReply::LoginShown => (self.is_login, self.portal.state().password) = (true, Some("right")),
+            FakeReply::LoginSent => {
                 self.portal.state().password = Some("right");
                 let answer = file("b.html", "<!DOCTYPE html><html><input name=\"user[login]\">");
                 self.set_off(&Offer { answer, ..offer.clone() });
             }
-            Answer::Cut => {
+            FakeReply::Cut => {
                 let half = DownloadEvent::Progress { id: id.clone(), received: 5 };
                 self.events.extend([began("x"), half, DownloadEvent::Canceled { id }]);
             }
-            Answer::Standstill => self.events.push(began("x")),
-            Answer::Short => {
+            FakeReply::Standstill => self.events.push(began("x")),
+            FakeReply::Short => {
                 std::fs::write(self.folder.join(&id), "12").unwrap();
                 self.events.extend([began("x"), completed(id, 3)]);
             }
@@ -226,12 +226,12 @@ fn cookie(value: String) -> Cookie {
     Cookie { name, value, domain: None, path: None, secure: true, http_only: true, expiry: None, same_site: None }
 }
 
-fn element(text: &str, attributes: &[(&str, &str)]) -> Found {
+fn element(text: &str, attributes: &[(&str, &str)]) -> ElementInfo {
     let pair = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
-    Found { text: text.to_owned(), attributes: attributes.iter().map(pair).collect() }
+    ElementInfo { text: text.to_owned(), attributes: attributes.iter().map(pair).collect() }
 }
 
-fn describe(offer: &Offer) -> Found {
+fn describe(offer: &Offer) -> ElementInfo {
     match &offer.href {
         Some(href) => element(&offer.label, &[("href", href)]),
         None => element("", &[("aria-label", &format!("{} file attachment", offer.label))]),
@@ -247,19 +247,19 @@ macro_rules! now {
 }
 
 impl Page for FakePage {
-    fn goto<'a>(&'a mut self, url: &'a str) -> Fut<'a, Result<(), SessionError>> {
+    fn goto<'a>(&'a mut self, url: &'a str) -> BoxFuture<'a, Result<(), SessionError>> {
         now!(self.open(url))
     }
 
-    fn url(&mut self) -> Fut<'_, Result<String, SessionError>> {
+    fn url(&mut self) -> BoxFuture<'_, Result<String, SessionError>> {
         now!(Ok(self.url.clone()))
     }
 
-    fn query<'a>(&'a mut self, queries: &'a [Query]) -> Fut<'a, Result<Vec<Vec<Found>>, SessionError>> {
+    fn query<'a>(&'a mut self, queries: &'a [Query]) -> BoxFuture<'a, Result<Vec<Vec<ElementInfo>>, SessionError>> {
         now!(Ok(queries.iter().map(|query| self.found(&query.css)).collect()))
     }
 
-    fn settle<'a>(&'a mut self, _: &'a [String], _: Quiet) -> Fut<'a, Result<bool, SessionError>> {
+    fn settle<'a>(&'a mut self, _: &'a [String], _: Stability) -> BoxFuture<'a, Result<bool, SessionError>> {
         self.settle_count += 1;
         if self.settle_count > 1 {
             let stragglers = std::mem::take(&mut self.shown.stragglers);
@@ -268,7 +268,7 @@ impl Page for FakePage {
         now!(Ok(self.shown.comes_to_rest))
     }
 
-    fn click<'a>(&'a mut self, css: &'a str, nth: usize, how: Click) -> Fut<'a, Result<bool, SessionError>> {
+    fn click<'a>(&'a mut self, css: &'a str, nth: usize, how: Click) -> BoxFuture<'a, Result<bool, SessionError>> {
         if css == self.recipe.login.submit.as_str() {
             self.send_form();
             return now!(Ok(true));
@@ -281,14 +281,14 @@ impl Page for FakePage {
         now!(Ok(offer.is_some()))
     }
 
-    fn fill<'a>(&'a mut self, css: &'a str, text: &'a SecretString) -> Fut<'a, Result<(), SessionError>> {
+    fn fill<'a>(&'a mut self, css: &'a str, text: &'a SecretString) -> BoxFuture<'a, Result<(), SessionError>> {
         if css == self.recipe.login.password.as_str() {
             self.typed = Some(text.expose_secret().to_owned());
         }
         now!(Ok(()))
     }
 
-    fn evaluate<'a>(&'a mut self, script: &'a str, _: Vec<Value>) -> Fut<'a, Result<Value, SessionError>> {
+    fn evaluate<'a>(&'a mut self, script: &'a str, _: Vec<Value>) -> BoxFuture<'a, Result<Value, SessionError>> {
         if script.contains("outerHTML") {
             return now!(Ok(json!([format!("<p>{:?} right</p>", self.ticket), true])));
         }
@@ -296,15 +296,15 @@ impl Page for FakePage {
         now!(Ok(if is_of_emptiness { self.shown.emptiness.clone() } else { Value::Bool(true) }))
     }
 
-    fn evidence(&mut self) -> Fut<'_, Result<Evidence, SessionError>> {
-        now!(Ok(Evidence { url: self.url.clone(), status: Some(self.shown.status), ..Evidence::default() }))
+    fn document(&mut self) -> BoxFuture<'_, Result<DocumentInfo, SessionError>> {
+        now!(Ok(DocumentInfo { url: self.url.clone(), status: Some(self.shown.status), ..DocumentInfo::default() }))
     }
 
-    fn screenshot(&mut self) -> Fut<'_, Result<Vec<u8>, SessionError>> {
+    fn screenshot(&mut self) -> BoxFuture<'_, Result<Vec<u8>, SessionError>> {
         now!(Ok(b"\x89PNG".to_vec()))
     }
 
-    fn cookies(&mut self) -> Fut<'_, Result<Vec<Cookie>, SessionError>> {
+    fn cookies(&mut self) -> BoxFuture<'_, Result<Vec<Cookie>, SessionError>> {
         let mut portal = self.portal.state();
         if portal.cookies_refused > 0 {
             portal.cookies_refused -= 1;
@@ -313,26 +313,26 @@ impl Page for FakePage {
         now!(Ok(self.ticket.map(|ticket| cookie(ticket.to_string())).into_iter().collect()))
     }
 
-    fn add_cookies<'a>(&'a mut self, cookies: &'a [Cookie]) -> Fut<'a, Result<(), SessionError>> {
+    fn add_cookies<'a>(&'a mut self, cookies: &'a [Cookie]) -> BoxFuture<'a, Result<(), SessionError>> {
         self.ticket = cookies.first().and_then(|cookie| cookie.value.expose_secret().parse().ok());
         now!(Ok(()))
     }
 
-    fn land_in<'a>(&'a mut self, folder: &'a Path) -> Fut<'a, Result<(), SessionError>> {
+    fn set_download_dir<'a>(&'a mut self, folder: &'a Path) -> BoxFuture<'a, Result<(), SessionError>> {
         self.folder = folder.to_owned();
         self.events.clear();
         now!(Ok(()))
     }
 
-    fn download_events(&mut self) -> Fut<'_, Result<Vec<DownloadEvent>, SessionError>> {
+    fn download_events(&mut self) -> BoxFuture<'_, Result<Vec<DownloadEvent>, SessionError>> {
         now!(Ok(std::mem::take(&mut self.events)))
     }
 
-    fn answers(&mut self) -> Fut<'_, Result<Vec<Told>, SessionError>> {
+    fn responses(&mut self) -> BoxFuture<'_, Result<Vec<Told>, SessionError>> {
         now!(Ok(Vec::new()))
     }
 
-    fn cancel_download<'a>(&'a mut self, id: &'a str) -> Fut<'a, Result<(), SessionError>> {
+    fn cancel_download<'a>(&'a mut self, id: &'a str) -> BoxFuture<'a, Result<(), SessionError>> {
         self.cancelled.push(id.to_owned());
         now!(Ok(()))
     }
@@ -355,16 +355,16 @@ impl Session for FakeSession {
         !self.0.portal.state().is_dead
     }
 
-    fn last_words(&self) -> String {
+    fn driver_output(&self) -> String {
         let ticket = self.0.ticket.unwrap_or_default();
         format!("[INFO] GET {BASE}/order_headers/7?token=t0ken-of-a-link | sent {ticket} and right")
     }
 
-    fn probe(&mut self) -> Fut<'_, Result<Usage, SessionError>> {
-        now!(Ok(Usage::default()))
+    fn check_health(&mut self) -> BoxFuture<'_, Result<SessionHealth, SessionError>> {
+        now!(Ok(SessionHealth::default()))
     }
 
-    fn close(self: Box<Self>) -> Fut<'static, CloseReport> {
+    fn close(self: Box<Self>) -> BoxFuture<'static, CloseReport> {
         now!(CloseReport::default())
     }
 }

@@ -4,7 +4,7 @@ use crate::site::testing::fake_portal::BASE;
 
 /// What a click on an attachment sets off.
 #[derive(Clone, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum FakeReply {
     File(&'static str, Vec<u8>),
     /// Nothing ever begins.
     Silence,
@@ -23,21 +23,21 @@ pub(crate) struct Offer {
     /// Of a link; a button has none.
     pub(crate) href: Option<String>,
     pub(crate) label: String,
-    pub(crate) answer: Answer,
+    pub(crate) answer: FakeReply,
     /// On the page from this many downloads on.
     pub(crate) appears_after: usize,
     pub(crate) is_wider: bool,
 }
 
-pub(crate) fn link(id: u32, label: &str, answer: Answer) -> Offer {
+pub(crate) fn link(id: u32, label: &str, answer: FakeReply) -> Offer {
     let href = Some(format!("{BASE}/attachment_file/{id}"));
     Offer { href, label: label.to_owned(), answer, appears_after: 0, is_wider: false }
 }
 
-pub(crate) fn button(label: &str, answer: Answer) -> Offer {
+pub(crate) fn button(label: &str, answer: FakeReply) -> Offer {
     Offer { href: None, label: label.to_owned(), answer, appears_after: 0, is_wider: false }
 }
 
-pub(crate) fn file(name: &'static str, text: &str) -> Answer {
-    Answer::File(name, text.as_bytes().to_vec())
+pub(crate) fn file(name: &'static str, text: &str) -> FakeReply {
+    FakeReply::File(name, text.as_bytes().to_vec())
 }

@@ -23,7 +23,7 @@ use crate::model::{
 ///
 /// # Errors
 /// [`DownloadError::Disk`].
-pub async fn conclude(out: &Path, po: &PoNumber, outcome: Outcome) -> Result<Outcome, DownloadError> {
+pub async fn finalize(out: &Path, po: &PoNumber, outcome: Outcome) -> Result<Outcome, DownloadError> {
     let (out, po) = (out.to_owned(), po.clone());
     blocking(move || conclude_now(&out, &po, outcome)).await
 }
@@ -73,12 +73,12 @@ fn reopen(out: &Path, po: &PoNumber, outcome: &Outcome) -> std::io::Result<()> {
 }
 
 /// A folder in work.
-struct Home {
+struct FinalDir {
     path: PathBuf,
     supplier: String,
 }
 
-impl Home {
+impl FinalDir {
     /// Whether nothing but a manifest is in it.
     fn is_empty(&self) -> std::io::Result<bool> {
         for entry in fs::read_dir(&self.path)? {
@@ -116,14 +116,14 @@ impl Home {
 
 /// The one folder of `po` in work, if there is any. An attempt may have seen the order without its supplier, or a crash
 /// has left one behind: what lies in the others moves to the one that the receipt names.
-fn gather(out: &Path, po: &PoNumber, receipt: Option<&Receipt>) -> Result<Option<Home>, DownloadError> {
+fn gather(out: &Path, po: &PoNumber, receipt: Option<&Receipt>) -> Result<Option<FinalDir>, DownloadError> {
     let named = receipt.and_then(|receipt| receipt.folder.split_once('/')).map(|(supplier, _)| supplier);
     let mut homes = Vec::new();
     for folder in suppliers(out).map_err(|why| DownloadError::at(out, why))? {
         let path = folder.join(work_name(po));
         if path.is_dir() {
             let supplier = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            homes.push(Home { path, supplier });
+            homes.push(FinalDir { path, supplier });
         }
     }
     if homes.is_empty() {
@@ -157,7 +157,7 @@ fn suppliers(out: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// The same outcome with all paths in the folder called `name`: that of `home`, or of the supplier that each names. A
 /// file that has got another name when two folders became one is found by its bytes.
-fn with_paths_in(mut outcome: Outcome, name: &str, home: Option<&Home>) -> Outcome {
+fn with_paths_in(mut outcome: Outcome, name: &str, home: Option<&FinalDir>) -> Outcome {
     if outcome.receipt().is_none() {
         return outcome;
     }

@@ -1,7 +1,7 @@
 //! The life of an order's folder, from its first file to its last name: what is placed is told by what it ends as.
 
 use super::*;
-use crate::download::order_dir::OrderFolder;
+use crate::download::order_dir::OrderDir;
 use crate::download::order_dir::steps::fuse;
 use crate::download::{Verified, verify};
 use crate::model::{FileOrigin, ListingId};
@@ -49,11 +49,11 @@ impl Out {
         Manifest::read(&self.path().join(path)).unwrap().unwrap()
     }
 
-    async fn open(&self) -> OrderFolder {
-        OrderFolder::open(self.path(), Some("ACME"), &po()).await.unwrap()
+    async fn open(&self) -> OrderDir {
+        OrderDir::open(self.path(), Some("ACME"), &po()).await.unwrap()
     }
 
-    async fn place(&self, folder: &OrderFolder, name: &str, text: &str) -> FileRecord {
+    async fn place(&self, folder: &OrderDir, name: &str, text: &str) -> FileRecord {
         folder.place(self.landed(name, text), FileOrigin::Order, ListingId::new(name)).await.unwrap()
     }
 }
@@ -62,7 +62,7 @@ fn po() -> PoNumber {
     "PO7".parse().unwrap()
 }
 
-fn completed(folder: &OrderFolder, files: Vec<FileRecord>) -> Outcome {
+fn completed(folder: &OrderDir, files: Vec<FileRecord>) -> Outcome {
     let folder = folder.relative();
     Outcome::Completed(Receipt { folder, listed_count: files.len(), files, ..Receipt::default() })
 }
@@ -95,12 +95,12 @@ async fn the_outcome_names_the_folder_once() {
     let folder = out.open().await;
     let file = out.place(&folder, "a.pdf", "one").await;
     let outcome = completed(&folder, vec![file]);
-    let concluded = conclude(out.path(), &po(), outcome.clone()).await.unwrap();
+    let concluded = finalize(out.path(), &po(), outcome.clone()).await.unwrap();
     assert_eq!(concluded.receipt().unwrap().folder, "ACME/PO7_COMPLETED");
     assert_eq!(out.read(&concluded.files()[0].path), "one");
     // the same again, as after a crash before the outcome was written down
-    assert_eq!(conclude(out.path(), &po(), outcome).await.unwrap(), concluded);
-    assert_eq!(conclude(out.path(), &po(), concluded.clone()).await.unwrap(), concluded);
+    assert_eq!(finalize(out.path(), &po(), outcome).await.unwrap(), concluded);
+    assert_eq!(finalize(out.path(), &po(), concluded.clone()).await.unwrap(), concluded);
     assert_eq!(out.names("ACME"), ["PO7_COMPLETED"]);
 }
 
@@ -109,11 +109,11 @@ async fn an_order_without_files_leaves_no_folder() {
     let out = Out::new();
     let folder = out.open().await;
     assert_eq!(folder.relative(), "");
-    conclude(out.path(), &po(), Outcome::NoAttachments(Receipt::default())).await.unwrap();
+    finalize(out.path(), &po(), Outcome::NoAttachments(Receipt::default())).await.unwrap();
     assert!(out.names("").is_empty());
     fs::create_dir_all(out.path().join("ACME/PO7__WORK")).unwrap();
     let failure = Failure::new(FailureKind::OrderMissing, "no such order");
-    conclude(out.path(), &po(), Outcome::NotFound(failure, None)).await.unwrap();
+    finalize(out.path(), &po(), Outcome::NotFound(failure, None)).await.unwrap();
     assert!(out.names("ACME").is_empty());
 }
 
@@ -127,7 +127,7 @@ async fn an_earlier_folder_is_taken_back_with_what_people_put_there() {
     out.write("ACME/PO77_COMPLETED/c.pdf", "another order");
     let folder = out.open().await;
     let file = out.place(&folder, "a.pdf", "one").await;
-    conclude(out.path(), &po(), completed(&folder, vec![file])).await.unwrap();
+    finalize(out.path(), &po(), completed(&folder, vec![file])).await.unwrap();
     assert_eq!(out.names("ACME"), ["PO77_COMPLETED", "PO7_COMPLETED"]);
     assert_eq!(out.names("ACME/PO7_COMPLETED"), ["a (2).pdf", "a.pdf", "notes of a person.txt", "sub"]);
     assert_eq!(out.read("ACME/PO7_COMPLETED/a.pdf"), "one");
@@ -140,7 +140,7 @@ async fn a_final_folder_that_is_in_the_way_is_joined_and_keeps_what_people_put_t
     let folder = out.open().await;
     let file = out.place(&folder, "a.pdf", "one").await;
     out.write("ACME/PO7_COMPLETED/a.pdf", "a person's");
-    let concluded = conclude(out.path(), &po(), completed(&folder, vec![file])).await.unwrap();
+    let concluded = finalize(out.path(), &po(), completed(&folder, vec![file])).await.unwrap();
     assert_eq!(out.read(&concluded.files()[0].path), "one");
     assert_eq!(out.read("ACME/PO7_COMPLETED/a (2).pdf"), "a person's");
     assert_eq!(out.names("ACME"), ["PO7_COMPLETED"]);
@@ -149,10 +149,10 @@ async fn a_final_folder_that_is_in_the_way_is_joined_and_keeps_what_people_put_t
 #[tokio::test]
 async fn what_a_failed_order_brought_is_kept_under_its_status() {
     let out = Out::new();
-    let folder = OrderFolder::open(out.path(), None, &po()).await.unwrap();
+    let folder = OrderDir::open(out.path(), None, &po()).await.unwrap();
     out.place(&folder, "a.pdf", "one").await;
     let failure = Failure::new(FailureKind::DownloadStalled, "stalled");
-    conclude(out.path(), &po(), Outcome::Failed(failure, None)).await.unwrap();
+    finalize(out.path(), &po(), Outcome::Failed(failure, None)).await.unwrap();
     assert_eq!(out.read("Unknown supplier/PO7_FAILED/a.pdf"), "one");
 }
 
@@ -160,7 +160,7 @@ async fn what_a_failed_order_brought_is_kept_under_its_status() {
 async fn a_supplier_cannot_lead_out_of_the_output_folder() {
     let out = Out::new();
     for supplier in ["../../etc", "/etc", "..", "C:\\x", ".coupa-batch"] {
-        let folder = OrderFolder::open(out.path(), Some(supplier), &po()).await.unwrap();
+        let folder = OrderDir::open(out.path(), Some(supplier), &po()).await.unwrap();
         let file = out.place(&folder, "a.pdf", supplier).await;
         assert_eq!(out.read(&file.path), supplier);
         assert_eq!(file.path.split('/').count(), 3);
@@ -180,7 +180,7 @@ async fn the_manifest_says_what_was_listed_and_what_is_there() {
     let (name, listing, source) = ("b.pdf".to_owned(), ListingId::new("b"), FileOrigin::Order);
     receipt.missing.push(MissingFile { name, listing, source, failure: failure() });
     let outcome = Outcome::Partial(receipt.clone(), failure());
-    conclude(out.path(), &po(), outcome).await.unwrap();
+    finalize(out.path(), &po(), outcome).await.unwrap();
     let manifest = out.manifest("ACME/PO7_PARTIAL");
     assert_eq!((manifest.listed_count, manifest.repeated_count), (4, 1));
     let file = &manifest.files[0];
@@ -197,7 +197,7 @@ async fn a_file_that_the_portal_has_replaced_stays_known_to_the_manifest() {
     for text in ["one", "two", "two"] {
         let folder = out.open().await;
         let file = out.place(&folder, "a.pdf", text).await;
-        conclude(out.path(), &po(), completed(&folder, vec![file])).await.unwrap();
+        finalize(out.path(), &po(), completed(&folder, vec![file])).await.unwrap();
     }
     let manifest = out.manifest("ACME/PO7_COMPLETED");
     assert_eq!((manifest.files[0].file.as_str(), manifest.earlier[0].file.as_str()), ("a (2).pdf", "a.pdf"));
@@ -215,13 +215,13 @@ async fn an_attachment_that_is_called_like_the_manifest_gets_another_name() {
 #[tokio::test]
 async fn an_order_seen_with_and_without_its_supplier_has_one_folder() {
     let out = Out::new();
-    let without = OrderFolder::open(out.path(), None, &po()).await.unwrap();
+    let without = OrderDir::open(out.path(), None, &po()).await.unwrap();
     let first = out.place(&without, "a.pdf", "one").await;
     let folder = out.open().await;
     let other = out.place(&folder, "a.pdf", "two").await; // as long as the other one
     let mut outcome = completed(&folder, vec![first, other]);
     outcome.receipt_mut().folder = folder.relative();
-    let concluded = conclude(out.path(), &po(), outcome).await.unwrap();
+    let concluded = finalize(out.path(), &po(), outcome).await.unwrap();
     assert_eq!(concluded.status(), OrderStatus::Completed);
     let read: Vec<_> = concluded.files().iter().map(|file| out.read(&file.path)).collect();
     assert_eq!(read, ["one", "two"]);
@@ -235,7 +235,7 @@ async fn completed_is_not_said_when_a_file_has_gone_meanwhile() {
     let folder = out.open().await;
     let (a, b) = (out.place(&folder, "a.pdf", "one").await, out.place(&folder, "b.pdf", "two").await);
     fs::remove_file(out.path().join(&b.path)).unwrap();
-    let concluded = conclude(out.path(), &po(), completed(&folder, vec![a, b])).await.unwrap();
+    let concluded = finalize(out.path(), &po(), completed(&folder, vec![a, b])).await.unwrap();
     assert_eq!(concluded.status(), OrderStatus::Partial);
     assert_eq!(concluded.receipt().unwrap().missing[0].name, "b.pdf");
     assert_eq!(out.names("ACME"), ["PO7_PARTIAL"]);
@@ -246,17 +246,17 @@ async fn an_order_that_ends_otherwise_than_before_without_its_page_keeps_its_fil
     let out = Out::new();
     let folder = out.open().await;
     let file = out.place(&folder, "a.pdf", "one").await;
-    let earlier = conclude(out.path(), &po(), completed(&folder, vec![file])).await.unwrap();
+    let earlier = finalize(out.path(), &po(), completed(&folder, vec![file])).await.unwrap();
     let failure = Failure::new(FailureKind::StepTimeout, "slow");
     let outcome = Outcome::Partial(earlier.receipt().unwrap().clone(), failure);
-    let concluded = conclude(out.path(), &po(), outcome).await.unwrap();
+    let concluded = finalize(out.path(), &po(), outcome).await.unwrap();
     assert_eq!((concluded.status(), out.names("ACME")), (OrderStatus::Partial, vec!["PO7_PARTIAL".to_owned()]));
     assert_eq!(out.read(&concluded.files()[0].path), "one");
 }
 
 /// Everything that one attempt does to the disk, on top of what an earlier run, and a person, left.
 fn fetch_anew(out: &Out) -> Result<Outcome, DownloadError> {
-    let folder = OrderFolder::new(out.path(), Some("ACME"), &po());
+    let folder = OrderDir::new(out.path(), Some("ACME"), &po());
     folder.take_back(&po())?;
     let place = |name: &str, text: &str| {
         let (source, listing) = (FileOrigin::Order, ListingId::new(format!("{name} {text}")));

@@ -11,17 +11,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backend::{Attempt, AttemptError, Site};
 use crate::config::{Credentials, PoolConfig, RequisitionRule, Settings, resolve};
-use crate::download::Claim;
+use crate::download::OutputLock;
 use crate::model::{AttemptNo, FailureKind, FileOrigin, Outcome, PoTask, Receipt, RunId, TaskId, WorkerId};
-use crate::site::CoupaSite;
-use crate::site::testing::fake_portal::{Answer, BASE, FakePortal, Offer, Shown, button, file, link};
+use crate::site::PortalSite;
+use crate::site::testing::fake_portal::{BASE, FakePortal, FakeReply, Offer, Shown, button, file, link};
 
 const PDF: &str = "%PDF-1.7 one";
 const ORDER: &str = "/order_headers/7";
 
 struct Stage {
     out: tempfile::TempDir,
-    site: CoupaSite,
+    site: PortalSite,
     attempt: Attempt,
 }
 
@@ -41,8 +41,8 @@ impl Stage {
 
     fn with(config: &PoolConfig) -> Self {
         let out = tempfile::tempdir().unwrap();
-        let claim = Arc::new(Claim::take(out.path()).unwrap());
-        let site = CoupaSite::new(&config.site, claim, config.deadlines, &RunId::new("r")).unwrap();
+        let claim = Arc::new(OutputLock::take(out.path()).unwrap());
+        let site = PortalSite::new(&config.site, claim, config.deadlines, &RunId::new("r")).unwrap();
         let attempt = Attempt {
             have: Vec::new(),
             task: TaskId(1),
@@ -89,7 +89,7 @@ async fn links_and_buttons_become_files_in_the_folder_of_the_order() {
     assert_eq!(receipt.folder, "ACME/PO7__WORK");
     assert_eq!(stage.read("ACME/PO7__WORK/a.pdf"), PDF);
     assert_eq!(portal.state().clicks, ["Save a.pdf", "Script b.txt"]);
-    let concluded = stage.site.conclude(&stage.attempt.order, Outcome::Completed(receipt)).await.unwrap();
+    let concluded = stage.site.finalize(&stage.attempt.order, Outcome::Completed(receipt)).await.unwrap();
     assert_eq!(stage.read(&concluded.files()[1].path), "two");
     assert_eq!(concluded.receipt().unwrap().folder, "ACME/PO7_COMPLETED");
 }
@@ -124,7 +124,7 @@ async fn a_second_attempt_places_nothing_twice() {
     let stage = Stage::new();
     let portal = order(vec![link(1, "a.txt", file("a.txt", "one"))]);
     let first = stage.collect(&portal).await.unwrap();
-    stage.site.conclude(&stage.attempt.order, Outcome::Completed(first.clone())).await.unwrap();
+    stage.site.finalize(&stage.attempt.order, Outcome::Completed(first.clone())).await.unwrap();
     assert_eq!(stage.collect(&portal).await.unwrap(), first);
     assert_eq!(stage.out.path().join("ACME/PO7__WORK").read_dir().unwrap().count(), 2, "the file and the manifest");
     assert_eq!(stage.out.path().join("ACME").read_dir().unwrap().count(), 1);
@@ -136,7 +136,7 @@ async fn the_next_attempt_fetches_only_what_lacks() {
     let offers = |second| {
         vec![link(1, "a.txt", file("a.txt", "one")), link(2, "b.txt", second), button("c.txt", file("c.txt", "three"))]
     };
-    let error = stage.failure(&order(offers(Answer::Cut))).await;
+    let error = stage.failure(&order(offers(FakeReply::Cut))).await;
     let earlier = error.receipt.unwrap();
     assert_eq!((earlier.listed_count, earlier.arrived_count(), earlier.missing.len()), (3, 2, 1));
     stage.attempt.have = earlier.files;
@@ -222,7 +222,7 @@ async fn an_order_that_no_attempt_came_back_from_has_an_address_all_the_same() {
     let stage = Stage::new();
     let failure = || crate::model::Failure::new(FailureKind::Crashed, "the worker ended without a word");
     for outcome in [Outcome::Failed(failure(), None), Outcome::Skipped(failure(), None)] {
-        let concluded = stage.site.conclude(&stage.attempt.order, outcome).await.unwrap();
+        let concluded = stage.site.finalize(&stage.attempt.order, outcome).await.unwrap();
         assert_eq!(concluded.receipt().unwrap().url, format!("{BASE}{ORDER}"));
     }
 }
@@ -231,10 +231,10 @@ async fn an_order_that_no_attempt_came_back_from_has_an_address_all_the_same() {
 async fn one_bad_attachment_does_not_cost_the_others() {
     let stage = Stage::new();
     for (bad, kind) in [
-        (Answer::Cut, FailureKind::DownloadCorrupt),
-        (Answer::Silence, FailureKind::DownloadStalled),
-        (Answer::Standstill, FailureKind::DownloadStalled),
-        (Answer::Short, FailureKind::DownloadCorrupt),
+        (FakeReply::Cut, FailureKind::DownloadCorrupt),
+        (FakeReply::Silence, FailureKind::DownloadStalled),
+        (FakeReply::Standstill, FailureKind::DownloadStalled),
+        (FakeReply::Short, FailureKind::DownloadCorrupt),
         (file("bad.pdf", "<html>Internal error"), FailureKind::DownloadCorrupt),
     ] {
         let portal = order(vec![link(1, "bad.pdf", bad), link(2, "good.txt", file("good.txt", "good"))]);
@@ -249,7 +249,7 @@ async fn one_bad_attachment_does_not_cost_the_others() {
 #[tokio::test]
 async fn after_a_click_without_a_download_the_page_is_left() {
     let stage = Stage::new();
-    let portal = order(vec![link(1, "a.txt", Answer::Silence), link(2, "b.txt", file("b.txt", "b"))]);
+    let portal = order(vec![link(1, "a.txt", FakeReply::Silence), link(2, "b.txt", file("b.txt", "b"))]);
     stage.failure(&portal).await;
     assert_eq!(portal.state().visits.len(), 2);
 }
@@ -257,7 +257,7 @@ async fn after_a_click_without_a_download_the_page_is_left() {
 #[tokio::test]
 async fn a_click_that_shows_the_login_page_is_a_login_that_ended() {
     let stage = Stage::new();
-    let portal = order(vec![button("a.txt", Answer::LoginShown), button("b.txt", file("b.txt", "b"))]);
+    let portal = order(vec![button("a.txt", FakeReply::LoginShown), button("b.txt", file("b.txt", "b"))]);
     let error = stage.failure(&portal).await;
     assert_eq!(error.kind, FailureKind::LoginRequired);
     assert_eq!(portal.state().clicks.len(), 1);
@@ -266,7 +266,7 @@ async fn a_click_that_shows_the_login_page_is_a_login_that_ended() {
 #[tokio::test]
 async fn a_download_that_stands_still_is_stopped() {
     let stage = Stage::new();
-    let portal = order(vec![link(1, "a.txt", Answer::Standstill)]);
+    let portal = order(vec![link(1, "a.txt", FakeReply::Standstill)]);
     let mut session = portal.session();
     stage.site.collect(&mut session, &stage.attempt).await.unwrap_err();
     assert_eq!(session.0.cancelled, ["d1"]);
@@ -277,7 +277,7 @@ async fn a_login_that_ends_midway_ends_the_attempt_with_what_is_there() {
     let stage = Stage::new();
     let portal = order(vec![
         link(1, "a.txt", file("a.txt", "one")),
-        link(2, "b.txt", Answer::LoginSent),
+        link(2, "b.txt", FakeReply::LoginSent),
         link(3, "c.txt", file("c.txt", "three")),
     ]);
     let error = stage.failure(&portal).await;
@@ -366,7 +366,7 @@ async fn of_a_failed_attempt_is_kept_what_was_seen_without_what_lets_in() {
     let portal = FakePortal::with(ORDER, Shown { has_marker: false, ..Shown::default() });
     let mut session = portal.session();
     let error = stage.site.collect(&mut session, &stage.attempt).await.unwrap_err();
-    let place = stage.site.witness(&mut session, &stage.attempt, &error).await.unwrap();
+    let place = stage.site.capture_evidence(&mut session, &stage.attempt, &error).await.unwrap();
     assert_eq!(place, ".coupa-batch/evidence/r/PO7-1");
     assert_eq!(std::fs::read(stage.out.path().join(&place).join("page.png")).unwrap(), b"\x89PNG");
     let record = stage.read(&format!("{place}/failure.json"));
