@@ -85,7 +85,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("process_wrap", &["process"]),
     ("rustix", &["process", "browser"]),
     ("which", &["browser"]),
-    ("tempfile", &["browser", "download", "fs", "report", "site", "credentials"]),
+    ("tempfile", &["browser", "process", "download", "fs", "report", "site", "credentials"]),
     ("directories", &["credentials"]),
     ("keyring_core", &["credentials"]),
     ("pbkdf2", &["credentials"]),
