@@ -18,8 +18,8 @@ async fn an_address_that_cannot_be_opened_is_known_before_any_browser_is_looked_
         ("http://127.0.0.1:6000".to_owned(), "browsers do not open port 6000".to_owned()),
     ];
     for (address, why) in cases {
-        // a folder without browsers: had one been looked for, that would be the message, and the exit code 5
-        let call = desk.call(["run", "PO7", "PO8", "--base-url", &address, "--browser-path", "/nonexistent/browser"]);
+        // no program is found by name: had a browser been looked for, that would be the message, and the exit code 5
+        let call = desk.call(["run", "PO7", "PO8", "--base-url", &address]).env("PATH", "");
         call.end().await.assert(2, &["the portal cannot be reached", &why, "check base_url"]);
         desk.assert_nothing_left().await;
     }
