@@ -7,8 +7,8 @@ use coupa_batch::demo::{FaultRule, LoginAnswer, PortalFault, RequestTarget, Retr
 use coupa_batch::model::{AttemptCounts, FailureKind, OrderStatus, Outcome, PoTask};
 use coupa_batch::{PersistentWorkerPool, PoNumber, TaskHandle};
 
-use crate::rig::{Rig, ended_downloads, until};
-use crate::scene::Scene;
+use crate::browser::{Rig, ended_downloads, until};
+use crate::pool::Scene;
 use crate::site;
 
 crate::on_each_browser!(the_portals_answers_are_told_to_pages_scripts_and_downloads);

@@ -4,8 +4,8 @@ use coupa_batch::PersistentWorkerPool;
 use coupa_batch::demo::{DemoConfig, DemoPortal, check};
 use coupa_batch::model::{PoTask, Stage};
 
+use crate::browser::Rig;
 use crate::on_each_browser;
-use crate::rig::Rig;
 
 on_each_browser!(every_file_of_a_batch_is_there_verified);
 

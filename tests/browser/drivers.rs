@@ -8,7 +8,7 @@ use coupa_batch::backend::{Session, SessionError, SessionFactory};
 use coupa_batch::model::{DriverStatus, WorkerId};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::rig::{Flavour, Rig, tree, until};
+use crate::browser::{Flavour, Rig, tree, until};
 use crate::site;
 
 fn shared(change: impl FnOnce(&mut coupa_batch::PoolConfig)) -> Option<Rig> {
