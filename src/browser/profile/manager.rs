@@ -67,7 +67,7 @@ impl ProfileManager {
             }
             None => paths::default_base(),
         };
-        paths::ready(&base, config.base.is_none())?;
+        paths::ensure(&base, config.base.is_none())?;
         Ok(Self {
             short: paths::short_base(&base)?,
             base,

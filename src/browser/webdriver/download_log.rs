@@ -124,8 +124,7 @@ fn event(entry: &Value, network_policy: &NetworkPolicy) -> Option<(DownloadEvent
     Some((event, total))
 }
 
-/// The page itself, and not a frame in it, was to show an address that the network_policy refuse. Redirects that a link is saved
-/// through end there as well.
+/// The blocked host that the page itself, not a frame in it, was led to. A blocked redirect of a download ends here as well.
 fn blocked_host(text: &str, network_policy: &NetworkPolicy) -> Option<DownloadEvent> {
     let outer: Value = serde_json::from_str(text).ok()?;
     let frame = outer.pointer("/message/params/frame").filter(|frame| frame.get("parentId").is_none())?;
@@ -142,7 +141,7 @@ fn whole(bytes: f64) -> u64 {
     bytes as u64
 }
 
-/// An id becomes a file name: it must not lead anywhere else.
+/// An id becomes a file name: it must not contain a path.
 fn is_safe_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_download_is_told_from_beginning_to_end() {
+    fn a_download_is_reported_from_start_to_end() {
         let mut downloads = DownloadLog::default();
         let other = entry("Page.loadEventFired", &json!({}));
         let log = json!([other, began("a-1"), progress("a-1", "inProgress", 3, 9), progress("a-1", "completed", 9, 9)]);
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_began_before_the_forgetting_stays_forgotten() {
+    fn downloads_that_started_before_forget_stay_forgotten() {
         let mut downloads = DownloadLog::default();
         downloads.forget(&json!([began("old")]));
         let events = read(&mut downloads, &json!([progress("old", "completed", 1, 1), began("new")]));
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_is_known_only_at_the_end_was_not_told() {
+    fn a_length_that_is_known_only_at_the_end_was_not_declared() {
         let mut downloads = DownloadLog::default();
         let going = |received, total| progress("a", "inProgress", received, total);
         let log = json!([began("a"), going(0, 0), going(22, 0), going(22, 22), progress("a", "completed", 22, 22)]);
@@ -208,13 +207,13 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_reported_twice_is_told_once() {
+    fn a_start_reported_twice_is_one_event() {
         let mut downloads = DownloadLog::default();
         assert_eq!(read(&mut downloads, &json!([began("a"), began("a")])).len(), 1);
     }
 
     #[test]
-    fn an_id_that_leads_elsewhere_is_no_download() {
+    fn an_id_with_a_path_is_no_download() {
         let mut downloads = DownloadLog::default();
         let log = json!([began("../../etc/x"), began(""), began("a/b"), began("a\\b")]);
         assert_eq!(read(&mut downloads, &log), []);
