@@ -1,7 +1,5 @@
 //! Floor 4: the only place that picks implementations.
 
-mod sweeping;
-
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -23,7 +21,7 @@ use crate::net::reachable;
 use crate::pool::{PersistentWorkerPool, StartError};
 use crate::site::{PortalSite, RecipeError, SharedLogin};
 
-pub use sweeping::{Sweep, SweepReport, sweep};
+pub use crate::browser::{Sweep, SweepReport, sweep};
 
 /// What a run brings along that was opened before its pool.
 pub struct StartOptions {
