@@ -37,6 +37,7 @@ mod pages;
 mod portal;
 mod portal_kind;
 mod server;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -45,5 +46,6 @@ pub use faults::presets::NamedFault;
 pub use faults::{
     FaultRule, FaultSwitches, Faults, ListChange, LoadingSign, LoginAnswer, PortalFault, RequestTarget, RetryAfter,
 };
-pub use portal::{DemoConfig, DemoPortal, Expected, ExpectedFile, PortalCounts, PortalLatency};
+pub use portal::{DemoConfig, DemoPortal, Expected, ExpectedFile};
 pub use portal_kind::PortalKind;
+pub use state::{PortalCounts, PortalLatency};
