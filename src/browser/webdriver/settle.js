@@ -48,5 +48,5 @@ return new Promise((resolve, reject) => {
     else if (now - started >= atMost) finish(false);
   };
   const timer = setInterval(check, 25);
-  look();
+  check();
 });
