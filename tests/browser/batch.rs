@@ -4,7 +4,7 @@ use coupa_batch::PersistentWorkerPool;
 use coupa_batch::demo::{DemoConfig, DemoPortal, check};
 use coupa_batch::model::{PoTask, Stage};
 
-use crate::rig::Rig;
+use crate::browser::Rig;
 
 crate::on_the_installed_browser!(every_file_of_a_batch_is_there_verified);
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use coupa_batch::backend::{Click, DownloadEvent};
 
-use crate::rig::{Flavour, Rig, ended_downloads, until};
+use crate::browser::{Flavour, Rig, ended_downloads, until};
 use crate::site;
 
 crate::on_the_installed_browser!(

@@ -8,7 +8,7 @@ use coupa_batch::backend::{SessionError, SessionFactory};
 use coupa_batch::model::{DriverStatus, WorkerId};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::rig::{Flavour, Rig, until};
+use crate::browser::{Flavour, Rig, until};
 
 fn drivers(rig: &Rig) -> Vec<DriverStatus> {
     rig.factory.footprint().drivers

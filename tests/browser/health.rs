@@ -6,7 +6,7 @@ use std::time::Duration;
 use coupa_batch::backend::{Session, SessionError};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::rig::{Flavour, Rig, tree, until};
+use crate::browser::{Flavour, Rig, tree, until};
 use crate::site;
 
 crate::on_the_installed_browser!(

@@ -4,12 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test may")]
 #![cfg(target_os = "linux")] // processes are looked for in /proc
 
+#[path = "../support/browser.rs"]
+mod browser;
 #[path = "../support/edge_stand_in.rs"]
 mod edge_stand_in;
-#[path = "../support/rig.rs"]
-mod rig;
-#[path = "../support/scene.rs"]
-mod scene;
+#[path = "../support/pool.rs"]
+mod pool;
 
 mod batch;
 mod downloads;
@@ -28,7 +28,7 @@ macro_rules! on_the_installed_browser {
         mod installed {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $script() {
-                if let Some(rig) = crate::rig::Rig::new(crate::rig::Flavour::Installed) {
+                if let Some(rig) = crate::browser::Rig::new(crate::browser::Flavour::Installed) {
                     super::$script(rig).await;
                 }
             })+
@@ -43,7 +43,7 @@ macro_rules! on_edge {
         mod edge {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $script() {
-                if let Some(rig) = crate::rig::Rig::new(crate::rig::Flavour::Edge) {
+                if let Some(rig) = crate::browser::Rig::new(crate::browser::Flavour::Edge) {
                     super::$script(rig).await;
                 }
             })+

@@ -5,7 +5,7 @@ use std::time::Duration;
 use coupa_batch::backend::{Query, SessionError, Stability};
 use secrecy::SecretString;
 
-use crate::rig::{Flavour, Rig, until};
+use crate::browser::{Flavour, Rig, until};
 use crate::site;
 
 crate::on_the_installed_browser!(

@@ -7,8 +7,8 @@ use coupa_batch::demo::{FaultRule, LoginAnswer, PortalFault, RequestTarget, Retr
 use coupa_batch::model::{AttemptCounts, FailureKind, OrderStatus, Outcome, PoTask};
 use coupa_batch::{PersistentWorkerPool, PoNumber, TaskHandle};
 
-use crate::rig::{Rig, ended_downloads, until};
-use crate::scene::Scene;
+use crate::browser::{Rig, ended_downloads, until};
+use crate::pool::Scene;
 use crate::site;
 
 crate::on_the_installed_browser!(responses_to_pages_scripts_and_downloads_are_recorded);

@@ -8,8 +8,8 @@ use coupa_batch::model::{OrderStatus, PoTask};
 use coupa_batch::pool::{ShutdownHandler, ShutdownStep, TaskStatus};
 use coupa_batch::{PersistentWorkerPool, PoNumber, TaskHandle};
 
-use crate::rig::{tree, until};
-use crate::scene::Scene;
+use crate::browser::{tree, until};
+use crate::pool::Scene;
 
 async fn submit(pool: &PersistentWorkerPool, orders: Vec<PoNumber>) -> Vec<TaskHandle> {
     pool.submit_tasks(orders.into_iter().map(PoTask::new)).await.unwrap()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use coupa_batch::backend::{SessionError, SessionFactory};
 use coupa_batch::model::WorkerId;
 
-use crate::rig::{Flavour, Rig, tree, until};
+use crate::browser::{Flavour, Rig, tree, until};
 use crate::site;
 
 crate::on_the_installed_browser!(
