@@ -141,14 +141,13 @@ async fn a_401_of_a_background_call_that_asks_for_a_file_renews_the_login_at_no_
         .faults()
         .add(rule(&scene, PortalFault::Throttled(RetryAfter::Seconds(2)), RequestTarget::Ticket, &orders[0]).times(1));
     scene.portal.faults().add(rule(&scene, PortalFault::Status(503), RequestTarget::Ticket, &orders[0]).times(1));
-    scene.portal.faults().add(rule(&scene, PortalFault::Status(502), RequestTarget::File, &orders[0]).times(1));
     let ended = PortalFault::LoginEnded(LoginAnswer::Redirect);
     scene.portal.faults().add(rule(&scene, ended, RequestTarget::Ticket, &orders[0]).times(1));
     let (handles, tallies) = run(&mut scene, &orders).await;
     assert_all_there(&scene, &handles);
     // after the 401 it is walked again at once, in the same attempt: the login is in force
-    assert_eq!((tallies[0].spent, tallies[0].started), (0, 5));
-    assert_eq!((scene.portal.counts().faults_struck, scene.portal.counts().asked_early), (5, 0));
+    assert_eq!((tallies[0].spent, tallies[0].started), (0, 4));
+    assert_eq!((scene.portal.counts().faults_struck, scene.portal.counts().asked_early), (4, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,7 +168,6 @@ async fn a_file_that_a_portal_in_trouble_refuses_costs_its_order_nothing() {
     let faults = [
         PortalFault::Throttled(RetryAfter::Seconds(2)),
         PortalFault::Status(500),
-        PortalFault::Status(503),
         PortalFault::Status(401),
     ];
     for fault in faults {
@@ -179,9 +177,9 @@ async fn a_file_that_a_portal_in_trouble_refuses_costs_its_order_nothing() {
     let (handles, tallies) = run(&mut scene, &orders).await;
     assert_all_there(&scene, &handles);
     // after the 401 it is walked again at once, in the same attempt: the login is in force
-    assert_eq!((tallies[0].spent, tallies[0].started), (0, 4));
+    assert_eq!((tallies[0].spent, tallies[0].started), (0, 3));
     let counts = scene.portal.counts();
-    assert_eq!((counts.faults_struck, counts.asked_early, counts.logins_refused), (8, 0, 0), "{counts:?}");
+    assert_eq!((counts.faults_struck, counts.asked_early, counts.logins_refused), (6, 0, 0), "{counts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
