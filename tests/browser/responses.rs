@@ -165,11 +165,7 @@ async fn a_403_of_a_background_call_that_asks_for_a_file_is_said_at_once() {
 async fn a_file_that_a_portal_in_trouble_refuses_costs_its_order_nothing() {
     let Some(mut scene) = Scene::new(1, 1).await else { return };
     let orders = scene.orders();
-    let faults = [
-        PortalFault::Throttled(RetryAfter::Seconds(2)),
-        PortalFault::Status(500),
-        PortalFault::Status(401),
-    ];
+    let faults = [PortalFault::Throttled(RetryAfter::Seconds(2)), PortalFault::Status(500), PortalFault::Status(401)];
     for fault in faults {
         // once more for the question why
         scene.portal.faults().add(rule(&scene, fault, RequestTarget::File, &orders[0]).times(2));

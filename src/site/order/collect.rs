@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use crate::site::order::open::ListingPage;
+use crate::site::order::open::{ListingPage, PageOpener};
 
 use super::fetch::{AttachmentFetch, FetchResult};
 use crate::backend::{Attempt, AttemptError, Page};
@@ -14,7 +14,6 @@ use crate::model::{ExcludedFile, Failure, FailureKind, Fault, FileOrigin, Listin
 use crate::site::context::PortalContext;
 use crate::site::error;
 use crate::site::page::classify::{PageKind, classify, is_same_host, without_query};
-use crate::site::page::responses::Responses;
 use crate::site::page::snapshot::{ListedAttachment, PageSnapshot};
 
 /// How often a page is looked at again for attachments that have newly appeared: a page that grows for ever must not
@@ -23,13 +22,11 @@ const MAX_ROUNDS: usize = 4;
 
 /// One walk.
 pub(crate) struct OrderCollector<'a> {
-    pub(crate) ground: &'a PortalContext,
-    pub(crate) page: &'a mut dyn Page,
-    pub(crate) attempt: &'a Attempt,
+    ground: &'a PortalContext,
+    attempt: &'a Attempt,
+    opener: PageOpener<'a>,
     seen: BTreeSet<ListingId>,
     receipt: Receipt,
-    /// What was answered since the last page was opened.
-    pub(crate) heard: Responses,
 }
 
 impl<'a> OrderCollector<'a> {
@@ -37,7 +34,8 @@ impl<'a> OrderCollector<'a> {
         // also of an order whose page never comes, or is not understood: that is the one that people want to look at
         let url = ground.order_page(&attempt.order.po).to_string();
         let receipt = Receipt { url, filter: ground.filter.to_string(), ..Receipt::default() };
-        Self { ground, page, attempt, seen: BTreeSet::new(), receipt, heard: Responses::default() }
+        let opener = PageOpener::new(ground, page, &attempt.cancel);
+        Self { ground, attempt, opener, seen: BTreeSet::new(), receipt }
     }
 
     /// Fetches the order.
@@ -55,14 +53,14 @@ impl<'a> OrderCollector<'a> {
     }
 
     async fn run(&mut self) -> Result<(), AttemptError> {
-        self.check_cancelled().map_err(error::of_failure)?;
+        self.opener.check_cancelled().map_err(error::of_failure)?;
         let attempt = self.attempt;
         let po = &attempt.order.po;
         let landing = StagingDir::open(&self.ground.out).await.map_err(error::of_download)?;
         let place =
             ListingPage { url: self.ground.order_page(po), origin: FileOrigin::Order, what: format!("order {po}") };
-        self.page.set_download_dir(landing.path()).await?;
-        let sight = self.open(&place).await?;
+        self.opener.page.set_download_dir(landing.path()).await?;
+        let sight = self.opener.open(&place).await?;
         self.receipt.supplier.clone_from(&sight.supplier);
         let folder =
             OrderDir::open(&self.ground.out, sight.supplier.as_deref(), po).await.map_err(error::of_download)?;
@@ -115,17 +113,17 @@ impl<'a> OrderCollector<'a> {
             }
             self.seen.extend(new.iter().map(|listed| listed.id.clone()));
             if new.is_empty() {
-                sight = self.look_again(place).await?;
+                sight = self.opener.look_again(place).await?;
             } else {
                 self.fetch_each(place, new, landing, folder).await?;
                 let is_at_rest = sight.is_at_rest;
-                sight = PageSnapshot::take(self.page, &self.ground.recipe, place.origin).await?;
+                sight = PageSnapshot::take(self.opener.page, &self.ground.recipe, place.origin).await?;
                 sight.is_at_rest = is_at_rest;
             }
             let mut shown = classify(&self.ground.recipe, &place.url, &sight.look);
             if shown.is_led_away() {
                 // by a link to somewhere else, or since the login has ended: the order's own page tells
-                sight = self.open(place).await?;
+                sight = self.opener.open(place).await?;
                 shown = PageKind::Wanted;
             }
             if shown.is_trouble() {
@@ -162,7 +160,7 @@ impl<'a> OrderCollector<'a> {
                 origin: place.origin,
                 max_bytes: self.room(),
             };
-            let error = match fetching.fetch(self.page, &listed).await {
+            let error = match fetching.fetch(self.opener.page, &listed).await {
                 Ok(FetchResult::Placed(record)) => {
                     self.keep(record);
                     continue;
@@ -171,7 +169,7 @@ impl<'a> OrderCollector<'a> {
                     self.leave_out(&listed, place.origin, reason);
                     continue;
                 }
-                Err(error) => self.complained(error),
+                Err(error) => self.opener.complained(error),
             };
             let failure = error.to_failure();
             let mut stop = (failure.kind.fault() != Fault::Task).then_some(error);
@@ -201,17 +199,17 @@ impl<'a> OrderCollector<'a> {
     /// What the portal's trouble is, if that is why there was none: a script that gets a login page instead of an
     /// address stays silent, or shows it.
     async fn leave(&mut self, place: &ListingPage, landing: &StagingDir) -> Result<(), AttemptError> {
-        let left = PageSnapshot::take(self.page, &self.ground.recipe, place.origin).await?;
+        let left = PageSnapshot::take(self.opener.page, &self.ground.recipe, place.origin).await?;
         let shown = classify(&self.ground.recipe, &place.url, &left.look);
         if shown.is_trouble() && !shown.is_led_away() {
-            self.require(shown, &format!("an attachment of {}", place.what)).await?;
+            self.opener.require(shown, &format!("an attachment of {}", place.what)).await?;
         }
         self.reopen(place, landing).await
     }
 
     /// Opens the page again when a click has led out of the portal, or to where the browser does not go.
     async fn come_back(&mut self, place: &ListingPage, landing: &StagingDir) -> Result<(), AttemptError> {
-        let shown = self.page.url().await?;
+        let shown = self.opener.page.url().await?;
         match Url::parse(&shown) {
             Ok(shown) if is_same_host(&shown, &self.ground.base) => Ok(()),
             Ok(_) | Err(_) => self.reopen(place, landing).await,
@@ -219,8 +217,8 @@ impl<'a> OrderCollector<'a> {
     }
 
     async fn reopen(&mut self, place: &ListingPage, landing: &StagingDir) -> Result<(), AttemptError> {
-        self.page.set_download_dir(landing.path()).await?;
-        self.open(place).await.map(drop)
+        self.opener.page.set_download_dir(landing.path()).await?;
+        self.opener.open(place).await.map(drop)
     }
 
     /// How large the next file may be, and by which setting.
@@ -286,7 +284,7 @@ impl<'a> OrderCollector<'a> {
             }
         };
         let place = ListingPage { url, origin: FileOrigin::Requisition, what };
-        let sight = match self.open(&place).await {
+        let sight = match self.opener.open(&place).await {
             Ok(sight) => sight,
             Err(error) if matches!(error.kind, FailureKind::AccessDenied | FailureKind::OrderMissing) => {
                 if has_files {
@@ -299,13 +297,6 @@ impl<'a> OrderCollector<'a> {
             Err(error) => return Err(error),
         };
         self.fetch_all(&place, sight, landing, folder).await
-    }
-
-    pub(crate) fn check_cancelled(&self) -> Result<(), Failure> {
-        if self.attempt.cancel.is_cancelled() {
-            return Err(Failure::new(FailureKind::Interrupted, "the run was stopped before the order was finished"));
-        }
-        Ok(())
     }
 }
 
