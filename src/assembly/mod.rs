@@ -42,16 +42,16 @@ pub struct StartOptions {
 /// The login of several pools of one program on one portal with one configuration, such as a canary's and that of the run
 /// after it: made once, by the first of them. Default: not made yet.
 #[derive(Clone, Debug, Default)]
-pub struct OneLogin(Arc<OnceLock<SharedLogin>>);
+pub struct OneLogin(Arc<OnceLock<Arc<SharedLogin>>>);
 
 impl OneLogin {
-    fn of(&self, site: &SiteConfig, out: &Path, deadlines: Timeouts) -> Result<SharedLogin, RecipeError> {
+    fn of(&self, site: &SiteConfig, out: &Path, deadlines: Timeouts) -> Result<Arc<SharedLogin>, RecipeError> {
         if let Some(login) = self.0.get() {
-            return Ok(login.clone());
+            return Ok(Arc::clone(login));
         }
         let refusals = refusals(site).map(|refusals| Arc::new(refusals) as Arc<dyn RejectionStore>);
-        let login = SharedLogin::new(site, out, deadlines, kept_logins(site), refusals)?;
-        Ok(self.0.get_or_init(|| login).clone())
+        let login = Arc::new(SharedLogin::of(site, out, deadlines, kept_logins(site), refusals)?);
+        Ok(Arc::clone(self.0.get_or_init(|| login)))
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, CommandError> {
     // who calls this asks for it: what was refused before is tried once more
     let doorway = InteractiveLogin::new(&config.site, config.deadlines)
         .map_err(CommandError::bad_call)?
-        .with_refusals(Arc::new(refusals.clone()), true);
+        .with_rejections(Arc::new(refusals.clone()), true);
     let (cookies, is_tried) = run::block_on(async {
         let mut session = lone_session(&config).await.map_err(|why| not_opened(&why, is_form))?;
         let made = tokio::select! {

@@ -57,10 +57,10 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
     }
     let mut doorway = InteractiveLogin::new(&config.site, config.deadlines).map_err(CommandError::bad_call)?;
     if let Some(refusals) = refusals(&config.site) {
-        doorway = doorway.with_refusals(Arc::new(refusals), false);
+        doorway = doorway.with_rejections(Arc::new(refusals), false);
     }
     for keep in kept_logins(&config.site) {
-        doorway = doorway.with_kept_login(keep);
+        doorway = doorway.with_store(keep);
     }
     let seen = run::block_on(async {
         let mut session =

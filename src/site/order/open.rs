@@ -51,27 +51,28 @@ impl<'a> PageOpener<'a> {
             other => self.require(other, &place.what).await?,
         }
         self.check_cancelled().map_err(error::of_failure)?;
-        let quiet = self.context.quiet(begun.elapsed());
-        let is_at_rest = self.page.settle(&PageSnapshot::settling(&self.context.recipe), quiet).await?;
-        let mut sight = PageSnapshot::take(self.page, &self.context.recipe, place.origin).await?;
-        let shown = classify(&self.context.recipe, &place.url, &sight.look);
-        self.check_calls(&shown, &sight, &place.what).await?;
+        let stability = self.context.stability(begun.elapsed());
+        let is_at_rest = self.page.settle(&PageSnapshot::settling(&self.context.recipe), stability).await?;
+        let mut snapshot = PageSnapshot::take(self.page, &self.context.recipe, place.origin).await?;
+        let shown = classify(&self.context.recipe, &place.url, &snapshot.look);
+        self.check_calls(&shown, &snapshot, &place.what).await?;
         self.require(shown, &place.what).await?;
-        self.context.prove_login();
-        if !sight.attachments.is_empty() {
-            sight.is_at_rest = is_at_rest;
-            return Ok(sight);
+        self.context.confirm_login();
+        if !snapshot.attachments.is_empty() {
+            snapshot.is_at_rest = is_at_rest;
+            return Ok(snapshot);
         }
         // "no attachments" is a verdict, and this page has not given one yet
         let finding = if is_at_rest {
             let second = look_longer(self.page, self.context, &place.url, place.origin).await?;
-            sight = second.sight;
+            snapshot = second.snapshot;
             second.finding
         } else {
             Emptiness::Restless("it kept changing".to_owned())
         };
-        let kind = finding.kind(&sight).unwrap_or_else(|| classify(&self.context.recipe, &place.url, &sight.look));
-        self.check_calls(&kind, &sight, &place.what).await?;
+        let kind =
+            finding.kind(&snapshot).unwrap_or_else(|| classify(&self.context.recipe, &place.url, &snapshot.look));
+        self.check_calls(&kind, &snapshot, &place.what).await?;
         if let Emptiness::Restless(why) = finding {
             return Err(AttemptError::new(
                 FailureKind::StepTimeout,
@@ -79,13 +80,13 @@ impl<'a> PageOpener<'a> {
             ));
         }
         self.require(kind, &place.what).await?;
-        Ok(sight)
+        Ok(snapshot)
     }
 
     /// Looks again at a page that was still changing, with all the patience of the first time: more may be listed by now.
     pub(crate) async fn look_again(&mut self, place: &ListingPage) -> Result<PageSnapshot, AttemptError> {
-        let quiet = self.context.quiet(Duration::ZERO);
-        self.page.settle(&PageSnapshot::settling(&self.context.recipe), quiet).await?;
+        let stability = self.context.stability(Duration::ZERO);
+        self.page.settle(&PageSnapshot::settling(&self.context.recipe), stability).await?;
         Ok(PageSnapshot::take(self.page, &self.context.recipe, place.origin).await?)
     }
 
@@ -104,11 +105,11 @@ impl<'a> PageOpener<'a> {
     }
 
     /// Makes sure that a page which lists nothing does not owe that to a call of its scripts that was refused.
-    async fn check_calls(&mut self, shown: &PageKind, sight: &PageSnapshot, what: &str) -> Result<(), AttemptError> {
-        if sight.attachments.is_empty() && matches!(shown, PageKind::Wanted | PageKind::Unknown(_)) {
+    async fn check_calls(&mut self, shown: &PageKind, snapshot: &PageSnapshot, what: &str) -> Result<(), AttemptError> {
+        if snapshot.attachments.is_empty() && matches!(shown, PageKind::Wanted | PageKind::Unknown(_)) {
             self.read_responses().await?;
             if let Some(error) = self.responses.excuse(&self.context.recipe, &self.context.base, what) {
-                return Err(self.complained(error));
+                return Err(self.slowed_by(error));
             }
         }
         Ok(())
@@ -122,7 +123,7 @@ impl<'a> PageOpener<'a> {
     }
 
     /// Asks less often from now on, if the portal complained otherwise than by a page.
-    pub(crate) fn complained(&self, error: AttemptError) -> AttemptError {
+    pub(crate) fn slowed_by(&self, error: AttemptError) -> AttemptError {
         if matches!(error.kind, FailureKind::Throttled | FailureKind::SiteDown) {
             self.context.pace.slow_down();
         }

@@ -157,7 +157,7 @@ impl PageKind {
 
     /// Whether a click that showed this page has led out of the portal: that is one link's affair, unless the page that
     /// was left cannot be opened again.
-    pub(crate) fn is_led_away(&self) -> bool {
+    pub(crate) fn is_redirected(&self) -> bool {
         match self {
             Self::Elsewhere(_) | Self::Unreached(_) => true,
             Self::Wanted
