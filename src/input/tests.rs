@@ -1,3 +1,5 @@
+//! Whole sheets, read as a person's file would be.
+
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
@@ -7,14 +9,8 @@ use super::*;
 
 fn take(bytes: &[u8]) -> Result<Intake, InputError> {
     let (mut intake, mut places) = (Intake::default(), HashMap::new());
-    let mut gathering = IntakeBuilder {
-        input: "sheet".to_owned(),
-        default: TaskPriority::Normal,
-        intake: &mut intake,
-        places: &mut places,
-        row_count: 0,
-    };
-    take_bytes(bytes, &mut gathering)?;
+    let mut builder = IntakeBuilder::new("sheet".to_owned(), TaskPriority::Normal, &mut intake, &mut places);
+    take_bytes(bytes, &mut builder)?;
     Ok(intake)
 }
 
