@@ -1,7 +1,5 @@
 //! Floor 4: the only place that picks implementations.
 
-mod sweeping;
-
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -19,10 +17,11 @@ use crate::download::OutputLock;
 use crate::host::HostMemory;
 use crate::journal::MemoryJournal;
 use crate::model::{RunId, WorkerId};
+use crate::net::reachable;
 use crate::pool::{PersistentWorkerPool, StartError};
 use crate::site::{PortalSite, RecipeError, SharedLogin};
 
-pub use sweeping::{Sweep, SweepReport, sweep};
+pub use crate::browser::{Sweep, SweepReport, sweep};
 
 /// What a run brings along that was opened before its pool.
 pub struct StartOptions {
@@ -84,7 +83,8 @@ impl PersistentWorkerPool {
     ///
     /// # Errors
     /// [`StartError::Browser`] when there is no usable browser (the text says how to mend it), [`StartError::Recipe`]
-    /// when the site recipe cannot be used, [`StartError::Output`] when the output folder cannot be written or another
+    /// when the site recipe cannot be used, [`StartError::Portal`] when a plain connection already shows that the portal's
+    /// address cannot be opened (asked before any browser is looked for), [`StartError::Output`] when the output folder cannot be written or another
     /// program works in it. Nothing was left running.
     pub async fn start(config: PoolConfig) -> Result<Self, StartError> {
         let out = config.out.clone();
@@ -109,6 +109,9 @@ impl PersistentWorkerPool {
         let StartOptions { claim, journal, run, history, order_count, login } = setup;
         let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
         let (memory_max, portal) = (config.memory.max, config.site.base_url.clone());
+        if let (Some(portal), true) = (&portal, claim.is_some()) {
+            check_reachable(portal).await?;
+        }
         // programs are asked for their versions and folders are removed: not on a thread of the runtime
         let sessions = on_a_blocking_thread("looking for browsers", move || {
             let sessions = factory(&browser, &profiles, deadlines, portal.as_ref())?;
@@ -199,11 +202,18 @@ pub fn check_login(site: &SiteConfig) -> Result<(), LoginStoreError> {
 pub async fn lone_session(config: &PoolConfig) -> Result<Box<dyn Session>, StartError> {
     let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
     let portal = config.site.base_url.clone();
+    if let Some(portal) = &portal {
+        check_reachable(portal).await?;
+    }
     let sessions = on_a_blocking_thread("looking for browsers", move || {
         Ok(factory(&browser, &profiles, deadlines, portal.as_ref())?)
     })
     .await?;
     Ok(sessions.open(WorkerId(1)).await?)
+}
+
+async fn check_reachable(portal: &Url) -> Result<(), StartError> {
+    reachable::check(portal).await.map_err(|why| StartError::Portal(why.into()))
 }
 
 /// Sessions for one portal are kept away from everything else that only this machine or its network reaches.

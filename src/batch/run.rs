@@ -320,7 +320,7 @@ pub(crate) fn show_rejects(rejects: &[RejectedRow], progress: &Progress) {
 pub(crate) fn not_started(error: StartError) -> CommandError {
     let reason = match error {
         StartError::Browser(_) => ExitReason::NoBrowser,
-        StartError::Recipe(_) | StartError::Output(_) => ExitReason::BadCall,
+        StartError::Recipe(_) | StartError::Output(_) | StartError::Portal(_) => ExitReason::BadCall,
         _ => ExitReason::Unexpected,
     };
     let hint = if reason == ExitReason::NoBrowser { format!("\n{BROWSER_HINT}") } else { String::new() };

@@ -85,12 +85,6 @@ impl PoolConfigBuilder {
         browser_path(impl Into<PathBuf>) => browser_path;
         /// The driver's program file.
         driver_path(impl Into<PathBuf>) => driver_path;
-        /// How many sessions one driver carries at once, 1 to 16; more than 1 only on Linux.
-        sessions_per_driver(u32) => sessions_per_driver;
-        /// How many drivers are kept running, where they carry several sessions.
-        min_drivers(u32) => min_drivers;
-        /// Most drivers at once, where they carry several sessions; 0 for as many as the workers need.
-        max_drivers(u32) => max_drivers;
         /// How often each driver is asked how it is.
         driver_health_interval(Duration) => driver_health_interval;
         /// Where profile folders are made.
@@ -179,14 +173,6 @@ mod tests {
         let config = builder.driver_health_interval(Duration::from_secs(3)).build().unwrap();
         assert_eq!(config.browser.drivers.ports, Some(9515..=9518));
         assert_eq!(config.browser.drivers.health_interval, Duration::from_secs(3));
-        let shared = PoolConfig::builder().worker_count(4).sessions_per_driver(2).min_drivers(1).max_drivers(2).build();
-        if cfg!(target_os = "linux") {
-            let drivers = shared.unwrap().browser.drivers;
-            let counts = (drivers.sessions_per_driver.get(), drivers.min_count, drivers.max_count.map(usize::from));
-            assert_eq!(counts, (2, 1, Some(2)));
-        } else {
-            assert!(shared.unwrap_err().to_string().contains("sessions_per_driver"));
-        }
         let refused = PoolConfig::builder().driver_ports(80..=90).build().unwrap_err().to_string();
         assert!(refused.contains("driver_ports"), "{refused}");
     }

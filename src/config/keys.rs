@@ -106,12 +106,6 @@ settings! {
     sandbox: Sandbox = "auto";
     /// Numbers of private networks that the browsers may reach beside the portal, such as `10.0.0.7, 10.0.0.8:3128`: a proxy or a single sign-on that has no name.
     private_hosts: String = "";
-    /// How many sessions one driver process carries at once, 1 to 16. More than 1 only on Linux: when it falls ill, all of them are replaced.
-    sessions_per_driver: u32 = "1";
-    /// How many drivers are kept running, where they carry several sessions.
-    min_drivers: u32 = "0";
-    /// Most drivers at once, where they carry several sessions; 0 for as many as the workers need.
-    max_drivers: u32 = "0";
     /// Ports of this machine that drivers listen on, such as `9515-9600`; any free ones if not given. With one more than there are drivers, a browser is replaced without a gap.
     driver_ports: String = "";
     /// How often each driver is asked how it is.

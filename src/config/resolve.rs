@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::address::{check_address, check_hook};
-use super::drivers::Drivers;
+use super::drivers::parse_ports;
 use super::filter::read_types;
 use super::keys::defaults;
 use super::private_host::read_private_hosts;
 use super::problem::{ConfigProblems, Problem};
-use super::workers::{MAX_WORKERS, scaling};
+use super::workers::scaling;
 use super::{
     AdmissionConfig, BrowserConfig, Canary, Credentials, DriverConfig, Filter, MemoryConfig, PoolConfig, ProfileConfig,
     RecycleConfig, RestartConfig, RetryConfig, Settings, SiteConfig, Timeouts, WorkerCount,
@@ -53,9 +53,6 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         headless,
         sandbox,
         private_hosts,
-        sessions_per_driver,
-        min_drivers,
-        max_drivers,
         driver_ports,
         driver_health_interval,
         profile_dir,
@@ -121,14 +118,10 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
             refuse(name, format!("{size} is less than {least} MB: no browser gets by with that"));
         }
     }
-    let drivers = Drivers {
-        sessions_per_driver: sessions_per_driver.unwrap_or(1),
-        min_count: min_drivers.unwrap_or_default(),
-        max_count: max_drivers.unwrap_or_default(),
-        ports: driver_ports.unwrap_or_default(),
-        workers: scaling.map_or(1, |scaling| u32::try_from(scaling.max.get()).unwrap_or(MAX_WORKERS)),
-    };
-    let ports = drivers.check(&mut refuse);
+    let max_workers = scaling.map_or(1, |scaling| scaling.max.get());
+    let ports = driver_ports
+        .filter(|text| !text.is_empty())
+        .and_then(|text| parse_ports(&text, max_workers).map_err(|why| refuse("driver_ports", why)).ok());
     let memory_threshold = memory_threshold.unwrap_or_default();
     if !(0.2..=1.0).contains(&memory_threshold) {
         refuse("memory_threshold", format!("{memory_threshold} is not between 0.2 and 1"));
@@ -240,14 +233,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
             headless: headless.unwrap_or(true),
             sandbox: sandbox.unwrap_or_default(),
             private_hosts,
-            drivers: DriverConfig {
-                sessions_per_driver: NonZeroUsize::new(drivers.sessions_per_driver as usize)
-                    .unwrap_or(NonZeroUsize::MIN),
-                min_count: drivers.min_count as usize,
-                max_count: NonZeroUsize::new(drivers.max_count as usize),
-                ports,
-                health_interval,
-            },
+            drivers: DriverConfig { ports, health_interval },
         },
         profiles: ProfileConfig {
             base: profile_dir,

@@ -86,12 +86,6 @@ pub struct BrowserConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DriverConfig {
-    /// How many sessions one carries at once, 1 to 16; default 1, each session has its own. More only on Linux.
-    pub sessions_per_driver: NonZeroUsize,
-    /// How many are kept running when they carry several sessions; default 0.
-    pub min_count: usize,
-    /// Most that run at once when they carry several sessions; default as many as the sessions need.
-    pub max_count: Option<NonZeroUsize>,
     /// Where they listen on the loopback interface; default any free port.
     pub ports: Option<RangeInclusive<u16>>,
     /// How often each is asked how it is; default 10 s.

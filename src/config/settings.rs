@@ -7,6 +7,13 @@ pub use super::keys::Settings;
 /// What a setting's name begins with in the environment.
 const ENV_PREFIX: &str = "COUPA_BATCH_";
 
+/// Settings of earlier versions that no longer exist, with what to do instead.
+const REMOVED: [(&str, &str); 3] = [
+    ("sessions_per_driver", "each browser has its own driver process now; remove the line"),
+    ("min_drivers", "drivers start and end with their browsers; remove the line"),
+    ("max_drivers", "there are as many drivers as workers; remove the line and set max_workers to limit both"),
+];
+
 /// Variables with the prefix that are not settings: the way to the file, the log filter, and the switch of the tests.
 const NOT_SETTINGS: [&str; 3] = ["CONFIG", "LOG", "INSTALL"];
 
@@ -41,6 +48,10 @@ impl Settings {
             Some(Ok(())) => None,
             Some(Err(why)) => Some(Problem::new(&format!("{name} (in {source})"), why)),
             None => {
+                if let Some((_, advice)) = REMOVED.iter().find(|(removed, _)| *removed == name) {
+                    let why = format!("this setting no longer exists: {advice}");
+                    return Some(Problem::new(&format!("{name} (in {source})"), why));
+                }
                 let hint = nearest(name).map_or_else(String::new, |near| format!("; did you mean {near}?"));
                 Some(Problem::new(&format!("{name} (in {source})"), format!("there is no such setting{hint}")))
             }
@@ -103,6 +114,21 @@ mod tests {
                 "worker (in my.toml): there is no such setting; did you mean workers?",
                 "zzz (in my.toml): there is no such setting"
             ]
+        );
+    }
+
+    #[test]
+    fn removed_settings_are_refused_with_what_to_do() {
+        let (_, mut problems) =
+            Settings::from_toml("sessions_per_driver = 2\nmin_drivers = 1\nmax_drivers = 4", "my.toml");
+        let variable = ("COUPA_BATCH_MAX_DRIVERS".to_owned(), "4".to_owned());
+        problems.extend(Settings::from_env([variable]).1);
+        let shown: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(shown.len(), 4, "{shown:?}");
+        assert!(shown.iter().all(|problem| problem.contains("no longer exists: ")), "{shown:?}");
+        assert!(
+            shown.iter().any(|problem| problem.starts_with("max_drivers (in COUPA_BATCH_MAX_DRIVERS)")),
+            "{shown:?}"
         );
     }
 

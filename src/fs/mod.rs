@@ -1,3 +1,3 @@
-//! TODOC
+//! File system tools.
 
 pub(crate) mod tree;

@@ -175,7 +175,7 @@ fn in_words(kind: &PageKind) -> String {
         PageKind::NotAllowed(notice) => format!("not allowed: {notice:?}"),
         PageKind::Throttled => "the portal throttles".to_owned(),
         PageKind::Down(status) => format!("the portal's own error ({status})"),
-        PageKind::Unreached(address) => format!("no page of the portal ({address})"),
+        PageKind::Unreached(why) => format!("no page of the portal: {why}"),
         PageKind::Unknown(what) => format!("none that the recipe knows: {what}"),
     }
 }

@@ -7,18 +7,20 @@ use crate::harness::command::{Desk, portal, statuses};
 use crate::needs_browser;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_nobody_answers_is_told_with_the_address_and_ends_with_2() {
-    needs_browser!();
+async fn an_address_that_cannot_be_opened_is_known_before_any_browser_is_looked_for() {
     let desk = Desk::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let closed = format!("http://{}", listener.local_addr().unwrap());
+    let closed = listener.local_addr().unwrap().to_string();
     drop(listener);
-    for address in ["https://no-such-company.invalid", &closed] {
-        let ended = desk.call(["run", "PO7", "PO8", "--base-url", address]).end().await;
-        ended.assert(2, &["check --base-url", address]);
-        let report = desk.report();
-        assert_eq!(statuses(&report)["PO7"], "NOT_DONE");
-        assert!(report["summary"]["stopped_because"].as_str().unwrap().contains(address), "{report:#}");
+    let cases = [
+        ("https://no-such-company.invalid".to_owned(), "no host named no-such-company.invalid".to_owned()),
+        (format!("http://{closed}"), format!("the connection to {closed} was refused")),
+        ("http://127.0.0.1:6000".to_owned(), "browsers do not open port 6000".to_owned()),
+    ];
+    for (address, why) in cases {
+        // no program is found by name: had a browser been looked for, that would be the message, and the exit code 5
+        let call = desk.call(["run", "PO7", "PO8", "--base-url", &address]).env("PATH", "");
+        call.end().await.assert(2, &["the portal cannot be reached", &why, "check base_url"]);
         desk.assert_nothing_left().await;
     }
 }

@@ -89,7 +89,7 @@ async fn a_driver_that_never_says_its_port_is_given_up_within_the_start_up_timeo
     let browser = program(&desk, "browser", &format!("Chromium {VERSION}"), "exit 1");
     let driver = program(&desk, "driver", &format!("ChromeDriver {VERSION} (x)"), "echo hello; exec sleep 1000");
     let ended = call_with(&desk, &browser, &driver).env("COUPA_BATCH_STARTUP_TIMEOUT", "300ms").end().await;
-    ended.assert(5, &["was not ready within 300ms", "startup_timeout"]);
+    ended.assert(5, &["was not ready within 0.3 s", "startup_timeout"]);
     desk.assert_nothing_left().await;
 }
 

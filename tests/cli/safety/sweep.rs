@@ -118,26 +118,20 @@ async fn a_run_that_is_killed_leaves_neither_processes_nor_profiles() {
     needs_browser!();
     let portal = portal(2).await;
     let pos = portal.orders();
-    for sessions_per_driver in ["1", "2"] {
-        let desk = Desk::new();
-        pos.iter().for_each(|po| portal.faults().hold(po));
-        let mut victim = desk
-            .run(&portal, pos.iter().map(ToString::to_string))
-            .env("COUPA_BATCH_WORKERS", "2")
-            .env("COUPA_BATCH_SESSIONS_PER_DRIVER", sessions_per_driver)
-            .start();
-        for po in &pos {
-            victim.works_on(&portal, po).await;
-        }
-        let folders = profile_folders(&desk);
-        assert!(folders.len() >= 2 && folders.iter().all(|folder| !running_on(folder).is_empty()), "{folders:?}");
-        victim.signal(Signal::KILL);
-        assert_eq!(victim.end().await.code(), None);
-        // nobody sweeps
-        until("the folders are gone", async || profile_folders(&desk).is_empty().then_some(())).await;
-        until("the processes are gone", async || processes_of(desk.path()).is_empty().then_some(())).await;
-        portal.faults().release_all();
+    let desk = Desk::new();
+    pos.iter().for_each(|po| portal.faults().hold(po));
+    let mut victim = desk.run(&portal, pos.iter().map(ToString::to_string)).env("COUPA_BATCH_WORKERS", "2").start();
+    for po in &pos {
+        victim.works_on(&portal, po).await;
     }
+    let folders = profile_folders(&desk);
+    assert!(folders.len() >= 2 && folders.iter().all(|folder| !running_on(folder).is_empty()), "{folders:?}");
+    victim.signal(Signal::KILL);
+    assert_eq!(victim.end().await.code(), None);
+    // nobody sweeps
+    until("the folders are gone", async || profile_folders(&desk).is_empty().then_some(())).await;
+    until("the processes are gone", async || processes_of(desk.path()).is_empty().then_some(())).await;
+    portal.faults().release_all();
     portal.stop().await;
 }
 

@@ -1,4 +1,4 @@
-//! What a portal answers instead of a page's list or a file, and what becomes of the order.
+//! HTTP responses that explain why a list or a file is missing, and what becomes of the order.
 
 use std::time::Duration;
 
@@ -11,9 +11,10 @@ use crate::browser::{Rig, ended_downloads, until};
 use crate::pool::Scene;
 use crate::site;
 
-crate::on_each_browser!(the_portals_answers_are_told_to_pages_scripts_and_downloads);
+crate::on_the_installed_browser!(responses_to_pages_scripts_and_downloads_are_recorded);
+crate::on_edge!(responses_to_pages_scripts_and_downloads_are_recorded);
 
-async fn the_portals_answers_are_told_to_pages_scripts_and_downloads(rig: Rig) {
+async fn responses_to_pages_scripts_and_downloads_are_recorded(rig: Rig) {
     let base = site::start().await;
     let mut session = rig.open().await;
     let page = session.page();
@@ -22,8 +23,8 @@ async fn the_portals_answers_are_told_to_pages_scripts_and_downloads(rig: Rig) {
     page.evaluate("return fetch('/busy?token=1').then(() => fetch('/file/1'))", vec![]).await.unwrap();
     page.evaluate("location.assign('/file/2')", vec![]).await.unwrap();
     ended_downloads(page, 1).await;
-    let told = page.responses().await.unwrap();
-    let answer = |path: &str, status, asker, media_type: Option<&str>, retry_after: Option<&str>| ResponseInfo {
+    let responses = page.responses().await.unwrap();
+    let response = |path: &str, status, asker, media_type: Option<&str>, retry_after: Option<&str>| ResponseInfo {
         url: format!("{base}{path}"),
         status,
         asker,
@@ -32,16 +33,16 @@ async fn the_portals_answers_are_told_to_pages_scripts_and_downloads(rig: Rig) {
     };
     let binary = Some("application/octet-stream");
     assert_eq!(
-        told,
+        responses,
         [
-            answer("/missing", 404, Initiator::Navigation, Some("text/html"), None),
-            answer("/busy", 503, Initiator::Script, None, Some("7")),
-            answer("/file/1", 200, Initiator::Script, binary, None),
-            answer("/file/2", 200, Initiator::Navigation, binary, None),
+            response("/missing", 404, Initiator::Navigation, Some("text/html"), None),
+            response("/busy", 503, Initiator::Script, None, Some("7")),
+            response("/file/1", 200, Initiator::Script, binary, None),
+            response("/file/2", 200, Initiator::Navigation, binary, None),
         ]
     );
     page.goto(&base).await.unwrap();
-    assert_eq!(page.responses().await.unwrap().len(), 1, "each is told once");
+    assert_eq!(page.responses().await.unwrap().len(), 1, "each is returned once");
     // what makes a question after a refusal necessary
     page.click("a.file", 0, Click::Save).await.unwrap();
     ended_downloads(page, 1).await;
@@ -91,7 +92,7 @@ async fn a_list_that_a_portal_refused_to_a_script_is_asked_for_again_and_is_neve
     let orders = [&all[0], &all[5], &all[7], &all[9]].map(Clone::clone);
     let faults = [
         PortalFault::Status(401),
-        PortalFault::Throttled(RetryAfter::Seconds(6)),
+        PortalFault::Throttled(RetryAfter::Seconds(2)),
         PortalFault::Status(503),
         PortalFault::LoginEnded(LoginAnswer::Redirect),
     ];
@@ -138,7 +139,7 @@ async fn a_401_of_a_background_call_that_asks_for_a_file_renews_the_login_at_no_
     scene
         .portal
         .faults()
-        .add(rule(&scene, PortalFault::Throttled(RetryAfter::Seconds(6)), RequestTarget::Ticket, &orders[0]).times(1));
+        .add(rule(&scene, PortalFault::Throttled(RetryAfter::Seconds(2)), RequestTarget::Ticket, &orders[0]).times(1));
     scene.portal.faults().add(rule(&scene, PortalFault::Status(503), RequestTarget::Ticket, &orders[0]).times(1));
     scene.portal.faults().add(rule(&scene, PortalFault::Status(502), RequestTarget::File, &orders[0]).times(1));
     let ended = PortalFault::LoginEnded(LoginAnswer::Redirect);
@@ -166,7 +167,7 @@ async fn a_file_that_a_portal_in_trouble_refuses_costs_its_order_nothing() {
     let Some(mut scene) = Scene::new(1, 1).await else { return };
     let orders = scene.orders();
     let faults = [
-        PortalFault::Throttled(RetryAfter::Seconds(6)),
+        PortalFault::Throttled(RetryAfter::Seconds(2)),
         PortalFault::Status(500),
         PortalFault::Status(503),
         PortalFault::Status(401),
