@@ -32,7 +32,7 @@ pub use assembly::{
     OneLogin, StartOptions, Sweep, SweepReport, check_login, kept_logins, lone_session, refusals, sweep,
 };
 pub use browser::ProfileManager;
-pub use config::{ConfigProblems, PoolConfig, PoolConfigBuilder};
+pub use config::{ConfigError, PoolConfig, PoolConfigBuilder};
 pub use model::{InvalidPoNumber, OrderStatus, Outcome, PoNumber, PoTask, PoolStatus, TaskPriority};
 pub use policy::TaskQueue;
 pub use pool::{MemoryMonitor, PersistentWorkerPool, ShutdownHandler, TaskHandle, TaskStatus};

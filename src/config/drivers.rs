@@ -2,9 +2,6 @@
 
 use std::ops::RangeInclusive;
 
-/// Most sessions that one driver is asked to bear.
-const MAX_SESSIONS: u32 = 16;
-
 /// What settings say of drivers.
 pub(crate) struct Drivers {
     pub(crate) sessions_per_driver: u32,
@@ -19,16 +16,15 @@ impl Drivers {
     /// Tells every rule that is broken, and gives the range of ports if there is one.
     pub(crate) fn check(&self, refuse: &mut impl FnMut(&str, String)) -> Option<RangeInclusive<u16>> {
         let Self { sessions_per_driver, min_count, max_count, ref ports, workers } = *self;
-        if !(1..=MAX_SESSIONS).contains(&sessions_per_driver) {
-            refuse("sessions_per_driver", format!("{sessions_per_driver} is not between 1 and {MAX_SESSIONS}"));
-        } else if sessions_per_driver > 1 && !cfg!(target_os = "linux") {
-            let why = "only Linux lets one browser of several be ended alone: leave it at 1".to_owned();
+        if sessions_per_driver > 1 && !cfg!(target_os = "linux") {
+            let why = "more than 1 needs Linux, where one browser of several can be closed on its own: leave it at 1"
+                .to_owned();
             refuse("sessions_per_driver", why);
         }
         if sessions_per_driver == 1 {
             for (name, count) in [("min_drivers", min_count), ("max_drivers", max_count)] {
                 if count > 0 {
-                    let why = "each session has a driver of its own: set sessions_per_driver as well, or leave it out";
+                    let why = "each session has its own driver: set sessions_per_driver too, or leave this out";
                     refuse(name, why.to_owned());
                 }
             }
@@ -36,7 +32,7 @@ impl Drivers {
             refuse("min_drivers", format!("{min_count} is more than max_drivers"));
         } else if max_count > 0 && max_count.saturating_mul(sessions_per_driver) < workers {
             let why =
-                format!("{max_count} drivers of {sessions_per_driver} sessions each do not carry {workers} workers");
+                format!("{max_count} drivers of {sessions_per_driver} sessions each are too few for {workers} workers");
             refuse("max_drivers", why);
         }
         if ports.is_empty() {
@@ -86,8 +82,6 @@ mod tests {
     fn what_does_not_fit_together_is_refused_by_name() {
         assert_eq!(refused(1, 0, 0, "9515-9518"), Vec::<String>::new());
         for (wrong, name) in [
-            (refused(0, 0, 0, ""), "sessions_per_driver"),
-            (refused(17, 0, 0, ""), "sessions_per_driver"),
             (refused(1, 2, 0, ""), "min_drivers"),
             (refused(1, 0, 2, ""), "max_drivers"),
             (refused(1, 0, 0, "9515-9517"), "driver_ports"),
