@@ -104,7 +104,7 @@ mod site;
 pub mod cli;
 
 pub use browser::ProfileManager;
-pub use config::{BrowserChoice, ConfigProblems, PoolConfig, PoolConfigBuilder, RequisitionRule, Sandbox, WorkerCount};
+pub use config::{BrowserChoice, ConfigError, PoolConfig, PoolConfigBuilder, RequisitionRule, Sandbox, WorkerCount};
 pub use model::{FailureKind, InvalidPoNumber, OrderStatus, Outcome, PoNumber, PoTask, PoolStatus, TaskPriority};
 pub use policy::TaskQueue;
 pub use pool::{

@@ -13,7 +13,7 @@ use syn::{Attribute, Item, Meta, UseTree, Visibility};
 const ROOT: &[&str] = &[
     "AcquireError",
     "BrowserChoice",
-    "ConfigProblems",
+    "ConfigError",
     "FailureKind",
     "InvalidPoNumber",
     "MemoryMonitor",

@@ -5,7 +5,6 @@
 pub(crate) mod args;
 pub(crate) mod commands;
 pub(crate) mod exit;
-pub(crate) mod layers;
 pub(crate) mod logging;
 pub(crate) mod login_source;
 pub(crate) mod output;

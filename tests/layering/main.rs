@@ -96,8 +96,6 @@ const SHARED: &[&str] = &[
 const KNOWN_CYCLES: &[&str] = &[
     "batch::canary batch::run",
     "cli::logging cli::logging::bridge",
-    "config::builder config::keys config::resolve config::sections config::value",
-    "input::intake input::table input::text input::workbook",
     "pool::builder pool::handle",
     "pool::control pool::runtime::handover pool::runtime::lease pool::runtime::worker pool::scheduler::messages pool::task_handle",
     "pool::scheduler::stage pool::scheduler::tasks",

@@ -17,9 +17,9 @@ use crate::batch::run_record::{self, RunRecord};
 use crate::batch::selection::Selection;
 use crate::cli::args::{DemoArgs, FaultArg};
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::layers;
 use crate::cli::output;
 use crate::cli::progress::Progress;
+use crate::config::layers;
 
 /// Differences that the terminal lists.
 const SHOWN_MISMATCHES: usize = 50;

@@ -16,7 +16,8 @@ use jiff::Timestamp;
 use crate::batch::run;
 use crate::cli::args::{LoginArgs, LogoutArgs, PortalArgs};
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::{layers, output};
+use crate::cli::output;
+use crate::config::layers;
 
 pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, CommandError> {
     let mut config = load(&args.portal, args.browser.to_settings())?;

@@ -12,7 +12,8 @@ use crate::batch::run;
 use crate::cli::args::{RecipeCheckArgs, RecipeCommand};
 use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::login_source::LoginSource;
-use crate::cli::{layers, output};
+use crate::cli::output;
+use crate::config::layers;
 
 pub(crate) fn recipe(command: &RecipeCommand) -> Result<ExitReason, CommandError> {
     match command {

@@ -19,14 +19,13 @@ use crate::batch::run_record::{self, RunRecord, blocking, unreadable};
 use crate::batch::selection::{OrderFilter, Selection, select};
 use crate::cli::args::{ResumeArgs, RunArgs};
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::layers;
 use crate::cli::login_source::LoginSource;
 use crate::cli::progress::Progress;
+use crate::config::layers;
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
     let settings = &args.settings;
-    let mut flags = settings.to_settings();
-    flags.stop_after = args.window.stop_after;
+    let flags = settings.to_settings();
     let mut config = layers::load_config(flags, settings.file.config.as_deref()).map_err(CommandError::bad_call)?;
     let closing = args.window.closing()?;
     if config.site.base_url.is_none() {
@@ -75,7 +74,6 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
 pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, CommandError> {
     let settings = &args.settings;
     let mut flags = settings.to_settings();
-    flags.stop_after = args.window.stop_after;
     let file = settings.file.config.as_deref();
     let config = layers::load_config(flags.clone(), file).map_err(CommandError::bad_call)?;
     let closing = args.window.closing()?;

@@ -13,8 +13,8 @@ use crate::batch::run;
 use crate::batch::run_record::{self, unreadable, unusable};
 use crate::cli::args::{ReportArgs, StatusArgs};
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::layers;
 use crate::cli::output::{self, count};
+use crate::config::layers;
 
 /// How often `--watch` looks.
 const WATCH_EVERY: Duration = Duration::from_secs(1);

@@ -14,8 +14,8 @@ use bytesize::ByteSize;
 use crate::batch::run_record::{self, unusable};
 use crate::cli::args::VerifyArgs;
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::layers;
 use crate::cli::output::{self, count};
+use crate::config::layers;
 
 pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitReason, CommandError> {
     let mut settings = Settings::default();

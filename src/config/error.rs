@@ -4,20 +4,20 @@ use std::fmt;
 
 /// One thing that is wrong with the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// Which setting, and where it came from if known.
     pub setting: String,
     /// What is wrong with it.
     pub why: String,
 }
 
-impl Problem {
+impl ConfigProblem {
     pub(crate) fn new(setting: &str, why: impl Into<String>) -> Self {
         Self { setting: setting.to_owned(), why: why.into() }
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.setting, self.why)
     }
@@ -25,24 +25,24 @@ impl fmt::Display for Problem {
 
 /// Everything that is wrong with the settings. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigProblems(Vec<Problem>);
+pub struct ConfigError(Vec<ConfigProblem>);
 
-impl From<Vec<Problem>> for ConfigProblems {
-    fn from(problems: Vec<Problem>) -> Self {
+impl From<Vec<ConfigProblem>> for ConfigError {
+    fn from(problems: Vec<ConfigProblem>) -> Self {
         Self(problems)
     }
 }
 
-impl IntoIterator for ConfigProblems {
-    type Item = Problem;
-    type IntoIter = std::vec::IntoIter<Problem>;
+impl IntoIterator for ConfigError {
+    type Item = ConfigProblem;
+    type IntoIter = std::vec::IntoIter<ConfigProblem>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
     }
 }
 
-impl fmt::Display for ConfigProblems {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let [problem] = self.0.as_slice() {
             return problem.fmt(f);
@@ -52,4 +52,4 @@ impl fmt::Display for ConfigProblems {
     }
 }
 
-impl std::error::Error for ConfigProblems {}
+impl std::error::Error for ConfigError {}
