@@ -187,8 +187,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("c.toml");
         std::fs::write(&file, "\u{feff}recycle_after = 2\nrecipe = 'mine'").unwrap();
-        let mut flags = Settings::default();
-        flags.recycle_after = Some(9);
+        let flags = Settings { recycle_after: Some(9), ..Settings::default() };
         let settings = load(flags, Some(&file)).unwrap();
         assert_eq!((settings.recycle_after, settings.recipe.as_deref()), (Some(9), Some("mine")));
     }
