@@ -1,3 +1,4 @@
 //! TODOC
 
+pub(crate) mod atomic;
 pub(crate) mod tree;

@@ -4,10 +4,9 @@ use std::io::{self, Write};
 
 use csv::{QuoteStyle, Terminator, WriterBuilder};
 
-use super::RunFacts;
 use crate::backend::History;
 use crate::model::{OrderStatus, Outcome};
-use crate::report::data::{ReportRow, rows, why_open};
+use crate::report::data::{ReportRow, RunFacts, rows, why_open};
 
 /// The columns, in this order.
 const COLUMNS: [&str; 11] = [

@@ -7,10 +7,9 @@ use bytesize::ByteSize;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::RunFacts;
 use crate::backend::History;
 use crate::model::{OrderStatus, Outcome, RunId};
-use crate::report::data::rows;
+use crate::report::data::{RunFacts, rows};
 
 /// A run in a few numbers: the `summary` of `report.json`, what `--json` prints, and what the terminal shows at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
