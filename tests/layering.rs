@@ -28,7 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("notify", &["model", "config", "policy", "backend", "fs", "net", "process", "report"]),
     ("demo", &["model", "config", "policy", "backend", "fs", "net", "process"]),
     ("assembly", LIBRARY),
-    ("batch", ALL),
+    ("batch", LIBRARY),
     ("cli", ALL),
 ];
 

@@ -1,4 +1,5 @@
 //! TODOC
 
 pub(crate) mod atomic;
+pub(crate) mod blocking;
 pub(crate) mod tree;
