@@ -83,7 +83,7 @@ mod tests {
 
     use super::*;
     use crate::model::{ExcludedFile, FileOrigin, ListingId, Receipt, TaskState};
-    use crate::report::data::sample;
+    use crate::report::sample;
 
     fn written() -> Vec<u8> {
         let mut bytes = Vec::new();

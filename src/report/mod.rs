@@ -6,6 +6,8 @@
 mod csv;
 mod data;
 mod json;
+#[cfg(test)]
+mod sample;
 mod summary;
 
 use std::path::{Path, PathBuf};

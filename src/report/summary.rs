@@ -121,7 +121,7 @@ impl fmt::Display for Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::data::sample;
+    use crate::report::sample;
 
     #[test]
     fn everything_is_counted_once() {
