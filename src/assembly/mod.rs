@@ -14,6 +14,7 @@ use crate::browser::BrowserFactory;
 use crate::config::{BrowserConfig, PoolConfig, ProfileConfig, SiteConfig, Timeouts};
 use crate::credentials::{CookieFile, RejectedLogins, SavedLoginFile, usual_folder};
 use crate::download::OutputLock;
+use crate::fs::blocking::blocking;
 use crate::host::HostMemory;
 use crate::journal::MemoryJournal;
 use crate::model::{RunId, WorkerId};
@@ -90,7 +91,7 @@ impl PersistentWorkerPool {
         let out = config.out.clone();
         let claim = match config.site.base_url {
             Some(_) => Some(Arc::new(
-                on_a_blocking_thread("claiming the output folder", move || {
+                on_blocking_thread("claiming the output folder", move || {
                     OutputLock::take(&out).map_err(|why| StartError::Output(why.to_string()))
                 })
                 .await?,
@@ -113,7 +114,7 @@ impl PersistentWorkerPool {
             check_reachable(portal).await?;
         }
         // programs are asked for their versions and folders are removed: not on a thread of the runtime
-        let sessions = on_a_blocking_thread("looking for browsers", move || {
+        let sessions = on_blocking_thread("looking for browsers", move || {
             let sessions = factory(&browser, &profiles, deadlines, portal.as_ref())?;
             match sweep(sessions.profiles(), Sweep::default()) {
                 Ok(swept) => {
@@ -205,7 +206,7 @@ pub async fn lone_session(config: &PoolConfig) -> Result<Box<dyn Session>, Start
     if let Some(portal) = &portal {
         check_reachable(portal).await?;
     }
-    let sessions = on_a_blocking_thread("looking for browsers", move || {
+    let sessions = on_blocking_thread("looking for browsers", move || {
         Ok(factory(&browser, &profiles, deadlines, portal.as_ref())?)
     })
     .await?;
@@ -230,10 +231,10 @@ fn factory(
     })
 }
 
-async fn on_a_blocking_thread<T: Send + 'static>(
-    what: &str,
+/// Runs `work` on a thread for blocking work.
+async fn on_blocking_thread<T: Send + 'static>(
+    what: &'static str,
     work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
 ) -> Result<T, StartError> {
-    let broke = |why| StartError::Browser(SessionError::Unusable(format!("{what} broke off: {why}")));
-    tokio::task::spawn_blocking(work).await.map_err(broke)?
+    blocking(what, work).await.map_err(|why| StartError::Browser(SessionError::Unusable(why.to_string())))?
 }

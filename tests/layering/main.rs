@@ -31,9 +31,6 @@ const SIDEWAYS: &[(&str, &str)] = &[("notify", "report"), ("policy", "config"), 
 /// Rooms that may import less than their floor allows: the seams must be usable without any setting.
 const NARROW: &[(&str, &[&str])] = &[("backend", &["model"])];
 
-/// Imports that lead up and are to go.
-const LEADING_UP: &[(&str, &str)] = &[("batch", "cli")];
-
 /// Outside crates that belong to some rooms, each with its owners.
 const OWNERS: &[(&str, &[&str])] = &[
     ("apple_native_keyring_store", &["credentials"]),
@@ -94,7 +91,6 @@ const SHARED: &[&str] = &[
 
 /// Cycles among files that are to go: this list only gets shorter.
 const KNOWN_CYCLES: &[&str] = &[
-    "batch::canary batch::run",
     "cli::logging cli::logging::bridge",
     "pool::builder pool::handle",
     "pool::control pool::runtime::handover pool::runtime::lease pool::runtime::worker pool::scheduler::messages pool::task_handle",
@@ -121,7 +117,6 @@ const RETIRED_STILL_USED: &[&str] = &["src/pool/scheduler/heart", "tests/behavio
 fn every_import_leads_down() {
     let sources = sources();
     let mut wrong = BTreeSet::new();
-    let mut still_up = BTreeSet::new();
     for (source, imports) in sources.iter().zip(imports(&sources)) {
         let Some(room) = source.module.first() else { continue };
         let floor = floor_of(room);
@@ -130,20 +125,12 @@ fn every_import_leads_down() {
             let pair = (room.as_str(), named.as_str());
             let is_below = FLOORS.iter().position(|rooms| rooms.contains(&pair.1)).is_some_and(|below| below < floor);
             let is_narrow_enough = NARROW.iter().all(|(narrow, allowed)| narrow != room || allowed.contains(&pair.1));
-            if LEADING_UP.contains(&pair) {
-                still_up.insert(pair.0.to_owned() + " → " + pair.1);
-            } else if !(is_below && is_narrow_enough || SIDEWAYS.contains(&pair)) {
+            if !(is_below && is_narrow_enough || SIDEWAYS.contains(&pair)) {
                 wrong.insert(format!("{} names {}", source.path, path.join("::")));
             }
         }
     }
     assert!(wrong.is_empty(), "imports that lead up or sideways:\n{}", lines(&wrong));
-    assert_eq!(
-        still_up.len(),
-        LEADING_UP.len(),
-        "take out of LEADING_UP what is gone; still there:\n{}",
-        lines(&still_up)
-    );
     let rooms: BTreeSet<_> = sources.iter().filter_map(|source| source.module.first()).map(String::as_str).collect();
     let placed: BTreeSet<_> = FLOORS.iter().flat_map(|rooms| rooms.iter().copied()).collect();
     assert_eq!(rooms, placed, "every room has its floor");

@@ -8,11 +8,11 @@ use crate::assembly::{kept_logins, lone_session, refusals};
 use crate::site::{InspectTarget, Inspection, InteractiveLogin, shipped_recipes};
 use url::Url;
 
-use crate::batch::run;
 use crate::cli::args::{RecipeCheckArgs, RecipeCommand};
 use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::login_source::LoginSource;
 use crate::cli::output;
+use crate::cli::setup::block_on;
 use crate::config::layers;
 
 pub(crate) fn recipe(command: &RecipeCommand) -> Result<ExitReason, CommandError> {
@@ -63,7 +63,7 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
     for keep in kept_logins(&config.site) {
         doorway = doorway.with_store(keep);
     }
-    let seen = run::block_on(async {
+    let seen = block_on(async {
         let mut session =
             lone_session(&config).await.map_err(|why| CommandError::new(ExitReason::NoBrowser, why.to_string()))?;
         let seen = tokio::select! {

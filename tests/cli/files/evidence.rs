@@ -61,7 +61,7 @@ async fn a_page_that_fits_no_recipe_is_kept_without_anything_that_lets_in() {
     let pos = portal.orders();
     portal.faults().add(FaultRule::new(PortalFault::WrongShape, RequestTarget::OrderPage).for_order(&pos[0]));
     let call = desk.run(&portal, pos.iter().map(ToString::to_string)).arg("--workers").arg("1");
-    call.end().await.assert(3, &["what failed attempts saw: "]);
+    call.end().await.assert(3, &["evidence of failed attempts: "]);
     let report = desk.report();
     assert_eq!(statuses(&report)[&pos[0].to_string()], "FAILED");
     let named = desk.out().join(report["orders"][0]["error"]["evidence"].as_str().unwrap());
@@ -138,7 +138,7 @@ async fn an_error_of_the_server_is_kept_with_its_status() {
     let desk = Desk::new();
     let po = portal.orders().remove(0);
     portal.faults().add(FaultRule::new(PortalFault::Status(503), RequestTarget::OrderPage).for_order(&po).times(1));
-    desk.run(&portal, [po.to_string()]).end().await.assert(0, &["what failed attempts saw: "]);
+    desk.run(&portal, [po.to_string()]).end().await.assert(0, &["evidence of failed attempts: "]);
     let folder = attempt(&desk, &format!("{po}-1"));
     let record = record(&folder);
     assert_eq!((&record["kind"], &record["http_status"]), (&"site_down".into(), &503.into()), "{record:#}");
@@ -163,7 +163,7 @@ async fn an_order_that_is_set_aside_names_what_was_kept_of_it() {
         kill_process(Pid::from_raw(browser.cast_signed()).unwrap(), Signal::KILL).unwrap();
         ended = Some(browser);
     }
-    run.end().await.assert(3, &["what failed attempts saw: "]);
+    run.end().await.assert(3, &["evidence of failed attempts: "]);
     let report = desk.report();
     assert_eq!(statuses(&report)[&po.to_string()], "SKIPPED");
     let named = desk.out().join(report["orders"][0]["error"]["evidence"].as_str().unwrap());

@@ -64,7 +64,7 @@ impl Scene {
         self.desk.assert_nothing_left().await;
         self.mount.free();
         let resumed = self.at(self.desk.login(self.desk.call(["resume"]), &self.portal));
-        resumed.end().await.assert(0, &["going on with the unfinished run"]);
+        resumed.end().await.assert(0, &["continuing the unfinished run"]);
         assert_all_there(&self.out, &self.portal);
         let verified = self.desk.call(["verify"]).arg(&self.out).arg("--journal").arg(&self.journal);
         verified.end().await.assert(0, &[]);

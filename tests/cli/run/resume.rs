@@ -28,7 +28,7 @@ async fn an_aborted_run_is_resumed_without_its_input_and_told_from_another_termi
 
     let asked = portal.asked().len();
     let resumed = desk.login(desk.call(["resume"]), &portal).end().await;
-    resumed.assert(0, &["going on with the unfinished run", "2 of 3 orders are open"]);
+    resumed.assert(0, &["continuing the unfinished run", "2 of 3 orders are open"]);
     assert!(!portal.asked()[asked..].contains(&pos[0]), "what was settled is not asked for again");
     assert_all_there(&desk.out(), &portal);
     let nothing = desk.login(desk.call(["resume"]), &portal).end().await;
