@@ -13,6 +13,7 @@ use crate::model::PoTask;
 use crate::model::{FileOrigin, Receipt, RunId, StopKind, StopReason};
 use crate::pool::PersistentWorkerPool;
 use crate::pool::ShutdownHandler;
+use crate::pool::TaskHandle;
 
 use crate::batch::error::BatchError;
 use crate::batch::event::{BatchEvent, Observer};
@@ -48,10 +49,11 @@ pub(crate) async fn send(
     let mut signals = ShutdownHandler::new(control.clone()).listen().map_err(BatchError::Signals)?;
     let fetching = async {
         let outcome = match pool.submit_tasks(vec![PoTask::new(po.clone())]).await {
-            Ok(handles) => match handles.first() {
-                Some(handle) => handle.wait(None).await,
-                None => None,
-            },
+            Ok(handles) => {
+                // not the handle alone: an order that an abort leaves open never gets an outcome
+                pool.wait_for_completion(None).await;
+                handles.first().and_then(TaskHandle::outcome)
+            }
             Err(why) => {
                 tracing::debug!(%why, "the canary was not taken");
                 None
