@@ -1,8 +1,8 @@
-//! Question: does a session open faster on a warmed template (of a browser that was started and closed once, without caches
-//! and locks) than on the built-in template, of which a browser makes everything anew?
-//! Unit: milliseconds from asking for a session until it can be spoken to, and until its first page is there; medians of
-//! interleaved runs, with the quartiles; and of the processor's time that all processes of the session have used by then,
-//! which other programs on the machine do not change (Linux). Worse: more of them.
+//! Question: does a session open faster on a pre-warmed template (of a browser that was started and closed once, without
+//! caches and locks) than on the built-in one, from which the browser has to create everything?
+//! Unit: milliseconds from the request until the session is open, and until its first page is loaded; medians of
+//! interleaved runs, with quartiles; and processor time that all processes of the session have used by then, which other
+//! programs do not affect (Linux). More is worse.
 //! Parameters: `PROFILES_RUNS` = how often each is opened (20). Needs a browser: `cargo bench --bench profiles`.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot go on says where")]
@@ -26,25 +26,25 @@ async fn main() {
         println!("skipped: no browser is installed");
         return;
     };
-    let warmed = factory(&base.path().join("warmed")).unwrap();
-    let begun = Instant::now();
-    warmed.warm().await.unwrap();
-    println!("warming once: {} ms", begun.elapsed().as_millis());
+    let warm = factory(&base.path().join("warm")).unwrap();
+    let started = Instant::now();
+    warm.warm().await.unwrap();
+    println!("pre-warming once: {} ms", started.elapsed().as_millis());
 
-    let mut times = [("built-in", &built_in, vec![], vec![], vec![]), ("warmed", &warmed, vec![], vec![], vec![])];
+    let mut times = [("built-in", &built_in, vec![], vec![], vec![]), ("warm", &warm, vec![], vec![], vec![])];
     for _ in 0..run_count {
         for (_, factory, opened, shown, used) in &mut times {
-            let begun = Instant::now();
+            let started = Instant::now();
             let mut session = factory.open(WorkerId(1)).await.unwrap();
-            opened.push(begun.elapsed());
+            opened.push(started.elapsed());
             session.page().goto(&page).await.unwrap();
-            shown.push(begun.elapsed());
+            shown.push(started.elapsed());
             used.push(session.root_pid().map(processor_time).unwrap_or_default());
             assert!(session.close().await.is_clean());
         }
     }
     for (name, _, mut opened, mut shown, mut used) in times {
-        let (opened, shown, used) = (told(&mut opened), told(&mut shown), told(&mut used));
+        let (opened, shown, used) = (summary(&mut opened), summary(&mut shown), summary(&mut used));
         println!("{name:>10}: open {opened}, first page {shown}, processor {used}");
     }
     portal.stop().await;
@@ -55,7 +55,7 @@ fn factory(profiles: &Path) -> Option<BrowserFactory> {
     BrowserFactory::new(&config.browser, &config.profiles, config.deadlines).ok()
 }
 
-/// What the processes of this group have used so far.
+/// Processor time of all processes of this group.
 fn processor_time(group: u32) -> Duration {
     let processes =
         std::fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -69,7 +69,7 @@ fn processor_time(group: u32) -> Duration {
     Duration::from_millis(ticks.sum::<u64>() * 10)
 }
 
-fn told(times: &mut [Duration]) -> String {
+fn summary(times: &mut [Duration]) -> String {
     times.sort_unstable();
     let at = |share: usize| times[(times.len() - 1) * share / 4].as_millis();
     format!("{} ms ({} to {})", at(2), at(1), at(3))

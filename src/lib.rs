@@ -1,38 +1,113 @@
 #![doc = include_str!("../README.md")]
-#![cfg_attr(not(feature = "internals"), allow(unreachable_pub))]
+#![cfg_attr(not(feature = "internals"), allow(dead_code, unreachable_pub, unused_imports))]
+// what only tests or the command line use is not dead without them
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 
 pub mod backend;
-pub mod config;
 pub mod model;
-pub mod policy;
 
-mod fs;
-mod net;
-pub mod process;
-
-pub mod browser;
-pub mod credentials;
-pub mod demo;
-pub mod download;
-pub mod host;
-pub mod input;
-pub mod journal;
-pub mod notify;
-pub mod pool;
-pub mod report;
-pub mod site;
-
+// The rooms of the house. Tests and benches reach them through `internals`; they are no part of the surface and change
+// without notice.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod assembly;
+#[cfg(not(feature = "internals"))]
 mod assembly;
+#[cfg(all(feature = "cli", feature = "internals"))]
+#[doc(hidden)]
+pub mod batch;
+#[cfg(all(feature = "cli", not(feature = "internals")))]
 mod batch;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod browser;
+#[cfg(not(feature = "internals"))]
+mod browser;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod config;
+#[cfg(not(feature = "internals"))]
+mod config;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod credentials;
+#[cfg(not(feature = "internals"))]
+mod credentials;
+#[cfg(all(feature = "demo", feature = "internals"))]
+#[doc(hidden)]
+pub mod demo;
+#[cfg(all(feature = "demo", not(feature = "internals")))]
+mod demo;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod download;
+#[cfg(not(feature = "internals"))]
+mod download;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod fs;
+#[cfg(not(feature = "internals"))]
+mod fs;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod host;
+#[cfg(not(feature = "internals"))]
+mod host;
+#[cfg(all(feature = "sheets", feature = "internals"))]
+#[doc(hidden)]
+pub mod input;
+#[cfg(all(feature = "sheets", not(feature = "internals")))]
+mod input;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod journal;
+#[cfg(not(feature = "internals"))]
+mod journal;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod net;
+#[cfg(not(feature = "internals"))]
+mod net;
+#[cfg(all(feature = "notify", feature = "internals"))]
+#[doc(hidden)]
+pub mod notify;
+#[cfg(all(feature = "notify", not(feature = "internals")))]
+mod notify;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod policy;
+#[cfg(not(feature = "internals"))]
+mod policy;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod pool;
+#[cfg(not(feature = "internals"))]
+mod pool;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod process;
+#[cfg(not(feature = "internals"))]
+mod process;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod report;
+#[cfg(not(feature = "internals"))]
+mod report;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod site;
+#[cfg(not(feature = "internals"))]
+mod site;
+
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
 
-pub use assembly::{
-    OneLogin, StartOptions, Sweep, SweepReport, check_login, kept_logins, lone_session, refusals, sweep,
-};
 pub use browser::ProfileManager;
-pub use config::{ConfigProblems, PoolConfig, PoolConfigBuilder};
-pub use model::{InvalidPoNumber, OrderStatus, Outcome, PoNumber, PoTask, PoolStatus, TaskPriority};
+pub use config::{BrowserChoice, ConfigError, PoolConfig, PoolConfigBuilder, RequisitionRule, Sandbox, WorkerCount};
+pub use model::{FailureKind, InvalidPoNumber, OrderStatus, Outcome, PoNumber, PoTask, PoolStatus, TaskPriority};
 pub use policy::TaskQueue;
-pub use pool::{MemoryMonitor, PersistentWorkerPool, ShutdownHandler, TaskHandle, TaskStatus};
+pub use pool::{
+    AcquireError, MemoryMonitor, PersistentWorkerPool, PoolBuilder, PoolClosed, PoolControl, PooledSession,
+    ShutdownHandler, ShutdownReport, ShutdownStep, StartError, SubmitError, TaskHandle, TaskStatus,
+};

@@ -1,7 +1,5 @@
 //! Floor 4: the only place that picks implementations.
 
-mod sweeping;
-
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -16,13 +14,15 @@ use crate::browser::BrowserFactory;
 use crate::config::{BrowserConfig, PoolConfig, ProfileConfig, SiteConfig, Timeouts};
 use crate::credentials::{CookieFile, RejectedLogins, SavedLoginFile, usual_folder};
 use crate::download::OutputLock;
+use crate::fs::blocking::blocking;
 use crate::host::HostMemory;
 use crate::journal::MemoryJournal;
 use crate::model::{RunId, WorkerId};
+use crate::net::reachable;
 use crate::pool::{PersistentWorkerPool, StartError};
 use crate::site::{PortalSite, RecipeError, SharedLogin};
 
-pub use sweeping::{Sweep, SweepReport, sweep};
+pub use crate::browser::{Sweep, SweepReport, sweep};
 
 /// What a run brings along that was opened before its pool.
 pub struct StartOptions {
@@ -43,16 +43,16 @@ pub struct StartOptions {
 /// The login of several pools of one program on one portal with one configuration, such as a canary's and that of the run
 /// after it: made once, by the first of them. Default: not made yet.
 #[derive(Clone, Debug, Default)]
-pub struct OneLogin(Arc<OnceLock<SharedLogin>>);
+pub struct OneLogin(Arc<OnceLock<Arc<SharedLogin>>>);
 
 impl OneLogin {
-    fn of(&self, site: &SiteConfig, out: &Path, deadlines: Timeouts) -> Result<SharedLogin, RecipeError> {
+    fn of(&self, site: &SiteConfig, out: &Path, deadlines: Timeouts) -> Result<Arc<SharedLogin>, RecipeError> {
         if let Some(login) = self.0.get() {
-            return Ok(login.clone());
+            return Ok(Arc::clone(login));
         }
         let refusals = refusals(site).map(|refusals| Arc::new(refusals) as Arc<dyn RejectionStore>);
-        let login = SharedLogin::new(site, out, deadlines, kept_logins(site), refusals)?;
-        Ok(self.0.get_or_init(|| login).clone())
+        let login = Arc::new(SharedLogin::of(site, out, deadlines, kept_logins(site), refusals)?);
+        Ok(Arc::clone(self.0.get_or_init(|| login)))
     }
 }
 
@@ -84,13 +84,14 @@ impl PersistentWorkerPool {
     ///
     /// # Errors
     /// [`StartError::Browser`] when there is no usable browser (the text says how to mend it), [`StartError::Recipe`]
-    /// when the site recipe cannot be used, [`StartError::Output`] when the output folder cannot be written or another
+    /// when the site recipe cannot be used, [`StartError::Portal`] when a plain connection already shows that the portal's
+    /// address cannot be opened (asked before any browser is looked for), [`StartError::Output`] when the output folder cannot be written or another
     /// program works in it. Nothing was left running.
     pub async fn start(config: PoolConfig) -> Result<Self, StartError> {
         let out = config.out.clone();
         let claim = match config.site.base_url {
             Some(_) => Some(Arc::new(
-                on_a_blocking_thread("claiming the output folder", move || {
+                on_blocking_thread("claiming the output folder", move || {
                     OutputLock::take(&out).map_err(|why| StartError::Output(why.to_string()))
                 })
                 .await?,
@@ -109,8 +110,11 @@ impl PersistentWorkerPool {
         let StartOptions { claim, journal, run, history, order_count, login } = setup;
         let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
         let (memory_max, portal) = (config.memory.max, config.site.base_url.clone());
+        if let (Some(portal), true) = (&portal, claim.is_some()) {
+            check_reachable(portal).await?;
+        }
         // programs are asked for their versions and folders are removed: not on a thread of the runtime
-        let sessions = on_a_blocking_thread("looking for browsers", move || {
+        let sessions = on_blocking_thread("looking for browsers", move || {
             let sessions = factory(&browser, &profiles, deadlines, portal.as_ref())?;
             match sweep(sessions.profiles(), Sweep::default()) {
                 Ok(swept) => {
@@ -199,11 +203,18 @@ pub fn check_login(site: &SiteConfig) -> Result<(), LoginStoreError> {
 pub async fn lone_session(config: &PoolConfig) -> Result<Box<dyn Session>, StartError> {
     let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
     let portal = config.site.base_url.clone();
-    let sessions = on_a_blocking_thread("looking for browsers", move || {
+    if let Some(portal) = &portal {
+        check_reachable(portal).await?;
+    }
+    let sessions = on_blocking_thread("looking for browsers", move || {
         Ok(factory(&browser, &profiles, deadlines, portal.as_ref())?)
     })
     .await?;
     Ok(sessions.open(WorkerId(1)).await?)
+}
+
+async fn check_reachable(portal: &Url) -> Result<(), StartError> {
+    reachable::check(portal).await.map_err(|why| StartError::Portal(why.into()))
 }
 
 /// Sessions for one portal are kept away from everything else that only this machine or its network reaches.
@@ -220,10 +231,10 @@ fn factory(
     })
 }
 
-async fn on_a_blocking_thread<T: Send + 'static>(
-    what: &str,
+/// Runs `work` on a thread for blocking work.
+async fn on_blocking_thread<T: Send + 'static>(
+    what: &'static str,
     work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
 ) -> Result<T, StartError> {
-    let broke = |why| StartError::Browser(SessionError::Unusable(format!("{what} broke off: {why}")));
-    tokio::task::spawn_blocking(work).await.map_err(broke)?
+    blocking(what, work).await.map_err(|why| StartError::Browser(SessionError::Unusable(why.to_string())))?
 }

@@ -45,7 +45,7 @@ pub enum SessionError {
     Unreachable {
         /// Where the page was to go.
         url: String,
-        /// The browser's own word for it, such as `ERR_NAME_NOT_RESOLVED`.
+        /// What failed, for a person.
         why: String,
     },
     /// The page was led to a host of this machine or of a private network that is not the portal's. Nothing was sent

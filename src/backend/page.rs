@@ -164,6 +164,10 @@ pub struct DocumentInfo {
     pub text: String,
     /// The HTTP status of the document, where the browser tells (`PerformanceNavigationTiming.responseStatus`).
     pub status: Option<u16>,
+    /// Why the browser shows an error page of its own instead of the document, for a person; `url` is the address it was
+    /// to show.
+    #[serde(default)]
+    pub network_error: Option<String>,
 }
 
 /// A cookie as W3C WebDriver writes it. The value is a secret: it is the login.

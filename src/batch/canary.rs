@@ -1,5 +1,5 @@
-//! One order with known attachments, fetched before all others: if it no longer yields them, the recipe no longer fits the
-//! portal, and a thousand orders would be called empty.
+//! The canary: an order with known attachments that is fetched before all others. If it no longer yields them, the recipe
+//! no longer fits the portal, and every order would wrongly be reported as empty.
 
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
@@ -13,31 +13,15 @@ use crate::model::PoTask;
 use crate::model::{FileOrigin, Receipt, RunId, StopKind, StopReason};
 use crate::pool::PersistentWorkerPool;
 use crate::pool::ShutdownHandler;
-use crate::pool::StartError;
 
-use crate::batch::run::{drain_when_over, tell_step};
-use crate::batch::stop::TimeLimit;
-use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::output::count;
-use crate::cli::progress::Progress;
+use crate::batch::error::BatchError;
+use crate::batch::event::{BatchEvent, Observer};
+use crate::batch::stop::{TimeLimit, drain_at_limit, event_of};
 
-/// Why nothing else was started.
-pub(crate) enum CanaryError {
-    /// The pool did not start.
-    NotStarted(StartError),
-    /// Nobody could have stopped it.
-    Unwatched(String),
-    /// It did not yield what it should, or was not come to.
-    CommandError(StopReason, ExitReason),
-}
-
-impl From<StartError> for CanaryError {
-    fn from(error: StartError) -> Self {
-        Self::NotStarted(error)
-    }
-}
-
-/// Fetches the canary with one browser of its own, and returns what it yielded. The run that follows goes on with its login.
+/// Fetches the canary with one browser of its own and returns its receipt. The run that follows uses the same login.
+///
+/// # Errors
+/// [`BatchError`] when the canary does not yield its files, or the run was stopped meanwhile.
 pub(crate) async fn send(
     config: &PoolConfig,
     claim: &Arc<OutputLock>,
@@ -45,10 +29,10 @@ pub(crate) async fn send(
     login: &OneLogin,
     canary: &Canary,
     closing: Option<&TimeLimit>,
-    progress: &Progress,
-) -> Result<Receipt, CanaryError> {
+    observer: &Observer,
+) -> Result<Receipt, BatchError> {
     let po = &canary.po;
-    progress.say(&format!("fetching the canary {po} first"));
+    observer(&BatchEvent::CanaryStarted(po.clone()));
     let drain = config.deadlines.drain;
     let mut config = config.clone();
     config.fix_workers(NonZeroUsize::MIN);
@@ -61,9 +45,7 @@ pub(crate) async fn send(
     let pool = PersistentWorkerPool::start_with(config, setup).await?;
     let control = pool.control();
     // a signal drains this pool as it would the other one, and so does the end of the run's time
-    let mut signals = ShutdownHandler::new(control.clone())
-        .listen()
-        .map_err(|why| CanaryError::Unwatched(format!("signals cannot be watched: {why}")))?;
+    let mut signals = ShutdownHandler::new(control.clone()).listen().map_err(BatchError::Signals)?;
     let fetching = async {
         let outcome = match pool.submit_tasks(vec![PoTask::new(po.clone())]).await {
             Ok(handles) => match handles.first() {
@@ -82,47 +64,40 @@ pub(crate) async fn send(
         (outcome, stopped)
     };
     tokio::pin!(fetching);
-    let time_is_up = drain_when_over(closing, &control, progress);
+    let time_is_up = drain_at_limit(closing, &control, observer);
     tokio::pin!(time_is_up);
     let mut is_up = false;
     let (outcome, stopped) = loop {
         tokio::select! {
             ended = &mut fetching => break ended,
             () = &mut time_is_up, if !is_up => is_up = true,
-            Some(step) = signals.recv() => {
-                tell_step(step, progress, drain);
-            }
+            Some(step) = signals.recv() => observer(&event_of(step, drain)),
         }
     };
-    if let (Some(_), Some(stop)) = (&outcome, stopped.as_ref().filter(|stop| is_meant_for_the_run(stop))) {
-        let message = format!("the run was stopped while the canary was out: {}", stop.message);
-        return Err(CanaryError::CommandError(StopReason { kind: stop.kind, message }, ExitReason::StoppedEarly));
+    if let (Some(_), Some(stop)) = (&outcome, stopped.as_ref().filter(|stop| is_requested(stop))) {
+        let message = format!("the run was stopped while the canary was being fetched: {}", stop.message);
+        return Err(BatchError::Canary(StopReason { kind: stop.kind, message }));
     }
     match outcome.as_deref() {
         Some(Outcome::Completed(receipt)) if own_count(receipt) >= canary.min_files.get() => Ok(receipt.clone()),
-        Some(outcome) => Err(CanaryError::CommandError(drifted(canary, outcome), ExitReason::StoppedEarly)),
+        Some(outcome) => Err(BatchError::Canary(drifted(canary, outcome))),
         None => {
             let stop = stopped.unwrap_or_else(|| StopReason {
                 kind: StopKind::Requested,
-                message: format!("the run was stopped before the canary {po} was back"),
+                message: format!("the run was stopped before the canary {po} was fetched"),
             });
-            let reason = match stop.kind {
-                StopKind::NeverReached | StopKind::LoginRefused => ExitReason::BadCall,
-                StopKind::NoWorkers => ExitReason::NoBrowser,
-                _ => ExitReason::StoppedEarly,
-            };
-            Err(CanaryError::CommandError(stop, reason))
+            Err(BatchError::Canary(stop))
         }
     }
 }
 
-/// Whoever stopped the canary meant the run, unless it was the canary itself that led to it.
-fn is_meant_for_the_run(stop: &StopReason) -> bool {
+/// Whether a person or the time limit stopped the run, rather than the canary itself.
+fn is_requested(stop: &StopReason) -> bool {
     matches!(stop.kind, StopKind::Requested | StopKind::TimeUp)
 }
 
-/// How many attachments of the order's own page are there; two that are one file count twice. What a filter leaves out
-/// does not count: that it can be fetched was not seen.
+/// How many attachments of the order's own page were fetched; a file that is listed twice counts twice. Attachments that a
+/// filter left out do not count, since nothing shows that they could have been fetched.
 fn own_count(receipt: &Receipt) -> usize {
     receipt.files.iter().filter(|file| file.source == FileOrigin::Order).map(|file| file.listings.len().max(1)).sum()
 }
@@ -131,7 +106,7 @@ fn drifted(canary: &Canary, outcome: &Outcome) -> StopReason {
     let Canary { po, min_files } = canary;
     let how = match outcome {
         Outcome::Completed(receipt) => {
-            let mut how = format!("with {} of its own page", count(own_count(receipt) as u64, "file"));
+            let mut how = format!("with {} of its own page", files(own_count(receipt)));
             let elsewhere = receipt.files.iter().filter(|file| file.source != FileOrigin::Order).count();
             if elsewhere > 0 {
                 let _ = write!(how, ", {elsewhere} of its requisition"); // cannot fail on a String
@@ -153,13 +128,7 @@ fn drifted(canary: &Canary, outcome: &Outcome) -> StopReason {
     }
 }
 
-/// What there is to say, and the number to end with.
-impl From<CanaryError> for CommandError {
-    fn from(silent: CanaryError) -> Self {
-        match silent {
-            CanaryError::NotStarted(error) => crate::batch::run::not_started(error),
-            CanaryError::Unwatched(why) => Self::new(ExitReason::Unexpected, why),
-            CanaryError::CommandError(stop, reason) => Self::new(reason, stop.message),
-        }
-    }
+/// `1 file`, `2 files`.
+fn files(number: usize) -> String {
+    if number == 1 { "1 file".to_owned() } else { format!("{number} files") }
 }

@@ -1,195 +1,250 @@
-//! One batch from its tasks to its report: what `run` and `demo` have in common.
+//! A batch from its orders to its report.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::assembly::{OneLogin, StartOptions};
 use crate::backend::{History, Journal};
-use crate::config::{PoolConfig, SecretUrl};
+use crate::config::PoolConfig;
 use crate::download::OutputLock;
-use crate::model::{Entry, RejectedRow, StopKind, StopReason, TaskId};
-use crate::notify::NotifierHandle;
+use crate::fs::blocking::blocking;
+use crate::journal::{JournalReader, RunInfo, SqliteStore};
+use crate::model::{Entry, PoNumber, PoTask, RejectedRow, StopKind, StopReason, TaskId};
 use crate::pool::PersistentWorkerPool;
 use crate::pool::ShutdownHandler;
 use crate::pool::TaskHandle;
-use crate::pool::{PoolControl, PriorResult, ShutdownReport, ShutdownStep, StartError, SubmitError};
-use crate::report::{self, ReportFiles, RunFacts, Summary};
+use crate::pool::{PriorResult, ShutdownReport, ShutdownStep, SubmitError};
+use crate::report::{self, RunFacts, Summary};
 use crate::site::evidence_folder;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
-use crate::batch::canary::{self, CanaryError};
-use crate::batch::run_record::RunRecord;
-use crate::batch::selection::Selection;
-use crate::batch::stop::TimeLimit;
-use crate::cli::args::OutputArgs;
-use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::logging::{self, LogOptions};
-use crate::cli::progress::{Progress, Style, Terminal};
+use crate::batch::canary;
+use crate::batch::error::BatchError;
+use crate::batch::event::{BatchEvent, BatchReport, BatchStatus, Observer};
+use crate::batch::run_record::{self, RunRecord};
+use crate::batch::selection::{OrderFilter, Selection, select};
+use crate::batch::stop::{TimeLimit, drain_at_limit, event_of};
 
-/// Refused rows that the terminal lists before it points to the report.
-const SHOWN_REJECTS: usize = 20;
-/// What to do when no browser can be used.
-const BROWSER_HINT: &str = "`coupa-batch doctor` says more; `coupa-batch doctor --yes` installs what is missing";
-/// Time for background threads (name look-ups, file work) to end after everything else has.
-const RUNTIME_DEADLINE: Duration = Duration::from_secs(5);
+/// Time for the last outcomes to arrive after the pool has closed.
+const OUTCOME_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Starts both logs and the display of a command.
-pub(crate) fn start_logging(output: &OutputArgs, config: &PoolConfig) -> Result<Progress, CommandError> {
-    let surroundings = Terminal::look();
-    let progress = Progress::new(surroundings, output.no_progress || output.verbose > 1, output.quiet);
-    let password = config.site.credentials.as_ref().map(|login| login.password.clone());
-    let hook = config.notify_url.iter().flat_map(SecretUrl::secret_parts);
-    let options = LogOptions {
-        is_quiet: output.quiet,
-        verbosity: output.verbose,
-        has_bars: progress.style() == Style::Bars,
-        has_colours: surroundings.has_colours,
-        file: Some(output.log_file.clone().unwrap_or_else(|| config.out.join("coupa-batch.log"))),
-        secrets: password.into_iter().chain(hook).map(|secret| secret.expose_secret().to_owned()).collect(),
-    };
-    logging::start(&options, progress.bars()).map_err(CommandError::bad_call)?;
-    Ok(progress)
-}
-
-/// Runs `command` on a runtime of its own.
-pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|why| {
-        CommandError::new(ExitReason::Unexpected, format!("the program's threads do not start: {why}"))
-    })?;
-    let ended = runtime.block_on(command);
-    runtime.shutdown_timeout(RUNTIME_DEADLINE);
-    ended
-}
-
-/// What a batch has come to.
-pub(crate) struct BatchReport {
-    pub(crate) summary: Summary,
-    pub(crate) files: ReportFiles,
-    pub(crate) history: History,
-    pub(crate) reason: ExitReason,
-    /// Where evidence of failed attempts lies, if there is any.
-    pub(crate) evidence: Option<PathBuf>,
-}
-
-/// What there is to do, and where it is written down.
+/// A batch: what it works with. Nothing starts before [`Batch::run`] or [`Batch::resume`].
 pub(crate) struct Batch {
-    pub(crate) config: PoolConfig,
-    pub(crate) claim: Arc<OutputLock>,
-    pub(crate) record: RunRecord,
-    pub(crate) selection: Selection,
-    /// When no more orders are started.
-    pub(crate) closing: Option<TimeLimit>,
-    /// Who wants to know while it goes on.
-    pub(crate) mailbox: Option<NotifierHandle>,
+    config: PoolConfig,
+    lock: Arc<OutputLock>,
+    journal: PathBuf,
+    time_limit: Option<TimeLimit>,
+    observer: Observer,
 }
 
-/// Fetches what the job asks for, shows how it goes, and writes record and report whatever happens.
-pub(crate) async fn perform(job: Batch, progress: &Progress) -> Result<BatchReport, CommandError> {
-    let Batch { config, claim, mut record, mut selection, closing, mailbox } = job;
-    let out = config.out.clone();
-    report::sweep(&out); // the folder is claimed: nobody else writes a report of a run there
-    let base_url = config.site.base_url.as_ref().map(ToString::to_string);
-    let drain = config.deadlines.drain;
-    let setup = StartOptions {
-        claim: Some(Arc::clone(&claim)),
-        journal: record.journal.clone(),
-        run: record.run.clone(),
-        history: std::mem::take(&mut record.history),
-        order_count: None,
-        login: OneLogin::default(),
-    };
-    let is_idle = selection.reused_count() == selection.orders.len() && setup.history.open_tasks().next().is_none();
-    if is_idle {
-        return settle_without_browsers(&out, base_url, record, selection, setup.history).await;
+impl Batch {
+    /// A batch in an output folder that is locked already. Default: the journal in that folder, no time limit, no observer.
+    pub(crate) fn new(config: PoolConfig, lock: Arc<OutputLock>) -> Self {
+        let journal = run_record::path(None, &config.out);
+        Self { config, lock, journal, time_limit: None, observer: Arc::new(|_| {}) }
     }
-    let open = selection.orders.len() - selection.reused_count() + setup.history.open_tasks().count();
-    let setup = StartOptions { order_count: Some(open), ..setup };
-    if let Some(canary) = config.site.canary.clone() {
-        match canary::send(&config, &claim, &record.run, &setup.login, &canary, closing.as_ref(), progress).await {
-            Ok(receipt) => selection.take_over(&canary.po, receipt),
-            Err(silent) => {
-                let stop = match &silent {
-                    CanaryError::CommandError(stop, _) => stop.clone(),
-                    CanaryError::NotStarted(error) => {
-                        StopReason { kind: StopKind::NoWorkers, message: error.to_string() }
-                    }
-                    CanaryError::Unwatched(why) => StopReason { kind: StopKind::Requested, message: why.clone() },
-                };
+
+    /// Uses another journal than that of the output folder.
+    pub(crate) fn journal(mut self, path: PathBuf) -> Self {
+        self.journal = path;
+        self
+    }
+
+    /// Starts no more orders once `limit` is reached; none means never.
+    pub(crate) fn time_limit(mut self, limit: Option<TimeLimit>) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// Calls `observer` with each event.
+    pub(crate) fn observe(mut self, observer: impl Fn(&BatchEvent) + Send + Sync + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Fetches the orders that `filter` selects, and writes journal and report. An unfinished run of the same portal is
+    /// continued, unless the filter selects less than all. Returns none when there was nothing to fetch.
+    ///
+    /// Dropping the future kills the browsers; the run stays unfinished.
+    ///
+    /// # Errors
+    /// [`BatchError`]; there is no new report then.
+    pub(crate) async fn run(
+        self,
+        tasks: Vec<PoTask>,
+        rejects: Vec<RejectedRow>,
+        filter: OrderFilter,
+    ) -> Result<Option<BatchReport>, BatchError> {
+        let store = RunRecord::open(self.journal.clone()).await?;
+        let (record, selection) = self.plan(store, tasks, rejects, filter).await?;
+        if record.history.tasks.is_empty() && selection.orders.is_empty() {
+            record.finish(None).await?;
+            (self.observer)(&BatchEvent::NothingToFetch);
+            return Ok(None);
+        }
+        self.perform(record, selection).await.map(Some)
+    }
+
+    /// Continues the unfinished run `info` with the orders that it has.
+    ///
+    /// # Errors
+    /// As for [`Batch::run`].
+    pub(crate) async fn resume(self, info: &RunInfo) -> Result<BatchReport, BatchError> {
+        let store = RunRecord::open(self.journal.clone()).await?;
+        let record = self.continue_run(store, info).await?;
+        self.perform(record, Selection::default()).await
+    }
+
+    async fn continue_run(&self, store: SqliteStore, info: &RunInfo) -> Result<RunRecord, BatchError> {
+        let (run, open, orders) = (info.run.clone(), info.open_count(), info.order_count());
+        (self.observer)(&BatchEvent::Resumed { run, open, orders });
+        let record = RunRecord::resume(store, info).await?;
+        (self.observer)(&BatchEvent::RunOpened(record.run.clone()));
+        Ok(record)
+    }
+
+    /// Opens a new run or continues an unfinished one, and selects the orders to fetch.
+    async fn plan(
+        &self,
+        store: SqliteStore,
+        tasks: Vec<PoTask>,
+        rejects: Vec<RejectedRow>,
+        filter: OrderFilter,
+    ) -> Result<(RunRecord, Selection), BatchError> {
+        let config = &self.config;
+        let path = store.path().to_owned();
+        let (unfinished, past) = blocking("reading the journal", move || {
+            let reader = JournalReader::open(&path)?;
+            Ok::<_, BatchError>((reader.last_unfinished()?, reader.latest_all()?))
+        })
+        .await??;
+        let base_url = config.site.base_url.as_ref().map(ToString::to_string);
+        let unfinished = unfinished.filter(|info| filter.is_all() && info.base_url == base_url);
+        let mut record = match &unfinished {
+            Some(info) => self.continue_run(store, info).await?,
+            None => {
+                let record = RunRecord::begin(store, config, rejects.clone()).await?;
+                (self.observer)(&BatchEvent::RunOpened(record.run.clone()));
+                record
+            }
+        };
+        if unfinished.is_some() {
+            let known: HashSet<_> = record.rejects.iter().map(ToString::to_string).collect();
+            record.rejects.extend(rejects.into_iter().filter(|reject| !known.contains(&reject.to_string())));
+        }
+        // orders of the unfinished run are in the journal already
+        let own: HashSet<PoNumber> = record.history.tasks.values().map(|state| state.order().po.clone()).collect();
+        let tasks: Vec<_> = tasks.into_iter().filter(|task| !own.contains(&task.po)).collect();
+        let (out, files) = (config.out.clone(), config.site.filter.to_string());
+        let selection = blocking("checking the files of earlier runs", move || {
+            select(tasks, &past, filter, &files, &out, Timestamp::now())
+        })
+        .await?;
+        if selection.reused_count() > 0 {
+            (self.observer)(&BatchEvent::Reused(selection.reused_count()));
+        }
+        if selection.left_out > 0 {
+            (self.observer)(&BatchEvent::LeftOut(selection.left_out));
+        }
+        Ok((record, selection))
+    }
+
+    /// Fetches the selected orders, and writes journal and report whatever happens.
+    async fn perform(self, mut record: RunRecord, mut selection: Selection) -> Result<BatchReport, BatchError> {
+        let Self { config, lock, time_limit, observer, .. } = self;
+        let out = config.out.clone();
+        report::sweep(&out); // the folder is locked: nobody else writes a report there
+        let base_url = config.site.base_url.as_ref().map(ToString::to_string);
+        let drain = config.deadlines.drain;
+        let setup = StartOptions {
+            claim: Some(Arc::clone(&lock)),
+            journal: record.journal.clone(),
+            run: record.run.clone(),
+            history: std::mem::take(&mut record.history),
+            order_count: None,
+            login: OneLogin::default(),
+        };
+        let is_idle = selection.reused_count() == selection.orders.len() && setup.history.open_tasks().next().is_none();
+        if is_idle {
+            return settle_without_browsers(&out, base_url, record, selection, setup.history, &observer).await;
+        }
+        let open = selection.orders.len() - selection.reused_count() + setup.history.open_tasks().count();
+        let setup = StartOptions { order_count: Some(open), ..setup };
+        if let Some(canary) = config.site.canary.clone() {
+            match canary::send(&config, &lock, &record.run, &setup.login, &canary, time_limit.as_ref(), &observer).await
+            {
+                Ok(receipt) => selection.take_over(&canary.po, receipt),
+                Err(error) => {
+                    let stop = match &error {
+                        BatchError::Canary(stop) => stop.clone(),
+                        BatchError::Start(why) => StopReason { kind: StopKind::NoWorkers, message: why.to_string() },
+                        other => StopReason { kind: StopKind::Requested, message: other.to_string() },
+                    };
+                    record.finish(Some(stop)).await?;
+                    return Err(error);
+                }
+            }
+        }
+        let pool = match PersistentWorkerPool::start_with(config, setup).await {
+            Ok(pool) => pool,
+            Err(error) => {
+                // otherwise the journal would show the run as running for ever
+                let stop = StopReason { kind: StopKind::NoWorkers, message: error.to_string() };
                 record.finish(Some(stop)).await?;
-                return Err(silent.into());
+                return Err(error.into());
             }
-        }
-    }
-    let pool = match PersistentWorkerPool::start_with(config, setup).await {
-        Ok(pool) => pool,
-        Err(error) => {
-            // or the journal would say for ever that the run is at work
-            let stop = StopReason { kind: StopKind::NoWorkers, message: error.to_string() };
-            record.finish(Some(stop)).await?;
-            return Err(not_started(error));
-        }
-    };
-    let signals = ShutdownHandler::new(pool.control())
-        .listen()
-        .map_err(|why| CommandError::new(ExitReason::Unexpected, format!("signals cannot be watched: {why}")));
-    let (end, is_forced) = match signals {
-        Ok(mut signals) => {
-            if let Some(mailbox) = mailbox {
-                tokio::spawn(mailbox.follow(pool.watch())); // ends with the pool
+        };
+        let (end, is_killed) = match ShutdownHandler::new(pool.control()).listen() {
+            Ok(mut signals) => {
+                observer(&BatchEvent::PoolStarted(pool.watch()));
+                work(pool, selection, &observer, &mut signals, drain, time_limit.as_ref()).await?
             }
-            work(pool, selection, progress, &mut signals, drain, closing.as_ref()).await?
+            Err(why) => {
+                pool.shutdown().await?;
+                return Err(BatchError::Signals(why));
+            }
+        };
+        let (run, started, rejects) = (record.run.clone(), record.started, std::mem::take(&mut record.rejects));
+        if let Err(why) = record.finish(early_stop(&end).cloned()).await {
+            // the report can be written all the same, and holds more than the journal could
+            observer(&BatchEvent::JournalUnfinished(why));
         }
-        Err(stopped) => {
-            pool.shutdown().await.map_err(journal_unusable)?;
-            return Err(stopped);
-        }
-    };
-    let (run, started, rejects) = (record.run.clone(), record.started, std::mem::take(&mut record.rejects));
-    if let Err(stopped) = record.finish(early_stop(&end).cloned()).await {
-        // the report can be written all the same, and says more than the journal could
-        progress.say(&format!("warning: {}", stopped.message));
-    }
 
-    let facts = RunFacts {
-        run,
-        started,
-        finished: Timestamp::now(),
-        base_url,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        rejects,
-        stopped_because: early_stop(&end).map(ToString::to_string),
-    };
-    for leftover in &end.leftovers {
-        progress.say(&format!("warning: left behind: {leftover}"));
-    }
-    let (files, summary) = report::write(&out, &end.history, &facts)
-        .map_err(|why| CommandError::new(ExitReason::StoppedEarly, format!("the report cannot be written: {why}")))?;
-    for file in [&files.csv, &files.json] {
-        if let Some(wanted) = &file.instead_of {
-            let (placed, wanted) = (file.path.display(), wanted.display());
-            progress.say(&format!("{wanted} is in use by another program, so the report is in {placed}"));
+        let facts = RunFacts {
+            run,
+            started,
+            finished: Timestamp::now(),
+            base_url,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            rejects,
+            stopped_because: early_stop(&end).map(ToString::to_string),
+        };
+        for leftover in &end.leftovers {
+            observer(&BatchEvent::LeftBehind(leftover.to_string()));
         }
+        let (files, summary) = report::write(&out, &end.history, &facts)?;
+        observer(&BatchEvent::ReportWritten(files.clone()));
+        let status = if is_killed { BatchStatus::Killed } else { status_of(&end, &summary) };
+        drop(lock); // until here nobody else may write into the folder
+        let evidence = Some(evidence_folder(&out, &facts.run)).filter(|folder| folder.is_dir());
+        Ok(BatchReport { summary, files, history: end.history, status, evidence })
     }
-    let reason = if is_forced { ExitReason::Forced } else { reason_of(&end, &summary) };
-    drop(claim); // until here nobody else may write into the folder
-    let evidence = Some(evidence_folder(&out, &facts.run)).filter(|folder| folder.is_dir());
-    Ok(BatchReport { summary, files, history: end.history, reason, evidence })
 }
 
-/// A batch of which everything is there already: no browser is started for nothing.
+/// Ends a batch whose orders were all completed before: no browser is started.
 async fn settle_without_browsers(
     out: &Path,
     base_url: Option<String>,
     mut record: RunRecord,
     selection: Selection,
     history: History,
-) -> Result<BatchReport, CommandError> {
+    observer: &Observer,
+) -> Result<BatchReport, BatchError> {
     let first = history.tasks.len() as u64 + 1;
     let entries = (first..).map(TaskId).zip(selection.orders).flat_map(|(task, (order, earlier))| {
         let taken_over = match earlier {
@@ -198,8 +253,8 @@ async fn settle_without_browsers(
         };
         std::iter::once(Entry::Admitted { task, order, receipt: None }).chain(taken_over)
     });
-    record.journal.append(entries.collect()).await.map_err(journal_unusable)?;
-    let history = record.journal.history().await.map_err(journal_unusable)?;
+    record.journal.append(entries.collect()).await?;
+    let history = record.journal.history().await?;
     let facts = RunFacts {
         run: record.run.clone(),
         started: record.started,
@@ -210,36 +265,33 @@ async fn settle_without_browsers(
         stopped_because: None,
     };
     record.finish(None).await?;
-    let (files, summary) = report::write(out, &history, &facts)
-        .map_err(|why| CommandError::new(ExitReason::StoppedEarly, format!("the report cannot be written: {why}")))?;
-    Ok(BatchReport { reason: ExitReason::of(&summary), summary, files, history, evidence: None })
+    let (files, summary) = report::write(out, &history, &facts)?;
+    observer(&BatchEvent::ReportWritten(files.clone()));
+    Ok(BatchReport { status: BatchStatus::of(&summary), summary, files, history, evidence: None })
 }
 
-/// From the first submission to the last closed browser. The flag tells whether a third signal forced the end.
+/// From the first submission to the last closed browser. The flag is set when a third signal killed the browsers.
 async fn work(
     pool: PersistentWorkerPool,
     selection: Selection,
-    progress: &Progress,
+    observer: &Observer,
     signals: &mut mpsc::Receiver<ShutdownStep>,
-    drain: Duration,
-    closing: Option<&TimeLimit>,
-) -> Result<(ShutdownReport, bool), CommandError> {
-    let mut display = JoinSet::new();
-    let (bars, snapshots) = (progress.clone(), pool.watch());
-    display.spawn(async move { bars.follow(snapshots).await });
-    let mut is_forced = false;
+    grace: Duration,
+    time_limit: Option<&TimeLimit>,
+) -> Result<(ShutdownReport, bool), BatchError> {
     let handles = submit(&pool, selection).await.unwrap_or_else(|why| {
-        // a pool that stopped before it could take anything says why in its status
+        // a pool that stopped before it could take any order says why in its status
         tracing::warn!("{why}");
         Vec::new()
     });
-    let lines = tell_outcomes(handles, progress);
-    tokio::pin!(lines);
-    let mut is_told = false;
+    let mut is_killed = false;
+    let outcomes = report_outcomes(handles, observer);
+    tokio::pin!(outcomes);
+    let mut all_reported = false;
     let control = pool.control();
-    let time_is_up = drain_when_over(closing, &control, progress);
-    tokio::pin!(time_is_up);
-    let mut is_up = false;
+    let limit = drain_at_limit(time_limit, &control, observer);
+    tokio::pin!(limit);
+    let mut is_over = false;
     let ending = async {
         pool.wait_for_completion(None).await;
         pool.shutdown().await
@@ -247,29 +299,20 @@ async fn work(
     tokio::pin!(ending);
     let end = loop {
         tokio::select! {
-            end = &mut ending => break end.map_err(journal_unusable)?,
-            () = &mut lines, if !is_told => is_told = true,
-            () = &mut time_is_up, if !is_up => is_up = true,
-            Some(step) = signals.recv() => is_forced |= tell_step(step, progress, drain),
+            end = &mut ending => break end?,
+            () = &mut outcomes, if !all_reported => all_reported = true,
+            () = &mut limit, if !is_over => is_over = true,
+            Some(step) = signals.recv() => {
+                is_killed |= step == ShutdownStep::Killed;
+                observer(&event_of(step, grace));
+            }
         }
     };
-    // the last outcomes come together with the end; a closed pool has an answer for every handle
-    if !is_told && tokio::time::timeout(RUNTIME_DEADLINE, lines).await.is_err() {
+    // the last outcomes come together with the end; a closed pool answers every handle
+    if !all_reported && tokio::time::timeout(OUTCOME_DEADLINE, outcomes).await.is_err() {
         tracing::debug!("an order has neither an outcome nor an end");
     }
-    // its last snapshot has been published
-    display.join_all().await;
-    Ok((end, is_forced))
-}
-
-/// Drains the pool when the run's time is over; never returns when it has no end.
-pub(crate) async fn drain_when_over(closing: Option<&TimeLimit>, control: &PoolControl, progress: &Progress) {
-    let Some(closing) = closing else { return std::future::pending().await };
-    closing.wait().await;
-    progress.say(&format!("starting no more orders: {}", closing.why));
-    if control.drain_because(StopKind::TimeUp, closing.why.clone()).await.is_err() {
-        tracing::debug!("the time was up after the end");
-    }
+    Ok((end, is_killed))
 }
 
 /// Hands the orders to the pool; the handles are those of all that are open then.
@@ -279,8 +322,8 @@ async fn submit(pool: &PersistentWorkerPool, selection: Selection) -> Result<Vec
     control.open_tasks().await.map_err(|why| SubmitError::Closed(why.to_string()))
 }
 
-/// One line per order as it ends.
-async fn tell_outcomes(handles: Vec<TaskHandle>, progress: &Progress) {
+/// One event per order as it ends.
+async fn report_outcomes(handles: Vec<TaskHandle>, observer: &Observer) {
     let total = handles.len() as u64;
     let mut ends: FuturesUnordered<_> =
         handles.iter().map(|handle| async move { (handle.po().clone(), handle.wait(None).await) }).collect();
@@ -288,91 +331,27 @@ async fn tell_outcomes(handles: Vec<TaskHandle>, progress: &Progress) {
     while let Some((po, outcome)) = ends.next().await {
         if let Some(outcome) = outcome {
             settled += 1;
-            progress.order_done(&po, &outcome, settled, total);
+            observer(&BatchEvent::OrderFinished { po, outcome, settled, total });
         }
     }
 }
 
-/// Says what a signal led to; returns whether it was the last step.
-pub(crate) fn tell_step(step: ShutdownStep, progress: &Progress, drain: Duration) -> bool {
-    let drain = humantime::format_duration(drain);
-    match step {
-        ShutdownStep::Draining => progress.say(&format!(
-            "stopping: no new order starts, those in work may finish within {drain}; once more to abort them"
-        )),
-        ShutdownStep::Aborting => {
-            progress.say("aborting: orders in work are left open; once more to kill the browsers")
-        }
-        ShutdownStep::Killed => progress.say("killed the browsers"),
-    }
-    step == ShutdownStep::Killed
-}
-
-pub(crate) fn show_rejects(rejects: &[RejectedRow], progress: &Progress) {
-    for reject in rejects.iter().take(SHOWN_REJECTS) {
-        progress.say(&format!("not an order: {reject}"));
-    }
-    if let Some(more) = rejects.len().checked_sub(SHOWN_REJECTS).filter(|more| *more > 0) {
-        progress.say(&format!("and {more} more rows that are not orders: all are listed in report.json"));
-    }
-}
-
-pub(crate) fn not_started(error: StartError) -> CommandError {
-    let reason = match error {
-        StartError::Browser(_) => ExitReason::NoBrowser,
-        StartError::Recipe(_) | StartError::Output(_) => ExitReason::BadCall,
-        _ => ExitReason::Unexpected,
-    };
-    let hint = if reason == ExitReason::NoBrowser { format!("\n{BROWSER_HINT}") } else { String::new() };
-    CommandError::new(reason, format!("{error}{hint}"))
-}
-
-fn journal_unusable(error: impl std::fmt::Display) -> CommandError {
-    CommandError::new(ExitReason::JournalUnusable, error)
-}
-
-/// Why the pool stopped, unless it merely closed when everything was done.
+/// Why the pool stopped early; none when all orders were done.
 fn early_stop(end: &ShutdownReport) -> Option<&StopReason> {
     let is_complete = end.history.tasks.values().all(|state| state.outcome().is_some());
     let because = end.status.stopped_because.as_ref()?;
     (!is_complete || end.history.tasks.is_empty()).then_some(because)
 }
 
-fn reason_of(end: &ShutdownReport, summary: &Summary) -> ExitReason {
+fn status_of(end: &ShutdownReport, summary: &Summary) -> BatchStatus {
     let has_settled = summary.open_count() < summary.orders;
     let has_worked = end.status.workers.values().any(|worker| worker.attempt_count > 0);
     match early_stop(end).map(|stop| stop.kind) {
-        None => ExitReason::of(summary),
-        Some(StopKind::JournalUnusable) => ExitReason::JournalUnusable,
-        // when not a single order came through, it is the call that is wrong and not the day
-        Some(StopKind::NeverReached | StopKind::LoginRefused) if !has_settled => ExitReason::BadCall,
-        Some(StopKind::NoWorkers) if !has_settled && !has_worked => ExitReason::NoBrowser,
-        Some(_) => ExitReason::StoppedEarly,
+        None => BatchStatus::of(summary),
+        Some(StopKind::JournalUnusable) => BatchStatus::JournalUnusable,
+        // when no order at all came through, the address or the login is wrong
+        Some(StopKind::NeverReached | StopKind::LoginRefused) if !has_settled => BatchStatus::PortalUnusable,
+        Some(StopKind::NoWorkers) if !has_settled && !has_worked => BatchStatus::NoBrowser,
+        Some(_) => BatchStatus::StoppedEarly,
     }
-}
-
-/// What is printed at the end, for a person or as one JSON object.
-pub(crate) fn print_summary(
-    finished: &BatchReport,
-    output: &OutputArgs,
-    progress: &Progress,
-) -> Result<(), CommandError> {
-    progress.clear();
-    if output.json {
-        let object = serde_json::json!({
-            "exit_code": finished.reason.code(),
-            "report": finished.files.json.path,
-            "summary": finished.summary,
-        });
-        return crate::cli::output::print_json(&object);
-    }
-    progress.say(finished.summary.to_string().trim_end());
-    if finished.reason == ExitReason::NoBrowser {
-        progress.say(BROWSER_HINT);
-    }
-    progress.say(&format!("report: {}", finished.files.csv.path.display()));
-    if let Some(evidence) = &finished.evidence {
-        progress.say(&format!("what failed attempts saw: {}", evidence.display()));
-    }
-    Ok(())
 }

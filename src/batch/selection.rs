@@ -73,11 +73,6 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// All of `tasks` are to be fetched.
-    pub(crate) fn all(tasks: impl IntoIterator<Item = PoTask>) -> Self {
-        Self { orders: tasks.into_iter().map(|task| (task, None)).collect(), left_out: 0 }
-    }
-
     /// The canary has brought this: it is not fetched once more.
     pub(crate) fn take_over(&mut self, po: &PoNumber, receipt: Receipt) {
         if let Some((_, earlier @ None)) = self.orders.iter_mut().find(|(order, _)| order.po == *po) {

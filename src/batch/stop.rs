@@ -1,9 +1,13 @@
-//! When a run is to start no more orders: at a time of the day, or after a span.
+//! What stops a batch early: signals, a time of day, a maximum duration.
 
 use std::time::Duration;
 
 use jiff::civil::Time;
 use jiff::{SignedDuration, Zoned};
+
+use crate::batch::event::{BatchEvent, Observer};
+use crate::model::StopKind;
+use crate::pool::{PoolControl, ShutdownStep};
 
 /// How often the clock is looked at. A timer alone would not do: it stands still while a laptop sleeps, and the clock on
 /// the wall does not.
@@ -43,6 +47,25 @@ impl TimeLimit {
             }
             tokio::time::sleep(left.min(LOOK_EVERY)).await;
         }
+    }
+}
+
+/// Drains the pool when the time limit is reached; without a limit it never returns.
+pub(crate) async fn drain_at_limit(limit: Option<&TimeLimit>, control: &PoolControl, observer: &Observer) {
+    let Some(limit) = limit else { return std::future::pending().await };
+    limit.wait().await;
+    observer(&BatchEvent::TimeUp(limit.why.clone()));
+    if control.drain_because(StopKind::TimeUp, limit.why.clone()).await.is_err() {
+        tracing::debug!("the time limit was reached after the pool had closed");
+    }
+}
+
+/// The event of a signal's step. `grace` is how long running orders may go on.
+pub(crate) fn event_of(step: ShutdownStep, grace: Duration) -> BatchEvent {
+    match step {
+        ShutdownStep::Draining => BatchEvent::Draining(grace),
+        ShutdownStep::Aborting => BatchEvent::Aborting,
+        ShutdownStep::Killed => BatchEvent::Killed,
     }
 }
 

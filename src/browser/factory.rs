@@ -1,37 +1,28 @@
-//! Starts sessions: profile, driver, browser, in this order and under one deadline.
+//! Finds the installed browser and opens sessions of it.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use url::Url;
 
-use super::session::{BrowserSession, SessionCleanup};
 use crate::backend::{BoxFuture, Session, SessionError, SessionFactory};
-use crate::browser::driver::fleet::{DriverPool, LeaseRequest};
+use crate::browser::driver::pool::DriverPool;
 use crate::browser::install::locate::{Installation, locate};
-use crate::browser::profile::manager::{Profile, ProfileManager};
+use crate::browser::launcher::SessionLauncher;
+use crate::browser::profile::manager::ProfileManager;
 use crate::browser::profile::template::ProfileSource;
-use crate::browser::warmup::ProfileWarmup;
-use crate::browser::webdriver::capabilities;
-use crate::browser::webdriver::client::SessionClient;
-use crate::browser::webdriver::network_log;
+use crate::browser::session::BrowserSession;
+use crate::browser::warmup::{self, ProfileWarmup};
 use crate::browser::webdriver::network_policy::NetworkPolicy;
-use crate::browser::webdriver::page::WebDriverPage;
 use crate::config::{BrowserConfig, ProfileConfig, Timeouts};
 use crate::model::{Footprint, WorkerId};
 
-/// Starts sessions of the browser that is installed, each with a driver process and a profile folder of its own.
+/// Opens sessions of the installed browser, each with its own driver process and profile folder.
 #[derive(Clone, Debug)]
 pub struct BrowserFactory {
-    installation: Installation,
-    browser: BrowserConfig,
-    profiles: ProfileManager,
-    deadlines: Timeouts,
-    fleet: Arc<DriverPool>,
-    warming: Arc<ProfileWarmup>,
-    walls: NetworkPolicy,
+    launcher: SessionLauncher,
+    warmup: Arc<OnceLock<ProfileWarmup>>,
 }
 
 impl BrowserFactory {
@@ -39,13 +30,13 @@ impl BrowserFactory {
     /// asked for their versions.
     ///
     /// # Errors
-    /// [`SessionError::Unusable`], with how to mend it, when there is no browser or no driver or they do not match;
+    /// [`SessionError::Unusable`], with what to do, when browser or driver are missing or do not match;
     /// [`SessionError::Io`] when the folder of the profiles cannot be used.
-    pub fn new(browser: &BrowserConfig, profiles: &ProfileConfig, deadlines: Timeouts) -> Result<Self, SessionError> {
+    pub fn new(browser: &BrowserConfig, profiles: &ProfileConfig, timeouts: Timeouts) -> Result<Self, SessionError> {
         let installation = locate(browser).map_err(|why| SessionError::Unusable(why.to_string()))?;
         if !browser.headless && !has_display() {
             return Err(SessionError::Unusable(
-                "there is no display for the browsers' windows: leave --headed out, or run it under a desktop (or xvfb-run)"
+                "there is no display for browser windows: leave out --headed, or run under a desktop (or xvfb-run)"
                     .to_owned(),
             ));
         }
@@ -53,133 +44,85 @@ impl BrowserFactory {
             what: "the folder of the browser profiles cannot be used".to_owned(),
             source,
         })?;
-        let profiles = profiles.with_warmed(installation.kind.word(), installation.browser_version.to_string());
-        let fleet = DriverPool::new(installation.clone(), &browser.drivers, profiles.clone());
-        let (browser, warming, walls) = (browser.clone(), Arc::default(), NetworkPolicy::default());
-        Ok(Self { installation, browser, profiles, deadlines, fleet, warming, walls })
+        let profiles = profiles.with_warm_template(installation.kind.word(), &installation.browser_version.to_string());
+        let launcher = SessionLauncher {
+            drivers: Arc::new(DriverPool::new(installation.clone(), &browser.drivers)),
+            installation,
+            browser: browser.clone(),
+            profiles,
+            timeouts,
+            network_policy: NetworkPolicy::default(),
+        };
+        Ok(Self { launcher, warmup: Arc::default() })
     }
 
-    /// From now on sessions reach no host of this machine or of a private network but that of `portal`, those of
-    /// [`BrowserConfig::private_hosts`] and the proxies of the environment (`http_proxy` and its like). What a name leads
-    /// to is not looked at; every number is, and so are the names of this machine.
+    /// Restricts sessions from now on: of this machine and of private networks they reach only the host of `portal`,
+    /// [`BrowserConfig::private_hosts`] and the proxies of the environment (`http_proxy` and its like). Names are not
+    /// resolved for this check; numeric addresses and the names of this machine are covered.
     #[must_use]
     pub fn within(mut self, portal: &Url) -> Self {
-        self.walls = NetworkPolicy::around(portal, &self.browser.private_hosts);
+        self.launcher.network_policy = NetworkPolicy::around(portal, &self.launcher.browser.private_hosts);
         self
     }
 
-    /// What was found.
+    /// The browser and driver that were found.
     #[must_use]
     pub fn installation(&self) -> &Installation {
-        &self.installation
+        &self.launcher.installation
     }
 
-    /// The maker of the profile folders; its `sweep` removes what ended programs have left.
+    /// The manager of the profile folders; its `sweep` removes what ended programs have left.
     #[must_use]
     pub fn profiles(&self) -> &ProfileManager {
-        &self.profiles
+        &self.launcher.profiles
     }
 
+    /// Makes the profile template that later sessions of this browser version begin on, in this and in later runs: starts
+    /// a browser, opens no page, closes it and keeps its profile without caches. Does nothing when there is one, or when
+    /// the user has a template (`profile_template`). A run that has lasted half a minute does this by itself.
+    ///
+    /// Takes as long as opening and closing a session may. Dropping the future leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`SessionError`] when the browser does not start or close, or the template cannot be saved; sessions start without
+    /// it then.
+    pub async fn warm(&self) -> Result<(), SessionError> {
+        warmup::warm(&self.launcher).await
+    }
+
+    /// Starts a session on the preferred profile source; on the built-in one, when no browser starts on the preferred.
     async fn start(&self, worker: WorkerId) -> Result<BrowserSession, SessionError> {
-        let until = Instant::now() + self.deadlines.open;
-        let origin = self.profiles.origin();
+        let until = self.launcher.deadline();
+        let source = self.profiles().source();
         let mut has_failed = false;
-        let why = loop {
-            let why = match self.start_on(worker, &origin, until, false).await {
+        let error = loop {
+            let error = match self.launcher.start(worker, &source, until).await {
                 Ok(session) => return Ok(session),
-                Err(why) => why,
+                Err(error) => error,
             };
-            let (may_be_the_template, may_pass) = match why {
-                SessionError::NotStarted(_) => (origin != ProfileSource::BuiltIn, true),
-                SessionError::Io { .. } => (origin != ProfileSource::BuiltIn, false),
+            let (may_be_the_template, may_pass) = match error {
+                SessionError::NotStarted(_) => (source != ProfileSource::BuiltIn, true),
+                SessionError::Io { .. } => (source != ProfileSource::BuiltIn, false),
                 _ => (false, false),
             };
             if !may_be_the_template || Instant::now() >= until {
-                return Err(why);
+                return Err(error);
             }
-            // browsers die of many things, and once is no proof against the template
+            // browsers fail to start for many reasons: once does not prove that it is the template
             if !may_pass || std::mem::replace(&mut has_failed, true) {
-                break why;
+                break error;
             }
         };
-        // whatever else is wrong shows there as well
-        let Ok(session) = self.start_on(worker, &ProfileSource::BuiltIn, until, false).await else { return Err(why) };
-        let profiles = self.profiles.clone();
-        let given_up = spawn_blocking(move || profiles.give_up_on(&origin, &why.to_string())).await;
-        if let Err(why) = given_up {
+        // if something else is wrong, it fails on the built-in one as well
+        let Ok(session) = self.launcher.start(worker, &ProfileSource::BuiltIn, until).await else {
+            return Err(error);
+        };
+        let profiles = self.profiles().clone();
+        let rejected = spawn_blocking(move || profiles.reject_source(&source, &error.to_string())).await;
+        if let Err(why) = rejected {
             tracing::debug!(%why, "the runtime is ending");
         }
         Ok(session)
-    }
-
-    /// The same, but for the warming of a template, which holds one of these itself.
-    pub(crate) fn without_warming(&self) -> Self {
-        Self { warming: Arc::default(), ..self.clone() }
-    }
-
-    /// A session on a profile of this origin and on no other, with a driver of its own.
-    pub(crate) async fn start_once(
-        &self,
-        worker: WorkerId,
-        origin: &ProfileSource,
-    ) -> Result<BrowserSession, SessionError> {
-        self.start_on(worker, origin, Instant::now() + self.deadlines.open, true).await
-    }
-
-    async fn start_on(
-        &self,
-        worker: WorkerId,
-        origin: &ProfileSource,
-        until: Instant,
-        is_alone: bool,
-    ) -> Result<BrowserSession, SessionError> {
-        let (profiles, origin) = (self.profiles.clone(), origin.clone());
-        let io = |source| SessionError::Io {
-            what: format!("a profile folder cannot be made in {}", self.profiles.base().display()),
-            source,
-        };
-        let profile = spawn_blocking(move || profiles.create_from(worker, &origin))
-            .await
-            .map_err(std::io::Error::other)
-            .flatten()
-            .map_err(io)?;
-        let mut remains = SessionCleanup::of(profile);
-        let failure = match timeout_at(until, self.connect(&mut remains, LeaseRequest { worker, is_alone })).await {
-            Ok(Ok(line)) => {
-                let dialect = self.installation.kind.dialect();
-                let page = WebDriverPage::new(line, dialect, self.deadlines, self.walls.clone());
-                return Ok(BrowserSession::new(page, remains, self.deadlines));
-            }
-            Ok(Err(why)) => why,
-            Err(_) => SessionError::NotStarted(format!(
-                "{} was not ready within {:?}; if this machine is merely slow, raise startup_timeout",
-                self.installation.kind, self.deadlines.open
-            )),
-        };
-        // the driver was dropped, so killed: when this error is read there is neither a process nor a folder any more
-        for left in remains.clear().await {
-            tracing::warn!("{left}");
-        }
-        Err(failure)
-    }
-
-    async fn connect(&self, remains: &mut SessionCleanup, guest: LeaseRequest) -> Result<SessionClient, SessionError> {
-        let Some(plot) = remains.profile().map(Profile::plot) else {
-            return Err(SessionError::Lost("its profile folder is gone".to_owned()));
-        };
-        let seat = self.fleet.seat(&plot, guest, |end| remains.wait_for(end)).await?;
-        if let Some((profile, group)) = remains.profile().zip(seat.driver.pid()) {
-            profile.lives_with(group);
-        }
-        let dialect = self.installation.kind.dialect();
-        let line = SessionClient::open(seat, dialect, &self.capabilities(&plot.profile)).await?;
-        // part of opening, whose deadline is the caller's: a browser that has just started is slow to answer
-        network_log::listen(&line, dialect, self.deadlines.open).await?;
-        Ok(line)
-    }
-
-    fn capabilities(&self, profile: &Path) -> serde_json::Value {
-        capabilities::new_session(&self.installation, &self.browser, &self.deadlines, profile, &self.walls)
     }
 }
 
@@ -192,15 +135,16 @@ fn has_display() -> bool {
 impl SessionFactory for BrowserFactory {
     fn open(&self, worker: WorkerId) -> BoxFuture<'_, Result<Box<dyn Session>, SessionError>> {
         Box::pin(async move {
-            self.fleet.keep_up();
             let session = self.start(worker).await?;
-            self.warming.begin(self);
+            if self.profiles().lacks_warm_template() {
+                self.warmup.get_or_init(|| ProfileWarmup::start(self.launcher.clone()));
+            }
             Ok(Box::new(session) as Box<dyn Session>)
         })
     }
 
     fn footprint(&self) -> Footprint {
-        let (profile_count, largest_profile_bytes) = self.profiles.footprint();
-        Footprint { drivers: self.fleet.views(), profile_count, largest_profile_bytes }
+        let (profile_count, largest_profile_bytes) = self.profiles().footprint();
+        Footprint { drivers: self.launcher.drivers.statuses(), profile_count, largest_profile_bytes }
     }
 }

@@ -1,12 +1,13 @@
-//! Floor 3, a room: real browsers behind the seam of [`crate::backend::Session`].
+//! Real browsers behind [`crate::backend::Session`] (floor 3).
 //!
-//! A session is one driver process, the one browser that it starts, and one profile folder; all three begin and end
-//! together, unless settings have a driver carry several sessions. [`locate`] finds what is installed, [`provision`] says how to install what is missing, and
-//! [`BrowserFactory`] starts sessions. All that differs between Edge, Chrome and Chromium is in `dialect`.
+//! A session is one driver process, the browser it starts, and one profile folder; all three begin and end together.
+//! [`locate`] finds what is installed, [`provision`] says how to install what is missing, and [`BrowserFactory`] starts
+//! sessions. Everything that differs between Edge, Chrome and Chromium is in `webdriver/vendor.rs`.
 
 mod driver;
 mod factory;
 mod install;
+mod launcher;
 mod profile;
 mod session;
 mod warmup;
@@ -17,5 +18,5 @@ pub use install::locate::{Detection, Installation, LocateError, Program, detect_
 pub use install::provision;
 pub use install::version::Version;
 pub use profile::manager::{Profile, ProfileManager};
-pub use profile::sweep::{Leftovers, OrphanedProfile, OwnerInfo, SweepResult};
+pub use profile::sweep::{Sweep, SweepReport, sweep};
 pub use webdriver::vendor::BrowserKind;

@@ -1,50 +1,50 @@
-//! One session: a driver, its browser and a profile folder that begin and end together.
+//! One browser session: driver, browser and profile folder, which begin and end together.
 
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-use super::driver::ProcessExit;
 use crate::backend::{BoxFuture, CloseReport, KillSwitch, Page, Session, SessionError, SessionHealth};
 use crate::browser::profile::manager::Profile;
 use crate::browser::webdriver::client::WebDriverCommand;
 use crate::browser::webdriver::page::WebDriverPage;
 use crate::config::Timeouts;
+use crate::process::child::ProcessExit;
 
-/// A live browser behind the seam of [`Session`].
+/// A running browser as a [`Session`]. Dropping it kills the browser and wipes the profile without waiting.
 #[derive(Debug)]
 pub(crate) struct BrowserSession {
     page: WebDriverPage,
-    remains: SessionCleanup,
-    deadlines: Timeouts,
+    cleanup: SessionCleanup,
+    timeouts: Timeouts,
 }
 
 impl BrowserSession {
-    pub(crate) fn new(page: WebDriverPage, remains: SessionCleanup, deadlines: Timeouts) -> Self {
-        Self { page, remains, deadlines }
+    pub(crate) fn new(page: WebDriverPage, cleanup: SessionCleanup, timeouts: Timeouts) -> Self {
+        Self { page, cleanup, timeouts }
     }
 
-    /// Has the browser end by itself, so that it writes nothing half.
-    async fn ask_to_end(&mut self) -> Result<(), SessionError> {
-        self.page.line.send(WebDriverCommand::delete_session(), self.deadlines.close).await.map(drop)
+    /// Lets the browser end by itself, so that it leaves no truncated file.
+    async fn quit(&mut self) -> Result<(), SessionError> {
+        self.page.client.send(WebDriverCommand::delete_session(), self.timeouts.close).await.map(drop)
     }
 
     fn kill(&self) {
-        self.page.line.kill();
+        self.page.client.kill();
     }
 
-    /// Closes politely and gives the profile folder, which a browser can be started on again.
+    /// Closes the browser and returns its profile folder, which a browser can be started on again.
     ///
     /// # Errors
-    /// When it did not close politely: its folder may hold something half, and is wiped.
+    /// When it did not close by itself: the folder may hold truncated files and is wiped.
     pub(crate) async fn into_profile(mut self) -> Result<Profile, SessionError> {
-        self.ask_to_end().await?;
+        self.quit().await?;
         self.kill();
-        if let Some(left) = self.remains.ended().await {
+        if let Some(left) = self.cleanup.wait().await {
             return Err(SessionError::Lost(left));
         }
-        self.remains.profile.take().ok_or_else(|| SessionError::Lost("its profile folder is gone".to_owned()))
+        self.cleanup.profile.take().ok_or_else(|| SessionError::Lost("its profile folder is gone".to_owned()))
     }
 }
 
@@ -54,33 +54,33 @@ impl Session for BrowserSession {
     }
 
     fn kill_switch(&self) -> KillSwitch {
-        KillSwitch::new(self.page.line.killer())
+        KillSwitch::new(self.page.client.driver().killer())
     }
 
     fn root_pid(&self) -> Option<u32> {
-        self.page.line.root_pid()
+        self.page.client.driver().pid()
     }
 
     fn is_usable(&self) -> bool {
-        !self.page.line.is_cut()
+        !self.page.client.is_broken()
     }
 
     fn driver_output(&self) -> String {
-        self.page.line.driver().words()
+        self.page.client.driver().output()
     }
 
     fn ended(&self) -> BoxFuture<'_, SessionError> {
-        Box::pin(self.page.line.ended(true))
+        Box::pin(self.page.client.ended(true))
     }
 
     fn check_health(&mut self) -> BoxFuture<'_, Result<SessionHealth, SessionError>> {
         Box::pin(async move {
-            let asked = Instant::now();
+            let sent = Instant::now();
             self.page.script("probe", "return 1", serde_json::json!([])).await?;
-            let latency_micros = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
-            // a page that nobody works on may ask on; what it is answered must not pile up in the driver
+            let latency_micros = u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX);
+            // an idle page may go on sending requests; their responses must not pile up in the driver
             self.page.responses().await?;
-            let (profile_bytes, is_outgrown) = self.remains.size();
+            let (profile_bytes, is_outgrown) = self.cleanup.size();
             Ok(SessionHealth { latency_micros, profile_bytes, is_outgrown })
         })
     }
@@ -93,13 +93,13 @@ impl Session for BrowserSession {
         Box::pin(async move {
             let mut session = *self;
             if session.is_usable() {
-                // politely first: the browser writes nothing half then; whatever comes of it, the kill follows
-                if let Err(why) = session.ask_to_end().await {
-                    tracing::debug!(%why, "the session did not close politely");
+                // first by itself, so that it leaves no truncated file; the kill follows in any case
+                if let Err(why) = session.quit().await {
+                    tracing::debug!(%why, "the browser did not close by itself");
                 }
             }
             session.kill();
-            CloseReport { leftovers: session.remains.clear().await }
+            CloseReport { leftovers: session.cleanup.clear().await }
         })
     }
 }
@@ -111,49 +111,48 @@ impl Drop for BrowserSession {
     }
 }
 
-/// What a session leaves on this machine: processes that are ending, and a folder that is wiped after them. Dropping
-/// it does both without waiting.
+/// Cleans up after a session: waits for its processes to end, then wipes its folder. Dropping it does so in the background.
 pub(crate) struct SessionCleanup {
     profile: Option<Profile>,
-    end: Option<BoxFuture<'static, ProcessExit>>,
+    exited: Option<BoxFuture<'static, ProcessExit>>,
 }
 
 impl SessionCleanup {
-    pub(crate) fn of(profile: Profile) -> Self {
-        Self { profile: Some(profile), end: None }
+    pub(crate) fn new(profile: Profile) -> Self {
+        Self { profile: Some(profile), exited: None }
     }
 
     pub(crate) fn profile(&self) -> Option<&Profile> {
         self.profile.as_ref()
     }
 
-    /// Processes that must have ended before the folder is wiped.
-    pub(crate) fn wait_for(&mut self, end: BoxFuture<'static, ProcessExit>) {
-        self.end = Some(end);
+    /// Sets the processes that must have ended before the folder is wiped.
+    pub(crate) fn wait_for(&mut self, exited: BoxFuture<'static, ProcessExit>) {
+        self.exited = Some(exited);
     }
 
-    /// The bytes of the profile folder, and whether they are more than settings allow.
+    /// Size of the profile folder in bytes, and whether it is above `profile_max_size`.
     fn size(&self) -> (u64, bool) {
-        // some hundred entries: shorter than handing it to another thread is worth
+        // some hundred entries: not worth another thread
         self.profile.as_ref().map_or((0, false), |profile| {
             let bytes = profile.size();
             (bytes, !profile.allows(bytes))
         })
     }
 
-    /// Waits for the processes, which must have been killed, and says what is left of them.
-    async fn ended(&mut self) -> Option<String> {
-        let left = match self.end.as_mut() {
-            Some(end) => end.await.left,
+    /// Waits for the processes, which must have been killed, and returns what is left of them.
+    async fn wait(&mut self) -> Option<String> {
+        let left = match self.exited.as_mut() {
+            Some(exited) => exited.await.left,
             None => None,
         };
-        self.end = None; // only when over: dropped in between, the rest is left to `Drop`
+        self.exited = None; // only now: if dropped before, `Drop` does the rest
         left
     }
 
-    /// Waits for the processes, which must have been killed, then wipes, and says what is left.
+    /// Waits for the processes, which must have been killed, then wipes the folder, and returns what is left.
     pub(crate) async fn clear(&mut self) -> Vec<String> {
-        let mut left: Vec<_> = self.ended().await.into_iter().collect();
+        let mut left: Vec<_> = self.wait().await.into_iter().collect();
         if let Some(profile) = self.profile.take() {
             left.extend(wipe(profile).await);
         }
@@ -164,29 +163,29 @@ impl SessionCleanup {
 impl Drop for SessionCleanup {
     fn drop(&mut self) {
         let (Some(profile), Ok(runtime)) = (self.profile.take(), Handle::try_current()) else {
-            return; // without a runtime the profile is wiped here and now, by its own drop
+            return; // without a runtime, dropping the profile wipes it here and now
         };
-        let end = self.end.take();
-        // holds the bare profile: should the runtime end before it, this future is dropped, and the profile wipes
-        // itself, where remains would ask the ending runtime for another task, and that one again
+        let exited = self.exited.take();
+        // holds the bare profile: should the runtime end first, this future is dropped and the profile wipes itself, where
+        // `SessionCleanup` would ask the ending runtime for another task, and so on
         runtime.spawn(async move {
-            let killed = match end {
-                Some(end) => end.await.left,
+            let survivors = match exited {
+                Some(exited) => exited.await.left,
                 None => None,
             };
-            for left in killed.into_iter().chain(wipe(profile).await) {
+            for left in survivors.into_iter().chain(wipe(profile).await) {
                 tracing::warn!("{left}");
             }
         });
     }
 }
 
-/// Wipes away from the runtime's own threads, and says what is left.
+/// Wipes the folder on a blocking thread, and returns what is left.
 async fn wipe(profile: Profile) -> Option<String> {
     match spawn_blocking(move || profile.wipe()).await {
         Ok(wiped) => wiped.err(),
         Err(why) => {
-            tracing::debug!(%why, "the runtime is ending: the profile folder was wiped by being dropped");
+            tracing::debug!(%why, "the runtime is ending; the profile folder was wiped when dropped");
             None
         }
     }
@@ -194,6 +193,6 @@ async fn wipe(profile: Profile) -> Option<String> {
 
 impl std::fmt::Debug for SessionCleanup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Remains").field("profile", &self.profile).finish_non_exhaustive()
+        f.debug_struct("SessionCleanup").field("profile", &self.profile).finish_non_exhaustive()
     }
 }

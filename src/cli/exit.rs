@@ -2,7 +2,14 @@
 
 use std::process::ExitCode;
 
-use crate::report::Summary;
+use crate::backend::JournalError;
+use crate::batch::{BatchError, BatchStatus};
+use crate::model::StopKind;
+use crate::pool::StartError;
+
+/// What to do when no browser can be used.
+pub(crate) const BROWSER_HINT: &str =
+    "`coupa-batch doctor` says more; `coupa-batch doctor --yes` installs what is missing";
 
 /// Why the program ends. The numbers are a promise to scripts and stand in the README.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,15 +60,18 @@ impl ExitReason {
             Self::Forced => "forced",
         }
     }
+}
 
-    /// What a run that came as far as its report ends with.
-    pub(crate) fn of(summary: &Summary) -> Self {
-        if summary.open_count() > 0 {
-            Self::StoppedEarly
-        } else if summary.is_all_well() {
-            Self::AllWell
-        } else {
-            Self::Failures
+impl From<BatchStatus> for ExitReason {
+    fn from(status: BatchStatus) -> Self {
+        match status {
+            BatchStatus::Succeeded => Self::AllWell,
+            BatchStatus::SomeFailed => Self::Failures,
+            BatchStatus::StoppedEarly => Self::StoppedEarly,
+            BatchStatus::PortalUnusable => Self::BadCall,
+            BatchStatus::NoBrowser => Self::NoBrowser,
+            BatchStatus::JournalUnusable => Self::JournalUnusable,
+            BatchStatus::Killed => Self::Forced,
         }
     }
 }
@@ -91,39 +101,49 @@ impl CommandError {
     pub(crate) fn new(reason: ExitReason, message: impl std::fmt::Display) -> Self {
         Self { reason, message: message.to_string() }
     }
+
+    /// The journal cannot be read or written.
+    pub(crate) fn journal(error: impl std::fmt::Display) -> Self {
+        Self::new(ExitReason::JournalUnusable, error)
+    }
+
+    /// The journal cannot be read; a missing one is a wrong call.
+    pub(crate) fn unreadable(error: JournalError) -> Self {
+        match error {
+            JournalError::Missing { .. } => Self::bad_call(error),
+            other => Self::journal(other),
+        }
+    }
+}
+
+impl From<BatchError> for CommandError {
+    fn from(error: BatchError) -> Self {
+        let reason = match &error {
+            BatchError::Start(StartError::Browser(_)) => ExitReason::NoBrowser,
+            BatchError::Start(StartError::Recipe(_) | StartError::Output(_)) => ExitReason::BadCall,
+            BatchError::Start(_) | BatchError::Signals(_) => ExitReason::Unexpected,
+            BatchError::Canary(stop) => match stop.kind {
+                StopKind::NeverReached | StopKind::LoginRefused => ExitReason::BadCall,
+                StopKind::NoWorkers => ExitReason::NoBrowser,
+                _ => ExitReason::StoppedEarly,
+            },
+            BatchError::Journal(_) | BatchError::Interrupted(_) => ExitReason::JournalUnusable,
+            BatchError::Report(_) => ExitReason::StoppedEarly,
+        };
+        let is_browser = matches!(error, BatchError::Start(StartError::Browser(_)));
+        let hint = if is_browser { format!("\n{BROWSER_HINT}") } else { String::new() };
+        Self::new(reason, format!("{error}{hint}"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::OrderStatus;
-
-    fn summary(counts: &[(OrderStatus, u64)]) -> Summary {
-        let mut text = serde_json::json!({
-            "run": "r", "started": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:00:00Z", "seconds": 0.0,
-            "orders": 0, "by_status": {}, "files": 0, "bytes": 0, "missing": 0, "rejected": 0, "stopped_because": null
-        });
-        for (status, count) in counts {
-            text["by_status"][status.as_str()] = (*count).into();
-        }
-        text["orders"] = counts.iter().map(|(_, count)| count).sum::<u64>().into();
-        serde_json::from_value(text).unwrap()
-    }
 
     #[test]
     fn the_numbers_are_the_promised_ones() {
         use ExitReason::*;
         let all = [AllWell, Unexpected, BadCall, Failures, StoppedEarly, NoBrowser, JournalUnusable, Forced];
         assert_eq!(all.map(ExitReason::code), [0, 1, 2, 3, 4, 5, 6, 130]);
-    }
-
-    #[test]
-    fn a_run_ends_with_the_reason_that_calls_for_the_most() {
-        use OrderStatus::*;
-        assert_eq!(ExitReason::of(&summary(&[(Completed, 2), (NoAttachments, 1)])), ExitReason::AllWell);
-        for status in [Partial, PoNotFound, PrNotAccessible, Failed, Skipped] {
-            assert_eq!(ExitReason::of(&summary(&[(Completed, 2), (status, 1)])), ExitReason::Failures);
-        }
-        assert_eq!(ExitReason::of(&summary(&[(Failed, 1), (NotDone, 1)])), ExitReason::StoppedEarly);
     }
 }

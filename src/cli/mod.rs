@@ -3,13 +3,14 @@
 #![expect(clippy::print_stderr, reason = "this is the program that speaks to people")]
 
 pub(crate) mod args;
+pub(crate) mod batch_view;
 pub(crate) mod commands;
 pub(crate) mod exit;
-pub(crate) mod layers;
 pub(crate) mod logging;
 pub(crate) mod login_source;
 pub(crate) mod output;
 pub(crate) mod progress;
+pub(crate) mod setup;
 
 use std::process::ExitCode;
 

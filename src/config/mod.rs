@@ -1,36 +1,30 @@
-//! Floor 1: settings. Raw layers go in ([`Settings`], every field optional), one complete and validated [`PoolConfig`]
-//! comes out, or **all** that is wrong with them at once ([`ConfigProblems`]).
+//! Settings: layers of optional values go in ([`Settings`]); one complete, validated [`PoolConfig`] comes out, or
+//! **every** problem at once ([`ConfigError`]).
 
-mod address;
 mod builder;
-mod canary;
 mod drivers;
-mod filter;
-mod keys;
-mod private_host;
-mod problem;
+mod error;
+pub(crate) mod layers;
 mod reference;
-mod resolve;
-mod secret_address;
+mod rules;
+mod scaling;
+#[macro_use]
+mod schema;
 mod sections;
 mod settings;
+mod types;
 mod value;
-mod workers;
 
-pub use builder::PoolConfigBuilder;
-pub use canary::Canary;
-pub use filter::Filter;
-pub use keys::{KEYS, Setting};
-pub(crate) use private_host::OWN_NAMES;
-pub use private_host::PrivateHost;
-pub use problem::{ConfigProblems, Problem};
+pub use error::{ConfigError, ConfigProblem};
 pub use reference::reference;
-pub use resolve::resolve;
-pub use secret_address::SecretUrl;
+pub use rules::resolve;
+pub use schema::{IntoSetting, Setting};
 pub use sections::{
-    BrowserChoice, BrowserConfig, Credentials, DriverConfig, MemoryConfig, PoolConfig, ProfileConfig, RequisitionRule,
-    RetryConfig, Sandbox, SiteConfig, Timeouts,
+    AdmissionConfig, BrowserConfig, Credentials, DriverConfig, MemoryConfig, PoolConfig, ProfileConfig, RecycleConfig,
+    RestartConfig, RetryConfig, ScalingConfig, SiteConfig, Timeouts,
 };
-pub use settings::Settings;
-pub use value::parse_address;
-pub use workers::{AdmissionConfig, RecycleConfig, RestartConfig, ScalingConfig, WorkerCount};
+pub use settings::{PoolConfigBuilder, SETTINGS, Settings};
+pub(crate) use types::OWN_NAMES;
+pub use types::{
+    BrowserChoice, Canary, Filter, PrivateHost, RequisitionRule, Sandbox, SecretUrl, WorkerCount, parse_address,
+};

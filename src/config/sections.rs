@@ -1,20 +1,15 @@
 //! Complete settings in units, one section per concern; each module receives its own.
 
-use std::fmt;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{
-    AdmissionConfig, Canary, Filter, PoolConfigBuilder, PrivateHost, RecycleConfig, RestartConfig, ScalingConfig,
-    SecretUrl, WorkerCount,
-};
+use super::types::{BrowserChoice, Canary, Filter, PrivateHost, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
 
 /// Everything that a pool needs to know, complete and validated. Made by [`PoolConfig::builder`] or [`super::resolve`].
 #[derive(Clone, Debug)]
@@ -50,11 +45,6 @@ pub struct PoolConfig {
 }
 
 impl PoolConfig {
-    /// A builder that starts from the defaults.
-    pub fn builder() -> PoolConfigBuilder {
-        PoolConfigBuilder::default()
-    }
-
     /// Exactly `count` workers, whatever was said before; memory may still retire some of them.
     pub fn fix_workers(&mut self, count: NonZeroUsize) {
         self.worker_count = WorkerCount::Exactly(count);
@@ -86,12 +76,6 @@ pub struct BrowserConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DriverConfig {
-    /// How many sessions one carries at once, 1 to 16; default 1, each session has its own. More only on Linux.
-    pub sessions_per_driver: NonZeroUsize,
-    /// How many are kept running when they carry several sessions; default 0.
-    pub min_count: usize,
-    /// Most that run at once when they carry several sessions; default as many as the sessions need.
-    pub max_count: Option<NonZeroUsize>,
     /// Where they listen on the loopback interface; default any free port.
     pub ports: Option<RangeInclusive<u16>>,
     /// How often each is asked how it is; default 10 s.
@@ -202,89 +186,49 @@ pub struct Credentials {
     pub password: SecretString,
 }
 
-/// Declares an enum that is written as one word in settings.
-macro_rules! word_enum {
-    ($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $variant_doc:literal])+ $variant:ident = $word:literal),+ $(,)? } default $default:ident) => {
-        $(#[doc = $doc])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $($(#[doc = $variant_doc])+ $variant,)+
-        }
-
-        impl $name {
-            /// All words, for messages and completions.
-            pub const WORDS: &[&str] = &[$($word),+];
-
-            /// The word in settings.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)+
-                }
-            }
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self::$default
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text.trim().to_ascii_lowercase().as_str() {
-                    $($word => Ok(Self::$variant),)+
-                    other => Err(format!("{other:?} is none of {}", Self::WORDS.join(", "))),
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
+/// Between which numbers of workers the pool may move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScalingConfig {
+    /// So many remain, however short memory is; default 1.
+    pub min: NonZeroUsize,
+    /// Never more; default what [`super::PoolConfig::worker_count`] says, 8 if that is automatic.
+    pub max: NonZeroUsize,
+    /// Whether the pool finds its number itself: when the count is automatic, or a maximum was given. Otherwise only
+    /// memory and [`crate::pool::PoolControl::scale_to`] change it.
+    pub is_automatic: bool,
 }
 
-word_enum! {
-    /// Which browser to use.
-    BrowserChoice {
-        /// The first of Edge, Chrome and Chromium that is installed with a matching driver.
-        Auto = "auto",
-        /// Microsoft Edge with EdgeDriver.
-        Edge = "edge",
-        /// Google Chrome with ChromeDriver.
-        Chrome = "chrome",
-        /// Chromium with ChromeDriver.
-        Chromium = "chromium",
-    } default Auto
+/// When a browser is replaced by a fresh one although nothing is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RecycleConfig {
+    /// After so many attempts; default 100.
+    pub after: u32,
+    /// At this age; default 4 h.
+    pub age: Duration,
+    /// When its process tree holds so much; default 1.5 GB.
+    pub memory: ByteSize,
+    /// When its pages take so many times as long as a fresh one's, above 1; default 3, `None` never.
+    pub slowdown: Option<f64>,
 }
 
-word_enum! {
-    /// Whether the browser runs in its sandbox.
-    Sandbox {
-        /// On, except where the browser refuses to start with it (root on Linux).
-        Auto = "auto",
-        /// Always on.
-        On = "on",
-        /// Always off.
-        Off = "off",
-    } default Auto
+/// How often a worker whose browser breaks gets another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RestartConfig {
+    /// So many times within `window`; then the worker is given up and the pool goes on without it. Default 10.
+    pub limit: u32,
+    /// Default 5 min.
+    pub window: Duration,
 }
 
-word_enum! {
-    /// When the order's requisition is looked at for attachments.
-    RequisitionRule {
-        /// Never.
-        Never = "never",
-        /// When the order lists none.
-        WhenEmpty = "when-empty",
-        /// When the order lists none, or none that is named as a PDF.
-        WhenNoPdf = "when-no-pdf",
-        /// Always.
-        Always = "always",
-    } default WhenEmpty
+/// When an order that could start waits although a worker is free. One order is always in work.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AdmissionConfig {
+    /// While more than this share of all processors is in use; default never.
+    pub max_cpu: Option<f64>,
+    /// While less memory than this is free; default never.
+    pub min_free_memory: Option<ByteSize>,
 }

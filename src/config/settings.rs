@@ -1,116 +1,138 @@
-//! Where layers of settings come from.
+//! The table of all settings: the one place to add one.
 
-use super::Problem;
-use super::keys::KEYS;
-pub use super::keys::Settings;
+use std::path::PathBuf;
+use std::time::Duration;
 
-/// What a setting's name begins with in the environment.
-const ENV_PREFIX: &str = "COUPA_BATCH_";
+use bytesize::ByteSize;
+use url::Url;
 
-/// Variables with the prefix that are not settings: the way to the file, the log filter, and the switch of the tests.
-const NOT_SETTINGS: [&str; 3] = ["CONFIG", "LOG", "INSTALL"];
+use super::error::ConfigProblem;
+use super::schema::{IntoSetting, Limits, Setting, TIME_SPAN, ZeroOr, out_of_range};
+use super::sections::Credentials;
+use super::types::{BrowserChoice, MAX_WORKERS, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
+use super::value::Value;
 
-impl Settings {
-    /// Reads a configuration file's text; `source` is its path, for messages. Unknown keys are problems.
-    pub fn from_toml(text: &str, source: &str) -> (Self, Vec<Problem>) {
-        let mut settings = Self::default();
-        let table = match text.parse::<toml::Table>() {
-            Ok(table) => table,
-            Err(why) => return (settings, vec![Problem::new(source, not_toml(text, &why))]),
-        };
-        let problems = table.iter().filter_map(|(name, value)| settings.take(name, value, source)).collect();
-        (settings, problems)
-    }
+settings! {
+    /// Address of the portal, such as `https://acme.coupahost.com`. Plain `http` is accepted only for this machine.
+    base_url: Url = "", flag "URL";
+    /// Folder for the files, the report and the log.
+    out: PathBuf = "downloads", flag "DIR";
+    /// How many browsers work in parallel, 1 to 64, or `auto`. `auto` depends on the number of orders, the processors and the memory.
+    workers: WorkerCount = "auto", flag "N|auto", alias worker_count;
+    /// The number of workers that always remain, however short memory is.
+    min_workers: u32 = "1", in 1..=MAX_WORKERS;
+    /// The largest number of workers. The pool finds the best number up to it. If not given: 8 if `workers` is `auto`, otherwise the value of `workers`.
+    max_workers: u32 = "", in 1..=MAX_WORKERS;
+    /// Which browser: `auto`, `edge`, `chrome` or `chromium`. `auto` takes the first of Edge, Chrome and Chromium that is installed with a matching driver.
+    browser: BrowserChoice = "auto", flag "WHICH";
+    /// The browser's program file, if it is not in a usual place.
+    browser_path: PathBuf = "", flag "FILE";
+    /// The driver's program file (msedgedriver, chromedriver), if it is not on the search path.
+    driver_path: PathBuf = "", flag "FILE";
+    /// Run the browsers without windows.
+    headless: bool = "true", flag "", alias headless_mode;
+    /// The browser's sandbox. `auto` leaves it on, except where the browser refuses to start with it (root on Linux).
+    sandbox: Sandbox = "auto";
+    /// Private network addresses that the browsers may reach besides the portal, such as `10.0.0.7, 10.0.0.8:3128`. Needed for a proxy or a single sign-on that has no name.
+    private_hosts: String = "";
+    /// Ports of this machine for the drivers, such as `9515-9600`. Any free port if not given. With one port more than there are drivers, a browser is replaced without a gap.
+    driver_ports: String = "";
+    /// How often the health of each driver is checked.
+    driver_health_interval: Duration = "10s", in TIME_SPAN;
+    /// Folder in which each worker gets its own profile folder. The system's folder for temporary files if not given.
+    profile_dir: PathBuf = "", alias base_profile_path;
+    /// Profile folder that each worker's profile is cloned from. A built-in template if not given.
+    profile_template: PathBuf = "";
+    /// Largest profile. A session whose profile has grown larger is replaced before its next order.
+    profile_max_size: ByteSize = "100MB", in ByteSize::mb(1).., alias max_profile_size, was "max_profile_size_mb";
+    /// Largest total size of the evidence kept of failed attempts (screenshot, page source). The oldest is removed first. 0 keeps nothing.
+    evidence_max_size: ByteSize = "100MB";
+    /// Delete profile folders when their session ends. Turn it off to examine one: logins then stay on the disk until `coupa-batch sweep --all`.
+    profile_cleanup: bool = "true", alias profile_cleanup_on_shutdown;
+    /// The most memory that the program and its browsers may use together. What the machine or its container has if not given.
+    memory_max: ByteSize = "", in ByteSize::mb(200)..;
+    /// Share of the memory in use from which workers are retired one by one.
+    memory_threshold: f64 = "0.75", in 0.2..=1.0;
+    /// How often memory use is measured.
+    memory_interval: Duration = "5s", in TIME_SPAN;
+    /// Shortest time between two changes of the number of workers.
+    memory_cool_down: Duration = "30s", in TIME_SPAN;
+    /// How long running orders may continue after the first signal.
+    shutdown_timeout: Duration = "120s", in TIME_SPAN, flag "SPAN";
+    /// How long a browser may take to start.
+    startup_timeout: Duration = "30s", in TIME_SPAN, alias worker_startup_timeout;
+    /// How long one attempt at one order may take, including all its files.
+    task_timeout: Duration = "300s", in TIME_SPAN, flag "SPAN";
+    /// How often an order is tried again after its first attempt. Failures that cannot get better are not tried again.
+    retry_limit: u32 = "3", in 0..=20, flag "N", alias retries;
+    /// Shortest wait before an order is tried again. Later waits grow with the fourth power of the number of attempts.
+    retry_delay: Duration = "15s", in TIME_SPAN;
+    /// Longest wait before an order is tried again.
+    retry_delay_max: Duration = "15m", in TIME_SPAN;
+    /// How long the run waits for a portal that is down or throttles requests. Then it stops and can be resumed.
+    patience: Duration = "10m", in TIME_SPAN;
+    /// Stop the run after this many failed orders in a row; 0 never stops it. A stopped run can be resumed.
+    stop_after: u32 = "0", flag "N";
+    /// How many pages and files all workers together request from the portal per second. 0 means no limit.
+    requests_per_second: f64 = "0", in ZeroOr(0.01..=1000.0);
+    /// Be gentle with the portal: 2 workers, 1 request per second and a patience of an hour, unless these are given too.
+    polite: bool = "false", flag "";
+    /// After how many orders a browser is replaced.
+    recycle_after: u32 = "100", in 1..;
+    /// At what age a browser is replaced.
+    recycle_age: Duration = "4h", in TIME_SPAN;
+    /// A browser that uses this much memory is replaced after its current order.
+    recycle_memory: ByteSize = "1500MB", in ByteSize::mb(100)..;
+    /// A browser is replaced when its pages take this many times as long as a new browser's. 0 means never.
+    recycle_slowdown: f64 = "3", in ZeroOr(1.1..=1000.0);
+    /// How often a worker may get another browser after its own failed, within `restart_window`. After that the pool continues without the worker.
+    restart_limit: u32 = "10";
+    /// The time over which `restart_limit` counts.
+    restart_window: Duration = "5m", in TIME_SPAN;
+    /// While more than this share of all processors is in use, no further order starts. One order is always running.
+    max_cpu: f64 = "", in 0.01..=1.0;
+    /// While less memory than this is free, no further order starts. One order is always running.
+    min_free_memory: ByteSize = "";
+    /// How long a driver may take to answer one command.
+    command_timeout: Duration = "15s", in TIME_SPAN;
+    /// How long a page may take to load and become stable. At least as long as `command_timeout`.
+    page_timeout: Duration = "60s", in TIME_SPAN;
+    /// How long a download may take to start, and how long it may make no progress.
+    download_timeout: Duration = "30s", in TIME_SPAN;
+    /// How long a browser may take to close before it is killed.
+    close_timeout: Duration = "5s", in TIME_SPAN;
+    /// The site recipe: the name of a built-in one (`coupa`, `table`), or the path of a TOML file.
+    recipe: String = "coupa", flag "NAME";
+    /// Cookies of a logged-in browser, in the Netscape format that curl, wget and yt-dlp use. They are used instead of a saved login.
+    cookies: PathBuf = "", flag "FILE";
+    /// Folder in which `coupa-batch login` saves logins. The user's own state folder if not given.
+    login_dir: PathBuf = "";
+    /// Largest file. The download of a larger one is stopped, and its order is PARTIAL.
+    file_max_size: ByteSize = "2GB";
+    /// Largest total size of the files of one order.
+    order_max_size: ByteSize = "20GB";
+    /// An order with known attachments that is fetched before all others, such as `PO15262984`, or `PO15262984=5` if it has five. No other order is tried unless at least this many files of its own page arrive (one if no number is given) and none is missing.
+    canary: String = "", flag "PO[=FILES]";
+    /// Only attachments with these file name extensions, such as `pdf,msg`. All if not given.
+    types: String = "", flag "LIST";
+    /// Only attachments whose name matches this pattern, such as `Invoice*`. `?` stands for one character; case is ignored.
+    name: String = "", flag "PATTERN";
+    /// Only attachments up to this size, such as `50MB`. A larger one is left out, which is not a failure.
+    max_size: ByteSize = "", flag "SIZE";
+    /// When the order's requisition is searched for attachments.
+    requisition: RequisitionRule = "when-empty";
+    /// Webhook that is notified when the login needs a person, when the run continues, and when it has ended. A secret: it is never shown.
+    notify_url: SecretUrl = "";
+}
 
-    /// Reads `COUPA_BATCH_*` variables, such as `COUPA_BATCH_WORKERS`. An empty variable counts as not set.
-    pub fn from_env(variables: impl IntoIterator<Item = (String, String)>) -> (Self, Vec<Problem>) {
-        let mut settings = Self::default();
-        let mut problems = Vec::new();
-        for (variable, value) in variables {
-            let Some(name) = variable.strip_prefix(ENV_PREFIX) else { continue };
-            if value.is_empty() || NOT_SETTINGS.contains(&name) {
-                continue;
-            }
-            problems.extend(settings.take(&name.to_ascii_lowercase(), &toml::Value::String(value), &variable));
+/// The weakest layer: the defaults, read by the same code as every other layer.
+pub(crate) fn defaults() -> (Settings, Vec<(&'static str, String)>) {
+    let mut settings = Settings::default();
+    let mut problems = Vec::new();
+    for setting in SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
+        if let Some(Err(why)) = settings.set(setting.name, &toml::Value::String(setting.default.to_owned())) {
+            problems.push((setting.name, why));
         }
-        (settings, problems)
     }
-
-    fn take(&mut self, name: &str, value: &toml::Value, source: &str) -> Option<Problem> {
-        match self.set(name, value) {
-            Some(Ok(())) => None,
-            Some(Err(why)) => Some(Problem::new(&format!("{name} (in {source})"), why)),
-            None => {
-                let hint = nearest(name).map_or_else(String::new, |near| format!("; did you mean {near}?"));
-                Some(Problem::new(&format!("{name} (in {source})"), format!("there is no such setting{hint}")))
-            }
-        }
-    }
-}
-
-/// Where and what, without the line itself: it may hold a secret.
-fn not_toml(text: &str, why: &toml::de::Error) -> String {
-    let before = why.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    format!("it is not valid TOML: line {}: {}", before.matches('\n').count() + 1, why.message())
-}
-
-/// The setting whose name shares the most letter pairs with `name`, if it shares at least half of them.
-fn nearest(name: &str) -> Option<&'static str> {
-    let pairs = |text: &str| text.as_bytes().windows(2).map(<[u8]>::to_vec).collect::<Vec<_>>();
-    let wanted = pairs(name);
-    KEYS.iter()
-        .map(|key| {
-            let own = pairs(key.name);
-            let shared = wanted.iter().filter(|pair| own.contains(pair)).count();
-            (2 * shared * 100 / (wanted.len() + own.len()).max(1), key.name)
-        })
-        .max()
-        .filter(|(score, _)| *score >= 50)
-        .map(|(_, name)| name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn file_and_environment_read_the_same_values() {
-        let (file, problems) = Settings::from_toml("workers = 6\nheadless = false\nshutdown_timeout = \"2m\"", "f");
-        assert_eq!(problems, []);
-        let variables = [("WORKERS", "6"), ("HEADLESS", "no"), ("SHUTDOWN_TIMEOUT", "120"), ("INSTALL", "1")];
-        let (env, problems) =
-            Settings::from_env(variables.map(|(name, value)| (format!("{ENV_PREFIX}{name}"), value.to_owned())));
-        assert_eq!(problems, []);
-        assert_eq!(file, env);
-        assert_eq!(env.shutdown_timeout, Some(Duration::from_secs(120)));
-    }
-
-    #[test]
-    fn a_line_that_is_no_toml_is_named_and_not_shown() {
-        let (_, problems) = Settings::from_toml("workers = 2\nnotify_url = https://hooks.test/s3cret", "my.toml");
-        let shown = problems[0].to_string();
-        assert!(shown.contains("my.toml") && shown.contains("line 2") && !shown.contains("s3cret"), "{shown}");
-    }
-
-    #[test]
-    fn unknown_keys_are_refused_with_the_nearest_one() {
-        let (_, problems) = Settings::from_toml("worker = 6\nzzz = 1", "my.toml");
-        let shown: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            shown,
-            [
-                "worker (in my.toml): there is no such setting; did you mean workers?",
-                "zzz (in my.toml): there is no such setting"
-            ]
-        );
-    }
-
-    #[test]
-    fn the_stronger_layer_wins_field_by_field() {
-        let strong = Settings { recycle_after: Some(2), ..Settings::default() };
-        let weak = Settings { recycle_after: Some(9), headless: Some(false), ..Settings::default() };
-        let both = strong.over(weak);
-        assert_eq!((both.recycle_after, both.headless), (Some(2), Some(false)));
-    }
+    (settings, problems)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use url::Url;
 
-use super::{BrowserChoice, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
+use super::types::{BrowserChoice, RequisitionRule, Sandbox, SecretUrl, WorkerCount, parse_address};
 
 /// A type that a setting can have.
 pub(crate) trait Value: Sized {
@@ -55,25 +55,6 @@ impl Value for PathBuf {
     fn write(&self) -> toml::Value {
         toml::Value::String(self.display().to_string())
     }
-}
-
-/// Reads an address as people write it; the error shows how it should read.
-///
-/// # Errors
-/// What is wrong, as a sentence.
-pub fn parse_address(text: &str) -> Result<Url, String> {
-    let text = text.trim();
-    let wrong = |why: &str| {
-        // a password may stand in it
-        let shown = if text.contains('@') { "this".to_owned() } else { format!("{text:?}") };
-        format!("{shown} is not an address such as https://acme.coupahost.com{why}")
-    };
-    // "acme.coupahost.com:443" would be read as an address with the scheme "acme.coupahost.com"
-    let is_host_only = !text.contains("://") && text.contains('.') && !text.contains(['@', ' ']);
-    if is_host_only && Url::parse(&format!("https://{text}")).is_ok() {
-        return Err(wrong(&format!(": write https://{text}")));
-    }
-    Url::parse(text).map_err(|why| wrong(&format!(" ({why})")))
 }
 
 impl Value for Url {

@@ -3,12 +3,14 @@
 //! refused. Nothing here is ever logged.
 
 mod cookies_txt;
+#[cfg(feature = "keyring")]
 mod keyring;
 mod private;
 mod rejected;
 mod saved_login;
 
 pub use cookies_txt::CookieFile;
+#[cfg(feature = "keyring")]
 pub use keyring::{Keyring, KeyringError};
 pub use rejected::RejectedLogins;
 pub use saved_login::{SavedLoginFile, usual_folder};

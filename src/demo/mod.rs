@@ -19,11 +19,11 @@
 //! counting and switching on and off are the same for all of them.
 //!
 //! ```no_run
-//! use coupa_batch::demo::{DemoConfig, DemoPortal, FaultRule, Part, PortalFault};
+//! use coupa_batch::demo::{DemoConfig, DemoPortal, FaultRule, PortalFault, RequestTarget};
 //! # async fn example() -> std::io::Result<()> {
 //! let portal = DemoPortal::start(DemoConfig::default()).await?;
 //! let unlucky = portal.orders()[0].clone();
-//! portal.faults().add(FaultRule::new(PortalFault::Status(503), Part::OrderPage).for_order(&unlucky).times(2));
+//! portal.faults().add(FaultRule::new(PortalFault::Status(503), RequestTarget::OrderPage).for_order(&unlucky).times(2));
 //! println!("{} as {}", portal.base_url(), portal.username());
 //! portal.stop().await;
 //! # Ok(())
@@ -37,6 +37,7 @@ mod pages;
 mod portal;
 mod portal_kind;
 mod server;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -45,5 +46,6 @@ pub use faults::presets::NamedFault;
 pub use faults::{
     FaultRule, FaultSwitches, Faults, ListChange, LoadingSign, LoginAnswer, PortalFault, RequestTarget, RetryAfter,
 };
-pub use portal::{DemoConfig, DemoPortal, Expected, ExpectedFile, PortalCounts, PortalLatency};
+pub use portal::{DemoConfig, DemoPortal, Expected, ExpectedFile};
 pub use portal_kind::PortalKind;
+pub use state::{PortalCounts, PortalLatency};

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use secrecy::SecretString;
@@ -12,15 +12,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::faults::{FaultSwitches, Faults, LoginAnswer, PortalFault, RetryAfter};
-use super::pages::ListDelay;
-use crate::demo::catalogue::orders::{Catalogue, DemoOrder};
-use crate::demo::catalogue::rng::Rng;
+use super::faults::{FaultSwitches, Faults, LoginAnswer, PortalFault};
+use crate::demo::catalogue::Catalogue;
 use crate::demo::portal_kind::PortalKind;
+use crate::demo::server::answer;
 use crate::demo::server::assets::Assets;
 use crate::demo::server::connection::{Connection, Connections};
 use crate::demo::server::logins::Logins;
-use crate::demo::server::respond::answer;
+use crate::demo::state::{Portal, PortalCounts, PortalLatency};
 use crate::model::{FileOrigin, OrderStatus, PoNumber};
 
 /// Connections are cut at once when the portal stops; this is for their tasks to notice.
@@ -47,39 +46,6 @@ impl Default for DemoConfig {
     }
 }
 
-/// How late the attachment buttons of a page come. Each page has its own times between the two ends, from the seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PortalLatency {
-    /// From the page's load to the buttons; default 100 ms to 1 s.
-    pub appear: (Duration, Duration),
-    /// From there until they are replaced by others that look the same; never if `None`. Default 150 to 400 ms.
-    pub replace: Option<(Duration, Duration)>,
-}
-
-impl Default for PortalLatency {
-    fn default() -> Self {
-        let ms = Duration::from_millis;
-        Self { appear: (ms(100), ms(1_000)), replace: Some((ms(150), ms(400))) }
-    }
-}
-
-impl PortalLatency {
-    /// Buttons come with the load and stay.
-    #[must_use]
-    pub fn prompt() -> Self {
-        Self { appear: (Duration::ZERO, Duration::ZERO), replace: None }
-    }
-
-    pub(crate) fn of(self, order: &DemoOrder) -> ListDelay {
-        let mut dice = Rng::new(order.looks, 1);
-        let mut between = |(low, high): (Duration, Duration)| {
-            let (low, high) = (low.as_millis() as u64, high.as_millis() as u64);
-            u128::from(dice.between(low, high + 1))
-        };
-        ListDelay { appear: between(self.appear), replace: self.replace.map(between) }
-    }
-}
-
 /// What an honest run brings for one order, by the default rule for requisitions ("when the order lists none").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
@@ -102,118 +68,6 @@ pub struct ExpectedFile {
     pub sha256: String,
     /// Which page lists it.
     pub source: FileOrigin,
-}
-
-/// What has been asked of a portal so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PortalCounts {
-    /// Requests of every kind.
-    pub requests: u64,
-    /// Login forms that were sent, whatever became of them: how often a password crossed the wire.
-    pub passwords_sent: u64,
-    /// Logins that were let in.
-    pub logins_accepted: u64,
-    /// Logins that were ended by a fault.
-    pub logins_ended: u64,
-    /// Pages that were asked for before the time had passed that a `Retry-After` wished.
-    pub asked_early: u64,
-    /// Login forms with a wrong user name or password, or for a locked account.
-    pub logins_refused: u64,
-    /// Login pages put before someone who asked for something else.
-    pub login_pages: u64,
-    /// Order pages, of whatever kind.
-    pub order_pages: u64,
-    /// Requisition pages.
-    pub requisition_pages: u64,
-    /// Files of attachments.
-    pub files_served: u64,
-    /// One-time addresses given out.
-    pub tickets_issued: u64,
-    /// Downloads and pages behind links that are no attachments.
-    pub decoys_served: u64,
-    /// Faults that struck.
-    pub faults_struck: u64,
-}
-
-/// What every request of one portal shares.
-#[derive(Debug)]
-pub(crate) struct Portal {
-    pub(crate) catalogue: Catalogue,
-    pub(crate) assets: Assets,
-    pub(crate) logins: Logins,
-    pub(crate) faults: FaultSwitches,
-    pub(crate) pace: PortalLatency,
-    pub(crate) look: PortalKind,
-    pub(crate) stop: CancellationToken,
-    tally: Mutex<Counters>,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    counts: PortalCounts,
-    asked: Vec<PoNumber>,
-    login_answer: LoginAnswer,
-    refuses_with_welcome: bool,
-    has_person: bool,
-    wish: Option<Instant>,
-    struck: Vec<(PortalFault, u64)>,
-}
-
-impl Portal {
-    /// Counts something.
-    pub(crate) fn count(&self, one_more: impl FnOnce(&mut PortalCounts)) {
-        one_more(&mut self.tally().counts);
-    }
-
-    /// Notes that an order page was asked for.
-    pub(crate) fn note(&self, po: &PoNumber) {
-        self.tally().asked.push(po.clone());
-    }
-
-    pub(crate) fn login_answer(&self) -> LoginAnswer {
-        self.tally().login_answer
-    }
-
-    /// Whether a refused login is shown the front page, with a message and without a form.
-    pub(crate) fn refuses_with_welcome(&self) -> bool {
-        self.tally().refuses_with_welcome
-    }
-
-    /// Wishes not to be asked for some time.
-    pub(crate) fn wish(&self, after: RetryAfter) {
-        let span = match after {
-            RetryAfter::Seconds(seconds) => Duration::from_secs(seconds.into()),
-            // as it is written: in whole seconds
-            RetryAfter::Date(date) => {
-                let whole = date.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-                (UNIX_EPOCH + Duration::from_secs(whole)).duration_since(SystemTime::now()).unwrap_or_default()
-            }
-        };
-        self.tally().wish = Some(Instant::now() + span);
-    }
-
-    /// Whether a wish is in force at this moment.
-    pub(crate) fn is_wished(&self) -> bool {
-        self.tally().wish.is_some_and(|until| Instant::now() < until)
-    }
-
-    /// Notes that a fault has struck.
-    pub(crate) fn note_fault(&self, fault: &PortalFault) {
-        let mut tally = self.tally();
-        match tally.struck.iter_mut().find(|(known, _)| known == fault) {
-            Some((_, count)) => *count += 1,
-            None => tally.struck.push((fault.clone(), 1)),
-        }
-    }
-
-    /// What somebody types who sits before the login page, if somebody does.
-    pub(crate) fn typed(&self) -> Option<(&str, &SecretString)> {
-        self.tally().has_person.then(|| (self.logins.username(), self.logins.password()))
-    }
-
-    fn tally(&self) -> MutexGuard<'_, Counters> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A running portal on loopback. Dropping it stops it too, without waiting.
@@ -242,7 +96,7 @@ impl DemoPortal {
             pace: config.pace,
             look: config.look,
             stop: stop.clone(),
-            tally: Mutex::default(),
+            counters: Mutex::default(),
         });
         let app = Router::new()
             .fallback(answer)
@@ -322,19 +176,19 @@ impl DemoPortal {
     /// What has been asked so far.
     #[must_use]
     pub fn counts(&self) -> PortalCounts {
-        self.portal.tally().counts
+        self.portal.counters().counts
     }
 
     /// How often this fault has struck so far.
     #[must_use]
     pub fn struck(&self, fault: &PortalFault) -> u64 {
-        self.portal.tally().struck.iter().find(|(known, _)| known == fault).map_or(0, |(_, count)| *count)
+        self.portal.counters().struck.iter().find(|(known, _)| known == fault).map_or(0, |(_, count)| *count)
     }
 
     /// The order pages that were asked for, oldest first, with repetitions.
     #[must_use]
     pub fn asked(&self) -> Vec<PoNumber> {
-        self.portal.tally().asked.clone()
+        self.portal.counters().asked.clone()
     }
 
     /// The switches for what goes wrong.
@@ -368,18 +222,18 @@ impl DemoPortal {
     /// Whether a refused login is redirected to the front page, which has the complaint and no form; it is shown the form
     /// again unless told.
     pub fn set_refusal_on_welcome(&self, is_there: bool) {
-        self.portal.tally().refuses_with_welcome = is_there;
+        self.portal.counters().refuses_with_welcome = is_there;
     }
 
     /// How those who are not logged in are sent to the login page; by a redirect unless told.
     pub fn set_login_answer(&self, answer: LoginAnswer) {
-        self.portal.tally().login_answer = answer;
+        self.portal.counters().login_answer = answer;
     }
 
     /// Whether somebody sits before each login page and fills it in after a moment, and types the code of a second step
     /// eight seconds later, in which a window that closes too soon is gone; nobody does unless told.
     pub fn set_person(&self, has_person: bool) {
-        self.portal.tally().has_person = has_person;
+        self.portal.counters().has_person = has_person;
     }
 
     /// Closes the listener and every connection, whatever is under way on them, and returns when that is done (after

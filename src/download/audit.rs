@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::DownloadError;
 use super::verify::digest_of;
 use crate::download::order_dir::manifest::{Manifest, ManifestFile};
-use crate::download::order_dir::place;
+use crate::download::verify;
 use crate::model::{MANIFEST_NAME, OrderStatus, PoNumber};
 
 /// Deeper folders are not ours: orders lie two below the output folder.
@@ -264,7 +264,7 @@ fn difference(path: &Path, file: &ManifestFile) -> io::Result<Option<FileDiffere
     };
     Ok(if !found.is_file() {
         Some(FileDifference::Other("it is no file any more".to_owned()))
-    } else if !place::has_size(path, file.size) {
+    } else if !verify::has_size(path, file.size) {
         Some(FileDifference::Other(format!("{} bytes instead of {}", found.len(), file.size)))
     } else if digest_of(path)? != file.sha256 {
         Some(FileDifference::Other("same size, other bytes".to_owned()))

@@ -1,4 +1,4 @@
-//! Copying, measuring and removing a folder that a browser has lived in. No symbolic link is ever followed.
+//! Copies, measures and removes folder trees. Symbolic links are never followed.
 
 use std::fs::{self, File};
 use std::io;
@@ -6,10 +6,11 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-/// Waits before each further try at removing: on Windows a file stays locked for a moment after its process has ended.
-const RETRIES: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(400), Duration::from_millis(800)];
+/// Delays between attempts to remove a folder: on Windows a file stays locked for a moment after its process has ended.
+const RETRY_DELAYS: [Duration; 3] =
+    [Duration::from_millis(200), Duration::from_millis(400), Duration::from_millis(800)];
 
-/// What a copy of a profile leaves out: what a browser fills anew, and what says that it is in use.
+/// Entries of a browser profile that are not copied: caches, and marks that it is in use.
 const NOT_COPIED: [&str; 12] = [
     "Cache",
     "Code Cache",
@@ -33,10 +34,10 @@ pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
         fs::DirBuilder::new().mode(0o700).create(folder)
     };
     #[cfg(not(unix))]
-    fs::create_dir(folder) // the folder around it is the user's own there, and its rights are inherited
+    fs::create_dir(folder) // inherits the rights of its parent, which belongs to the user
 }
 
-/// Copies `from` into the existing folder `to`, without caches, locks and links. An error names what could not be read.
+/// Copies a browser profile into the existing folder `to`, without caches, locks and links. Errors name the file.
 pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from).map_err(|why| naming(from, &why))? {
         let entry = entry.map_err(|why| naming(from, &why))?;
@@ -57,12 +58,12 @@ pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The error with the path that it is about.
+/// Adds the path to an error.
 pub(crate) fn naming(path: &Path, why: &io::Error) -> io::Error {
     io::Error::new(why.kind(), format!("{}: {why}", path.display()))
 }
 
-/// The bytes of all files below `folder`; what vanishes meanwhile counts nothing.
+/// Size of all files below `folder` in bytes; files that vanish meanwhile do not count.
 pub(crate) fn size(folder: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     entries
@@ -74,37 +75,37 @@ pub(crate) fn size(folder: &Path) -> u64 {
         .sum()
 }
 
-/// Removes `folder` with all that is in it, tries again a few times, and checks. Blocks for up to 1.4 s.
+/// Removes `folder` with its content and checks that it is gone, retrying for up to 1.4 s. Blocks.
 pub(crate) fn remove(folder: &Path) -> io::Result<()> {
-    // removes links themselves, never what they point to
-    patiently(folder, || there_or_not(fs::remove_dir_all(folder)))
+    // removes links, never their targets
+    retry(folder, || ignore_missing(fs::remove_dir_all(folder)))
 }
 
-/// The same, and the file `name` in it goes last, when nothing else is left: broken off at any moment, what remains of
-/// the folder is marked by it. `mark` is that file; its lock is held until then.
+/// As [`remove`], with the file `name` in it removed last: interrupted at any moment, what remains of the folder still has
+/// this mark. `mark` is that file, whose lock is held until then.
 pub(crate) fn remove_marked(folder: &Path, name: &str, mark: File) -> io::Result<()> {
     let path = folder.join(name);
     let text = fs::read(&path).unwrap_or_default();
     let mut mark = Some(mark);
-    patiently(folder, || {
+    retry(folder, || {
         empty(folder, name)?;
-        mark = None; // Windows removes no open file
+        mark = None; // Windows does not remove open files
         finish(folder, &path, &text)
     })
 }
 
-/// Removes the mark, and the folder that holds nothing else.
+/// Removes the mark and the folder, which must hold nothing else.
 fn finish(folder: &Path, mark: &Path, text: &[u8]) -> io::Result<()> {
-    there_or_not(fs::remove_file(mark))?;
-    there_or_not(fs::remove_dir(folder)).inspect_err(|_| {
-        // somebody has written into it meanwhile
+    ignore_missing(fs::remove_file(mark))?;
+    ignore_missing(fs::remove_dir(folder)).inspect_err(|_| {
+        // another process has written into it meanwhile
         if let Err(why) = fs::write(mark, text) {
-            tracing::debug!(%why, "the mark of {} cannot be written again", folder.display());
+            tracing::debug!(%why, "the mark of {} could not be restored", folder.display());
         }
     })
 }
 
-/// Removes what is in `folder` but the file `name`. What cannot be removed does not keep the rest.
+/// Removes everything in `folder` except the file `name`. Goes on after an entry that cannot be removed.
 fn empty(folder: &Path, name: &str) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -118,29 +119,30 @@ fn empty(folder: &Path, name: &str) -> io::Result<()> {
         }
         let path = entry.path();
         let removed = if entry.file_type()?.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        result = result.and(there_or_not(removed).map_err(|why| naming(&path, &why)));
+        result = result.and(ignore_missing(removed).map_err(|why| naming(&path, &why)));
     }
     result
 }
 
-/// What is not there need not be removed.
-fn there_or_not(removed: io::Result<()>) -> io::Result<()> {
+/// Counts a missing file as removed.
+fn ignore_missing(removed: io::Result<()>) -> io::Result<()> {
     match removed {
         Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
 }
 
-fn patiently(folder: &Path, mut remove: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    let mut retries = RETRIES.iter();
+/// Runs `remove` until `folder` is gone, or the delays are used up.
+fn retry(folder: &Path, mut remove: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    let mut delays = RETRY_DELAYS.iter();
     loop {
         let result = match (remove(), fs::symlink_metadata(folder)) {
             (Ok(()), Err(why)) if why.kind() == io::ErrorKind::NotFound => return Ok(()),
             (Ok(()), Err(why)) | (Err(why), _) => why,
-            (Ok(()), Ok(_)) => io::Error::other("it is there again after having been removed"),
+            (Ok(()), Ok(_)) => io::Error::other("it was created again while it was removed"),
         };
-        match retries.next() {
-            Some(wait) => thread::sleep(*wait),
+        match delays.next() {
+            Some(delay) => thread::sleep(*delay),
             None => return Err(result),
         }
     }
@@ -166,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mark_comes_back_when_somebody_writes_meanwhile() {
+    fn the_mark_is_restored_when_another_process_writes_meanwhile() {
         let base = tempfile::tempdir().unwrap();
         let folder = base.path().join("w1-abcdef");
         let mark = folder.join("owner");
@@ -174,7 +176,7 @@ mod tests {
         fs::write(&mark, "pid = 7").unwrap();
         empty(&folder, "owner").unwrap();
         assert!(mark.is_file() && !folder.join("profile").exists());
-        fs::write(folder.join("Cookies"), "").unwrap(); // by a browser that is not yet gone
+        fs::write(folder.join("Cookies"), "").unwrap(); // by a browser that still runs
         finish(&folder, &mark, b"pid = 7").unwrap_err();
         assert_eq!(fs::read_to_string(&mark).unwrap(), "pid = 7");
         remove_marked(&folder, "owner", File::open(&mark).unwrap()).unwrap();

@@ -1,21 +1,11 @@
 //! All inputs together: each order once, every refused row with its place.
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 
-use bytesize::ByteSize;
-
-use super::source::read_all;
-use super::table::{SheetKind, gather};
-use super::text::{TextRows, decode};
-use super::workbook::{is_workbook, take_workbook};
-use super::{InputError, Source};
+use super::InputError;
 use crate::input::cell::shorten;
 use crate::model::{Metadata, PoNumber, PoTask, RejectedRow, TaskPriority};
 
-/// Largest input; a list of a million orders with a dozen columns is half of it.
-const MAX_SIZE: ByteSize = ByteSize::mb(200);
 /// Most rows of one input: more than any spreadsheet holds.
 const MAX_ROWS: u64 = 2_000_000;
 
@@ -32,46 +22,6 @@ pub struct Intake {
     pub duplicates: usize,
 }
 
-/// Reads all of `sources`; tasks that say nothing about their priority get `default`.
-///
-/// An intake without tasks is not an error: then every row was refused, and `rejects` says why.
-///
-/// # Errors
-/// [`InputError`] of the first source that cannot be used at all.
-pub fn read(sources: &[Source], default: TaskPriority) -> Result<Intake, InputError> {
-    let mut intake = Intake::default();
-    let mut places = HashMap::new();
-    for source in sources {
-        let mut gathering = IntakeBuilder {
-            input: source.to_string(),
-            default,
-            intake: &mut intake,
-            places: &mut places,
-            row_count: 0,
-        };
-        match source {
-            Source::Argument(po) => gathering.take(po.clone(), None, Metadata::new()),
-            Source::Path(_) | Source::Stdin => take_bytes(&read_all(source, MAX_SIZE)?, &mut gathering)?,
-        }
-    }
-    Ok(intake)
-}
-
-fn take_bytes(bytes: &[u8], gathering: &mut IntakeBuilder<'_>) -> Result<(), InputError> {
-    let input = gathering.input.clone();
-    let shape = if is_workbook(bytes) {
-        take_workbook(bytes, gathering)?
-    } else {
-        let Some(text) = decode(bytes) else { return Err(InputError::NotText { input }) };
-        gather(&mut TextRows::new(&text), true, gathering)?
-    };
-    match shape {
-        SheetKind::Table | SheetKind::List => Ok(()),
-        SheetKind::Unknown(columns) => Err(InputError::NoPoColumn { input, columns }),
-        SheetKind::Blank => Err(InputError::Empty { input }),
-    }
-}
-
 /// The intake as one source fills it.
 pub(crate) struct IntakeBuilder<'a> {
     input: String,
@@ -81,7 +31,17 @@ pub(crate) struct IntakeBuilder<'a> {
     row_count: u64,
 }
 
-impl IntakeBuilder<'_> {
+impl<'a> IntakeBuilder<'a> {
+    /// Adds what the source `input` holds to `intake`; `places` tells where each order stands in it.
+    pub(crate) fn new(
+        input: String,
+        default: TaskPriority,
+        intake: &'a mut Intake,
+        places: &'a mut HashMap<PoNumber, usize>,
+    ) -> Self {
+        Self { input, default, intake, places, row_count: 0 }
+    }
+
     pub(crate) fn input(&self) -> &str {
         &self.input
     }

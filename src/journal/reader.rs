@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::replay::{Replay, damaged};
 use super::runs::{PriorOutcome, RunInfo};
 use super::schema;
-use super::writer::RunKey;
+use super::schema::RunKey;
 use crate::backend::{History, JournalError};
 use crate::journal::error::fault;
 use crate::journal::lock;

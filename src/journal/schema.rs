@@ -164,6 +164,10 @@ fn migrate(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> 
     }
 }
 
+/// A run's number within its journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct RunKey(pub(crate) i64);
+
 #[cfg(test)]
 mod tests {
     use std::fs;

@@ -12,6 +12,7 @@ use super::runs::{RunEnd, RunStart};
 use crate::backend::{History, JournalError};
 use crate::journal::error::fault;
 use crate::journal::lock::JournalLock;
+use crate::journal::schema::RunKey;
 use crate::model::{Entry, RunId, TaskId, TaskState};
 
 /// Most batches of one transaction: bounds how long the first of them waits for the others.
@@ -19,10 +20,6 @@ const GROUP: usize = 256;
 
 /// Where an answer goes. Whoever asked may have stopped waiting: then nobody needs it.
 pub(crate) type WriterReply<T> = mpsc::SyncSender<Result<T, JournalError>>;
-
-/// A run's number within its journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct RunKey(pub(crate) i64);
 
 /// What the thread is asked.
 pub(crate) enum WriterCommand {

@@ -227,8 +227,6 @@ pub struct DriverStatus {
     pub pid: Option<u32>,
     /// Where it listens on the loopback interface.
     pub port: Option<u16>,
-    /// Sessions that it carries.
-    pub session_count: usize,
     /// Whether its last health check was answered in time.
     pub is_healthy: bool,
     /// How long it took to answer its last health check, in microseconds.

@@ -38,6 +38,9 @@ pub enum StartError {
     /// The output folder cannot be written, or another program works in it.
     #[error("{0}")]
     Output(String),
+    /// The portal's address cannot be opened: the port is closed to browsers, the host is unknown, or it refuses.
+    #[error("the portal cannot be reached: {0}")]
+    Portal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Puts a pool together from parts that implement the seams of [`crate::backend`]. Most programs use

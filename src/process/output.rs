@@ -1,114 +1,116 @@
-//! What a driver prints: logged, its last lines kept, and its port read from them.
+//! Output of a child process: logged line by line, the last lines kept for error messages.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
-/// How many of the driver's last lines are kept for error messages.
+/// How many lines are kept.
 const KEPT_LINES: usize = 20;
-/// Longer lines are cut: a driver may print a whole command line.
+/// Longer lines are cut, in bytes: a driver may print a whole command line.
 const MAX_LINE: u64 = 2_000;
 
-/// The last lines that a driver printed.
+/// The last 20 lines that a process printed, of both its outputs. Displays as one line of text.
 #[derive(Debug, Default)]
 pub(crate) struct CapturedOutput {
-    /// Whose driver it is.
-    of: String,
+    /// Which process it is, in the log.
+    name: String,
     lines: Mutex<VecDeque<String>>,
+    changed: Notify,
 }
 
 impl CapturedOutput {
-    /// Of this driver.
-    pub(crate) fn of(name: String) -> Self {
-        Self { of: name, lines: Mutex::default() }
+    /// No output yet of the process called `name` in the log.
+    pub(crate) fn new(name: String) -> Self {
+        Self { name, ..Self::default() }
     }
 
-    fn keep(&self, line: &str) {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Reads `output` to its end: a pipe that nobody reads would block the process when it is full.
+    pub(crate) async fn read(self: Arc<Self>, output: impl AsyncRead + Unpin) {
+        let mut output = BufReader::new(output);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            match (&mut output).take(MAX_LINE).read_until(b'\n', &mut line).await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(why) => {
+                    tracing::debug!(of = %self.name, %why, "the output of a process cannot be read");
+                    return;
+                }
+            }
+            let text = String::from_utf8_lossy(&line);
+            let text = text.trim();
+            if !text.is_empty() {
+                tracing::debug!(target: "coupa_batch::driver", of = %self.name, "{text}");
+                self.push(text);
+            }
+        }
+    }
+
+    /// Waits for a line in which `parse` finds something. For ever, if none comes; lines that were kept before count.
+    pub(crate) async fn find_line<T>(&self, parse: impl Fn(&str) -> Option<T>) -> T {
+        loop {
+            let changed = self.changed.notified();
+            if let Some(found) = self.lock().iter().find_map(|line| parse(line)) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    fn push(&self, line: &str) {
+        let mut lines = self.lock();
         if lines.len() == KEPT_LINES {
             lines.pop_front();
         }
         lines.push_back(line.to_owned());
+        drop(lines);
+        self.changed.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl std::fmt::Display for CapturedOutput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.lock();
         if lines.is_empty() {
-            return f.write_str("(nothing)");
+            return f.write_str("(none)");
         }
         f.write_str(&Vec::from_iter(lines.iter().map(String::as_str)).join(" | "))
     }
-}
-
-/// Reads to the end, for ever: a full pipe would block the driver.
-pub(crate) async fn listen(
-    output: impl AsyncRead + Unpin,
-    words: Arc<CapturedOutput>,
-    told: Option<watch::Sender<Option<u16>>>,
-) {
-    let mut output = BufReader::new(output);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        match (&mut output).take(MAX_LINE).read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        let text = String::from_utf8_lossy(&line);
-        let text = text.trim();
-        if text.is_empty() {
-            continue;
-        }
-        tracing::debug!(target: "coupa_batch::driver", of = %words.of, "{text}");
-        words.keep(text);
-        if let (Some(told), Some(port)) = (&told, port_in(text)) {
-            told.send_replace(Some(port));
-        }
-    }
-}
-
-/// The port in "… was started successfully on port 36547."; the line before it speaks of port 0.
-fn port_in(line: &str) -> Option<u16> {
-    let (before, after) = line.split_once(" on port ")?;
-    if !before.contains("started successfully") {
-        return None;
-    }
-    after.trim_end_matches('.').split_whitespace().next()?.parse().ok().filter(|port| *port != 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_port_is_read_from_both_drivers_words_and_from_no_other_line() {
-        for (line, port) in [
-            ("ChromeDriver was started successfully on port 36547.", Some(36547)),
-            ("Microsoft Edge WebDriver was started successfully on port 9515.", Some(9515)),
-            ("ChromeDriver was started successfully on port 9515", Some(9515)),
-            ("Starting ChromeDriver 156.0.8078.79 (a21ce95) on port 0", None),
-            ("Starting ChromeDriver 156.0.8078.79 (a21ce95) on port 17", None),
-            ("Only local connections are allowed.", None),
-        ] {
-            assert_eq!(port_in(line), port, "{line}");
-        }
-    }
-
     #[tokio::test]
     async fn the_last_lines_are_kept_and_long_ones_are_cut() {
-        let words = Arc::new(CapturedOutput::default());
+        let output = Arc::new(CapturedOutput::default());
         let mut text = String::new();
         for number in 0..100 {
             text += &format!("line {number}\n");
         }
         text += &"x".repeat(5_000);
-        listen(text.as_bytes(), words.clone(), None).await;
-        let kept = words.to_string();
+        output.clone().read(text.as_bytes()).await;
+        let kept = output.to_string();
         assert!(kept.contains("line 99") && !kept.contains("line 50"), "{kept}");
-        assert!(words.lines.lock().unwrap().iter().all(|line| line.len() <= 2_000));
+        assert!(output.lock().iter().all(|line| line.len() <= 2_000));
+    }
+
+    #[tokio::test]
+    async fn a_line_is_found_whether_it_came_before_or_comes_later() {
+        let output = Arc::new(CapturedOutput::new("test".to_owned()));
+        output.push("first");
+        assert_eq!(output.find_line(|line| (line == "first").then_some(1)).await, 1);
+        let (found, ()) = tokio::join!(output.find_line(|line| (line == "second").then_some(2)), async {
+            output.push("second");
+        });
+        assert_eq!(found, 2);
     }
 }

@@ -1,4 +1,4 @@
-//! Ports for drivers, where settings name a range.
+//! Ports of a configured range, each given to one process at a time.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-/// The ports that drivers may listen on.
+/// The ports that child processes may listen on.
 #[derive(Clone, Debug)]
 pub(crate) struct PortAllocator {
     range: Option<RangeInclusive<u16>>,
@@ -16,7 +16,7 @@ pub(crate) struct PortAllocator {
     freed: Arc<Notify>,
 }
 
-/// One port, given back when dropped. Port 0 means that the driver chooses one that is free.
+/// One port, returned to the allocator when dropped. Port 0 lets the process choose a free one.
 #[derive(Debug)]
 pub(crate) struct PortLease {
     number: u16,
@@ -29,8 +29,8 @@ impl PortAllocator {
         Self { range, taken: Arc::default(), freed: Arc::default() }
     }
 
-    /// A port that is free and not `tried` yet; none when there is none. Another program may take it before the driver
-    /// does, which then ends and says so.
+    /// Takes the first free port that is not in `tried`; none when there is none. Another program may still take it before
+    /// the process does, which then ends and reports it.
     pub(crate) fn take(&self, tried: &BTreeSet<u16>) -> Option<PortLease> {
         let Some(range) = self.range.clone() else {
             return tried.is_empty().then(|| self.port(0));
@@ -49,23 +49,23 @@ impl PortAllocator {
         PortLease { number, taken: self.taken.clone(), freed: self.freed.clone() }
     }
 
-    /// Waits until a port is given back, from the call on.
+    /// Waits until a port is returned, counted from this call.
     pub(crate) fn freed(&self) -> OwnedNotified {
         self.freed.clone().notified_owned()
     }
 
-    /// How many ports of the range are ours at this moment.
+    /// How many ports of the range are leased now.
     pub(crate) fn held_count(&self) -> usize {
         lock(&self.taken).len()
     }
 
-    /// Why there is none, as a sentence.
+    /// Why no port was free, for a person.
     pub(crate) fn why_none(&self) -> String {
         let Some(range) = &self.range else { return "the driver found no free port".to_owned() };
         let (first, last, held) = (range.start(), range.end(), self.held_count());
         format!(
-            "the ports {first}-{last} (driver_ports) are all in use, {held} of them by this run's own drivers: widen the \
-             range, or free one"
+            "all ports {first}-{last} (driver_ports) are in use, {held} of them by this run's own drivers; widen the range or \
+             free a port"
         )
     }
 }
@@ -92,8 +92,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_is_given_to_one_driver_at_a_time_and_never_one_that_is_in_use() {
-        // three ports in a row of which the middle one is somebody's
+    fn a_port_is_leased_once_and_never_while_another_program_uses_it() {
+        // three ports in a row, the middle one in use
         let (listener, first) = (0..100)
             .find_map(|_| {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_range_the_driver_chooses() {
+    fn without_a_range_the_process_chooses() {
         let ports = PortAllocator::new(None);
         assert_eq!(ports.take(&BTreeSet::new()).map(|port| port.number()), Some(0));
         assert!(ports.take(&BTreeSet::from([0])).is_none());

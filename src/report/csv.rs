@@ -4,10 +4,9 @@ use std::io::{self, Write};
 
 use csv::{QuoteStyle, Terminator, WriterBuilder};
 
-use super::RunFacts;
 use crate::backend::History;
 use crate::model::{OrderStatus, Outcome};
-use crate::report::data::{ReportRow, rows, why_open};
+use crate::report::data::{ReportRow, RunFacts, rows, why_open};
 
 /// The columns, in this order.
 const COLUMNS: [&str; 11] = [
@@ -84,7 +83,7 @@ mod tests {
 
     use super::*;
     use crate::model::{ExcludedFile, FileOrigin, ListingId, Receipt, TaskState};
-    use crate::report::data::sample;
+    use crate::report::sample;
 
     fn written() -> Vec<u8> {
         let mut bytes = Vec::new();

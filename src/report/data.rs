@@ -1,83 +1,35 @@
-//! What a report is made of, and the making of both files.
-
-use std::path::{Path, PathBuf};
+//! The data of a report: facts about the run and one row per order. Knows nothing of file formats.
 
 use jiff::Timestamp;
-use thiserror::Error;
 
-use super::json;
-use super::place::{WrittenFile, place};
-use super::summary::Summary;
 use crate::backend::History;
 use crate::model::{Outcome, PoTask, RejectedRow, RunId, TaskId, TaskState};
-use crate::report::csv;
 
-/// What a report says of the run as a whole; everything about single orders comes from the journal.
+/// Facts about the run as a whole; everything about single orders comes from the journal.
 #[derive(Clone, Debug)]
 pub struct RunFacts {
     /// Which run.
     pub run: RunId,
     /// When it began.
     pub started: Timestamp,
-    /// When its last order was settled or given up.
+    /// When it ended.
     pub finished: Timestamp,
     /// The portal's address.
     pub base_url: Option<String>,
     /// The version of the program.
     pub version: String,
-    /// Rows of the input that were no orders.
+    /// Rows of the input that are not orders.
     pub rejects: Vec<RejectedRow>,
-    /// Why the run ended before all of its orders did, if it did.
+    /// Why the run stopped early; none if it did not.
     pub stopped_because: Option<String>,
 }
 
-/// Where the two files lie.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReportFiles {
-    /// The table for people.
-    pub csv: WrittenFile,
-    /// The document for programs.
-    pub json: WrittenFile,
-}
-
-/// A report could not be written. The journal still holds everything that it would have said.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ReportError {
-    /// The folder or the file cannot be written.
-    #[error("{} cannot be written: {why}; free some room or choose another output folder", path.display())]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// What the system says.
-        why: std::io::Error,
-    },
-}
-
-/// Writes `report.csv` and `report.json` into `out`, each at once: an older file is whole until the new one is.
-///
-/// When an older file cannot be replaced, because a spreadsheet program holds it, the new one is put beside it as
-/// `report (2).csv`; [`WrittenFile::instead_of`] says so.
-///
-/// # Errors
-/// [`ReportError`] when the folder cannot be written.
-pub fn write(out: &Path, history: &History, facts: &RunFacts) -> Result<(ReportFiles, Summary), ReportError> {
-    let failed = |path: &Path, why| ReportError::Io { path: path.to_owned(), why };
-    std::fs::create_dir_all(out).map_err(|why| failed(out, why))?;
-    let summary = Summary::of(history, facts);
-    let path = out.join("report.csv");
-    let csv = place(&path, |file| csv::write(file, history, facts)).map_err(|why| failed(&path, why))?;
-    let path = out.join("report.json");
-    let json = place(&path, |file| json::write(file, history, facts, &summary)).map_err(|why| failed(&path, why))?;
-    Ok((ReportFiles { csv, json }, summary))
-}
-
-/// One order as both files see it.
+/// One order, as both files show it.
 pub(crate) struct ReportRow<'a> {
     pub(crate) order: &'a PoTask,
     pub(crate) outcome: Option<&'a Outcome>,
     pub(crate) attempts: u32,
-    /// The earlier run that the outcome was taken over from.
+    /// The earlier run that fetched it, if this run reused its outcome.
     pub(crate) reused_from: Option<&'a RunId>,
     pub(crate) settled_at: Option<Timestamp>,
 }
@@ -96,95 +48,7 @@ pub(crate) fn rows(history: &History) -> impl Iterator<Item = ReportRow<'_>> {
     })
 }
 
-/// What an order that is still open says instead of an error of its own.
+/// The error message of an order that is still open.
 pub(crate) fn why_open(facts: &RunFacts) -> &str {
     facts.stopped_because.as_deref().unwrap_or("the run ended before this order did; run it again to go on")
-}
-
-#[cfg(test)]
-pub(crate) mod sample {
-    //! A run with one order of each kind.
-
-    use super::*;
-    use crate::model::{AttemptCounts, Failure, FailureKind, FileOrigin, FileRecord, ListingId, MissingFile, Receipt};
-
-    pub(crate) fn facts() -> RunFacts {
-        RunFacts {
-            run: RunId::new("20261121-0100-abc"),
-            started: "2026-11-21T01:00:00Z".parse().unwrap(),
-            finished: "2026-11-21T01:02:30Z".parse().unwrap(),
-            base_url: Some("https://acme.coupahost.com/".to_owned()),
-            version: "0.1.0".to_owned(),
-            rejects: vec![RejectedRow {
-                source: "sheet.csv".to_owned(),
-                line: 4,
-                text: "N/A".to_owned(),
-                reason: "not a number".to_owned(),
-            }],
-            stopped_because: None,
-        }
-    }
-
-    pub(crate) fn receipt() -> Receipt {
-        let file = |name: &str, source| FileRecord {
-            path: format!("Acme/PO1_COMPLETED/{}", name.replace(['=', '\n'], "_")),
-            name: name.to_owned(),
-            size: 1500,
-            sha256: "ab".repeat(32),
-            source,
-            media_type: None,
-            listings: vec![ListingId::new(name)],
-        };
-        Receipt {
-            supplier: Some("=HYPERLINK(\"http://evil\")".to_owned()),
-            url: "https://acme.coupahost.com/order_headers/1".to_owned(),
-            listed_count: 2,
-            folder: "Acme/PO1_COMPLETED".to_owned(),
-            files: vec![file("=cmd.pdf", FileOrigin::Order), file("two\nlines.pdf", FileOrigin::Requisition)],
-            ..Receipt::default()
-        }
-    }
-
-    pub(crate) fn history() -> History {
-        let seen_at = |po: u32| {
-            Some(Receipt { url: format!("https://acme.coupahost.com/order_headers/{po}"), ..Receipt::default() })
-        };
-        let mut partial = receipt();
-        let gone = Failure::new(FailureKind::DownloadStalled, "the download, begun, stood still");
-        partial.missing.push(MissingFile {
-            name: "c.pdf".to_owned(),
-            listing: ListingId::new("c.pdf"),
-            source: FileOrigin::Order,
-            failure: gone.clone(),
-        });
-        partial.listed_count = 3;
-        let states = [
-            Some(Outcome::Completed(receipt())),
-            Some(Outcome::NoAttachments(Receipt { files: Vec::new(), listed_count: 0, ..receipt() })),
-            Some(Outcome::Partial(partial, gone)),
-            Some(Outcome::NotFound(Failure::new(FailureKind::OrderMissing, "no such order"), seen_at(4))),
-            Some(Outcome::Failed(Failure::new(FailureKind::RequisitionDenied, "requisition not yours"), seen_at(5))),
-            Some(Outcome::Failed(Failure::new(FailureKind::PageChanged, "-page is new"), seen_at(6))),
-            Some(Outcome::Skipped(Failure::new(FailureKind::Interrupted, "cancelled"), None)),
-            None,
-        ];
-        let mut history = History::default();
-        for (id, outcome) in (1..).zip(states) {
-            let order = PoTask::new(format!("PO{id}").parse().unwrap());
-            let state = match outcome {
-                Some(outcome) => {
-                    history.settled_at.insert(TaskId(id), "2026-11-21T01:01:00Z".parse().unwrap());
-                    TaskState::Settled {
-                        order,
-                        tally: AttemptCounts { started: 1, ..AttemptCounts::default() },
-                        outcome,
-                        reused_from: None,
-                    }
-                }
-                None => TaskState::Ready { order, tally: AttemptCounts::default(), receipt: None },
-            };
-            history.tasks.insert(TaskId(id), state);
-        }
-        history
-    }
 }

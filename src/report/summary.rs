@@ -7,10 +7,9 @@ use bytesize::ByteSize;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::RunFacts;
 use crate::backend::History;
 use crate::model::{OrderStatus, Outcome, RunId};
-use crate::report::data::rows;
+use crate::report::data::{RunFacts, rows};
 
 /// A run in a few numbers: the `summary` of `report.json`, what `--json` prints, and what the terminal shows at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,7 +121,7 @@ impl fmt::Display for Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::data::sample;
+    use crate::report::sample;
 
     #[test]
     fn everything_is_counted_once() {

@@ -13,7 +13,6 @@ use crate::config::{Filter, RequisitionRule, SiteConfig, Timeouts};
 use crate::model::PoNumber;
 use crate::site::rate_limit::RateLimiter;
 use crate::site::recipe::parse::{RecipeError, load};
-use crate::site::recipe::selectors::SelectorCheck;
 
 /// A portal, how it is to be treated, and where its files go.
 #[derive(Debug)]
@@ -21,7 +20,6 @@ pub(crate) struct PortalContext {
     pub(crate) recipe: Recipe,
     /// The name of a shipped one, or its file.
     pub(crate) recipe_name: String,
-    pub(crate) selectors: SelectorCheck,
     pub(crate) base: Url,
     pub(crate) out: PathBuf,
     pub(crate) deadlines: Timeouts,
@@ -40,7 +38,6 @@ impl PortalContext {
         Ok(Self {
             recipe: load(&config.recipe)?,
             recipe_name: config.recipe.clone(),
-            selectors: SelectorCheck::default(),
             base: config.base_url.clone().ok_or(RecipeError::NoAddress)?,
             out,
             deadlines,
@@ -54,7 +51,7 @@ impl PortalContext {
     }
 
     /// A page was shown to somebody who is logged in.
-    pub(crate) fn prove_login(&self) {
+    pub(crate) fn confirm_login(&self) {
         self.unproven_login_count.store(0, Ordering::Relaxed);
     }
 
@@ -80,7 +77,7 @@ impl PortalContext {
     }
 
     /// When a page counts as having come to rest, `spent` of its deadline being over.
-    pub(crate) fn quiet(&self, spent: Duration) -> Stability {
+    pub(crate) fn stability(&self, spent: Duration) -> Stability {
         let settle = self.recipe.settle;
         Stability {
             after_load: settle.after_load.0,
@@ -99,12 +96,12 @@ mod tests {
     fn an_order_has_the_address_that_the_recipe_says_below_that_of_the_portal() {
         for (recipe, path) in [("coupa", "order_headers/7"), ("table", "documents?order=7")] {
             let config = PoolConfig::builder().base_url("https://acme.test/buy/").recipe(recipe).build().unwrap();
-            let ground = PortalContext::new(&config.site, PathBuf::new(), config.deadlines).unwrap();
-            let order = ground.order_page(&"PO7".parse().unwrap());
+            let context = PortalContext::new(&config.site, PathBuf::new(), config.deadlines).unwrap();
+            let order = context.order_page(&"PO7".parse().unwrap());
             assert_eq!(order.as_str(), format!("https://acme.test/buy/{path}"));
-            assert!(ground.is_order_page(&order) && !ground.is_order_page(&ground.base));
+            assert!(context.is_order_page(&order) && !context.is_order_page(&context.base));
             let request = "https://acme.test/buy/documents?request=7".parse().unwrap();
-            assert!(!ground.is_order_page(&request));
+            assert!(!context.is_order_page(&request));
         }
     }
 }

@@ -17,7 +17,8 @@ mod testing;
 pub use evidence::evidence_folder;
 pub use interactive::InteractiveLogin;
 pub use interactive::inspect::{InspectTarget, Inspection, SelectorMatch};
-pub use portal::{PortalSite, SharedLogin};
+pub use login::SharedLogin;
+pub use portal::PortalSite;
 pub use recipe::parse::{RecipeError, shipped_recipes};
 pub use recipe::{
     Addresses, Attachments, ColumnSelector, ErrorPages, Exclusions, Listing, LoginForm, NameSource, OrderPage, Recipe,

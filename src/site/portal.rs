@@ -1,11 +1,11 @@
 //! The portal as the engine sees it.
 
-use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::evidence::{self, EvidenceStore};
-use super::login::Login;
-use crate::backend::{Attempt, AttemptError, BoxFuture, LoginStore, RejectionStore, Session, Site};
+use super::login::SharedLogin;
+use crate::backend::{Attempt, AttemptError, BoxFuture, Session, Site};
 use crate::config::{SiteConfig, Timeouts};
 use crate::download::{self, OutputLock};
 use crate::model::{Outcome, PoTask, Receipt, RunId, WorkerId};
@@ -15,39 +15,14 @@ use crate::site::order::collect::OrderCollector;
 use crate::site::recipe::parse::RecipeError;
 use crate::site::recipe::selectors;
 
-/// The way into one portal, with the login that its sessions share. Sites that are given the same one log in once between
-/// them, one after the other or side by side.
-#[derive(Clone, Debug)]
-pub struct SharedLogin(Arc<Login>);
-
-impl SharedLogin {
-    /// That of the portal of `config`, whose files go to `out`. The logins that are kept in `keeps` are tried before the
-    /// credentials, the newest first, and looked at again when the login has ended; what `refusals` remembers is not sent.
-    ///
-    /// # Errors
-    /// [`RecipeError`] when there is no base address or the recipe cannot be used.
-    pub fn new(
-        config: &SiteConfig,
-        out: &Path,
-        deadlines: Timeouts,
-        keeps: Vec<Arc<dyn LoginStore>>,
-        refusals: Option<Arc<dyn RejectionStore>>,
-    ) -> Result<Self, RecipeError> {
-        let ground = Arc::new(PortalContext::new(config, out.to_owned(), deadlines)?);
-        let login = keeps.into_iter().fold(Login::new(ground, config.credentials.clone()), Login::with_kept);
-        Ok(Self(Arc::new(match refusals {
-            Some(refusals) => login.with_refusals(refusals, false),
-            None => login,
-        })))
-    }
-}
-
 /// A portal of the shape that a [`super::Recipe`] describes. One for all workers: they share its login.
 #[derive(Debug)]
 pub struct PortalSite {
-    ground: Arc<PortalContext>,
-    login: Arc<Login>,
+    context: Arc<PortalContext>,
+    login: Arc<SharedLogin>,
     evidence: EvidenceStore,
+    /// A browser accepted all selectors of the recipe. All sessions are of one kind, so one check is enough.
+    has_checked_selectors: AtomicBool,
     _claim: Arc<OutputLock>,
 }
 
@@ -63,16 +38,21 @@ impl PortalSite {
         deadlines: Timeouts,
         run: &RunId,
     ) -> Result<Self, RecipeError> {
-        let login = SharedLogin::new(config, claim.out(), deadlines, Vec::new(), None)?;
+        let login = Arc::new(SharedLogin::of(config, claim.out(), deadlines, Vec::new(), None)?);
         Ok(Self::with_login(config, claim, run, login))
     }
 
     /// The same, with a login that was made for this configuration and folder, and may be in force already.
     #[must_use]
-    pub fn with_login(config: &SiteConfig, claim: Arc<OutputLock>, run: &RunId, login: SharedLogin) -> Self {
-        let SharedLogin(login) = login;
+    pub fn with_login(config: &SiteConfig, claim: Arc<OutputLock>, run: &RunId, login: Arc<SharedLogin>) -> Self {
         let evidence = EvidenceStore::new(claim.out(), run, config.evidence_max_size);
-        Self { ground: login.shared_ground(), login, evidence, _claim: claim }
+        Self {
+            context: login.shared_context(),
+            login,
+            evidence,
+            has_checked_selectors: AtomicBool::new(false),
+            _claim: claim,
+        }
     }
 }
 
@@ -80,7 +60,11 @@ impl Site for PortalSite {
     fn log_in<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session) -> BoxFuture<'a, Result<(), AttemptError>> {
         Box::pin(async move {
             tracing::debug!(%worker, "asks to be let in");
-            selectors::try_all(session.page(), &self.ground).await?;
+            if !self.has_checked_selectors.load(Ordering::Acquire) {
+                let is_told =
+                    selectors::check_all(session.page(), &self.context.recipe, &self.context.recipe_name).await?;
+                self.has_checked_selectors.store(is_told, Ordering::Release);
+            }
             self.login.log_in(session.page()).await
         })
     }
@@ -91,13 +75,13 @@ impl Site for PortalSite {
         attempt: &'a Attempt,
     ) -> BoxFuture<'a, Result<Receipt, AttemptError>> {
         Box::pin(async move {
-            let mut led_away_count = 0;
+            let mut redirect_count = 0;
             loop {
-                match OrderCollector::new(&self.ground, session.page(), attempt).collect().await {
+                match OrderCollector::new(&self.context, session.page(), attempt).collect().await {
                     Ok(receipt) => return Ok(receipt),
                     Err(error) => {
-                        let order = self.ground.order_page(&attempt.order.po);
-                        self.login.weigh(session.page(), &order, error, &mut led_away_count).await?;
+                        let order = self.context.order_page(&attempt.order.po);
+                        self.login.interpret_failure(session.page(), &order, error, &mut redirect_count).await?;
                     }
                 }
             }
@@ -124,9 +108,9 @@ impl Site for PortalSite {
             let receipt = outcome.receipt_mut();
             if receipt.url.is_empty() {
                 // no attempt came back to say it: the browser ended, or the order was cancelled before
-                receipt.url = self.ground.order_page(&task.po).to_string();
+                receipt.url = self.context.order_page(&task.po).to_string();
             }
-            download::finalize(&self.ground.out, &task.po, outcome).await.map_err(error::of_download)
+            download::finalize(&self.context.out, &task.po, outcome).await.map_err(error::of_download)
         })
     }
 }

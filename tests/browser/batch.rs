@@ -4,10 +4,9 @@ use coupa_batch::PersistentWorkerPool;
 use coupa_batch::demo::{DemoConfig, DemoPortal, check};
 use coupa_batch::model::{PoTask, Stage};
 
-use crate::on_each_browser;
-use crate::rig::Rig;
+use crate::browser::Rig;
 
-on_each_browser!(every_file_of_a_batch_is_there_verified);
+crate::on_the_installed_browser!(every_file_of_a_batch_is_there_verified);
 
 async fn every_file_of_a_batch_is_there_verified(rig: Rig) {
     let portal = DemoPortal::start(DemoConfig::default()).await.unwrap();

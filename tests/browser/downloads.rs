@@ -4,16 +4,17 @@ use std::fs;
 
 use coupa_batch::backend::{Click, DownloadEvent};
 
-use crate::rig::{Flavour, Rig, ended_downloads, until};
+use crate::browser::{Flavour, Rig, ended_downloads, until};
 use crate::site;
 
-crate::on_each_browser!(
+crate::on_the_installed_browser!(
     two_files_of_one_name_are_both_kept,
     what_a_browser_would_show_or_doubt_is_saved_as_a_file,
     a_truncated_file_is_reported_and_leaves_nothing,
     a_download_can_be_cancelled,
     what_began_before_is_forgotten_and_stays_where_it_was,
 );
+crate::on_edge!(two_files_of_one_name_are_both_kept);
 
 async fn two_files_of_one_name_are_both_kept(rig: Rig) {
     let base = site::start().await;

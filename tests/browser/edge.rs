@@ -5,7 +5,7 @@ use coupa_batch::browser::{BrowserKind, locate};
 use coupa_batch::config::BrowserChoice;
 use coupa_batch::model::WorkerId;
 
-use crate::rig::{Flavour, Rig};
+use crate::browser::{Flavour, Rig};
 
 #[test]
 fn the_stand_in_is_taken_for_edge() {

@@ -1,4 +1,4 @@
-//! Driver, browser and page are told apart when one of them stands still or is gone.
+//! Driver, browser and page are told apart when one of them hangs or ends.
 
 use std::fs;
 use std::time::Duration;
@@ -6,16 +6,17 @@ use std::time::Duration;
 use coupa_batch::backend::{Session, SessionError};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::rig::{Flavour, Rig, tree, until};
+use crate::browser::{Flavour, Rig, tree, until};
 use crate::site;
 
-crate::on_each_browser!(
-    a_driver_that_stands_still_is_hung,
-    a_page_in_an_endless_loop_is_stuck,
-    a_browser_that_stands_still_is_stuck,
+crate::on_the_installed_browser!(
+    a_driver_that_hangs_is_unresponsive,
+    a_page_in_an_endless_loop_is_unresponsive,
+    a_browser_that_hangs_is_unresponsive,
     a_browser_that_is_killed_is_lost_at_once,
-    how_a_session_is_can_be_asked,
+    the_health_of_a_session_can_be_checked,
 );
+crate::on_edge!(a_browser_that_is_killed_is_lost_at_once);
 
 /// The main process of the session's browser: the one that is not one of its parts.
 fn browser_of(session: &dyn Session) -> u32 {
@@ -44,7 +45,7 @@ async fn ends_clean(rig: &Rig, session: Box<dyn Session>) {
     rig.until_nothing_is_left().await;
 }
 
-async fn a_driver_that_stands_still_is_hung(rig: Rig) {
+async fn a_driver_that_hangs_is_unresponsive(rig: Rig) {
     let Some(rig) = short(rig.flavour) else { return };
     let mut session = rig.open().await;
     signal(session.root_pid().unwrap(), Signal::STOP);
@@ -53,7 +54,7 @@ async fn a_driver_that_stands_still_is_hung(rig: Rig) {
     ends_clean(&rig, session).await;
 }
 
-async fn a_page_in_an_endless_loop_is_stuck(rig: Rig) {
+async fn a_page_in_an_endless_loop_is_unresponsive(rig: Rig) {
     let Some(rig) = short(rig.flavour) else { return };
     let base = site::start().await;
     let mut session = rig.open().await;
@@ -61,10 +62,12 @@ async fn a_page_in_an_endless_loop_is_stuck(rig: Rig) {
     session.page().evaluate("setTimeout(() => { while (true) {} }, 20)", vec![]).await.unwrap();
     let why = until("the page hangs", async || session.page().document().await.err()).await;
     assert!(matches!(why, SessionError::PageUnresponsive { .. }), "{why}");
+    let again = session.page().url().await.unwrap_err();
+    assert!(matches!(again, SessionError::Lost(_)), "no further command is sent: {again}");
     ends_clean(&rig, session).await;
 }
 
-async fn a_browser_that_stands_still_is_stuck(rig: Rig) {
+async fn a_browser_that_hangs_is_unresponsive(rig: Rig) {
     let Some(rig) = short(rig.flavour) else { return };
     let mut session = rig.open().await;
     signal(browser_of(session.as_ref()), Signal::STOP);
@@ -90,7 +93,7 @@ async fn a_browser_that_is_killed_is_lost_at_once(rig: Rig) {
     ends_clean(&rig, session).await;
 }
 
-async fn how_a_session_is_can_be_asked(rig: Rig) {
+async fn the_health_of_a_session_can_be_checked(rig: Rig) {
     let base = site::start().await;
     let mut session = rig.open().await;
     assert_eq!(session.page_time(), None);

@@ -1,46 +1,53 @@
-//! Sessions of real browsers against a local site: the same scripts on the browser that is installed and on the
-//! stand-in for Edge. Without a browser they are skipped; `REQUIRE_BROWSER=1` makes that an error, and
-//! `COUPA_BATCH_INSTALL=1` installs one first.
+//! Sessions of real browsers against a local site. Tests of what differs between Edge and Chrome (capabilities, vendor
+//! endpoints, logging, process id) run on the stand-in for Edge as well. Without a browser they are skipped;
+//! `REQUIRE_BROWSER=1` makes that an error, and `COUPA_BATCH_INSTALL=1` installs one first.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test may")]
 #![cfg(target_os = "linux")] // processes are looked for in /proc
 
+#[path = "../support/browser.rs"]
+mod browser;
 #[path = "../support/edge_stand_in.rs"]
 mod edge_stand_in;
-#[path = "../support/rig.rs"]
-mod rig;
-#[path = "../support/scene.rs"]
-mod scene;
+#[path = "../support/pool.rs"]
+mod pool;
 
-mod answers;
 mod batch;
 mod downloads;
 mod drivers;
 mod edge;
 mod health;
 mod pages;
+mod responses;
 mod scenarios;
 mod sessions;
 mod site;
 
-/// Makes each script a test on the installed browser and one on the stand-in for Edge.
-macro_rules! on_each_browser {
+/// Makes each function a test on the installed browser.
+macro_rules! on_the_installed_browser {
     ($($script:ident),+ $(,)?) => {
         mod installed {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $script() {
-                if let Some(rig) = crate::rig::Rig::new(crate::rig::Flavour::Installed) {
-                    super::$script(rig).await;
-                }
-            })+
-        }
-        mod edge {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $script() {
-                if let Some(rig) = crate::rig::Rig::new(crate::rig::Flavour::Edge) {
+                if let Some(rig) = crate::browser::Rig::new(crate::browser::Flavour::Installed) {
                     super::$script(rig).await;
                 }
             })+
         }
     };
 }
-use on_each_browser;
+use on_the_installed_browser;
+
+/// Makes each function a test on the stand-in for Edge: for what differs between the vendors.
+macro_rules! on_edge {
+    ($($script:ident),+ $(,)?) => {
+        mod edge {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $script() {
+                if let Some(rig) = crate::browser::Rig::new(crate::browser::Flavour::Edge) {
+                    super::$script(rig).await;
+                }
+            })+
+        }
+    };
+}
+use on_edge;

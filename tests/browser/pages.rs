@@ -1,14 +1,14 @@
-//! The verbs of a page.
+//! What can be done with a page.
 
 use std::time::Duration;
 
 use coupa_batch::backend::{Query, SessionError, Stability};
 use secrecy::SecretString;
 
-use crate::rig::{Flavour, Rig, until};
+use crate::browser::{Flavour, Rig, until};
 use crate::site;
 
-crate::on_each_browser!(
+crate::on_the_installed_browser!(
     a_page_is_read_and_written,
     half_a_character_in_a_page_is_no_reason_to_fail,
     a_picture_of_a_page_is_a_png,
@@ -113,7 +113,11 @@ async fn addresses_that_cannot_be_reached_are_named(rig: Rig) {
     let url = format!("http://127.0.0.1:{port}/order_headers/1");
     match page.goto(&url).await.unwrap_err() {
         SessionError::Unreachable { url: named, why } => {
-            assert_eq!((named, why.as_str()), (url, "ERR_CONNECTION_REFUSED"))
+            let refused = format!("the connection to 127.0.0.1:{port} was refused [ERR_CONNECTION_REFUSED]");
+            assert_eq!((named, &why), (url.clone(), &refused));
+            // the error page that the browser shows now says the same, and its internal address is never told
+            let document = page.document().await.unwrap();
+            assert_eq!((document.url, document.network_error), (url, Some(refused)));
         }
         other => panic!("{other}"),
     }
@@ -123,7 +127,7 @@ async fn addresses_that_cannot_be_reached_are_named(rig: Rig) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_that_does_not_end_costs_a_try_and_not_the_session() {
-    let short = |config: &mut coupa_batch::PoolConfig| config.deadlines.page = Duration::from_secs(40);
+    let short = |config: &mut coupa_batch::PoolConfig| config.deadlines.page = Duration::from_secs(12);
     let Some(rig) = Rig::with(Flavour::Installed, short) else { return };
     let mut session = rig.open().await;
     let why = session.page().evaluate("return new Promise(() => {})", vec![]).await.unwrap_err();

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use coupa_batch::demo::{FaultRule, LoginAnswer, PortalFault, RequestTarget, RetryAfter};
-use coupa_batch::model::{OrderStatus, PoTask, TaskPriority};
+use coupa_batch::model::{OrderStatus, PoTask};
 use coupa_batch::pool::{ShutdownHandler, ShutdownStep, TaskStatus};
 use coupa_batch::{PersistentWorkerPool, PoNumber, TaskHandle};
 
-use crate::rig::{tree, until};
-use crate::scene::Scene;
+use crate::browser::{tree, until};
+use crate::pool::Scene;
 
 async fn submit(pool: &PersistentWorkerPool, orders: Vec<PoNumber>) -> Vec<TaskHandle> {
     pool.submit_tasks(orders.into_iter().map(PoTask::new)).await.unwrap()
@@ -27,44 +27,6 @@ fn order_folders(out: &Path, po: &PoNumber) -> Vec<String> {
 
 fn kill(pid: u32) {
     assert!(std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cookie_of_one_worker_is_not_in_another() {
-    let Some(scene) = Scene::new(1, 2).await else { return };
-    let pool = scene.start().await;
-    let base = scene.portal.base_url();
-    let (mut one, mut other) = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
-    assert_ne!(one.worker(), other.worker());
-    one.page().unwrap().goto(base.as_str()).await.unwrap();
-    one.page().unwrap().evaluate("document.cookie = 'mine=1'; localStorage.mine = 1", vec![]).await.unwrap();
-    other.page().unwrap().goto(base.as_str()).await.unwrap();
-    let look = "return document.cookie + '|' + localStorage.mine";
-    assert!(one.page().unwrap().evaluate(look, vec![]).await.unwrap().as_str().unwrap().contains("mine=1"));
-    let seen = other.page().unwrap().evaluate(look, vec![]).await.unwrap();
-    assert!(!seen.as_str().unwrap().contains("mine=1"), "{seen}");
-    drop((one, other));
-    scene.end(pool).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn urgent_orders_are_asked_for_first() {
-    let Some(scene) = Scene::new(5, 1).await else { return };
-    let orders = scene.orders();
-    let pool = scene.start().await;
-    scene.portal.faults().hold(&orders[0]);
-    let mut handles = submit(&pool, orders[..1].to_vec()).await;
-    scene.portal.faults().wait_until_held(&orders[0]).await;
-    let wave = [TaskPriority::Low, TaskPriority::Normal, TaskPriority::Urgent, TaskPriority::High];
-    let wave = orders[1..].iter().zip(wave).map(|(po, priority)| PoTask::new(po.clone()).with_priority(priority));
-    handles.extend(pool.submit_tasks(wave).await.unwrap());
-    scene.portal.faults().release_all();
-    assert!(pool.wait_for_completion(None).await);
-    let mut asked = scene.portal.asked();
-    asked.dedup();
-    assert_eq!(asked, [&orders[0], &orders[3], &orders[4], &orders[2], &orders[1]].map(Clone::clone));
-    scene.end(pool).await;
-    scene.check(&handles);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,24 +99,6 @@ async fn an_order_whose_driver_is_killed_finishes_with_another_browser() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_whose_browser_is_killed_finishes_with_another_one() {
-    let Some(scene) = Scene::new(1, 1).await else { return };
-    let orders = scene.orders();
-    let pool = scene.start().await;
-    scene.portal.faults().hold(&orders[0]);
-    let handles = submit(&pool, orders.clone()).await;
-    scene.portal.faults().wait_until_held(&orders[0]).await;
-    let driver = pool.status().workers.values().find_map(|view| view.pid).unwrap();
-    // the main process of the browser is the one child of the driver that has children of its own
-    let browser = *tree(driver)[1..].iter().max_by_key(|pid| tree(**pid).len()).unwrap();
-    kill(browser);
-    scene.portal.faults().release_all();
-    assert!(pool.wait_for_completion(None).await);
-    scene.end(pool).await;
-    scene.check(&handles);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_order_whose_page_crashes_finishes_in_another_browser() {
     let Some(scene) = Scene::new(1, 1).await else { return };
     let orders = scene.orders();
@@ -194,7 +138,7 @@ async fn pages_that_open_dialogs_cost_no_order_a_try() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_never_ends_costs_a_try_and_not_the_order() {
     let Some(mut scene) = Scene::new(1, 1).await else { return };
-    scene.config.deadlines.page = Duration::from_secs(16);
+    scene.config.deadlines.page = Duration::from_secs(8);
     let orders = scene.orders();
     let rule = FaultRule::new(PortalFault::NeverFinishes, RequestTarget::OrderPage).for_order(&orders[0]);
     scene.portal.faults().add(rule.times(1));
@@ -209,7 +153,7 @@ async fn a_page_that_never_ends_costs_a_try_and_not_the_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_hangs_its_browser_costs_the_browser_and_not_the_order() {
     let Some(mut scene) = Scene::new(1, 1).await else { return };
-    scene.config.deadlines.command = Duration::from_secs(3);
+    scene.config.deadlines.command = Duration::from_secs(2);
     scene.config.deadlines.page = Duration::from_secs(6);
     let orders = scene.orders();
     scene

@@ -6,18 +6,17 @@ use std::time::Duration;
 use coupa_batch::backend::{SessionError, SessionFactory};
 use coupa_batch::model::WorkerId;
 
-use crate::rig::{Flavour, Rig, tree, until};
+use crate::browser::{Flavour, Rig, tree, until};
 use crate::site;
 
-crate::on_each_browser!(
-    a_cookie_of_one_session_is_not_in_another,
+crate::on_the_installed_browser!(
+    cookies_and_storage_of_one_session_are_not_in_another,
     a_closed_session_leaves_neither_process_nor_profile,
     a_dropped_session_leaves_neither_process_nor_profile,
-    a_page_that_never_answers_is_given_up_within_the_deadline,
     a_browser_that_dies_is_noticed,
 );
 
-async fn a_cookie_of_one_session_is_not_in_another(rig: Rig) {
+async fn cookies_and_storage_of_one_session_are_not_in_another(rig: Rig) {
     let base = site::start().await;
     let (mut first, mut second) = tokio::join!(rig.open(), rig.open());
     first.page().goto(&format!("{base}/cookie/secret-of-the-first")).await.unwrap();
@@ -26,7 +25,10 @@ async fn a_cookie_of_one_session_is_not_in_another(rig: Rig) {
         let text = session.page().document().await.unwrap().text;
         assert_eq!(text.contains("secret-of-the-first"), expected, "{text}");
     }
-    // a login is carried over on purpose only
+    first.page().evaluate("localStorage.mine = 1", vec![]).await.unwrap();
+    let stored = second.page().evaluate("return localStorage.mine ?? null", vec![]).await.unwrap();
+    assert!(stored.is_null(), "{stored}");
+    // a login is only transferred on purpose
     let cookies = first.page().cookies().await.unwrap();
     assert_eq!((cookies[0].name.as_str(), cookies[0].http_only, cookies[0].expiry), ("_coupa_session", true, None));
     second.page().add_cookies(&cookies).await.unwrap();
@@ -58,21 +60,6 @@ async fn a_dropped_session_leaves_neither_process_nor_profile(rig: Rig) {
     drop(session);
     rig.until_nothing_is_left().await;
     until("all its processes end", async || before.iter().all(|pid| tree(*pid).is_empty()).then_some(())).await;
-}
-
-async fn a_page_that_never_answers_is_given_up_within_the_deadline(rig: Rig) {
-    let base = site::start().await;
-    let mut session = rig.open().await;
-    session.page().goto(&base).await.unwrap();
-    session.page().evaluate("setTimeout(() => { while (true) {} }, 20)", vec![]).await.unwrap();
-    let gone = until("the page hangs", async || session.page().document().await.err()).await;
-    assert!(matches!(gone, SessionError::PageUnresponsive { .. }), "{gone}");
-    assert!(!session.is_usable());
-    let again = session.page().url().await.unwrap_err();
-    assert!(matches!(again, SessionError::Lost(_)), "it must not be spoken to again: {again}");
-    let report = session.close().await;
-    assert!(report.is_clean(), "{report:?}");
-    rig.until_nothing_is_left().await;
 }
 
 async fn a_browser_that_dies_is_noticed(rig: Rig) {

@@ -4,14 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test may")]
 #![cfg(target_os = "linux")] // processes are looked for in /proc
 
-#[path = "../support/dice.rs"]
-mod dice;
+#[path = "../support/browser.rs"]
+mod browser;
 #[path = "../support/edge_stand_in.rs"]
 mod edge_stand_in;
-#[path = "../support/rig.rs"]
-mod rig;
-#[path = "../support/scene.rs"]
-mod scene;
+#[path = "../support/pool.rs"]
+mod pool;
+#[path = "../support/rng.rs"]
+mod rng;
 
 mod soak;
 mod squeeze;

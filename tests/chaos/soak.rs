@@ -6,8 +6,8 @@ use bytesize::ByteSize;
 use coupa_batch::demo::{FaultRule, PortalFault, RequestTarget};
 use coupa_batch::model::{PoTask, PoolStatus};
 
-use crate::dice::number;
-use crate::scene::Scene;
+use crate::pool::Scene;
+use crate::rng::number;
 
 /// At this size a browser is replaced after its order.
 const RECYCLED_AT: u64 = 300_000_000;

@@ -14,7 +14,7 @@ use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::{MemoryReading, PoTask, RunId, WorkerId};
 use coupa_batch::site::PortalSite;
 
-use crate::scene::Scene;
+use crate::pool::Scene;
 
 /// More than the browsers of a test ever hold.
 pub(crate) const PLENTY: u64 = 64_000_000_000;

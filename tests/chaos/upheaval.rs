@@ -12,9 +12,9 @@ use coupa_batch::model::{OrderStatus, PoTask};
 use coupa_batch::{PersistentWorkerPool, PoNumber, TaskHandle};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::dice::{Rng, number};
-use crate::rig::tree;
-use crate::scene::Scene;
+use crate::browser::tree;
+use crate::pool::Scene;
+use crate::rng::{Rng, number};
 use crate::squeeze::{self, PLENTY};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,4 +1,4 @@
-//! Which browser and which driver: found, asked for their versions, and only taken when these match.
+//! Finds a browser and a driver whose versions match.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::version::{self, ReportedVersion, Version};
 use crate::browser::webdriver::vendor::BrowserKind;
 use crate::config::{BrowserChoice, BrowserConfig};
 
-/// A browser and a driver that belong together.
+/// A browser and a driver of the same major version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installation {
     /// Which browser.
@@ -23,12 +23,12 @@ pub struct Installation {
     pub driver_version: Version,
 }
 
-/// Why there is no [`Installation`]; each text says how to mend it.
+/// Why there is no [`Installation`]; each message says what to do.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum LocateError {
-    /// A path in the settings leads nowhere, or to a program that does not tell its version.
-    #[error("{setting} does not work: {why}. Correct it, or leave it out to have the usual places searched")]
+    /// A configured path has no program, or one that does not print its version.
+    #[error("{setting} does not work: {why}. Correct it, or leave it out to search the usual places")]
     ConfiguredProgram {
         /// The setting's name.
         setting: &'static str,
@@ -36,61 +36,63 @@ pub enum LocateError {
         why: String,
     },
     /// Browser and driver are of different kinds.
-    #[error("{why}. Give a pair of one kind in browser_path and driver_path")]
+    #[error("{why}. Set browser_path and driver_path to a matching pair")]
     Contradiction {
-        /// Which is which.
+        /// What each program says it is.
         why: String,
     },
-    /// Nothing usable was found.
+    /// No usable browser was found.
     #[error("there is no usable browser:\n{}", .problems.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n"))]
     Nothing {
-        /// One sentence per kind that was looked for.
+        /// One sentence per kind of browser.
         problems: Vec<String>,
     },
 }
 
-/// What was found of one kind of browser, for `doctor`.
+/// Search result for one kind of browser, for `doctor`.
 #[derive(Clone, Debug)]
 pub struct Detection {
     /// Which browser.
     pub kind: BrowserKind,
-    /// The browser, if there.
+    /// The browser, if found.
     pub browser: Option<Program>,
-    /// The driver, if there.
+    /// The driver, if found.
     pub driver: Option<Program>,
-    /// What is wrong, each with how to mend it. Empty: usable.
+    /// Problems, each with what to do; empty if usable.
     pub problems: Vec<String>,
 }
 
 impl Detection {
-    /// Whether browser and driver are there and match.
+    /// Whether browser and driver were found and match.
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.problems.is_empty()
     }
 }
 
-/// A program file and what it says of itself.
+/// A program file with its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// The file.
+    /// Its path.
     pub path: PathBuf,
-    /// Its version; none when it does not tell.
+    /// Its version; none if it prints none.
     pub version: Option<Version>,
 }
 
-/// Finds the first complete, matching pair that `config` allows. Starts the programs to ask for their versions, so it
-/// may take a second; blocks.
+/// Finds the first matching pair that `config` allows. Runs the programs for their versions, which may take a second;
+/// blocks.
 ///
 /// # Errors
-/// [`LocateError`], whose text says for each browser what is missing and how to get it.
+/// [`LocateError`], which says for each browser what is missing and how to get it.
 pub fn locate(config: &BrowserConfig) -> Result<Installation, LocateError> {
-    let given_browser = config.browser_path.as_deref().map(|path| given("browser_path", path, true)).transpose()?;
-    let given_driver = config.driver_path.as_deref().map(|path| given("driver_path", path, false)).transpose()?;
+    let configured_browser =
+        config.browser_path.as_deref().map(|path| configured("browser_path", path, true)).transpose()?;
+    let configured_driver =
+        config.driver_path.as_deref().map(|path| configured("driver_path", path, false)).transpose()?;
     let mut problems = Vec::new();
-    for kind in kinds(config.choice, given_browser.as_ref(), given_driver.as_ref())? {
-        let finding = find(kind, given_browser.as_ref(), given_driver.as_ref());
-        match finding {
+    for kind in kinds(config.choice, configured_browser.as_ref(), configured_driver.as_ref())? {
+        let detection = find(kind, configured_browser.as_ref(), configured_driver.as_ref());
+        match detection {
             Detection {
                 kind,
                 browser: Some(Program { path: browser, version: Some(browser_version) }),
@@ -105,98 +107,101 @@ pub fn locate(config: &BrowserConfig) -> Result<Installation, LocateError> {
     Err(LocateError::Nothing { problems })
 }
 
-/// What there is of each kind that `config` allows. Blocks, as [`locate`] does.
+/// Searches for each kind that `config` allows. Blocks as [`locate`] does.
 #[must_use]
 pub fn detect_all(config: &BrowserConfig) -> Vec<Detection> {
     let mut broken = Vec::new();
-    let mut look = |setting, path: Option<&Path>, is_browser| {
+    let mut check = |setting, path: Option<&Path>, is_browser| {
         let path = path?;
-        given(setting, path, is_browser).map_err(|why| broken.push(why.to_string())).ok()
+        configured(setting, path, is_browser).map_err(|why| broken.push(why.to_string())).ok()
     };
-    let browser = look("browser_path", config.browser_path.as_deref(), true);
-    let driver = look("driver_path", config.driver_path.as_deref(), false);
+    let browser = check("browser_path", config.browser_path.as_deref(), true);
+    let driver = check("driver_path", config.driver_path.as_deref(), false);
     let kinds = kinds(config.choice, browser.as_ref(), driver.as_ref()).unwrap_or_else(|why| {
         broken.push(why.to_string());
         BrowserKind::candidates(config.choice).to_vec()
     });
-    let mut findings: Vec<_> = kinds.into_iter().map(|kind| find(kind, browser.as_ref(), driver.as_ref())).collect();
-    for finding in &mut findings {
-        finding.problems.extend(broken.iter().cloned());
+    let mut detections: Vec<_> = kinds.into_iter().map(|kind| find(kind, browser.as_ref(), driver.as_ref())).collect();
+    for detection in &mut detections {
+        detection.problems.extend(broken.iter().cloned());
     }
-    findings
+    detections
 }
 
-/// A program whose path was given, with what it says.
+/// A program whose path is configured.
 struct ConfiguredProgram {
     path: PathBuf,
-    told: ReportedVersion,
+    reported: ReportedVersion,
 }
 
-fn given(setting: &'static str, path: &Path, is_browser: bool) -> Result<ConfiguredProgram, LocateError> {
+fn configured(setting: &'static str, path: &Path, is_browser: bool) -> Result<ConfiguredProgram, LocateError> {
     // a bare name is looked up, as a shell would
     let path = which::which(path).map_err(|_| LocateError::ConfiguredProgram {
         setting,
         why: format!("there is no program {}", path.display()),
     })?;
-    let told = if is_browser { version::of_browser(&path) } else { version::ask(&path) };
-    told.map(|told| ConfiguredProgram { path, told }).map_err(|why| LocateError::ConfiguredProgram { setting, why })
+    let reported = if is_browser { version::of_browser(&path) } else { version::of_program(&path) };
+    reported
+        .map(|reported| ConfiguredProgram { path, reported })
+        .map_err(|why| LocateError::ConfiguredProgram { setting, why })
 }
 
-/// The kinds that settings leave open: what the given programs say of themselves narrows the choice.
+/// The kinds of browser to search for: the choice, narrowed by what the configured programs say they are.
 fn kinds(
     choice: BrowserChoice,
     browser: Option<&ConfiguredProgram>,
     driver: Option<&ConfiguredProgram>,
 ) -> Result<Vec<BrowserKind>, LocateError> {
     let drives = |kind: BrowserKind, driver: &ConfiguredProgram| {
-        (BrowserKind::named_in(&driver.told.text) == Some(BrowserKind::Edge)) == (kind == BrowserKind::Edge)
+        (BrowserKind::named_in(&driver.reported.text) == Some(BrowserKind::Edge)) == (kind == BrowserKind::Edge)
     };
-    let is_said_by = |kind: BrowserKind, browser: &ConfiguredProgram| {
-        // a browser that does not name itself (a wrapper, a rebranded build) is what the settings say it is
-        BrowserKind::named_in(&browser.told.text).is_none_or(|named| named == kind)
+    let is_kind_of = |kind: BrowserKind, browser: &ConfiguredProgram| {
+        // a browser that does not name itself (a wrapper, a rebranded build) may be any
+        BrowserKind::named_in(&browser.reported.text).is_none_or(|named| named == kind)
     };
     let kinds: Vec<_> = BrowserKind::candidates(choice)
         .iter()
         .copied()
         .filter(|&kind| driver.is_none_or(|driver| drives(kind, driver)))
-        .filter(|&kind| browser.is_none_or(|browser| is_said_by(kind, browser)))
+        .filter(|&kind| browser.is_none_or(|browser| is_kind_of(kind, browser)))
         .collect();
     if kinds.is_empty() {
-        let say = |what: &str, given: Option<&ConfiguredProgram>| {
-            given.map(|given| format!("the {what} {} says it is {:?}", given.path.display(), given.told.text))
+        let describe = |what: &str, given: Option<&ConfiguredProgram>| {
+            given.map(|given| format!("the {what} {} says it is {:?}", given.path.display(), given.reported.text))
         };
-        let said: Vec<_> = [say("browser", browser), say("driver", driver)].into_iter().flatten().collect();
+        let parts: Vec<_> = [describe("browser", browser), describe("driver", driver)].into_iter().flatten().collect();
         let wanted = if choice == BrowserChoice::Auto { String::new() } else { format!(", but browser is {choice}") };
-        return Err(LocateError::Contradiction { why: said.join(" and ") + &wanted });
+        return Err(LocateError::Contradiction { why: parts.join(" and ") + &wanted });
     }
     Ok(kinds)
 }
 
 fn find(
     kind: BrowserKind,
-    given_browser: Option<&ConfiguredProgram>,
-    given_driver: Option<&ConfiguredProgram>,
+    configured_browser: Option<&ConfiguredProgram>,
+    configured_driver: Option<&ConfiguredProgram>,
 ) -> Detection {
     let mut problems = Vec::new();
-    let browser = match given_browser {
-        Some(given) => Some(Program { path: given.path.clone(), version: Some(given.told.version.clone()) }),
+    let browser = match configured_browser {
+        Some(given) => Some(Program { path: given.path.clone(), version: Some(given.reported.version.clone()) }),
         None => candidates(kind.executables(), kind.usual_places()).into_iter().next().map(|path| {
-            let told = version::of_browser(&path).map_err(|why| problems.push(format!("{why}: install {kind} anew")));
-            Program { path, version: told.ok().map(|told| told.version) }
+            let reported = version::of_browser(&path);
+            let reported = reported.map_err(|why| problems.push(format!("{why}; reinstall {kind}")));
+            Program { path, version: reported.ok().map(|reported| reported.version) }
         }),
     };
     let major = browser.as_ref().and_then(|browser| browser.version.as_ref()).map(Version::major);
-    let driver = match given_driver {
-        Some(given) => Some(Program { path: given.path.clone(), version: Some(given.told.version.clone()) }),
+    let driver = match configured_driver {
+        Some(given) => Some(Program { path: given.path.clone(), version: Some(given.reported.version.clone()) }),
         None => best_driver(kind, major, &mut problems),
     };
     if browser.is_none() {
-        problems.push(format!("{kind} is not installed: install it, or give its program file as browser_path"));
+        problems.push(format!("{kind} is not installed: install it, or set browser_path to its program file"));
     }
     if driver.is_none() {
         problems.push(match major {
             Some(major) => format!(
-                "{} is not installed: install version {major} of it, or give its program file as driver_path",
+                "{} is not installed: install version {major} of it, or set driver_path to its program file",
                 kind.driver_name()
             ),
             None => format!("{} is not installed: install it together with {kind}", kind.driver_name()),
@@ -208,7 +213,7 @@ fn find(
     {
         problems.push(format!(
             "{kind} is version {browser}, but {} ({}) is version {driver}: install version {} of the driver, \
-             or give a matching pair as browser_path and driver_path",
+             or set browser_path and driver_path to a matching pair",
             kind.driver_name(),
             path.display(),
             browser.major()
@@ -217,22 +222,22 @@ fn find(
     Detection { kind, browser, driver, problems }
 }
 
-/// The first driver of the browser's major version; failing that, the first that there is.
+/// The first driver of the browser's major version, otherwise the first driver found.
 fn best_driver(kind: BrowserKind, major: Option<u32>, problems: &mut Vec<String>) -> Option<Program> {
     let mut first = None;
-    let mut unheard = Vec::new();
+    let mut unusable = Vec::new();
     for path in candidates(kind.driver_executables(), kind.usual_driver_places()) {
-        match version::ask(&path) {
-            Ok(told) if Some(told.version.major()) == major => {
-                return Some(Program { path, version: Some(told.version) });
+        match version::of_program(&path) {
+            Ok(reported) if Some(reported.version.major()) == major => {
+                return Some(Program { path, version: Some(reported.version) });
             }
-            Ok(told) => _ = first.get_or_insert(Program { path, version: Some(told.version) }),
-            Err(why) => unheard.push((path, why)),
+            Ok(reported) => _ = first.get_or_insert(Program { path, version: Some(reported.version) }),
+            Err(why) => unusable.push((path, why)),
         }
     }
     first.or_else(|| {
-        let (path, why) = unheard.into_iter().next()?;
-        problems.push(format!("{why}: install {} anew", kind.driver_name()));
+        let (path, why) = unusable.into_iter().next()?;
+        problems.push(format!("{why}; reinstall {}", kind.driver_name()));
         Some(Program { path, version: None })
     })
 }
@@ -255,8 +260,8 @@ mod tests {
     use super::*;
     use crate::config::PoolConfig;
 
-    /// Written by a process of its own: one that another test starts meanwhile would inherit an open file of ours, and
-    /// a program that is open for writing cannot be started.
+    /// Written by a separate process: a process that another test starts meanwhile would inherit the open file, and a
+    /// program that is open for writing cannot be started.
     fn script(folder: &Path, name: &str, says: &str) -> PathBuf {
         let path = folder.join(name);
         let text = format!("#!/bin/sh\necho '{says}'\n");
@@ -275,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn given_programs_are_what_they_say_they_are() {
+    fn configured_programs_are_what_they_say_they_are() {
         let folder = tempfile::tempdir().unwrap();
         let edge = script(folder.path(), "b1", "Microsoft Edge 156.0.1.2");
         let edge_driver = script(folder.path(), "d1", "Microsoft Edge WebDriver 156.0.1.3 (x)");
@@ -303,12 +308,12 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_leads_nowhere_names_its_setting() {
+    fn a_path_without_a_program_names_its_setting() {
         let folder = tempfile::tempdir().unwrap();
         let driver = script(folder.path(), "d", "ChromeDriver 156.0.1.2 (x)");
         let config = config(BrowserChoice::Auto, folder.path().join("absent"), driver);
         let text = locate(&config).unwrap_err().to_string();
         assert!(text.contains("browser_path does not work") && text.contains("absent"), "{text}");
-        assert!(detect_all(&config).iter().all(|finding| !finding.is_usable()));
+        assert!(detect_all(&config).iter().all(|detection| !detection.is_usable()));
     }
 }

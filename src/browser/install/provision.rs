@@ -1,6 +1,6 @@
-//! Installing what is missing, with the system's own package manager.
+//! Installs a browser and its driver with the package manager of the system.
 //!
-//! Run so far: Debian. The commands for the other systems are the ones that their package managers document.
+//! Tested on Debian; the commands for other systems are those that their package managers document.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
@@ -13,13 +13,13 @@ use thiserror::Error;
 
 use crate::config::BrowserChoice;
 
-/// How long one command may take: some 300 MB over a slow line.
-const COMMAND_WITHIN: Duration = Duration::from_secs(15 * 60);
+/// How long one command may take: 300 MB over a slow connection.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
-/// What would be run to install a browser and its driver. Nothing has been run yet.
+/// Commands that would install a browser and its driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstallPlan {
-    /// The commands, in this order, each as program and arguments.
+    /// The commands in their order, each as program and arguments.
     pub commands: Vec<Vec<String>>,
     /// What they do, as a sentence for the person who is asked.
     pub explains: String,
@@ -32,15 +32,15 @@ impl fmt::Display for InstallPlan {
     }
 }
 
-/// Why nothing, or not all, was installed; each text says what to do instead.
+/// Why the installation failed; each message says what to do instead.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum InstallError {
-    /// This system has no package manager that is known to have the browser.
+    /// No known package manager of this system has the browser.
     #[error("{0}")]
     NoWay(String),
     /// A command failed.
-    #[error("{command}: {why}; run it yourself to see more, or install the browser in another way")]
+    #[error("{command}: {why}; run it in a terminal to see more, or install the browser in another way")]
     Command {
         /// The command line.
         command: String,
@@ -49,14 +49,14 @@ pub enum InstallError {
     },
 }
 
-/// The package managers that are known, with what they call things.
+/// Known package managers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PackageManager {
     /// Debian.
     Apt,
-    /// Ubuntu, where the names differ.
+    /// Ubuntu, with other package names.
     AptUbuntu,
-    /// Fedora and its kin.
+    /// Fedora and related systems.
     Dnf,
     /// macOS.
     Brew,
@@ -64,22 +64,22 @@ enum PackageManager {
     Winget,
 }
 
-/// How to install the browser of `choice` and its driver on this system.
+/// Plans how to install the browser of `choice` and its driver on this system.
 ///
 /// # Errors
 /// [`InstallError::NoWay`] when the system's package manager is unknown or does not have that browser, or when
-/// installing needs rights that cannot be had.
+/// installing needs root and there is no `sudo`.
 pub fn plan(choice: BrowserChoice) -> Result<InstallPlan, InstallError> {
-    let packager = detect().ok_or_else(|| {
+    let manager = detect().ok_or_else(|| {
         InstallError::NoWay(
             "no known package manager was found on this machine: install a browser and its driver by hand".to_owned(),
         )
     })?;
     let privilege = privilege()?;
-    packager.plan(choice, privilege)
+    manager.plan(choice, privilege)
 }
 
-/// What is put before a command that needs the rights of the administrator.
+/// Prefix of commands that need administrator rights.
 fn privilege() -> Result<&'static [&'static str], InstallError> {
     #[cfg(target_os = "linux")]
     {
@@ -92,7 +92,7 @@ fn privilege() -> Result<&'static [&'static str], InstallError> {
         Err(InstallError::NoWay("installing needs root, and there is no sudo: run the same command as root".to_owned()))
     }
     #[cfg(not(target_os = "linux"))]
-    Ok(&[]) // brew and winget ask by themselves
+    Ok(&[]) // brew and winget ask for them
 }
 
 fn detect() -> Option<PackageManager> {
@@ -147,8 +147,8 @@ impl PackageManager {
             | (Self::Brew, B::Edge | B::Chromium)
             | (Self::Winget, B::Chromium) => {
                 return Err(InstallError::NoWay(format!(
-                    "this system's package manager does not have {choice} with its driver: install both by hand, \
-                     or let browser be auto"
+                    "the package manager of this system does not have {choice} with its driver: install both by hand, \
+                     or set browser to auto"
                 )));
             }
         };
@@ -160,10 +160,10 @@ impl PackageManager {
     }
 }
 
-/// Runs the commands of `plan` one after the other; every line that they print is handed to `line`. Blocks for minutes.
+/// Runs the commands of `plan` one after the other and passes every line of output to `line`. Blocks for minutes.
 ///
 /// # Errors
-/// [`InstallError::Command`] for the first one that fails or takes too long; the rest is not run.
+/// [`InstallError::Command`] for the first command that fails or takes longer than 15 minutes; the others are not run.
 pub fn install(plan: &InstallPlan, mut line: impl FnMut(&str)) -> Result<(), InstallError> {
     plan.commands.iter().try_for_each(|command| {
         line(&format!("$ {}", command.join(" ")));
@@ -172,26 +172,26 @@ pub fn install(plan: &InstallPlan, mut line: impl FnMut(&str)) -> Result<(), Ins
 }
 
 fn run(command: &[String], line: &mut impl FnMut(&str)) -> Result<(), String> {
-    let (program, args) = command.split_first().ok_or("there is no program in it")?;
-    // input stays ours: sudo asks for a password on the terminal itself
+    let (program, args) = command.split_first().ok_or("the command is empty")?;
+    // standard input is inherited: sudo asks for a password on the terminal
     let child = Command::new(program).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = child.map_err(|why| format!("it cannot be started ({why})"))?;
-    let (said, hear) = mpsc::channel();
+    let mut child = child.map_err(|why| format!("it could not be started: {why}"))?;
+    let (sender, lines) = mpsc::channel();
     let outputs: [Option<Box<dyn Read + Send>>; 2] =
         [child.stdout.take().map(|out| Box::new(out) as _), child.stderr.take().map(|out| Box::new(out) as _)];
     for output in outputs.into_iter().flatten() {
-        let said = said.clone();
+        let sender = sender.clone();
         thread::spawn(move || {
             for text in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-                let _ = said.send(String::from_utf8_lossy(&text).trim_end().to_owned());
+                let _ = sender.send(String::from_utf8_lossy(&text).trim_end().to_owned());
             }
         });
     }
-    drop(said);
+    drop(sender);
     let mut last = String::new();
-    let until = Instant::now() + COMMAND_WITHIN;
+    let until = Instant::now() + COMMAND_TIMEOUT;
     loop {
-        match hear.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(text) => {
                 line(&text);
                 if !text.is_empty() {
@@ -201,12 +201,12 @@ fn run(command: &[String], line: &mut impl FnMut(&str)) -> Result<(), String> {
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 end(&mut child);
-                return Err(format!("it did not end within {COMMAND_WITHIN:?}"));
+                return Err(format!("it did not end within {} min", COMMAND_TIMEOUT.as_secs() / 60));
             }
         }
     }
-    let status = child.wait().map_err(|why| format!("its end cannot be learned ({why})"))?;
-    if status.success() { Ok(()) } else { Err(format!("it failed ({status}), saying {last:?}")) }
+    let status = child.wait().map_err(|why| format!("its exit status could not be read: {why}"))?;
+    if status.success() { Ok(()) } else { Err(format!("it failed ({status}); its last line: {last}")) }
 }
 
 fn end(child: &mut Child) {
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_that_the_system_does_not_have_is_refused_with_a_way_out() {
+    fn a_browser_that_the_system_does_not_have_is_refused_with_what_to_do() {
         let why = PackageManager::Apt.plan(BrowserChoice::Edge, &[]).unwrap_err().to_string();
         assert!(why.contains("by hand"), "{why}");
     }

@@ -1,4 +1,4 @@
-//! Versions of programs: asked from the program itself, or read from beside it where it does not tell.
+//! Versions of installed programs.
 
 use std::fmt;
 use std::io::Read;
@@ -8,8 +8,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// How long a program may take to tell its version. Generous: the first start of a browser on a cold disk is slow.
-const TELL_WITHIN: Duration = Duration::from_secs(20);
+/// How long a program may take to print its version. Generous: the first start of a browser from a cold disk is slow.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A version such as `156.0.8078.79`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,21 +45,21 @@ impl fmt::Display for Version {
     }
 }
 
-/// What a program says of itself: its whole line, and the version in it.
+/// Output of `--version`, and the version in it.
 #[derive(Clone, Debug)]
 pub(crate) struct ReportedVersion {
     pub(crate) text: String,
     pub(crate) version: Version,
 }
 
-/// Asks a browser. On Windows browsers open a window instead of printing: there the newest folder beside the program
-/// that is named like a version tells.
+/// Version of a browser. On Windows browsers open a window instead of printing it: there it is the name of the newest
+/// version folder beside the program.
 pub(crate) fn of_browser(program: &Path) -> Result<ReportedVersion, String> {
-    if cfg!(windows) { beside(program) } else { ask(program) }
+    if cfg!(windows) { from_folders(program) } else { of_program(program) }
 }
 
-/// Asks any program that prints its version.
-pub(crate) fn ask(program: &Path) -> Result<ReportedVersion, String> {
+/// Version that a program prints with `--version`.
+pub(crate) fn of_program(program: &Path) -> Result<ReportedVersion, String> {
     let mut child = Command::new(program)
         .arg("--version")
         .stdin(Stdio::null())
@@ -70,29 +70,29 @@ pub(crate) fn ask(program: &Path) -> Result<ReportedVersion, String> {
     let Some(mut stdout) = child.stdout.take() else {
         return Err(format!("{} has no output to read", program.display()));
     };
-    let (tell, told) = mpsc::channel();
-    // a thread of its own, because reading a pipe knows no deadline; it ends with the pipe
+    let (sender, output) = mpsc::channel();
+    // on a thread, because reading a pipe has no deadline; the thread ends with the pipe
     thread::spawn(move || {
         let mut text = String::new();
         let read = stdout.by_ref().take(4096).read_to_string(&mut text);
-        let _ = tell.send(read.map(|_| text));
+        let _ = sender.send(read.map(|_| text));
     });
-    let answer = told.recv_timeout(TELL_WITHIN);
-    if answer.is_err() {
+    let text = output.recv_timeout(VERSION_TIMEOUT);
+    if text.is_err() {
         let _ = child.kill();
     }
     let _ = child.wait();
-    match answer {
+    match text {
         Ok(Ok(text)) => match Version::find_in(&text) {
             Some(version) => Ok(ReportedVersion { text: text.trim().to_owned(), version }),
-            None => Err(format!("{} --version does not tell a version, but {:?}", program.display(), text.trim())),
+            None => Err(format!("{} --version printed no version but \"{}\"", program.display(), text.trim())),
         },
         Ok(Err(why)) => Err(format!("the output of {} cannot be read: {why}", program.display())),
-        Err(_) => Err(format!("{} --version did not end within {TELL_WITHIN:?}", program.display())),
+        Err(_) => Err(format!("{} --version did not end within {} s", program.display(), VERSION_TIMEOUT.as_secs())),
     }
 }
 
-fn beside(program: &Path) -> Result<ReportedVersion, String> {
+fn from_folders(program: &Path) -> Result<ReportedVersion, String> {
     let folder = program.parent().unwrap_or(Path::new("."));
     std::fs::read_dir(folder)
         .map_err(|why| format!("{} cannot be read: {why}", folder.display()))?
@@ -129,7 +129,7 @@ mod tests {
         for name in ["99.0.1.1", "141.0.3537.71", "141.0.3537.8", "Dictionaries"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let told = beside(&folder.path().join("msedge.exe")).unwrap();
-        assert_eq!(told.version.to_string(), "141.0.3537.71");
+        let reported = from_folders(&folder.path().join("msedge.exe")).unwrap();
+        assert_eq!(reported.version.to_string(), "141.0.3537.71");
     }
 }

@@ -1,25 +1,24 @@
-//! Profile folders: one per session, private, cloned from a template, marked with its owner, wiped at the end.
+//! Makes profile folders: one per session, private, filled from a template, marked with its owner, wiped at the end.
 //!
 //! ```text
 //! <base>/.lock                  held while folders are made or leftovers are told from folders in use
-//! <base>/w1-x7Hq2a/owner        locked by the owner as long as it lives: the system lets go of it with the process
-//! <base>/w1-x7Hq2a/profile/     what the browser gets as its user data folder
-//! <base>/w1-x7Hq2a/tmp/         what driver and browser get as their folder for temporary files
-//! <base>/d1-r2Kp9c/tmp/         the same for a driver that carries several sessions
-//! <base>/template-chromium-…    what profiles of that browser begin as, once one was warmed up
-//! <short>/t1-u4Lm8z/tmp/        instead of the other two, and marked as they are, where <base> is a long path
+//! <base>/w1-x7Hq2a/owner        locked by the owner as long as it lives: the system releases it with the process
+//! <base>/w1-x7Hq2a/profile/     the browser's user data folder
+//! <base>/w1-x7Hq2a/tmp/         temporary files of driver and browser
+//! <base>/template-chromium-…    pre-warmed template of that browser
+//! <short>/t1-u4Lm8z/tmp/        instead of the session's tmp where <base> is a long path, with an owner mark of its own
 //! ```
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::template::ProfileSource;
-use crate::browser::profile::owned_dir::{OwnedDir, PROFILE, TEMP};
+use crate::browser::profile::owned_dir::{OwnedDir, PROFILE, TEMP, TEMPLATE, left_behind};
 use crate::browser::profile::paths;
+use crate::browser::profile::template::{ProfileSource, WarmTemplate};
 use crate::config::ProfileConfig;
 use crate::fs::tree;
 use crate::model::WorkerId;
@@ -30,17 +29,18 @@ pub struct ProfileManager {
     base: PathBuf,
     /// Where folders for temporary files are made, if not in the profile's own.
     short: Option<PathBuf>,
-    pub(crate) template: Option<PathBuf>,
-    /// Whether a browser was seen not to start on the user's template, and to start without it.
-    pub(crate) is_template_refused: Arc<AtomicBool>,
-    /// Kind and version of the browser, where warmed templates are used.
-    pub(crate) warmed_for: Option<(&'static str, String)>,
+    /// The user's template.
+    template: Option<PathBuf>,
+    /// Whether a browser failed to start on the user's template and started without it.
+    is_template_rejected: Arc<AtomicBool>,
+    /// The pre-warmed template, where these are used.
+    warm: Option<WarmTemplate>,
     max_size: u64,
     cleanup: bool,
     made: ProfileRegistry,
 }
 
-/// The folders that this pool has made, and neither removed nor left to be looked into.
+/// The folders that this pool has made and neither removed nor kept for inspection.
 #[derive(Clone, Debug, Default)]
 struct ProfileRegistry(Arc<Mutex<BTreeSet<PathBuf>>>);
 
@@ -51,11 +51,11 @@ impl ProfileRegistry {
 }
 
 impl ProfileManager {
-    /// Makes sure that the base folder is there, and private if it is ours alone.
+    /// Creates the base folder unless it exists; the default one is private to this user.
     ///
     /// # Errors
-    /// When the folder cannot be made, when the one in the system's temporary folder belongs to somebody else, or when its
-    /// path is too long for browsers and there is no shorter one for their temporary files.
+    /// When the folder cannot be created, when the default one belongs to another user, or when its path is too long for
+    /// browsers and there is no shorter one for their temporary files.
     pub fn new(config: &ProfileConfig) -> io::Result<Self> {
         let base = match &config.base {
             Some(base) => {
@@ -67,62 +67,99 @@ impl ProfileManager {
             }
             None => paths::default_base(),
         };
-        paths::ready(&base, config.base.is_none())?;
+        paths::ensure(&base, config.base.is_none())?;
         Ok(Self {
             short: paths::short_base(&base)?,
             base,
             template: config.template.clone(),
-            is_template_refused: Arc::default(),
-            warmed_for: None,
+            is_template_rejected: Arc::default(),
+            warm: None,
             made: ProfileRegistry::default(),
             max_size: config.max_size.as_u64(),
             cleanup: config.cleanup,
         })
     }
 
-    /// Where the folders are made.
+    /// The folder in which profile folders are made.
     #[must_use]
     pub fn base(&self) -> &Path {
         &self.base
     }
 
-    /// A fresh profile for `worker`: from the user's template, or else from one that was warmed up for this browser, or
-    /// else from the built-in one. Blocks for as long as copying takes.
+    /// Makes a new profile for `worker` from the user's template, the pre-warmed or the built-in one. Blocks while copying.
     ///
     /// # Errors
-    /// When the folder cannot be made or the template cannot be read, with the name of the file; nothing is left behind
-    /// then.
+    /// When the folder cannot be made or the template cannot be read; names the file. Nothing is left behind.
     pub fn create(&self, worker: WorkerId) -> io::Result<Profile> {
-        self.create_from(worker, &self.origin())
+        self.create_from(worker, &self.source())
     }
 
-    pub(crate) fn create_from(&self, worker: WorkerId, origin: &ProfileSource) -> io::Result<Profile> {
-        let profile = self.claim(&worker.to_string())?;
-        tree::create_private(&profile.path())?;
-        origin.fill(&profile.path())?;
-        Ok(profile)
-    }
-
-    /// A folder for the temporary files of a driver that carries several sessions.
-    pub(crate) fn create_for_driver(&self, number: usize) -> io::Result<Profile> {
-        self.claim(&format!("d{number}"))
-    }
-
-    /// A folder with an owner mark, and a place for temporary files in it or elsewhere.
-    fn claim(&self, name: &str) -> io::Result<Profile> {
-        let folder = OwnedDir::make(&self.base, name, !self.cleanup)?;
+    /// Makes a new profile for `worker` from `source`; otherwise as [`ProfileManager::create`].
+    pub(crate) fn create_from(&self, worker: WorkerId, source: &ProfileSource) -> io::Result<Profile> {
+        let folder = OwnedDir::create(&self.base, &worker.to_string(), !self.cleanup)?;
         self.made.lock().insert(folder.path().to_owned());
         let (max_size, cleanup, made) = (self.max_size, self.cleanup, self.made.clone());
         let mut profile = Profile { folder, short: None, max_size, cleanup, made };
         if let Some(short) = &self.short {
-            let name = format!("t{}", name.trim_start_matches(['w', 'd']));
-            profile.short = Some(OwnedDir::make(short, &name, false)?);
+            profile.short = Some(OwnedDir::create(short, &format!("t{}", worker.0), false)?);
         }
         tree::create_private(&profile.temp())?;
+        tree::create_private(&profile.path())?;
+        source.fill(&profile.path())?;
         Ok(profile)
     }
 
-    /// How many folders this pool has on the disk, and the size of the largest in bytes. Blocks for some milliseconds per
+    /// The same manager, using the pre-warmed template of this kind and version of browser.
+    pub(crate) fn with_warm_template(mut self, kind: &str, version: &str) -> Self {
+        self.warm = Some(WarmTemplate::new(&self.base, kind, version));
+        self
+    }
+
+    /// What the next profile is made from.
+    pub(crate) fn source(&self) -> ProfileSource {
+        if let Some(template) = &self.template
+            && !self.is_template_rejected.load(Ordering::Acquire)
+        {
+            return ProfileSource::Custom(template.clone());
+        }
+        let warm = self.warm.as_ref().map(WarmTemplate::path).filter(|path| path.is_dir());
+        warm.map_or(ProfileSource::BuiltIn, |path| ProfileSource::Warm(path.to_owned()))
+    }
+
+    /// Whether a pre-warmed template would be used and does not exist.
+    pub(crate) fn lacks_warm_template(&self) -> bool {
+        self.template.is_none() && self.warm.as_ref().is_some_and(|warm| !warm.path().is_dir())
+    }
+
+    /// Makes the pre-warmed template from the profile of a browser that was closed. Blocks.
+    pub(crate) fn save_warm_template(&self, profile: &Profile) -> io::Result<()> {
+        let copy = profile.folder.path().join(TEMPLATE);
+        self.warm.as_ref().map_or(Ok(()), |warm| warm.save(&profile.path(), &copy))
+    }
+
+    /// No longer uses `source`: a browser failed to start on it, and started without it. Blocks.
+    pub(crate) fn reject_source(&self, source: &ProfileSource, why: &str) {
+        match source {
+            ProfileSource::Custom(template) => {
+                if !self.is_template_rejected.swap(true, Ordering::AcqRel) {
+                    tracing::warn!(
+                        "no browser starts on the profile template {} ({why}); using the built-in one. Repair the folder, \
+                         or name another one as profile_template",
+                        template.display()
+                    );
+                }
+            }
+            ProfileSource::Warm(template) => {
+                tracing::info!("no browser starts on the template {} ({why}); making a new one", template.display());
+                if let Err(why) = tree::remove(template) {
+                    tracing::warn!("the template {} could not be removed: {why}", template.display());
+                }
+            }
+            ProfileSource::BuiltIn => {}
+        }
+    }
+
+    /// How many profile folders of this pool exist, and the size of the largest in bytes. Blocks for some milliseconds per
     /// folder.
     #[must_use]
     pub fn footprint(&self) -> (usize, u64) {
@@ -132,18 +169,18 @@ impl ProfileManager {
     }
 }
 
-/// The paths of one session's folder, or of a driver's.
+/// The paths of one session's folder.
 #[derive(Clone, Debug)]
 pub(crate) struct ProfilePaths {
-    /// All of it: mark, profile and temporary files.
+    /// The whole folder, with its owner mark.
     pub(crate) folder: PathBuf,
     /// The browser's user data folder.
     pub(crate) profile: PathBuf,
-    /// For temporary files.
+    /// The folder for temporary files.
     pub(crate) temp: PathBuf,
 }
 
-/// One session's folder. Dropping it wipes it, as far as settings ask for that.
+/// The profile folder of one session. Dropping it wipes it, unless `profile_cleanup` is off.
 #[derive(Debug)]
 pub struct Profile {
     folder: OwnedDir,
@@ -161,41 +198,40 @@ impl Profile {
         self.folder.path().join(PROFILE)
     }
 
-    /// Where driver and browser should put temporary files: in the session's folder, or, where that path is too long for
+    /// The folder for temporary files of driver and browser: in the session's folder or, where that path is too long for
     /// their sockets, in one with a shorter path that is wiped with it.
     #[must_use]
     pub fn temp(&self) -> PathBuf {
         self.short.as_ref().unwrap_or(&self.folder).path().join(TEMP)
     }
 
-    /// What a driver must know of it.
-    pub(crate) fn plot(&self) -> ProfilePaths {
+    /// Its paths, for a driver.
+    pub(crate) fn paths(&self) -> ProfilePaths {
         ProfilePaths { folder: self.folder.path().to_owned(), profile: self.path(), temp: self.temp() }
     }
 
-    /// Should this program be killed, it is removed all the same when nobody of this process group runs any more, where
-    /// settings do not ask for it to be kept.
-    pub(crate) fn lives_with(&self, group: u32) {
+    /// Should this program be killed, has the folder removed once no process of `group` runs, unless it is to be kept.
+    pub(crate) fn remove_after_group(&self, group: u32) {
         for folder in self.short.iter().chain([&self.folder]) {
-            folder.lives_with(group);
+            folder.remove_after_group(group);
         }
     }
 
-    /// Its bytes on the disk. Blocks for some milliseconds.
+    /// Its size on the disk in bytes. Blocks for some milliseconds.
     #[must_use]
     pub fn size(&self) -> u64 {
         tree::size(self.folder.path())
     }
 
-    /// Whether settings allow it to be that large.
+    /// Whether `profile_max_size` allows this size.
     pub(crate) fn allows(&self, bytes: u64) -> bool {
         bytes <= self.max_size
     }
 
-    /// Removes it and checks; tries for up to 1.4 s. Blocks. Keeps it if settings say so.
+    /// Removes the folder, trying for up to 1.4 s; keeps it when `profile_cleanup` is off. Blocks.
     ///
     /// # Errors
-    /// What is left and why, as a sentence for a person.
+    /// What is left and why, for a person.
     pub fn wipe(mut self) -> Result<(), String> {
         self.remove()
     }
@@ -206,8 +242,8 @@ impl Profile {
         let short = self.short.as_mut().map_or(Ok(()), removed);
         if self.cleanup {
             removed(&mut self.folder)?;
-        } else if self.folder.let_go() {
-            tracing::info!(folder = %path.display(), "the profile folder is kept, as settings ask");
+        } else if self.folder.release() {
+            tracing::info!(folder = %path.display(), "profile folder kept (profile_cleanup is off)");
         }
         self.made.lock().remove(&path);
         short
@@ -220,13 +256,6 @@ impl Drop for Profile {
             tracing::warn!("{left}");
         }
     }
-}
-
-pub(crate) fn left_behind(path: &Path, why: &io::Error) -> String {
-    format!(
-        "the profile folder {} could not be removed ({why}); remove it by hand, it may hold a login",
-        path.display()
-    )
 }
 
 #[cfg(test)]
@@ -264,8 +293,25 @@ mod tests {
         assert!(why.contains("absent"), "{why}");
         let left: Vec<_> = fs::read_dir(base.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, [".lock"]);
-        manager.give_up_on(&manager.origin(), &why);
+        manager.reject_source(&manager.source(), &why);
         manager.create(WorkerId(1)).unwrap();
+    }
+
+    #[test]
+    fn the_pre_warmed_template_is_used_unless_the_user_has_one() {
+        let base = tempfile::tempdir().unwrap();
+        let mut manager = manager(base.path()).with_warm_template("chromium", "156.0.1.2");
+        let profile = manager.create(WorkerId(1)).unwrap();
+        assert!(manager.lacks_warm_template());
+        fs::write(profile.path().join("Default/Warm"), "").unwrap();
+        manager.save_warm_template(&profile).unwrap();
+        assert!(!manager.lacks_warm_template());
+        let warm = manager.create(WorkerId(2)).unwrap();
+        assert!(warm.path().join("Default/Warm").is_file() && warm.path().join("First Run").is_file());
+        manager.reject_source(&manager.source(), "it is broken");
+        assert_eq!(manager.source(), ProfileSource::BuiltIn);
+        manager.template = Some(base.path().join("mine"));
+        assert_eq!(manager.source(), ProfileSource::Custom(base.path().join("mine")));
     }
 
     #[test]
@@ -297,22 +343,5 @@ mod tests {
         assert_eq!(own.footprint().0, 1);
         drop((small, others));
         assert_eq!(own.footprint(), (0, 0));
-    }
-
-    #[test]
-    fn cleanup_can_be_turned_off() {
-        let base = tempfile::tempdir().unwrap();
-        let mut manager = manager(base.path());
-        manager.cleanup = false;
-        let profile = manager.create(WorkerId(1)).unwrap();
-        let folder = profile.folder.path().to_owned();
-        profile.wipe().unwrap();
-        assert!(folder.is_dir());
-        assert_eq!(manager.footprint(), (0, 0), "nobody measures it from then on");
-        let found = manager.leftovers().unwrap();
-        assert!(found.orphans.is_empty() && found.kept.len() == 1 && found.kept[0].folder() == folder);
-        drop(found);
-        assert_eq!(manager.sweep().unwrap(), crate::browser::SweepResult::default());
-        assert!(folder.is_dir());
     }
 }

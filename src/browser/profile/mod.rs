@@ -1,4 +1,4 @@
-//! TODOC
+//! Profile folders: made, filled from a template, measured, wiped; leftovers of ended programs swept.
 
 pub(crate) mod manager;
 pub(crate) mod owned_dir;

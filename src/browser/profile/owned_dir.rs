@@ -1,5 +1,5 @@
-//! A folder that is this program's as long as the program lives, and nobody's afterwards: with a mark whose lock the
-//! system lets go of.
+//! A folder that belongs to this program for as long as it runs: it holds an owner mark, whose lock the system releases
+//! with the process.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -15,23 +15,23 @@ pub(crate) const OWNER: &str = "owner";
 pub(crate) const PROFILE: &str = "profile";
 /// The folder for temporary files in it.
 pub(crate) const TEMP: &str = "tmp";
-/// What becomes a warmed template, while it is copied.
+/// The copy that becomes a pre-warmed template.
 pub(crate) const TEMPLATE: &str = "template";
 
-/// A folder of ours. Dropping it lets go of it, and removes nothing.
+/// A folder with a locked owner mark. Dropping it releases the lock and removes nothing.
 #[derive(Debug)]
 pub(crate) struct OwnedDir {
     path: PathBuf,
-    /// None once it was let go of.
+    /// None once released.
     mark: Option<File>,
-    heir: Option<Reaper>,
+    reaper: Option<Reaper>,
 }
 
 impl OwnedDir {
-    /// A new one in `base`, named `name` and six letters more, with its mark and nothing else in it. One that is to be
-    /// kept stays when its owner ends, however that comes.
-    pub(crate) fn make(base: &Path, name: &str, is_kept: bool) -> io::Result<Self> {
-        let _making = lock(base)?;
+    /// Creates one in `base`, named `name-` and six letters, with nothing but its owner mark in it. With `is_kept` it
+    /// stays when this program ends, even if it is killed.
+    pub(crate) fn create(base: &Path, name: &str, is_kept: bool) -> io::Result<Self> {
+        let _lock = lock(base)?;
         let prefix = format!("{name}-");
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix);
@@ -44,53 +44,63 @@ impl OwnedDir {
         // for people; what counts is the lock, which knows neither reused process ids nor clocks
         writeln!(mark, "pid = {}\nsince = {since}\nboot = \"{}\"\nkept = {is_kept}", std::process::id(), boot_id())?;
         let path = folder.keep();
-        let heir = if is_kept { None } else { heir(&path) };
-        Ok(Self { path, mark: Some(mark), heir })
+        let reaper = if is_kept { None } else { reaper(&path) };
+        Ok(Self { path, mark: Some(mark), reaper })
     }
 
+    /// Its path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Should this program be killed, the folder is removed when nobody of this process group runs any more.
-    pub(crate) fn lives_with(&self, group: u32) {
-        if let Some(heir) = &self.heir {
-            heir.wait_for(group);
+    /// Should this program be killed, has the folder removed once no process of `group` runs.
+    pub(crate) fn remove_after_group(&self, group: u32) {
+        if let Some(reaper) = &self.reaper {
+            reaper.wait_for(group);
         }
     }
 
-    /// Removes it, the mark last, and checks; tries for up to 1.4 s. Blocks. Does nothing when it was let go of.
+    /// Removes it, the mark last, trying for up to 1.4 s. Blocks. Does nothing once released.
     pub(crate) fn remove(&mut self) -> io::Result<()> {
         let Some(mark) = self.mark.take() else { return Ok(()) };
         let removed = tree::remove_marked(&self.path, OWNER, mark);
-        self.heir = None;
+        self.reaper = None;
         removed
     }
 
-    /// Leaves it where it is; false when that was done before.
-    pub(crate) fn let_go(&mut self) -> bool {
-        self.heir = None;
+    /// Leaves it without an owner; false if it has none already.
+    pub(crate) fn release(&mut self) -> bool {
+        self.reaper = None;
         self.mark.take().is_some()
     }
 }
 
-fn heir(path: &Path) -> Option<Reaper> {
-    match Reaper::of(path, OWNER, &[PROFILE, TEMP, TEMPLATE]) {
-        Ok(heir) => Some(heir),
+fn reaper(path: &Path) -> Option<Reaper> {
+    match Reaper::start(path, OWNER, &[PROFILE, TEMP, TEMPLATE]) {
+        Ok(reaper) => Some(reaper),
         Err(why) => {
-            tracing::debug!(%why, "if this program were killed, the folder would stay until the next start");
+            tracing::debug!(%why, "no reaper: if this program is killed, the folder stays until the next start");
             None
         }
     }
 }
 
-/// Held while folders are made in `base`, or leftovers are told from folders in use.
+/// Locks `base` while a folder is created in it, or leftovers are searched for.
 pub(crate) fn lock(base: &Path) -> io::Result<File> {
     let lock = OpenOptions::new().write(true).create(true).truncate(false).open(base.join(".lock"))?;
-    lock.lock()?; // held by others for the time of making one folder
+    lock.lock()?; // others hold it only while they create one folder
     Ok(lock)
 }
 
+/// Identifies this start of the machine; empty where the system does not tell.
 pub(crate) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+/// The message about a folder that could not be removed.
+pub(crate) fn left_behind(path: &Path, why: &io::Error) -> String {
+    format!(
+        "the profile folder {} could not be removed ({why}); remove it by hand, it may hold a login",
+        path.display()
+    )
 }

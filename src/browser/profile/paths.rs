@@ -1,4 +1,4 @@
-//! Where folders of ours are made: the base folder of the profiles, and one with a short path for temporary files.
+//! Base folder of the profiles, and one with a short path for temporary files.
 
 use std::fs;
 use std::io;
@@ -7,33 +7,31 @@ use std::path::{Path, PathBuf};
 use crate::browser::profile::owned_dir::TEMP;
 use crate::fs::tree;
 
-/// Socket names of browsers are limited to some 100 characters, and they put some 50 after their folder for temporary
-/// files.
+/// Socket paths are limited to some 100 characters, and browsers append some 50 to their folder for temporary files.
 const MAX_TEMP_LEN: usize = 55;
 
-/// A folder of our own below the system's for temporary files, the same in every run, so that a later run finds what
-/// an earlier one left.
+/// This user's folder in the system's temporary folder; the same in every run, so that a later run finds leftovers.
 pub(crate) fn default_base() -> PathBuf {
     #[cfg(unix)]
     let name = format!("coupa-batch-{}", rustix::process::geteuid().as_raw());
     #[cfg(not(unix))]
-    let name = "coupa-batch"; // the folder for temporary files is the user's own there
+    let name = "coupa-batch"; // the temporary folder belongs to the user there
     std::env::temp_dir().join(name)
 }
 
-/// Makes the folder unless it is there, and then sees whether it can be trusted.
-pub(crate) fn ready(base: &Path, is_shared_place: bool) -> io::Result<()> {
+/// Creates the folder, or checks that an existing one can be trusted.
+pub(crate) fn ensure(base: &Path, is_shared_place: bool) -> io::Result<()> {
     match tree::create_private(base) {
         Err(why) if why.kind() == io::ErrorKind::AlreadyExists => check_existing(base, is_shared_place),
         other => other,
     }
 }
 
-/// Anyone can make a folder of our name in a shared temporary folder: a login must not be put into one of theirs.
+/// In a shared temporary folder another user may have created the folder: no login must be put there.
 fn check_existing(base: &Path, is_shared_place: bool) -> io::Result<()> {
     let about = if is_shared_place { fs::symlink_metadata(base)? } else { fs::metadata(base)? };
     let refuse =
-        |why: &str| Err(io::Error::other(format!("{} {why}; give another folder as profile_dir", base.display())));
+        |why: &str| Err(io::Error::other(format!("{} {why}; set profile_dir to another folder", base.display())));
     if !about.is_dir() {
         return refuse("is not a folder");
     }
@@ -50,23 +48,23 @@ fn check_existing(base: &Path, is_shared_place: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Where folders for temporary files are made if the paths below `base` are too long for them. Without one, browsers would
-/// put these into the system's folder, where nobody knows whose they are.
+/// Base of the folders for temporary files where the paths below `base` are too long for them. Otherwise browsers would
+/// put them into the system's temporary folder, where no sweep finds them.
 pub(crate) fn short_base(base: &Path) -> io::Result<Option<PathBuf>> {
     if is_short(base) {
         return Ok(None);
     }
     let Some(short) = short_bases().into_iter().find(|short| is_short(short)) else {
         return Err(io::Error::other(format!(
-            "the path {} is too long for the sockets of browsers: give a shorter one as profile_dir",
+            "the path {} is too long for the sockets of browsers; set profile_dir to a shorter one",
             base.display()
         )));
     };
-    ready(&short, true)?;
+    ensure(&short, true)?;
     Ok(Some(short))
 }
 
-/// The places that [`short_base`] may choose.
+/// The folders that [`short_base`] may return.
 pub(crate) fn short_bases() -> Vec<PathBuf> {
     let usual = default_base();
     #[cfg(unix)]
@@ -76,7 +74,7 @@ pub(crate) fn short_bases() -> Vec<PathBuf> {
     std::iter::once(usual).chain(always).collect()
 }
 
-/// Whether it is a folder of this user's, and not a link to one.
+/// Whether it is a folder of this user, and not a link.
 pub(crate) fn is_own(place: &Path) -> bool {
     let Ok(about) = fs::symlink_metadata(place) else { return false };
     #[cfg(unix)]
@@ -87,7 +85,7 @@ pub(crate) fn is_own(place: &Path) -> bool {
 }
 
 fn is_short(base: &Path) -> bool {
-    // the longest name that is given, with a number of three digits
+    // the longest name of a folder, with a worker number of three digits
     cfg!(windows) || base.join("w999-abcdef").join(TEMP).as_os_str().len() <= MAX_TEMP_LEN
 }
 
@@ -97,7 +95,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_long_path_gets_a_short_place_for_temporary_files() {
+    fn a_long_path_gets_a_short_folder_for_temporary_files() {
         assert!(short_base(Path::new("/var/tmp/coupa-batch-4294967295")).unwrap().is_none());
         // the usual folder for temporary files on macOS
         let long = Path::new("/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T/coupa-batch-501");

@@ -1,65 +1,143 @@
-//! Telling folders that programs which are gone have left from folders in use, and removing them.
+//! Removes what programs that have ended left behind: profile folders, and the processes that still run on them.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::template;
-use crate::browser::profile::manager::{ProfileManager, left_behind};
-use crate::browser::profile::owned_dir::{self, OWNER, boot_id};
-use crate::browser::profile::paths;
+use crate::browser::profile::manager::ProfileManager;
+use crate::browser::profile::owned_dir::{self, OWNER, boot_id, left_behind};
+use crate::browser::profile::{paths, template};
 use crate::fs::tree;
+use crate::process::os::orphans::{OrphanedProcess, end_processes, has_run_since, processes_on};
 
-/// What a sweep of leftovers did.
+/// Options of a sweep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// Only report what would be removed; default false.
+    pub is_dry: bool,
+    /// Also remove pre-warmed templates; default false.
+    pub with_templates: bool,
+    /// Also remove profile folders that were kept on purpose (`profile_cleanup = false`); default false.
+    pub with_kept: bool,
+}
+
+/// What a sweep removed, or would remove.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SweepResult {
+pub struct SweepReport {
     /// Folders that were removed.
     pub removed: Vec<PathBuf>,
-    /// Folders that could not be removed, each as a sentence for a person.
+    /// Processes that were ended.
+    pub ended: Vec<OrphanedProcess>,
+    /// Folders without an owner that were kept on purpose.
+    pub kept: Vec<PathBuf>,
+    /// Folders of programs that run: this one or another.
+    pub in_use: Vec<PathBuf>,
+    /// What could not be ended or removed, each as a sentence for a person.
     pub left: Vec<String>,
 }
 
-/// What there is in the folder of the profiles.
-#[derive(Debug, Default)]
-pub struct Leftovers {
-    /// Folders whose owner is gone.
-    pub orphans: Vec<OrphanedProfile>,
-    /// The same, but settings have asked for them to be kept.
-    pub kept: Vec<OrphanedProfile>,
-    /// Folders whose owner lives: this program or another one.
-    pub in_use: Vec<PathBuf>,
-    /// Folders of which it cannot be told whose they are, each as a sentence for a person.
-    pub unclear: Vec<String>,
+impl ProfileManager {
+    /// Removes the folders of programs that have ended, with default options: see [`sweep`].
+    ///
+    /// # Errors
+    /// When the base folder cannot be read or locked.
+    pub fn sweep(&self) -> io::Result<SweepReport> {
+        sweep(self, Sweep::default())
+    }
 }
 
-/// A folder whose owner is gone. As long as this value lives no other program takes it for one of its own to remove.
+/// Removes what programs that have ended left in the folder of these profiles: first the processes that run on a folder
+/// without an owner, then the folder, unless it is kept on purpose. Folders of running programs and all other processes are
+/// not touched. Blocks, for seconds when something cannot be removed.
+///
+/// # Errors
+/// When the folder cannot be read or locked.
+pub fn sweep(profiles: &ProfileManager, options: Sweep) -> io::Result<SweepReport> {
+    let found = Leftovers::find(profiles.base())?;
+    let mut report = SweepReport { in_use: found.in_use, left: found.unclear, ..SweepReport::default() };
+    let still_runs = |orphan: &OrphanedProfile| orphan.owner().filter(|owner| has_run_since(owner.pid, owner.since));
+    // a kept folder is released when its session ends, long before its program does
+    let (idle, in_work): (Vec<_>, Vec<_>) = found.kept.into_iter().partition(|kept| still_runs(kept).is_none());
+    report.kept.extend(in_work.iter().map(|kept| kept.folder.clone()));
+    let (mut orphans, kept) = if options.with_kept { (idle, Vec::new()) } else { (Vec::new(), idle) };
+    report.kept.extend(kept.iter().map(|kept| kept.folder.clone()));
+    for orphan in found.orphans {
+        // by its lock it has no owner; should the process run all the same, nothing of it is ended
+        match still_runs(&orphan) {
+            Some(owner) => report.left.push(format!(
+                "{} has no owner any more, but process {}, which had it, still runs; end that process first",
+                orphan.folder.display(),
+                owner.pid
+            )),
+            None => orphans.push(orphan),
+        }
+    }
+    let folders: Vec<_> = orphans.iter().chain(&kept).map(|orphan| orphan.folder.clone()).collect();
+    if !folders.is_empty() {
+        report.ended = processes_on(&folders);
+    }
+    let templates = if options.with_templates { template::warm_templates(profiles.base()) } else { Vec::new() };
+    if options.is_dry {
+        report.removed = orphans.into_iter().map(|orphan| orphan.folder).chain(templates).collect();
+        return Ok(report);
+    }
+    if !report.ended.is_empty()
+        && let Err(left) = end_processes(&report.ended)
+    {
+        report.left.push(left);
+        let still = processes_on(&folders);
+        report.ended.retain(|ended| !still.contains(ended));
+        // a browser that still runs would write into its folder again
+        orphans.retain(|orphan| !still.iter().any(|process| process.folder == orphan.folder));
+    }
+    let removed = orphans.into_iter().map(OrphanedProfile::remove);
+    let templates = templates.into_iter().map(|path| match tree::remove(&path) {
+        Ok(()) => Ok(path),
+        Err(why) => Err(format!("the template {} could not be removed: {why}", path.display())),
+    });
+    for removed in removed.chain(templates) {
+        match removed {
+            Ok(folder) => report.removed.push(folder),
+            Err(left) => report.left.push(left),
+        }
+    }
+    Ok(report)
+}
+
+/// The profile folders of all programs.
+#[derive(Debug, Default)]
+struct Leftovers {
+    /// Folders without an owner.
+    orphans: Vec<OrphanedProfile>,
+    /// The same, but kept on purpose.
+    kept: Vec<OrphanedProfile>,
+    /// Folders of running programs.
+    in_use: Vec<PathBuf>,
+    /// Folders whose owner cannot be determined, each as a sentence for a person.
+    unclear: Vec<String>,
+}
+
+/// A folder without an owner. While this value lives no other program takes the folder for its own to remove.
 #[derive(Debug)]
-pub struct OrphanedProfile {
+struct OrphanedProfile {
     folder: PathBuf,
-    /// The mark, locked; none in a folder that holds nothing.
+    /// The owner mark, locked; none in an empty folder.
     mark: Option<File>,
 }
 
 /// Who had a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OwnerInfo {
-    /// Its process id, which may be another process's by now.
-    pub pid: u32,
+struct OwnerInfo {
+    /// Its process id, which another process may have by now.
+    pid: u32,
     /// When it took the folder, in seconds since 1970.
-    pub since: u64,
+    since: u64,
 }
 
 impl OrphanedProfile {
-    /// The folder.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// Who had it; none when the machine was started anew since, or the mark cannot be read. Reads a file.
-    #[must_use]
-    pub fn owner(&self) -> Option<OwnerInfo> {
-        let mark: toml::Table = fs::read_to_string(self.folder.join(OWNER)).ok()?.parse().ok()?;
+    /// Who had it; none when the machine was restarted since or the mark cannot be read. Reads a file.
+    fn owner(&self) -> Option<OwnerInfo> {
+        let mark = self.read_mark()?;
         let number = |name| mark.get(name).and_then(toml::Value::as_integer);
         if mark.get("boot").and_then(toml::Value::as_str) != Some(boot_id().as_str()) {
             return None;
@@ -67,17 +145,17 @@ impl OrphanedProfile {
         Some(OwnerInfo { pid: u32::try_from(number("pid")?).ok()?, since: u64::try_from(number("since")?).ok()? })
     }
 
-    /// Whether settings have asked for it to be kept, to be looked into. Reads a file.
+    /// Whether it was kept on purpose. Reads a file.
     fn is_kept(&self) -> bool {
-        let mark = fs::read_to_string(self.folder.join(OWNER)).ok().and_then(|text| text.parse::<toml::Table>().ok());
-        mark.is_some_and(|mark| mark.get("kept").and_then(toml::Value::as_bool) == Some(true))
+        self.read_mark().is_some_and(|mark| mark.get("kept").and_then(toml::Value::as_bool) == Some(true))
     }
 
-    /// Removes it; tries for up to 1.4 s. Blocks.
-    ///
-    /// # Errors
-    /// What is left and why, as a sentence for a person.
-    pub fn remove(self) -> Result<PathBuf, String> {
+    fn read_mark(&self) -> Option<toml::Table> {
+        fs::read_to_string(self.folder.join(OWNER)).ok()?.parse().ok()
+    }
+
+    /// Removes it, trying for up to 1.4 s. Blocks.
+    fn remove(self) -> Result<PathBuf, String> {
         let Self { folder, mark } = self;
         let removed = match mark {
             Some(mark) => tree::remove_marked(&folder, OWNER, mark),
@@ -93,97 +171,65 @@ impl OrphanedProfile {
     }
 }
 
-impl ProfileManager {
-    /// Looks at every folder of ours, also those of other programs. Changes nothing. Blocks.
-    ///
-    /// # Errors
-    /// When the base folder cannot be read or locked.
-    pub fn leftovers(&self) -> io::Result<Leftovers> {
-        let mut found = Leftovers::default();
-        look_in(self.base(), &['w', 'd'], &mut found)?;
+impl Leftovers {
+    /// Looks at every profile folder in `base`, also those of other programs. Changes nothing. Blocks.
+    fn find(base: &Path) -> io::Result<Self> {
+        let mut found = Self::default();
+        // `d` is what earlier versions called the folders of drivers
+        found.look_in(base, &['w', 'd'])?;
         // temporary files of profiles whose paths are long, of any program of this user
-        let mut others = Leftovers::default();
+        let mut temporary = Self::default();
         for place in paths::short_bases().iter().filter(|place| paths::is_own(place)) {
-            look_in(place, &['t'], &mut others)?;
+            temporary.look_in(place, &['t'])?;
         }
-        found.orphans.extend(others.orphans);
-        found.unclear.extend(others.unclear);
+        found.orphans.extend(temporary.orphans);
+        found.unclear.extend(temporary.unclear);
         Ok(found)
     }
 
-    /// Removes the folders of programs that are gone. Folders in use, also by other running programs, are not touched, nor
-    /// are those that were to be kept; neither are processes. Blocks.
-    ///
-    /// # Errors
-    /// When the base folder cannot be read or locked.
-    pub fn sweep(&self) -> io::Result<SweepResult> {
-        let Leftovers { orphans, kept: _, in_use: _, unclear } = self.leftovers()?;
-        let mut swept = SweepResult { removed: Vec::new(), left: unclear };
-        for orphan in orphans {
-            match orphan.remove() {
-                Ok(folder) => swept.removed.push(folder),
-                Err(left) => swept.left.push(left),
+    /// Sorts the folders in `base` whose names begin with one of `letters`.
+    fn look_in(&mut self, base: &Path, letters: &[char]) -> io::Result<()> {
+        let _lock = owned_dir::lock(base)?;
+        for entry in fs::read_dir(base)? {
+            let entry = entry?;
+            if !entry.file_type()?.is_dir() || !is_profile_name(&entry.file_name().to_string_lossy(), letters) {
+                continue;
+            }
+            let folder = entry.path();
+            let mark = match OpenOptions::new().write(true).open(folder.join(OWNER)) {
+                Ok(mark) => mark,
+                // left by a removal that was killed at its last step
+                Err(_) if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()) => {
+                    self.orphans.push(OrphanedProfile { folder, mark: None });
+                    continue;
+                }
+                // without a mark it may belong to something else, whatever its name
+                Err(why) => {
+                    self.unclear.push(format!(
+                        "{} is named like a profile folder but has no readable owner mark ({why}); unless it belongs to \
+                         something else, remove it by hand: it may hold a login",
+                        folder.display()
+                    ));
+                    continue;
+                }
+            };
+            // a lock that can be taken has no owner
+            match mark.try_lock() {
+                Ok(()) => {
+                    let orphan = OrphanedProfile { folder, mark: Some(mark) };
+                    if orphan.is_kept() { &mut self.kept } else { &mut self.orphans }.push(orphan);
+                }
+                Err(TryLockError::WouldBlock) => self.in_use.push(folder),
+                Err(TryLockError::Error(why)) => self.unclear.push(format!("{}: {why}", folder.display())),
             }
         }
-        Ok(swept)
-    }
-
-    /// Templates that were warmed up for any browser, by any program.
-    #[must_use]
-    pub fn warmed_templates(&self) -> Vec<PathBuf> {
-        template::all(self.base(), None)
-    }
-
-    /// Removes the templates that were warmed up. Sessions begin on the built-in one until there is one again. Blocks.
-    #[must_use]
-    pub fn remove_warmed_templates(&self) -> SweepResult {
-        let (removed, left) = template::remove_others(self.base(), None, None);
-        SweepResult { removed, left }
+        Ok(())
     }
 }
 
-/// Tells whose the folders in `base` are whose names begin with one of these letters.
-fn look_in(base: &Path, letters: &[char], found: &mut Leftovers) -> io::Result<()> {
-    let _telling = owned_dir::lock(base)?;
-    for entry in fs::read_dir(base)? {
-        let entry = entry?;
-        if !entry.file_type()?.is_dir() || !is_ours(&entry.file_name().to_string_lossy(), letters) {
-            continue;
-        }
-        let folder = entry.path();
-        let mark = match OpenOptions::new().write(true).open(folder.join(OWNER)) {
-            Ok(mark) => mark,
-            // what a removal that was killed at its last step leaves
-            Err(_) if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()) => {
-                found.orphans.push(OrphanedProfile { folder, mark: None });
-                continue;
-            }
-            // without a mark it may be somebody else's, whatever its name
-            Err(why) => {
-                found.unclear.push(format!(
-                    "{} is named like a profile folder, but has no readable owner mark ({why}): if it is nobody else's, \
-                     remove it by hand, it may hold a login",
-                    folder.display()
-                ));
-                continue;
-            }
-        };
-        // a lock that we get has no owner any more
-        match mark.try_lock() {
-            Ok(()) => {
-                let orphan = OrphanedProfile { folder, mark: Some(mark) };
-                if orphan.is_kept() { &mut found.kept } else { &mut found.orphans }.push(orphan);
-            }
-            Err(TryLockError::WouldBlock) => found.in_use.push(folder),
-            Err(TryLockError::Error(why)) => found.unclear.push(format!("{}: {why}", folder.display())),
-        }
-    }
-    Ok(())
-}
-
-/// Names that `ProfileManager` gives: a letter (`w` for a worker's, `d` for a driver's, `t` for temporary files), a
-/// number, `-`, six letters.
-fn is_ours(name: &str, letters: &[char]) -> bool {
+/// Whether it is a name that `ProfileManager` gives: a letter (`w` for a worker, `t` for temporary files), a number, `-`, six
+/// letters.
+fn is_profile_name(name: &str, letters: &[char]) -> bool {
     name.strip_prefix(letters).and_then(|rest| rest.split_once('-')).is_some_and(|(number, rest)| {
         !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) && rest.len() == 6
     })
@@ -213,31 +259,31 @@ mod tests {
         fs::create_dir_all(unmarked.join("profile")).unwrap();
         fs::create_dir(&empty).unwrap();
         fs::create_dir(&foreign).unwrap();
-        let found = manager.leftovers().unwrap();
+        let found = Leftovers::find(manager.base()).unwrap();
         assert_eq!((found.orphans.len(), found.in_use.len()), (2, 1));
         drop(found);
-        let SweepResult { mut removed, left } = manager.sweep().unwrap();
+        let SweepReport { mut removed, left, .. } = manager.sweep().unwrap();
         removed.sort();
         assert_eq!(removed, [orphan.clone(), empty.clone()]);
-        // it may be somebody else's, and it may hold a login: it is told and not touched
+        // it may belong to something else, and it may hold a login: reported and not touched
         assert!(left.len() == 1 && left[0].contains("w8-abcdef"), "{left:?}");
         assert!(in_use.path().is_dir() && unmarked.is_dir() && foreign.is_dir());
         assert!(!orphan.exists() && !empty.exists());
     }
 
     #[test]
-    fn names_of_ours_are_known() {
+    fn names_of_profile_folders_are_recognized() {
         let base = tempfile::tempdir().unwrap();
         let profile = manager(base.path()).create(WorkerId(13)).unwrap();
         let folder = profile.path().parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
-        assert!(is_ours(&folder, &['w', 'd']) && !is_ours(&folder, &['t']), "{folder}");
+        assert!(is_profile_name(&folder, &['w', 'd']) && !is_profile_name(&folder, &['t']), "{folder}");
         for name in ["w-abcdef", "w1-abc", "x1-abcdef", "w1x-abcdef", "template-chromium-156", ".lock", "w1"] {
-            assert!(!is_ours(name, &['w', 'd', 't']), "{name}");
+            assert!(!is_profile_name(name, &['w', 'd', 't']), "{name}");
         }
     }
 
     #[test]
-    fn the_owner_is_read_from_the_mark_unless_the_machine_was_started_anew() {
+    fn the_owner_is_read_from_the_mark_unless_the_machine_was_restarted() {
         let base = tempfile::tempdir().unwrap();
         let folder = base.path().join("w7-abcdef");
         fs::create_dir(&folder).unwrap();
@@ -249,5 +295,21 @@ mod tests {
         assert_eq!(orphan(format!("pid = 7\nsince = 9\nboot = \"{boot}\"")), Some(OwnerInfo { pid: 7, since: 9 }));
         assert_eq!(orphan("pid = 7\nsince = 9\nboot = \"another\"".to_owned()), None);
         assert_eq!(orphan("pid = ".to_owned()), None);
+    }
+
+    #[test]
+    fn cleanup_can_be_turned_off() {
+        let base = tempfile::tempdir().unwrap();
+        let mut config = PoolConfig::builder().base_profile_path(base.path()).build().unwrap().profiles;
+        config.cleanup = false;
+        let manager = ProfileManager::new(&config).unwrap();
+        let profile = manager.create(WorkerId(1)).unwrap();
+        let folder = profile.paths().folder;
+        profile.wipe().unwrap();
+        assert!(folder.is_dir());
+        assert_eq!(manager.footprint(), (0, 0), "it is no longer measured");
+        let report = manager.sweep().unwrap();
+        assert_eq!(report, SweepReport { kept: vec![folder.clone()], ..SweepReport::default() });
+        assert!(folder.is_dir());
     }
 }

@@ -1,4 +1,4 @@
-//! What a new session is asked for.
+//! Capabilities that a new session is started with.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::browser::webdriver::network_policy::NetworkPolicy;
 use crate::browser::webdriver::vendor::BrowserKind;
 use crate::config::{BrowserConfig, Sandbox, Timeouts};
 
-/// Switches of every session. A worker's browser talks to the portal and to nobody else.
+/// Command-line switches of every browser. It talks to the portal and to no service of its vendor.
 const SWITCHES: [&str; 18] = [
     "no-first-run",
     "no-default-browser-check",
@@ -25,31 +25,31 @@ const SWITCHES: [&str; 18] = [
     "disable-sync",
     "metrics-recording-only",
     "mute-audio",
-    // pages of workers are never in front of anybody; their timers must run all the same
+    // pages of workers are never in the foreground; their timers must run all the same
     "disable-background-timer-throttling",
     "disable-backgrounding-occluded-windows",
     "disable-renderer-backgrounding",
-    // a page that is left keeps its open connections in this cache; a site that holds one per page (as portals do) would
-    // have used up the six that a browser allows to one host after as many orders
+    // in this cache a page keeps its open connections after it was left; a site that holds one per page (as portals do)
+    // would have used up the six connections per host after as many orders
     "disable-features=BackForwardCache",
-    // the browser ends when its driver does, and no other process of the machine can steer it through a port
+    // the browser ends when its driver does, and no other process can control it through a port
     "remote-debugging-pipe",
 ];
 
-/// The body of New Session.
+/// Body of the New Session command.
 pub(crate) fn new_session(
     installation: &Installation,
     config: &BrowserConfig,
-    deadlines: &Timeouts,
+    timeouts: &Timeouts,
     profile: &Path,
-    walls: &NetworkPolicy,
+    network_policy: &NetworkPolicy,
 ) -> Value {
-    let dialect = installation.kind.dialect();
+    let vendor = installation.kind.vendor();
     let mut args: Vec<String> = SWITCHES.iter().map(|switch| format!("--{switch}")).collect();
     args.push(format!("--user-data-dir={}", profile.display()));
     args.push("--window-size=1366,900".to_owned());
-    args.push("--password-store=basic".to_owned()); // no keyring of the desktop is asked to open
-    if let Some(rules) = walls.rules() {
+    args.push("--password-store=basic".to_owned()); // never asks to unlock the keyring of the desktop
+    if let Some(rules) = network_policy.rules() {
         args.push(format!("--host-resolver-rules={rules}"));
     }
     if config.headless {
@@ -61,26 +61,26 @@ pub(crate) fn new_session(
     if cfg!(target_os = "linux") {
         args.push("--disable-dev-shm-usage".to_owned()); // containers have 64 MB there, and pages crash when it is full
     }
-    let page = margin(deadlines.page).as_millis();
+    let page = margin(timeouts.page).as_millis();
     json!({ "capabilities": { "alwaysMatch": {
-        "browserName": dialect.browser_name,
+        "browserName": vendor.browser_name,
         "pageLoadStrategy": "eager",
-        // a prompt would block every later command; leaving a page is never asked about
+        // a dialog would block every later command
         "unhandledPromptBehavior": "dismiss",
         "timeouts": { "implicit": 0, "pageLoad": page, "script": page },
-        dialect.logging: { "performance": "ALL" },
-        dialect.options: {
+        vendor.logging: { "performance": "ALL" },
+        vendor.options: {
             "binary": installation.browser.display().to_string(),
             "args": args,
-            // download events are the page domain's; the network domain is turned on later, without its memory for bodies
+            // download events belong to the page domain; the network domain is enabled later, without its memory for bodies
             "perfLoggingPrefs": { "enableNetwork": false, "enablePage": true },
         },
     }}})
 }
 
-/// The driver's own limit for a page lies below ours, so that a slow page costs a try and not the session.
+/// The driver's limit for a page, below ours, so that a slow page fails an attempt and not the session.
 fn margin(deadline: Duration) -> Duration {
-    // drivers were seen to answer up to a second after their own limit, and later on a machine that is full
+    // drivers were seen to respond up to a second after their own limit, and later under full load
     deadline.saturating_sub((deadline / 4).min(Duration::from_secs(10)))
 }
 
@@ -102,9 +102,7 @@ fn runs_without_sandbox(kind: BrowserKind, sandbox: Sandbox) -> bool {
 fn warn_once(kind: BrowserKind) {
     static WARNED: std::sync::Once = std::sync::Once::new();
     WARNED.call_once(|| {
-        tracing::warn!(
-            "{kind} runs without its sandbox, because it refuses to start with it as root: run as an ordinary user"
-        );
+        tracing::warn!("{kind} runs without its sandbox, which does not work as root; run as an ordinary user");
     });
 }
 
@@ -137,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn each_browser_is_asked_in_its_own_words_alone() {
+    fn each_browser_gets_only_its_own_capabilities() {
         let edge = body(BrowserKind::Edge, Sandbox::On);
         assert!(edge.contains("MicrosoftEdge") && edge.contains("ms:edgeOptions") && !edge.contains("goog:"), "{edge}");
         let chrome = body(BrowserKind::Chromium, Sandbox::On);
@@ -145,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn the_sandbox_goes_only_when_it_must() {
+    fn the_sandbox_is_off_only_when_it_must_be() {
         assert!(!body(BrowserKind::Chromium, Sandbox::On).contains("--no-sandbox"));
         assert!(body(BrowserKind::Chromium, Sandbox::Off).contains("--no-sandbox"));
         assert_eq!(body(BrowserKind::Chromium, Sandbox::Auto).contains("--no-sandbox"), is_root_on_linux());
     }
 
     #[test]
-    fn the_drivers_limits_lie_below_ours() {
+    fn the_limits_of_the_driver_are_below_ours() {
         for seconds in [1, 5, 15, 60, 600] {
             let deadline = Duration::from_secs(seconds);
             assert!(margin(deadline) < deadline && margin(deadline) >= deadline * 3 / 4);

@@ -1,4 +1,4 @@
-//! The driver's log, read as download events.
+//! Download events from the driver's performance log.
 
 use std::collections::HashMap;
 
@@ -7,21 +7,21 @@ use serde_json::Value;
 use crate::backend::DownloadEvent;
 use crate::browser::webdriver::network_policy::NetworkPolicy;
 
-/// What is known of the downloads of one session.
+/// Downloads of one session.
 #[derive(Debug, Default)]
-pub(crate) struct Downloads {
-    /// Those that began.
-    under_way: HashMap<String, KnownDownload>,
-    /// Events that nobody has asked for yet.
-    untold: Vec<DownloadEvent>,
+pub(crate) struct DownloadLog {
+    /// Downloads that have started and not ended.
+    running: HashMap<String, KnownDownload>,
+    /// Events not taken yet.
+    pending: Vec<DownloadEvent>,
 }
 
-/// What is known of a download that began.
+/// A download that has started.
 #[derive(Debug)]
 struct KnownDownload {
-    /// Whether that was before the last forgetting.
+    /// Whether it started before the last call of `forget`.
     age: DownloadAge,
-    /// Whether its length is known beforehand, from what it has told so far.
+    /// Whether the server declared its length, as far as events have shown.
     is_length_told: bool,
 }
 
@@ -31,70 +31,70 @@ enum DownloadAge {
     Forgotten,
 }
 
-impl Downloads {
-    /// From now on, nothing is told of what has begun so far.
+impl DownloadLog {
+    /// Drops all events, now and later, of downloads that have started so far.
     pub(crate) fn forget(&mut self, log: &Value) {
-        self.note(log, &NetworkPolicy::default());
-        self.untold.clear();
-        for known in self.under_way.values_mut() {
+        self.record(log, &NetworkPolicy::default());
+        self.pending.clear();
+        for known in self.running.values_mut() {
             known.age = DownloadAge::Forgotten;
         }
     }
 
-    /// Takes note of what a driver's answer to a question for its performance log holds.
-    pub(crate) fn note(&mut self, log: &Value, walls: &NetworkPolicy) {
+    /// Records the download events in `log`, a driver's response to a request for its performance log.
+    pub(crate) fn record(&mut self, log: &Value, network_policy: &NetworkPolicy) {
         let entries = log.as_array().map(Vec::as_slice).unwrap_or_default();
         for entry in entries {
-            let Some((event, total)) = event(entry, walls) else { continue };
-            if let Some(event) = self.understand(event, total) {
-                self.untold.push(event);
+            let Some((event, total)) = event(entry, network_policy) else { continue };
+            if let Some(event) = self.filter(event, total) {
+                self.pending.push(event);
             }
         }
     }
 
-    /// The events that were not told yet, oldest first.
+    /// Takes the events recorded since the last call, oldest first.
     pub(crate) fn take(&mut self) -> Vec<DownloadEvent> {
-        std::mem::take(&mut self.untold)
+        std::mem::take(&mut self.pending)
     }
 
-    /// Drops what is forgotten or has been told before: browsers report a beginning in two domains of their protocol.
-    fn understand(&mut self, mut event: DownloadEvent, total: u64) -> Option<DownloadEvent> {
-        let (id, is_begin, is_end) = match &event {
+    /// Drops events of forgotten downloads, and the second start event: browsers report a start in two protocol domains.
+    fn filter(&mut self, mut event: DownloadEvent, total: u64) -> Option<DownloadEvent> {
+        let (id, is_start, is_end) = match &event {
             DownloadEvent::Began { id, .. } => (id, true, false),
             DownloadEvent::Progress { id, .. } => (id, false, false),
             DownloadEvent::Completed { id, .. } | DownloadEvent::Canceled { id } => (id, false, true),
             DownloadEvent::BlockedHost { .. } => return Some(event),
         };
-        let age = self.under_way.get(id).map(|known| known.age);
-        if let (DownloadEvent::Progress { received, .. }, Some(known)) = (&event, self.under_way.get_mut(id)) {
-            // one that was not announced is "known" once all is there
+        let age = self.running.get(id).map(|known| known.age);
+        if let (DownloadEvent::Progress { received, .. }, Some(known)) = (&event, self.running.get_mut(id)) {
+            // without a declared length the total equals what has been received
             known.is_length_told |= total > *received;
         }
-        if is_begin && age.is_none() {
-            self.under_way.insert(id.clone(), KnownDownload { age: DownloadAge::Current, is_length_told: false });
+        if is_start && age.is_none() {
+            self.running.insert(id.clone(), KnownDownload { age: DownloadAge::Current, is_length_told: false });
         } else if is_end
-            && let Some(known) = self.under_way.remove(id)
+            && let Some(known) = self.running.remove(id)
             && let DownloadEvent::Completed { is_length_told, .. } = &mut event
         {
             *is_length_told = known.is_length_told;
         }
         match age {
             Some(DownloadAge::Forgotten) => None,
-            Some(DownloadAge::Current) if is_begin => None,
-            // one whose beginning was not told (in a tab that had just opened) is still better known than not
+            Some(DownloadAge::Current) if is_start => None,
+            // the start of a download can be missing (in a tab that had just opened); its events are passed on all the same
             Some(DownloadAge::Current) | None => Some(event),
         }
     }
 }
 
-/// One entry of the log, if it is about a download, and how many bytes the browser expects, 0 while it does not know.
-fn event(entry: &Value, walls: &NetworkPolicy) -> Option<(DownloadEvent, u64)> {
+/// Parses one log entry that is about a download; with the number of bytes that the browser expects, 0 if unknown.
+fn event(entry: &Value, network_policy: &NetworkPolicy) -> Option<(DownloadEvent, u64)> {
     let text = entry.get("message")?.as_str()?;
     if text.contains("unreachableUrl") {
-        return walled(text, walls).map(|event| (event, 0));
+        return blocked_host(text, network_policy).map(|event| (event, 0));
     }
     if !text.contains("ownload") {
-        return None; // spares parsing the rest, which is nearly all
+        return None; // saves parsing all other entries, which are nearly all of them
     }
     let outer: Value = serde_json::from_str(text).ok()?;
     let message = outer.get("message")?;
@@ -124,12 +124,11 @@ fn event(entry: &Value, walls: &NetworkPolicy) -> Option<(DownloadEvent, u64)> {
     Some((event, total))
 }
 
-/// The page itself, and not a frame in it, was to show an address that the walls refuse. Redirects that a link is saved
-/// through end there as well.
-fn walled(text: &str, walls: &NetworkPolicy) -> Option<DownloadEvent> {
+/// The blocked host that the page itself, not a frame in it, was led to. A blocked redirect of a download ends here as well.
+fn blocked_host(text: &str, network_policy: &NetworkPolicy) -> Option<DownloadEvent> {
     let outer: Value = serde_json::from_str(text).ok()?;
     let frame = outer.pointer("/message/params/frame").filter(|frame| frame.get("parentId").is_none())?;
-    let host = walls.refused(frame.get("unreachableUrl")?.as_str()?)?;
+    let host = network_policy.blocked(frame.get("unreachableUrl")?.as_str()?)?;
     Some(DownloadEvent::BlockedHost { host })
 }
 
@@ -142,7 +141,7 @@ fn whole(bytes: f64) -> u64 {
     bytes as u64
 }
 
-/// An id becomes a file name: it must not lead anywhere else.
+/// An id becomes a file name: it must not contain a path.
 fn is_safe_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
@@ -153,8 +152,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn read(downloads: &mut Downloads, log: &Value) -> Vec<DownloadEvent> {
-        downloads.note(log, &NetworkPolicy::default());
+    fn read(downloads: &mut DownloadLog, log: &Value) -> Vec<DownloadEvent> {
+        downloads.record(log, &NetworkPolicy::default());
         downloads.take()
     }
 
@@ -173,8 +172,8 @@ mod tests {
     }
 
     #[test]
-    fn a_download_is_told_from_beginning_to_end() {
-        let mut downloads = Downloads::default();
+    fn a_download_is_reported_from_start_to_end() {
+        let mut downloads = DownloadLog::default();
         let other = entry("Page.loadEventFired", &json!({}));
         let log = json!([other, began("a-1"), progress("a-1", "inProgress", 3, 9), progress("a-1", "completed", 9, 9)]);
         let events = read(&mut downloads, &log);
@@ -186,12 +185,12 @@ mod tests {
                 DownloadEvent::Completed { id: "a-1".into(), size: 9, is_length_told: true },
             ]
         );
-        assert!(downloads.under_way.is_empty());
+        assert!(downloads.running.is_empty());
     }
 
     #[test]
-    fn what_began_before_the_forgetting_stays_forgotten() {
-        let mut downloads = Downloads::default();
+    fn downloads_that_started_before_forget_stay_forgotten() {
+        let mut downloads = DownloadLog::default();
         downloads.forget(&json!([began("old")]));
         let events = read(&mut downloads, &json!([progress("old", "completed", 1, 1), began("new")]));
         assert_eq!(events.len(), 1);
@@ -199,8 +198,8 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_is_known_only_at_the_end_was_not_told() {
-        let mut downloads = Downloads::default();
+    fn a_length_that_is_known_only_at_the_end_was_not_declared() {
+        let mut downloads = DownloadLog::default();
         let going = |received, total| progress("a", "inProgress", received, total);
         let log = json!([began("a"), going(0, 0), going(22, 0), going(22, 22), progress("a", "completed", 22, 22)]);
         let ended = read(&mut downloads, &log).pop().unwrap();
@@ -208,14 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_reported_twice_is_told_once() {
-        let mut downloads = Downloads::default();
+    fn a_start_reported_twice_is_one_event() {
+        let mut downloads = DownloadLog::default();
         assert_eq!(read(&mut downloads, &json!([began("a"), began("a")])).len(), 1);
     }
 
     #[test]
-    fn an_id_that_leads_elsewhere_is_no_download() {
-        let mut downloads = Downloads::default();
+    fn an_id_with_a_path_is_no_download() {
+        let mut downloads = DownloadLog::default();
         let log = json!([began("../../etc/x"), began(""), began("a/b"), began("a\\b")]);
         assert_eq!(read(&mut downloads, &log), []);
     }
@@ -225,7 +224,7 @@ mod tests {
         fn whatever_the_log_holds_ids_are_plain_and_nothing_panics(ids in proptest::collection::vec(".{0,20}", 0..8), junk in ".{0,80}") {
             let mut log: Vec<Value> = ids.iter().map(|id| began(id)).collect();
             log.push(json!({ "message": format!("download{junk}") }));
-            for event in read(&mut Downloads::default(), &Value::Array(log)) {
+            for event in read(&mut DownloadLog::default(), &Value::Array(log)) {
                 let DownloadEvent::Began { id, .. } = event else { panic!("not a beginning") };
                 prop_assert!(is_safe_id(&id));
             }

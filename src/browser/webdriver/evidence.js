@@ -1,6 +1,6 @@
 const navigation = performance.getEntriesByType('navigation')[0];
-// half of a character that takes two is no text, and a driver that finds one gives no answer at all
-const text = (given) => String(given || '').toWellFormed();
+// a driver does not respond at all to text with an unpaired surrogate
+const text = (value) => String(value || '').toWellFormed();
 const shown = document.body ? document.body.innerText : document.documentElement.textContent;
 return {
   url: location.href,

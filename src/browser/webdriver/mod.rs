@@ -1,8 +1,9 @@
-//! TODOC
+//! The WebDriver protocol: commands, pages, what a session is started with, and what its log says.
 
 pub(crate) mod capabilities;
 pub(crate) mod client;
 pub(crate) mod download_log;
+pub(crate) mod net_error;
 pub(crate) mod network_log;
 pub(crate) mod network_policy;
 pub(crate) mod page;

@@ -1,7 +1,7 @@
-//! The driver's log, read as the answers that a portal gave to the requests of a page.
+//! HTTP responses to the requests of a page, from the driver's performance log.
 //!
-//! The network domain tells of every request with all its headers, those that let in among them. What is not needed to
-//! tell one answer from another is dropped here, at once and unread: it is neither kept nor logged.
+//! The log holds every request with all its headers, credentials among them. Only what distinguishes one response from
+//! another is kept; everything else is dropped at once and never logged.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -14,44 +14,43 @@ use crate::backend::{Initiator, ResponseInfo, SessionError};
 use crate::browser::webdriver::client::{SessionClient, WebDriverCommand};
 use crate::browser::webdriver::vendor::Vendor;
 
-/// A page that asks for ever must not fill the memory: of more answers than this the oldest are forgotten.
-const MAX_KEPT: usize = 256;
+/// How many responses are kept; the oldest are dropped first. A page that sends requests for ever must not fill the memory.
+const MAX_RESPONSES: usize = 256;
 
-/// Has the browser tell what it is answered. The bodies are not kept for anybody: without that a browser holds up to
-/// 100 MB of them.
+/// Has the browser log HTTP responses. Turns off its memory for bodies, which could grow to 100 MB.
 ///
 /// # Errors
-/// `Lost`, `DriverUnresponsive`. A driver that does not know the command is no error: nothing is told then, and a warning says so.
-pub(crate) async fn listen(line: &SessionClient, dialect: &Vendor, deadline: Duration) -> Result<(), SessionError> {
-    let nothing = json!({ "maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 0 });
-    let body = json!({ "cmd": "Network.enable", "params": nothing });
-    match line.send(WebDriverCommand::post("listen", dialect.devtools, &body), deadline).await {
+/// `Lost`, `DriverUnresponsive`. When the driver does not know the command it logs a warning and succeeds.
+pub(crate) async fn enable(client: &SessionClient, vendor: &Vendor, deadline: Duration) -> Result<(), SessionError> {
+    let no_bodies = json!({ "maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 0 });
+    let body = json!({ "cmd": "Network.enable", "params": no_bodies });
+    match client.send(WebDriverCommand::post("enable network log", vendor.devtools, &body), deadline).await {
         Ok(_) => Ok(()),
         Err(SessionError::Refused(why)) => {
-            tracing::warn!(%why, "the browser does not tell what a portal answers: why files are refused stays unknown");
+            tracing::warn!(%why, "the browser does not log HTTP responses; reasons for refused files will be missing");
             Ok(())
         }
         Err(other) => Err(other),
     }
 }
 
-/// Answers that nobody has asked for yet.
+/// HTTP responses not taken yet.
 #[derive(Debug, Default)]
 pub(crate) struct NetworkLog(VecDeque<ResponseInfo>);
 
 impl NetworkLog {
-    /// Takes note of what a driver's answer to a question for its performance log holds.
-    pub(crate) fn gather(&mut self, log: &Value) {
+    /// Records the responses in `log`, a driver's response to a request for its performance log.
+    pub(crate) fn record(&mut self, log: &Value) {
         let entries = log.as_array().map(Vec::as_slice).unwrap_or_default();
-        for answer in entries.iter().filter_map(answer) {
-            if self.0.len() == MAX_KEPT {
+        for response in entries.iter().filter_map(response_info) {
+            if self.0.len() == MAX_RESPONSES {
                 self.0.pop_front();
             }
-            self.0.push_back(answer);
+            self.0.push_back(response);
         }
     }
 
-    /// All of them, oldest first.
+    /// Takes all responses, oldest first.
     pub(crate) fn take(&mut self) -> Vec<ResponseInfo> {
         std::mem::take(&mut self.0).into()
     }
@@ -82,7 +81,7 @@ struct Response {
     headers: BTreeMap<String, LogHeader>,
 }
 
-/// A header's value. Anything but text is none.
+/// Value of a header; only text counts.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum LogHeader {
@@ -90,20 +89,20 @@ enum LogHeader {
     Other(IgnoredAny),
 }
 
-/// One entry of the log, if it is an answer to a page or to its script.
-fn answer(entry: &Value) -> Option<ResponseInfo> {
+/// Parses one log entry that is the response to a navigation or to a script.
+fn response_info(entry: &Value) -> Option<ResponseInfo> {
     let text = entry.get("message")?.as_str()?;
     if !text.contains("\"Network.responseReceived\"") {
-        return None; // spares parsing the rest, which is nearly all
+        return None; // saves parsing all other entries, which are nearly all of them
     }
     let LogParams { kind, response } = serde_json::from_str::<LogEntry>(text).ok()?.message.params;
-    let asker = match kind.as_str() {
+    let initiator = match kind.as_str() {
         "Document" => Initiator::Navigation,
         "XHR" | "Fetch" => Initiator::Script,
         _ => return None,
     };
     if !response.url.starts_with("http") {
-        return None; // a page of the browser's own
+        return None; // an internal page of the browser
     }
     let header = |wanted: &str| {
         response.headers.iter().find_map(|(name, value)| match value {
@@ -116,10 +115,10 @@ fn answer(entry: &Value) -> Option<ResponseInfo> {
         media_type.trim().to_ascii_lowercase()
     });
     Some(ResponseInfo {
-        // what follows can be a one-time token
+        // the query can hold a one-time token
         url: response.url.split(['?', '#']).next().unwrap_or_default().to_owned(),
         status: response.status,
-        asker,
+        asker: initiator,
         media_type: media_type.filter(|text| !text.is_empty()),
         retry_after: header("retry-after"),
     })
@@ -138,22 +137,22 @@ mod tests {
         json!({ "message": json!({ "message": { "method": method, "params": params } }).to_string() })
     }
 
-    const TOLD: &str = "Network.responseReceived";
+    const METHOD: &str = "Network.responseReceived";
 
     #[test]
-    fn an_answer_is_told_with_what_matters_of_it_and_without_what_lets_in() {
+    fn a_response_is_recorded_with_its_status_and_without_credentials() {
         let headers =
             json!({ "retry-After": " 30 ", "Content-Type": "Text/HTML; charset=utf-8", "set-cookie": "s3cret" });
-        let mut answers = NetworkLog::default();
-        answers.gather(&json!([
-            entry(TOLD, "Document", "https://h/order?token=s3cret#s3cret", 429, &headers),
-            entry(TOLD, "Image", "https://h/a.png", 200, &json!({})),
-            entry(TOLD, "Fetch", "https://h/list", 401, &json!({ "content-type": "" })),
-            entry(TOLD, "Document", "data:text/html,x", 200, &json!({})),
+        let mut log = NetworkLog::default();
+        log.record(&json!([
+            entry(METHOD, "Document", "https://h/order?token=s3cret#s3cret", 429, &headers),
+            entry(METHOD, "Image", "https://h/a.png", 200, &json!({})),
+            entry(METHOD, "Fetch", "https://h/list", 401, &json!({ "content-type": "" })),
+            entry(METHOD, "Document", "data:text/html,x", 200, &json!({})),
             entry("Network.responseReceivedExtraInfo", "Document", "https://h/", 200, &headers),
         ]));
-        let told = answers.take();
-        assert!(!format!("{told:?}").contains("s3cret"));
+        let responses = log.take();
+        assert!(!format!("{responses:?}").contains("s3cret"));
         let page = ResponseInfo {
             url: "https://h/order".into(),
             status: 429,
@@ -168,27 +167,27 @@ mod tests {
             media_type: None,
             retry_after: None,
         };
-        assert_eq!(told, [page, call]);
-        assert_eq!(answers.take(), []);
+        assert_eq!(responses, [page, call]);
+        assert_eq!(log.take(), []);
     }
 
     #[test]
-    fn a_page_that_asks_for_ever_fills_no_memory() {
-        let mut answers = NetworkLog::default();
+    fn a_page_that_sends_requests_for_ever_does_not_fill_the_memory() {
+        let mut log = NetworkLog::default();
         for number in 0..1_000 {
-            answers.gather(&json!([entry(TOLD, "XHR", &format!("https://h/{number}"), 200, &json!({}))]));
+            log.record(&json!([entry(METHOD, "XHR", &format!("https://h/{number}"), 200, &json!({}))]));
         }
-        let told = answers.take();
-        assert_eq!((told.len(), told.last().unwrap().url.as_str()), (MAX_KEPT, "https://h/999"));
+        let responses = log.take();
+        assert_eq!((responses.len(), responses.last().unwrap().url.as_str()), (MAX_RESPONSES, "https://h/999"));
     }
 
     proptest! {
         #[test]
         fn whatever_the_log_holds_nothing_panics(junk in ".{0,80}", status in any::<i64>()) {
             let odd = json!({ "type": "XHR", "response": { "url": junk, "status": status, "headers": [junk] } });
-            let odd = json!({ "message": { "method": TOLD, "params": odd } }).to_string();
+            let odd = json!({ "message": { "method": METHOD, "params": odd } }).to_string();
             let half = format!("\"Network.responseReceived\"{junk}");
-            NetworkLog::default().gather(&json!([{ "message": odd }, { "message": half }, { "message": junk }, junk]));
+            NetworkLog::default().record(&json!([{ "message": odd }, { "message": half }, { "message": junk }, junk]));
         }
     }
 }

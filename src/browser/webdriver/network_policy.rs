@@ -1,8 +1,8 @@
-//! Where a session's requests may not go: this machine and private networks, but for the portal itself.
+//! Hosts that a session must not reach: this machine and private networks, except the portal itself.
 //!
-//! The walls are the browser's own rules for names of hosts (`--host-resolver-rules`): a host that they refuse is never
-//! connected to, whoever asks: a page, a script, a frame, a picture, a redirect or a download. The same rules stand
-//! here as a function, which tells a refusal from a network that is down.
+//! The policy is enforced by the browser's own resolver rules (`--host-resolver-rules`): it never connects to a blocked
+//! host, whether for a page, a script, a frame, an image, a redirect or a download. The same rules exist here as a
+//! function, to distinguish a blocked host from a network that is down.
 
 use std::net::Ipv4Addr;
 
@@ -10,58 +10,57 @@ use url::Url;
 
 use crate::config::{OWN_NAMES, PrivateHost};
 
-/// In the browser's rules `?` stands for one character or none: so a pattern matches all numbers of a network, and no
-/// name but one whose first label is that number and whose others are three of three letters at most.
+/// In the browser's rules `?` stands for one character or none: so a pattern matches all addresses of a network, and
+/// hardly any name: only one whose first label is that number, followed by three labels of three letters at most.
 const NUMBER: &str = "???";
 
-/// What the browser resolves to nothing.
-const NOWHERE: &str = "~NOTFOUND";
+/// Target of a rule that blocks a host.
+const NOT_FOUND: &str = "~NOTFOUND";
 
-/// The walls of a session; by default there are none.
+/// The private hosts that a session may reach. The default blocks nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NetworkPolicy {
-    /// Who is let through; `None` for everybody.
-    gates: Option<Vec<PrivateHost>>,
+    /// `None` blocks nothing.
+    allowed: Option<Vec<PrivateHost>>,
 }
 
 impl NetworkPolicy {
-    /// Lets through `portal`, the `others`, and the proxies that the environment names: without these, browsers would
-    /// reach nothing at all.
+    /// Allows `portal`, the `others` and the proxies of the environment, without which browsers would reach nothing.
     pub(crate) fn around(portal: &Url, others: &[PrivateHost]) -> Self {
-        let mut gates: Vec<_> = PrivateHost::of(portal).into_iter().collect();
+        let mut allowed: Vec<_> = PrivateHost::of(portal).into_iter().collect();
         if portal.port().is_none() {
             // a portal may move from http to https
             let mut other = portal.clone();
             let is_set = other.set_scheme(if portal.scheme() == "http" { "https" } else { "http" }).is_ok();
-            gates.extend(PrivateHost::of(&other).filter(|_| is_set));
+            allowed.extend(PrivateHost::of(&other).filter(|_| is_set));
         }
-        gates.extend_from_slice(others);
-        gates.extend(proxies(|name| std::env::var(name).ok()));
-        Self { gates: Some(gates) }
+        allowed.extend_from_slice(others);
+        allowed.extend(proxies(|name| std::env::var(name).ok()));
+        Self { allowed: Some(allowed) }
     }
 
-    /// The value of the switch; `None` without walls.
+    /// Value of `--host-resolver-rules`; `None` when nothing is blocked.
     pub(crate) fn rules(&self) -> Option<String> {
-        let gates = self.gates.as_ref()?;
-        // the first rule that matches is taken; one that maps a host to itself lets it through
-        let through = gates.iter().map(|gate| match gate.port() {
-            Some(_) => format!("MAP {gate} {gate}"),
-            None => format!("MAP {} {gate}", gate.host()),
+        let allowed = self.allowed.as_ref()?;
+        // the first rule that matches applies; one that maps a host to itself allows it
+        let exceptions = allowed.iter().map(|host| match host.port() {
+            Some(_) => format!("MAP {host} {host}"),
+            None => format!("MAP {} {host}", host.host()),
         });
-        let refused = refused_patterns().into_iter().map(|pattern| format!("MAP {pattern} {NOWHERE}"));
-        Some(through.chain(refused).collect::<Vec<_>>().join(","))
+        let blocked = blocked_patterns().into_iter().map(|pattern| format!("MAP {pattern} {NOT_FOUND}"));
+        Some(exceptions.chain(blocked).collect::<Vec<_>>().join(","))
     }
 
-    /// The host and port of an address that a session does not reach; `None` for all others.
-    pub(crate) fn refused(&self, address: &str) -> Option<String> {
-        let gates = self.gates.as_ref()?;
+    /// Host and port of `address` if it is blocked.
+    pub(crate) fn blocked(&self, address: &str) -> Option<String> {
+        let allowed = self.allowed.as_ref()?;
         let host = PrivateHost::of(&Url::parse(address).ok()?)?;
-        (!gates.iter().any(|gate| gate.covers(&host))).then(|| host.to_string())
+        (!allowed.iter().any(|entry| entry.covers(&host))).then(|| host.to_string())
     }
 }
 
-/// The hosts that are refused unless they were let through before.
-fn refused_patterns() -> Vec<String> {
+/// The hosts that are blocked unless an earlier rule allows them.
+fn blocked_patterns() -> Vec<String> {
     let network = |prefix: &[u8]| {
         let mut parts: Vec<_> = prefix.iter().map(u8::to_string).collect();
         parts.resize(Ipv4Addr::UNSPECIFIED.octets().len(), NUMBER.to_owned());
@@ -70,14 +69,14 @@ fn refused_patterns() -> Vec<String> {
     let mut patterns: Vec<_> = [&[0][..], &[10], &[127], &[169, 254], &[192, 168]].into_iter().map(network).collect();
     patterns.extend((16..32).map(|second| network(&[172, second])));
     patterns.extend((64..128).map(|second| network(&[100, second])));
-    patterns.push("*:*:*".to_owned()); // every IPv6 number; a name and its port have one colon
+    patterns.push("*:*:*".to_owned()); // every IPv6 address; a name with its port has one colon
     for name in OWN_NAMES.into_iter().chain(["*.localhost"]) {
         patterns.extend([name.to_owned(), format!("{name}.")]);
     }
     patterns
 }
 
-/// The private hosts among the proxies that an environment names.
+/// The proxies of the environment that are private hosts.
 fn proxies(variable: impl Fn(&str) -> Option<String>) -> Vec<PrivateHost> {
     let names = ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
     let mut found: Vec<PrivateHost> = Vec::new();
@@ -85,7 +84,7 @@ fn proxies(variable: impl Fn(&str) -> Option<String>) -> Vec<PrivateHost> {
         let address = if text.contains("://") { text } else { format!("http://{text}") };
         let Ok(mut url) = Url::parse(&address) else { continue };
         if url.scheme().starts_with("socks") {
-            // no host of a scheme that is not the web's is read as a number
+            // only in http addresses does the parser recognize numeric hosts
             let Ok(as_web) = Url::parse(&address.replacen(url.scheme(), "http", 1)) else { continue };
             let port = as_web.port().unwrap_or(1080);
             url = as_web;
@@ -106,11 +105,11 @@ mod tests {
 
     fn around(portal: &str, others: &[&str]) -> NetworkPolicy {
         let others: Vec<_> = others.iter().map(|other| other.parse().unwrap()).collect();
-        let mut walls = NetworkPolicy::around(&portal.parse().unwrap(), &others);
-        // whatever the surroundings of a test name
+        let mut policy = NetworkPolicy::around(&portal.parse().unwrap(), &others);
+        // whatever the environment of the test names
         let own = proxies(|name| std::env::var(name).ok());
-        walls.gates.as_mut().unwrap().retain(|gate| !own.contains(gate));
-        walls
+        policy.allowed.as_mut().unwrap().retain(|host| !own.contains(host));
+        policy
     }
 
     /// `*` for anything, `?` for one character or none, as browsers have it.
@@ -125,7 +124,7 @@ mod tests {
     }
 
     /// What a browser makes of the rules: the first that matches the host, or the host with its port, is taken.
-    fn does_browser_refuse(rules: &str, url: &str) -> bool {
+    fn does_browser_block(rules: &str, url: &str) -> bool {
         let url: Url = url.parse().unwrap();
         let bracketed = url.host_str().unwrap();
         let host = bracketed.trim_matches(['[', ']']);
@@ -134,19 +133,19 @@ mod tests {
         let fits = |pattern: &str| {
             matches(host.as_bytes(), pattern.as_bytes()) || matches(with_port.as_bytes(), pattern.as_bytes())
         };
-        rules.into_iter().find(|rule| fits(rule[1])).is_some_and(|rule| rule[2] == NOWHERE)
+        rules.into_iter().find(|rule| fits(rule[1])).is_some_and(|rule| rule[2] == NOT_FOUND)
     }
 
     #[track_caller]
-    fn assert_refused(walls: &NetworkPolicy, url: &str, is_refused: bool) {
-        assert_eq!(does_browser_refuse(&walls.rules().unwrap(), url), is_refused, "the rules on {url}");
-        assert_eq!(walls.refused(url).is_some(), is_refused, "{url}");
+    fn assert_blocked(policy: &NetworkPolicy, url: &str, is_blocked: bool) {
+        assert_eq!(does_browser_block(&policy.rules().unwrap(), url), is_blocked, "the rules on {url}");
+        assert_eq!(policy.blocked(url).is_some(), is_blocked, "{url}");
     }
 
     #[test]
     fn only_the_portals_own_port_is_reached_on_its_machine() {
-        let walls = around("http://127.0.0.1:8801", &[]);
-        assert_refused(&walls, "http://127.0.0.1:8801/x", false);
+        let policy = around("http://127.0.0.1:8801", &[]);
+        assert_blocked(&policy, "http://127.0.0.1:8801/x", false);
         for other in [
             "http://127.0.0.1:8802",
             "http://127.0.0.1",
@@ -163,13 +162,13 @@ mod tests {
             "http://192.168.178.1",
             "https://[fd00::1]",
         ] {
-            assert_refused(&walls, other, true);
+            assert_blocked(&policy, other, true);
         }
     }
 
     #[test]
     fn names_and_public_numbers_are_reached() {
-        let walls = around("https://acme.coupahost.com", &[]);
+        let policy = around("https://acme.coupahost.com", &[]);
         for name in [
             "https://acme.coupahost.com",
             "https://sso.acme.internal:8443",
@@ -183,14 +182,14 @@ mod tests {
             "https://100.128.1.1",
             "https://fd12:443",
         ] {
-            assert_refused(&walls, name, false);
+            assert_blocked(&policy, name, false);
         }
     }
 
     #[test]
     fn a_portal_on_a_private_network_is_reached_on_both_of_its_usual_ports() {
-        let walls = around("https://10.0.0.5/buy", &["10.0.0.7", "[fd00::9]:3128"]);
-        for (url, is_refused) in [
+        let policy = around("https://10.0.0.5/buy", &["10.0.0.7", "[fd00::9]:3128"]);
+        for (url, is_blocked) in [
             ("https://10.0.0.5", false),
             ("http://10.0.0.5", false),
             ("https://10.0.0.5:8443", true),
@@ -199,14 +198,14 @@ mod tests {
             ("http://[fd00::9]:3128", false),
             ("http://[fd00::9]", true),
         ] {
-            assert_refused(&walls, url, is_refused);
+            assert_blocked(&policy, url, is_blocked);
         }
-        let walls = around("http://[::1]:8080", &["::2"]);
-        assert_refused(&walls, "http://[::1]:8080", false);
-        assert_refused(&walls, "http://[::2]:8080", false);
-        assert_refused(&walls, "http://[::1]:8081", true);
+        let policy = around("http://[::1]:8080", &["::2"]);
+        assert_blocked(&policy, "http://[::1]:8080", false);
+        assert_blocked(&policy, "http://[::2]:8080", false);
+        assert_blocked(&policy, "http://[::1]:8081", true);
         assert_eq!(
-            (NetworkPolicy::default().rules(), NetworkPolicy::default().refused("http://127.0.0.1")),
+            (NetworkPolicy::default().rules(), NetworkPolicy::default().blocked("http://127.0.0.1")),
             (None, None)
         );
     }
@@ -240,12 +239,12 @@ mod tests {
             wide in any::<u128>(),
         ) {
             let [.., c, d] = number.to_be_bytes();
-            let walls = around("http://127.0.0.1:8801", &["10.0.0.0"]);
-            let rules = walls.rules().unwrap();
+            let policy = around("http://127.0.0.1:8801", &["10.0.0.0"]);
+            let rules = policy.rules().unwrap();
             let six = std::net::Ipv6Addr::from(wide);
             for host in [format!("{first}.{second}.{c}.{d}"), Ipv4Addr::from(number).to_string(), format!("[{six}]")] {
                 let url = format!("http://{host}:{port}/");
-                prop_assert_eq!(walls.refused(&url).is_some(), does_browser_refuse(&rules, &url), "{}", url);
+                prop_assert_eq!(policy.blocked(&url).is_some(), does_browser_block(&rules, &url), "{}", url);
             }
         }
     }

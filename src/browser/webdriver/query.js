@@ -1,5 +1,5 @@
-// arguments[0]: [{css, attributes}] -> one list per query of {text, attributes}, all well formed: a driver that finds
-// half of a character that takes two gives no answer at all
+// arguments[0]: [{css, attributes}] -> one list per query of {text, attributes}. All text is well formed: a driver does
+// not respond at all to text with an unpaired surrogate.
 const fold = (text) => (text || '').replace(/\s+/g, ' ').trim().slice(0, 2000).toWellFormed();
 const read = (element, name) => {
   const resolved = name === 'href' || name === 'src' ? element[name] : null;

@@ -1,6 +1,6 @@
-// arguments: selectors, after load, unchanged for, at most (milliseconds) -> promise of whether the page came to rest.
-// Elements count by identity and by markup: one that was replaced by its like is a change, because whoever found the
-// old one holds a dead one.
+// arguments: selectors, after load, unchanged for, at most (milliseconds) -> promise of whether the page settled.
+// Elements are compared by identity and markup: an element replaced by an equal one is a change, because references to
+// the old one are stale.
 const [selectors, afterLoad, unchangedFor, atMost] = arguments;
 const find = () => {
   const found = [];
@@ -12,8 +12,8 @@ const find = () => {
 const isSame = (a, b) =>
   a.length === b.length && a.every(([element, html], i) => element === b[i][0] && html === b[i][1]);
 return new Promise((resolve, reject) => {
-  const begun = performance.now();
-  let last, changedAt = begun, isDirty = false;
+  const started = performance.now();
+  let last, changedAt = started, isDirty = false;
   try {
     last = find();
   } catch (why) {
@@ -25,16 +25,16 @@ return new Promise((resolve, reject) => {
     const navigation = performance.getEntriesByType('navigation')[0];
     if (!navigation) return 0;
     if (navigation.loadEventStart > 0) return navigation.loadEventStart;
-    // a page that keeps a connection open may never be loaded: two seconds after it was parsed it counts as such
+    // a page that keeps a connection open may never finish loading: it counts as loaded two seconds after it was parsed
     const parsed = navigation.domContentLoadedEventStart;
     return parsed > 0 ? parsed + 2000 : Infinity;
   };
-  const finish = (isQuiet) => {
+  const finish = (isSettled) => {
     clearInterval(timer);
     observer.disconnect();
-    resolve(isQuiet);
+    resolve(isSettled);
   };
-  const look = () => {
+  const check = () => {
     const now = performance.now();
     if (isDirty) {
       isDirty = false;
@@ -45,8 +45,8 @@ return new Promise((resolve, reject) => {
       }
     }
     if (now - completeAt() >= afterLoad && now - changedAt >= unchangedFor) finish(true);
-    else if (now - begun >= atMost) finish(false);
+    else if (now - started >= atMost) finish(false);
   };
-  const timer = setInterval(look, 25);
-  look();
+  const timer = setInterval(check, 25);
+  check();
 });

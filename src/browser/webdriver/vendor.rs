@@ -1,11 +1,11 @@
-//! All that is a browser's own, in one place: names of programs, capabilities and endpoints.
+//! Everything that differs between Edge, Chrome and Chromium: programs, capabilities, endpoints.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::config::BrowserChoice;
 
-/// A browser that this room can drive.
+/// A supported browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BrowserKind {
     /// Microsoft Edge with EdgeDriver.
@@ -16,7 +16,7 @@ pub enum BrowserKind {
     Chromium,
 }
 
-/// The words of one driver's protocol.
+/// Vendor-specific capabilities and endpoints of a driver.
 #[derive(Debug)]
 pub(crate) struct Vendor {
     /// The capability `browserName`.
@@ -27,7 +27,7 @@ pub(crate) struct Vendor {
     pub(crate) logging: &'static str,
     /// The DevTools endpoint below `/session/{id}/`.
     pub(crate) devtools: &'static str,
-    /// The capability of a session that is the number of its browser's process.
+    /// The capability of a new session that holds the process id of its browser.
     pub(crate) process: &'static str,
 }
 
@@ -89,8 +89,8 @@ impl BrowserKind {
         }
     }
 
-    /// The words of its driver.
-    pub(crate) fn dialect(self) -> &'static Vendor {
+    /// Capabilities and endpoints of its driver.
+    pub(crate) fn vendor(self) -> &'static Vendor {
         match self {
             Self::Edge => &EDGE,
             Self::Chrome | Self::Chromium => &CHROME,
@@ -144,7 +144,7 @@ impl BrowserKind {
         below_roots(places)
     }
 
-    /// The kind that a program's `--version` text speaks of, if it names one. `ChromeDriver` names none: it drives two.
+    /// The browser named in the `--version` text of a program, if any. `ChromeDriver` names none: it drives two.
     pub(crate) fn named_in(version_text: &str) -> Option<Self> {
         if version_text.contains("Edge") {
             Some(Self::Edge)
@@ -199,9 +199,9 @@ mod tests {
     }
 
     #[test]
-    fn edge_is_never_spoken_to_in_words_of_chrome() {
-        let dialect = BrowserKind::Edge.dialect();
-        for word in [dialect.browser_name, dialect.options, dialect.logging, dialect.devtools, dialect.process] {
+    fn edge_gets_no_capability_or_endpoint_of_chrome() {
+        let vendor = BrowserKind::Edge.vendor();
+        for word in [vendor.browser_name, vendor.options, vendor.logging, vendor.devtools, vendor.process] {
             assert!(!word.contains("goog") && !word.contains("hrome"), "{word}");
         }
     }

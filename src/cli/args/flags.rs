@@ -1,44 +1,149 @@
-//! Flags that several commands share, and the settings that they stand for.
+//! Flags that several commands share. Those that stand for settings are made from the table of settings.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::{BrowserChoice, Settings, WorkerCount, parse_address};
-use bytesize::ByteSize;
-use clap::{ArgAction, Args};
+use crate::config::{SETTINGS, Setting, Settings};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use jiff::Zoned;
 use jiff::civil::Time;
-use url::Url;
 
 use crate::batch::stop::{TimeLimit, time_of_day};
 use crate::cli::exit::CommandError;
 
-/// Which portal, and what its pages look like.
+/// Declares a group of flags that stand for settings; each is made from the row of its setting in [`SETTINGS`].
+macro_rules! setting_flags {
+    ($($(#[doc = $doc:literal])+ $group:ident: $has:expr;)+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug, Default)]
+        pub(crate) struct $group(Settings);
+
+        impl $group {
+            /// The values of these flags, as a layer of settings.
+            pub(crate) fn to_settings(&self) -> Settings {
+                self.0.clone()
+            }
+        }
+
+        impl Args for $group {
+            fn augment_args(command: Command) -> Command {
+                flagged($has).fold(command, add_flag)
+            }
+
+            fn augment_args_for_update(command: Command) -> Command {
+                Self::augment_args(command)
+            }
+        }
+
+        impl FromArgMatches for $group {
+            fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+                let mut settings = Settings::default();
+                flagged($has).try_for_each(|setting| read_flag(setting, matches, &mut settings))?;
+                Ok(Self(settings))
+            }
+
+            fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+                self.0 = Self::from_arg_matches(matches)?.0.over(std::mem::take(&mut self.0));
+                Ok(())
+            }
+        }
+    )+};
+}
+
+setting_flags! {
+    /// Which portal, and which recipe describes its pages.
+    PortalFlags: |name| ["base_url", "recipe"].contains(&name);
+    /// Which browser.
+    BrowserArgs: |name| ["browser", "browser_path", "driver_path"].contains(&name);
+    /// Every setting that has a flag; all others are given in the file or the environment.
+    SettingFlags: |_| true;
+}
+
+/// The settings that have a flag and whose names fulfil `has`.
+fn flagged(has: impl Fn(&str) -> bool) -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().filter(move |setting| setting.flag.is_some() && has(setting.name))
+}
+
+/// The setting whose flag `--headless` has an opposite, `--headed`.
+const HEADLESS: &str = "headless";
+const HEADED: &str = "headed";
+
+fn dashed(name: &str) -> String {
+    name.replace('_', "-")
+}
+
+/// Adds the flag of one setting to a command.
+fn add_flag(command: Command, setting: &'static Setting) -> Command {
+    let flag = Arg::new(setting.name)
+        .long(dashed(setting.name))
+        .aliases(setting.aliases.iter().map(|alias| dashed(alias)))
+        .help(setting.summary());
+    match setting.flag {
+        None | Some("") if setting.name == HEADLESS => command
+            .arg(Arg::new(HEADED).long(HEADED).help("Show the browsers' windows").action(ArgAction::SetTrue))
+            .arg(flag.action(ArgAction::SetTrue).conflicts_with(HEADED)),
+        None | Some("") => command.arg(flag.action(ArgAction::SetTrue)),
+        Some(value_name) => command.arg(flag.value_name(value_name).value_parser(move |text: &str| {
+            let value = toml::Value::String(text.to_owned());
+            match Settings::default().set(setting.name, &value) {
+                Some(Err(why)) => Err(why),
+                Some(Ok(())) | None => Ok(value),
+            }
+        })),
+    }
+}
+
+/// Puts the value of one setting's flag, if it was given, into `settings`.
+fn read_flag(setting: &Setting, matches: &ArgMatches, settings: &mut Settings) -> Result<(), clap::Error> {
+    let value = if setting.flag == Some("") {
+        if matches.get_flag(setting.name) {
+            Some(toml::Value::Boolean(true))
+        } else {
+            (setting.name == HEADLESS && matches.get_flag(HEADED)).then_some(toml::Value::Boolean(false))
+        }
+    } else {
+        matches.get_one::<toml::Value>(setting.name).cloned()
+    };
+    match value.and_then(|value| settings.set(setting.name, &value)) {
+        Some(Err(why)) => Err(clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{why}\n"))),
+        Some(Ok(())) | None => Ok(()),
+    }
+}
+
+/// Which portal, and the configuration file.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct PortalArgs {
-    /// Address of the portal
-    #[arg(long, value_name = "URL", value_parser = parse_address)]
-    pub(crate) base_url: Option<Url>,
-    /// Site recipe: a shipped one's name, or a TOML file
-    #[arg(long, value_name = "NAME")]
-    pub(crate) recipe: Option<String>,
+    #[command(flatten)]
+    flags: PortalFlags,
     #[command(flatten)]
     pub(crate) file: ConfigFileArg,
 }
 
 impl PortalArgs {
-    /// What these flags say, on top of a weaker layer of settings.
-    pub(crate) fn over(&self, mut settings: Settings) -> Settings {
-        settings.base_url.clone_from(&self.base_url);
-        settings.recipe.clone_from(&self.recipe);
-        settings
+    /// The values of these flags, on top of a weaker layer of settings.
+    pub(crate) fn over(&self, settings: Settings) -> Settings {
+        self.flags.to_settings().over(settings)
+    }
+}
+
+/// Every setting that has a flag, and the configuration file.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SettingsArgs {
+    #[command(flatten)]
+    flags: SettingFlags,
+    #[command(flatten)]
+    pub(crate) file: ConfigFileArg,
+}
+
+impl SettingsArgs {
+    /// The values of the flags, as the strongest layer of settings.
+    pub(crate) fn to_settings(&self) -> Settings {
+        self.flags.to_settings()
     }
 }
 
 pub(crate) fn out_settings(out: Option<&Path>) -> Settings {
-    let mut settings = Settings::default();
-    settings.out = out.map(Path::to_owned);
-    settings
+    Settings { out: out.map(Path::to_owned), ..Settings::default() }
 }
 
 /// Where the record of a run is kept.
@@ -52,7 +157,7 @@ pub(crate) struct JournalArg {
 impl JournalArg {
     /// The journal of the output folder in force.
     pub(crate) fn path(&self, out: Option<&Path>) -> Result<PathBuf, CommandError> {
-        let config = crate::cli::layers::load_config(out_settings(out), None).map_err(CommandError::bad_call)?;
+        let config = crate::config::layers::load_config(out_settings(out), None).map_err(CommandError::bad_call)?;
         Ok(crate::batch::run_record::path(self.journal.as_deref(), &config.out))
     }
 }
@@ -65,112 +170,6 @@ pub(crate) struct ConfigFileArg {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// Which browser.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct BrowserArgs {
-    /// Which browser: auto, edge, chrome or chromium
-    #[arg(long, value_name = "WHICH")]
-    pub(crate) browser: Option<BrowserChoice>,
-    /// The browser's program file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) browser_path: Option<PathBuf>,
-    /// The driver's program file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) driver_path: Option<PathBuf>,
-}
-
-impl BrowserArgs {
-    /// What these flags say, as a layer of settings.
-    pub(crate) fn to_settings(&self) -> Settings {
-        let mut settings = Settings::default();
-        settings.browser = self.browser;
-        settings.browser_path.clone_from(&self.browser_path);
-        settings.driver_path.clone_from(&self.driver_path);
-        settings
-    }
-}
-
-/// Settings that have a flag; all others are given in the file or the environment.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct SettingsArgs {
-    /// Address of the portal
-    #[arg(long, value_name = "URL", value_parser = parse_address)]
-    pub(crate) base_url: Option<Url>,
-    /// Folder that the files, the report and the log go into
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    /// How many browsers work side by side; `auto` goes by orders, processors and memory
-    #[arg(long, value_name = "N|auto")]
-    pub(crate) workers: Option<WorkerCount>,
-    #[command(flatten)]
-    pub(crate) file: ConfigFileArg,
-    /// Show the browsers' windows
-    #[arg(long)]
-    pub(crate) headed: bool,
-    /// Work without windows, whatever the configuration says
-    #[arg(long, conflicts_with = "headed")]
-    pub(crate) headless: bool,
-    #[command(flatten)]
-    pub(crate) browser: BrowserArgs,
-    /// Site recipe: a shipped one's name, or a TOML file
-    #[arg(long, value_name = "NAME")]
-    pub(crate) recipe: Option<String>,
-    /// Cookies of a browser that is logged in: a cookies.txt as curl, wget and yt-dlp take it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cookies: Option<PathBuf>,
-    /// An order with known attachments that is fetched first (PO15262984, or PO15262984=5 if it has five); if they do not
-    /// arrive, nothing else is tried
-    #[arg(long, value_name = "PO[=FILES]")]
-    pub(crate) canary: Option<String>,
-    /// Be gentle with the portal: fewer workers, one request a second, more patience
-    #[arg(long)]
-    pub(crate) polite: bool,
-    /// Only attachments with these endings, such as pdf,msg
-    #[arg(long, value_name = "LIST")]
-    pub(crate) types: Option<String>,
-    /// Only attachments whose name matches, such as 'Invoice*'
-    #[arg(long, value_name = "PATTERN")]
-    pub(crate) name: Option<String>,
-    /// Only attachments up to this size, such as 50MB
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) max_size: Option<ByteSize>,
-    /// How long running orders may go on after the first signal
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    pub(crate) shutdown_timeout: Option<Duration>,
-    /// How long one attempt at one order may take
-    #[arg(long, value_name = "SPAN", value_parser = span)]
-    pub(crate) task_timeout: Option<Duration>,
-    /// How often an order is tried again
-    #[arg(long, value_name = "N")]
-    pub(crate) retries: Option<u32>,
-}
-
-impl SettingsArgs {
-    /// What the flags say, as the strongest layer of settings.
-    pub(crate) fn to_settings(&self) -> Settings {
-        let mut settings = self.browser.to_settings();
-        settings.base_url.clone_from(&self.base_url);
-        settings.out.clone_from(&self.out);
-        settings.workers = self.workers;
-        settings.headless = match (self.headed, self.headless) {
-            (true, _) => Some(false),
-            (_, true) => Some(true),
-            (false, false) => None,
-        };
-        settings.recipe.clone_from(&self.recipe);
-        settings.cookies.clone_from(&self.cookies);
-        settings.canary.clone_from(&self.canary);
-        settings.polite = self.polite.then_some(true);
-        settings.types.clone_from(&self.types);
-        settings.name.clone_from(&self.name);
-        settings.max_size = self.max_size;
-        settings.shutdown_timeout = self.shutdown_timeout;
-        settings.task_timeout = self.task_timeout;
-        settings.retry_limit = self.retries;
-        settings
-    }
-}
-
 /// When no more orders are started.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct TimeLimitArgs {
@@ -180,9 +179,6 @@ pub(crate) struct TimeLimitArgs {
     /// Start no order after this long, such as 3h
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub(crate) max_duration: Option<Duration>,
-    /// Stop after so many failed orders in a row
-    #[arg(long, value_name = "N")]
-    pub(crate) stop_after: Option<u32>,
 }
 
 impl TimeLimitArgs {

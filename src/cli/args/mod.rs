@@ -42,13 +42,13 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Fetch the attachments of a batch of orders
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Go on with the last run that did not come to its end
-    Resume(ResumeArgs),
+    Resume(Box<ResumeArgs>),
     /// Log in to the portal by hand, in a window, and keep the login for later runs
-    Login(LoginArgs),
+    Login(Box<LoginArgs>),
     /// Forget the login that is kept, and the password in the system's keyring
-    Logout(LogoutArgs),
+    Logout(Box<LogoutArgs>),
     /// Say how the last run of an output folder stands, also from another terminal
     Status(StatusArgs),
     /// Write the report of a run again, from its journal
@@ -61,13 +61,13 @@ pub(crate) enum Command {
         command: RecipeCommand,
     },
     /// Fetch a batch from a small portal inside of this program, with real browsers, and check every file
-    Demo(DemoArgs),
+    Demo(Box<DemoArgs>),
     /// Say what is there and what is missing: browser, driver, memory, disk
-    Doctor(DoctorArgs),
+    Doctor(Box<DoctorArgs>),
     /// Remove what programs that were killed have left: profile folders, and browsers that still run on them
     Sweep(SweepArgs),
     /// Print the settings in force
-    Config(ConfigArgs),
+    Config(Box<ConfigArgs>),
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,8 @@ use crate::config::reference;
 
 use crate::cli::args::ConfigArgs;
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::{layers, output};
+use crate::cli::output;
+use crate::config::layers;
 
 pub(crate) fn config(args: &ConfigArgs) -> Result<ExitReason, CommandError> {
     if args.reference {

@@ -12,14 +12,15 @@ use crate::model::PoTask;
 use crate::model::TaskState;
 use jiff::Timestamp;
 
-use crate::batch::run::{self, Batch, BatchReport, perform, print_summary};
-use crate::batch::run_record::{self, RunRecord};
-use crate::batch::selection::Selection;
+use crate::batch::selection::{OrderFilter, Refresh};
+use crate::batch::{Batch, BatchReport};
 use crate::cli::args::{DemoArgs, FaultArg};
+use crate::cli::batch_view::{BatchView, print_summary};
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::layers;
 use crate::cli::output;
 use crate::cli::progress::Progress;
+use crate::cli::setup::{block_on, start_logging};
+use crate::config::layers;
 
 /// Differences that the terminal lists.
 const SHOWN_MISMATCHES: usize = 50;
@@ -42,19 +43,19 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, CommandError> {
     flags.headless = args.headed.then_some(false);
     // what the environment and a file say of browsers counts here too; what they say of a portal does not
     let mut config = layers::load_config(flags, None).map_err(CommandError::bad_call)?;
-    let claim = Arc::new(OutputLock::take(&config.out).map_err(CommandError::bad_call)?);
-    let progress = run::start_logging(&args.output, &config)?;
+    let lock = Arc::new(OutputLock::take(&config.out).map_err(CommandError::bad_call)?);
+    let progress = start_logging(&args.output, &config)?;
     if args.yes {
         install_missing(&config.browser, |line| progress.say(line))?;
     }
-    run::block_on(async {
+    block_on(async {
         let demo = DemoConfig { orders: args.orders as usize, look: args.look, faults, ..DemoConfig::default() };
         let portal = DemoPortal::start(demo).await.map_err(|why| {
             CommandError::new(ExitReason::Unexpected, format!("the demo portal does not start: {why}"))
         })?;
         enter(&mut config, &portal);
         progress.say(&format!("demo portal at {} with {} orders", portal.base_url(), portal.orders().len()));
-        let ended = batch_on(&portal, config, args, &progress, claim).await;
+        let ended = batch_on(&portal, config, args, &progress, lock).await;
         if args.keep && ended.is_ok() {
             keep_up(&portal, &progress).await;
         }
@@ -68,18 +69,24 @@ async fn batch_on(
     config: PoolConfig,
     args: &DemoArgs,
     progress: &Progress,
-    claim: Arc<OutputLock>,
+    lock: Arc<OutputLock>,
 ) -> Result<ExitReason, CommandError> {
     let out = config.out.clone();
-    let store = RunRecord::open(run_record::path(None, &out)).await?;
-    let record = RunRecord::begin(store, &config, Vec::new()).await?;
-    let selection = Selection::all(portal.orders().into_iter().map(PoTask::new));
-    let finished = perform(Batch { config, claim, record, selection, closing: None, mailbox: None }, progress).await?;
+    let tasks = portal.orders().into_iter().map(PoTask::new).collect();
+    // a new run each time, whatever the folder holds
+    let filter = OrderFilter { refresh: Refresh::Always, ..OrderFilter::default() };
+    let view = BatchView::new(progress);
+    let lines = view.clone();
+    let ended =
+        Batch::new(config, lock).observe(move |event| lines.observe(event)).run(tasks, Vec::new(), filter).await;
+    view.finish().await;
+    let Some(finished) = ended? else { return Ok(ExitReason::AllWell) };
     print_summary(&finished, &args.output, progress)?;
-    if matches!(finished.reason, ExitReason::AllWell | ExitReason::Failures) {
+    let reason = ExitReason::from(finished.status);
+    if matches!(reason, ExitReason::AllWell | ExitReason::Failures) {
         verdict(portal, &out, &finished, progress)
     } else {
-        Ok(finished.reason)
+        Ok(reason)
     }
 }
 

@@ -13,7 +13,8 @@ use super::demo::install_missing;
 use crate::cli::args::DoctorArgs;
 use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::login_source::LoginSource;
-use crate::cli::{layers, output};
+use crate::cli::output;
+use crate::config::layers;
 
 /// So many orders that their number is no reason for fewer workers.
 const LONG_BATCH: usize = 10_000;

@@ -13,10 +13,11 @@ use crate::pool::StartError;
 use crate::site::InteractiveLogin;
 use jiff::Timestamp;
 
-use crate::batch::run;
 use crate::cli::args::{LoginArgs, LogoutArgs, PortalArgs};
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::{layers, output};
+use crate::cli::output;
+use crate::cli::setup::block_on;
+use crate::config::layers;
 
 pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, CommandError> {
     let mut config = load(&args.portal, args.browser.to_settings())?;
@@ -33,8 +34,8 @@ pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, CommandError> {
     // who calls this asks for it: what was refused before is tried once more
     let doorway = InteractiveLogin::new(&config.site, config.deadlines)
         .map_err(CommandError::bad_call)?
-        .with_refusals(Arc::new(refusals.clone()), true);
-    let (cookies, is_tried) = run::block_on(async {
+        .with_rejections(Arc::new(refusals.clone()), true);
+    let (cookies, is_tried) = block_on(async {
         let mut session = lone_session(&config).await.map_err(|why| not_opened(&why, is_form))?;
         let made = tokio::select! {
             made = log_in(&doorway, session.as_mut(), is_form, args.wait) => made,

@@ -8,11 +8,12 @@ use crate::assembly::{kept_logins, lone_session, refusals};
 use crate::site::{InspectTarget, Inspection, InteractiveLogin, shipped_recipes};
 use url::Url;
 
-use crate::batch::run;
 use crate::cli::args::{RecipeCheckArgs, RecipeCommand};
 use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::login_source::LoginSource;
-use crate::cli::{layers, output};
+use crate::cli::output;
+use crate::cli::setup::block_on;
+use crate::config::layers;
 
 pub(crate) fn recipe(command: &RecipeCommand) -> Result<ExitReason, CommandError> {
     match command {
@@ -57,12 +58,12 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
     }
     let mut doorway = InteractiveLogin::new(&config.site, config.deadlines).map_err(CommandError::bad_call)?;
     if let Some(refusals) = refusals(&config.site) {
-        doorway = doorway.with_refusals(Arc::new(refusals), false);
+        doorway = doorway.with_rejections(Arc::new(refusals), false);
     }
     for keep in kept_logins(&config.site) {
-        doorway = doorway.with_kept_login(keep);
+        doorway = doorway.with_store(keep);
     }
-    let seen = run::block_on(async {
+    let seen = block_on(async {
         let mut session =
             lone_session(&config).await.map_err(|why| CommandError::new(ExitReason::NoBrowser, why.to_string()))?;
         let seen = tokio::select! {

@@ -1,32 +1,27 @@
 //! `coupa-batch run`: a sheet of orders in, files and a report out. `coupa-batch resume`: the rest of an unfinished run.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::assembly::check_login;
+use crate::batch::notices::RunNotices;
+use crate::batch::{Batch, BatchError, BatchReport, run_record};
+use crate::cli::args::{OutputArgs, ResumeArgs, RunArgs};
+use crate::cli::batch_view::{BatchView, print_summary, show_rejects};
+use crate::cli::exit::{CommandError, ExitReason};
+use crate::cli::login_source::LoginSource;
+use crate::cli::output::count;
+use crate::cli::progress::Progress;
+use crate::cli::setup::{block_on, start_logging};
 use crate::config::PoolConfig;
+use crate::config::layers;
 use crate::download::OutputLock;
 use crate::input;
-use crate::journal::{JournalReader, RunInfo};
-use crate::model::PoNumber;
-use crate::model::PoTask;
-use crate::model::RejectedRow;
-use jiff::Timestamp;
-
-use crate::batch::notices::{courier, perform_and_tell, tell_idle};
-use crate::batch::run::{self, Batch};
-use crate::batch::run_record::{self, RunRecord, blocking, unreadable};
-use crate::batch::selection::{OrderFilter, Selection, select};
-use crate::cli::args::{ResumeArgs, RunArgs};
-use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::layers;
-use crate::cli::login_source::LoginSource;
-use crate::cli::progress::Progress;
+use crate::journal::JournalReader;
+use crate::notify::RunFinished;
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
     let settings = &args.settings;
-    let mut flags = settings.to_settings();
-    flags.stop_after = args.window.stop_after;
+    let flags = settings.to_settings();
     let mut config = layers::load_config(flags, settings.file.config.as_deref()).map_err(CommandError::bad_call)?;
     let closing = args.window.closing()?;
     if config.site.base_url.is_none() {
@@ -43,8 +38,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
     let login = LoginSource::fill(&mut config);
     check_login(&config.site).map_err(CommandError::bad_call)?;
     // only now: a refused call leaves no folder behind
-    let claim = Arc::new(OutputLock::take(&config.out).map_err(CommandError::bad_call)?);
-    let progress = run::start_logging(&args.output, &config)?;
+    let lock = Arc::new(OutputLock::take(&config.out).map_err(CommandError::bad_call)?);
+    let progress = start_logging(&args.output, &config)?;
     if let Some(remark) = login.remark() {
         progress.say(&remark);
     }
@@ -52,35 +47,26 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
         progress.say(&format!("note: {remark}"));
     }
     if intake.duplicates > 0 {
-        progress.say(&format!("{} rows name an order that was named before; each is fetched once", intake.duplicates));
+        let verb = if intake.duplicates == 1 { "repeats" } else { "repeat" };
+        let rows = count(intake.duplicates as u64, "row");
+        progress.say(&format!("{rows} {verb} an order that is already in the input; each order is fetched once"));
     }
-    run::show_rejects(&intake.rejects, &progress);
+    show_rejects(&intake.rejects, &progress);
     let journal = run_record::path(args.journal.journal.as_deref(), &config.out);
-    run::block_on(async {
-        let store = RunRecord::open(journal.clone()).await?;
-        let (record, selection) =
-            plan(store, &config, intake.tasks, intake.rejects, args.wanted.wanted(), &progress).await?;
-        if record.history.tasks.is_empty() && selection.orders.is_empty() {
-            let courier = courier(&config, &record);
-            record.finish(None).await?;
-            progress.say("nothing to fetch");
-            tell_idle(courier).await;
-            return Ok(ExitReason::AllWell);
-        }
-        perform_and_tell(Batch { config, claim, record, selection, closing, mailbox: None }, &args.output, &progress)
-            .await
-    })
+    let batch = Batch::new(config.clone(), lock).journal(journal).time_limit(closing);
+    let filter = args.wanted.wanted();
+    block_on(perform(batch, &config, &args.output, &progress, |batch| batch.run(intake.tasks, intake.rejects, filter)))
 }
 
 pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, CommandError> {
     let settings = &args.settings;
     let mut flags = settings.to_settings();
-    flags.stop_after = args.window.stop_after;
     let file = settings.file.config.as_deref();
     let config = layers::load_config(flags.clone(), file).map_err(CommandError::bad_call)?;
     let closing = args.window.closing()?;
     let journal = run_record::path(args.journal.journal.as_deref(), &config.out);
-    let Some(info) = JournalReader::open(&journal).and_then(|reader| reader.last_unfinished()).map_err(unreadable)?
+    let Some(info) =
+        JournalReader::open(&journal).and_then(|reader| reader.last_unfinished()).map_err(CommandError::unreadable)?
     else {
         return Err(CommandError::bad_call(format!(
             "{} holds no unfinished run: there is nothing to resume",
@@ -94,72 +80,61 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, CommandError> {
     let mut config = layers::load_config(flags, file).map_err(CommandError::bad_call)?;
     let login = LoginSource::fill(&mut config);
     check_login(&config.site).map_err(CommandError::bad_call)?;
-    let claim = Arc::new(OutputLock::take(&config.out).map_err(CommandError::bad_call)?);
-    let progress = run::start_logging(&args.output, &config)?;
+    let lock = Arc::new(OutputLock::take(&config.out).map_err(CommandError::bad_call)?);
+    let progress = start_logging(&args.output, &config)?;
     if let Some(remark) = login.remark() {
         progress.say(&remark);
     }
-    run::block_on(async {
-        let store = RunRecord::open(journal).await?;
-        tell_resumed(&info, &progress);
-        let record = RunRecord::resume(store, &info).await?;
-        let selection = Selection::default();
-        perform_and_tell(Batch { config, claim, record, selection, closing, mailbox: None }, &args.output, &progress)
-            .await
-    })
+    let batch = Batch::new(config.clone(), lock).journal(journal).time_limit(closing);
+    block_on(perform(
+        batch,
+        &config,
+        &args.output,
+        &progress,
+        |batch| async move { batch.resume(&info).await.map(Some) },
+    ))
 }
 
-/// Goes on with an unfinished run of the same portal, or begins one; says what of the input is fetched.
-async fn plan(
-    store: crate::journal::SqliteStore,
+/// Performs a batch with its lines, its totals and its notices.
+async fn perform<F>(
+    batch: Batch,
     config: &PoolConfig,
-    tasks: Vec<PoTask>,
-    rejects: Vec<RejectedRow>,
-    wanted: OrderFilter,
+    output: &OutputArgs,
     progress: &Progress,
-) -> Result<(RunRecord, Selection), CommandError> {
-    let path = store.path().to_owned();
-    let (unfinished, past) = blocking(move || {
-        let reader = JournalReader::open(&path)?;
-        Ok((reader.last_unfinished()?, reader.latest_all()?))
-    })
-    .await?;
-    let base_url = config.site.base_url.as_ref().map(ToString::to_string);
-    let unfinished = unfinished.filter(|info| wanted.is_all() && info.base_url == base_url);
-    let mut record = match &unfinished {
-        Some(info) => {
-            tell_resumed(info, progress);
-            RunRecord::resume(store, info).await?
-        }
-        None => RunRecord::begin(store, config, rejects.clone()).await?,
+    work: impl FnOnce(Batch) -> F,
+) -> Result<ExitReason, CommandError>
+where
+    F: Future<Output = Result<Option<BatchReport>, BatchError>>,
+{
+    let view = BatchView::new(progress);
+    let notices = Arc::new(RunNotices::new(config));
+    let (lines, webhook) = (view.clone(), Arc::clone(&notices));
+    let ended = work(batch.observe(move |event| {
+        webhook.observe(event);
+        lines.observe(event);
+    }))
+    .await
+    .map_err(CommandError::from);
+    view.finish().await;
+    let shown = match &ended {
+        Ok(Some(report)) => print_summary(report, output, progress),
+        Ok(None) | Err(_) => Ok(()),
     };
-    if unfinished.is_some() {
-        let known: HashSet<_> = record.rejects.iter().map(ToString::to_string).collect();
-        record.rejects.extend(rejects.into_iter().filter(|reject| !known.contains(&reject.to_string())));
+    tokio::select! {
+        () = notices.finish(notice_of(&ended)) => {}
+        // a person at the terminal need not wait for it
+        _ = tokio::signal::ctrl_c() => {}
     }
-    // an order of the unfinished run has its place there already
-    let own: HashSet<PoNumber> = record.history.tasks.values().map(|state| state.order().po.clone()).collect();
-    let tasks: Vec<_> = tasks.into_iter().filter(|task| !own.contains(&task.po)).collect();
-    let (out, filter) = (config.out.clone(), config.site.filter.to_string());
-    let selection = blocking(move || Ok(select(tasks, &past, wanted, &filter, &out, Timestamp::now()))).await?;
-    if selection.reused_count() > 0 {
-        progress.say(&format!(
-            "{} orders were completed before and their files are as they were: they are not fetched again \
-             (--force fetches them)",
-            selection.reused_count()
-        ));
-    }
-    if selection.left_out > 0 {
-        progress.say(&format!("{} orders of the input are left out, as asked", selection.left_out));
-    }
-    Ok((record, selection))
+    let reason = ended?.map_or(ExitReason::AllWell, |report| report.status.into());
+    shown.map(|()| reason)
 }
 
-fn tell_resumed(info: &RunInfo, progress: &Progress) {
-    progress.say(&format!(
-        "going on with the unfinished run {}: {} of {} orders are open",
-        info.run,
-        info.open_count(),
-        info.order_count()
-    ));
+/// The last notice of a run.
+fn notice_of(ended: &Result<Option<BatchReport>, CommandError>) -> RunFinished {
+    let (reason, message, summary) = match ended {
+        Ok(Some(report)) => (report.status.into(), None, Some(report.summary.clone())),
+        Ok(None) => (ExitReason::AllWell, Some("there was nothing to fetch".to_owned()), None),
+        Err(error) => (error.reason, Some(error.message.clone()), None),
+    };
+    RunFinished { exit_code: reason.code(), status: reason.word(), message, summary }
 }

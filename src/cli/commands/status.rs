@@ -9,12 +9,12 @@ use crate::model::{OrderStatus, RunId};
 use crate::report::{self, RunFacts};
 use jiff::Timestamp;
 
-use crate::batch::run;
-use crate::batch::run_record::{self, unreadable, unusable};
+use crate::batch::run_record;
 use crate::cli::args::{ReportArgs, StatusArgs};
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::layers;
 use crate::cli::output::{self, count};
+use crate::cli::setup::block_on;
+use crate::config::layers;
 
 /// How often `--watch` looks.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ pub(crate) fn status(args: &StatusArgs) -> Result<ExitReason, CommandError> {
     if !args.watch {
         return show(&journal, args.json).map(|()| ExitReason::AllWell);
     }
-    run::block_on(async {
+    block_on(async {
         let mut last = None;
         loop {
             let (info, owner) = newest(&journal)?;
@@ -51,14 +51,14 @@ fn show(journal: &Path, is_json: bool) -> Result<(), CommandError> {
 
 /// The last run, and who is at work on it.
 fn newest(journal: &Path) -> Result<(RunInfo, Option<String>), CommandError> {
-    let reader = JournalReader::open(journal).map_err(unreadable)?;
+    let reader = JournalReader::open(journal).map_err(CommandError::unreadable)?;
     // before the runs: one that ends in between is seen as at work, and not as dead
     let mut owner = reader.owner();
-    let mut newest = reader.runs().map_err(unreadable)?.into_iter().next_back();
+    let mut newest = reader.runs().map_err(CommandError::unreadable)?.into_iter().next_back();
     if owner.is_none() && newest.as_ref().is_some_and(|info| info.finished_at.is_none()) {
         // or one has begun in between
         owner = reader.owner();
-        newest = reader.runs().map_err(unreadable)?.into_iter().next_back();
+        newest = reader.runs().map_err(CommandError::unreadable)?.into_iter().next_back();
     }
     let info = newest.ok_or_else(|| CommandError::bad_call(format!("{} holds no run yet", journal.display())))?;
     let owner = owner.filter(|_| info.finished_at.is_none());
@@ -68,8 +68,8 @@ fn newest(journal: &Path) -> Result<(RunInfo, Option<String>), CommandError> {
 pub(crate) fn report(args: &ReportArgs) -> Result<ExitReason, CommandError> {
     let config = layers::load_config(args.to_settings(), None).map_err(CommandError::bad_call)?;
     let journal = run_record::path(args.journal.journal.as_deref(), &config.out);
-    let reader = JournalReader::open(&journal).map_err(unreadable)?;
-    let runs = reader.runs().map_err(unusable)?;
+    let reader = JournalReader::open(&journal).map_err(CommandError::unreadable)?;
+    let runs = reader.runs().map_err(CommandError::journal)?;
     let info = match &args.run {
         Some(name) => runs.into_iter().find(|info| info.run == RunId::new(name)),
         None => runs.into_iter().next_back(),
@@ -83,10 +83,10 @@ pub(crate) fn report(args: &ReportArgs) -> Result<ExitReason, CommandError> {
         finished: info.finished_at.unwrap_or_else(Timestamp::now),
         base_url: info.base_url.clone(),
         version: info.version.clone(),
-        rejects: reader.rejects(&info.run).map_err(unusable)?,
+        rejects: reader.rejects(&info.run).map_err(CommandError::journal)?,
         stopped_because: info.stopped.as_ref().map(ToString::to_string),
     };
-    let history = reader.history(&info.run).map_err(unusable)?;
+    let history = reader.history(&info.run).map_err(CommandError::journal)?;
     let (files, summary) = report::write(&config.out, &history, &facts).map_err(CommandError::bad_call)?;
     output::print(&format!("{summary}report: {}\n", files.csv.path.display()))?;
     Ok(ExitReason::AllWell)

@@ -8,8 +8,8 @@ use crate::config::Settings;
 
 use crate::cli::args::SweepArgs;
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::layers;
 use crate::cli::output::{self, count};
+use crate::config::layers;
 
 pub(crate) fn sweep(args: &SweepArgs) -> Result<ExitReason, CommandError> {
     let config =

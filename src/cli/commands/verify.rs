@@ -11,11 +11,11 @@ use crate::journal::JournalReader;
 use crate::model::{Outcome, PoNumber};
 use bytesize::ByteSize;
 
-use crate::batch::run_record::{self, unusable};
+use crate::batch::run_record;
 use crate::cli::args::VerifyArgs;
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::layers;
 use crate::cli::output::{self, count};
+use crate::config::layers;
 
 pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitReason, CommandError> {
     let mut settings = Settings::default();
@@ -45,9 +45,9 @@ fn expected(journal: Option<&Path>, folder: &Path) -> Result<HashMap<PoNumber, S
     let reader = match JournalReader::open(&run_record::path(journal, folder)) {
         // the folder of one order, a copy, or a library's
         Err(JournalError::Missing { .. }) if !is_named => return Ok(HashMap::new()),
-        other => other.map_err(run_record::unreadable)?,
+        other => other.map_err(CommandError::unreadable)?,
     };
-    let all = reader.latest_all().map_err(unusable)?;
+    let all = reader.latest_all().map_err(CommandError::journal)?;
     let has_files = |outcome: &Outcome| {
         let receipt = outcome.receipt()?;
         (!receipt.files.is_empty()).then(|| receipt.folder.clone())

@@ -32,7 +32,7 @@ pub(crate) enum Style {
     /// One line per order.
     Lines,
     /// Nothing.
-    CanaryError,
+    Quiet,
 }
 
 /// What is known of the place where it shows.
@@ -75,7 +75,7 @@ impl Progress {
     /// Bars where they can be drawn, unless `is_plain`; nothing if `is_quiet`.
     pub(crate) fn new(on: Terminal, is_plain: bool, is_quiet: bool) -> Self {
         let style = match (is_quiet, on.is_live && !is_plain) {
-            (true, _) => Style::CanaryError,
+            (true, _) => Style::Quiet,
             (false, true) => Style::Bars,
             (false, false) => Style::Lines,
         };
@@ -95,7 +95,7 @@ impl Progress {
 
     /// Prints a line above the bars, unless nothing is to be said.
     pub(crate) fn say(&self, line: &str) {
-        if self.style != Style::CanaryError {
+        if self.style != Style::Quiet {
             // a terminal that is gone is no reason to stop the run
             let (bell, line) = line.strip_prefix(BELL).map_or(("", line), |line| (BELL, line));
             self.bars.suspend(|| writeln!(std::io::stderr(), "{bell}{}", blanked(line)).ok());

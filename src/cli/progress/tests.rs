@@ -134,7 +134,7 @@ fn bars_are_for_live_terminals_only() {
     let live = Terminal { is_live: true, has_colours: true };
     assert_eq!(Progress::new(live, false, false).style(), Style::Bars);
     assert_eq!(Progress::new(live, true, false).style(), Style::Lines);
-    assert_eq!(Progress::new(live, false, true).style(), Style::CanaryError);
+    assert_eq!(Progress::new(live, false, true).style(), Style::Quiet);
 }
 
 #[test]

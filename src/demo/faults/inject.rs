@@ -9,13 +9,13 @@ use axum::response::{IntoResponse, Response};
 
 use crate::demo::faults::{PortalFault, RetryAfter};
 use crate::demo::pages;
-use crate::demo::portal::Portal;
 use crate::demo::server::connection::Connection;
 use crate::demo::server::respond::{PortalRequest, attachment, go_right, to_login};
 use crate::demo::server::response::{
     CutPoint, HTML, apart, compressed, cut_short, endless, half, http_date, page, redirect, with,
 };
 use crate::demo::server::routes::Route;
+use crate::demo::state::Portal;
 
 /// What a bomb unpacks to.
 const BOMB: usize = 64 << 20;

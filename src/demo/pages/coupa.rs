@@ -1,6 +1,6 @@
 //! Pages as the recipe `coupa` knows them.
 
-use super::{Refusal, Shown, area_name};
+use super::shell::{Refusal, Shown, area_name};
 use crate::demo::catalogue::files::escaped;
 use crate::demo::catalogue::names::FileNaming;
 use crate::demo::catalogue::orders::{Area, Attachment};

@@ -1,14 +1,16 @@
 //! The HTML of the portal, in each of its looks. Everything that comes from outside is escaped here and nowhere else.
 
 pub(crate) mod coupa;
+pub(crate) mod shell;
 pub(crate) mod table;
 
 use serde_json::{Value, json};
 
+use self::shell::{Refusal, Shown, area_name};
 use super::faults::{ListChange, LoadingSign};
+use crate::demo::catalogue::Catalogue;
 use crate::demo::catalogue::files::escaped;
-use crate::demo::catalogue::orders::{Area, Attachment, Catalogue, DemoOrder, OrderKind, Requisition};
-use crate::demo::catalogue::rng::Rng;
+use crate::demo::catalogue::orders::{Attachment, DemoOrder, OrderKind, Requisition};
 use crate::demo::portal_kind::PortalKind;
 use crate::demo::server::assets;
 
@@ -19,47 +21,6 @@ const RELIST: &str = include_str!("relist.js");
 pub(crate) struct ListDelay {
     pub(crate) appear: u128,
     pub(crate) replace: Option<u128>,
-}
-
-/// Why a portal shows no order. Portals have several wordings for the same.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Refusal {
-    Missing,
-    MissingOtherwise,
-    MissingPortuguese,
-    Denied,
-    DeniedOtherwise,
-}
-
-/// A page with attachments.
-#[derive(Clone, Copy)]
-pub(crate) enum Shown<'a> {
-    Order(&'a DemoOrder),
-    Requisition(&'a DemoOrder, &'a Requisition),
-}
-
-impl Shown<'_> {
-    fn title(&self) -> String {
-        match self {
-            Self::Order(order) => format!("Purchase order #{}", order.po.digits()),
-            Self::Requisition(_, requisition) => format!("Requisition #{}", requisition.id),
-        }
-    }
-
-    fn attachments(&self) -> &[Attachment] {
-        match self {
-            Self::Order(order) => &order.attachments,
-            Self::Requisition(_, requisition) => &requisition.attachments,
-        }
-    }
-
-    /// For what is on the page only for a person to look at.
-    fn dice(&self) -> Rng {
-        match self {
-            Self::Order(order) => Rng::new(order.looks, 0),
-            Self::Requisition(order, _) => Rng::new(!order.looks, 0),
-        }
-    }
 }
 
 /// A page with the bar on top. `head` goes into the head as it is.
@@ -229,14 +190,6 @@ fn late_attachments(look: PortalKind, attachments: &[Attachment], late: ListDela
     // "</script>" in a name must not end the element
     let text = late.to_string().replace('<', "\\u003c");
     format!("<script type=\"application/json\" id=\"late-attachments\">{text}</script>")
-}
-
-fn area_name(area: Area) -> &'static str {
-    match area {
-        Area::Header => "header",
-        Area::Lines => "lines",
-        Area::Comments => "comments",
-    }
 }
 
 /// "Not found" in English.

@@ -1,6 +1,6 @@
 //! Pages as the recipe `table` knows them: documents in a table, whose links all say the same.
 
-use super::{Refusal, Shown, area_name};
+use super::shell::{Refusal, Shown, area_name};
 use crate::demo::catalogue::files::escaped;
 use crate::demo::catalogue::orders::{Area, Attachment};
 use crate::demo::portal_kind::PortalKind;

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::Request;
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE as COOKIES, HOST,
 };
@@ -21,13 +21,11 @@ use crate::demo::catalogue::files::{self, FileKind};
 use crate::demo::catalogue::names::FileNaming;
 use crate::demo::catalogue::orders::Attachment;
 use crate::demo::catalogue::rng::Rng;
-use crate::demo::faults::inject::go_wrong;
-use crate::demo::faults::{HoldPoint, LoginAnswer, RequestTarget};
+use crate::demo::faults::{HoldPoint, LoginAnswer};
 use crate::demo::pages;
-use crate::demo::portal::Portal;
 use crate::demo::portal_kind::PortalKind;
-use crate::demo::server::connection::Connection;
 use crate::demo::server::response::{page, redirect, with, with_cookie};
+use crate::demo::state::Portal;
 
 /// Larger forms are not the portal's own.
 const MAX_FORM: usize = 64 * 1024;
@@ -45,7 +43,7 @@ pub(crate) struct PortalRequest {
 }
 
 impl PortalRequest {
-    async fn read(request: Request, look: PortalKind) -> Self {
+    pub(crate) async fn read(request: Request, look: PortalKind) -> Self {
         let (parts, body) = request.into_parts();
         let is_post = parts.method == Method::POST;
         let path = parts.uri.path_and_query().map(|path| path.as_str().to_owned()).unwrap_or_default();
@@ -69,49 +67,6 @@ impl PortalRequest {
     fn field(&self, name: &str) -> String {
         let found = form_urlencoded::parse(&self.form).find(|(key, _)| key == name);
         found.map(|(_, value)| value.into_owned()).unwrap_or_default()
-    }
-}
-
-/// Answers every request of a portal.
-pub(crate) async fn answer(
-    State(portal): State<Arc<Portal>>,
-    ConnectInfo(line): ConnectInfo<Connection>,
-    request: Request,
-) -> Response {
-    let stop = portal.stop.clone();
-    tokio::select! {
-        () = stop.cancelled() => page(StatusCode::SERVICE_UNAVAILABLE, pages::short("The portal stops")),
-        answer = respond(&portal, &line, request) => answer,
-    }
-}
-
-async fn respond(portal: &Arc<Portal>, line: &Connection, request: Request) -> Response {
-    portal.count(|counts| counts.requests += 1);
-    let asked = PortalRequest::read(request, portal.look).await;
-    let order = asked.wanted.order(&portal.catalogue, &portal.logins);
-    if portal.is_wished()
-        && matches!(asked.wanted.part(), Some(RequestTarget::OrderPage | RequestTarget::RequisitionPage))
-    {
-        portal.count(|counts| counts.asked_early += 1);
-    }
-    if asked.wanted == Route::LoginSent {
-        portal.count(|counts| counts.passwords_sent += 1);
-    }
-    if let Route::Order(_) = asked.wanted
-        && let Some(po) = &order
-    {
-        portal.note(po);
-    }
-    if let (Some(po), Some(RequestTarget::OrderPage | RequestTarget::RequisitionPage)) = (&order, asked.wanted.part()) {
-        portal.faults.pass(po, HoldPoint::Page).await;
-    }
-    match asked.wanted.part().and_then(|part| portal.faults.strike(part, order.as_ref())) {
-        Some(fault) => {
-            portal.count(|counts| counts.faults_struck += 1);
-            portal.note_fault(&fault);
-            go_wrong(fault, portal, line, &asked).await
-        }
-        None => go_right(portal, &asked),
     }
 }
 

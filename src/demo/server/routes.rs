@@ -3,7 +3,7 @@
 use url::form_urlencoded;
 
 use super::logins::Logins;
-use crate::demo::catalogue::orders::Catalogue;
+use crate::demo::catalogue::Catalogue;
 use crate::demo::faults::RequestTarget;
 use crate::demo::portal_kind::PortalKind;
 use crate::model::PoNumber;

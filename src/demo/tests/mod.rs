@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::*;
-use crate::demo::catalogue::orders::{Catalogue, OrderKind, hex};
+use crate::demo::catalogue::Catalogue;
+use crate::demo::catalogue::orders::{OrderKind, hex};
 use crate::model::{Failure, FailureKind, FileOrigin, OrderStatus, Outcome, PoNumber, Receipt};
 use visitor::{LIMIT, Reply, Visitor, between};
 

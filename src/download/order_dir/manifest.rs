@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::place::has_size;
 use crate::download::order_dir::steps;
+use crate::download::verify::has_size;
 use crate::model::{FailureKind, FileOrigin, FileRecord, MANIFEST_NAME, OrderStatus, Outcome, PoNumber, Receipt};
 
 /// The version of the manifest's shape.

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::{DownloadError, Verified};
 use crate::download::order_dir::naming::safe_folder;
-use crate::download::order_dir::place::{is_whole, merge, place_in};
+use crate::download::order_dir::place::{merge, place_in};
 use crate::download::order_dir::steps::{make_folder, rename};
 use crate::download::staging::blocking;
+use crate::download::verify::is_whole;
 use crate::model::{FileOrigin, FileRecord, ListingId, OrderStatus, PoNumber};
 
 pub(crate) fn work_name(po: &PoNumber) -> String {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::naming::{safe_name, split_ending};
 use crate::download::order_dir::steps::{remove_file, remove_folder, rename, rename_if_free};
-use crate::download::verify::digest_of;
+use crate::download::verify::{digest_of, is_whole};
 use crate::download::{DownloadError, Verified};
 use crate::model::MANIFEST_NAME;
 
@@ -67,16 +67,6 @@ pub(crate) fn place_in(folder: &Path, file: &Verified) -> Result<String, Downloa
     }
     let crowded = std::io::Error::new(std::io::ErrorKind::InvalidFilename, "a thousand files have this name already");
     Err(DownloadError::at(&folder.join(safe_name(&file.name)), crowded))
-}
-
-/// Whether `path` is a file of this size and digest, and no link to one.
-pub(crate) fn is_whole(path: &Path, size: u64, sha256: &str) -> bool {
-    has_size(path, size) && digest_of(path).is_ok_and(|digest| digest == sha256)
-}
-
-/// Whether `path` is a file of this size, and no link to one.
-pub(crate) fn has_size(path: &Path, size: u64) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size)
 }
 
 /// Moves everything in `from` to `to`, both existing, without replacing anything, and removes `from`. What is in `to`

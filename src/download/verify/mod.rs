@@ -1,6 +1,6 @@
 //! Whether a landed file is whole and what it claims to be.
+
 pub(crate) mod content_type;
-pub(crate) mod ending;
 pub(crate) mod markup;
 pub(crate) mod signature;
 
@@ -12,12 +12,10 @@ use sha2::{Digest, Sha256};
 
 use super::{DownloadError, FinishedDownload};
 use crate::download::order_dir::naming::extension;
-use crate::download::order_dir::place::is_whole;
 use crate::download::staging::blocking;
 use crate::download::verify::content_type::contradicts;
-use crate::download::verify::ending::{TAIL, lacks};
 use crate::download::verify::markup::{Markup, markup};
-use crate::download::verify::signature::{HEAD, check_claim, is_login_page, media_type};
+use crate::download::verify::signature::{HEAD, TAIL, check_claim, is_login_page, media_type, missing_end};
 use crate::model::{FileRecord, ListingId};
 
 /// A landed file that is whole and is what its name claims.
@@ -64,7 +62,7 @@ pub async fn verify(
         if let Some(declared) = declared.filter(|declared| contradicts(declared, extension(&name).as_deref())) {
             return Err(DownloadError::DeclaredOtherwise { name, declared });
         }
-        if let Some(lacks) = lacks(&head, &tail).filter(|_| !is_length_told && size > 0) {
+        if let Some(lacks) = missing_end(&head, &tail).filter(|_| !is_length_told && size > 0) {
             return Err(DownloadError::CutShort { lacks });
         }
         Ok(Verified { landed, name, size, sha256, media_type: media_type(&head).map(str::to_owned) })
@@ -149,6 +147,16 @@ pub(crate) fn opaque_id(text: &str) -> ListingId {
 #[must_use]
 pub fn is_intact(out: &Path, record: &FileRecord) -> bool {
     is_whole(&out.join(&record.path), record.size, &record.sha256)
+}
+
+/// Whether `path` is a file of this size and digest, and no link to one.
+pub(crate) fn is_whole(path: &Path, size: u64, sha256: &str) -> bool {
+    has_size(path, size) && digest_of(path).is_ok_and(|digest| digest == sha256)
+}
+
+/// Whether `path` is a file of this size, and no link to one.
+pub(crate) fn has_size(path: &Path, size: u64) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size)
 }
 
 /// SHA-256 of a file that lies in its place already.

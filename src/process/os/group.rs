@@ -1,8 +1,8 @@
-//! The processes of one session as one thing that can be ended: the driver and everything that it started.
+//! A child process and everything it starts, killed as one.
 //!
-//! On Unix a process group with the driver at its head (browsers stay in it), on Windows a Job object. Signals go
-//! through the owned child alone, and never after its head was reaped and its members were signalled: a number that
-//! the system has given to somebody else meanwhile is never hit.
+//! On Unix a process group led by the child (browsers stay in it), on Windows a Job object. Signals are sent only through
+//! the owned child, and never after its leader was reaped and its members were signalled: so a reused process id is never
+//! hit.
 
 use std::future::poll_fn;
 use std::io;
@@ -16,34 +16,34 @@ use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long killed processes may take to be gone. A kill cannot be refused, but a process in an uninterruptible read
-/// ends only after it.
-const GONE_WITHIN: Duration = Duration::from_secs(5);
+/// How long killed processes may take to end. A kill cannot be refused, but a process ends only after an uninterruptible
+/// read.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One driver with everything that it started. Dropping it kills them all.
+/// A process group led by one child. Dropping it kills all its processes.
 #[derive(Debug)]
 pub(crate) struct ProcessGroup {
     pid: Option<u32>,
-    head: Mutex<Leader>,
+    leader: Mutex<Leader>,
 }
 
 #[derive(Debug)]
 struct Leader {
-    /// None once the group has been killed and handed over to be reaped.
+    /// None once the group has been killed and is being reaped.
     child: Option<Box<dyn ChildWrapper>>,
-    /// The watchdog's pipe: the system closes it with our process, however that ends.
-    _leash: Option<ChildStdin>,
+    /// Pipe to the watchdog: the system closes it with this process, however that ends.
+    _pipe: Option<ChildStdin>,
 }
 
-/// Starts the head with a watchdog beside it, in the same group: a shell that waits for the end of what it reads from
-/// us, and then kills the group. Without it all browsers would live on when this program is killed. A signal bound to
-/// the parent's death was rejected: it comes with the end of the *thread* that started the child.
+/// Starts the leader with a watchdog in the same group: a shell that waits until its pipe from this process closes, and
+/// then kills the group. Without it all browsers would survive when this program is killed. A parent-death signal was
+/// rejected: it is sent when the *thread* that started the child ends.
 #[cfg(unix)]
 const WITH_WATCHDOG: &str = r#"exec 3<&0 </dev/null; { read -r _ <&3; kill -KILL 0; } & exec "$0" "$@" 3<&-"#;
 
 impl ProcessGroup {
-    /// Starts `program` as the head of a group of its own; `prepare` sets its arguments and environment. Its output is
-    /// piped, its input is none. Must be called within a tokio runtime.
+    /// Starts `program` as leader of a new group; `prepare` sets its arguments and environment. Its output is piped, its
+    /// input is empty. Must be called within a tokio runtime.
     pub(crate) fn start(program: &Path, prepare: impl FnOnce(&mut Command)) -> io::Result<Self> {
         #[cfg(unix)]
         let mut command = {
@@ -62,14 +62,14 @@ impl ProcessGroup {
         wrap.wrap(process_wrap::tokio::ProcessGroup::leader());
         #[cfg(windows)]
         wrap.wrap(process_wrap::tokio::JobObject);
-        // on Windows this also makes the system end the job with our last handle to it, so with our process
+        // on Windows this also makes the system end the job when its last handle closes, so with this process
         wrap.wrap(KillOnDrop);
         let mut child = wrap.spawn()?;
-        let leash = child.stdin().take(); // or waiting for the child would drop it
-        Ok(Self { pid: child.id(), head: Mutex::new(Leader { child: Some(child), _leash: leash }) })
+        let pipe = child.stdin().take(); // waiting for the child would drop it
+        Ok(Self { pid: child.id(), leader: Mutex::new(Leader { child: Some(child), _pipe: pipe }) })
     }
 
-    /// The head's process id.
+    /// Process id of the leader.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.pid
     }
@@ -79,33 +79,33 @@ impl ProcessGroup {
         if cfg!(target_os = "linux") { Some(alive_in_group(self.pid?).len()) } else { None }
     }
 
-    /// The head's output, once.
+    /// Standard output and error of the leader; only the first call returns them.
     pub(crate) fn take_output(&self) -> (Option<ChildStdout>, Option<ChildStderr>) {
-        let mut head = self.lock();
-        head.child.as_mut().map_or((None, None), |child| (child.stdout().take(), child.stderr().take()))
+        let mut leader = self.lock();
+        leader.child.as_mut().map_or((None, None), |child| (child.stdout().take(), child.stderr().take()))
     }
 
-    /// Ends all processes of the group; does not wait. Does nothing when they have been ended before.
+    /// Kills all processes of the group without waiting. Does nothing the second time.
     pub(crate) fn kill(&self) {
         if let Some(child) = self.lock().child.as_mut() {
             kill_all(child.as_mut());
         }
     }
 
-    /// Waits for the end of the head, however it comes, then ends everybody else, reaps, and checks.
+    /// Waits for the end of the leader, however it comes, then kills and reaps the others and checks that all are gone.
     ///
-    /// Never returns while the head lives. The second value says what would not go, as a sentence.
+    /// Never returns while the leader runs. The second value is a sentence about processes that survived.
     pub(crate) async fn ended(&self) -> (Option<ExitStatus>, Option<String>) {
         let status = poll_fn(|context| {
-            let mut head = self.lock();
-            // the head alone, not the wrapper's wait for all: that one waits for browsers which nobody has killed yet
-            let Some(child) = head.child.as_mut() else { return std::task::Poll::Ready(None) };
+            let mut leader = self.lock();
+            // the leader alone; the wrapper's own wait is for all, and nobody has killed the others yet
+            let Some(child) = leader.child.as_mut() else { return std::task::Poll::Ready(None) };
             let waited = {
                 let mut wait = child.inner_mut().wait();
                 Pin::new(&mut wait).poll(context)
             };
             waited.map(|status| {
-                // under the same lock as the reaping: nobody can signal the group's number later
+                // under the same lock as the reaping: nobody can signal the id of the group later
                 kill_all(child.as_mut());
                 status.ok()
             })
@@ -113,33 +113,32 @@ impl ProcessGroup {
         .await;
         let child = self.lock().child.take();
         let Some(mut child) = child else { return (status, None) };
-        // reaps those that became our own children, as happens to the first process of a container
-        let _ = timeout(GONE_WITHIN, child.wait()).await;
+        // reaps those that became children of this process, as happens to the first process of a container; those that do
+        // not end in time are reported below
+        let _ = timeout(EXIT_TIMEOUT, child.wait()).await;
         let left = self.wait_until_gone().await;
         (status, left)
     }
 
-    /// Polls, because no system tells of the end of a group whose members are not our children.
+    /// Polls, because no system reports the end of processes that are not children of this one.
     async fn wait_until_gone(&self) -> Option<String> {
         let pid = self.pid?;
-        let deadline = Instant::now() + GONE_WITHIN;
+        let deadline = Instant::now() + EXIT_TIMEOUT;
         loop {
             let alive = alive_in_group(pid);
             if alive.is_empty() {
                 return None;
             }
             if Instant::now() >= deadline {
-                return Some(format!(
-                    "processes {alive:?} of the browser did not end within {GONE_WITHIN:?} after being killed; end them by hand"
-                ));
+                return Some(still_running(&alive, EXIT_TIMEOUT));
             }
             sleep(Duration::from_millis(10)).await;
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Leader> {
-        // the value is valid after any panic: it is an Option that is taken in one step
-        self.head.lock().unwrap_or_else(PoisonError::into_inner)
+        // valid after any panic: an Option that is taken in one step
+        self.leader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,15 +149,22 @@ impl Drop for ProcessGroup {
 }
 
 fn kill_all(child: &mut dyn ChildWrapper) {
-    // the only error that a kill of one's own group can give is that it is gone already
+    // the only possible error is that the group is gone already
     if let Err(why) = child.start_kill() {
-        tracing::trace!(%why, "nothing was left to kill");
+        tracing::trace!(%why, "process group is gone already");
     }
 }
 
-/// The members of the group that still run. A zombie has ended; that its parent does not collect it is not our concern.
+/// The message about processes that did not end in time.
+pub(super) fn still_running(pids: &[u32], waited: Duration) -> String {
+    let list = pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let (noun, object) = if pids.len() == 1 { ("process", "it") } else { ("processes", "them") };
+    format!("{noun} {list} did not end within {} s of being killed; end {object} by hand", waited.as_secs())
+}
+
+/// The running processes of the group. A zombie has ended, whether or not its parent reaps it.
 #[cfg(unix)]
-pub(crate) fn alive_in_group(group: u32) -> Vec<u32> {
+fn alive_in_group(group: u32) -> Vec<u32> {
     let exists = i32::try_from(group)
         .ok()
         .and_then(rustix::process::Pid::from_raw)
@@ -166,11 +172,11 @@ pub(crate) fn alive_in_group(group: u32) -> Vec<u32> {
     if !exists {
         return Vec::new();
     }
-    let Ok(processes) = std::fs::read_dir("/proc") else { return vec![group] }; // not Linux: the group is all we know
+    let Ok(processes) = std::fs::read_dir("/proc") else { return vec![group] }; // not Linux: nothing but the group is known
     processes
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
         .filter(|pid| {
-            // "pid (name) state ppid pgrp …"; the name may hold anything, so count from its last parenthesis
+            // "pid (name) state ppid pgrp …"; the name may contain anything, so count from the last parenthesis
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
             let state = fields.next().unwrap_or("X");
@@ -182,7 +188,7 @@ pub(crate) fn alive_in_group(group: u32) -> Vec<u32> {
 
 /// Terminating a Job object ends all its processes in one step.
 #[cfg(windows)]
-pub(crate) fn alive_in_group(_job: u32) -> Vec<u32> {
+fn alive_in_group(_job: u32) -> Vec<u32> {
     Vec::new()
 }
 
@@ -193,8 +199,8 @@ mod tests {
     use std::sync::Arc;
     use tokio::io::AsyncReadExt;
 
-    /// A head, its watchdog, and two processes that the head's child has left behind.
-    fn family() -> ProcessGroup {
+    /// A leader, its watchdog, and two processes left behind by a child of the leader.
+    fn tree() -> ProcessGroup {
         let script = ["-c", "(sleep 1000 & sleep 1000) & wait"];
         ProcessGroup::start(Path::new("/bin/sh"), |command| _ = command.args(script)).unwrap()
     }
@@ -205,12 +211,12 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(Duration::from_secs(20), all).await.expect("it never came true");
+        timeout(Duration::from_secs(20), all).await.expect("timed out");
     }
 
     #[tokio::test]
-    async fn a_kill_ends_the_whole_family_and_can_be_repeated() {
-        let group = family();
+    async fn a_kill_ends_the_whole_group_and_can_be_repeated() {
+        let group = tree();
         let pid = group.pid().unwrap();
         until(|| alive_in_group(pid).len() >= 4).await;
         group.kill();
@@ -223,8 +229,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn when_the_head_dies_by_itself_the_others_are_ended_too() {
-        let group = family();
+    async fn when_the_leader_dies_the_others_are_killed() {
+        let group = tree();
         let pid = group.pid().unwrap();
         until(|| alive_in_group(pid).len() >= 4).await;
         let raw = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
@@ -234,23 +240,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_our_side_of_the_pipe_ends_the_family() {
-        let group = family();
+    async fn closing_the_pipe_kills_the_group() {
+        let group = tree();
         let pid = group.pid().unwrap();
         until(|| alive_in_group(pid).len() >= 4).await;
-        drop(group.lock()._leash.take());
+        drop(group.lock()._pipe.take());
         let (status, left) = group.ended().await;
         assert!(status.is_some() && left.is_none());
         assert_eq!(alive_in_group(pid), Vec::<u32>::new());
     }
 
     #[tokio::test]
-    async fn the_head_gets_no_input() {
+    async fn the_leader_gets_no_input() {
         let script = ["-c", "read -r line || echo no input"];
         let group = ProcessGroup::start(Path::new("/bin/sh"), |command| _ = command.args(script)).unwrap();
         let mut said = String::new();
         let mut output = group.take_output().0.unwrap();
-        // the watchdog holds the output open until the group is killed, which the end of the head brings about
+        // the watchdog holds the output open until the group is killed, when its leader has ended
         let (read, _) = tokio::join!(output.read_to_string(&mut said), group.ended());
         read.unwrap();
         assert_eq!(said.trim(), "no input");
@@ -260,7 +266,7 @@ mod tests {
     fn nothing_survives_the_end_of_the_runtime() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let pid = runtime.block_on(async {
-            let group = Arc::new(family());
+            let group = Arc::new(tree());
             let pid = group.pid().unwrap();
             until(|| alive_in_group(pid).len() >= 4).await;
             tokio::spawn(async move { group.ended().await });

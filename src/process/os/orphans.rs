@@ -1,4 +1,4 @@
-//! Processes that a program which is gone has left running.
+//! Finds and ends processes that a program left running when it ended.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,25 +7,48 @@ use std::time::{Duration, Instant};
 
 use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 
-use crate::process::os::mark::{FOLDER_VARIABLE, is_browser_on};
+use crate::process::os::group::still_running;
 
-/// How long killed processes may take to be gone.
-const GONE_WITHIN: Duration = Duration::from_secs(5);
+/// Environment variable of a driver that names the session folder it was started for.
+pub(crate) const FOLDER_VARIABLE: &str = "COUPA_SESSION_FOLDER";
 
-/// A process that runs on one of the folders that it was looked for on.
+/// Switch of a browser that names its profile folder.
+const USER_DATA: &str = "--user-data-dir=";
+
+/// Whether this command line, each argument followed by a NUL as in `/proc/PID/cmdline`, is that of a browser on `folder` or
+/// a folder inside.
+///
+/// After its start Chromium sometimes rewrites its command line as a single argument with spaces, over its environment; so
+/// a single argument is searched.
+fn is_browser_on(command_line: &[u8], folder: &Path) -> bool {
+    let wanted = [USER_DATA.as_bytes(), folder.as_os_str().as_encoded_bytes()].concat();
+    let ends_there = |rest: &[u8]| matches!(rest.first(), None | Some(b'/' | b'\\'));
+    let line = command_line.strip_suffix(b"\0").unwrap_or(command_line);
+    if line.contains(&0) {
+        let mut words = line.split(|byte| *byte == 0);
+        return words.any(|word| word.strip_prefix(wanted.as_slice()).is_some_and(ends_there));
+    }
+    let starts = (0..line.len()).filter(|at| *at == 0 || line[at - 1] == b' ');
+    let mut rests = starts.filter_map(|at| line[at..].strip_prefix(wanted.as_slice()));
+    rests.any(|rest| ends_there(rest) || rest.starts_with(b" "))
+}
+
+/// How long killed processes may take to end.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A process that runs on one of the given folders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrphanedProcess {
-    /// Its id.
+    /// Its process id.
     pub pid: u32,
     /// Its name.
     pub name: String,
-    /// The folder.
+    /// The folder it runs on.
     pub folder: PathBuf,
 }
 
-/// The processes that run on these folders: browsers that were started on a profile inside, and drivers that were started
-/// for one. Nothing else is enough: not the current folder, not an open file. Blocks while all processes are looked at.
-#[must_use]
+/// Finds the processes that run on these folders: browsers started on a profile inside, and drivers started for one. A
+/// working directory or an open file is not enough. Blocks while it examines all processes.
 pub(crate) fn processes_on(folders: &[PathBuf]) -> Vec<OrphanedProcess> {
     let Ok(mut system) = System::new() else { return Vec::new() };
     let what =
@@ -41,31 +64,31 @@ pub(crate) fn processes_on(folders: &[PathBuf]) -> Vec<OrphanedProcess> {
 
 fn runs_on(process: &Process, folder: &Path) -> bool {
     let variable = format!("{FOLDER_VARIABLE}=");
-    let is_inside = |word: &OsStr| {
-        let path = word.to_str().and_then(|word| word.strip_prefix(&variable));
+    let is_inside = |entry: &OsStr| {
+        let path = entry.to_str().and_then(|entry| entry.strip_prefix(&variable));
         path.is_some_and(|path| Path::new(path).starts_with(folder))
     };
-    let words = process.cmd().iter().flat_map(|word| [word.as_encoded_bytes(), b"\0"]);
-    is_browser_on(&words.flatten().copied().collect::<Vec<_>>(), folder)
-        || process.environ().iter().any(|word| is_inside(word))
+    let line = process.cmd().iter().flat_map(|argument| [argument.as_encoded_bytes(), b"\0"]);
+    is_browser_on(&line.flatten().copied().collect::<Vec<_>>(), folder)
+        || process.environ().iter().any(|entry| is_inside(entry))
 }
 
-/// Ends these processes and waits up to five seconds until they are gone. Blocks.
+/// Kills these processes and waits up to five seconds for their end. Blocks.
 ///
 /// # Errors
-/// Those that are still there, as a sentence for a person.
-pub(crate) fn end_processes(remnants: &[OrphanedProcess]) -> Result<(), String> {
+/// A sentence about those that still run.
+pub(crate) fn end_processes(orphans: &[OrphanedProcess]) -> Result<(), String> {
     let Ok(mut system) = System::new() else { return Ok(()) };
-    let mut pids: Vec<_> = remnants.iter().map(|remnant| Pid::from_u32(remnant.pid)).collect();
-    let folders: Vec<_> = remnants.iter().map(|remnant| remnant.folder.clone()).collect();
-    // looked at anew: a number may have become somebody else's since
+    let mut pids: Vec<_> = orphans.iter().map(|orphan| Pid::from_u32(orphan.pid)).collect();
+    let folders: Vec<_> = orphans.iter().map(|orphan| orphan.folder.clone()).collect();
+    // searched again: an id may have been reused since
     let again = processes_on(&folders);
-    pids.retain(|pid| again.iter().any(|remnant| remnant.pid == pid.as_u32()));
+    pids.retain(|pid| again.iter().any(|orphan| orphan.pid == pid.as_u32()));
     let begun = Instant::now();
     let what = ProcessRefreshKind::nothing().without_tasks();
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, what);
     for process in pids.iter().filter_map(|pid| system.process(*pid)) {
-        process.kill(); // what cannot be killed is still there below
+        process.kill(); // one that cannot be killed is reported below
     }
     loop {
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, what);
@@ -73,20 +96,15 @@ pub(crate) fn end_processes(remnants: &[OrphanedProcess]) -> Result<(), String> 
         if pids.is_empty() {
             return Ok(());
         }
-        if begun.elapsed() >= GONE_WITHIN {
-            let shown: Vec<_> = pids.iter().map(ToString::to_string).collect();
-            return Err(format!(
-                "processes {} did not end within {GONE_WITHIN:?} after being killed; end them by hand",
-                shown.join(", ")
-            ));
+        if begun.elapsed() >= EXIT_TIMEOUT {
+            let pids: Vec<_> = pids.iter().map(|pid| pid.as_u32()).collect();
+            return Err(still_running(&pids, EXIT_TIMEOUT));
         }
-        thread::sleep(Duration::from_millis(10)); // no system tells of the end of a process that is not our child
+        thread::sleep(Duration::from_millis(10)); // no system reports the end of a process that is not a child of this one
     }
 }
 
-/// Whether process `pid` runs and has done so at `since`, in seconds since 1970: the number was not given to another one
-/// later.
-#[must_use]
+/// Whether process `pid` runs and ran at `since` already, in seconds since 1970: so its id was not reused later.
 pub(crate) fn has_run_since(pid: u32, since: u64) -> bool {
     let Ok(mut system) = System::new() else { return false };
     let pid = Pid::from_u32(pid);
@@ -95,11 +113,11 @@ pub(crate) fn has_run_since(pid: u32, since: u64) -> bool {
         true,
         ProcessRefreshKind::nothing().without_tasks(),
     );
-    // a second for the rounding of both
+    // one second for rounding
     system.process(pid).is_some_and(|process| is_alive(process) && process.start_time() <= since.saturating_add(1))
 }
 
-/// A zombie has ended; that its parent does not collect it is not our concern.
+/// A zombie has ended, whether or not its parent reaps it.
 fn is_alive(process: &Process) -> bool {
     !matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead)
 }
@@ -109,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_has_run_since_is_told_from_one_with_its_number() {
+    fn a_process_that_ran_then_is_distinguished_from_one_with_its_id() {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         assert!(has_run_since(std::process::id(), now));
         assert!(!has_run_since(std::process::id(), 1_000_000), "it did not run in 1970");
@@ -118,7 +136,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_processes_that_were_started_for_a_folder_are_ended() {
+    fn only_processes_started_for_a_folder_are_ended() {
         use std::process::{Command, Stdio};
         let folder = tempfile::tempdir().unwrap();
         let own = folder.path().join("w1-abcdef");
@@ -140,10 +158,10 @@ mod tests {
             start(&[], FOLDER_VARIABLE, folder.path()),
         ];
         let mut found = processes_on(std::slice::from_ref(&own));
-        found.sort_by_key(|remnant| remnant.pid);
+        found.sort_by_key(|orphan| orphan.pid);
         let mut expected = ours.each_ref().map(std::process::Child::id);
         expected.sort_unstable();
-        assert_eq!(found.iter().map(|remnant| remnant.pid).collect::<Vec<_>>(), expected);
+        assert_eq!(found.iter().map(|orphan| orphan.pid).collect::<Vec<_>>(), expected);
         end_processes(&found).unwrap();
         for child in &mut ours {
             assert!(!child.wait().unwrap().success());
@@ -151,6 +169,28 @@ mod tests {
         for child in &mut others {
             drop(child.stdin.take());
             assert!(child.wait().unwrap().code().is_some(), "it was not killed");
+        }
+    }
+
+    #[test]
+    fn a_browser_is_recognized_whether_its_arguments_are_separate_or_one() {
+        let own = Path::new("/tmp/a b/w1-abcdef");
+        let lines = [
+            ("chromium\0--headless\0--user-data-dir=/tmp/a b/w1-abcdef/profile\0--x\0", true),
+            ("chromium\0--user-data-dir=/tmp/a b/w1-abcdef\0", true),
+            ("chromium --headless --user-data-dir=/tmp/a b/w1-abcdef/profile --x\0", true),
+            ("chromium --user-data-dir=/tmp/a b/w1-abcdef --x", true),
+            ("chromium --user-data-dir=/tmp/a b/w1-abcdef", true),
+            ("chromium\0--user-data-dir=/tmp/a b/w1-abcdef-other/profile\0", false),
+            ("chromium --user-data-dir=/tmp/a b/w1-abcdefg --x", false),
+            ("chromium\0--user-data-dir=/tmp/a b\0", false),
+            ("chromium --x--user-data-dir=/tmp/a b/w1-abcdef", false),
+            // mentions it
+            ("grep\0-r\0start --user-data-dir=/tmp/a b/w1-abcdef/profile\0.\0", false),
+            ("", false),
+        ];
+        for (line, is_it) in lines {
+            assert_eq!(is_browser_on(line.as_bytes(), own), is_it, "{line:?}");
         }
     }
 }

@@ -1,20 +1,18 @@
-//! The browser's own process, as its driver names it: whether it has ended, and a way to end it alone.
+//! Notices the end of a process that is not a child of this one, such as the browser of a driver.
 //!
-//! On Linux it is held by a descriptor (pidfd), which stands for this very process even after its number was given to
-//! another one. Elsewhere it is not held, and what becomes of it is learnt from the driver.
-
-use std::sync::Arc;
+//! On Linux through a pidfd, which means this very process even after its id was reused. Elsewhere nothing is held, and
+//! the driver reports the end of its browser.
 
 use tokio::sync::watch;
 
-/// A browser's main process. Dropping it lets go of the process, which runs on.
-#[derive(Clone, Debug)]
+/// A running process of another parent. Dropping it does not end the process.
+#[derive(Debug)]
 pub(crate) struct HeldProcess {
     has_ended: watch::Receiver<bool>,
-    _watching: Arc<AbortOnDrop>,
+    _watcher: AbortOnDrop,
 }
 
-/// Ends the task that waits for the end of the process.
+/// Stops the task that waits for the end of the process.
 #[derive(Debug)]
 struct AbortOnDrop(tokio::task::JoinHandle<()>);
 
@@ -25,39 +23,39 @@ impl Drop for AbortOnDrop {
 }
 
 impl HeldProcess {
-    /// Takes hold of process `pid` if it belongs to the process group `group`. None when it does not (a browser in a
-    /// sandbox of its own system may tell a number that is somebody else's here), when it is gone, or where the system
-    /// knows no such hold. Must be called within a tokio runtime.
+    /// Opens process `pid` if it belongs to process group `group`. None when it does not (a browser in a container may
+    /// report an id that means another process here), when it has ended, or where the system has no pidfd. Must be called
+    /// within a tokio runtime.
     #[cfg(target_os = "linux")]
-    pub(crate) fn hold(pid: u32, group: u32) -> Option<Self> {
+    pub(crate) fn open(pid: u32, group: u32) -> Option<Self> {
         use rustix::process::{Pid, PidfdFlags, getpgid, pidfd_open};
         use tokio::io::Interest;
         use tokio::io::unix::AsyncFd;
 
         let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
-        let held = pidfd_open(pid, PidfdFlags::empty()).and_then(|handle| Ok((handle, getpgid(Some(pid))?)));
-        let handle = match held {
+        let opened = pidfd_open(pid, PidfdFlags::empty()).and_then(|handle| Ok((handle, getpgid(Some(pid))?)));
+        let handle = match opened {
             Ok((handle, found)) if u32::try_from(found.as_raw_nonzero().get()) == Ok(group) => handle,
             Ok(_) => return None,
             Err(why) => {
-                tracing::debug!(%why, ?pid, "the browser's process cannot be held");
+                tracing::debug!(%why, ?pid, "the process of the browser cannot be watched");
                 return None;
             }
         };
-        #[expect(deprecated, reason = "sound with a descriptor that is owned; what takes its place is unsafe")]
+        #[expect(deprecated, reason = "sound with an owned descriptor; its replacement is unsafe")]
         let watched = AsyncFd::with_interest(handle, Interest::READABLE).ok()?;
-        let (told, has_ended) = watch::channel(false);
-        let watching = tokio::spawn(async move {
+        let (ended, has_ended) = watch::channel(false);
+        let watcher = tokio::spawn(async move {
             // readable from the end of the process on
             if watched.readable().await.is_ok() {
-                told.send_replace(true);
+                ended.send_replace(true);
             }
         });
-        Some(Self { has_ended, _watching: Arc::new(AbortOnDrop(watching)) })
+        Some(Self { has_ended, _watcher: AbortOnDrop(watcher) })
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(crate) fn hold(_pid: u32, _group: u32) -> Option<Self> {
+    pub(crate) fn open(_pid: u32, _group: u32) -> Option<Self> {
         None
     }
 
@@ -83,16 +81,16 @@ mod tests {
     use std::process::{Command, Stdio};
 
     #[tokio::test]
-    async fn the_end_of_the_process_is_told_and_another_groups_process_is_not_held() {
+    async fn the_end_of_the_process_is_noticed_and_a_process_of_another_group_is_not_opened() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).process_group(0).spawn().unwrap();
         let pid = child.id();
-        assert!(HeldProcess::hold(pid, pid + 1).is_none(), "it is of another group");
-        let process = HeldProcess::hold(pid, pid).unwrap();
+        assert!(HeldProcess::open(pid, pid + 1).is_none(), "it is of another group");
+        let process = HeldProcess::open(pid, pid).unwrap();
         assert!(!process.has_ended());
         drop(child.stdin.take()); // end of input ends it
         process.ended().await;
         assert!(process.has_ended());
         child.wait().unwrap();
-        assert!(HeldProcess::hold(pid, pid).is_none(), "it is gone");
+        assert!(HeldProcess::open(pid, pid).is_none(), "it is gone");
     }
 }

@@ -1,10 +1,9 @@
-//! Who removes a folder when this program can not: a shell that waits for its end.
+//! Removes a folder after this program was killed: a shell that waits for the end of the program.
 //!
-//! The watchdog of a driver's process group (see `group`) ends the browsers and, with them, itself. The heir stands
-//! outside of the group, in one of its own: it reads from us until the system closes the pipe with our process, waits
-//! until nobody of the group runs, and removes what the folder holds. Its current folder is the folder itself, so that no
-//! path is looked up again that somebody may have changed meanwhile; the names in it are its arguments. It sends no
-//! signal: a number that was given to somebody else costs nothing but its patience.
+//! The watchdog of a process group (see `group`) kills the group and itself. The reaper runs outside, in a group of its own:
+//! it reads a pipe until the system closes it with this process, waits until no process of the group runs, and removes the
+//! content of the folder. Its working directory is the folder itself, so no path is resolved again that may have changed
+//! meanwhile; the names inside are its arguments. It sends no signal: a reused process id costs nothing but its time.
 
 #[cfg(unix)]
 pub(crate) use unix::Reaper;
@@ -16,9 +15,9 @@ mod unix {
     use std::path::Path;
     use std::process::{Child, ChildStdin, Command, Stdio};
 
-    /// `$0` is the folder, `$1` its mark, which goes last; the others are what else may be in it. Each line that it reads
-    /// is a process group. Where the system has no `/proc`, a group counts as running while it can be signalled. Gives up
-    /// after ten seconds, and leaves the folder with its mark to the next sweep.
+    /// `$0` is the folder, `$1` its owner mark, removed last; the others are the entries to remove. Each line on its input
+    /// is a process group, and the last one counts. Without `/proc`, a group counts as running while it can be signalled.
+    /// Gives up after ten seconds and leaves the folder, with its mark, to the next sweep.
     const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 group=
@@ -53,41 +52,41 @@ cd /
 rmdir -- "$0" || : >"$0/$mark"
 "#;
 
-    /// A shell that removes one folder after the end of this program. Dropping it ends the shell and leaves the folder.
+    /// A shell that removes one folder once this program has ended. Dropping it ends the shell and keeps the folder.
     #[derive(Debug)]
     pub(crate) struct Reaper {
         shell: Child,
-        /// The system closes it with our process, however that ends.
-        leash: Option<ChildStdin>,
+        /// The system closes it with this process, however that ends.
+        pipe: Option<ChildStdin>,
     }
 
     impl Reaper {
-        /// One for `folder`, of which `mark` goes last and `others` before it; anything else is left, and the mark with it.
-        pub(crate) fn of(folder: &Path, mark: &str, others: &[&str]) -> std::io::Result<Self> {
-            let own = std::env::var_os("PATH").unwrap_or_default();
+        /// Starts one for `folder`: it removes the entries `others`, then `mark`. Anything else in it stays, and the mark too.
+        pub(crate) fn start(folder: &Path, mark: &str, others: &[&str]) -> std::io::Result<Self> {
+            let current = std::env::var_os("PATH").unwrap_or_default();
             let mut path = std::ffi::OsString::from("/usr/bin:/bin:");
-            path.push(own);
+            path.push(current);
             let mut shell = Command::new("/bin/sh");
             shell.args(["-c", SCRIPT]).arg(folder).arg(mark).args(others);
             shell.current_dir(folder).env_clear().env("PATH", path).process_group(0);
             shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
             let mut shell = shell.spawn()?;
-            let leash = shell.stdin.take();
-            Ok(Self { shell, leash })
+            let pipe = shell.stdin.take();
+            Ok(Self { shell, pipe })
         }
 
-        /// Has it wait until nobody of this process group runs any more. Does not wait itself.
+        /// Makes it wait for the end of all processes of `group` first. Does not wait here.
         pub(crate) fn wait_for(&self, group: u32) {
-            // it is read at once, or there is nobody to read it
-            if let Some(Err(why)) = self.leash.as_ref().map(|mut leash| writeln!(leash, "{group}")) {
-                tracing::debug!(%why, "nobody would remove the folder if this program were killed");
+            // the shell reads it at once, or has ended
+            if let Some(Err(why)) = self.pipe.as_ref().map(|mut pipe| writeln!(pipe, "{group}")) {
+                tracing::debug!(%why, "the reaper has ended; if this program is killed, the folder stays until the next start");
             }
         }
 
-        /// As the system does when this program ends.
+        /// Closes the pipe, as the system does when this program ends.
         #[cfg(test)]
-        pub(crate) fn let_go(&mut self) {
-            self.leash = None;
+        pub(crate) fn close_pipe(&mut self) {
+            self.pipe = None;
         }
 
         #[cfg(test)]
@@ -98,22 +97,22 @@ rmdir -- "$0" || : >"$0/$mark"
 
     impl Drop for Reaper {
         fn drop(&mut self) {
-            // a child that was not waited for: its number is still its own
+            // not waited for yet, so the process id is still its own
             if let Err(why) = self.shell.kill().and_then(|()| self.shell.wait()) {
-                tracing::debug!(%why, "the shell that waits for the end of this program cannot be ended");
+                tracing::debug!(%why, "the reaper could not be ended");
             }
         }
     }
 }
 
-/// Windows ends the processes with their Job object; their folder is swept at the next start.
+/// Windows ends the processes with treaper Job object; the folder is swept at the next start.
 #[cfg(not(unix))]
 #[derive(Debug)]
 pub(crate) struct Reaper;
 
 #[cfg(not(unix))]
 impl Reaper {
-    pub(crate) fn of(_folder: &std::path::Path, _mark: &str, _others: &[&str]) -> std::io::Result<Self> {
+    pub(crate) fn start(_folder: &std::path::Path, _mark: &str, _others: &[&str]) -> std::io::Result<Self> {
         Ok(Self)
     }
 
@@ -138,23 +137,23 @@ mod tests {
         folder
     }
 
-    fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    fn until(what: &str, mut is_true: impl FnMut() -> bool) {
         let begun = Instant::now();
-        while !is_so() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "it never came: {what}");
+        while !is_true() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "timed out: {what}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     #[test]
-    fn it_removes_the_folder_when_nobody_of_the_group_runs_and_not_before() {
+    fn the_folder_is_removed_once_the_group_has_ended_and_not_before() {
         let base = tempfile::tempdir().unwrap();
         let folder = folder(base.path());
         let mut member = Command::new("cat").stdin(Stdio::piped()).process_group(0).spawn().unwrap();
-        let mut heir = Reaper::of(&folder, "owner", &["profile", "tmp"]).unwrap();
-        heir.wait_for(member.id());
-        heir.let_go();
-        // it looks every tenth of a second: with the member alive it has looked several times
+        let mut reaper = Reaper::start(&folder, "owner", &["profile", "tmp"]).unwrap();
+        reaper.wait_for(member.id());
+        reaper.close_pipe();
+        // it checks every tenth of a second, so by now several times with the member alive
         std::thread::sleep(Duration::from_millis(400));
         assert!(folder.join("profile/Default/Cookies").is_file());
         drop(member.stdin.take()); // ends it; a zombie has ended, too
@@ -164,36 +163,36 @@ mod tests {
     }
 
     #[test]
-    fn dismissed_it_removes_nothing() {
+    fn a_dropped_reaper_removes_nothing() {
         let base = tempfile::tempdir().unwrap();
         let folder = folder(base.path());
-        drop(Reaper::of(&folder, "owner", &["profile", "tmp"]).unwrap());
+        drop(Reaper::start(&folder, "owner", &["profile", "tmp"]).unwrap());
         assert!(folder.join("profile/Default/Cookies").is_file());
     }
 
     #[test]
-    fn what_it_does_not_know_stays_with_the_mark() {
+    fn unknown_entries_stay_with_the_mark() {
         let base = tempfile::tempdir().unwrap();
         let folder = folder(base.path());
         fs::write(folder.join("letter"), "x").unwrap();
-        let mut heir = Reaper::of(&folder, "owner", &["profile", "tmp"]).unwrap();
-        heir.let_go();
+        let mut reaper = Reaper::start(&folder, "owner", &["profile", "tmp"]).unwrap();
+        reaper.close_pipe();
         until("its part is gone", || !folder.join("profile").exists());
-        heir.wait();
+        reaper.wait();
         assert!(folder.join("letter").is_file() && folder.join("owner").is_file());
     }
 
     #[test]
-    fn another_folder_that_has_taken_the_place_is_not_touched() {
+    fn another_folder_at_the_same_path_is_not_touched() {
         let base = tempfile::tempdir().unwrap();
         let folder = folder(base.path());
-        let mut heir = Reaper::of(&folder, "owner", &["profile", "tmp"]).unwrap();
+        let mut reaper = Reaper::start(&folder, "owner", &["profile", "tmp"]).unwrap();
         let away = base.path().join("away");
         fs::rename(&folder, &away).unwrap();
         fs::create_dir_all(folder.join("profile")).unwrap();
-        heir.let_go();
+        reaper.close_pipe();
         until("its own is empty", || !away.join("profile").exists());
-        heir.wait();
+        reaper.wait();
         assert!(folder.join("profile").is_dir());
     }
 }

@@ -7,13 +7,13 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{RunFacts, Summary};
 use crate::backend::History;
 use crate::model::{
     ExcludedFile, Failure, FailureKind, FileRecord, Metadata, MissingFile, OrderStatus, Outcome, PoNumber, RejectedRow,
     RunId, TaskPriority,
 };
-use crate::report::data::{ReportRow, rows, why_open};
+use crate::report::data::{ReportRow, RunFacts, rows, why_open};
+use crate::report::summary::Summary;
 
 /// Goes up when a program that reads the report would have to change.
 const SCHEMA_VERSION: u32 = 1;

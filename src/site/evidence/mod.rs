@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::login::Login;
+use super::login::SharedLogin;
 use crate::backend::{Attempt, AttemptError, Page, Session, SessionError};
 use crate::model::FailureKind;
 use crate::site::evidence::redact::Redactor;
@@ -58,7 +58,12 @@ struct EvidenceRecord {
 ///
 /// Each command is bounded by its own deadline, and after one that is not answered no other is sent: there is no limit
 /// over all of them, since one that is broken off would cost the session. None is sent once the run aborts.
-pub(crate) async fn look(session: &mut dyn Session, attempt: &Attempt, error: &AttemptError, login: &Login) -> Capture {
+pub(crate) async fn look(
+    session: &mut dyn Session,
+    attempt: &Attempt,
+    error: &AttemptError,
+    login: &SharedLogin,
+) -> Capture {
     let mut looking = CaptureSession { cookies: login.cookies(), ..CaptureSession::default() };
     if session.is_usable() {
         if let Err(why) = looking.at(session.page(), &attempt.cancel).await {

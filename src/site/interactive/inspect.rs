@@ -13,7 +13,7 @@ use crate::site::interactive::InteractiveLogin;
 use crate::site::page::classify::{PageKind, classify, without_query};
 use crate::site::page::emptiness::{Emptiness, look_longer};
 use crate::site::page::snapshot::{PageSnapshot, without_exclusions};
-use crate::site::recipe::selectors::try_all;
+use crate::site::recipe::selectors::check_all;
 use crate::site::{ColumnSelector, NameSource, error};
 
 const MARK: &str = include_str!("mark.js");
@@ -71,27 +71,27 @@ impl InteractiveLogin {
     /// # Errors
     /// [`AttemptError`]: no login, a selector that the browser cannot parse, or the portal's or the session's trouble.
     pub async fn inspect(&self, page: &mut dyn Page, target: &InspectTarget) -> Result<Inspection, AttemptError> {
-        let ground = self.login.ground();
-        try_all(page, ground).await?;
+        let context = self.login.context();
+        check_all(page, &context.recipe, &context.recipe_name).await?;
         self.login.log_in(page).await?;
-        let recipe = &ground.recipe;
+        let recipe = &context.recipe;
         let (url, origin) = match target {
-            InspectTarget::Order(po) => (ground.order_page(po), FileOrigin::Order),
-            InspectTarget::Address(url) if ground.is_order_page(url) => (url.clone(), FileOrigin::Order),
+            InspectTarget::Order(po) => (context.order_page(po), FileOrigin::Order),
+            InspectTarget::Address(url) if context.is_order_page(url) => (url.clone(), FileOrigin::Order),
             InspectTarget::Address(url) => (url.clone(), FileOrigin::Requisition),
         };
-        page.goto(url.as_str()).await.map_err(|error| error::of_session(error, &ground.base))?;
-        let quiet = ground.quiet(Duration::ZERO);
-        let mut is_at_rest = page.settle(&PageSnapshot::settling(recipe), quiet).await?;
-        let mut sight = PageSnapshot::take(page, recipe, origin).await?;
-        let mut kind = classify(recipe, &url, &sight.look);
-        if kind == PageKind::Wanted && sight.attachments.is_empty() && is_at_rest {
-            let second = look_longer(page, ground, &url, origin).await?;
-            sight = second.sight;
+        page.goto(url.as_str()).await.map_err(|error| error::of_session(error, &context.base))?;
+        let stability = context.stability(Duration::ZERO);
+        let mut is_at_rest = page.settle(&PageSnapshot::settling(recipe), stability).await?;
+        let mut snapshot = PageSnapshot::take(page, recipe, origin).await?;
+        let mut kind = classify(recipe, &url, &snapshot.look);
+        if kind == PageKind::Wanted && snapshot.attachments.is_empty() && is_at_rest {
+            let second = look_longer(page, context, &url, origin).await?;
+            snapshot = second.snapshot;
             is_at_rest = !matches!(second.finding, Emptiness::Restless(_));
-            kind = second.finding.kind(&sight).unwrap_or_else(|| classify(recipe, &url, &sight.look));
+            kind = second.finding.kind(&snapshot).unwrap_or_else(|| classify(recipe, &url, &snapshot.look));
         }
-        let selectors = selectors(ground);
+        let selectors = selectors(context);
         let queries: Vec<_> =
             selectors.iter().map(|(_, css)| Query { css: css.clone(), attributes: Vec::new() }).collect();
         let answers = page.query(&queries).await?;
@@ -115,21 +115,21 @@ impl InteractiveLogin {
             _ => label.to_owned(),
         };
         Ok(Inspection {
-            url: without_query(&sight.look.evidence.url).to_owned(),
-            title: sight.look.evidence.title.clone(),
+            url: without_query(&snapshot.look.evidence.url).to_owned(),
+            title: snapshot.look.evidence.title.clone(),
             is_understood: kind == PageKind::Wanted,
             kind: in_words(&kind),
             is_at_rest,
             finds,
-            attachments: sight.attachments.iter().map(|listed| name(&listed.label)).collect(),
+            attachments: snapshot.attachments.iter().map(|listed| name(&listed.label)).collect(),
             picture: page.screenshot().await?,
         })
     }
 }
 
 /// Every selector that is looked for on a page, with its key.
-fn selectors(ground: &PortalContext) -> Vec<(String, String)> {
-    let recipe = &ground.recipe;
+fn selectors(context: &PortalContext) -> Vec<(String, String)> {
+    let recipe = &context.recipe;
     let mut all = vec![("login.form".to_owned(), recipe.login.form.as_str().to_owned())];
     let mut list = |key: &str, selectors: &[crate::site::Selector]| {
         all.extend(selectors.iter().enumerate().map(|(at, css)| (format!("{key}[{at}]"), css.as_str().to_owned())));
@@ -175,7 +175,7 @@ fn in_words(kind: &PageKind) -> String {
         PageKind::NotAllowed(notice) => format!("not allowed: {notice:?}"),
         PageKind::Throttled => "the portal throttles".to_owned(),
         PageKind::Down(status) => format!("the portal's own error ({status})"),
-        PageKind::Unreached(address) => format!("no page of the portal ({address})"),
+        PageKind::Unreached(why) => format!("no page of the portal: {why}"),
         PageKind::Unknown(what) => format!("none that the recipe knows: {what}"),
     }
 }

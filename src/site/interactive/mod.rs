@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::login::Login;
+use super::login::SharedLogin;
 use crate::backend::{AttemptError, Cookie, LoginStore, Page, RejectionStore};
 use crate::config::{SiteConfig, Timeouts};
 use crate::site::context::PortalContext;
 use crate::site::recipe::parse::RecipeError;
-use crate::site::recipe::selectors::try_all;
+use crate::site::recipe::selectors::check_all;
 
 /// The way into a portal.
 #[derive(Debug)]
 pub struct InteractiveLogin {
-    pub(crate) login: Login,
+    pub(crate) login: SharedLogin,
 }
 
 impl InteractiveLogin {
@@ -24,21 +24,21 @@ impl InteractiveLogin {
     /// # Errors
     /// [`RecipeError`] when there is no base address or the recipe cannot be used.
     pub fn new(config: &SiteConfig, deadlines: Timeouts) -> Result<Self, RecipeError> {
-        let ground = Arc::new(PortalContext::new(config, PathBuf::new(), deadlines)?);
-        Ok(Self { login: Login::new(ground, config.credentials.clone()) })
+        let context = Arc::new(PortalContext::new(config, PathBuf::new(), deadlines)?);
+        Ok(Self { login: SharedLogin::new(context, config.credentials.clone()) })
     }
 
     /// The same, which first tries the login that is kept there; the newest, when it is called for several.
     #[must_use]
-    pub fn with_kept_login(self, keep: Arc<dyn LoginStore>) -> Self {
-        Self { login: self.login.with_kept(keep) }
+    pub fn with_store(self, keep: Arc<dyn LoginStore>) -> Self {
+        Self { login: self.login.with_store(keep) }
     }
 
     /// The same, which remembers there what the portal refuses. What it has refused before is sent all the same when a
     /// person asks for it.
     #[must_use]
-    pub fn with_refusals(self, refusals: Arc<dyn RejectionStore>, is_asked_for: bool) -> Self {
-        Self { login: self.login.with_refusals(refusals, is_asked_for) }
+    pub fn with_rejections(self, rejections: Arc<dyn RejectionStore>, is_asked_for: bool) -> Self {
+        Self { login: self.login.with_rejections(rejections, is_asked_for) }
     }
 
     /// Logs in through the form with the credentials of the configuration, and returns the cookies of that login.
@@ -47,7 +47,7 @@ impl InteractiveLogin {
     /// # Errors
     /// [`AttemptError`]: refused, no form, or the portal's or the session's trouble.
     pub async fn log_in(&self, page: &mut dyn Page) -> Result<Vec<Cookie>, AttemptError> {
-        try_all(page, self.login.ground()).await?;
+        check_all(page, &self.login.context().recipe, &self.login.context().recipe_name).await?;
         self.login.log_in(page).await?;
         Ok(page.cookies().await?)
     }
@@ -63,7 +63,7 @@ impl InteractiveLogin {
     /// # Errors
     /// [`AttemptError`]: nobody did in time, or the portal's or the session's trouble, such as a window that was closed.
     pub async fn wait_for_person(&self, page: &mut dyn Page, patience: Duration) -> Result<Vec<Cookie>, AttemptError> {
-        try_all(page, self.login.ground()).await?;
+        check_all(page, &self.login.context().recipe, &self.login.context().recipe_name).await?;
         self.login.wait_for_person(page, patience).await
     }
 }

@@ -1,21 +1,21 @@
-//! The door: an address of the portal that nobody sees who is not logged in. That somebody is in is said on its answer
-//! alone, since any other page that is no login page (a second step, a front page with a complaint) proves nothing.
+//! Is this session logged in? Only the response of one address tells, which shows a page to nobody else. Any other page
+//! without a login form (a second step, a front page with an error message) proves nothing.
 
 use serde::Deserialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Login, Shared};
+use super::state::{LoginState, SharedLogin};
 use crate::backend::{AttemptError, DocumentInfo, Page, SessionError};
 use crate::model::{Failure, FailureKind};
 use crate::site::Recipe;
 use crate::site::error;
 use crate::site::page::classify::{PageFacts, PageKind, classify, describe, is_answer_to};
 
-const ASK: &str = include_str!("door.js");
+const REQUEST: &str = include_str!("check.js");
 
-/// The number that no order has, unless the recipe names a door.
+/// A number that no order has: its page is the check address unless the recipe names another one.
 const NO_ORDER: &str = "0";
 
 /// What stands between a session and the portal.
@@ -43,60 +43,60 @@ struct AuthResponse {
     notices: Vec<String>,
 }
 
-impl Login {
-    /// The door's address.
-    pub(crate) fn door(&self, shared: &Shared) -> Url {
-        shared.learned_door.clone().unwrap_or_else(|| {
-            let address = &self.ground.recipe.address;
-            let door = address.door.clone().unwrap_or_else(|| address.order.replace("{digits}", NO_ORDER));
-            self.ground.at(&door)
+impl SharedLogin {
+    /// The address that tells whether a session is logged in.
+    pub(crate) fn check_address(&self, shared: &LoginState) -> Url {
+        shared.learned_check.clone().unwrap_or_else(|| {
+            let paths = &self.context.recipe.address;
+            let path = paths.login_check.clone().unwrap_or_else(|| paths.order.replace("{digits}", NO_ORDER));
+            self.context.at(&path)
         })
     }
 
-    /// Goes to the door and looks whether it is open.
+    /// Opens the check address and tells what is there.
     ///
     /// # Errors
-    /// The portal's trouble, if it cannot be told.
-    pub(crate) async fn look_at_door(&self, page: &mut dyn Page, door: &Url) -> Result<AuthState, AttemptError> {
-        self.go(page, door).await?;
+    /// The portal's fault, when the response does not tell.
+    pub(crate) async fn open_check_page(&self, page: &mut dyn Page, address: &Url) -> Result<AuthState, AttemptError> {
+        self.go(page, address).await?;
         let look = self.look(page).await?.0;
-        judge(&self.ground.recipe, door, &look).map_err(error::of_failure)
+        auth_state(&self.context.recipe, address, &look).map_err(error::of_failure)
     }
 
-    /// Asks for the door from within the page, which stays as it is. `None` when that cannot be told: the page is not the
-    /// portal's, or it is being left. A `stranger` shows no cookie.
-    pub(crate) async fn ask_for_door(
+    /// Requests the check address with a script of the page, which stays as it is. `None` when that is not possible: the page
+    /// belongs to another site, or is being left. With `is_stranger` no cookie is sent.
+    pub(crate) async fn request_check(
         &self,
         page: &mut dyn Page,
-        door: &Url,
+        address: &Url,
         is_stranger: bool,
     ) -> Result<Option<AuthState>, AttemptError> {
-        self.ground.pace.turn(&CancellationToken::new()).await;
-        let recipe = &self.ground.recipe;
+        self.context.pace.turn(&CancellationToken::new()).await;
+        let recipe = &self.context.recipe;
         let any_of = |selectors: &[crate::site::Selector]| {
             Value::from(selectors.iter().map(|css| css.as_str()).collect::<Vec<_>>().join(", "))
         };
         let form = Value::from(recipe.login.form.as_str());
-        let (markers, refusals) = (any_of(&recipe.order.markers), any_of(&recipe.errors.css));
-        let args = vec![Value::from(door.as_str()), form, markers, refusals, Value::from(is_stranger)];
-        let answer = match page.evaluate(ASK, args).await {
+        let (markers, rejections) = (any_of(&recipe.order.markers), any_of(&recipe.errors.css));
+        let args = vec![Value::from(address.as_str()), form, markers, rejections, Value::from(is_stranger)];
+        let answer = match page.evaluate(REQUEST, args).await {
             Ok(answer) => serde_json::from_value::<Option<AuthResponse>>(answer).ok().flatten(),
             Err(SessionError::Refused(why)) => {
-                tracing::debug!(%why, "the door could not be asked for");
+                tracing::debug!(%why, "the login check could not be requested");
                 None
             }
-            Err(error) => return Err(error::of_session(error, &self.ground.base)),
+            Err(error) => return Err(error::of_session(error, &self.context.base)),
         };
         let Some(AuthResponse { url, status, title, has_form, has_marker, notices }) = answer else { return Ok(None) };
         let evidence = DocumentInfo { url, title, status: Some(status), ..DocumentInfo::default() };
         let look = PageFacts { evidence, has_marker, has_login_form: has_form, notices };
-        Ok(judge(recipe, door, &look).ok())
+        Ok(auth_state(recipe, address, &look).ok())
     }
 }
 
-/// What an answer to the door's address says; an error when it says nothing about it.
-fn judge(recipe: &Recipe, door: &Url, look: &PageFacts) -> Result<AuthState, Failure> {
-    match classify(recipe, door, look) {
+/// What the response of the check address says about the login. An error when it says nothing.
+fn auth_state(recipe: &Recipe, address: &Url, look: &PageFacts) -> Result<AuthState, Failure> {
+    match classify(recipe, address, look) {
         PageKind::Login => Ok(AuthState::Form),
         PageKind::Elsewhere(host) => Ok(AuthState::Elsewhere(host)),
         PageKind::Wanted => Ok(AuthState::Open),
@@ -108,11 +108,11 @@ fn judge(recipe: &Recipe, door: &Url, look: &PageFacts) -> Result<AuthState, Fai
                 FailureKind::SiteDown,
                 format!(
                     "the portal answers 403 where it would show whether one is logged in ({}): it may block this \
-                     machine, or the recipe's address.door is not for this account",
+                     machine, or the recipe's address.login_check is not meant for this account",
                     describe(&look.evidence)
                 ),
             )),
-            _ if is_answer_to(recipe, door, look) => Ok(AuthState::Open),
+            _ if is_answer_to(recipe, address, look) => Ok(AuthState::Open),
             _ => Ok(AuthState::Closed(describe(&look.evidence))),
         },
     }
@@ -129,11 +129,11 @@ mod tests {
         let evidence = DocumentInfo { url: url.to_owned(), status: Some(status), ..DocumentInfo::default() };
         let notices = vec![notice.to_owned()];
         let look = PageFacts { evidence, has_login_form, notices, ..PageFacts::default() };
-        judge(&load("coupa").unwrap(), &DOOR.parse().unwrap(), &look)
+        auth_state(&load("coupa").unwrap(), &DOOR.parse().unwrap(), &look)
     }
 
     #[test]
-    fn only_an_answer_to_its_own_address_or_in_the_portals_words_opens_the_door() {
+    fn only_an_answer_to_its_own_address_or_in_the_portals_words_means_logged_in() {
         for (url, status, notice) in [
             (DOOR, 200, "Order 0"),
             (DOOR, 404, "Gone"),

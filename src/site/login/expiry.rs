@@ -1,8 +1,8 @@
-//! Whether a walk failed because the login has ended, however the portal shows that: the door tells.
+//! Did an attempt fail because the login has expired? However the portal shows that, the check address tells.
 
 use url::Url;
 
-use super::Login;
+use super::state::SharedLogin;
 use crate::backend::{AttemptError, Page};
 use crate::model::{FailureKind, Fault};
 use crate::site::login::check::AuthState;
@@ -11,33 +11,33 @@ use crate::site::page::classify::without_query;
 /// Most walks that lead to a login page although the login is in force: more, and it is the order's affair.
 const MAX_LED_AWAY: u32 = 3;
 
-impl Login {
+impl SharedLogin {
     /// What a failed walk of the order at `order` says of the login. `Ok` when it is to be walked once more.
     ///
     /// # Errors
     /// What the attempt ends with: `error` itself, or what it turns out to be.
-    pub(crate) async fn weigh(
+    pub(crate) async fn interpret_failure(
         &self,
         page: &mut dyn Page,
         order: &Url,
         error: AttemptError,
-        led_away_count: &mut u32,
+        redirect_count: &mut u32,
     ) -> Result<(), AttemptError> {
         match error.kind {
-            FailureKind::LoginRequired => self.weigh_led_away(page, order, error, led_away_count).await,
+            FailureKind::LoginRequired => self.interpret_redirect(page, order, error, redirect_count).await,
             // each of them may be how a portal shows that the login has ended
             FailureKind::AccessDenied | FailureKind::RequisitionDenied | FailureKind::PageChanged
                 if error.receipt.as_ref().is_none_or(|receipt| receipt.missing.is_empty()) =>
             {
-                let door = self.door(&*self.shared.lock().await);
-                match self.ask_for_door(page, &door, false).await {
+                let address = self.check_address(&*self.shared.lock().await);
+                match self.request_check(page, &address, false).await {
                     Ok(Some(AuthState::Form | AuthState::Elsewhere(_) | AuthState::Closed(_))) => Err(AttemptError {
                         message: format!("the login has ended: {error}"),
                         kind: FailureKind::LoginRequired,
                         ..error
                     }),
                     Ok(Some(AuthState::Open)) => {
-                        self.ground.prove_login();
+                        self.context.confirm_login();
                         Err(error)
                     }
                     // what cannot be told changes nothing
@@ -46,25 +46,25 @@ impl Login {
             }
             kind => {
                 if kind.fault() == Fault::Task {
-                    self.ground.prove_login();
+                    self.context.confirm_login();
                 }
                 Err(error)
             }
         }
     }
 
-    async fn weigh_led_away(
+    async fn interpret_redirect(
         &self,
         page: &mut dyn Page,
         order: &Url,
         error: AttemptError,
-        led_away_count: &mut u32,
+        redirect_count: &mut u32,
     ) -> Result<(), AttemptError> {
         let Ok(shown) = page.url().await else { return Err(error) };
-        let door = self.door(&*self.shared.lock().await);
+        let address = self.check_address(&*self.shared.lock().await);
         // the page stays for those who look at it later, where it can
-        let stands = match self.ask_for_door(page, &door, false).await {
-            Ok(None) => self.look_at_door(page, &door).await.ok(),
+        let stands = match self.request_check(page, &address, false).await {
+            Ok(None) => self.open_check_page(page, &address).await.ok(),
             Ok(stands) => stands,
             Err(_) => None,
         };
@@ -72,21 +72,21 @@ impl Login {
             return Err(error);
         }
         let mut shared = self.shared.lock().await;
-        if !shared.has_been_shut && shared.learned_door.is_none() {
-            // a door that strangers pass, too, is none: the order is
-            if let Ok(Some(AuthState::Open)) = self.ask_for_door(page, &door, true).await {
-                tracing::info!("the recipe's address.door is open to everybody: an order's page is asked for instead");
-                shared.learned_door = Some(order.clone());
+        if !shared.has_denied && shared.learned_check.is_none() {
+            // an address that opens without a login tells nothing: an order's page does
+            if let Ok(Some(AuthState::Open)) = self.request_check(page, &address, true).await {
+                tracing::info!("the recipe's address.login_check opens without a login: using an order's page instead");
+                shared.learned_check = Some(order.clone());
                 return Err(error);
             }
-            shared.has_been_shut = true;
+            shared.has_denied = true;
         }
         drop(shared);
-        *led_away_count += 1;
-        if *led_away_count < MAX_LED_AWAY {
+        *redirect_count += 1;
+        if *redirect_count < MAX_LED_AWAY {
             return Ok(());
         }
-        self.ground.prove_login();
+        self.context.confirm_login();
         let shown = without_query(&shown);
         let what = match &error.receipt {
             Some(receipt) if !receipt.missing.is_empty() => "answers for an attachment with a login page".to_owned(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Login, Shared};
+use super::state::{LoginState, SharedLogin};
 use crate::backend::{AttemptError, Click, Cookie, Page, Query, SessionError};
 use crate::config::Credentials;
 use crate::model::FailureKind;
@@ -35,19 +35,19 @@ pub(crate) enum FormResult {
     More(String),
 }
 
-impl Login {
-    /// Fills in the form and looks at `door` whether it let in. The caller holds the lock.
+impl SharedLogin {
+    /// Submits the login form, then opens the check address to see whether that worked. The caller holds the lock.
     pub(crate) async fn send_form(
         &self,
         page: &mut dyn Page,
         credentials: &Credentials,
-        door: &Url,
-        shared: &mut Shared,
+        address: &Url,
+        shared: &mut LoginState,
     ) -> Result<FormResult, AttemptError> {
-        let form = &self.ground.recipe.login;
+        let form = &self.context.recipe.login;
         if !self.look(page).await?.0.has_login_form {
             // a portal may say that a login is wanted on a page without the form
-            self.go(page, &self.ground.at(&self.ground.recipe.address.login)).await?;
+            self.go(page, &self.context.at(&self.context.recipe.address.login)).await?;
         }
         let (look, kind) = self.look(page).await?;
         if let PageKind::Elsewhere(host) = kind {
@@ -68,14 +68,14 @@ impl Login {
         page.evaluate(MARK, Vec::new()).await?;
         // before it is sent: whoever is dropped in the middle has sent it
         shared.unanswered_count += 1;
-        self.ground.unproven_login_count.fetch_add(1, Ordering::Relaxed);
+        self.context.unproven_login_count.fetch_add(1, Ordering::Relaxed);
         if !page.click(form.submit.as_str(), 0, Click::Script).await? {
             page.evaluate(SEND, vec![Value::from(form.form.as_str())]).await?;
         }
         self.await_answer(page).await?;
         let (look, kind) = self.look(page).await?;
         if kind.is_down() {
-            // whether it took the password is not known; the door will tell
+            // whether it accepted the password is not known; the check address will tell
             kind.clone().require("the page behind its login").map_err(error::of_failure)?;
         }
         if let PageKind::Elsewhere(host) = kind {
@@ -85,7 +85,7 @@ impl Login {
         if kind == PageKind::Login {
             return Ok(FormResult::Refused(said));
         }
-        match self.look_at_door(page, door).await? {
+        match self.open_check_page(page, address).await? {
             AuthState::Open => {
                 shared.unanswered_count = 0;
                 Ok(FormResult::In(page.cookies().await?))
@@ -99,7 +99,7 @@ impl Login {
 
     /// The portal's own words for a refusal, which never repeat the password.
     async fn refusal(&self, page: &mut dyn Page, look: &PageFacts) -> Result<Option<String>, AttemptError> {
-        let recipe = &self.ground.recipe;
+        let recipe = &self.context.recipe;
         let queries = [Query { css: recipe.login.refusal.as_str().to_owned(), attributes: Vec::new() }];
         let said = page.query(&queries).await?.into_iter().flatten().find(|found| !found.text.is_empty());
         Ok(said.map(|found| found.text).or_else(|| spoken(&look.notices, &recipe.errors.not_allowed)))
@@ -108,18 +108,18 @@ impl Login {
     /// Waits until another document than the form's is shown.
     async fn await_answer(&self, page: &mut dyn Page) -> Result<(), AttemptError> {
         let asked = Instant::now();
-        while asked.elapsed() < self.ground.deadlines.page {
+        while asked.elapsed() < self.context.deadlines.page {
             match page.evaluate(IS_ANSWERED, Vec::new()).await {
                 Ok(Value::Bool(true)) => return Ok(()),
                 // a script that runs while one document replaces another is thrown out of it
                 Ok(_) | Err(SessionError::Refused(_)) => {}
-                Err(error) => return Err(error::of_session(error, &self.ground.base)),
+                Err(error) => return Err(error::of_session(error, &self.context.base)),
             }
             tokio::time::sleep(ASK_EVERY).await;
         }
         Err(AttemptError::new(
             FailureKind::StepTimeout,
-            format!("the portal did not answer the login within {:?}", self.ground.deadlines.page),
+            format!("the portal did not answer the login within {:?}", self.context.deadlines.page),
         ))
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Login;
+use super::state::SharedLogin;
 use crate::backend::{AttemptError, Cookie, Page};
 use crate::model::FailureKind;
 use crate::site::login::check::AuthState;
@@ -13,10 +13,10 @@ use crate::site::page::classify::PageKind;
 /// How often the window is looked at in which a person logs in. A page cannot call back across its own navigation.
 const LOOK_AT_PERSON: Duration = Duration::from_secs(1);
 
-/// On a page that stays the same the door is asked for at each so-manieth look: each costs the portal a request.
+/// While the page stays the same, only every so many polls request the check address: each costs the portal a request.
 const ASK_EACH: u32 = 3;
 
-impl Login {
+impl SharedLogin {
     /// Waits until somebody has logged in by hand in the window of `page`, and returns the cookies of that login. Leaves
     /// the person alone: the page is looked at, and never moved.
     pub(crate) async fn wait_for_person(
@@ -25,8 +25,8 @@ impl Login {
         patience: Duration,
     ) -> Result<Vec<Cookie>, AttemptError> {
         let begun = Instant::now();
-        let door = self.door(&*self.shared.lock().await);
-        self.go(page, &self.ground.base).await?;
+        let address = self.check_address(&*self.shared.lock().await);
+        self.go(page, &self.context.base).await?;
         let (mut is_open, mut last, mut looks) = (false, String::new(), 0_u32);
         loop {
             let (look, kind) = self.look(page).await?;
@@ -41,7 +41,7 @@ impl Login {
             looks = if look.evidence.url == last { looks + 1 } else { 0 };
             last = look.evidence.url;
             if may_be_in && (is_open || looks.is_multiple_of(ASK_EACH)) {
-                let now = self.ask_for_door(page, &door, false).await? == Some(AuthState::Open);
+                let now = self.request_check(page, &address, false).await? == Some(AuthState::Open);
                 // twice in a row: on its way back from a single sign-on a browser passes pages of the portal
                 if now && is_open {
                     return Ok(page.cookies().await?);

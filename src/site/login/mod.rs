@@ -1,6 +1,6 @@
-//! How one gets in: one login for all workers. It is one that was kept from before, or the first worker makes it through
-//! the form; the others get its cookies. When it ends, one renews it, or all wait for a person to do so. That it lets in is
-//! said on the door's evidence alone. A password that was refused is never sent again, in this run or a later one:
+//! The login that all workers share. A saved login is tried first; otherwise the first worker logs in through the form, and
+//! the others get its cookies. When it ends, one worker renews it, or all wait until a person does. Only the check address
+//! ([`check`]) tells whether a session is logged in. A refused password is never sent again, in this run or a later one:
 //! repeated refusals lock the account.
 
 pub(crate) mod check;
@@ -8,22 +8,21 @@ pub(crate) mod expiry;
 pub(crate) mod form;
 pub(crate) mod manual;
 pub(crate) mod saved;
+pub(crate) mod state;
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use secrecy::SecretString;
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::form::FormResult;
-use crate::backend::{AttemptError, Cookie, LoginStore, Page, RejectionStore, refused_before};
+use self::state::LoginState;
+pub use self::state::SharedLogin;
+use crate::backend::{AttemptError, Cookie, Page, refused_before};
 use crate::config::Credentials;
-use crate::model::{Failure, FailureKind, FileOrigin};
-use crate::site::context::PortalContext;
+use crate::model::{FailureKind, FileOrigin};
 use crate::site::error;
 use crate::site::login::check::AuthState;
 use crate::site::page::classify::{PageFacts, PageKind, classify};
@@ -41,91 +40,7 @@ const MAX_UNANSWERED: u32 = 2;
 /// How often a password is sent before any request has been answered to whoever was let in by it.
 const MAX_UNPROVEN: u32 = 2;
 
-/// The login that all sessions share.
-pub(crate) struct Login {
-    ground: Arc<PortalContext>,
-    credentials: Option<Credentials>,
-    keeps: Vec<Arc<dyn LoginStore>>,
-    refusals: Option<Arc<dyn RejectionStore>>,
-    /// A person asks for it now, and may know better than what is remembered.
-    is_asked_for: bool,
-    shared: Mutex<Shared>,
-    /// The cookies of the newest login, for those who must know what to keep out of sight: never held across an await.
-    newest: std::sync::Mutex<Vec<SecretString>>,
-}
-
-/// Held by the one session that logs in, for as long as it does.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    /// Counts the logins; 0 before the first.
-    generation: u64,
-    cookies: Vec<Cookie>,
-    /// The kept logins that were tried: where they are kept, and when they were.
-    tried: Vec<(usize, Timestamp)>,
-    /// Some session of this run was let in.
-    was_ever_in: bool,
-    /// Only a person can make a new login, and has not yet.
-    waits_for_person: bool,
-    /// What the portal showed after the password, if that alone does not let in.
-    second_step: Option<String>,
-    /// How often the password was sent and not answered.
-    unanswered_count: u32,
-    /// The door was seen shut: it is one.
-    has_been_shut: bool,
-    /// The address that is asked for instead of a door that is open to everybody.
-    learned_door: Option<Url>,
-    /// Why no login will be tried any more.
-    refused: Option<String>,
-}
-
-impl Login {
-    pub(crate) fn new(ground: Arc<PortalContext>, credentials: Option<Credentials>) -> Self {
-        Self {
-            ground,
-            credentials,
-            keeps: Vec::new(),
-            refusals: None,
-            is_asked_for: false,
-            shared: Mutex::default(),
-            newest: std::sync::Mutex::default(),
-        }
-    }
-
-    /// The same, which tries the login that is kept there before it uses the form; the newest first, of several.
-    pub(crate) fn with_kept(mut self, keep: Arc<dyn LoginStore>) -> Self {
-        self.keeps.push(keep);
-        self
-    }
-
-    /// The same, which remembers there what the portal refuses, and does not send what it has refused before unless a
-    /// person asks for it.
-    pub(crate) fn with_refusals(self, refusals: Arc<dyn RejectionStore>, is_asked_for: bool) -> Self {
-        Self { refusals: Some(refusals), is_asked_for, ..self }
-    }
-
-    pub(crate) fn ground(&self) -> &PortalContext {
-        &self.ground
-    }
-
-    pub(crate) fn shared_ground(&self) -> Arc<PortalContext> {
-        Arc::clone(&self.ground)
-    }
-
-    /// The password, if there is one.
-    pub(crate) fn password(&self) -> Option<&SecretString> {
-        self.credentials.as_ref().map(|credentials| &credentials.password)
-    }
-
-    /// Whether there was a login, kept or made.
-    pub(crate) async fn is_made(&self) -> bool {
-        self.shared.lock().await.generation > 0
-    }
-
-    /// The values of the newest login's cookies. Does not wait for a login that is being made.
-    pub(crate) fn cookies(&self) -> Vec<SecretString> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
+impl SharedLogin {
     /// Sees to it that the session of `page` is let in.
     pub(crate) async fn log_in(&self, page: &mut dyn Page) -> Result<(), AttemptError> {
         for _ in 0..MAX_ROUNDS {
@@ -133,31 +48,31 @@ impl Login {
                 let mut shared = self.shared.lock().await; // waits for a login that is being made
                 shared.check_refused().map_err(error::of_failure)?;
                 if shared.generation == 0 || shared.waits_for_person {
-                    self.take_kept(&mut shared).await?;
+                    self.take_saved(&mut shared).await?;
                 }
                 if shared.waits_for_person {
-                    return Err(self.person_wanted(&shared));
+                    return Err(self.person_required(&shared));
                 }
-                (shared.generation, shared.cookies.clone(), self.door(&shared))
+                (shared.generation, shared.cookies.clone(), self.check_address(&shared))
             };
             if !cookies.is_empty() {
-                self.hand_over(page, &cookies).await?;
+                self.apply_cookies(page, &cookies).await?;
             }
-            let door = self.look_at_door(page, &address).await?;
+            let state = self.open_check_page(page, &address).await?;
             let mut shared = self.shared.lock().await;
-            if door == AuthState::Open {
-                if shared.has_been_shut && generation > 0 {
-                    self.ground.prove_login();
+            if state == AuthState::Open {
+                if shared.has_denied && generation > 0 {
+                    self.context.confirm_login();
                 }
                 shared.was_ever_in = true;
                 return Ok(());
             }
-            shared.has_been_shut = true;
+            shared.has_denied = true;
             shared.check_refused().map_err(error::of_failure)?;
-            if shared.generation != generation || self.take_kept(&mut shared).await? {
+            if shared.generation != generation || self.take_saved(&mut shared).await? {
                 continue; // somebody else was faster
             }
-            match self.renew(page, &door, &address, &mut shared).await {
+            match self.renew(page, &state, &address, &mut shared).await {
                 Ok(cookies) => {
                     self.adopt(&mut shared, cookies);
                     shared.was_ever_in = true;
@@ -178,7 +93,7 @@ impl Login {
         ))
     }
 
-    fn adopt(&self, shared: &mut Shared, cookies: Vec<Cookie>) {
+    fn adopt(&self, shared: &mut LoginState, cookies: Vec<Cookie>) {
         shared.generation += 1;
         shared.waits_for_person = false;
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -190,18 +105,18 @@ impl Login {
     async fn renew(
         &self,
         page: &mut dyn Page,
-        door: &AuthState,
+        state: &AuthState,
         address: &Url,
-        shared: &mut Shared,
+        shared: &mut LoginState,
     ) -> Result<Vec<Cookie>, AttemptError> {
-        match (&self.credentials, door) {
+        match (&self.credentials, state) {
             (Some(_), _) if shared.second_step.is_some() => Err(self.wait_for_another(shared)),
             (Some(_), AuthState::Elsewhere(host)) => Err(self.elsewhere(host)),
             (Some(credentials), AuthState::Open | AuthState::Form | AuthState::Closed(_)) => {
                 self.submit_credentials(page, credentials, address, shared).await
             }
             // nobody sits there when a run begins that cannot get in
-            (None, _) if !shared.was_ever_in || self.keeps.is_empty() => {
+            (None, _) if !shared.was_ever_in || self.stores.is_empty() => {
                 let what = match shared.tried.last() {
                     Some((_, kept_at)) => format!("the login that was kept at {kept_at:.0} no longer lets in"),
                     None => "the portal wants a login and none was given".to_owned(),
@@ -211,7 +126,7 @@ impl Login {
                     format!(
                         "{what}: run `coupa-batch login --base-url {}`, set COUPA_USERNAME and COUPA_PASSWORD, or give \
                          --cookies",
-                        self.ground.base
+                        self.context.base
                     ),
                 ))
             }
@@ -224,8 +139,8 @@ impl Login {
         &self,
         page: &mut dyn Page,
         credentials: &Credentials,
-        door: &Url,
-        shared: &mut Shared,
+        address: &Url,
+        shared: &mut LoginState,
     ) -> Result<Vec<Cookie>, AttemptError> {
         let refused = |message: String| AttemptError::new(FailureKind::LoginRefused, message);
         if shared.unanswered_count >= MAX_UNANSWERED {
@@ -234,18 +149,18 @@ impl Login {
                  this run, since repeated refusals lock an account; see whether one can log in by hand, then run again"
             )));
         }
-        if self.ground.unproven_login_count.load(Ordering::Relaxed) >= MAX_UNPROVEN {
+        if self.context.unproven_login_count.load(Ordering::Relaxed) >= MAX_UNPROVEN {
             return Err(refused(format!(
                 "{MAX_UNPROVEN} logins in a row ended before they let a single page be seen: somebody else may be using \
                  the same account, or it wants something that a program cannot give. The password is not sent again in \
                  this run; log in by hand with `coupa-batch login --base-url {}`, without COUPA_USERNAME",
-                self.ground.base
+                self.context.base
             )));
         }
         if let Some(at) = self.refused_before(credentials).await {
-            return Err(refused(refused_before(self.ground.base.as_str(), at)));
+            return Err(refused(refused_before(self.context.base.as_str(), at)));
         }
-        match self.send_form(page, credentials, door, shared).await? {
+        match self.send_form(page, credentials, address, shared).await? {
             FormResult::In(cookies) => Ok(cookies),
             FormResult::Refused(said) => {
                 self.remember_refusal(credentials).await;
@@ -264,14 +179,14 @@ impl Login {
     }
 
     /// From now on only a person's login helps.
-    fn wait_for_another(&self, shared: &mut Shared) -> AttemptError {
+    fn wait_for_another(&self, shared: &mut LoginState) -> AttemptError {
         shared.waits_for_person = true;
-        self.person_wanted(shared)
+        self.person_required(shared)
     }
 
-    fn person_wanted(&self, shared: &Shared) -> AttemptError {
-        let by_hand = format!("`coupa-batch login --base-url {}`", self.ground.base);
-        match (&shared.second_step, self.keeps.is_empty()) {
+    fn person_required(&self, shared: &LoginState) -> AttemptError {
+        let by_hand = format!("`coupa-batch login --base-url {}`", self.context.base);
+        match (&shared.second_step, self.stores.is_empty()) {
             (Some(shown), true) => AttemptError::new(
                 FailureKind::LoginRefused,
                 format!(
@@ -301,13 +216,13 @@ impl Login {
     }
 
     async fn go(&self, page: &mut dyn Page, address: &Url) -> Result<(), AttemptError> {
-        self.ground.pace.turn(&CancellationToken::new()).await;
-        page.goto(address.as_str()).await.map_err(|error| error::of_session(error, &self.ground.base))
+        self.context.pace.turn(&CancellationToken::new()).await;
+        page.goto(address.as_str()).await.map_err(|error| error::of_session(error, &self.context.base))
     }
 
     async fn look(&self, page: &mut dyn Page) -> Result<(PageFacts, PageKind), AttemptError> {
-        let look = PageSnapshot::take(page, &self.ground.recipe, FileOrigin::Order).await?.look;
-        let kind = classify(&self.ground.recipe, &self.ground.base, &look);
+        let look = PageSnapshot::take(page, &self.context.recipe, FileOrigin::Order).await?.look;
+        let kind = classify(&self.context.recipe, &self.context.base, &look);
         Ok((look, kind))
     }
 
@@ -318,23 +233,8 @@ impl Login {
                 "the portal sends its users to {host}, probably for single sign-on, which no program can fill in: log in \
                  by hand with `coupa-batch login --base-url {base}`, without COUPA_USERNAME, or use an account with a \
                  password of its own; also check --base-url",
-                base = self.ground.base
+                base = self.context.base
             ),
         )
-    }
-}
-
-impl std::fmt::Debug for Login {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login").finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    fn check_refused(&self) -> Result<(), Failure> {
-        match &self.refused {
-            Some(why) => Err(Failure::new(FailureKind::LoginRefused, why.clone())),
-            None => Ok(()),
-        }
     }
 }

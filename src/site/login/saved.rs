@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Login, Shared};
+use super::state::{LoginState, SharedLogin};
 use crate::backend::{AttemptError, Cookie, LoginStore, LoginStoreError, Page, SavedLogin, SessionError};
 use crate::config::Credentials;
 use crate::model::FailureKind;
@@ -13,12 +13,12 @@ use crate::model::FailureKind;
 /// How long reading or writing what is kept may take.
 const DISK_DEADLINE: Duration = Duration::from_secs(30);
 
-impl Login {
+impl SharedLogin {
     /// Adopts the newest login that is kept and was not tried. Tells whether there was one.
-    pub(crate) async fn take_kept(&self, shared: &mut Shared) -> Result<bool, AttemptError> {
+    pub(crate) async fn take_saved(&self, shared: &mut LoginState) -> Result<bool, AttemptError> {
         let mut found = Vec::new();
         let mut unusable = None;
-        for (place, keep) in self.keeps.iter().enumerate() {
+        for (place, keep) in self.stores.iter().enumerate() {
             match read(keep).await {
                 Ok(Some(kept)) if !shared.tried.contains(&(place, kept.kept_at)) => found.push((place, kept)),
                 Ok(_) => {}
@@ -46,9 +46,9 @@ impl Login {
     }
 
     /// Gives the session the cookies of the login.
-    pub(crate) async fn hand_over(&self, page: &mut dyn Page, cookies: &[Cookie]) -> Result<(), AttemptError> {
+    pub(crate) async fn apply_cookies(&self, page: &mut dyn Page, cookies: &[Cookie]) -> Result<(), AttemptError> {
         // a browser takes cookies for the host that it shows; this page is shown without a login
-        let address = self.ground.at(&self.ground.recipe.address.login);
+        let address = self.context.at(&self.context.recipe.address.login);
         self.go(page, &address).await?;
         for cookie in cookies {
             // such a name is a promise that there is no domain
@@ -64,7 +64,7 @@ impl Login {
 
     /// When the portal refused these in an earlier run, unless that does not count.
     pub(crate) async fn refused_before(&self, credentials: &Credentials) -> Option<Timestamp> {
-        let memory = self.refusals.clone().filter(|_| !self.is_asked_for)?;
+        let memory = self.rejections.clone().filter(|_| !self.is_asked_for)?;
         let Credentials { username, password } = credentials.clone();
         let found = on_a_blocking_thread(move || memory.refused_at(&username, &password)).await;
         // what is not remembered is sent once
@@ -75,7 +75,7 @@ impl Login {
     }
 
     pub(crate) async fn remember_refusal(&self, credentials: &Credentials) {
-        let Some(memory) = self.refusals.clone() else { return };
+        let Some(memory) = self.rejections.clone() else { return };
         let Credentials { username, password } = credentials.clone();
         if let Err(why) = on_a_blocking_thread(move || memory.remember(&username, &password)).await {
             tracing::warn!("a later run will send the refused password once more: {why}");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use crate::site::order::open::ListingPage;
+use crate::site::order::open::{ListingPage, PageOpener};
 
 use super::fetch::{AttachmentFetch, FetchResult};
 use crate::backend::{Attempt, AttemptError, Page};
@@ -14,7 +14,6 @@ use crate::model::{ExcludedFile, Failure, FailureKind, Fault, FileOrigin, Listin
 use crate::site::context::PortalContext;
 use crate::site::error;
 use crate::site::page::classify::{PageKind, classify, is_same_host, without_query};
-use crate::site::page::responses::Responses;
 use crate::site::page::snapshot::{ListedAttachment, PageSnapshot};
 
 /// How often a page is looked at again for attachments that have newly appeared: a page that grows for ever must not
@@ -23,21 +22,20 @@ const MAX_ROUNDS: usize = 4;
 
 /// One walk.
 pub(crate) struct OrderCollector<'a> {
-    pub(crate) ground: &'a PortalContext,
-    pub(crate) page: &'a mut dyn Page,
-    pub(crate) attempt: &'a Attempt,
+    context: &'a PortalContext,
+    attempt: &'a Attempt,
+    opener: PageOpener<'a>,
     seen: BTreeSet<ListingId>,
     receipt: Receipt,
-    /// What was answered since the last page was opened.
-    pub(crate) heard: Responses,
 }
 
 impl<'a> OrderCollector<'a> {
-    pub(crate) fn new(ground: &'a PortalContext, page: &'a mut dyn Page, attempt: &'a Attempt) -> Self {
+    pub(crate) fn new(context: &'a PortalContext, page: &'a mut dyn Page, attempt: &'a Attempt) -> Self {
         // also of an order whose page never comes, or is not understood: that is the one that people want to look at
-        let url = ground.order_page(&attempt.order.po).to_string();
-        let receipt = Receipt { url, filter: ground.filter.to_string(), ..Receipt::default() };
-        Self { ground, page, attempt, seen: BTreeSet::new(), receipt, heard: Responses::default() }
+        let url = context.order_page(&attempt.order.po).to_string();
+        let receipt = Receipt { url, filter: context.filter.to_string(), ..Receipt::default() };
+        let opener = PageOpener::new(context, page, &attempt.cancel);
+        Self { context, attempt, opener, seen: BTreeSet::new(), receipt }
     }
 
     /// Fetches the order.
@@ -55,43 +53,43 @@ impl<'a> OrderCollector<'a> {
     }
 
     async fn run(&mut self) -> Result<(), AttemptError> {
-        self.check_cancelled().map_err(error::of_failure)?;
+        self.opener.check_cancelled().map_err(error::of_failure)?;
         let attempt = self.attempt;
         let po = &attempt.order.po;
-        let landing = StagingDir::open(&self.ground.out).await.map_err(error::of_download)?;
+        let staging = StagingDir::open(&self.context.out).await.map_err(error::of_download)?;
         let place =
-            ListingPage { url: self.ground.order_page(po), origin: FileOrigin::Order, what: format!("order {po}") };
-        self.page.set_download_dir(landing.path()).await?;
-        let sight = self.open(&place).await?;
-        self.receipt.supplier.clone_from(&sight.supplier);
+            ListingPage { url: self.context.order_page(po), origin: FileOrigin::Order, what: format!("order {po}") };
+        self.opener.page.set_download_dir(staging.path()).await?;
+        let snapshot = self.opener.open(&place).await?;
+        self.receipt.supplier.clone_from(&snapshot.supplier);
         let folder =
-            OrderDir::open(&self.ground.out, sight.supplier.as_deref(), po).await.map_err(error::of_download)?;
+            OrderDir::open(&self.context.out, snapshot.supplier.as_deref(), po).await.map_err(error::of_download)?;
         self.receipt.folder = folder.relative();
-        let requisition = sight.requisition.clone();
-        let fetched = self.fetch_all(&place, sight, &landing, &folder).await;
+        let requisition = snapshot.requisition.clone();
+        let fetched = self.fetch_all(&place, snapshot, &staging, &folder).await;
         self.receipt.folder = folder.relative();
         fetched?;
         if let Some(address) = requisition
             && self.wants_requisition()
         {
-            let fetched = self.walk_requisition(&address, &landing, &folder).await;
+            let fetched = self.walk_requisition(&address, &staging, &folder).await;
             self.receipt.folder = folder.relative();
             fetched?;
         }
         Ok(())
     }
 
-    /// Fetches what `sight` lists, then what has newly appeared, and takes note of how much was listed.
+    /// Fetches what `snapshot` lists, then what has newly appeared, and takes note of how much was listed.
     async fn fetch_all(
         &mut self,
         place: &ListingPage,
-        sight: PageSnapshot,
-        landing: &StagingDir,
+        snapshot: PageSnapshot,
+        staging: &StagingDir,
         folder: &OrderDir,
     ) -> Result<(), AttemptError> {
         let seen_before = self.seen.len();
         let mut most_listed = 0;
-        let fetched = self.fetch_rounds(place, sight, landing, folder, &mut most_listed).await;
+        let fetched = self.fetch_rounds(place, snapshot, staging, folder, &mut most_listed).await;
         let new_count = self.seen.len() - seen_before;
         self.receipt.listed_count += most_listed.max(new_count);
         self.receipt.repeated_count += most_listed.saturating_sub(new_count);
@@ -101,42 +99,42 @@ impl<'a> OrderCollector<'a> {
     async fn fetch_rounds(
         &mut self,
         place: &ListingPage,
-        mut sight: PageSnapshot,
-        landing: &StagingDir,
+        mut snapshot: PageSnapshot,
+        staging: &StagingDir,
         folder: &OrderDir,
         most_listed: &mut usize,
     ) -> Result<(), AttemptError> {
         for _ in 0..MAX_ROUNDS {
-            *most_listed = (*most_listed).max(sight.listed_count);
+            *most_listed = (*most_listed).max(snapshot.listed_count);
             let new: Vec<_> =
-                sight.attachments.iter().filter(|listed| !self.seen.contains(&listed.id)).cloned().collect();
-            if new.is_empty() && sight.is_at_rest {
+                snapshot.attachments.iter().filter(|listed| !self.seen.contains(&listed.id)).cloned().collect();
+            if new.is_empty() && snapshot.is_at_rest {
                 break;
             }
             self.seen.extend(new.iter().map(|listed| listed.id.clone()));
             if new.is_empty() {
-                sight = self.look_again(place).await?;
+                snapshot = self.opener.look_again(place).await?;
             } else {
-                self.fetch_each(place, new, landing, folder).await?;
-                let is_at_rest = sight.is_at_rest;
-                sight = PageSnapshot::take(self.page, &self.ground.recipe, place.origin).await?;
-                sight.is_at_rest = is_at_rest;
+                self.fetch_each(place, new, staging, folder).await?;
+                let is_at_rest = snapshot.is_at_rest;
+                snapshot = PageSnapshot::take(self.opener.page, &self.context.recipe, place.origin).await?;
+                snapshot.is_at_rest = is_at_rest;
             }
-            let mut shown = classify(&self.ground.recipe, &place.url, &sight.look);
-            if shown.is_led_away() {
+            let mut shown = classify(&self.context.recipe, &place.url, &snapshot.look);
+            if shown.is_redirected() {
                 // by a link to somewhere else, or since the login has ended: the order's own page tells
-                sight = self.open(place).await?;
+                snapshot = self.opener.open(place).await?;
                 shown = PageKind::Wanted;
             }
             if shown.is_trouble() {
                 // what was listed is there, but whether more would be listed now cannot be seen
                 shown.require(&place.what).map_err(error::of_failure)?;
             } else if shown != PageKind::Wanted {
-                sight.attachments.clear(); // the last click has led away; all that the page listed has been seen to
+                snapshot.attachments.clear(); // the last click has led away; all that the page listed has been seen to
                 break;
             }
         }
-        if sight.attachments.iter().any(|listed| !self.seen.contains(&listed.id)) {
+        if snapshot.attachments.iter().any(|listed| !self.seen.contains(&listed.id)) {
             return Err(AttemptError::new(
                 FailureKind::StepTimeout,
                 format!("the page of {} lists more attachments each time it is looked at", place.what),
@@ -149,20 +147,20 @@ impl<'a> OrderCollector<'a> {
         &mut self,
         place: &ListingPage,
         new: Vec<ListedAttachment>,
-        landing: &StagingDir,
+        staging: &StagingDir,
         folder: &OrderDir,
     ) -> Result<(), AttemptError> {
         let mut rest = new.into_iter();
         while let Some(listed) = rest.next() {
             let fetching = AttachmentFetch {
-                ground: self.ground,
+                context: self.context,
                 attempt: self.attempt,
-                landing,
+                staging,
                 folder,
                 origin: place.origin,
                 max_bytes: self.room(),
             };
-            let error = match fetching.fetch(self.page, &listed).await {
+            let error = match fetching.fetch(self.opener.page, &listed).await {
                 Ok(FetchResult::Placed(record)) => {
                     self.keep(record);
                     continue;
@@ -171,14 +169,14 @@ impl<'a> OrderCollector<'a> {
                     self.leave_out(&listed, place.origin, reason);
                     continue;
                 }
-                Err(error) => self.complained(error),
+                Err(error) => self.opener.slowed_by(error),
             };
             let failure = error.to_failure();
             let mut stop = (failure.kind.fault() != Fault::Task).then_some(error);
             if failure.kind == FailureKind::DownloadStalled {
-                stop = self.leave(place, landing).await.err();
+                stop = self.leave(place, staging).await.err();
             } else if stop.is_none() {
-                stop = self.come_back(place, landing).await.err();
+                stop = self.come_back(place, staging).await.err();
             }
             self.miss(&listed, place.origin, failure);
             if let Some(error) = stop {
@@ -200,34 +198,34 @@ impl<'a> OrderCollector<'a> {
     /// # Errors
     /// What the portal's trouble is, if that is why there was none: a script that gets a login page instead of an
     /// address stays silent, or shows it.
-    async fn leave(&mut self, place: &ListingPage, landing: &StagingDir) -> Result<(), AttemptError> {
-        let left = PageSnapshot::take(self.page, &self.ground.recipe, place.origin).await?;
-        let shown = classify(&self.ground.recipe, &place.url, &left.look);
-        if shown.is_trouble() && !shown.is_led_away() {
-            self.require(shown, &format!("an attachment of {}", place.what)).await?;
+    async fn leave(&mut self, place: &ListingPage, staging: &StagingDir) -> Result<(), AttemptError> {
+        let left = PageSnapshot::take(self.opener.page, &self.context.recipe, place.origin).await?;
+        let shown = classify(&self.context.recipe, &place.url, &left.look);
+        if shown.is_trouble() && !shown.is_redirected() {
+            self.opener.require(shown, &format!("an attachment of {}", place.what)).await?;
         }
-        self.reopen(place, landing).await
+        self.reopen(place, staging).await
     }
 
     /// Opens the page again when a click has led out of the portal, or to where the browser does not go.
-    async fn come_back(&mut self, place: &ListingPage, landing: &StagingDir) -> Result<(), AttemptError> {
-        let shown = self.page.url().await?;
+    async fn come_back(&mut self, place: &ListingPage, staging: &StagingDir) -> Result<(), AttemptError> {
+        let shown = self.opener.page.url().await?;
         match Url::parse(&shown) {
-            Ok(shown) if is_same_host(&shown, &self.ground.base) => Ok(()),
-            Ok(_) | Err(_) => self.reopen(place, landing).await,
+            Ok(shown) if is_same_host(&shown, &self.context.base) => Ok(()),
+            Ok(_) | Err(_) => self.reopen(place, staging).await,
         }
     }
 
-    async fn reopen(&mut self, place: &ListingPage, landing: &StagingDir) -> Result<(), AttemptError> {
-        self.page.set_download_dir(landing.path()).await?;
-        self.open(place).await.map(drop)
+    async fn reopen(&mut self, place: &ListingPage, staging: &StagingDir) -> Result<(), AttemptError> {
+        self.opener.page.set_download_dir(staging.path()).await?;
+        self.opener.open(place).await.map(drop)
     }
 
     /// How large the next file may be, and by which setting.
     fn room(&self) -> (u64, &'static str) {
         let there: u64 = self.receipt.files.iter().map(|file| file.size).sum();
-        let left = self.ground.order_max.as_u64().saturating_sub(there);
-        let file_max = self.ground.file_max.as_u64();
+        let left = self.context.order_max.as_u64().saturating_sub(there);
+        let file_max = self.context.file_max.as_u64();
         if left < file_max { (left, "order_max_size") } else { (file_max, "file_max_size") }
     }
 
@@ -257,7 +255,7 @@ impl<'a> OrderCollector<'a> {
         let Receipt { files, missing, left_out, .. } = &self.receipt;
         let names = files.iter().map(|file| &file.name).chain(missing.iter().map(|missing| &missing.name));
         let mut names = names.chain(left_out.iter().map(|file| &file.name));
-        match self.ground.requisition {
+        match self.context.requisition {
             RequisitionRule::Never => false,
             RequisitionRule::WhenEmpty => names.next().is_none(),
             RequisitionRule::WhenNoPdf => !names.any(|name| extension(name).as_deref() == Some("pdf")),
@@ -268,13 +266,13 @@ impl<'a> OrderCollector<'a> {
     async fn walk_requisition(
         &mut self,
         address: &str,
-        landing: &StagingDir,
+        staging: &StagingDir,
         folder: &OrderDir,
     ) -> Result<(), AttemptError> {
         let has_files = self.receipt.listed_count > 0;
         let what = format!("the requisition of order {}", self.attempt.order.po);
         let url = match Url::parse(address) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && is_same_host(&url, &self.ground.base) => url,
+            Ok(url) if matches!(url.scheme(), "http" | "https") && is_same_host(&url, &self.context.base) => url,
             _ => {
                 let shown = without_query(address);
                 return Err(AttemptError::new(
@@ -286,8 +284,8 @@ impl<'a> OrderCollector<'a> {
             }
         };
         let place = ListingPage { url, origin: FileOrigin::Requisition, what };
-        let sight = match self.open(&place).await {
-            Ok(sight) => sight,
+        let snapshot = match self.opener.open(&place).await {
+            Ok(snapshot) => snapshot,
             Err(error) if matches!(error.kind, FailureKind::AccessDenied | FailureKind::OrderMissing) => {
                 if has_files {
                     tracing::warn!(po = %self.attempt.order.po, reason = %error, "the requisition was not looked at");
@@ -298,14 +296,7 @@ impl<'a> OrderCollector<'a> {
             }
             Err(error) => return Err(error),
         };
-        self.fetch_all(&place, sight, landing, folder).await
-    }
-
-    pub(crate) fn check_cancelled(&self) -> Result<(), Failure> {
-        if self.attempt.cancel.is_cancelled() {
-            return Err(Failure::new(FailureKind::Interrupted, "the run was stopped before the order was finished"));
-        }
-        Ok(())
+        self.fetch_all(&place, snapshot, staging, folder).await
     }
 }
 

@@ -31,9 +31,9 @@ const MAX_SIZE: &str = "max_size";
 
 /// Where an attachment is fetched from and to.
 pub(crate) struct AttachmentFetch<'a> {
-    pub(crate) ground: &'a PortalContext,
+    pub(crate) context: &'a PortalContext,
     pub(crate) attempt: &'a Attempt,
-    pub(crate) landing: &'a StagingDir,
+    pub(crate) staging: &'a StagingDir,
     pub(crate) folder: &'a OrderDir,
     pub(crate) origin: FileOrigin,
     /// How large it may be, and the setting that says so.
@@ -55,7 +55,7 @@ impl AttachmentFetch<'_> {
         listed: &ListedAttachment,
     ) -> Result<FetchResult, AttemptError> {
         let label = Some(listed.label.as_str()).filter(|label| !label.is_empty());
-        if let Some(reason) = self.ground.filter.refuses(label, extension(&listed.label).as_deref()) {
+        if let Some(reason) = self.context.filter.refuses(label, extension(&listed.label).as_deref()) {
             return Ok(FetchResult::LeftOut(reason));
         }
         if self.attempt.cancel.is_cancelled() {
@@ -64,7 +64,7 @@ impl AttachmentFetch<'_> {
         if let Some(record) = self.had(listed).await {
             return Ok(FetchResult::Placed(record));
         }
-        self.ground.pace.turn(&self.attempt.cancel).await;
+        self.context.pace.turn(&self.attempt.cancel).await;
         if self.attempt.cancel.is_cancelled() {
             return Err(error::of_file(DownloadError::Interrupted));
         }
@@ -130,7 +130,7 @@ impl AttachmentFetch<'_> {
 
     /// How large it may be, and the setting that says so.
     fn most_bytes(&self) -> (u64, &'static str) {
-        match self.ground.filter.max_size {
+        match self.context.filter.max_size {
             Some(size) if size.as_u64() < self.max_bytes.0 => (size.as_u64(), MAX_SIZE),
             _ => self.max_bytes,
         }
@@ -138,15 +138,15 @@ impl AttachmentFetch<'_> {
 
     async fn bring(&self, page: &mut dyn Page, listed: &ListedAttachment) -> Result<FetchResult, DownloadError> {
         let bounds = DownloadLimits {
-            patience: self.ground.deadlines.download,
+            patience: self.context.deadlines.download,
             max_bytes: self.most_bytes(),
             may_come_from: &|address| self.may_come_from(address),
-            is_login: &|address| is_login(address, &self.ground.recipe, &self.ground.base),
+            is_login: &|address| is_login(address, &self.context.recipe, &self.context.base),
         };
-        let arrived = match await_arrival(page, self.landing.path(), &bounds, &self.attempt.cancel).await {
+        let arrived = match await_arrival(page, self.staging.path(), &bounds, &self.attempt.cancel).await {
             // a browser cuts a download on a full disk, too, and does not say so
             Err(cut @ (DownloadError::Cut | DownloadError::Refused)) => {
-                self.landing.check_writable().await?;
+                self.staging.check_writable().await?;
                 return Err(cut);
             }
             Err(DownloadError::TooLarge { limit, setting: MAX_SIZE }) => {
@@ -155,10 +155,10 @@ impl AttachmentFetch<'_> {
             other => other?,
         };
         let names = candidate_names(&listed.label, &arrived.suggested, &arrived.url);
-        let verified = verify(&arrived, names, &self.ground.recipe.login.file_markers).await?;
+        let verified = verify(&arrived, names, &self.context.recipe.login.file_markers).await?;
         // a label without an ending told nothing; the name that the file gets does, or it is of no type
         let ending = extension(&verified.name).unwrap_or_else(|| "none".to_owned());
-        if let Some(reason) = self.ground.filter.refuses(Some(&verified.name), Some(&ending)) {
+        if let Some(reason) = self.context.filter.refuses(Some(&verified.name), Some(&ending)) {
             return Ok(FetchResult::LeftOut(reason)); // it goes with its landing folder
         }
         let record = self.folder.place(verified, self.origin, listed.id.clone()).await?;
@@ -169,7 +169,7 @@ impl AttachmentFetch<'_> {
     /// Clicks the attachment where it is now: pages replace their elements.
     async fn click(&self, page: &mut dyn Page, listed: &ListedAttachment, how: Click) -> Result<bool, SessionError> {
         for _ in 0..MAX_CLICKS {
-            let now = PageSnapshot::attachments_of(page, &self.ground.recipe, self.origin).await?;
+            let now = PageSnapshot::attachments_of(page, &self.context.recipe, self.origin).await?;
             let Some(now) = now.iter().find(|now| now.key == listed.key) else { return Ok(false) };
             if page.click(&now.css, now.nth, how).await? {
                 return Ok(true);
@@ -183,9 +183,9 @@ impl AttachmentFetch<'_> {
         // a page's own script may have made the file: its bytes are in the page already
         let inner = address.strip_prefix("blob:").unwrap_or(address);
         let Ok(url) = Url::parse(inner) else { return Err("no address at all".to_owned()) };
-        let is_allowed = |host: &str| self.ground.recipe.address.allowed_hosts.iter().any(|allowed| allowed == host);
+        let is_allowed = |host: &str| self.context.recipe.address.allowed_hosts.iter().any(|allowed| allowed == host);
         match (url.scheme(), url.host_str()) {
-            ("http" | "https", _) if is_same_host(&url, &self.ground.base) => Ok(()),
+            ("http" | "https", _) if is_same_host(&url, &self.context.base) => Ok(()),
             ("https", Some(host)) if is_allowed(host) => Ok(()),
             ("http" | "https", Some(host)) => Err(host.to_owned()),
             (scheme, _) => Err(format!("an address that begins with {}:", without_query(scheme))),

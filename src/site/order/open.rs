@@ -1,16 +1,18 @@
-//! Opening a page that lists attachments: gone to, waited for, understood, and what was answered to it heard.
+//! Opens a page that lists attachments: requests it, waits until it has settled, classifies it, and reads the responses
+//! that explain it.
 
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::backend::AttemptError;
-use crate::model::{FailureKind, FileOrigin};
+use crate::backend::{AttemptError, Page};
+use crate::model::{Failure, FailureKind, FileOrigin};
+use crate::site::context::PortalContext;
 use crate::site::error;
-use crate::site::order::collect::OrderCollector;
 use crate::site::page::classify::{PageKind, classify};
 use crate::site::page::emptiness::{Emptiness, look_longer};
-use crate::site::page::responses::complaint;
+use crate::site::page::responses::{Responses, complaint};
 use crate::site::page::snapshot::PageSnapshot;
 
 /// A page of the portal that lists attachments.
@@ -20,43 +22,57 @@ pub(crate) struct ListingPage {
     pub(crate) what: String,
 }
 
-impl OrderCollector<'_> {
+/// Opens the pages of one order in its session.
+pub(crate) struct PageOpener<'a> {
+    pub(crate) context: &'a PortalContext,
+    pub(crate) page: &'a mut dyn Page,
+    cancel: &'a CancellationToken,
+    /// HTTP responses since the last page was opened.
+    responses: Responses,
+}
+
+impl<'a> PageOpener<'a> {
+    pub(crate) fn new(context: &'a PortalContext, page: &'a mut dyn Page, cancel: &'a CancellationToken) -> Self {
+        Self { context, page, cancel, responses: Responses::default() }
+    }
+
     /// Goes to a page, makes sure that it is the one that was asked for, and waits until it has come to rest.
     pub(crate) async fn open(&mut self, place: &ListingPage) -> Result<PageSnapshot, AttemptError> {
-        self.ground.pace.turn(&self.attempt.cancel).await;
+        self.context.pace.turn(self.cancel).await;
         let begun = Instant::now();
         self.check_cancelled().map_err(error::of_failure)?;
-        self.hear().await?;
-        self.heard.clear();
-        self.page.goto(place.url.as_str()).await.map_err(|error| error::of_session(error, &self.ground.base))?;
-        let early = PageSnapshot::take(self.page, &self.ground.recipe, place.origin).await?;
-        match classify(&self.ground.recipe, &place.url, &early.look) {
+        self.read_responses().await?;
+        self.responses.clear();
+        self.page.goto(place.url.as_str()).await.map_err(|error| error::of_session(error, &self.context.base))?;
+        let early = PageSnapshot::take(self.page, &self.context.recipe, place.origin).await?;
+        match classify(&self.context.recipe, &place.url, &early.look) {
             // a page may need its scripts before it can be told
             PageKind::Wanted | PageKind::Unknown(_) => {}
             other => self.require(other, &place.what).await?,
         }
         self.check_cancelled().map_err(error::of_failure)?;
-        let quiet = self.ground.quiet(begun.elapsed());
-        let is_at_rest = self.page.settle(&PageSnapshot::settling(&self.ground.recipe), quiet).await?;
-        let mut sight = PageSnapshot::take(self.page, &self.ground.recipe, place.origin).await?;
-        let shown = classify(&self.ground.recipe, &place.url, &sight.look);
-        self.check_calls(&shown, &sight, &place.what).await?;
+        let stability = self.context.stability(begun.elapsed());
+        let is_at_rest = self.page.settle(&PageSnapshot::settling(&self.context.recipe), stability).await?;
+        let mut snapshot = PageSnapshot::take(self.page, &self.context.recipe, place.origin).await?;
+        let shown = classify(&self.context.recipe, &place.url, &snapshot.look);
+        self.check_calls(&shown, &snapshot, &place.what).await?;
         self.require(shown, &place.what).await?;
-        self.ground.prove_login();
-        if !sight.attachments.is_empty() {
-            sight.is_at_rest = is_at_rest;
-            return Ok(sight);
+        self.context.confirm_login();
+        if !snapshot.attachments.is_empty() {
+            snapshot.is_at_rest = is_at_rest;
+            return Ok(snapshot);
         }
         // "no attachments" is a verdict, and this page has not given one yet
         let finding = if is_at_rest {
-            let second = look_longer(self.page, self.ground, &place.url, place.origin).await?;
-            sight = second.sight;
+            let second = look_longer(self.page, self.context, &place.url, place.origin).await?;
+            snapshot = second.snapshot;
             second.finding
         } else {
             Emptiness::Restless("it kept changing".to_owned())
         };
-        let kind = finding.kind(&sight).unwrap_or_else(|| classify(&self.ground.recipe, &place.url, &sight.look));
-        self.check_calls(&kind, &sight, &place.what).await?;
+        let kind =
+            finding.kind(&snapshot).unwrap_or_else(|| classify(&self.context.recipe, &place.url, &snapshot.look));
+        self.check_calls(&kind, &snapshot, &place.what).await?;
         if let Emptiness::Restless(why) = finding {
             return Err(AttemptError::new(
                 FailureKind::StepTimeout,
@@ -64,14 +80,14 @@ impl OrderCollector<'_> {
             ));
         }
         self.require(kind, &place.what).await?;
-        Ok(sight)
+        Ok(snapshot)
     }
 
     /// Looks again at a page that was still changing, with all the patience of the first time: more may be listed by now.
     pub(crate) async fn look_again(&mut self, place: &ListingPage) -> Result<PageSnapshot, AttemptError> {
-        let quiet = self.ground.quiet(Duration::ZERO);
-        self.page.settle(&PageSnapshot::settling(&self.ground.recipe), quiet).await?;
-        Ok(PageSnapshot::take(self.page, &self.ground.recipe, place.origin).await?)
+        let stability = self.context.stability(Duration::ZERO);
+        self.page.settle(&PageSnapshot::settling(&self.context.recipe), stability).await?;
+        Ok(PageSnapshot::take(self.page, &self.context.recipe, place.origin).await?)
     }
 
     /// Makes sure that the page shown is the one that was asked for.
@@ -81,36 +97,43 @@ impl OrderCollector<'_> {
     pub(crate) async fn require(&mut self, shown: PageKind, what: &str) -> Result<(), AttemptError> {
         let mut retry_after = None;
         if complaint(&shown).is_some() {
-            self.ground.pace.slow_down();
-            self.hear().await?;
-            retry_after = self.heard.wish(&shown);
+            self.context.pace.slow_down();
+            self.read_responses().await?;
+            retry_after = self.responses.wish(&shown);
         }
         shown.require(what).map_err(|failure| AttemptError { retry_after, ..error::of_failure(failure) })
     }
 
     /// Makes sure that a page which lists nothing does not owe that to a call of its scripts that was refused.
-    async fn check_calls(&mut self, shown: &PageKind, sight: &PageSnapshot, what: &str) -> Result<(), AttemptError> {
-        if sight.attachments.is_empty() && matches!(shown, PageKind::Wanted | PageKind::Unknown(_)) {
-            self.hear().await?;
-            if let Some(error) = self.heard.excuse(&self.ground.recipe, &self.ground.base, what) {
-                return Err(self.complained(error));
+    async fn check_calls(&mut self, shown: &PageKind, snapshot: &PageSnapshot, what: &str) -> Result<(), AttemptError> {
+        if snapshot.attachments.is_empty() && matches!(shown, PageKind::Wanted | PageKind::Unknown(_)) {
+            self.read_responses().await?;
+            if let Some(error) = self.responses.excuse(&self.context.recipe, &self.context.base, what) {
+                return Err(self.slowed_by(error));
             }
         }
         Ok(())
     }
 
     /// Takes note of what was answered meanwhile.
-    async fn hear(&mut self) -> Result<(), AttemptError> {
+    async fn read_responses(&mut self) -> Result<(), AttemptError> {
         let answers = self.page.responses().await?;
-        self.heard.extend(answers);
+        self.responses.extend(answers);
         Ok(())
     }
 
     /// Asks less often from now on, if the portal complained otherwise than by a page.
-    pub(crate) fn complained(&self, error: AttemptError) -> AttemptError {
+    pub(crate) fn slowed_by(&self, error: AttemptError) -> AttemptError {
         if matches!(error.kind, FailureKind::Throttled | FailureKind::SiteDown) {
-            self.ground.pace.slow_down();
+            self.context.pace.slow_down();
         }
         error
+    }
+
+    pub(crate) fn check_cancelled(&self) -> Result<(), Failure> {
+        if self.cancel.is_cancelled() {
+            return Err(Failure::new(FailureKind::Interrupted, "the run was stopped before the order was finished"));
+        }
+        Ok(())
     }
 }

@@ -30,7 +30,7 @@ pub(crate) enum PageKind {
     NotAllowed(String),
     Throttled,
     Down(u16),
-    /// A page of the browser's own, which it shows when it could not get one from the portal.
+    /// No page of the portal, because it could not be reached; the text says why.
     Unreached(String),
     /// None that the recipe knows; the text describes it.
     Unknown(String),
@@ -47,9 +47,12 @@ pub(crate) fn classify(recipe: &Recipe, wanted: &Url, look: &PageFacts) -> PageK
         Some(status @ 500..) => return PageKind::Down(status),
         _ => {}
     }
+    if let Some(why) = &evidence.network_error {
+        return PageKind::Unreached(why.clone());
+    }
     let Ok(shown) = Url::parse(&evidence.url) else { return PageKind::Unknown(describe(evidence)) };
     if !matches!(shown.scheme(), "http" | "https") {
-        return PageKind::Unreached(without_query(&evidence.url).to_owned());
+        return PageKind::Unreached("the browser shows a page of its own".to_owned());
     }
     if !is_same_host(&shown, wanted) {
         return PageKind::Elsewhere(shown.host_str().unwrap_or_default().to_owned());
@@ -154,7 +157,7 @@ impl PageKind {
 
     /// Whether a click that showed this page has led out of the portal: that is one link's affair, unless the page that
     /// was left cannot be opened again.
-    pub(crate) fn is_led_away(&self) -> bool {
+    pub(crate) fn is_redirected(&self) -> bool {
         match self {
             Self::Elsewhere(_) | Self::Unreached(_) => true,
             Self::Wanted
@@ -194,9 +197,9 @@ impl PageKind {
                 FailureKind::SiteDown,
                 format!("the portal answered with an error of its own ({status}): it is asked again later"),
             ),
-            Self::Unreached(shown) => (
+            Self::Unreached(why) => (
                 FailureKind::Unreachable,
-                format!("the browser got no page from the portal and shows {shown}: check --base-url and the network"),
+                format!("the portal cannot be reached: {why}; check --base-url and the network"),
             ),
             Self::Unknown(shown) => (
                 FailureKind::PageChanged,
@@ -287,7 +290,13 @@ mod tests {
     fn a_portal_in_trouble_is_not_taken_at_its_word() {
         assert_eq!(kind(WANTED, 429, false, false, &["Page not found"]), PageKind::Throttled);
         assert_eq!(kind(WANTED, 503, true, true, &["Page not found"]), PageKind::Down(503));
-        assert!(matches!(kind("chrome-error://chromewebdata/", 200, false, false, &[]), PageKind::Unreached(_)));
+        assert!(matches!(kind("about:blank", 200, false, false, &[]), PageKind::Unreached(_)));
+        let why = "the connection to h:443 was refused".to_owned();
+        let evidence = DocumentInfo { network_error: Some(why), ..DocumentInfo::default() };
+        let facts = PageFacts { evidence, ..PageFacts::default() };
+        let unreached = classify(&load("coupa").unwrap(), &WANTED.parse().unwrap(), &facts);
+        let unreached = unreached.require("the order").unwrap_err();
+        assert!(unreached.message.contains("the connection to h:443 was refused"), "{unreached}");
         assert!(matches!(kind(WANTED, 404, false, false, &[]), PageKind::NotFound(_)));
         assert!(matches!(kind(WANTED, 403, false, false, &[]), PageKind::NotAllowed(_)));
     }

@@ -19,7 +19,7 @@ const EMPTINESS: &str = include_str!("emptiness.js");
 
 /// What a longer look at a page that listed nothing has shown.
 pub(crate) struct Recheck {
-    pub(crate) sight: PageSnapshot,
+    pub(crate) snapshot: PageSnapshot,
     pub(crate) finding: Emptiness,
 }
 
@@ -37,11 +37,11 @@ pub(crate) enum Emptiness {
 
 impl Emptiness {
     /// What kind of page it is, if that is decided by it.
-    pub(crate) fn kind(&self, sight: &PageSnapshot) -> Option<PageKind> {
+    pub(crate) fn kind(&self, snapshot: &PageSnapshot) -> Option<PageKind> {
         match self {
             Self::Unproven(why) => Some(PageKind::Unknown(format!(
                 "{}, which lists no attachment and does not show that there is none: {why}",
-                describe(&sight.look.evidence)
+                describe(&snapshot.look.evidence)
             ))),
             Self::Seen | Self::Nothing | Self::Restless(_) => None,
         }
@@ -135,30 +135,31 @@ impl EmptinessFacts {
 /// nothing, or time is up.
 pub(crate) async fn look_longer(
     page: &mut dyn Page,
-    ground: &PortalContext,
+    context: &PortalContext,
     wanted: &Url,
     origin: FileOrigin,
 ) -> Result<Recheck, AttemptError> {
-    let recipe = &ground.recipe;
-    let quiet = ground.quiet(Duration::ZERO);
-    let still = recipe.settle.empty_for.0.min(quiet.at_most / 2);
+    let recipe = &context.recipe;
+    let stability = context.stability(Duration::ZERO);
+    let still = recipe.settle.empty_for.0.min(stability.at_most / 2);
     let attachments = &recipe.attachments;
     let mut watched = PageSnapshot::settling(recipe);
     watched.extend([&attachments.areas, &attachments.none].into_iter().flatten().map(|css| css.as_str().to_owned()));
-    let until = Instant::now() + quiet.at_most;
+    let until = Instant::now() + stability.at_most;
     let mut last_awaited = None;
     loop {
         let at_most = until.saturating_duration_since(Instant::now());
-        let is_quiet = page.settle(&watched, Stability { unchanged_for: still, at_most, ..quiet }).await?;
-        let mut sight = PageSnapshot::take(page, recipe, origin).await?;
-        if !sight.attachments.is_empty() {
+        let is_quiet = page.settle(&watched, Stability { unchanged_for: still, at_most, ..stability }).await?;
+        let mut snapshot = PageSnapshot::take(page, recipe, origin).await?;
+        if !snapshot.attachments.is_empty() {
             // with all the patience that it would have had if the list had been there at once
-            sight.is_at_rest = page.settle(&PageSnapshot::settling(recipe), quiet).await?;
-            sight = PageSnapshot { is_at_rest: sight.is_at_rest, ..PageSnapshot::take(page, recipe, origin).await? };
-            return Ok(Recheck { sight, finding: Emptiness::Seen });
+            snapshot.is_at_rest = page.settle(&PageSnapshot::settling(recipe), stability).await?;
+            snapshot =
+                PageSnapshot { is_at_rest: snapshot.is_at_rest, ..PageSnapshot::take(page, recipe, origin).await? };
+            return Ok(Recheck { snapshot, finding: Emptiness::Seen });
         }
-        if classify(recipe, wanted, &sight.look) != PageKind::Wanted {
-            return Ok(Recheck { sight, finding: Emptiness::Seen });
+        if classify(recipe, wanted, &snapshot.look) != PageKind::Wanted {
+            return Ok(Recheck { snapshot, finding: Emptiness::Seen });
         }
         let facts = EmptinessFacts::ask(page, recipe).await?;
         tracing::debug!(?origin, ?facts, "a page lists nothing");
@@ -174,6 +175,6 @@ pub(crate) async fn look_longer(
             (None, None) if is_quiet => Emptiness::Nothing,
             (None, None) => Emptiness::Restless(last_awaited.unwrap_or_else(|| "it kept changing".to_owned())),
         };
-        return Ok(Recheck { sight, finding });
+        return Ok(Recheck { snapshot, finding });
     }
 }

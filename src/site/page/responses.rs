@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use crate::site::recipe::parse::load;
 
-    fn heard(answers: &[(Initiator, &str, u16, Option<&str>)]) -> Responses {
+    fn responses(answers: &[(Initiator, &str, u16, Option<&str>)]) -> Responses {
         let answer = |&(asker, url, status, retry_after): &(Initiator, &str, u16, Option<&str>)| ResponseInfo {
             url: url.to_owned(),
             status,
@@ -109,7 +109,7 @@ mod tests {
 
     fn excuse(answers: &[(Initiator, &str, u16, Option<&str>)]) -> Option<(FailureKind, Option<u64>)> {
         let base = "https://acme.test/".parse().unwrap();
-        let error = heard(answers).excuse(&load("coupa").unwrap(), &base, "order 7")?;
+        let error = responses(answers).excuse(&load("coupa").unwrap(), &base, "order 7")?;
         Some((error.kind, error.retry_after.map(|wish| wish.as_secs())))
     }
 
@@ -151,9 +151,9 @@ mod tests {
     fn a_pages_wish_is_its_own() {
         let page = (Initiator::Navigation, "https://acme.test/order_headers/7", 429, Some("9"));
         let call = (Initiator::Script, LIST, 429, Some("99"));
-        let heard = heard(&[page, call]);
-        assert_eq!(heard.wish(&PageKind::Throttled), Some(Duration::from_secs(9)));
-        assert_eq!(heard.wish(&PageKind::Down(503)), None);
-        assert_eq!(heard.wish(&PageKind::Wanted), None);
+        let responses = responses(&[page, call]);
+        assert_eq!(responses.wish(&PageKind::Throttled), Some(Duration::from_secs(9)));
+        assert_eq!(responses.wish(&PageKind::Down(503)), None);
+        assert_eq!(responses.wish(&PageKind::Wanted), None);
     }
 }

@@ -40,10 +40,10 @@ pub struct Addresses {
     pub order: String,
     /// A page that needs no login.
     pub login: String,
-    /// An address that only those see who are logged in, whatever it shows them; without one, that of an order with the
-    /// number 0, which no portal has.
-    #[serde(default)]
-    pub door: Option<String>,
+    /// An address that shows whether a session is logged in: only those who are get a page there, whatever it shows.
+    /// Default: the address of an order with the number 0, which no portal has. Older recipes call it `door`.
+    #[serde(default, alias = "door")]
+    pub login_check: Option<String>,
     /// Beginnings of the paths of login pages.
     pub login_paths: Vec<String>,
     /// Hosts, beside the portal's own, that attachments may come from, as addresses show them: in small letters.

@@ -1,46 +1,36 @@
 //! Whether the browser takes the selectors of a recipe. Only it can tell, and it says neither which one it refused nor
 //! where that stands; so each is tried alone, before the portal is asked for anything.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use serde_json::{Value, json};
 
 use super::parse::{RecipeError, line_of};
 use crate::backend::{AttemptError, Page};
 use crate::model::FailureKind;
-use crate::site::context::PortalContext;
 use crate::site::{ColumnSelector, NameSource, Recipe, Selector};
 
 const SELECTORS: &str = include_str!("selectors.js");
 
-/// Whether a browser has taken all selectors of the recipe.
-#[derive(Debug, Default)]
-pub(crate) struct SelectorCheck(AtomicBool);
-
-/// Makes sure that the browser takes every selector of the recipe; once for all sessions, since they are of one kind.
+/// Makes sure that the browser accepts every selector of the recipe. Returns false when that could not be told this time,
+/// since a dialog was in the way.
 ///
 /// # Errors
-/// The first one that it refuses, with its key and the line of the recipe.
-pub(crate) async fn try_all(page: &mut dyn Page, ground: &PortalContext) -> Result<(), AttemptError> {
-    if ground.selectors.0.load(Ordering::Acquire) {
-        return Ok(());
-    }
-    let all = all(&ground.recipe);
+/// The first selector that it refuses, with its key and the line of the recipe.
+pub(crate) async fn check_all(page: &mut dyn Page, recipe: &Recipe, recipe_name: &str) -> Result<bool, AttemptError> {
+    let all = all(recipe);
     let css: Vec<_> = all.iter().map(|(_, selector)| selector.as_str()).collect();
     let answer = page.evaluate(SELECTORS, vec![json!(css)]).await?;
-    let Some(taken) = answer.as_array() else { return Ok(()) }; // a dialog broke in: the next session tries again
+    let Some(taken) = answer.as_array() else { return Ok(false) };
     if let Some(((key, selector), _)) = all.iter().zip(taken).find(|(_, taken)| **taken == Value::Bool(false)) {
-        let line = line_of(&ground.recipe_name, key).map_or_else(String::new, |line| format!("line {line}: "));
+        let line = line_of(recipe_name, key).map_or_else(String::new, |line| format!("line {line}: "));
         let why = format!(
             "the browser refuses {:?} as a CSS selector; document.querySelectorAll(…) in a browser's console tells whether \
              another one is right",
             selector.as_str()
         );
-        let error = RecipeError::Invalid { origin: ground.recipe_name.clone(), place: format!("{line}{key}: "), why };
+        let error = RecipeError::Invalid { origin: recipe_name.to_owned(), place: format!("{line}{key}: "), why };
         return Err(AttemptError::new(FailureKind::PageChanged, error.to_string()));
     }
-    ground.selectors.0.store(true, Ordering::Release);
-    Ok(())
+    Ok(true)
 }
 
 /// Every selector of a recipe, with its key.

@@ -18,8 +18,8 @@ pub(crate) fn check(recipe: &Recipe) -> Result<(), (&'static str, &'static str)>
     if !address.login.starts_with('/') {
         return Err(("address.login", "it must begin with /"));
     }
-    if address.door.as_ref().is_some_and(|door| !door.starts_with('/')) {
-        return Err(("address.door", "it must begin with /"));
+    if address.login_check.as_ref().is_some_and(|path| !path.starts_with('/')) {
+        return Err(("address.login_check", "it must begin with /"));
     }
     if address.login_paths.is_empty() || !address.login_paths.iter().all(|path| path.len() > 1 && path.starts_with('/'))
     {

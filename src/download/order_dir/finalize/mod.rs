@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::manifest::Manifest;
-use super::place::{has_size, is_whole, merge};
+use super::place::merge;
 use crate::download::DownloadError;
 use crate::download::order_dir::steps::{remove_file, remove_folder, rename, sync_folder};
 use crate::download::order_dir::{final_name, work_name};
 use crate::download::staging::{blocking, drafts};
+use crate::download::verify::{has_size, is_whole};
 use crate::model::{
     Failure, FailureKind, FileRecord, MANIFEST_NAME, MissingFile, OrderStatus, Outcome, PoNumber, Receipt,
 };

@@ -57,8 +57,8 @@ impl Stage {
     async fn collect(&self, portal: &FakePortal) -> Result<Receipt, AttemptError> {
         let mut session = portal.session();
         let receipt = self.site.collect(&mut session, &self.attempt).await;
-        let landing = self.out.path().join(".coupa-batch/landing");
-        assert_eq!(landing.read_dir().map_or(0, Iterator::count), 0, "a landing folder was left behind");
+        let staging = self.out.path().join(".coupa-batch/landing");
+        assert_eq!(staging.read_dir().map_or(0, Iterator::count), 0, "a landing folder was left behind");
         receipt
     }
 

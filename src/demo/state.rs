@@ -1,0 +1,162 @@
+//! What all requests of one portal share, and what is counted of them.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use super::faults::{FaultSwitches, LoginAnswer, PortalFault, RetryAfter};
+use crate::demo::catalogue::Catalogue;
+use crate::demo::catalogue::orders::DemoOrder;
+use crate::demo::catalogue::rng::Rng;
+use crate::demo::pages::ListDelay;
+use crate::demo::portal_kind::PortalKind;
+use crate::demo::server::assets::Assets;
+use crate::demo::server::logins::Logins;
+use crate::model::PoNumber;
+
+/// How late the attachment buttons of a page come. Each page has its own times between the two ends, from the seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortalLatency {
+    /// From the page's load to the buttons; default 100 ms to 1 s.
+    pub appear: (Duration, Duration),
+    /// From there until they are replaced by others that look the same; never if `None`. Default 150 to 400 ms.
+    pub replace: Option<(Duration, Duration)>,
+}
+
+impl Default for PortalLatency {
+    fn default() -> Self {
+        let ms = Duration::from_millis;
+        Self { appear: (ms(100), ms(1_000)), replace: Some((ms(150), ms(400))) }
+    }
+}
+
+impl PortalLatency {
+    /// Buttons come with the load and stay.
+    #[must_use]
+    pub fn prompt() -> Self {
+        Self { appear: (Duration::ZERO, Duration::ZERO), replace: None }
+    }
+
+    pub(crate) fn of(self, order: &DemoOrder) -> ListDelay {
+        let mut dice = Rng::new(order.looks, 1);
+        let mut between = |(low, high): (Duration, Duration)| {
+            let (low, high) = (low.as_millis() as u64, high.as_millis() as u64);
+            u128::from(dice.between(low, high + 1))
+        };
+        ListDelay { appear: between(self.appear), replace: self.replace.map(between) }
+    }
+}
+
+/// What has been asked of a portal so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortalCounts {
+    /// Requests of every kind.
+    pub requests: u64,
+    /// Login forms that were sent, whatever became of them: how often a password crossed the wire.
+    pub passwords_sent: u64,
+    /// Logins that were let in.
+    pub logins_accepted: u64,
+    /// Logins that were ended by a fault.
+    pub logins_ended: u64,
+    /// Pages that were asked for before the time had passed that a `Retry-After` wished.
+    pub asked_early: u64,
+    /// Login forms with a wrong user name or password, or for a locked account.
+    pub logins_refused: u64,
+    /// Login pages put before someone who asked for something else.
+    pub login_pages: u64,
+    /// Order pages, of whatever kind.
+    pub order_pages: u64,
+    /// Requisition pages.
+    pub requisition_pages: u64,
+    /// Files of attachments.
+    pub files_served: u64,
+    /// One-time addresses given out.
+    pub tickets_issued: u64,
+    /// Downloads and pages behind links that are no attachments.
+    pub decoys_served: u64,
+    /// Faults that struck.
+    pub faults_struck: u64,
+}
+
+/// What every request of one portal shares.
+#[derive(Debug)]
+pub(crate) struct Portal {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) assets: Assets,
+    pub(crate) logins: Logins,
+    pub(crate) faults: FaultSwitches,
+    pub(crate) pace: PortalLatency,
+    pub(crate) look: PortalKind,
+    pub(crate) stop: CancellationToken,
+    pub(crate) counters: Mutex<Counters>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) counts: PortalCounts,
+    pub(crate) asked: Vec<PoNumber>,
+    pub(crate) login_answer: LoginAnswer,
+    pub(crate) refuses_with_welcome: bool,
+    pub(crate) has_person: bool,
+    pub(crate) wish: Option<Instant>,
+    pub(crate) struck: Vec<(PortalFault, u64)>,
+}
+
+impl Portal {
+    /// Counts something.
+    pub(crate) fn count(&self, one_more: impl FnOnce(&mut PortalCounts)) {
+        one_more(&mut self.counters().counts);
+    }
+
+    /// Notes that an order page was asked for.
+    pub(crate) fn note(&self, po: &PoNumber) {
+        self.counters().asked.push(po.clone());
+    }
+
+    pub(crate) fn login_answer(&self) -> LoginAnswer {
+        self.counters().login_answer
+    }
+
+    /// Whether a refused login is shown the front page, with a message and without a form.
+    pub(crate) fn refuses_with_welcome(&self) -> bool {
+        self.counters().refuses_with_welcome
+    }
+
+    /// Wishes not to be asked for some time.
+    pub(crate) fn wish(&self, after: RetryAfter) {
+        let span = match after {
+            RetryAfter::Seconds(seconds) => Duration::from_secs(seconds.into()),
+            // as it is written: in whole seconds
+            RetryAfter::Date(date) => {
+                let whole = date.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+                (UNIX_EPOCH + Duration::from_secs(whole)).duration_since(SystemTime::now()).unwrap_or_default()
+            }
+        };
+        self.counters().wish = Some(Instant::now() + span);
+    }
+
+    /// Whether a wish is in force at this moment.
+    pub(crate) fn is_wished(&self) -> bool {
+        self.counters().wish.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Notes that a fault has struck.
+    pub(crate) fn note_fault(&self, fault: &PortalFault) {
+        let mut counters = self.counters();
+        match counters.struck.iter_mut().find(|(known, _)| known == fault) {
+            Some((_, count)) => *count += 1,
+            None => counters.struck.push((fault.clone(), 1)),
+        }
+    }
+
+    /// What somebody types who sits before the login page, if somebody does.
+    pub(crate) fn typed(&self) -> Option<(&str, &SecretString)> {
+        self.counters().has_person.then(|| (self.logins.username(), self.logins.password()))
+    }
+
+    pub(crate) fn counters(&self) -> MutexGuard<'_, Counters> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,7 @@
+//! Files on the disk: their names and content, manifests, evidence, full disks.
+
+mod evidence;
+mod file_names;
+mod full_disks;
+mod hostile;
+mod manifests;

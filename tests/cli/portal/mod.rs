@@ -1,0 +1,10 @@
+//! What the portal shows and does: logins, recipes, kinds of pages, faults.
+
+mod emptiness;
+mod faults;
+mod keyring;
+mod login_check;
+mod logins;
+mod portal_kinds;
+mod portals;
+mod recipes;

@@ -1,0 +1,132 @@
+//! Recipes that people mend: looked at on a real page, extended by a few lines.
+
+use coupa_batch::PoNumber;
+use coupa_batch::demo::{FaultRule, PortalFault, RequestTarget};
+use coupa_batch::model::FileOrigin;
+
+use crate::harness::command::{Desk, assert_all_there, largest, portal};
+use crate::needs_browser;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipe_shows_what_it_finds_on_a_page_and_what_it_does_not() {
+    needs_browser!();
+    let portal = portal(4).await;
+    let desk = Desk::new();
+    let po = largest(&portal);
+    let base = portal.base_url();
+    let check = |words: &[&str]| {
+        let call = desk.call(["recipe", "check", "--base-url", base.as_str()].into_iter().chain(words.iter().copied()));
+        desk.login(call, &portal)
+    };
+    let ended = check(&["--po", &po.to_string(), "--json"]).end().await;
+    ended.assert(0, &[]);
+    let seen: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&seen["understood"], &seen["at_rest"]), (&true.into(), &true.into()), "{seen:#}");
+    assert_eq!(seen["attachments"].as_array().unwrap().len(), portal.expected(&po).unwrap().files.len(), "{seen:#}");
+    let find = |key: &str| {
+        let finds = seen["finds"].as_array().unwrap();
+        finds.iter().find(|find| find["key"] == key).unwrap_or_else(|| panic!("{key}: {seen:#}")).clone()
+    };
+    assert_eq!(find("login.form")["count"], 0);
+    assert!(find("order.supplier[0]")["texts"][0].is_string(), "{seen:#}");
+    assert!(find("attachments.never.css[0]")["count"].as_u64().unwrap() > 0, "{seen:#}");
+    assert!(std::fs::read(desk.work().join("recipe-check.png")).unwrap().starts_with(b"\x89PNG"));
+
+    portal.faults().add(FaultRule::new(PortalFault::WrongShape, RequestTarget::OrderPage));
+    let address = base.join(&format!("order_headers/{}", po.digits())).unwrap();
+    let ended = check(&[address.as_str(), "--screenshot", "odd.png"]).end().await;
+    ended.assert(3, &[]);
+    assert!(ended.stdout.contains("none that the recipe knows") && ended.stdout.contains("0 attachments"), "{ended}");
+    assert!(desk.work().join("odd.png").exists());
+    assert_eq!(portal.counts().files_served, 0, "nothing is fetched");
+    desk.assert_nothing_left().await;
+    portal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipe_of_a_few_lines_carries_a_batch() {
+    needs_browser!();
+    let portal = portal(3).await;
+    let desk = Desk::new();
+    let listed = desk.call(["recipe", "list"]).end().await;
+    assert!(listed.stdout.lines().any(|line| line == "coupa"), "{listed}");
+    let shown = desk.call(["recipe", "show", "coupa"]).end().await;
+    assert!(shown.stdout.contains("[attachments.never]"), "{shown}");
+    desk.call(["recipe", "show", "none"]).end().await.assert_refusal(2, &["recipe list"]);
+
+    let recipe = desk.write("ours.toml", "extends = \"coupa\"\nname = \"ours\"\n\n[settle]\nat_most = \"12s\"\n");
+    let pos: Vec<_> = portal.orders().iter().map(ToString::to_string).collect();
+    let ended = desk.run(&portal, pos.iter()).arg("--recipe").arg(&recipe).end().await;
+    assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
+    assert_all_there(&desk.out(), &portal);
+    desk.write("ours.toml", "extends = \"coupa\"\n\n[order]\nsuplier = []\n");
+    let ended = desk.run(&portal, pos.iter()).arg("--recipe").arg(&recipe).arg("--force").end().await;
+    ended.assert(2, &["ours.toml", "line 4", "suplier"]);
+    portal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_brings_nothing_stops_the_run_before_any_other_order_is_asked_for() {
+    needs_browser!();
+    let portal = portal(4).await;
+    let desk = Desk::new();
+    let po = largest(&portal);
+    let pos: Vec<_> = portal.orders().iter().map(ToString::to_string).collect();
+    let call = || desk.run(&portal, pos.iter()).arg("--canary").arg(po.to_string());
+    // a new look of the portal, in which the recipe finds nothing
+    let recipe = desk.write(
+        "drifted.toml",
+        "extends = \"coupa\"\n[attachments]\nlinks = [{ css = \".gone\", name = [\"text\"] }]\nbuttons = []\nwider_links = []\n",
+    );
+    let ended = call().arg("--recipe").arg(&recipe).end().await;
+    ended.assert(4, &["the canary", "FAILED", "which could be one", "recipe check"]);
+    assert!(portal.asked().iter().all(|asked| *asked == po), "{:?}", portal.asked());
+    desk.assert_nothing_left().await;
+
+    // one file more than it has, or files of its requisition alone
+    let own = portal.expected(&po).unwrap().files.len();
+    let wants = |canary: String| desk.run(&portal, pos.iter()).arg("--force").arg("--canary").arg(canary);
+    let ended = wants(format!("{po}={}", own + 1)).end().await;
+    ended.assert(4, &[&format!("with {own} files of its own page"), &format!("at least {}", own + 1)]);
+    let on_requisition =
+        |po: &&PoNumber| portal.expected(po).unwrap().files.iter().any(|file| file.source == FileOrigin::Requisition);
+    let other = portal.orders().iter().find(on_requisition).unwrap().clone();
+    wants(other.to_string()).end().await.assert(4, &["with 0 files of its own page", "of its requisition"]);
+    wants(format!("{po}=none")).end().await.assert_refusal(2, &["canary", "PO15262984=5"]);
+    let filtered = wants(po.to_string()).args(["--types", "none-such"]).end().await;
+    filtered.assert(4, &["with 0 files of its own page", "left out"]);
+    assert!(portal.asked().iter().all(|asked| *asked == po || *asked == other), "{:?}", portal.asked());
+    let before = portal.counts().files_served;
+
+    let ended = wants(format!("{po}={own}")).end().await;
+    assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
+    assert_all_there(&desk.out(), &portal);
+    let all: usize = portal.orders().iter().map(|po| portal.expected(po).unwrap().files.len()).sum();
+    assert_eq!(portal.counts().files_served - before, all as u64, "the canary's files are fetched once");
+    desk.call(["verify"]).end().await.assert(0, &[]);
+    portal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_selector_that_the_browser_refuses_is_named_with_its_key_and_its_line() {
+    needs_browser!();
+    let portal = portal(1).await;
+    let desk = Desk::new();
+    let po = portal.orders()[0].to_string();
+    let text = "extends = \"coupa\"\n[order]\nsupplier = [\".vendor\", \"div..x\"]\n";
+    let recipe = desk.write("ours.toml", text);
+    let named = ["ours.toml", "line 3: order.supplier[1]: ", "\"div..x\""];
+    let base = portal.base_url();
+    let call = desk.call(["recipe", "check", "--base-url", base.as_str(), "--po", &po]).arg("--recipe").arg(&recipe);
+    let ended = desk.login(call, &portal).end().await;
+    ended.assert_refusal(2, &named);
+    let run = desk.run(&portal, [&po]).arg("--recipe").arg(&recipe).end().await;
+    run.assert(4, &named);
+    for ended in [&ended, &run] {
+        let told = ended.stderr.to_lowercase();
+        assert!(!told.contains("webdriver") && !told.contains("queryselectorall'"), "{ended}");
+    }
+    assert_eq!(portal.counts().requests, 0, "the portal is asked for nothing");
+    desk.assert_nothing_left().await;
+    portal.stop().await;
+}
