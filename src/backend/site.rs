@@ -28,7 +28,7 @@ pub trait Site: Send + Sync {
     ) -> BoxFuture<'a, Result<Receipt, AttemptError>>;
 
     /// Keeps what can be seen of a failed attempt, and says where, as [`Failure::evidence`](crate::model::Failure::evidence) does. Called by the worker
-    /// after [`Site::enter`] or [`Site::collect`] failed, before the lease ends; not for what was interrupted. Talks to
+    /// after [`Site::log_in`] or [`Site::collect`] failed, before the lease ends; not for what was interrupted. Talks to
     /// the session only if it is usable. Never fails: what cannot be had is left out. Default: keeps nothing. Dropping
     /// the future makes the session unusable.
     fn capture_evidence<'a>(

@@ -110,7 +110,7 @@ impl PoolControl {
         self.tell(Request::Drain(StopReason { kind, message: message.into() })).await
     }
 
-    /// [`PoolControl::submit`] with what an earlier run knows, see [`PriorResult`]. One that is open already is left to its worker.
+    /// [`PoolControl::submit`] with what an earlier run knows, see `PriorResult`. One that is open already is left to its worker.
     ///
     /// # Errors
     /// [`SubmitError`]; nothing of the batch was accepted.

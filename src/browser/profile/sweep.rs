@@ -37,7 +37,7 @@ pub struct SweepReport {
 }
 
 impl ProfileManager {
-    /// Removes the folders of programs that have ended, with default options: see [`sweep`].
+    /// Removes the folders of programs that have ended, with default options: see `sweep`.
     ///
     /// # Errors
     /// When the base folder cannot be read or locked.
