@@ -11,7 +11,7 @@ use url::Url;
 
 use super::types::{BrowserChoice, Canary, Filter, PrivateHost, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
 
-/// Everything that a pool needs to know, complete and validated. Made by [`PoolConfig::builder`] or a layer of settings.
+/// Everything that a pool needs to know, complete and validated. Made by [`PoolConfig::builder`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PoolConfig {
