@@ -16,9 +16,14 @@ pub(crate) fn contradicts(declared: &str, extension: Option<&str>) -> bool {
         | "application/x-bat"
         | "application/hta"
         | "application/x-msi" => is_document(extension) || is_text(extension),
-        "text/html" | "application/xhtml+xml" => is_document(extension),
+        page if is_page(page) => is_document(extension),
         _ => false,
     }
+}
+
+/// Whether a media type is that of a web page.
+pub(crate) fn is_page(declared: &str) -> bool {
+    matches!(declared, "text/html" | "application/xhtml+xml")
 }
 
 fn is_document(extension: &str) -> bool {

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::{DownloadError, FinishedDownload};
 use crate::download::order_dir::naming::extension;
 use crate::download::staging::blocking;
-use crate::download::verify::content_type::contradicts;
+use crate::download::verify::content_type::{contradicts, is_page};
 pub use crate::download::verify::login_page::LoginSigns;
 use crate::download::verify::markup::{Markup, markup};
 use crate::download::verify::signature::{HEAD, TAIL, check_claim, describe, may_be_markup, media_type, missing_end};
@@ -88,7 +88,9 @@ pub async fn verify(
         let extension = extension(&name);
         // what is certainly a file of a known type is no page, whatever the portal declares
         let may_be_page = is_strict || media_type.as_deref().is_none_or(|kind| kind.starts_with("text/"));
-        if let Some(declared) = declared.filter(|declared| may_be_page && contradicts(declared, extension.as_deref())) {
+        let is_believed = |declared: &String| may_be_page || !is_page(declared);
+        let declared = declared.filter(is_believed).filter(|declared| contradicts(declared, extension.as_deref()));
+        if let Some(declared) = declared {
             return Err(DownloadError::DeclaredOtherwise { name, declared });
         }
         if let Some(missing) = missing_end(&head, &tail).filter(|_| !is_length_told && size > 0) {
