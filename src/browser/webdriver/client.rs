@@ -27,6 +27,7 @@ use crate::process::os::pidfd::HeldProcess;
 const BROWSER_EXIT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// One WebDriver command. `Debug` does not show its body, which can hold a password.
+#[derive(Clone)]
 pub(crate) struct WebDriverCommand {
     name: &'static str,
     method: Method,
@@ -160,7 +161,7 @@ impl SessionClient {
         let response = tokio::select! {
             // a response that has arrived counts more than an end
             biased;
-            response = timeout(deadline, self.client.issue_cmd(command)) => response,
+            response = timeout(deadline, self.issue(command)) => response,
             why = self.ended(!is_last) => return Err(why),
         };
         let Ok(response) = response else { return Err(self.diagnose_timeout(name, deadline).await) };
@@ -171,6 +172,18 @@ impl SessionClient {
                 guard.is_armed = false;
                 other
             }
+        }
+    }
+
+    /// Issues a command, and once more if the dialog of a page was in its way: the driver has refused to run it, and has
+    /// dismissed the dialog by that (W3C WebDriver, section "User prompts").
+    async fn issue(&self, command: WebDriverCommand) -> Result<Value, CmdError> {
+        match self.client.issue_cmd(command.clone()).await {
+            Err(CmdError::Standard(why)) if matches!(why.error, ErrorStatus::UnexpectedAlertOpen) => {
+                tracing::debug!(?command, "a dialog was in the way and was dismissed");
+                self.client.issue_cmd(command).await
+            }
+            other => other,
         }
     }
 
