@@ -120,7 +120,9 @@ impl From<BatchError> for CommandError {
     fn from(error: BatchError) -> Self {
         let reason = match &error {
             BatchError::Start(StartError::Browser(_)) => ExitReason::NoBrowser,
-            BatchError::Start(StartError::Recipe(_) | StartError::Output(_)) => ExitReason::BadCall,
+            BatchError::Start(StartError::Recipe(_) | StartError::Output(_) | StartError::Portal(_)) => {
+                ExitReason::BadCall
+            }
             BatchError::Start(_) | BatchError::Signals(_) => ExitReason::Unexpected,
             BatchError::Canary(stop) => match stop.kind {
                 StopKind::NeverReached | StopKind::LoginRefused => ExitReason::BadCall,

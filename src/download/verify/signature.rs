@@ -130,18 +130,18 @@ pub(crate) const TAIL: u64 = 66 * 1024;
 /// Readers look for the end of a PDF in its last 1024 bytes; some programs write more than that behind it.
 const PDF_END_WITHIN: usize = 4 * 1024;
 
-/// What lacks at the end of a file that begins with `head` and ends with `tail`. None as well for all types that do not
+/// What is missing at the end of a file that begins with `head` and ends with `tail`. None as well for all types that do not
 /// end in anything of their own.
 pub(crate) fn missing_end(head: &[u8], tail: &[u8]) -> Option<&'static str> {
     let has = |within: usize, mark: &[u8]| {
         tail[tail.len().saturating_sub(within)..].windows(mark.len()).any(|bytes| bytes == mark)
     };
     if head.starts_with(b"%PDF-") {
-        (!has(PDF_END_WITHIN, b"%%EOF")).then_some("the %%EOF of a PDF lacks")
+        (!has(PDF_END_WITHIN, b"%%EOF")).then_some("the PDF has no %%EOF")
     } else if head.starts_with(b"PK\x03\x04") {
-        (!has(tail.len(), b"PK\x05\x06")).then_some("the directory at the end of an archive lacks")
+        (!has(tail.len(), b"PK\x05\x06")).then_some("the archive has no directory at its end")
     } else if head.starts_with(b"\x89PNG\r\n\x1a\n") {
-        (!has(tail.len(), b"IEND")).then_some("the IEND of a PNG lacks")
+        (!has(tail.len(), b"IEND")).then_some("the PNG has no IEND")
     } else {
         None
     }
