@@ -155,6 +155,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
             login_dir: settings.login_dir,
             requests_per_second: (requests_per_second > 0.0).then_some(requests_per_second),
             canary,
+            strict_types: settings.strict_types.unwrap_or(false),
             filter: Filter {
                 types: read_types(&settings.types.unwrap_or_default()),
                 name: settings.name.filter(|name| !name.is_empty()),

@@ -165,6 +165,8 @@ pub struct SiteConfig {
     pub requests_per_second: Option<f64>,
     /// Which attachments are wanted; default all.
     pub filter: Filter,
+    /// Whether a file whose bytes are of another type than its name says is refused; default false.
+    pub strict_types: bool,
     /// Largest file; default 2 GB.
     pub file_max_size: ByteSize,
     /// Largest sum of the files of one order; default 20 GB.

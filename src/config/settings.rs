@@ -119,6 +119,8 @@ settings! {
     name: String = "", flag "PATTERN";
     /// Only attachments up to this size, such as `50MB`. A larger one is left out, which is not a failure.
     max_size: ByteSize = "", flag "SIZE";
+    /// Refuse a file whose content is of another type than its name says, such as a PDF called `scan.jpg`. Otherwise it is kept under its name, with its real type in the report.
+    strict_types: bool = "false", flag "";
     /// When the order's requisition is searched for attachments.
     requisition: RequisitionRule = "when-empty";
     /// Webhook that is notified when the login needs a person, when the run continues, and when it has ended. A secret: it is never shown.

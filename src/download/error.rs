@@ -42,13 +42,13 @@ pub enum DownloadError {
         retry_after: Option<String>,
     },
     /// The portal did not tell how long it is, and what ends files of its type is not there.
-    #[error("it was cut short: {lacks}, and the portal did not tell how long it is")]
+    #[error("it was cut short: {missing}, and the portal did not say how long it is")]
     CutShort {
-        /// What lacks.
-        lacks: &'static str,
+        /// What is missing.
+        missing: &'static str,
     },
     /// The portal itself says that it is something else than its name claims.
-    #[error("{name:?} is {declared} by the portal's own word")]
+    #[error("the portal declares {name:?} as {declared}")]
     DeclaredOtherwise {
         /// The name.
         name: String,
@@ -64,7 +64,7 @@ pub enum DownloadError {
         found: u64,
     },
     /// The bytes are not of the type that the name claims.
-    #[error("{name:?} claims to be {claimed} and is {found}")]
+    #[error("{name:?} should be {claimed}, but it is {found}")]
     NotAsClaimed {
         /// The name.
         name: String,

@@ -19,5 +19,5 @@ pub use order_dir::naming::{candidate_names, extension, safe_folder, safe_name};
 pub use output_lock::OutputLock;
 pub use staging::StagingDir;
 pub(crate) use verify::opaque_id;
-pub use verify::{Verified, is_intact, verify};
+pub use verify::{LoginSigns, Verified, VerifyRules, is_intact, verify};
 pub use watch::{DownloadLimits, FinishedDownload, await_arrival};

@@ -41,7 +41,7 @@ impl MemoryJournal {
         for entry in batch {
             let task = entry.task();
             let before = staged.remove(&task).or_else(|| history.tasks.get(&task).cloned());
-            let after = TaskState::after(before, entry).map_err(|why| JournalError::Damaged(why.to_string()))?;
+            let after = TaskState::apply(before, entry).map_err(|why| JournalError::Damaged(why.to_string()))?;
             staged.insert(task, after);
         }
         for (task, state) in staged {

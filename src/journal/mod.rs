@@ -3,7 +3,7 @@
 //! [`SqliteStore`] keeps it in one SQLite file, over many runs: it owns the file as long as it lives, and hands out one
 //! [`RunJournal`] per run. [`JournalReader`] reads the same file from anywhere else, also while its owner is at work and
 //! after it died. [`MemoryJournal`] keeps a run for the life of the program: for tests and for dry runs. Both refuse the
-//! same entries, because both apply [`TaskState::after`](crate::model::TaskState::after) to each.
+//! same entries, because both apply [`TaskState::apply`](crate::model::TaskState::apply) to each.
 //!
 //! # What the file holds
 //! - `runs`: one row per run, with its options, its refused rows and how it ended.

@@ -26,7 +26,7 @@ impl Replay {
     pub(crate) fn push(&mut self, seq: i64, at: Timestamp, written: &str) -> Result<(), JournalError> {
         let entry: Entry = serde_json::from_str(written).map_err(|why| damaged(&self.run, seq, &why))?;
         let task = entry.task();
-        let after = TaskState::after(self.tasks.remove(&task), &entry).map_err(|why| damaged(&self.run, seq, &why))?;
+        let after = TaskState::apply(self.tasks.remove(&task), &entry).map_err(|why| damaged(&self.run, seq, &why))?;
         if after.outcome().is_some() {
             self.settled_at.push((task, at));
         }
@@ -107,6 +107,49 @@ mod tests {
         #[test]
         fn no_text_breaks_the_replay(text in ".*") {
             let _ = Replay::of(RunId::new("r")).push(1, Timestamp::UNIX_EPOCH, &text);
+        }
+    }
+
+    /// Entries as earlier versions wrote them. The words in them are a format: they never change.
+    #[test]
+    fn entries_of_every_kind_replay_as_they_were_written() {
+        let written = [
+            r#"{"entry":"admitted","task":1,"order":{"po":"PO7","priority":"urgent","metadata":{"row":"2"}}}"#,
+            r#"{"entry":"started","task":1,"attempt":1,"worker":3}"#,
+            r#"{"entry":"postponed","task":1,"failure":{"kind":"download_stalled","message":"stood still","evidence":"e/1"},"counted":true,"receipt":{"supplier":"Acme","url":"https://acme.test/7","listed_count":2,"repeated_count":0,"folder":"Acme/PO7__WORK","files":[{"path":"Acme/PO7__WORK/a.pdf","name":"a.pdf","size":3,"sha256":"00","media_type":"application/pdf","source":"order","listings":["a"]}],"missing":[{"name":"b.pdf","listing":"b","source":"requisition","failure":{"kind":"download_stalled","message":"b"}}]}}"#,
+            r#"{"entry":"started","task":1,"attempt":2,"worker":1}"#,
+            r#"{"entry":"returned","task":1}"#,
+            r#"{"entry":"started","task":1,"attempt":2,"worker":1}"#,
+            r#"{"entry":"postponed","task":1,"failure":{"kind":"interrupted","message":"stopped"},"counted":false}"#,
+            r#"{"entry":"admitted","task":2,"order":{"po":"8"},"receipt":{"supplier":null,"url":"","listed_count":0,"folder":"","files":[],"missing":[]}}"#,
+            r#"{"entry":"reused","task":2,"outcome":{"kind":"no_attachments","what":{"supplier":null,"url":"u","listed_count":0,"folder":"","files":[],"missing":[]}},"from":"monday"}"#,
+            r#"{"entry":"admitted","task":3,"order":{"po":"PM9","priority":"low","metadata":{}}}"#,
+            r#"{"entry":"started","task":3,"attempt":1,"worker":2}"#,
+            r#"{"entry":"settled","task":3,"outcome":{"kind":"failed","what":{"kind":"order_missing","message":"gone"}}}"#,
+        ];
+        let mut replay = Replay::of(RunId::new("r"));
+        for (seq, text) in (1..).zip(written) {
+            replay.push(seq, Timestamp::UNIX_EPOCH, text).unwrap();
+        }
+        let history = replay.finish();
+        let first = &history.tasks[&TaskId(1)];
+        let counts = first.tally();
+        assert_eq!((counts.started, counts.spent, counts.breaks, counts.interruptions), (2, 1, 0, 1));
+        assert_eq!((first.order().po.to_string().as_str(), first.order().metadata["row"].as_str()), ("PO7", "2"));
+        let receipt = first.receipt().unwrap();
+        assert_eq!((receipt.supplier.as_deref(), receipt.files.len(), receipt.missing.len()), (Some("Acme"), 1, 1));
+        assert!(matches!(first, TaskState::Ready { .. }));
+        let reused = &history.tasks[&TaskId(2)];
+        assert!(matches!(reused, TaskState::Settled { reused_from: Some(run), .. } if run.as_str() == "monday"));
+        let failed = history.tasks[&TaskId(3)].outcome().unwrap();
+        assert_eq!((failed.status().as_str(), failed.failure().unwrap().message.as_str()), ("FAILED", "gone"));
+        // and they are written in the same words today
+        for text in written {
+            let entry: Entry = serde_json::from_str(text).unwrap();
+            let again: Entry = serde_json::from_str(&serde_json::to_string(&entry).unwrap()).unwrap();
+            assert_eq!(again, entry);
+            let tag = text.split(',').next().unwrap();
+            assert!(serde_json::to_string(&entry).unwrap().starts_with(tag), "{text}");
         }
     }
 

@@ -1,10 +1,10 @@
-//! Every fact that the journal may hold.
+//! Every entry that a journal may hold.
 
 use serde::{Deserialize, Serialize};
 
 use super::{AttemptNo, Failure, Outcome, PoTask, Receipt, RunId, TaskId, WorkerId};
 
-/// One fact about one task of one run. Written before anything is done because of it.
+/// One step in the life of one task of one run. Written before anything is done because of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
 pub enum Entry {
@@ -35,7 +35,8 @@ pub enum Entry {
         failure: Failure,
         /// Whether it used up one of the task's tries.
         counted: bool,
-        /// What this attempt and those before it have left in the order's folder, if this one added to it.
+        /// What this attempt left in the order's folder or learned of the order, if that is new. Journals of older versions
+        /// hold what this attempt and those before it left between them, which replays to the same state.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         receipt: Option<Receipt>,
     },
@@ -63,7 +64,7 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// Whom it is about.
+    /// The task that it is about.
     #[must_use]
     pub fn task(&self) -> TaskId {
         match self {
@@ -73,6 +74,19 @@ impl Entry {
             | Self::Returned { task }
             | Self::Reused { task, .. }
             | Self::Settled { task, .. } => *task,
+        }
+    }
+
+    /// What it says of the task, as a past participle.
+    #[must_use]
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Admitted { .. } => "admitted",
+            Self::Started { .. } => "started",
+            Self::Postponed { .. } => "postponed",
+            Self::Returned { .. } => "returned",
+            Self::Reused { .. } => "reused",
+            Self::Settled { .. } => "settled",
         }
     }
 }

@@ -1,24 +1,24 @@
-//! The legal life of a task: which fact may follow which.
+//! The state of a task, and the one function that changes it.
 
 use std::fmt;
 
 use super::{Entry, FailureKind, Outcome, PoTask, Receipt, RunId, SessionAction};
 
-/// What a task has been through.
+/// Attempt counters of a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AttemptCounts {
-    /// Attempts begun, counted or not.
+    /// Attempts started, counted or not.
     pub started: u32,
-    /// Tries used up.
+    /// Attempts that count against the retry limit.
     pub spent: u32,
-    /// Attempts that ended with the end of a browser.
+    /// Attempts that ended because the browser session was lost.
     pub breaks: u32,
     /// Attempts that were interrupted from outside: they say nothing about the order.
     pub interruptions: u32,
 }
 
 impl AttemptCounts {
-    /// After one more attempt that failed with `kind`.
+    /// The counters after one more attempt failed with `kind`.
     #[must_use]
     pub fn after_failure(self, kind: FailureKind, is_counted: bool) -> Self {
         Self {
@@ -30,14 +30,14 @@ impl AttemptCounts {
     }
 }
 
-/// Where a task stands after the facts so far.
+/// Where a task stands after its entries so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskState {
-    /// Waits for a worker.
+    /// It waits for a worker.
     Ready {
         /// What was asked for.
         order: PoTask,
-        /// What it has been through.
+        /// Its attempts.
         tally: AttemptCounts,
         /// What earlier attempts have left in its folder.
         receipt: Option<Receipt>,
@@ -46,7 +46,7 @@ pub enum TaskState {
     Leased {
         /// What was asked for.
         order: PoTask,
-        /// What it has been through, this attempt's beginning included.
+        /// Its attempts, the running one included.
         tally: AttemptCounts,
         /// What earlier attempts have left in its folder.
         receipt: Option<Receipt>,
@@ -55,21 +55,22 @@ pub enum TaskState {
     Settled {
         /// What was asked for.
         order: PoTask,
-        /// What it has been through.
+        /// Its attempts.
         tally: AttemptCounts,
         /// How it ended.
         outcome: Outcome,
-        /// The earlier run that it was taken over from, if it was.
+        /// The earlier run whose outcome was taken over, if any.
         reused_from: Option<RunId>,
     },
 }
 
 impl TaskState {
-    /// The state after `entry`, starting from nothing when `before` is `None`.
+    /// The state after `entry`; `before` is `None` for a task that is not known yet. The only way in which a state
+    /// comes about: the scheduler, the journal and the replay of a journal all call it.
     ///
     /// # Errors
-    /// [`IllegalTransition`] when the fact cannot follow: the journal is damaged or was written by a bug.
-    pub fn after(before: Option<Self>, entry: &Entry) -> Result<Self, IllegalTransition> {
+    /// [`IllegalTransition`] when the entry cannot follow: the journal is damaged or was written by a bug.
+    pub fn apply(before: Option<Self>, entry: &Entry) -> Result<Self, IllegalTransition> {
         match (before, entry) {
             (None, Entry::Admitted { order, receipt, .. }) => {
                 Ok(Self::Ready { order: order.clone(), tally: AttemptCounts::default(), receipt: receipt.clone() })
@@ -84,7 +85,7 @@ impl TaskState {
                 Entry::Postponed { failure, counted, receipt, .. },
             ) => {
                 let tally = tally.after_failure(failure.kind, *counted);
-                Ok(Self::Ready { order, tally, receipt: receipt.clone().or(earlier) })
+                Ok(Self::Ready { order, tally, receipt: merge_receipts(earlier, receipt.clone()) })
             }
             (Some(Self::Leased { order, tally, receipt }), Entry::Returned { .. }) => {
                 Ok(Self::Ready { order, tally: AttemptCounts { started: tally.started - 1, ..tally }, receipt })
@@ -100,6 +101,12 @@ impl TaskState {
         }
     }
 
+    /// What the attempts so far and one more, which left `newest`, have left in the order's folder between them.
+    #[must_use]
+    pub fn receipt_with(&self, newest: Option<Receipt>) -> Option<Receipt> {
+        merge_receipts(self.receipt().cloned(), newest)
+    }
+
     /// What was asked for.
     #[must_use]
     pub fn order(&self) -> &PoTask {
@@ -108,7 +115,7 @@ impl TaskState {
         }
     }
 
-    /// What it has been through.
+    /// Its attempts.
     #[must_use]
     pub fn tally(&self) -> AttemptCounts {
         match self {
@@ -135,18 +142,48 @@ impl TaskState {
     }
 }
 
-/// A fact that cannot follow the ones before it.
+/// What two attempts left between them: the files of both lie in the order's folder. Merging a receipt that holds the
+/// earlier one already changes nothing, so the merged receipts of older journals replay to the same state.
+fn merge_receipts(earlier: Option<Receipt>, later: Option<Receipt>) -> Option<Receipt> {
+    let (earlier, mut later) = match (earlier, later) {
+        (Some(earlier), Some(later)) => (earlier, later),
+        (earlier, later) => return later.or(earlier),
+    };
+    for file in earlier.files {
+        if !later.files.iter().any(|other| other.path == file.path) {
+            later.missing.retain(|missing| !file.listings.contains(&missing.listing));
+            later.files.push(file);
+        }
+    }
+    if later.listed_count < earlier.listed_count {
+        (later.listed_count, later.repeated_count) = (earlier.listed_count, earlier.repeated_count);
+    }
+    if later.folder.is_empty() {
+        // it did not come as far as the order's own page
+        later.folder = earlier.folder;
+    }
+    later.supplier = later.supplier.or(earlier.supplier);
+    Some(later)
+}
+
+/// An entry that cannot follow the ones before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IllegalTransition {
     /// Where the task stood.
     pub before: Option<Box<TaskState>>,
-    /// What was said of it.
+    /// The entry.
     pub entry: Box<Entry>,
 }
 
 impl fmt::Display for IllegalTransition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the entry {:?} cannot follow the state {:?}", self.entry, self.before)
+        let before = match self.before.as_deref() {
+            None => "is not known",
+            Some(TaskState::Ready { .. }) => "waits for a worker",
+            Some(TaskState::Leased { .. }) => "is in work",
+            Some(TaskState::Settled { .. }) => "has its outcome",
+        };
+        write!(f, "task {} {before}, so it cannot be {}", self.entry.task(), self.entry.kind())
     }
 }
 
@@ -172,7 +209,7 @@ mod tests {
         Entry::Settled { task: T, outcome: Outcome::Completed(Receipt::default()) }
     }
     fn replay(entries: &[Entry]) -> Result<Option<TaskState>, IllegalTransition> {
-        entries.iter().try_fold(None, |state, entry| TaskState::after(state, entry).map(Some))
+        entries.iter().try_fold(None, |state, entry| TaskState::apply(state, entry).map(Some))
     }
 
     #[test]
@@ -189,8 +226,26 @@ mod tests {
         let partly = |receipt| Entry::Postponed { task: T, failure: failure(), counted: true, receipt };
         let state = replay(&[admitted(), started(1), partly(Some(brought.clone())), started(2)]).unwrap().unwrap();
         assert_eq!(state.receipt(), Some(&brought));
-        let state = TaskState::after(Some(state), &partly(None)).unwrap();
+        let state = TaskState::apply(Some(state), &partly(None)).unwrap();
         assert_eq!(state.receipt(), Some(&brought), "an attempt that brought nothing takes nothing away");
+    }
+
+    #[test]
+    fn what_only_one_of_two_attempts_saw_is_kept() {
+        let seen = Receipt { supplier: Some("Acme".to_owned()), ..Receipt::default() };
+        let unseen = Receipt { folder: "Acme/PO1__WORK".to_owned(), ..Receipt::default() };
+        for (earlier, later) in [(seen.clone(), unseen.clone()), (unseen, seen)] {
+            let both = merge_receipts(Some(earlier.clone()), Some(later)).unwrap();
+            assert_eq!((both.supplier.as_deref(), both.folder.as_str()), (Some("Acme"), "Acme/PO1__WORK"));
+            let again = merge_receipts(Some(earlier), Some(both.clone()));
+            assert_eq!(again, Some(both), "the merged receipt of an older journal");
+        }
+    }
+
+    #[test]
+    fn an_illegal_entry_is_named_without_its_contents() {
+        let refused = replay(&[admitted(), postponed(true)]).unwrap_err();
+        assert_eq!(refused.to_string(), "task t1 waits for a worker, so it cannot be postponed");
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(crate) struct PortalContext {
     pub(crate) requisition: RequisitionRule,
     pub(crate) pace: RateLimiter,
     pub(crate) filter: Filter,
+    pub(crate) strict_types: bool,
     pub(crate) file_max: ByteSize,
     pub(crate) order_max: ByteSize,
     /// Logins in a row that let no page be seen, as far as is known. Beside the login's lock: whoever sees a page does not
@@ -44,6 +45,7 @@ impl PortalContext {
             requisition: config.requisition,
             pace: RateLimiter::new(config.requests_per_second),
             filter: config.filter.clone(),
+            strict_types: config.strict_types,
             file_max: config.file_max_size,
             order_max: config.order_max_size,
             unproven_login_count: AtomicU32::new(0),

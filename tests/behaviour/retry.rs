@@ -1,8 +1,9 @@
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use coupa_batch::model::{FailureKind, OrderStatus, StopKind};
 
-use crate::doubles::{Play, orders, pool};
+use crate::doubles::{Play, Remote, orders, pool};
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_get_better_is_tried_once() {
@@ -84,4 +85,45 @@ async fn a_full_disk_stops_the_run_and_leaves_the_orders_open() {
     let report = pool.shutdown().await.unwrap();
     assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::DiskFull);
     assert!(report.history.tasks.values().all(|state| state.outcome().is_none()));
+}
+
+/// A pool whose one order has failed once and waits for its next try, with its handle.
+async fn waiting_after(play: Play) -> (coupa_batch::PersistentWorkerPool, Arc<Remote>, coupa_batch::TaskHandle) {
+    let (pool, remote) = pool(1);
+    remote.play("PO1", [play]);
+    let handle = pool.submit_tasks(orders([1])).await.unwrap().remove(0);
+    let mut statuses = pool.watch();
+    remote.until_started(1).await;
+    statuses.wait_for(|status| status.tasks.pending == 1).await.unwrap();
+    (pool, remote, handle)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_order_that_cannot_be_finalized_stops_the_run_because_of_the_disk() {
+    let (pool, remote, handle) = waiting_after(Play::FailPartly(FailureKind::DownloadStalled)).await;
+    remote.refuse_conclude.store(true, Ordering::SeqCst);
+    assert!(handle.cancel().await.unwrap());
+    assert!(!pool.wait_for_completion(None).await);
+    let report = pool.shutdown().await.unwrap();
+    assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::DiskFull, "{:?}", report.status);
+    let state = report.history.tasks.values().next().unwrap();
+    assert_eq!((state.outcome(), state.receipt().unwrap().files.len()), (None, 1), "it stays open as it was");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_order_reports_the_files_that_earlier_attempts_placed() {
+    let (pool, _, handle) = waiting_after(Play::FailPartly(FailureKind::DownloadStalled)).await;
+    assert!(handle.cancel().await.unwrap());
+    assert!(pool.wait_for_completion(None).await);
+    let outcome = handle.outcome().unwrap();
+    assert_eq!((outcome.status(), outcome.files().len()), (OrderStatus::Skipped, 1));
+    assert_eq!(pool.shutdown().await.unwrap().status.tasks.files, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_attempt_without_files_learned_survives_in_the_journal() {
+    let (pool, _, _) = waiting_after(Play::FailKnowingSupplier(FailureKind::StepTimeout)).await;
+    let report = pool.shutdown().await.unwrap();
+    let state = report.history.tasks.values().next().unwrap();
+    assert_eq!(state.receipt().and_then(|receipt| receipt.supplier.as_deref()), Some("Double"));
 }

@@ -29,6 +29,8 @@ pub(crate) enum Play {
     Fail(FailureKind),
     /// Fails, with one of two files in the folder.
     FailPartly(FailureKind),
+    /// Fails without a file, but has seen who the supplier is.
+    FailKnowingSupplier(FailureKind),
     /// Panics.
     Panic,
     /// Never ends unless it is cancelled.
@@ -156,6 +158,10 @@ impl Site for ScriptedSite {
                 Play::Empty => Ok(Receipt::default()),
                 Play::Fail(kind) => Err(AttemptError::new(kind, format!("scripted {kind}"))),
                 Play::FailPartly(kind) => {
+                    Err(AttemptError { receipt: Some(receipt), ..AttemptError::new(kind, format!("scripted {kind}")) })
+                }
+                Play::FailKnowingSupplier(kind) => {
+                    let receipt = Receipt { supplier: receipt.supplier, ..Receipt::default() };
                     Err(AttemptError { receipt: Some(receipt), ..AttemptError::new(kind, format!("scripted {kind}")) })
                 }
                 Play::Panic => panic!("scripted panic of {po}"),

@@ -222,6 +222,9 @@ async fn log_in(
 }
 
 fn not_opened(why: &StartError, is_form: bool) -> CommandError {
+    if matches!(why, StartError::Portal(_)) {
+        return CommandError::bad_call(why);
+    }
     let advice = if is_form {
         ""
     } else {

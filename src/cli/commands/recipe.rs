@@ -5,6 +5,7 @@ use std::fs;
 use std::sync::Arc;
 
 use crate::assembly::{kept_logins, lone_session, refusals};
+use crate::pool::StartError;
 use crate::site::{InspectTarget, Inspection, InteractiveLogin, shipped_recipes};
 use url::Url;
 
@@ -62,8 +63,10 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
         doorway = doorway.with_store(keep);
     }
     let seen = block_on(async {
-        let mut session =
-            lone_session(&config).await.map_err(|why| CommandError::new(ExitReason::NoBrowser, why.to_string()))?;
+        let mut session = lone_session(&config).await.map_err(|why| match why {
+            StartError::Portal(_) => CommandError::bad_call(why),
+            _ => CommandError::new(ExitReason::NoBrowser, why.to_string()),
+        })?;
         let seen = tokio::select! {
             seen = doorway.inspect(session.page(), &target) => seen.map_err(CommandError::bad_call),
             _ = tokio::signal::ctrl_c() => Err(CommandError::new(ExitReason::Forced, "stopped")),

@@ -62,7 +62,7 @@ fn strip_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
 }
 
 /// The bytes as text without its mark. Of what is no text, something is made that is no markup either.
-fn text(head: &[u8]) -> Cow<'_, str> {
+pub(crate) fn text(head: &[u8]) -> Cow<'_, str> {
     let wide = |read: fn([u8; 2]) -> u16| {
         let units: Vec<_> = head.chunks_exact(2).skip(1).map(|pair| read([pair[0], pair[1]])).collect();
         Cow::Owned(String::from_utf16_lossy(&units))

@@ -1,6 +1,7 @@
 //! Whether a landed file is whole and what it claims to be.
 
 pub(crate) mod content_type;
+pub(crate) mod login_page;
 pub(crate) mod markup;
 pub(crate) mod signature;
 
@@ -14,8 +15,9 @@ use super::{DownloadError, FinishedDownload};
 use crate::download::order_dir::naming::extension;
 use crate::download::staging::blocking;
 use crate::download::verify::content_type::contradicts;
+pub use crate::download::verify::login_page::LoginSigns;
 use crate::download::verify::markup::{Markup, markup};
-use crate::download::verify::signature::{HEAD, TAIL, check_claim, is_login_page, media_type, missing_end};
+use crate::download::verify::signature::{HEAD, TAIL, check_claim, describe, may_be_markup, media_type, missing_end};
 use crate::model::{FileRecord, ListingId};
 
 /// A landed file that is whole and is what its name claims.
@@ -31,65 +33,93 @@ pub struct Verified {
     pub sha256: String,
     /// What the bytes are, as a media type, if their signature tells.
     pub media_type: Option<String>,
+    /// What the bytes are instead of what the name says, for a person; none when they agree.
+    pub mismatch: Option<String>,
+}
+
+/// What is refused.
+#[derive(Clone, Copy, Debug)]
+pub struct VerifyRules<'a> {
+    /// How a login page is recognised.
+    pub login: LoginSigns<'a>,
+    /// Whether a file is refused as well when its bytes are of another type than its name says. Otherwise it is kept: the
+    /// portal has nothing better.
+    pub strict_types: bool,
 }
 
 /// Reads the file that arrived and checks it against the `names` that it may get, best first.
 ///
-/// The first name whose extension the bytes agree with is taken. A web page is never accepted under a later name than
-/// the best one: browsers call an error page `download.html`, whatever was asked for.
+/// Only what is not the attachment is refused: the login page, an error page, bytes that were cut off. A file whose bytes
+/// are of another type than its name says is the attachment all the same; [`Verified::mismatch`] tells.
+///
+/// The first name whose extension the bytes agree with is taken, else the first. A web page is never accepted under a later
+/// name than the best one: browsers call an error page `download.html`, whatever was requested.
 ///
 /// A file of 0 bytes is accepted under any name: portals hold such files, and the browser has reported a complete
 /// transfer of 0 bytes by then, so nothing was cut off.
 ///
 /// # Errors
-/// [`DownloadError::LoginPage`] for a web page with one of `login_markers`, whatever its name;
-/// [`DownloadError::NotAsClaimed`], [`DownloadError::DeclaredOtherwise`], [`DownloadError::CutShort`] of one whose length
-/// the portal did not tell, [`DownloadError::WrongSize`], [`DownloadError::Disk`].
+/// [`DownloadError::LoginPage`] for the portal's login page, whatever its name; [`DownloadError::NotAsClaimed`] for an
+/// error page; [`DownloadError::DeclaredOtherwise`] when the portal itself declares a web page;
+/// [`DownloadError::CutShort`] for a file whose length the portal did not send and whose end is missing;
+/// [`DownloadError::WrongSize`], [`DownloadError::Disk`].
 pub async fn verify(
     arrived: &FinishedDownload,
     names: Vec<String>,
-    login_markers: &[String],
+    rules: VerifyRules<'_>,
 ) -> Result<Verified, DownloadError> {
-    let (landed, expected, markers) = (arrived.path.clone(), arrived.size, login_markers.to_vec());
+    let (landed, expected, is_strict) = (arrived.path.clone(), arrived.size, rules.strict_types);
+    let (markers, paths) = (rules.login.markers.to_vec(), rules.login.paths.to_vec());
     let (is_length_told, declared) = (arrived.is_length_told, arrived.declared.clone());
     blocking(move || {
         let FileContents { size, head, tail, sha256 } = read(&landed)?;
         if size != expected {
             return Err(DownloadError::WrongSize { expected, found: size });
         }
-        let name =
-            if size == 0 { names.into_iter().next().unwrap_or_default() } else { judge(names, &head, &markers)? };
-        if let Some(declared) = declared.filter(|declared| contradicts(declared, extension(&name).as_deref())) {
+        if (LoginSigns { markers: &markers, paths: &paths }).match_page(&head) {
+            return Err(DownloadError::LoginPage);
+        }
+        let (name, mismatch) = if size == 0 {
+            (names.into_iter().next().unwrap_or_default(), None)
+        } else {
+            judge(names, &head, is_strict)?
+        };
+        let media_type = media_type(&head).map(str::to_owned);
+        let extension = extension(&name);
+        // what is certainly a file of a known type is no page, whatever the portal declares
+        let may_be_page = is_strict || media_type.as_deref().is_none_or(|kind| kind.starts_with("text/"));
+        if let Some(declared) = declared.filter(|declared| may_be_page && contradicts(declared, extension.as_deref())) {
             return Err(DownloadError::DeclaredOtherwise { name, declared });
         }
-        if let Some(lacks) = missing_end(&head, &tail).filter(|_| !is_length_told && size > 0) {
-            return Err(DownloadError::CutShort { lacks });
+        if let Some(missing) = missing_end(&head, &tail).filter(|_| !is_length_told && size > 0) {
+            return Err(DownloadError::CutShort { missing });
         }
-        Ok(Verified { landed, name, size, sha256, media_type: media_type(&head).map(str::to_owned) })
+        Ok(Verified { landed, name, size, sha256, media_type, mismatch })
     })
     .await
 }
 
-fn judge(names: Vec<String>, head: &[u8], login_markers: &[String]) -> Result<String, DownloadError> {
-    if is_login_page(head, login_markers) {
-        return Err(DownloadError::LoginPage);
-    }
+/// The name for a file that begins with `head`, and what it is instead of what that name says.
+fn judge(names: Vec<String>, head: &[u8], is_strict: bool) -> Result<(String, Option<String>), DownloadError> {
     let candidate_count = if markup(head) == Markup::None { names.len() } else { 1 };
     let mut first_refusal = None;
     for name in names.into_iter().take(candidate_count) {
         let claimed = extension(&name);
         match check_claim(claimed.as_deref(), head) {
             // a name that claims nothing is no way out for bytes that have just been caught
-            Ok(()) if claimed.is_some() || first_refusal.is_none() => return Ok(name),
+            Ok(()) if claimed.is_some() || first_refusal.is_none() => return Ok((name, None)),
             Ok(()) => {}
             Err(found) => {
-                let claimed =
-                    claimed.map_or("a file without an ending".to_owned(), |ending| format!("a .{ending} file"));
-                first_refusal.get_or_insert(DownloadError::NotAsClaimed { name, claimed, found });
+                first_refusal.get_or_insert((name, claimed, found));
             }
         }
     }
-    first_refusal.map_or_else(|| Ok("attachment".to_owned()), Err)
+    let Some((name, claimed, found)) = first_refusal else { return Ok(("attachment".to_owned(), None)) };
+    if !is_strict && may_be_markup(claimed.as_deref(), head) {
+        return Ok((name, Some(describe(head))));
+    }
+    let claimed = claimed.map_or("a file without an extension".to_owned(), |ending| format!("a .{ending} file"));
+    Err(DownloadError::NotAsClaimed { name, claimed, found })
 }
 
 /// What is looked at of a file.
@@ -171,10 +201,15 @@ mod tests {
     use crate::model::FailureKind;
 
     async fn verified(bytes: &[u8], names: &[&str]) -> Result<Verified, DownloadError> {
-        verified_with(bytes, names, true).await
+        verified_with(bytes, names, true, false).await
     }
 
-    async fn verified_with(bytes: &[u8], names: &[&str], is_length_told: bool) -> Result<Verified, DownloadError> {
+    async fn verified_with(
+        bytes: &[u8],
+        names: &[&str],
+        is_length_told: bool,
+        strict_types: bool,
+    ) -> Result<Verified, DownloadError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("id");
         std::fs::write(&path, bytes).unwrap();
@@ -182,7 +217,8 @@ mod tests {
         let (url, suggested) = (String::new(), String::new());
         let arrived = FinishedDownload { id: "id".into(), path, url, suggested, size, is_length_told, declared: None };
         let names = names.iter().map(|&name| name.to_owned()).collect();
-        verify(&arrived, names, &["user[login]".to_owned()]).await
+        let login = LoginSigns { markers: &["user[login]".to_owned()], paths: &[] };
+        verify(&arrived, names, VerifyRules { login, strict_types }).await
     }
 
     const LOGIN: &[u8] = b"<!DOCTYPE html><html><form><input name=\"user[login]\"></form>";
@@ -231,18 +267,37 @@ mod tests {
     async fn the_name_that_the_bytes_agree_with_is_taken() {
         let mail = [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
         assert_eq!(verified(&mail, &["Offer.pdf", "Offer.msg"]).await.unwrap().name, "Offer.msg");
-        assert!(verified(&mail, &["Offer.pdf", "Offer"]).await.is_err());
+        assert_eq!(verified(&mail, &["Offer.pdf", "Offer"]).await.unwrap().name, "Offer.pdf");
+    }
+
+    #[tokio::test]
+    async fn a_file_of_another_type_than_its_name_says_is_kept_and_told_unless_types_are_strict() {
+        let pdf = &b"%PDF-1.4\n1 0 obj<</Len>>\n%%EOF\n"[..];
+        let cases = [
+            ("evil.txt", pdf, Some("application/pdf")),
+            ("scan.jpg", pdf, Some("application/pdf")),
+            ("list.csv", b"PK\x03\x04\x14\0\0\0\x08\0", Some("application/zip")),
+            ("mail.msg", b"From: a@b\n\nhello", Some("text/plain")),
+        ];
+        for (name, bytes, media_type) in cases {
+            let file = verified(bytes, &[name]).await.unwrap();
+            assert_eq!((file.name.as_str(), file.media_type.as_deref()), (name, media_type));
+            assert!(file.mismatch.is_some(), "{name}");
+            let refused = verified_with(bytes, &[name], true, true).await.unwrap_err();
+            assert_eq!(refused.kind(), FailureKind::DownloadCorrupt, "{name}");
+        }
+        assert_eq!(verified(pdf, &["a.pdf"]).await.unwrap().mismatch, None);
     }
 
     #[tokio::test]
     async fn a_file_without_its_end_is_whole_only_if_its_length_was_told() {
         let (whole, half) = (&b"%PDF-1.4\n1 0 obj<</Len>>\n%%EOF\n"[..], b"%PDF-1.4\n1 0 obj<</Len");
-        verified_with(whole, &["a.pdf"], false).await.unwrap();
-        verified_with(half, &["a.pdf"], true).await.unwrap();
-        let error = verified_with(half, &["a.pdf"], false).await.unwrap_err();
+        verified_with(whole, &["a.pdf"], false, false).await.unwrap();
+        verified_with(half, &["a.pdf"], true, false).await.unwrap();
+        let error = verified_with(half, &["a.pdf"], false, false).await.unwrap_err();
         assert_eq!(error.kind(), FailureKind::DownloadCorrupt);
         assert!(error.to_string().contains("cut short"), "{error}");
-        verified_with(b"", &["a.pdf"], false).await.unwrap();
+        verified_with(b"", &["a.pdf"], false, false).await.unwrap();
     }
 
     #[tokio::test]

@@ -11,22 +11,13 @@ const PDF_HEADER_WITHIN: usize = 1024;
 
 const OLE2: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
 
-/// Whether the page is a login page: it carries one of the markers.
-pub(crate) fn is_login_page(head: &[u8], markers: &[String]) -> bool {
-    if markup(head) == Markup::None {
-        return false; // a message or a log may quote a login page
-    }
-    let text = String::from_utf8_lossy(head);
-    markers.iter().any(|marker| text.contains(marker.as_str()))
-}
-
 /// Whether the bytes can be what `extension` claims. The error says what they are instead.
 ///
 /// A web page is an error page under every name that does not say so. An extension that is not listed claims nothing
 /// else. Pictures may be of another picture type than they say: people name them wrongly and every viewer shows them.
 /// Office files with a password are OLE2, whatever their extension.
 pub(crate) fn check_claim(extension: Option<&str>, head: &[u8]) -> Result<(), String> {
-    let fits = may_be_markup(extension, markup(head), head)
+    let fits = may_be_markup(extension, head)
         && match extension.unwrap_or_default() {
             "html" | "htm" | "xhtml" | "xht" | "shtml" | "mht" | "mhtml" => !is_known_binary(head),
             "pdf" => has_pdf_header(head),
@@ -51,11 +42,11 @@ pub(crate) fn check_claim(extension: Option<&str>, head: &[u8]) -> Result<(), St
 /// A whole page has one of its own. A part of one may also be text that begins with a tag, or XML whose root is called like
 /// one of HTML's: refusing such a file each time would be worse than keeping a rare error message of that shape. Office
 /// opens tables and pages that programs save for it under its own names, and these say so.
-fn may_be_markup(extension: Option<&str>, markup: Markup<'_>, head: &[u8]) -> bool {
+pub(crate) fn may_be_markup(extension: Option<&str>, head: &[u8]) -> bool {
     let is_page_name = matches!(extension, Some("html" | "htm" | "xhtml" | "xht" | "shtml"));
     let is_office_name = matches!(extension, Some("doc" | "xls" | "ppt"));
     let is_for_office = || is_office_name && contains(head, b"urn:schemas-microsoft-com:office:");
-    match markup {
+    match markup(head) {
         Markup::None => true,
         Markup::Page => is_page_name || is_for_office(),
         Markup::Part(tag) => {
@@ -112,7 +103,7 @@ pub(crate) fn media_type(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn describe(head: &[u8]) -> String {
+pub(crate) fn describe(head: &[u8]) -> String {
     if markup(head) != Markup::None {
         "a web page, probably an error message of the portal".to_owned()
     } else if let Some(kind) = infer::get(head) {
@@ -141,7 +132,7 @@ pub(crate) fn missing_end(head: &[u8], tail: &[u8]) -> Option<&'static str> {
     } else if head.starts_with(b"PK\x03\x04") {
         (!has(tail.len(), b"PK\x05\x06")).then_some("the archive has no directory at its end")
     } else if head.starts_with(b"\x89PNG\r\n\x1a\n") {
-        (!has(tail.len(), b"IEND")).then_some("the PNG has no IEND")
+        (!has(tail.len(), b"IEND")).then_some("the PNG has no IEND chunk")
     } else {
         None
     }

@@ -49,7 +49,7 @@ fn legal(choices: &[(prop::sample::Index, u8)]) -> Vec<Entry> {
             },
             Some(TaskState::Settled { .. }) => continue,
         };
-        let after = TaskState::after(states.get(place).cloned(), &entry).unwrap();
+        let after = TaskState::apply(states.get(place).cloned(), &entry).unwrap();
         if place == states.len() {
             states.push(after)
         } else {

@@ -29,6 +29,7 @@ pub(crate) struct TaskRecord {
     pub(crate) receipt: Option<Receipt>,
     /// How often its browser was taken away for want of memory.
     pub(crate) evicted_count: u32,
+    pub(crate) is_cancelled: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

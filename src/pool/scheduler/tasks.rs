@@ -93,7 +93,7 @@ impl Scheduler {
                 self.open.insert(order.po.clone(), task);
                 self.totals.pending += 1;
             }
-            self.records.push(TaskRecord { order, cell, tally, phase, receipt, evicted_count: 0 });
+            self.records.push(TaskRecord { order, cell, tally, phase, receipt, evicted_count: 0, is_cancelled: false });
         }
     }
 
@@ -130,18 +130,21 @@ impl Scheduler {
             phase,
             receipt,
             evicted_count: 0,
+            is_cancelled: false,
         });
         handle
     }
 
     pub(crate) fn cancel(&mut self, now: Duration, task: TaskId) -> bool {
-        let Some(record) = self.records.get(index(task)) else { return false };
+        let Some(record) = self.records.get_mut(index(task)) else { return false };
         let Phase::Waiting { due } = record.phase else { return false };
+        record.is_cancelled = true;
         self.queue.remove(task, record.order.priority, due);
         let cancelled = Failure::new(FailureKind::Interrupted, "cancelled before a worker took it");
         self.totals.pending -= 1;
         self.totals.running += 1;
-        self.finalize(now, task, Outcome::Skipped(cancelled, None));
+        let receipt = record.receipt.clone();
+        self.finalize(now, task, Outcome::Skipped(cancelled, receipt));
         true
     }
 
@@ -203,7 +206,7 @@ impl Scheduler {
         }
         let limit = self.rules.retry.limit;
         let Some(record) = self.records.get_mut(index(task)) else { return };
-        let has_brought = receipt.as_ref().is_some_and(|receipt| !receipt.files.is_empty());
+        let learned = receipt.clone();
         record.receipt = match (record.receipt.take(), receipt) {
             (Some(earlier), Some(later)) => Some(together(earlier, later)),
             (earlier, later) => later.or(earlier),
@@ -236,8 +239,7 @@ impl Scheduler {
         };
         let Some(record) = self.records.get_mut(index(task)) else { return };
         record.tally = record.tally.after_failure(failure.kind, is_counted);
-        let receipt = record.receipt.clone().filter(|_| has_brought);
-        self.entries.push(Entry::Postponed { task, failure, counted: is_counted, receipt });
+        self.entries.push(Entry::Postponed { task, failure, counted: is_counted, receipt: learned });
         self.requeue(task, now + delay);
     }
 
@@ -308,8 +310,8 @@ impl Scheduler {
             Ok(outcome) => outcome,
             Err(error) => {
                 let Some(record) = self.records.get(index(task)) else { return };
-                // a cancelled task was never started: it stays as it was
-                if record.tally.started > 0 {
+                // a cancelled task was with no worker: it stays as it was
+                if !record.is_cancelled {
                     self.entries.push(Entry::Postponed {
                         task,
                         failure: error.to_failure(),

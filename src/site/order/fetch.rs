@@ -5,7 +5,8 @@ use url::Url;
 
 use crate::backend::{Attempt, AttemptError, Click, Initiator, Page, SessionError};
 use crate::download::{
-    DownloadError, DownloadLimits, OrderDir, StagingDir, await_arrival, candidate_names, extension, verify,
+    DownloadError, DownloadLimits, LoginSigns, OrderDir, StagingDir, VerifyRules, await_arrival, candidate_names,
+    extension, verify,
 };
 use crate::model::{FailureKind, FileOrigin, FileRecord};
 use crate::site::context::PortalContext;
@@ -155,7 +156,14 @@ impl AttachmentFetch<'_> {
             other => other?,
         };
         let names = candidate_names(&listed.label, &arrived.suggested, &arrived.url);
-        let verified = verify(&arrived, names, &self.context.recipe.login.file_markers).await?;
+        let recipe = &self.context.recipe;
+        let login = LoginSigns { markers: &recipe.login.file_markers, paths: &recipe.address.login_paths };
+        let rules = VerifyRules { login, strict_types: self.context.strict_types };
+        let verified = verify(&arrived, names, rules).await?;
+        if let Some(found) = &verified.mismatch {
+            let (po, name) = (&self.attempt.order.po, &verified.name);
+            tracing::warn!(%po, name, "the attachment {name} is {found}, not what its name says: kept as the portal has it");
+        }
         // a label without an ending told nothing; the name that the file gets does, or it is of no type
         let ending = extension(&verified.name).unwrap_or_else(|| "none".to_owned());
         if let Some(reason) = self.context.filter.refuses(Some(&verified.name), Some(&ending)) {

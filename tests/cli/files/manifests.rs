@@ -103,7 +103,7 @@ async fn what_is_missing_changed_extra_or_gone_is_found_later() {
     let one = desk.call(["verify"]).arg(path(1, 0).parent().unwrap()).end().await;
     one.assert(3, &[]);
     assert!(one.stdout.contains("changed: ") && one.stdout.contains("extra: "), "{one}");
-    desk.call(["verify", "nowhere"]).end().await.assert_refusal(2, &["no folder"]);
+    desk.call(["verify", "nowhere"]).end().await.assert_refusal(2, &["is not a folder"]);
     desk.call(["verify"]).arg(desk.path()).end().await;
 }
 

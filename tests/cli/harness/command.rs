@@ -34,6 +34,8 @@ pub(crate) fn largest(portal: &DemoPortal) -> PoNumber {
 /// Folders that one test has for itself.
 pub(crate) struct Desk {
     folder: tempfile::TempDir,
+    /// Accepts connections and never answers.
+    silent: std::net::TcpListener,
 }
 
 impl Desk {
@@ -42,7 +44,12 @@ impl Desk {
         for name in ["profiles", "work"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
-        Self { folder }
+        Self { folder, silent: std::net::TcpListener::bind("127.0.0.1:0").unwrap() }
+    }
+
+    /// The address of a portal that can be connected to and never answers: for calls that end before they ask it.
+    pub(crate) fn silent_portal(&self) -> String {
+        format!("http://{}", self.silent.local_addr().unwrap())
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -22,7 +22,7 @@ fn call_with(desk: &Desk, browser: &str, driver: &str) -> Call {
         "PO7",
         "PO8",
         "--base-url",
-        "http://127.0.0.1:9",
+        &desk.silent_portal(),
         "--browser-path",
         browser,
         "--driver-path",
@@ -43,14 +43,13 @@ async fn without_a_browser_it_ends_with_5_and_says_how_to_get_one() {
         return;
     }
     let desk = Desk::new();
-    let ended = desk.call(["run", "PO7", "--base-url", "https://acme.coupahost.com", "--browser", "edge"]).end().await;
+    let ended = desk.call(["run", "PO7", "--base-url", &desk.silent_portal(), "--browser", "edge"]).end().await;
     ended.assert_refusal(5, &["there is no usable browser", "Microsoft Edge is not installed", "doctor --yes"]);
     let told = desk.call(["status", "--json"]).end().await;
     let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
     assert!(told["finished"].is_string(), "a run that was never at work is not told to be: {told:#}");
     let browser = program(&desk, "edge", &format!("Microsoft Edge {VERSION}"), "exit 1");
-    let ended =
-        desk.call(["run", "PO7", "--base-url", "https://acme.coupahost.com", "--browser-path", &browser]).end().await;
+    let ended = desk.call(["run", "PO7", "--base-url", &desk.silent_portal(), "--browser-path", &browser]).end().await;
     ended
         .assert_refusal(5, &["Microsoft Edge WebDriver is not installed", "install version 156 of it", "doctor --yes"]);
     desk.assert_nothing_left().await;

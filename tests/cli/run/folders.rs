@@ -59,7 +59,7 @@ async fn two_runs_do_not_share_an_output_folder() {
     let browser = desk.script("browser", &tells("Chromium 156.0.1.2"));
     let driver = desk.script("driver", &tells("ChromeDriver 156.0.1.2 (x)"));
     let call = || {
-        desk.call(["run", "PO7", "-v", "--base-url", "http://127.0.0.1:9"])
+        desk.call(["run", "PO7", "-v", "--base-url", &desk.silent_portal()])
             .env("COUPA_BATCH_BROWSER_PATH", &browser)
             .env("COUPA_BATCH_DRIVER_PATH", &driver)
     };

@@ -98,7 +98,7 @@ async fn a_second_signal_while_browsers_do_not_start_ends_the_run_at_once() {
     let browser = desk.script("browser", &tells("Chromium 156.0.1.2"));
     let driver = desk.script("driver", &tells("ChromeDriver 156.0.1.2 (x)"));
     let mut run = desk
-        .call(["run", "PO7", "-v", "--base-url", "http://127.0.0.1:9"])
+        .call(["run", "PO7", "-v", "--base-url", &desk.silent_portal()])
         .arg("--browser-path")
         .arg(browser)
         .arg("--driver-path")

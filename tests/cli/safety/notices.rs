@@ -115,7 +115,7 @@ async fn a_run_that_never_gets_a_browser_is_told_of_and_a_busy_hook_is_told_agai
     let hook = Hook::start(Answers::Busy(1)).await;
     let desk = Desk::new();
     let browser = desk.script("browser", "exit 1");
-    let call = desk.call(["run", "7", "--base-url", "http://127.0.0.1:9", "--driver-path"]).arg(browser);
+    let call = desk.call(["run", "7", "--base-url", &desk.silent_portal(), "--driver-path"]).arg(browser);
     let ended = call.env("COUPA_BATCH_NOTIFY_URL", &hook.address).end().await;
     ended.assert(5, &[]);
     assert_eq!(hook.events(), ["run_ended", "run_ended"]);

@@ -23,7 +23,7 @@ impl Out {
         let landed = folder.join("id");
         fs::write(&landed, text).unwrap();
         let sha256 = verify::digest_of(&landed).unwrap();
-        Verified { landed, name: name.to_owned(), size: text.len() as u64, sha256, media_type: None }
+        Verified { landed, name: name.to_owned(), size: text.len() as u64, sha256, media_type: None, mismatch: None }
     }
 
     fn write(&self, path: &str, text: &str) {
