@@ -58,9 +58,9 @@ fn lines(event: &BatchEvent) -> Vec<String> {
             format!("continuing the unfinished run {run}: {open} of {} {verb} open", count(*orders, "order"))
         }
         BatchEvent::Reused(number) => {
-            let (verb, pronoun) = if *number == 1 { ("was", "it is") } else { ("were", "they are") };
+            let verb = if *number == 1 { "is" } else { "are" };
             format!(
-                "{} {verb} completed before with unchanged files: {pronoun} not fetched again (use --force to fetch again)",
+                "{} {verb} already complete and unchanged: skipped (use --force to fetch again)",
                 count(*number as u64, "order")
             )
         }
@@ -146,8 +146,8 @@ mod tests {
     #[test]
     fn counts_agree_with_their_nouns_and_verbs() {
         let text = |event| lines(&event).concat();
-        assert!(text(BatchEvent::Reused(1)).starts_with("1 order was completed"));
-        assert!(text(BatchEvent::Reused(2)).starts_with("2 orders were completed"));
+        assert!(text(BatchEvent::Reused(1)).starts_with("1 order is already complete"));
+        assert!(text(BatchEvent::Reused(2)).starts_with("2 orders are already complete"));
         assert_eq!(text(BatchEvent::LeftOut(1)), "1 order of the input is left out, as requested");
         let resumed = |open, orders| text(BatchEvent::Resumed { run: RunId::new("r"), open, orders });
         assert_eq!(resumed(1, 1), "continuing the unfinished run r: 1 of 1 order is open");

@@ -263,11 +263,11 @@ fn difference(path: &Path, file: &ManifestFile) -> io::Result<Option<FileDiffere
         other => other?,
     };
     Ok(if !found.is_file() {
-        Some(FileDifference::Other("it is no file any more".to_owned()))
+        Some(FileDifference::Other("it is no longer a file".to_owned()))
     } else if !verify::has_size(path, file.size) {
         Some(FileDifference::Other(format!("{} bytes instead of {}", found.len(), file.size)))
     } else if digest_of(path)? != file.sha256 {
-        Some(FileDifference::Other("same size, other bytes".to_owned()))
+        Some(FileDifference::Other("same size, different content".to_owned()))
     } else {
         None
     })

@@ -1,4 +1,4 @@
-//! A run in a few numbers.
+//! Totals of a run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,12 +11,12 @@ use crate::backend::History;
 use crate::model::{OrderStatus, Outcome, RunId};
 use crate::report::data::{RunFacts, rows};
 
-/// A run in a few numbers: the `summary` of `report.json`, what `--json` prints, and what the terminal shows at the end.
+/// Totals of a run: the `summary` of `report.json`, what `--json` prints, and what the terminal shows at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Which run.
     pub run: RunId,
-    /// When it began.
+    /// When it started.
     pub started: Timestamp,
     /// When it ended.
     pub finished: Timestamp,
@@ -30,9 +30,9 @@ pub struct Summary {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Attachments that were listed and could not be had.
+    /// Attachments that were listed and could not be downloaded.
     pub missing: u64,
-    /// Rows of the input that were no orders.
+    /// Rows of the input that are not orders.
     pub rejected: u64,
     /// Why the run ended early, if it did.
     pub stopped_because: Option<String>,
@@ -106,10 +106,10 @@ impl fmt::Display for Summary {
             }
         }
         if self.missing > 0 {
-            writeln!(f, "  attachments listed and not there: {}", self.missing)?;
+            writeln!(f, "  listed attachments that are missing: {}", self.missing)?;
         }
         if self.rejected > 0 {
-            writeln!(f, "  rows of the input that are no orders: {}", self.rejected)?;
+            writeln!(f, "  rows of the input that are not orders: {}", self.rejected)?;
         }
         if let Some(why) = &self.stopped_because {
             writeln!(f, "  stopped early: {why}")?;

@@ -27,8 +27,8 @@ const SHOWN_MISMATCHES: usize = 50;
 
 pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, CommandError> {
     let mut faults = Faults::new();
-    for wish in &args.faults {
-        match wish {
+    for fault in &args.faults {
+        match fault {
             FaultArg::List => return list_faults(),
             FaultArg::Rule(rule) => faults.push(rule.clone()),
         }
@@ -41,7 +41,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, CommandError> {
     flags.out = Some(out);
     flags.workers = args.workers;
     flags.headless = args.headed.then_some(false);
-    // what the environment and a file say of browsers counts here too; what they say of a portal does not
+    // browser settings of the environment and the file apply here too; those of a portal do not
     let mut config = layers::load_config(flags, None).map_err(CommandError::bad_call)?;
     let lock = Arc::new(OutputLock::take(&config.out).map_err(CommandError::bad_call)?);
     let progress = start_logging(&args.output, &config)?;
@@ -50,10 +50,10 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, CommandError> {
     }
     block_on(async {
         let demo = DemoConfig { orders: args.orders as usize, look: args.look, faults, ..DemoConfig::default() };
-        let portal = DemoPortal::start(demo).await.map_err(|why| {
-            CommandError::new(ExitReason::Unexpected, format!("the demo portal does not start: {why}"))
-        })?;
-        enter(&mut config, &portal);
+        let portal = DemoPortal::start(demo)
+            .await
+            .map_err(|why| CommandError::new(ExitReason::Unexpected, format!("the demo portal cannot start: {why}")))?;
+        point_at(&mut config, &portal);
         progress.say(&format!("demo portal at {} with {} orders", portal.base_url(), portal.orders().len()));
         let ended = batch_on(&portal, config, args, &progress, lock).await;
         if args.keep && ended.is_ok() {
@@ -84,14 +84,14 @@ async fn batch_on(
     print_summary(&finished, &args.output, progress)?;
     let reason = ExitReason::from(finished.status);
     if matches!(reason, ExitReason::AllWell | ExitReason::Failures) {
-        verdict(portal, &out, &finished, progress)
+        compare(portal, &out, &finished, progress)
     } else {
         Ok(reason)
     }
 }
 
-/// What matters is not how many orders have files, but that each is as the portal has it.
-fn verdict(
+/// Compares the result with the portal: what counts is not how many files there are, but that each is correct.
+fn compare(
     portal: &DemoPortal,
     out: &Path,
     finished: &BatchReport,
@@ -101,7 +101,7 @@ fn verdict(
     let mismatches = check(portal, out, &outcomes);
     if mismatches.is_empty() {
         progress.say(&format!(
-            "verified: all {} files and {} statuses are what the portal served",
+            "verified: all {} files and {} statuses match what the portal served",
             finished.summary.files,
             outcomes.len()
         ));
@@ -111,7 +111,11 @@ fn verdict(
     let list: Vec<_> = mismatches.iter().take(SHOWN_MISMATCHES).map(|mismatch| format!("\n  {mismatch}")).collect();
     Err(CommandError::new(
         ExitReason::Failures,
-        format!("{} differences from what the portal served:{}", mismatches.len(), list.concat()),
+        format!(
+            "{} from what the portal served:{}",
+            output::count(mismatches.len() as u64, "difference"),
+            list.concat()
+        ),
     ))
 }
 
@@ -120,7 +124,7 @@ fn outcomes(history: &History) -> Vec<(crate::model::PoNumber, crate::model::Out
     history.tasks.values().filter_map(ended).collect()
 }
 
-fn enter(config: &mut PoolConfig, portal: &DemoPortal) {
+fn point_at(config: &mut PoolConfig, portal: &DemoPortal) {
     config.site.recipe = portal.look().recipe().to_owned();
     config.site.base_url = Some(portal.base_url());
     config.site.credentials = Some(Credentials { username: portal.username().to_owned(), password: portal.password() });
@@ -133,7 +137,7 @@ fn list_faults() -> Result<ExitReason, CommandError> {
     output::print(&lines.concat()).map(|()| ExitReason::AllWell)
 }
 
-/// Installs browser and driver if no usable pair is there.
+/// Installs browser and driver if no usable pair is installed.
 pub(crate) fn install_missing(config: &BrowserConfig, mut say: impl FnMut(&str)) -> Result<(), CommandError> {
     if locate(config).is_ok() {
         return Ok(());
@@ -144,7 +148,7 @@ pub(crate) fn install_missing(config: &BrowserConfig, mut say: impl FnMut(&str))
     provision::install(&plan, |line| say(line)).map_err(no_browser)
 }
 
-/// A private folder that was not there before: the system's folder for temporary files is everybody's.
+/// Creates a new private folder: everyone can write to the system's folder for temporary files.
 fn fresh_folder() -> Result<PathBuf, CommandError> {
     let name = format!("coupa-batch-demo-{}-{}", Timestamp::now().strftime("%Y%m%d-%H%M%S"), std::process::id());
     let folder = std::env::temp_dir().join(name);
@@ -153,21 +157,21 @@ fn fresh_folder() -> Result<PathBuf, CommandError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(&folder).map_err(|why| {
-        CommandError::bad_call(format!("{} cannot be made: {why}; choose one with --out", folder.display()))
+        CommandError::bad_call(format!("cannot create {}: {why}; choose another folder with --out", folder.display()))
     })?;
     Ok(folder)
 }
 
-/// Leaves the portal up for a person to look at.
+/// Keeps the portal running for a person to look at.
 async fn keep_up(portal: &DemoPortal, progress: &Progress) {
     use secrecy::ExposeSecret;
     progress.say(&format!(
-        "the portal stays at {} until Ctrl-C; user name {}, password {}",
+        "the portal keeps running at {} until Ctrl-C; user name {}, password {}",
         portal.base_url(),
         portal.username(),
         portal.password().expose_secret() // made for this demo, and gone with it
     ));
     if let Err(why) = tokio::signal::ctrl_c().await {
-        progress.say(&format!("Ctrl-C cannot be watched ({why}), so the portal is closed"));
+        progress.say(&format!("cannot wait for Ctrl-C ({why}), closing the portal"));
     }
 }

@@ -1,4 +1,4 @@
-//! `coupa-batch doctor`: what is there, what is missing, and how to mend it.
+//! `coupa-batch doctor`: what is installed, what is missing, and what to do about it.
 
 use std::fmt::Write as _;
 
@@ -16,9 +16,9 @@ use crate::cli::login_source::LoginSource;
 use crate::cli::output;
 use crate::config::layers;
 
-/// So many orders that their number is no reason for fewer workers.
+/// A batch so long that its length does not limit the workers.
 const LONG_BATCH: usize = 10_000;
-/// Less room than this on a disk is soon used up by a batch.
+/// A batch soon fills a disk with less free space than this.
 const LITTLE_ROOM: u64 = 1_000_000_000;
 
 pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitReason, CommandError> {
@@ -45,7 +45,7 @@ struct Diagnosis {
     findings: Vec<Detection>,
     host: crate::host::Host,
     workers: usize,
-    /// What the folder is for, where it is, how much room it has.
+    /// Purpose, path and free space of each folder.
     folders: Vec<(&'static str, String, Option<u64>)>,
     login: LoginSource,
     warnings: Vec<String>,
@@ -60,7 +60,9 @@ impl Diagnosis {
         let profiles = match ProfileManager::new(&config.profiles) {
             Ok(profiles) => profiles.base().to_owned(),
             Err(why) => {
-                warnings.push(format!("the folder of the browser profiles cannot be used: {why}; set profile_dir"));
+                warnings.push(format!(
+                    "the folder for browser profiles cannot be used: {why}; set profile_dir to another one"
+                ));
                 config.profiles.base.clone().unwrap_or_else(std::env::temp_dir)
             }
         };
@@ -71,16 +73,15 @@ impl Diagnosis {
         for (what, path, free) in &folders {
             if let Some(free) = free.filter(|free| *free < LITTLE_ROOM) {
                 let free = ByteSize(free).display().si();
-                warnings.push(format!(
-                    "only {free} are free for {what} in {path}: free some room or choose another folder"
-                ));
+                warnings
+                    .push(format!("only {free} free for {what} in {path}: free some space or choose another folder"));
             }
         }
         let needed = BYTES_PER_WORKER * workers as u64;
         if host.available_bytes > 0 && needed > host.available_bytes {
             let fits = (host.available_bytes / BYTES_PER_WORKER).max(1);
             warnings.push(format!(
-                "{workers} browsers want about {}, and {} are free: use --workers {fits}",
+                "{workers} browsers need about {} of memory, but {} are free: use --workers {fits}",
                 ByteSize(needed).display().si(),
                 ByteSize(host.available_bytes).display().si()
             ));
@@ -148,7 +149,7 @@ impl Diagnosis {
         }
         match self.login.word() {
             Some(source) => line("ok", &format!("password: from {source}")),
-            None => line("-", "password: none; a login that is kept, or an open portal, needs none"),
+            None => line("-", "password: none; a saved login or a portal without a login needs none"),
         }
         for warning in &self.warnings {
             line("WARN", warning);

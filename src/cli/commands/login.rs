@@ -1,4 +1,4 @@
-//! `coupa-batch login`: a login made once, by a person or through the form, and kept for later runs. `logout`: forgotten.
+//! `coupa-batch login`: logs in once, by hand or through the form, and saves the login for later runs. `logout` deletes it.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use crate::config::layers;
 
 pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, CommandError> {
     let mut config = load(&args.portal, args.browser.to_settings())?;
-    let vault = vault_of(&config)?;
+    let saved_login = saved_login_of(&config)?;
     let keyring = keyring_of(&config)?;
     if args.save_password {
         // before anybody types a password for nothing
@@ -30,41 +30,41 @@ pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, CommandError> {
     config.site.credentials = credentials(args, config.site.credentials.take(), &keyring)?;
     let is_form = config.site.credentials.is_some();
     config.browser.headless = is_form || args.headless;
-    let refusals = refusals_of(&config)?;
+    let rejected_logins = rejected_logins_of(&config)?;
     // who calls this asks for it: what was refused before is tried once more
-    let doorway = InteractiveLogin::new(&config.site, config.deadlines)
+    let interactive = InteractiveLogin::new(&config.site, config.deadlines)
         .map_err(CommandError::bad_call)?
-        .with_rejections(Arc::new(refusals.clone()), true);
+        .with_rejections(Arc::new(rejected_logins.clone()), true);
     let (cookies, is_tried) = block_on(async {
         let mut session = lone_session(&config).await.map_err(|why| not_opened(&why, is_form))?;
         let made = tokio::select! {
-            made = log_in(&doorway, session.as_mut(), is_form, args.wait) => made,
-            _ = tokio::signal::ctrl_c() => Err(CommandError::new(ExitReason::Forced, "stopped; no login was kept")),
+            made = log_in(&interactive, session.as_mut(), is_form, args.wait) => made,
+            _ = tokio::signal::ctrl_c() => Err(CommandError::new(ExitReason::Forced, "stopped; no login was saved")),
         };
         let report = session.close().await;
         for left in report.leftovers {
             eprintln!("warning: left behind: {left}");
         }
-        Ok((made?, doorway.has_logged_in().await))
+        Ok((made?, interactive.has_logged_in().await))
     })?;
     // a portal that let in without a login has not said whether the password is right
     let to_save = config.site.credentials.filter(|_| args.save_password && is_tried);
     if cookies.is_empty() || (args.save_password && to_save.is_none()) {
-        output::print("the portal lets everybody in: there is no login to keep\n")?;
+        output::print("the portal needs no login: nothing was saved\n")?;
         return Ok(ExitReason::AllWell);
     }
-    vault.save(&cookies).map_err(|why| CommandError::new(ExitReason::Unexpected, why))?;
-    refusals.wipe().map_err(|why| CommandError::new(ExitReason::Unexpected, why))?;
+    saved_login.save(&cookies).map_err(|why| CommandError::new(ExitReason::Unexpected, why))?;
+    rejected_logins.wipe().map_err(|why| CommandError::new(ExitReason::Unexpected, why))?;
     output::print(&format!(
-        "logged in; the login is kept in {}, for you alone, and used by later runs ({})\n",
-        vault.path().display(),
+        "logged in; the login is saved in {}, readable by you only, and later runs use it ({})\n",
+        saved_login.path().display(),
         how_long(&cookies)
     ))?;
     if let Some(credentials) = to_save {
         keyring.save(&credentials).map_err(|why| not_saved(&why))?;
         output::print(&format!(
-            "user name and password of {} are in the system's keyring, for when that login ends; `coupa-batch logout` \
-             removes them\n",
+            "user name and password of {} are saved in the system's keyring, for when this login ends; `coupa-batch \
+             logout` removes them\n",
             credentials.username
         ))?;
     }
@@ -78,20 +78,23 @@ pub(crate) fn logout(args: &LogoutArgs) -> Result<ExitReason, CommandError> {
             .map_err(CommandError::bad_call)?;
         let wiped = SavedLoginFile::wipe_all(&folder_of(&config)?).map_err(failed)?;
         RejectedLogins::wipe_all(&folder_of(&config)?).map_err(failed)?;
-        output::print(&format!("{wiped} kept logins are forgotten\n"))?;
+        output::print(&format!("deleted {}\n", output::count(wiped as u64, "saved login")))?;
         if let Some(removed) = unless_absent(Keyring::wipe_all())? {
-            output::print(&format!("{removed} passwords are removed from the system's keyring\n"))?;
+            output::print(&format!(
+                "removed {} from the system's keyring\n",
+                output::count(removed as u64, "password")
+            ))?;
         }
         return Ok(ExitReason::AllWell);
     }
     let config = load(&args.portal, Settings::default())?;
-    let is_forgotten = vault_of(&config)?.wipe().map_err(failed)?;
-    if refusals_of(&config)?.wipe().map_err(failed)? {
-        output::print("which passwords the portal refused is forgotten\n")?;
+    let is_forgotten = saved_login_of(&config)?.wipe().map_err(failed)?;
+    if rejected_logins_of(&config)?.wipe().map_err(failed)? {
+        output::print("deleted the record of refused passwords\n")?;
     }
-    output::print(if is_forgotten { "the kept login is forgotten\n" } else { "there was no kept login\n" })?;
+    output::print(if is_forgotten { "deleted the saved login\n" } else { "there was no saved login\n" })?;
     output::print(match unless_absent(keyring_of(&config)?.wipe())? {
-        Some(true) => "user name and password are removed from the system's keyring\n",
+        Some(true) => "removed user name and password from the system's keyring\n",
         Some(false) => "there was no password in the system's keyring\n",
         None => "", // nor can there ever have been one
     })?;
@@ -110,7 +113,7 @@ fn unless_absent<T>(answer: Result<T, KeyringError>) -> Result<Option<T>, Comman
     }
 }
 
-/// What is damaged is about to be replaced.
+/// A damaged item counts as none: it is about to be replaced.
 fn damaged_is_none(why: KeyringError) -> Result<Option<Credentials>, KeyringError> {
     match why {
         KeyringError::Damaged(_) => Ok(None),
@@ -126,9 +129,7 @@ fn load(portal: &PortalArgs, settings: Settings) -> Result<PoolConfig, CommandEr
     let config =
         layers::load_config(portal.over(settings), portal.file.config.as_deref()).map_err(CommandError::bad_call)?;
     if config.site.base_url.is_none() {
-        return Err(CommandError::bad_call(
-            "which portal? Give its address with --base-url https://<company>.coupahost.com",
-        ));
+        return Err(CommandError::bad_call("no portal given: use --base-url https://<company>.coupahost.com"));
     }
     Ok(config)
 }
@@ -136,23 +137,26 @@ fn load(portal: &PortalArgs, settings: Settings) -> Result<PoolConfig, CommandEr
 fn folder_of(config: &PoolConfig) -> Result<PathBuf, CommandError> {
     config.site.login_dir.clone().or_else(usual_folder).ok_or_else(|| {
         CommandError::bad_call(
-            "this user has no home to keep a login in: name a folder with login_dir or COUPA_BATCH_LOGIN_DIR",
+            "this user has no home folder to save a login in: set login_dir or COUPA_BATCH_LOGIN_DIR",
         )
     })
 }
 
-fn vault_of(config: &PoolConfig) -> Result<SavedLoginFile, CommandError> {
-    let base = config.site.base_url.as_ref().ok_or_else(|| CommandError::bad_call("which portal?"))?;
+fn saved_login_of(config: &PoolConfig) -> Result<SavedLoginFile, CommandError> {
+    let base =
+        config.site.base_url.as_ref().ok_or_else(|| CommandError::bad_call("no portal given: use --base-url"))?;
     Ok(SavedLoginFile::of(&folder_of(config)?, base))
 }
 
-fn refusals_of(config: &PoolConfig) -> Result<RejectedLogins, CommandError> {
-    let base = config.site.base_url.as_ref().ok_or_else(|| CommandError::bad_call("which portal?"))?;
+fn rejected_logins_of(config: &PoolConfig) -> Result<RejectedLogins, CommandError> {
+    let base =
+        config.site.base_url.as_ref().ok_or_else(|| CommandError::bad_call("no portal given: use --base-url"))?;
     Ok(RejectedLogins::of(&folder_of(config)?, base))
 }
 
 fn keyring_of(config: &PoolConfig) -> Result<Keyring, CommandError> {
-    let base = config.site.base_url.as_ref().ok_or_else(|| CommandError::bad_call("which portal?"))?;
+    let base =
+        config.site.base_url.as_ref().ok_or_else(|| CommandError::bad_call("no portal given: use --base-url"))?;
     Ok(Keyring::of(base))
 }
 
@@ -179,7 +183,7 @@ fn credentials(
         }
     }
     let password = rpassword::prompt_password(format!("password of {username}: ")).map_err(|why| {
-        CommandError::bad_call(format!("no password was read ({why}): set COUPA_USERNAME and COUPA_PASSWORD"))
+        CommandError::bad_call(format!("the password could not be read ({why}): set COUPA_USERNAME and COUPA_PASSWORD"))
     })?;
     Ok(Some(Credentials { username, password: password.into() }))
 }
@@ -187,7 +191,7 @@ fn credentials(
 fn ask_username() -> Result<String, CommandError> {
     let missing = |why: &str| {
         CommandError::bad_call(format!(
-            "no user name was read ({why}): give --username, or set COUPA_USERNAME and COUPA_PASSWORD"
+            "the user name could not be read ({why}): use --username, or set COUPA_USERNAME and COUPA_PASSWORD"
         ))
     };
     if !std::io::stdin().is_terminal() {
@@ -203,18 +207,18 @@ fn ask_username() -> Result<String, CommandError> {
 }
 
 async fn log_in(
-    doorway: &InteractiveLogin,
+    interactive: &InteractiveLogin,
     session: &mut dyn Session,
     is_form: bool,
-    patience: Duration,
+    wait: Duration,
 ) -> Result<Vec<Cookie>, CommandError> {
     let made = if is_form {
-        doorway.log_in(session.page()).await
+        interactive.log_in(session.page()).await
     } else {
-        eprintln!("log in in the window that has opened; it closes by itself once you are in");
-        doorway.wait_for_person(session.page(), patience).await
+        eprintln!("please log in in the browser window; it closes by itself when you are logged in");
+        interactive.wait_for_person(session.page(), wait).await
     };
-    made.map_err(|why| CommandError::bad_call(format!("no login was made: {why}")))
+    made.map_err(|why| CommandError::bad_call(format!("login failed: {why}")))
 }
 
 fn not_opened(why: &StartError, is_form: bool) -> CommandError {
@@ -224,13 +228,13 @@ fn not_opened(why: &StartError, is_form: bool) -> CommandError {
     let advice = if is_form {
         ""
     } else {
-        "; where no window can be shown, log in on a machine with a screen and take its cookies along with --cookies, or \
+        "; if no window can be shown here, log in on a machine with a screen and pass its cookies with --cookies, or \
          set COUPA_USERNAME and COUPA_PASSWORD"
     };
     CommandError::new(ExitReason::NoBrowser, format!("{why}{advice}"))
 }
 
-/// When the first of them ends that says so; most portals' do not say.
+/// The earliest expiry of the cookies, if one has any; on most portals none has.
 fn how_long(cookies: &[Cookie]) -> String {
     let first = cookies.iter().filter_map(|cookie| cookie.expiry).min();
     match first.and_then(|at| Timestamp::from_second(i64::try_from(at).ok()?).ok()) {

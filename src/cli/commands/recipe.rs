@@ -50,9 +50,7 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
     let mut config =
         layers::load_config(settings, args.portal.file.config.as_deref()).map_err(CommandError::bad_call)?;
     if config.site.base_url.is_none() {
-        return Err(CommandError::bad_call(
-            "which portal? Give its address with --base-url https://<company>.coupahost.com",
-        ));
+        return Err(CommandError::bad_call("no portal given: use --base-url https://<company>.coupahost.com"));
     }
     if let Some(remark) = LoginSource::fill(&mut config).remark() {
         eprintln!("{remark}");

@@ -26,14 +26,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
     let closing = args.window.closing()?;
     if config.site.base_url.is_none() {
         return Err(CommandError::bad_call(
-            "which portal? Give its address with --base-url https://<company>.coupahost.com, COUPA_BATCH_BASE_URL, \
+            "no portal given: use --base-url https://<company>.coupahost.com, COUPA_BATCH_BASE_URL, \
              or base_url in coupa-batch.toml",
         ));
     }
     let intake = input::read(&args.inputs, args.priority).map_err(CommandError::bad_call)?;
     if intake.tasks.is_empty() {
         let refused: Vec<_> = intake.rejects.iter().take(10).map(|reject| format!("\n  {reject}")).collect();
-        return Err(CommandError::bad_call(format!("the input holds no order{}", refused.concat())));
+        return Err(CommandError::bad_call(format!("there is no order in the input{}", refused.concat())));
     }
     let login = LoginSource::fill(&mut config);
     check_login(&config.site).map_err(CommandError::bad_call)?;

@@ -1,4 +1,4 @@
-//! `coupa-batch status` and `report`: what the journal says of a run that is at work, dead or finished.
+//! `coupa-batch status` and `report`: the state of the last run, from the journal.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::cli::output::{self, count};
 use crate::cli::setup::block_on;
 use crate::config::layers;
 
-/// How often `--watch` looks.
+/// How often `--watch` reads the journal.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) fn status(args: &StatusArgs) -> Result<ExitReason, CommandError> {
@@ -38,7 +38,7 @@ pub(crate) fn status(args: &StatusArgs) -> Result<ExitReason, CommandError> {
             if is_over {
                 return Ok(ExitReason::AllWell);
             }
-            tokio::time::sleep(WATCH_EVERY).await; // asking is the only way: another program writes the journal
+            tokio::time::sleep(WATCH_EVERY).await; // polling is the only way: another program writes the journal
         }
     })
 }
@@ -49,18 +49,23 @@ fn show(journal: &Path, is_json: bool) -> Result<(), CommandError> {
     if is_json { output::print_json(&to_json(&info, owner)) } else { output::print(&to_text(&info, owner)) }
 }
 
-/// The last run, and who is at work on it.
+/// The last run, and the program that is working on it.
 fn newest(journal: &Path) -> Result<(RunInfo, Option<String>), CommandError> {
     let reader = JournalReader::open(journal).map_err(CommandError::unreadable)?;
-    // before the runs: one that ends in between is seen as at work, and not as dead
+    // before the runs, so that one that ends in between is shown as running and not as crashed
     let mut owner = reader.owner();
     let mut newest = reader.runs().map_err(CommandError::unreadable)?.into_iter().next_back();
     if owner.is_none() && newest.as_ref().is_some_and(|info| info.finished_at.is_none()) {
-        // or one has begun in between
+        // or one has started in between
         owner = reader.owner();
         newest = reader.runs().map_err(CommandError::unreadable)?.into_iter().next_back();
     }
-    let info = newest.ok_or_else(|| CommandError::bad_call(format!("{} holds no run yet", journal.display())))?;
+    let info = newest.ok_or_else(|| {
+        CommandError::bad_call(format!(
+            "there is no run in {} yet: start one with `coupa-batch run`",
+            journal.display()
+        ))
+    })?;
     let owner = owner.filter(|_| info.finished_at.is_none());
     Ok((info, owner))
 }
@@ -75,7 +80,10 @@ pub(crate) fn report(args: &ReportArgs) -> Result<ExitReason, CommandError> {
         None => runs.into_iter().next_back(),
     };
     let Some(info) = info else {
-        return Err(CommandError::bad_call(format!("{} holds no such run", journal.display())));
+        return Err(CommandError::bad_call(format!(
+            "there is no such run in {}: omit --run to take the last one",
+            journal.display()
+        )));
     };
     let facts = RunFacts {
         run: info.run.clone(),
@@ -96,14 +104,14 @@ fn to_text(info: &RunInfo, owner: Option<&str>) -> String {
     let state = match (info.finished_at, owner, info.open_count()) {
         (Some(at), _, 0) => format!("finished at {at}"),
         (Some(at), _, open) => {
-            format!("stopped at {at} with {} open: `coupa-batch resume` goes on", count(open, "order"))
+            format!("stopped at {at} with {} open; continue with `coupa-batch resume`", count(open, "order"))
         }
-        (None, Some(owner), _) => format!("at work ({owner}), {} with a worker", count(info.leased_count, "order")),
+        (None, Some(owner), _) => format!("running ({owner}), {} in progress", count(info.leased_count, "order")),
         (None, None, open) => {
-            format!("ended without a word with {} open: `coupa-batch resume` goes on", count(open, "order"))
+            format!("crashed with {} open; continue with `coupa-batch resume`", count(open, "order"))
         }
     };
-    let mut text = format!("run {}, begun at {}, {state}\n", info.run, info.started_at);
+    let mut text = format!("run {}, started at {}, {state}\n", info.run, info.started_at);
     for status in OrderStatus::ALL {
         if let Some(count) = info.by_status.get(&status) {
             let _ = writeln!(text, "  {status:<18} {count:>7}"); // cannot fail on a String

@@ -1,4 +1,4 @@
-//! `coupa-batch sweep`: ends and removes what programs that were killed have left.
+//! `coupa-batch sweep`: ends and removes what killed programs left behind.
 
 use std::fmt::Write as _;
 
@@ -15,10 +15,10 @@ pub(crate) fn sweep(args: &SweepArgs) -> Result<ExitReason, CommandError> {
     let config =
         layers::load_config(Settings::default(), args.file.config.as_deref()).map_err(CommandError::bad_call)?;
     let unreadable = |why| {
-        let advice = "see whose it is, or name another one as profile_dir";
+        let advice = "check who owns it, or set profile_dir to another one";
         CommandError::new(
             ExitReason::Unexpected,
-            format!("the folder of the browser profiles cannot be looked into ({why}): {advice}"),
+            format!("the folder for browser profiles cannot be read ({why}): {advice}"),
         )
     };
     let profiles = ProfileManager::new(&config.profiles).map_err(unreadable)?;
@@ -28,7 +28,10 @@ pub(crate) fn sweep(args: &SweepArgs) -> Result<ExitReason, CommandError> {
     if report.left.is_empty() {
         return Ok(ExitReason::AllWell);
     }
-    Err(CommandError::new(ExitReason::Unexpected, format!("something is left:\n  {}", report.left.join("\n  "))))
+    Err(CommandError::new(
+        ExitReason::Unexpected,
+        format!("not everything could be removed:\n  {}", report.left.join("\n  ")),
+    ))
 }
 
 fn to_text(report: &SweepReport, is_dry: bool) -> String {

@@ -1,4 +1,4 @@
-//! `coupa-batch verify`: whether the files of earlier runs still are as they were placed.
+//! `coupa-batch verify`: checks that the files of earlier runs are there and unchanged.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -23,23 +23,23 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitReason, CommandError> {
     let folder = layers::load_config(settings, None).map_err(CommandError::bad_call)?.out;
     if !folder.is_dir() {
         return Err(CommandError::bad_call(format!(
-            "{} is no folder: name the output folder of a run",
+            "{} is not a folder: name the output folder of a run",
             folder.display()
         )));
     }
     let expected = expected(args.journal.journal.as_deref(), &folder)?;
     let audit = audit(&folder, &expected).map_err(|why| {
-        CommandError::new(ExitReason::Unexpected, format!("the folder cannot be read to its end: {why}"))
+        CommandError::new(ExitReason::Unexpected, format!("the folder cannot be read completely: {why}"))
     })?;
     if audit.order_count == 0 && audit.findings.is_empty() {
         let advice = "name the output folder of a run, or the folder of one order in it";
-        return Err(CommandError::bad_call(format!("{} holds no order: {advice}", folder.display())));
+        return Err(CommandError::bad_call(format!("there is no order in {}: {advice}", folder.display())));
     }
     if args.json { output::print_json(&to_json(&audit)) } else { output::print(&to_text(&audit)) }?;
     Ok(if audit.findings.is_empty() { ExitReason::AllWell } else { ExitReason::Failures })
 }
 
-/// The folders of all orders that the journal knows to have files: what a manifest cannot tell is that it is gone itself.
+/// The folders of all orders that have files, from the journal: a manifest cannot report its own absence.
 fn expected(journal: Option<&Path>, folder: &Path) -> Result<HashMap<PoNumber, String>, CommandError> {
     let is_named = journal.is_some();
     let reader = match JournalReader::open(&run_record::path(journal, folder)) {
@@ -64,19 +64,19 @@ fn to_text(audit: &Audit) -> String {
     let bytes = ByteSize(*intact_bytes).display().si();
     let _ = writeln!(
         text,
-        "{} with {} ({bytes}) as they were",
+        "{} with {} ({bytes}) unchanged",
         count(*order_count as u64, "order"),
         count(*intact_count as u64, "file")
     );
     if *never_came_count > 0 {
         let _ = writeln!(
             text,
-            "{} never came: see missing in the manifests",
+            "{} could not be downloaded: see `missing` in the manifests",
             count(*never_came_count as u64, "attachment")
         );
     }
     if !findings.is_empty() {
-        let _ = writeln!(text, "{} of what is not as it was", count(findings.len() as u64, "finding"));
+        let _ = writeln!(text, "{} found", count(findings.len() as u64, "difference"));
     }
     text
 }

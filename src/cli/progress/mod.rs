@@ -238,9 +238,9 @@ fn overall(status: &PoolStatus) -> String {
         }
     }
     let bad = tasks.partial + tasks.not_found + tasks.failed + tasks.skipped;
-    parts.push(format!("{} good", settled - bad));
+    parts.push(format!("{} succeeded", settled - bad));
     if bad > 0 {
-        parts.push(format!("{bad} not good"));
+        parts.push(format!("{bad} with problems"));
     }
     parts.push(format!("{} files, {}", tasks.files, size(tasks.bytes)));
     match (&status.pool_status, &status.gate) {
@@ -249,14 +249,14 @@ fn overall(status: &PoolStatus) -> String {
         (Stage::Running, DispatchState::Paused) => parts.push("paused".to_owned()),
         (Stage::Running, DispatchState::Closed { reason, .. }) => parts.push(format!("waiting: {reason}")),
         (Stage::Running, DispatchState::Open) => {
-            if let Some(count) = status.slowed_to {
-                parts.push(format!("slowed to {count} at once, as the portal wishes"));
+            if let Some(limit) = status.slowed_to {
+                parts.push(format!("{} at a time, as the portal asked", count(limit as u64, "order")));
             }
             if status.memory_level >= MemoryLevel::High {
-                parts.push(format!("memory is short: {} now", count(status.worker_target as u64, "worker")));
+                parts.push(format!("low memory: {} now", count(status.worker_target as u64, "worker")));
             }
             if let Some(why) = &status.held_back {
-                parts.push(format!("held back: {why}"));
+                parts.push(format!("no further order starts: {why}"));
             }
         }
     }

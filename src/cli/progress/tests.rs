@@ -99,7 +99,7 @@ fn bars_show_the_whole_and_each_worker() {
     let mut drawn = Bars::new(&bars, false);
     drawn.show(&status());
     let shown = screen.take();
-    assert!(shown.contains("20/100 40.0/min, 2 min left, 18 good, 2 not good, 40 files, 1.5 MB"), "{shown}");
+    assert!(shown.contains("20/100 40.0/min, 2 min left, 18 succeeded, 2 with problems, 40 files, 1.5 MB"), "{shown}");
     assert!(shown.contains("w1  busy      PO15262984      312.0 MB"), "{shown}");
     assert!(shown.contains("w2  idle"), "{shown}");
     let mut fewer = status();

@@ -62,7 +62,7 @@ async fn what_arrived_before_a_kill_is_not_fetched_again_after_it() {
     run.end().await;
     assert_eq!(portal.counts().files_served, files);
     let told = desk.call(["status", "--watch"]).end().await;
-    assert!(told.stdout.contains("ended without a word with 1 order open"), "{told}");
+    assert!(told.stdout.contains("crashed with 1 order open"), "{told}");
 
     desk.login(desk.call(["resume"]), &portal).end().await.assert(0, &[]);
     assert_eq!(portal.counts().files_served, files + 1, "only the one that lacked");
@@ -81,7 +81,7 @@ async fn what_is_missing_changed_extra_or_gone_is_found_later() {
     portal.stop().await;
     let well = desk.call(["verify"]).arg(desk.out()).end().await;
     well.assert(0, &[]);
-    assert!(well.stdout.contains("as they were"), "{well}");
+    assert!(well.stdout.contains("unchanged"), "{well}");
 
     let report = desk.report();
     let with_files: Vec<_> =
@@ -103,7 +103,7 @@ async fn what_is_missing_changed_extra_or_gone_is_found_later() {
     let one = desk.call(["verify"]).arg(path(1, 0).parent().unwrap()).end().await;
     one.assert(3, &[]);
     assert!(one.stdout.contains("changed: ") && one.stdout.contains("extra: "), "{one}");
-    desk.call(["verify", "nowhere"]).end().await.assert_refusal(2, &["no folder"]);
+    desk.call(["verify", "nowhere"]).end().await.assert_refusal(2, &["is not a folder"]);
     desk.call(["verify"]).arg(desk.path()).end().await;
 }
 

@@ -90,7 +90,10 @@ async fn a_saved_password_is_used_by_later_runs_until_logout_and_told_nowhere() 
     keyring(ended).end().await.assert(2, &["refused the login"]);
 
     let out = keyring(desk.call(["logout", "--base-url", base.as_str()])).end().await;
-    assert!(out.stdout.contains("the kept login is forgotten") && out.stdout.contains("are removed from"), "{out}");
+    assert!(
+        out.stdout.contains("deleted the saved login") && out.stdout.contains("removed user name and password from"),
+        "{out}"
+    );
     let out = keyring(desk.call(["logout", "--base-url", base.as_str()])).end().await;
     assert!(out.stdout.contains("there was no password"), "{out}");
     let ended = keyring(run(&desk, &portal)).end().await;
@@ -98,7 +101,7 @@ async fn a_saved_password_is_used_by_later_runs_until_logout_and_told_nowhere() 
 
     keyring(desk.login(save(&desk, &portal), &portal)).end().await.assert(0, &[]);
     let out = keyring(desk.call(["logout", "--all"])).end().await;
-    assert!(out.stdout.contains("1 kept logins") && out.stdout.contains("1 passwords"), "{out}");
+    assert!(out.stdout.contains("1 saved login\n") && out.stdout.contains("1 password from"), "{out}");
     desk.assert_nothing_left().await;
     portal.stop().await;
 }

@@ -37,7 +37,7 @@ async fn the_window_stays_until_the_second_step_is_done_and_nobody_is_disturbed_
     let base_url = portal.base_url();
     let made = desk.call(["login", "--headless", "--wait", "60s", "--base-url", base_url.as_str()]).end().await;
     made.assert(0, &[]);
-    assert!(made.stdout.contains("kept in"), "{made}");
+    assert!(made.stdout.contains("saved in"), "{made}");
     assert_eq!((portal.counts().passwords_sent, portal.counts().logins_accepted), (1, 1), "{made}");
     portal.set_person(false);
     let pos = portal.orders();

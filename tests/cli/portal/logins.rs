@@ -49,8 +49,8 @@ async fn a_person_logs_in_once_and_later_runs_need_nobody() {
 
     portal.set_person(true);
     let made = login(&desk, &portal).end().await;
-    made.assert(0, &["log in in the window"]);
-    assert!(made.stdout.contains("kept in") && made.stdout.contains("until the portal ends it"), "{made}");
+    made.assert(0, &["log in in the browser window"]);
+    assert!(made.stdout.contains("saved in") && made.stdout.contains("until the portal ends it"), "{made}");
     assert_eq!(portal.counts().logins_accepted, 1);
     portal.set_person(false);
     #[cfg(unix)]
@@ -69,10 +69,10 @@ async fn a_person_logs_in_once_and_later_runs_need_nobody() {
     ended.assert(2, &["the login that was kept at", "no longer lets in", "coupa-batch login"]);
 
     let out = desk.call(["logout", "--base-url", portal.base_url().as_str()]).end().await;
-    assert!(out.stdout.contains("is forgotten"), "{out}");
+    assert!(out.stdout.contains("deleted the saved login"), "{out}");
     assert_eq!(fs::read_dir(desk.path().join("logins")).unwrap().count(), 0);
     let out = desk.call(["logout", "--all"]).end().await;
-    assert!(out.stdout.contains("0 kept logins"), "{out}");
+    assert!(out.stdout.contains("0 saved logins"), "{out}");
     desk.assert_nothing_left().await;
     portal.stop().await;
 }
@@ -170,7 +170,7 @@ async fn a_login_through_the_form_is_kept_and_told_nowhere() {
     }
     assert!(!ended.stderr.contains(&cookie) && !made.stdout.contains(&cookie));
     let refused = login(&desk, &portal).env("COUPA_USERNAME", "me").env("COUPA_PASSWORD", "wrong").end().await;
-    refused.assert(2, &["no login was made", "refused the login"]);
+    refused.assert(2, &["login failed", "refused the login"]);
     desk.assert_nothing_left().await;
     portal.stop().await;
 }
@@ -271,7 +271,7 @@ async fn a_password_that_was_refused_is_sent_by_no_later_run() {
     with(login(&desk, &portal), "wrong-one").end().await.assert(2, &["refused the login"]);
     assert!(record.exists());
     let out = desk.call(["logout", "--base-url", portal.base_url().as_str()]).end().await;
-    assert!(out.stdout.contains("is forgotten") && !record.exists(), "{out}");
+    assert!(out.stdout.contains("deleted the record of refused passwords") && !record.exists(), "{out}");
     desk.assert_nothing_left().await;
     portal.stop().await;
 }

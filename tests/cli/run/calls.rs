@@ -13,7 +13,7 @@ fn assert_untouched(desk: &Desk) {
 #[tokio::test]
 async fn without_an_address_it_asks_which_portal() {
     let desk = Desk::new();
-    desk.call(["run", "PO7"]).end().await.assert_refusal(2, &["which portal?", "--base-url https://"]);
+    desk.call(["run", "PO7"]).end().await.assert_refusal(2, &["no portal given", "--base-url https://"]);
     assert_untouched(&desk);
 }
 

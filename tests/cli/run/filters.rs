@@ -25,7 +25,7 @@ async fn what_is_not_wanted_is_left_out_told_and_fetched_once_somebody_wants_it(
     assert_eq!(served, pdfs as u64, "what its name gives away is not even fetched");
     desk.call(["verify"]).end().await.assert(0, &[]);
 
-    call().args(["--types", "pdf"]).end().await.assert(0, &["not fetched again"]);
+    call().args(["--types", "pdf"]).end().await.assert(0, &["already complete and unchanged"]);
     assert_eq!(portal.counts().files_served, served);
 
     call().end().await.assert(0, &[]);

@@ -50,7 +50,7 @@ async fn what_is_complete_is_fetched_again_only_when_it_changed_or_is_asked_for(
     let first = desk.report();
     let served = portal.counts().files_served;
 
-    call().end().await.assert(0, &["not fetched again"]);
+    call().end().await.assert(0, &["already complete and unchanged"]);
     assert_eq!(portal.counts().files_served, served);
     assert_eq!(portal.counts().logins_accepted, 1, "no browser is started for nothing");
     let again = desk.report();
