@@ -127,7 +127,7 @@ async fn addresses_that_cannot_be_reached_are_named(rig: Rig) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_that_does_not_end_costs_a_try_and_not_the_session() {
-    let short = |config: &mut coupa_batch::PoolConfig| config.deadlines.page = Duration::from_secs(12);
+    let short = |config: &mut coupa_batch::PoolConfig| config.deadlines.page = Duration::from_secs(8);
     let Some(rig) = Rig::with(Flavour::Installed, short) else { return };
     let mut session = rig.open().await;
     let why = session.page().evaluate("return new Promise(() => {})", vec![]).await.unwrap_err();

@@ -9,6 +9,9 @@ use coupa_batch::{PersistentWorkerPool, PoNumber, PoolConfig, TaskHandle};
 
 use crate::browser::{Flavour, Rig};
 
+/// The recipe of the portal's pages, with less waiting than for late elements.
+const QUICK_RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/recipes/quick-coupa.toml");
+
 /// A portal, an output folder and the settings of a pool that works on both.
 pub(crate) struct Scene {
     pub(crate) rig: Rig,
@@ -28,6 +31,7 @@ impl Scene {
         config.fix_workers(std::num::NonZeroUsize::new(workers as usize).unwrap());
         config.out = out.path().to_owned();
         config.site.base_url = Some(portal.base_url());
+        config.site.recipe = QUICK_RECIPE.to_owned();
         config.site.credentials = Some(coupa_batch::config::Credentials {
             username: portal.username().to_owned(),
             password: portal.password(),

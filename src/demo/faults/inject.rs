@@ -18,7 +18,7 @@ use crate::demo::server::routes::Route;
 use crate::demo::state::Portal;
 
 /// What a bomb unpacks to.
-const BOMB: usize = 64 << 20;
+const BOMB: usize = 16 << 20;
 
 /// What each fault does: to the answer, or instead of it.
 pub(crate) async fn go_wrong(

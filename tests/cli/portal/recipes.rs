@@ -4,7 +4,7 @@ use coupa_batch::PoNumber;
 use coupa_batch::demo::{FaultRule, PortalFault, RequestTarget};
 use coupa_batch::model::FileOrigin;
 
-use crate::harness::command::{Desk, assert_all_there, largest, portal};
+use crate::harness::command::{Desk, QUICK_SETTLE, assert_all_there, largest, portal};
 use crate::needs_browser;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +54,7 @@ async fn a_recipe_of_a_few_lines_carries_a_batch() {
     assert!(shown.stdout.contains("[attachments.never]"), "{shown}");
     desk.call(["recipe", "show", "none"]).end().await.assert_refusal(2, &["recipe list"]);
 
-    let recipe = desk.write("ours.toml", "extends = \"coupa\"\nname = \"ours\"\n\n[settle]\nat_most = \"12s\"\n");
+    let recipe = desk.write("ours.toml", format!("extends = \"coupa\"\nname = \"ours\"\n\n{QUICK_SETTLE}"));
     let pos: Vec<_> = portal.orders().iter().map(ToString::to_string).collect();
     let ended = desk.run(&portal, pos.iter()).arg("--recipe").arg(&recipe).end().await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
@@ -74,10 +74,9 @@ async fn a_canary_that_brings_nothing_stops_the_run_before_any_other_order_is_as
     let pos: Vec<_> = portal.orders().iter().map(ToString::to_string).collect();
     let call = || desk.run(&portal, pos.iter()).arg("--canary").arg(po.to_string());
     // a new look of the portal, in which the recipe finds nothing
-    let recipe = desk.write(
-        "drifted.toml",
-        "extends = \"coupa\"\n[attachments]\nlinks = [{ css = \".gone\", name = [\"text\"] }]\nbuttons = []\nwider_links = []\n",
-    );
+    let drifted = "extends = \"coupa\"\n[attachments]\nlinks = [{ css = \".gone\", name = [\"text\"] }]\nbuttons = []\n\
+                   wider_links = []\n";
+    let recipe = desk.write("drifted.toml", format!("{drifted}{QUICK_SETTLE}"));
     let ended = call().arg("--recipe").arg(&recipe).end().await;
     ended.assert(4, &["the canary", "FAILED", "which could be one", "recipe check"]);
     assert!(portal.asked().iter().all(|asked| *asked == po), "{:?}", portal.asked());
