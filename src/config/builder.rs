@@ -34,7 +34,7 @@ impl PoolConfigBuilder {
         match resolve(self.settings, self.credentials) {
             Ok(config) if self.problems.is_empty() => Ok(config),
             Ok(_) => Err(self.problems.into()),
-            Err(more) => Err(self.problems.into_iter().chain(more).collect::<Vec<_>>().into()),
+            Err(more) => Err(ConfigError::from(self.problems).and(more.problems().iter().cloned())),
         }
     }
 }

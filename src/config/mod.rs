@@ -1,13 +1,11 @@
-//! Settings: layers of optional values go in ([`Settings`]); one complete, validated [`PoolConfig`] comes out, or
-//! **every** problem at once ([`ConfigError`]).
+//! Settings. Layers of optional values ([`Settings`]) become one complete, validated [`PoolConfig`], or **all** problems
+//! at once ([`ConfigError`]).
 
 mod builder;
-mod drivers;
 mod error;
 pub(crate) mod layers;
 mod reference;
 mod rules;
-mod scaling;
 #[macro_use]
 mod schema;
 mod sections;
@@ -15,7 +13,7 @@ mod settings;
 mod types;
 mod value;
 
-pub use error::{ConfigError, ConfigProblem};
+pub use error::{ConfigError, ConfigProblem, InvalidValue};
 pub use reference::reference;
 pub use rules::resolve;
 pub use schema::{IntoSetting, Setting};

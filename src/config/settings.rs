@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use url::Url;
 
-use super::error::ConfigProblem;
+use super::error::{ConfigProblem, InvalidValue};
 use super::schema::{IntoSetting, Limits, Setting, TIME_SPAN, ZeroOr, out_of_range};
 use super::sections::Credentials;
 use super::types::{BrowserChoice, MAX_WORKERS, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
@@ -128,12 +128,12 @@ settings! {
 }
 
 /// The weakest layer: the defaults, read by the same code as every other layer.
-pub(crate) fn defaults() -> (Settings, Vec<(&'static str, String)>) {
+pub(crate) fn defaults() -> (Settings, Vec<ConfigProblem>) {
     let mut settings = Settings::default();
     let mut problems = Vec::new();
     for setting in SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
         if let Some(Err(why)) = settings.set(setting.name, &toml::Value::String(setting.default.to_owned())) {
-            problems.push((setting.name, why));
+            problems.push(ConfigProblem::new(setting.name, why));
         }
     }
     (settings, problems)
