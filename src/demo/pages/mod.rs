@@ -99,7 +99,7 @@ pub(crate) fn second_step(look: PortalKind, typed: Option<&str>) -> String {
     // bound to this document: a page that is left or loaded again loses what was typed
     let script = format!(
         "<script>setTimeout(() => {{ const field = document.getElementsByName('code')[0];\
-         field.value = {}; field.form.requestSubmit(); }}, 8000)</script></body>",
+         field.value = {}; field.form.requestSubmit(); }}, 4000)</script></body>",
         Value::from(code)
     );
     page.replacen("</body>", &script, 1)
