@@ -14,9 +14,9 @@ use crate::browser::profile::manager::ProfileManager;
 use crate::browser::profile::template::ProfileSource;
 use crate::browser::session::BrowserSession;
 use crate::browser::warmup::{self, ProfileWarmup};
-use crate::browser::webdriver::network_policy::NetworkPolicy;
 use crate::config::{BrowserConfig, ProfileConfig, Timeouts};
 use crate::model::{Footprint, WorkerId};
+use crate::net::network_policy::NetworkPolicy;
 
 /// Opens sessions of the installed browser, each with its own driver process and profile folder.
 #[derive(Clone, Debug)]

@@ -15,10 +15,10 @@ use crate::browser::session::{BrowserSession, SessionCleanup};
 use crate::browser::webdriver::capabilities;
 use crate::browser::webdriver::client::SessionClient;
 use crate::browser::webdriver::network_log;
-use crate::browser::webdriver::network_policy::NetworkPolicy;
 use crate::browser::webdriver::page::WebDriverPage;
 use crate::config::{BrowserConfig, Timeouts};
 use crate::model::WorkerId;
+use crate::net::network_policy::NetworkPolicy;
 
 /// What every session of a factory is started with.
 #[derive(Clone, Debug)]

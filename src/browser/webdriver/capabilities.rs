@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::browser::install::locate::Installation;
-use crate::browser::webdriver::network_policy::NetworkPolicy;
 use crate::browser::webdriver::vendor::BrowserKind;
 use crate::config::{BrowserConfig, Sandbox, Timeouts};
+use crate::net::network_policy::NetworkPolicy;
 
 /// Command-line switches of every browser. It talks to the portal and to no service of its vendor.
 const SWITCHES: [&str; 18] = [

@@ -17,10 +17,10 @@ use crate::browser::webdriver::client::{SessionClient, WebDriverCommand};
 use crate::browser::webdriver::download_log::DownloadLog;
 use crate::browser::webdriver::net_error;
 use crate::browser::webdriver::network_log::NetworkLog;
-use crate::browser::webdriver::network_policy::NetworkPolicy;
 use crate::browser::webdriver::page_times::PageTimes;
 use crate::browser::webdriver::vendor::Vendor;
 use crate::config::Timeouts;
+use crate::net::network_policy::NetworkPolicy;
 
 const QUERY: &str = include_str!("query.js");
 const SETTLE: &str = include_str!("settle.js");
