@@ -1,8 +1,12 @@
 use coupa_batch::backend::SessionError;
 use coupa_batch::model::{StopKind, WorkerState};
 
-use crate::doubles::{Remote, config, orders, start};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::Semaphore;
+
+use crate::doubles::{Remote, config, orders, start};
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_cannot_start_is_given_up_and_the_others_do_the_work() {
@@ -36,5 +40,25 @@ async fn a_pool_whose_browser_can_never_start_says_so_and_ends() {
     let pool = start(config(4), &remote);
     assert!(!pool.wait_until_ready().await);
     assert_eq!(pool.status().stopped_because.as_ref().unwrap().kind, StopKind::NoWorkers);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_start_side_by_side_and_the_first_one_gets_an_order_at_once() {
+    let remote = Arc::new(Remote::default());
+    let opening = Arc::new(Semaphore::new(0));
+    *remote.opening.lock().unwrap() = Some(Arc::clone(&opening));
+    let pool = start(config(4), &remote);
+    remote.hold("1");
+    pool.submit_tasks(orders(1..=9)).await.unwrap();
+    while remote.asked_to_open.load(Ordering::SeqCst) < 4 {
+        tokio::task::yield_now().await;
+    }
+    opening.add_permits(1);
+    remote.until_started(1).await;
+    assert_eq!(remote.opened.load(Ordering::SeqCst), 1, "three sessions are not open yet");
+    opening.add_permits(99);
+    remote.release("1");
+    assert!(pool.wait_for_completion(None).await);
     pool.shutdown().await.unwrap();
 }
