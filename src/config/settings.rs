@@ -23,7 +23,7 @@ settings! {
     min_workers: u32 = "1", in 1..=MAX_WORKERS;
     /// The largest number of workers. The pool finds the best number up to it. If not given: 8 if `workers` is `auto`, otherwise the value of `workers`.
     max_workers: u32 = "", in 1..=MAX_WORKERS;
-    /// Which browser: `auto`, `edge`, `chrome` or `chromium`. `auto` takes the first of Edge, Chrome and Chromium that is installed with a matching driver.
+    /// Which browser: `auto`, `edge`, `chrome`, `chromium` or `chromium-headless-shell`. `auto` takes the first of Edge, Chrome and Chromium that is installed with a matching driver. The headless shell starts faster and uses less memory; what needs a window uses Chromium instead.
     browser: BrowserChoice = "auto", flag "WHICH";
     /// The browser's program file, if it is not in a usual place.
     browser_path: PathBuf = "", flag "FILE";

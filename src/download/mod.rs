@@ -6,6 +6,7 @@ mod error;
 mod order_dir;
 mod output_lock;
 mod staging;
+pub mod transfer;
 mod verify;
 mod watch;
 

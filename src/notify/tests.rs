@@ -104,7 +104,7 @@ async fn a_failure_is_told_without_what_is_secret_of_the_address() {
     // a port that nobody listens on any more
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = SecretUrl::parse(&format!("http://me:hunter2@127.0.0.1:{port}/s3cret?k=t0ken")).unwrap();
-    let client = connect(&address).await.unwrap();
+    let client = HttpClient::for_notices(address.expose()).await.unwrap();
     let failed = post_once(&client, &address, &json!({})).await.unwrap_err();
     assert!(failed.is_passing && failed.why.contains("refused"), "{}", failed.why);
     for secret in ["hunter2", "s3cret", "t0ken"] {
@@ -114,5 +114,5 @@ async fn a_failure_is_told_without_what_is_secret_of_the_address() {
 
 #[tokio::test]
 async fn a_client_for_tls_can_be_built() {
-    connect(&SecretUrl::parse("https://hooks.test/x").unwrap()).await.unwrap();
+    HttpClient::for_notices("https://hooks.test/x").await.unwrap();
 }

@@ -16,11 +16,11 @@ use crate::backend::{
 use crate::browser::webdriver::client::{SessionClient, WebDriverCommand};
 use crate::browser::webdriver::download_log::DownloadLog;
 use crate::browser::webdriver::net_error;
-use crate::browser::webdriver::network_log::NetworkLog;
-use crate::browser::webdriver::network_policy::NetworkPolicy;
+use crate::browser::webdriver::network_log::{self, NetworkLog};
 use crate::browser::webdriver::page_times::PageTimes;
 use crate::browser::webdriver::vendor::Vendor;
 use crate::config::Timeouts;
+use crate::net::network_policy::NetworkPolicy;
 
 const QUERY: &str = include_str!("query.js");
 const SETTLE: &str = include_str!("settle.js");
@@ -43,6 +43,8 @@ pub(crate) struct WebDriverPage {
     network: NetworkLog,
     pub(crate) times: PageTimes,
     network_policy: NetworkPolicy,
+    /// Whether responses are logged from the start, which downloads need.
+    is_network_logged: bool,
 }
 
 impl WebDriverPage {
@@ -51,11 +53,13 @@ impl WebDriverPage {
         vendor: &'static Vendor,
         timeouts: Timeouts,
         network_policy: NetworkPolicy,
+        is_network_logged: bool,
     ) -> Self {
         Self {
             client,
             vendor,
             timeouts,
+            is_network_logged,
             downloads: DownloadLog::default(),
             network: NetworkLog::default(),
             times: PageTimes::default(),
@@ -271,6 +275,10 @@ impl Page for WebDriverPage {
                 what: format!("{} has no absolute path", folder.display()),
                 source,
             })?;
+            if !self.is_network_logged {
+                network_log::enable(&self.client, self.vendor, self.timeouts.command).await?;
+                self.is_network_logged = true;
+            }
             // named by their ids: under their own names, files of one name would overwrite each other
             let params = json!({ "behavior": "allowAndName", "downloadPath": folder.display().to_string(), "eventsEnabled": true });
             self.devtools("set download folder", "Browser.setDownloadBehavior", params).await?;
