@@ -8,9 +8,10 @@ use bytesize::ByteSize;
 use url::Url;
 
 use super::Recipe;
-use crate::backend::Stability;
+use crate::backend::{LongPolls, Stability};
 use crate::config::{Filter, RequisitionRule, SiteConfig, Timeouts};
 use crate::model::PoNumber;
+use crate::site::page::long_polls::LongPollRegistry;
 use crate::site::rate_limit::RateLimiter;
 use crate::site::recipe::parse::{RecipeError, load};
 
@@ -32,6 +33,8 @@ pub(crate) struct PortalContext {
     /// Logins in a row that let no page be seen, as far as is known. Beside the login's lock: whoever sees a page does not
     /// wait for a login that is being made.
     pub(crate) unproven_login_count: AtomicU32,
+    /// Requests of the portal's pages that turned out never to end.
+    pub(crate) long_polls: LongPollRegistry,
 }
 
 impl PortalContext {
@@ -49,6 +52,7 @@ impl PortalContext {
             file_max: config.file_max_size,
             order_max: config.order_max_size,
             unproven_login_count: AtomicU32::new(0),
+            long_polls: LongPollRegistry::default(),
         })
     }
 
@@ -78,13 +82,18 @@ impl PortalContext {
         address.as_str().starts_with(self.at(before).as_str())
     }
 
-    /// When a page counts as having come to rest, `spent` of its deadline being over.
+    /// When a page counts as settled, `spent` of its deadline being over.
     pub(crate) fn stability(&self, spent: Duration) -> Stability {
-        let settle = self.recipe.settle;
+        let settle = &self.recipe.settle;
         Stability {
             after_load: settle.after_load.0,
             unchanged_for: settle.unchanged_for.0,
             at_most: settle.at_most.0.min(self.deadlines.page.saturating_sub(spent)),
+            long_polls: LongPolls {
+                addresses: settle.long_polls.clone(),
+                learned: self.long_polls.keys(),
+                after: settle.long_poll_after.0,
+            },
         }
     }
 }

@@ -1,12 +1,12 @@
-use std::sync::atomic::Ordering;
-use tokio::sync::Semaphore;
 //! Sessions that do not start, and sessions that are lent to a caller's own code.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use coupa_batch::backend::SessionError;
 use coupa_batch::model::{StopKind, WorkerState};
 use coupa_batch::pool::AcquireError;
+use tokio::sync::Semaphore;
 
 use crate::doubles::{Remote, config, orders, pool, start};
 

@@ -7,4 +7,5 @@ pub(crate) mod net_error;
 pub(crate) mod network_log;
 pub(crate) mod page;
 pub(crate) mod page_times;
+pub(crate) mod request_tracker;
 pub(crate) mod vendor;

@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use crate::site::order::open::{ListingPage, PageOpener};
+use crate::site::order::open::{ListingPage, OpenedPage, PageOpener};
 
 use super::fetch::{AttachmentFetch, FetchResult};
 use crate::backend::{Attempt, AttemptError, Page};
 use crate::config::RequisitionRule;
-use crate::download::{OrderDir, StagingDir, extension};
+use crate::download::{OrderDir, StagingDir, extension, opaque_id};
 use crate::model::{ExcludedFile, Failure, FailureKind, Fault, FileOrigin, ListingId, MissingFile, Receipt};
 use crate::site::context::PortalContext;
 use crate::site::error;
 use crate::site::page::classify::{PageKind, classify, is_same_host, without_query};
+use crate::site::page::readiness::Awaited;
 use crate::site::page::snapshot::{ListedAttachment, PageSnapshot};
+use crate::site::page::unlisted::Unlisted;
 
 /// How often a page is looked at again for attachments that have newly appeared: a page that grows for ever must not
 /// keep a worker for ever.
@@ -60,13 +62,13 @@ impl<'a> OrderCollector<'a> {
         let place =
             ListingPage { url: self.context.order_page(po), origin: FileOrigin::Order, what: format!("order {po}") };
         self.opener.page.set_download_dir(staging.path()).await?;
-        let snapshot = self.opener.open(&place).await?;
-        self.receipt.supplier.clone_from(&snapshot.supplier);
-        let folder =
-            OrderDir::open(&self.context.out, snapshot.supplier.as_deref(), po).await.map_err(error::of_download)?;
+        let opened = self.opener.open(&place).await?;
+        let supplier = opened.snapshot.supplier.clone();
+        let folder = OrderDir::open(&self.context.out, supplier.as_deref(), po).await.map_err(error::of_download)?;
+        self.receipt.supplier = supplier;
         self.receipt.folder = folder.relative();
-        let requisition = snapshot.requisition.clone();
-        let fetched = self.fetch_all(&place, snapshot, &staging, &folder).await;
+        let (requisition, doubt) = (opened.snapshot.requisition.clone(), opened.doubt.clone());
+        let fetched = self.fetch_all(&place, opened, &staging, &folder).await;
         self.receipt.folder = folder.relative();
         fetched?;
         if let Some(address) = requisition
@@ -76,20 +78,21 @@ impl<'a> OrderCollector<'a> {
             self.receipt.folder = folder.relative();
             fetched?;
         }
-        Ok(())
+        // what its requisition has was fetched all the same
+        doubt.map_or(Ok(()), Err).map_err(error::of_failure)
     }
 
-    /// Fetches what `snapshot` lists, then what has newly appeared, and takes note of how much was listed.
+    /// Fetches what `opened` lists, then what has newly appeared, and takes note of how much was listed.
     async fn fetch_all(
         &mut self,
         place: &ListingPage,
-        snapshot: PageSnapshot,
+        opened: OpenedPage,
         staging: &StagingDir,
         folder: &OrderDir,
     ) -> Result<(), AttemptError> {
         let seen_before = self.seen.len();
         let mut most_listed = 0;
-        let fetched = self.fetch_rounds(place, snapshot, staging, folder, &mut most_listed).await;
+        let fetched = self.fetch_rounds(place, opened, staging, folder, &mut most_listed).await;
         let new_count = self.seen.len() - seen_before;
         self.receipt.listed_count += most_listed.max(new_count);
         self.receipt.repeated_count += most_listed.saturating_sub(new_count);
@@ -99,31 +102,31 @@ impl<'a> OrderCollector<'a> {
     async fn fetch_rounds(
         &mut self,
         place: &ListingPage,
-        mut snapshot: PageSnapshot,
+        opened: OpenedPage,
         staging: &StagingDir,
         folder: &OrderDir,
         most_listed: &mut usize,
     ) -> Result<(), AttemptError> {
+        let OpenedPage { mut snapshot, mut awaited, mut unlisted, .. } = opened;
         for _ in 0..MAX_ROUNDS {
             *most_listed = (*most_listed).max(snapshot.listed_count);
             let new: Vec<_> =
                 snapshot.attachments.iter().filter(|listed| !self.seen.contains(&listed.id)).cloned().collect();
-            if new.is_empty() && snapshot.is_at_rest {
+            // a request that is still pending was waited for as long as a page may take
+            if new.is_empty() && matches!(awaited, None | Some(Awaited::Requests(_))) {
                 break;
             }
             self.seen.extend(new.iter().map(|listed| listed.id.clone()));
             if new.is_empty() {
-                snapshot = self.opener.look_again(place).await?;
+                OpenedPage { snapshot, awaited, unlisted, .. } = self.opener.look_again(place).await?;
             } else {
                 self.fetch_each(place, new, staging, folder).await?;
-                let is_at_rest = snapshot.is_at_rest;
                 snapshot = PageSnapshot::take(self.opener.page, &self.context.recipe, place.origin).await?;
-                snapshot.is_at_rest = is_at_rest;
             }
             let mut shown = classify(&self.context.recipe, &place.url, &snapshot.look);
             if shown.is_redirected() {
                 // by a link to somewhere else, or since the login has ended: the order's own page tells
-                snapshot = self.opener.open(place).await?;
+                OpenedPage { snapshot, awaited, unlisted, .. } = self.opener.open(place).await?;
                 shown = PageKind::Wanted;
             }
             if shown.is_trouble() {
@@ -140,7 +143,28 @@ impl<'a> OrderCollector<'a> {
                 format!("the page of {} lists more attachments each time it is looked at", place.what),
             ));
         }
-        Ok(())
+        if let Some(unlisted) = unlisted {
+            self.miss_unlisted(place, &unlisted);
+        }
+        match awaited {
+            // always in motion, and the same each time
+            None | Some(Awaited::Change) => Ok(()),
+            Some(awaited) => Err(AttemptError::new(
+                FailureKind::StepTimeout,
+                format!("the page of {} may list more, since {awaited}", place.what),
+            )),
+        }
+    }
+
+    /// Takes note of what the page has and does not list.
+    fn miss_unlisted(&mut self, place: &ListingPage, unlisted: &Unlisted) {
+        let Unlisted { count, why, kind } = unlisted;
+        let name = if *count == 1 { "1 more attachment".to_owned() } else { format!("{count} more attachments") };
+        tracing::warn!(po = %self.attempt.order.po, name, reason = why, "the list of a page is not whole");
+        let failure = Failure::new(*kind, format!("{why}: open {} in a browser", without_query(place.url.as_str())));
+        let listing = opaque_id(&format!("unlisted {:?} {why}", place.origin));
+        self.receipt.listed_count += count;
+        self.receipt.missing.push(MissingFile { name, listing, source: place.origin, failure });
     }
 
     async fn fetch_each(
@@ -284,8 +308,8 @@ impl<'a> OrderCollector<'a> {
             }
         };
         let place = ListingPage { url, origin: FileOrigin::Requisition, what };
-        let snapshot = match self.opener.open(&place).await {
-            Ok(snapshot) => snapshot,
+        let opened = match self.opener.open(&place).await {
+            Ok(opened) => opened,
             Err(error) if matches!(error.kind, FailureKind::AccessDenied | FailureKind::OrderMissing) => {
                 if has_files {
                     tracing::warn!(po = %self.attempt.order.po, reason = %error, "the requisition was not looked at");
@@ -296,7 +320,9 @@ impl<'a> OrderCollector<'a> {
             }
             Err(error) => return Err(error),
         };
-        self.fetch_all(&place, snapshot, staging, folder).await
+        let doubt = opened.doubt.clone();
+        self.fetch_all(&place, opened, staging, folder).await?;
+        doubt.map_or(Ok(()), Err).map_err(error::of_failure)
     }
 }
 

@@ -3,3 +3,4 @@
 pub(crate) mod fake_portal;
 pub(crate) mod offers;
 mod orders;
+pub(crate) mod shown;
