@@ -122,7 +122,6 @@ const BACKEND: &[&str] = &[
     "SessionHealth",
     "Site",
     "Stability",
-    "refused_before",
 ];
 
 /// The public modules, each with its names.

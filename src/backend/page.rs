@@ -1,8 +1,8 @@
-//! The seam to what a browser shows: the verbs that a recipe needs, no more.
+//! The seam to what a browser shows: only the operations that a recipe needs.
 //!
-//! Each verb is one or a few driver commands, each bounded by the command deadline. Dropping a verb's future midway
-//! makes the session unusable ([`crate::backend::Session::is_usable`]): a WebDriver client runs one command at a time,
-//! and one that was abandoned would block the next.
+//! Each operation is one or a few driver commands, each bounded by the command deadline. Dropping its future midway makes
+//! the session unusable ([`crate::backend::Session::is_usable`]): a WebDriver client runs one command at a time, and an
+//! abandoned one would block the next.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,21 +16,21 @@ use super::{BoxFuture, SessionError};
 
 /// One page of one browser session.
 pub trait Page: Send {
-    /// Goes to `url` and returns when the document is parsed (`DOMContentLoaded`), not when every picture is there.
+    /// Opens `url` and returns when the document is parsed (`DOMContentLoaded`), without waiting for pictures.
     ///
     /// # Errors
     /// [`SessionError::Unreachable`] when the browser shows a network error, [`SessionError::PageTimeout`] when the
-    /// page was not parsed within the page-load deadline, `Lost` and `DriverUnresponsive` as everywhere.
+    /// page was not parsed within the page-load deadline; `Lost`, `DriverUnresponsive`.
     fn goto<'a>(&'a mut self, url: &'a str) -> BoxFuture<'a, Result<(), SessionError>>;
 
-    /// The address shown, without fragment handling of any kind.
+    /// The address shown, with its fragment.
     ///
     /// # Errors
     /// `Lost`, `DriverUnresponsive`.
     fn url(&mut self) -> BoxFuture<'_, Result<String, SessionError>>;
 
-    /// Looks for all of `queries` at one moment (one script, so no element can go stale in between). The answer has one
-    /// list per query, in document order.
+    /// Finds the elements of all `queries` at one moment: in one script, so that no element can go stale in between. Returns
+    /// one list per query, in document order.
     ///
     /// # Errors
     /// [`SessionError::Refused`] for a selector that the browser cannot parse; `Lost`, `DriverUnresponsive`.
@@ -47,13 +47,13 @@ pub trait Page: Send {
         stability: &'a Stability,
     ) -> BoxFuture<'a, Result<PageActivity, SessionError>>;
 
-    /// Clicks the `nth` (from 0) element that `css` finds now. Returns false when there is none (any more).
+    /// Clicks the `nth` element (from 0) that `css` finds now. Returns false if there is none.
     ///
     /// # Errors
     /// `Refused`, `Lost`, `DriverUnresponsive`.
     fn click<'a>(&'a mut self, css: &'a str, nth: usize, how: Click) -> BoxFuture<'a, Result<bool, SessionError>>;
 
-    /// Replaces the text of the first element that `css` finds, by keyboard as a person would.
+    /// Replaces the text of the first element that `css` finds, through the keyboard, as a person would.
     ///
     /// # Errors
     /// `Refused` when there is no such element or it cannot be typed into; `Lost`, `DriverUnresponsive`.
@@ -65,7 +65,7 @@ pub trait Page: Send {
     /// `Refused` when it throws, `PageTimeout` when it does not end within the script deadline; `Lost`, `DriverUnresponsive`.
     fn evaluate<'a>(&'a mut self, script: &'a str, args: Vec<Value>) -> BoxFuture<'a, Result<Value, SessionError>>;
 
-    /// What the page shows, for telling one kind of page from another.
+    /// What the page shows, to tell one kind of page from another.
     ///
     /// # Errors
     /// `Lost`, `DriverUnresponsive`.
@@ -74,10 +74,10 @@ pub trait Page: Send {
     /// A picture of what the window shows, as PNG.
     ///
     /// # Errors
-    /// `Refused` when there is nothing to take a picture of; `Lost`, `DriverUnresponsive`.
+    /// `Refused` when there is nothing to photograph; `Lost`, `DriverUnresponsive`.
     fn screenshot(&mut self) -> BoxFuture<'_, Result<Vec<u8>, SessionError>>;
 
-    /// The cookies that the current address would be sent.
+    /// The cookies that the browser would send to the current address.
     ///
     /// # Errors
     /// `Lost`, `DriverUnresponsive`.
@@ -89,35 +89,35 @@ pub trait Page: Send {
     /// `Refused` when the browser does not take one; `Lost`, `DriverUnresponsive`.
     fn add_cookies<'a>(&'a mut self, cookies: &'a [Cookie]) -> BoxFuture<'a, Result<(), SessionError>>;
 
-    /// From now on downloads land in `folder` under names that are their download's id, and download events that are
-    /// older than this call are forgotten. Files under way stay in the folder they began in.
+    /// From now on downloads are saved in `folder` under their download's id, and earlier download events are forgotten.
+    /// Downloads that have already started stay in their folder.
     ///
     /// # Errors
     /// `Refused`, `Lost`, `DriverUnresponsive`.
     fn set_download_dir<'a>(&'a mut self, folder: &'a Path) -> BoxFuture<'a, Result<(), SessionError>>;
 
-    /// The download events since the last call (or since [`Page::set_download_dir`]), oldest first. Does not wait for any.
+    /// The download events since the last call, or since [`Page::set_download_dir`], oldest first. Does not wait.
     ///
     /// # Errors
     /// `Lost`, `DriverUnresponsive`.
     fn download_events(&mut self) -> BoxFuture<'_, Result<Vec<DownloadEvent>, SessionError>>;
 
-    /// What the portal has answered since the last call to the page's own navigations (those that became downloads and
-    /// those of its frames included) and to its scripts, oldest first; of very many only the last. Files that were saved
-    /// with [`Click::Save`] are not among them. Does not wait for any.
+    /// The HTTP responses since the last call, oldest first: to the page's own navigations (including those that became
+    /// downloads, and those of its frames) and to its scripts. Of very many only the last. Files that were saved with
+    /// [`Click::Save`] are not among them. Does not wait.
     ///
     /// # Errors
     /// `Lost`, `DriverUnresponsive`.
     fn responses(&mut self) -> BoxFuture<'_, Result<Vec<ResponseInfo>, SessionError>>;
 
-    /// Stops a download that is under way; its partial file goes away. Of one that has ended: nothing happens.
+    /// Stops a running download and removes its partial file. Does nothing if it has ended.
     ///
     /// # Errors
     /// `Lost`, `DriverUnresponsive`.
     fn cancel_download<'a>(&'a mut self, id: &'a str) -> BoxFuture<'a, Result<(), SessionError>>;
 }
 
-/// A CSS selector and the attributes wanted of what it finds.
+/// A CSS selector, and the attributes to read of what it finds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// The selector.
@@ -131,11 +131,11 @@ pub struct Query {
 pub struct ElementInfo {
     /// Its text, white space folded, at most 2,000 characters.
     pub text: String,
-    /// The wanted attributes that it has.
+    /// Those of the requested attributes that it has.
     pub attributes: BTreeMap<String, String>,
 }
 
-/// When a page counts as settled.
+/// When a page counts as stable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stability {
     /// Not before this long after the document was complete (`load`, or parsed and all its scripts there).
@@ -189,10 +189,10 @@ pub struct PendingRequest {
 /// How to click.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Click {
-    /// Through the page's own event handlers, whatever may lie above the element.
+    /// Through the page's own event handlers, whatever covers the element.
     Script,
-    /// The same, but a link's target is saved instead of shown, as with the `download` attribute (honoured by browsers
-    /// for addresses of the page's own origin).
+    /// The same, but a link's target is saved instead of shown, as with the `download` attribute (browsers honour it for
+    /// addresses of the page's own origin).
     Save,
 }
 
@@ -205,15 +205,14 @@ pub struct DocumentInfo {
     pub title: String,
     /// The visible text, white space folded, at most 20,000 characters.
     pub text: String,
-    /// The HTTP status of the document, where the browser tells (`PerformanceNavigationTiming.responseStatus`).
+    /// The HTTP status of the document, if the browser knows it (`PerformanceNavigationTiming.responseStatus`).
     pub status: Option<u16>,
-    /// Why the browser shows an error page of its own instead of the document, for a person; `url` is the address it was
-    /// to show.
+    /// Why the browser shows an error page of its own instead of the document at `url`, for a person.
     #[serde(default)]
     pub network_error: Option<String>,
 }
 
-/// A cookie as W3C WebDriver writes it. The value is a secret: it is the login.
+/// A cookie as in W3C WebDriver. The value is a secret: it is the login.
 #[derive(Clone, Debug)]
 pub struct Cookie {
     /// Name.
@@ -234,10 +233,10 @@ pub struct Cookie {
     pub same_site: Option<String>,
 }
 
-/// Whose request was answered.
+/// What sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Initiator {
-    /// The window or a frame, which went to an address.
+    /// The window or a frame, by navigating to an address.
     Navigation,
     /// A script of the page.
     Script,
@@ -255,15 +254,15 @@ pub struct FailedRequest {
     pub is_of_page: bool,
 }
 
-/// What a portal answered to one request, as far as it tells one answer from another.
+/// The response to one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseInfo {
     /// Its address after all redirects, without query and fragment.
     pub url: String,
     /// The HTTP status.
     pub status: u16,
-    /// Whose request it was.
-    pub asker: Initiator,
+    /// What sent the request.
+    pub initiator: Initiator,
     /// `Content-Type` in lower case, without its parameters.
     pub media_type: Option<String>,
     /// `Retry-After`, as it was sent.
@@ -279,10 +278,10 @@ pub enum DownloadEvent {
         id: String,
         /// Its address after all redirects.
         url: String,
-        /// The name that the portal suggests; hostile until made safe.
+        /// The name that the portal suggests; not safe to use as it is.
         name: String,
     },
-    /// Bytes came in.
+    /// More bytes arrived.
     Progress {
         /// The download's id.
         id: String,
@@ -293,9 +292,9 @@ pub enum DownloadEvent {
     Completed {
         /// The download's id.
         id: String,
-        /// How many bytes must lie on the disk.
+        /// How many bytes must be on the disk.
         size: u64,
-        /// Whether the portal told beforehand how many there would be: only then can a browser notice that some lack.
+        /// Whether the portal announced the length: only then can a browser notice that bytes are missing.
         is_length_told: bool,
     },
     /// It ended without a file.
@@ -303,8 +302,8 @@ pub enum DownloadEvent {
         /// The download's id.
         id: String,
     },
-    /// The page was led to a host that the session does not reach ([`SessionError::BlockedHost`]) and shows nothing any more:
-    /// no download follows.
+    /// The page was directed to a host that the session must not reach ([`SessionError::BlockedHost`]). It shows nothing any
+    /// more, and no download follows.
     BlockedHost {
         /// Which host, with its port.
         host: String,

@@ -148,7 +148,7 @@ pub async fn await_arrival(
         }
         for answer in page.responses().await? {
             let error = if underway.is_none() { bounds.error(&answer) } else { None };
-            match (answer.asker, error) {
+            match (answer.initiator, error) {
                 (Initiator::Navigation, Some(error)) => return Err(error),
                 (Initiator::Script, Some(error)) => suspected = Some((Instant::now(), error)),
                 (Initiator::Navigation, None) => shown.push(answer),

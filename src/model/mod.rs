@@ -4,7 +4,6 @@ mod entry;
 mod failure;
 mod ids;
 mod outcome;
-mod reject;
 mod state;
 mod status;
 mod task;
@@ -16,10 +15,9 @@ pub use outcome::{
     AttemptEnd, ExcludedFile, FileOrigin, FileRecord, ListingId, MANIFEST_NAME, MissingFile, OrderStatus, Outcome,
     Receipt,
 };
-pub use reject::RejectedRow;
 pub use state::{AttemptCounts, IllegalTransition, TaskState};
 pub use status::{
     DispatchState, DriverStatus, Footprint, MemoryLevel, MemoryReading, PoolStatus, Stage, StopKind, StopReason,
     Totals, WorkerState, WorkerStatus,
 };
-pub use task::{Metadata, PoTask, TaskPriority};
+pub use task::{Metadata, PoTask, RejectedRow, TaskPriority};

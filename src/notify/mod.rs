@@ -171,16 +171,16 @@ fn news(status: &PoolStatus, is_needed: &mut bool) -> Option<Notice> {
     if status.pool_status != Stage::Running {
         return None; // its end says the rest
     }
-    match &status.gate {
-        DispatchState::Closed { reason, wants_person: true } if !*is_needed => {
+    match &status.dispatch {
+        DispatchState::Suspended { reason, needs_person: true } if !*is_needed => {
             *is_needed = true;
             Some(Notice::LoginNeeded { reason: reason.clone() })
         }
-        DispatchState::Open if *is_needed => {
+        DispatchState::Running if *is_needed => {
             *is_needed = false;
             Some(Notice::LoginRestored)
         }
-        DispatchState::Open | DispatchState::Paused | DispatchState::Closed { .. } => None,
+        DispatchState::Running | DispatchState::Paused | DispatchState::Suspended { .. } => None,
     }
 }
 

@@ -73,22 +73,22 @@ fn what_the_portal_said_calls_nobody_and_links_nowhere() {
 fn a_person_is_called_once_and_told_once_that_the_run_goes_on() {
     let mut is_needed = false;
     let mut told = Vec::new();
-    let closed = |wants_person| DispatchState::Closed { reason: "why".to_owned(), wants_person };
+    let closed = |needs_person| DispatchState::Suspended { reason: "why".to_owned(), needs_person };
     let steps = [
-        (Stage::Running, DispatchState::Open),
+        (Stage::Running, DispatchState::Running),
         (Stage::Running, closed(false)),
         (Stage::Running, closed(true)),
         (Stage::Running, closed(true)),
         (Stage::Running, DispatchState::Paused),
         (Stage::Running, closed(true)),
-        (Stage::Running, DispatchState::Open),
-        (Stage::Running, DispatchState::Open),
+        (Stage::Running, DispatchState::Running),
+        (Stage::Running, DispatchState::Running),
         (Stage::Running, closed(true)),
-        (Stage::Draining, DispatchState::Open),
-        (Stage::Closed, DispatchState::Open),
+        (Stage::Draining, DispatchState::Running),
+        (Stage::Closed, DispatchState::Running),
     ];
-    for (pool_status, gate) in steps {
-        let status = PoolStatus { pool_status, gate, ..PoolStatus::default() };
+    for (pool_status, dispatch) in steps {
+        let status = PoolStatus { pool_status, dispatch, ..PoolStatus::default() };
         told.push(match news(&status, &mut is_needed) {
             None => '.',
             Some(Notice::LoginNeeded { .. }) => 'n',

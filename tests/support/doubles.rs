@@ -242,7 +242,7 @@ impl Session for StubSession {
     fn is_usable(&self) -> bool {
         self.is_usable && !self.death.is_cancelled()
     }
-    fn page_time(&self) -> Option<Duration> {
+    fn median_page_time(&self) -> Option<Duration> {
         self.remote.page_times.lock().unwrap().get(&self.worker).copied()
     }
     fn driver_output(&self) -> String {

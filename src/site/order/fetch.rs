@@ -107,7 +107,7 @@ impl AttachmentFetch<'_> {
         let asked = page.evaluate(ASK_WHY, vec![Value::from(address)]).await?;
         let answers = page.responses().await?;
         tracing::debug!(po = %self.attempt.order.po, %asked, "asked why a file was refused");
-        let calls = answers.into_iter().filter(|answer| answer.asker == Initiator::Script);
+        let calls = answers.into_iter().filter(|answer| answer.initiator == Initiator::Script);
         // a redirect leads elsewhere, and other scripts ask as well: the last answer from where the file may come from
         let of_it = without_query(address);
         let calls: Vec<_> = calls.filter(|answer| self.may_come_from(&answer.url).is_ok()).collect();
