@@ -105,14 +105,6 @@ pub struct RunJournal {
     key: RunKey,
 }
 
-impl RunJournal {
-    /// Which run.
-    #[must_use]
-    pub fn run(&self) -> &RunId {
-        &self.run
-    }
-}
-
 impl Journal for RunJournal {
     fn append(&self, batch: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async move {

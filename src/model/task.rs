@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::PoNumber;
 
@@ -49,15 +50,20 @@ impl fmt::Display for TaskPriority {
 }
 
 impl FromStr for TaskPriority {
-    type Err = String;
+    type Err = InvalidPriority;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()
             .find(|priority| priority.as_str().eq_ignore_ascii_case(text.trim()))
-            .ok_or_else(|| format!("{text:?} is not a priority: use urgent, high, normal or low"))
+            .ok_or_else(|| InvalidPriority(text.trim().to_owned()))
     }
 }
+
+/// A text that is not a priority.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0:?} is not a priority: use urgent, high, normal or low")]
+pub struct InvalidPriority(String);
 
 /// One order to fetch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,5 +90,24 @@ impl PoTask {
     pub fn with_priority(mut self, priority: TaskPriority) -> Self {
         self.priority = priority;
         self
+    }
+}
+
+/// A row of the input that is not an order. The report lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedRow {
+    /// The file, `standard input` or `argument`.
+    pub source: String,
+    /// The row as a spreadsheet counts it, from 1.
+    pub line: u64,
+    /// Its text, shortened if it is long.
+    pub text: String,
+    /// Why it is not an order.
+    pub reason: String,
+}
+
+impl fmt::Display for RejectedRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, line {}: {:?}: {}", self.source, self.line, self.text, self.reason)
     }
 }

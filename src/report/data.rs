@@ -7,21 +7,21 @@ use crate::model::{Outcome, PoTask, RejectedRow, RunId, TaskId, TaskState};
 
 /// Facts about the run as a whole; everything about single orders comes from the journal.
 #[derive(Clone, Debug)]
-pub struct RunFacts {
+pub(crate) struct RunFacts {
     /// Which run.
-    pub run: RunId,
+    pub(crate) run: RunId,
     /// When it began.
-    pub started: Timestamp,
+    pub(crate) started: Timestamp,
     /// When it ended.
-    pub finished: Timestamp,
+    pub(crate) finished: Timestamp,
     /// The portal's address.
-    pub base_url: Option<String>,
+    pub(crate) base_url: Option<String>,
     /// The version of the program.
-    pub version: String,
+    pub(crate) version: String,
     /// Rows of the input that are not orders.
-    pub rejects: Vec<RejectedRow>,
+    pub(crate) rejects: Vec<RejectedRow>,
     /// Why the run stopped early; none if it did not.
-    pub stopped_because: Option<String>,
+    pub(crate) stopped_because: Option<String>,
 }
 
 /// One order, as both files show it.

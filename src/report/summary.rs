@@ -41,7 +41,7 @@ pub struct Summary {
 impl Summary {
     /// Counts a run.
     #[must_use]
-    pub fn of(history: &History, facts: &RunFacts) -> Self {
+    pub(crate) fn of(history: &History, facts: &RunFacts) -> Self {
         let mut summary = Self {
             run: facts.run.clone(),
             started: facts.started,

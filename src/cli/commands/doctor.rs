@@ -57,7 +57,7 @@ impl Diagnosis {
         let processors = Some(host.processor_count).filter(|count| *count > 0);
         let workers = workers_for(LONG_BATCH, host.total_bytes, processors, config.worker_count, config.scaling);
         let mut warnings = Vec::new();
-        let profiles = match ProfileManager::new(&config.profiles) {
+        let profiles = match ProfileManager::new(config) {
             Ok(profiles) => profiles.base().to_owned(),
             Err(why) => {
                 warnings.push(format!(
