@@ -12,8 +12,8 @@ use super::runs::{PriorOutcome, RunInfo};
 use super::schema;
 use super::schema::RunKey;
 use crate::backend::{History, JournalError};
-use crate::journal::error::fault;
 use crate::journal::lock;
+use crate::journal::schema::fault;
 use crate::model::{Entry, OrderStatus, PoNumber, RejectedRow, RunId};
 
 /// Looks into a journal without owning it: from another terminal while a run is at work, or after one died. Never holds

@@ -8,7 +8,6 @@ mod data;
 mod json;
 #[cfg(test)]
 mod sample;
-mod summary;
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +18,7 @@ use crate::fs::atomic;
 
 pub use crate::fs::atomic::WrittenFile;
 pub(crate) use data::RunFacts;
-pub use summary::Summary;
+pub use data::Summary;
 
 /// The paths of the two files.
 #[derive(Clone, Debug, PartialEq, Eq)]

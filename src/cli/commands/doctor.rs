@@ -12,8 +12,8 @@ use bytesize::ByteSize;
 use super::demo::install_missing;
 use crate::cli::args::DoctorArgs;
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::login_source::LoginSource;
 use crate::cli::output;
+use crate::cli::setup::LoginSource;
 use crate::config::layers;
 
 /// A batch so long that its length does not limit the workers.
