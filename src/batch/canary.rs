@@ -15,8 +15,7 @@ use crate::pool::PersistentWorkerPool;
 use crate::pool::ShutdownHandler;
 use crate::pool::TaskHandle;
 
-use crate::batch::error::BatchError;
-use crate::batch::event::{BatchEvent, Observer};
+use crate::batch::event::{BatchError, BatchEvent, Observer};
 use crate::batch::stop::{TimeLimit, drain_at_limit, event_of};
 
 /// Fetches the canary with one browser of its own and returns its receipt. The run that follows uses the same login.

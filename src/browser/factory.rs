@@ -13,7 +13,9 @@ use crate::browser::launcher::SessionLauncher;
 use crate::browser::profile::manager::ProfileManager;
 use crate::browser::profile::template::ProfileSource;
 use crate::browser::session::BrowserSession;
-use crate::browser::warmup::{self, ProfileWarmup};
+#[cfg(feature = "internals")]
+use crate::browser::warmup;
+use crate::browser::warmup::ProfileWarmup;
 use crate::browser::webdriver::capabilities::SessionPurpose;
 use crate::config::{BrowserConfig, ProfileConfig, Timeouts};
 use crate::model::{Footprint, WorkerId};
@@ -44,7 +46,7 @@ impl BrowserFactory {
                     .to_owned(),
             ));
         }
-        let profiles = ProfileManager::new(profiles).map_err(|source| SessionError::Io {
+        let profiles = ProfileManager::of(profiles).map_err(|source| SessionError::Io {
             what: "the folder of the browser profiles cannot be used".to_owned(),
             source,
         })?;
@@ -99,6 +101,7 @@ impl BrowserFactory {
     /// # Errors
     /// [`SessionError`] when the browser does not start or close, or the template cannot be saved; sessions start without
     /// it then.
+    #[cfg(feature = "internals")]
     pub async fn warm(&self) -> Result<(), SessionError> {
         warmup::warm(&self.launcher).await
     }

@@ -15,7 +15,8 @@ mod value;
 
 pub use error::{ConfigError, ConfigProblem, InvalidValue};
 pub use reference::reference;
-pub use rules::resolve;
+#[cfg(test)]
+pub(crate) use rules::resolve;
 pub use schema::{IntoSetting, Setting};
 pub use sections::{
     AdmissionConfig, BrowserConfig, Credentials, DriverConfig, MemoryConfig, PoolConfig, ProfileConfig, RecycleConfig,
@@ -26,3 +27,4 @@ pub(crate) use types::OWN_NAMES;
 pub use types::{
     BrowserChoice, Canary, Filter, PrivateHost, RequisitionRule, Sandbox, SecretUrl, WorkerCount, parse_address,
 };
+pub(crate) use value::Value;

@@ -34,7 +34,7 @@ fn polite() -> Settings {
 ///
 /// # Errors
 /// [`ConfigError`] with every problem, not only the first.
-pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<PoolConfig, ConfigError> {
+pub(crate) fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<PoolConfig, ConfigError> {
     let (defaults, broken) = defaults();
     let mut problems = broken;
     let preset = if settings.polite == Some(true) { polite() } else { Settings::default() };

@@ -14,9 +14,12 @@ pub use audit::{Audit, AuditProblem, audit};
 pub use error::DownloadError;
 pub use order_dir::OrderDir;
 pub use order_dir::finalize::finalize;
+#[cfg(feature = "internals")]
 pub use order_dir::manifest::{Manifest, ManifestExcluded, ManifestFile, ManifestMissing};
 pub(crate) use order_dir::naming::percent_decoded;
-pub use order_dir::naming::{candidate_names, extension, safe_folder, safe_name};
+#[cfg(feature = "internals")]
+pub use order_dir::naming::safe_folder;
+pub use order_dir::naming::{candidate_names, extension, safe_name};
 pub use output_lock::OutputLock;
 pub use staging::StagingDir;
 pub(crate) use verify::opaque_id;

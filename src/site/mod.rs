@@ -20,7 +20,4 @@ pub use interactive::inspect::{InspectTarget, Inspection, SelectorMatch};
 pub use login::SharedLogin;
 pub use portal::PortalSite;
 pub use recipe::parse::{RecipeError, shipped_recipes};
-pub use recipe::{
-    Addresses, Attachments, ColumnSelector, Control, ErrorPages, Exclusions, Listing, LoginForm, NameSource, OrderPage,
-    Recipe, RecipeDuration, RequisitionPage, Selector, Settle,
-};
+pub use recipe::{ColumnSelector, Control, Listing, NameSource, Recipe, Selector};

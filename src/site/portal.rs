@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::evidence::{self, EvidenceStore};
 use super::login::SharedLogin;
 use crate::backend::{Attempt, AttemptError, BoxFuture, Session, Site};
-use crate::config::{SiteConfig, Timeouts};
+use crate::config::SiteConfig;
+#[cfg(feature = "internals")]
+use crate::config::Timeouts;
 use crate::download::{self, OutputLock};
 use crate::model::{Outcome, PoTask, Receipt, RunId, WorkerId};
 use crate::site::context::PortalContext;
 use crate::site::error;
 use crate::site::order::collect::OrderCollector;
+#[cfg(feature = "internals")]
 use crate::site::recipe::parse::RecipeError;
 use crate::site::recipe::selectors;
 
@@ -32,6 +35,7 @@ impl PortalSite {
     ///
     /// # Errors
     /// [`RecipeError`] when there is no base address or the recipe cannot be used.
+    #[cfg(feature = "internals")]
     pub fn new(
         config: &SiteConfig,
         claim: Arc<OutputLock>,

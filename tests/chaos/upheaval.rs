@@ -98,7 +98,7 @@ async fn whatever_dies_or_stands_still_every_order_ends_once_and_nothing_is_left
     let _turn = crate::turn().await;
     let (seed, seconds) = (number("CHAOS_SEED", 7), number("CHAOS_SECONDS", 18));
     println!("CHAOS_SEED={seed} CHAOS_SECONDS={seconds}");
-    let Some(mut scene) = Scene::new(40, 4).await else { return };
+    let Some(mut scene) = Scene::new(20, 4).await else { return };
     scene.config.deadlines.command = Duration::from_secs(4);
     scene.config.deadlines.page = Duration::from_secs(8);
     scene.config.retry.limit = 20;

@@ -130,7 +130,7 @@ fn is_root_on_linux() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::browser::Version;
+    use crate::browser::install::version::Version;
     use crate::config::PoolConfig;
 
     fn body(kind: BrowserKind, sandbox: Sandbox) -> String {

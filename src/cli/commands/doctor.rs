@@ -12,8 +12,8 @@ use bytesize::ByteSize;
 use super::demo::install_missing;
 use crate::cli::args::DoctorArgs;
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::login_source::LoginSource;
 use crate::cli::output;
+use crate::cli::setup::LoginSource;
 use crate::config::layers;
 
 /// A batch so long that its length does not limit the workers.
@@ -62,7 +62,7 @@ impl Diagnosis {
         let processors = Some(host.processor_count).filter(|count| *count > 0);
         let workers = workers_for(LONG_BATCH, host.total_bytes, processors, config.worker_count, config.scaling);
         let mut warnings = Vec::new();
-        let profiles = match ProfileManager::new(&config.profiles) {
+        let profiles = match ProfileManager::new(config) {
             Ok(profiles) => profiles.base().to_owned(),
             Err(why) => {
                 warnings.push(format!(

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use self::attachments::{Attachments, ColumnSelector, Control, Exclusions, Listing, NameSource};
+pub(crate) use self::attachments::Attachments;
+pub use self::attachments::{ColumnSelector, Control, Listing, NameSource};
 
 /// The shape of a portal. Written as TOML; the shipped ones are in `profiles/sites`.
 #[derive(Clone, Debug, Deserialize)]
