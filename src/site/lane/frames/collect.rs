@@ -13,8 +13,8 @@ use crate::site::Recipe;
 use crate::site::page::classify::{PageKind, classify};
 use crate::site::page::snapshot::{ListingKey, PageSnapshot};
 
-/// How long one exchange waits for news: a fraction of the deadline of a script.
-const NEWS_WITHIN: Duration = Duration::from_secs(5);
+/// How long one exchange waits for news: well below any deadline of a script.
+const NEWS_WITHIN: Duration = Duration::from_secs(1);
 
 /// A file of an order and its address.
 #[derive(Clone, PartialEq, Eq)]
