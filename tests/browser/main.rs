@@ -16,6 +16,7 @@ mod downloads;
 mod drivers;
 mod edge;
 mod health;
+mod lanes;
 mod pages;
 mod responses;
 mod scenarios;
