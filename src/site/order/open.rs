@@ -16,6 +16,7 @@ use crate::site::page::responses::{Responses, complaint};
 use crate::site::page::snapshot::PageSnapshot;
 
 /// A page of the portal that lists attachments.
+#[derive(Clone)]
 pub(crate) struct ListingPage {
     pub(crate) url: Url,
     pub(crate) origin: FileOrigin,
