@@ -20,7 +20,8 @@ pub use login::{LoginStore, LoginStoreError, RejectionStore, SavedLogin, refused
 pub use memory::MemoryReader;
 
 pub use page::{
-    Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Initiator, Page, Query, ResponseInfo, Stability,
+    Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, FailedRequest, Initiator, LongPolls, Page, PageActivity,
+    PendingRequest, Query, ResponseInfo, Stability,
 };
 pub use session::{CloseReport, KillSwitch, Session, SessionFactory, SessionHealth};
 pub use site::{Attempt, Site};

@@ -17,6 +17,7 @@ use crate::browser::webdriver::client::SessionClient;
 use crate::browser::webdriver::network_log;
 use crate::browser::webdriver::network_policy::NetworkPolicy;
 use crate::browser::webdriver::page::WebDriverPage;
+use crate::browser::webdriver::request_tracker;
 use crate::config::{BrowserConfig, Timeouts};
 use crate::model::WorkerId;
 
@@ -99,6 +100,7 @@ impl SessionLauncher {
         let client = SessionClient::open(driver, vendor, &capabilities).await?;
         // part of opening, whose deadline is the caller's: a browser that has just started is slow to respond
         network_log::enable(&client, vendor, self.timeouts.open).await?;
+        request_tracker::enable(&client, vendor, self.timeouts.open).await?;
         Ok(client)
     }
 }

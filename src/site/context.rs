@@ -10,9 +10,10 @@ use bytesize::ByteSize;
 use url::Url;
 
 use super::Recipe;
-use crate::backend::Stability;
+use crate::backend::{LongPolls, Stability};
 use crate::config::{Filter, RequisitionRule, SiteConfig, Timeouts};
 use crate::model::{ListingId, PoNumber};
+use crate::site::page::long_polls::LongPollRegistry;
 use crate::site::rate_limit::RateLimiter;
 use crate::site::recipe::parse::{RecipeError, load};
 
@@ -40,6 +41,8 @@ pub(crate) struct PortalContext {
     /// Attachments that were answered with a request for fewer requests, and in how many attempts nothing was left to be
     /// fetched after them.
     throttled: Mutex<HashMap<ListingId, u32>>,
+    /// Requests of the portal's pages that turned out never to end.
+    pub(crate) long_polls: LongPollRegistry,
 }
 
 impl PortalContext {
@@ -60,6 +63,7 @@ impl PortalContext {
             unproven_login_count: AtomicU32::new(0),
             arrival_count: AtomicU64::new(0),
             throttled: Mutex::default(),
+            long_polls: LongPollRegistry::default(),
         })
     }
 
@@ -113,13 +117,18 @@ impl PortalContext {
         address.as_str().starts_with(self.at(before).as_str())
     }
 
-    /// When a page counts as having come to rest, `spent` of its deadline being over.
+    /// When a page counts as settled, `spent` of its deadline being over.
     pub(crate) fn stability(&self, spent: Duration) -> Stability {
-        let settle = self.recipe.settle;
+        let settle = &self.recipe.settle;
         Stability {
             after_load: settle.after_load.0,
             unchanged_for: settle.unchanged_for.0,
             at_most: settle.at_most.0.min(self.deadlines.page.saturating_sub(spent)),
+            long_polls: LongPolls {
+                addresses: settle.long_polls.clone(),
+                learned: self.long_polls.keys(),
+                after: settle.long_poll_after.0,
+            },
         }
     }
 }

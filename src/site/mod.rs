@@ -21,6 +21,6 @@ pub use login::SharedLogin;
 pub use portal::PortalSite;
 pub use recipe::parse::{RecipeError, shipped_recipes};
 pub use recipe::{
-    Addresses, Attachments, ColumnSelector, ErrorPages, Exclusions, Listing, LoginForm, NameSource, OrderPage, Recipe,
-    RecipeDuration, RequisitionPage, Selector, Settle,
+    Addresses, Attachments, ColumnSelector, Control, ErrorPages, Exclusions, Listing, LoginForm, NameSource, OrderPage,
+    Recipe, RecipeDuration, RequisitionPage, Selector, Settle,
 };

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::backend::{
-    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Page, Query, ResponseInfo, SessionError,
-    Stability,
+    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Page, PageActivity, Query, ResponseInfo,
+    SessionError, Stability,
 };
 use crate::browser::webdriver::client::{SessionClient, WebDriverCommand};
 use crate::browser::webdriver::download_log::DownloadLog;
@@ -19,6 +19,7 @@ use crate::browser::webdriver::net_error;
 use crate::browser::webdriver::network_log::NetworkLog;
 use crate::browser::webdriver::network_policy::NetworkPolicy;
 use crate::browser::webdriver::page_times::PageTimes;
+use crate::browser::webdriver::request_tracker;
 use crate::browser::webdriver::vendor::Vendor;
 use crate::config::Timeouts;
 
@@ -166,20 +167,24 @@ impl Page for WebDriverPage {
     fn settle<'a>(
         &'a mut self,
         selectors: &'a [String],
-        quiet: Stability,
-    ) -> BoxFuture<'a, Result<bool, SessionError>> {
+        stability: &'a Stability,
+    ) -> BoxFuture<'a, Result<PageActivity, SessionError>> {
         Box::pin(async move {
-            let until = Instant::now() + quiet.at_most;
+            let until = Instant::now() + stability.at_most;
+            let script = request_tracker::before(SETTLE);
+            let Stability { after_load, unchanged_for, at_most: _, long_polls } = stability;
+            let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+            let (parts, learned, after) = (&long_polls.addresses, &long_polls.learned, millis(long_polls.after));
+            let polls = json!({ "parts": parts, "learned": learned, "after": after });
             loop {
                 let left = until.saturating_duration_since(Instant::now());
-                let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-                let args = json!([selectors, millis(quiet.after_load), millis(quiet.unchanged_for), millis(left)]);
+                let args = json!([selectors, millis(*after_load), millis(*unchanged_for), millis(left), polls]);
                 // the script itself ends the wait; the driver only has to return its result in time
-                match self.execute("settle", SETTLE, &args, left + self.timeouts.command).await {
+                match self.execute("settle", &script, &args, left + self.timeouts.command).await {
                     Err(SessionError::Refused(why)) if is_navigation(&why) && !left.is_zero() => {}
                     // a dialog interrupted it; the next command dismisses the dialog
                     Ok(Value::Null) if !left.is_zero() => {}
-                    Ok(Value::Null) | Err(SessionError::PageTimeout(_)) => return Ok(false),
+                    Ok(Value::Null) | Err(SessionError::PageTimeout(_)) => return Ok(PageActivity::default()),
                     other => return parse(other?),
                 }
             }

@@ -5,17 +5,19 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 use url::Url;
 
-use super::open::ListingPage;
+use super::open::{ListingPage, OpenedPage};
 use super::turns::{Destination, FileTurns};
 use crate::backend::{Attempt, AttemptError, Page};
 use crate::config::RequisitionRule;
-use crate::download::{OrderDir, StagingDir, extension};
-use crate::model::{FailureKind, FileOrigin, ListingId, Receipt};
+use crate::download::{OrderDir, StagingDir, extension, opaque_id};
+use crate::model::{Failure, FailureKind, FileOrigin, ListingId, MissingFile, Receipt};
 use crate::site::context::PortalContext;
 use crate::site::error;
 use crate::site::login::SharedLogin;
 use crate::site::page::classify::{PageKind, classify, is_same_host, without_query};
+use crate::site::page::readiness::Awaited;
 use crate::site::page::snapshot::PageSnapshot;
+use crate::site::page::unlisted::Unlisted;
 
 /// How often a page is looked at again for attachments that have newly appeared: a page that grows for ever must not
 /// keep a worker for ever.
@@ -63,14 +65,11 @@ impl<'a> OrderCollector<'a> {
         let place =
             ListingPage { url: self.context.order_page(po), origin: FileOrigin::Order, what: format!("order {po}") };
         self.turns.opener.page.set_download_dir(staging.path()).await?;
-        let snapshot = self.turns.open(&place).await?;
-        self.turns.draft.receipt.supplier.clone_from(&snapshot.supplier);
-        let folder =
-            OrderDir::open(&self.context.out, snapshot.supplier.as_deref(), po).await.map_err(error::of_download)?;
-        let requisition = snapshot.requisition.clone();
-        let fetched =
-            self.fetch_pages(&place, snapshot, requisition, Destination { staging: &staging, folder: &folder });
-        let fetched = fetched.await;
+        let opened = self.turns.open(&place).await?;
+        let supplier = opened.snapshot.supplier.clone();
+        let folder = OrderDir::open(&self.context.out, supplier.as_deref(), po).await.map_err(error::of_download)?;
+        self.turns.draft.receipt.supplier = supplier;
+        let fetched = self.fetch_pages(&place, opened, Destination { staging: &staging, folder: &folder }).await;
         self.turns.draft.receipt.folder = folder.relative();
         fetched
     }
@@ -78,31 +77,33 @@ impl<'a> OrderCollector<'a> {
     async fn fetch_pages(
         &mut self,
         place: &ListingPage,
-        snapshot: PageSnapshot,
-        requisition: Option<String>,
+        opened: OpenedPage,
         to: Destination<'_>,
     ) -> Result<(), AttemptError> {
+        let (requisition, mut doubt) = (opened.snapshot.requisition.clone(), opened.doubt.clone());
         self.turns.are_pages_left = requisition.is_some();
-        self.fetch_all(place, snapshot, to).await?;
+        self.fetch_all(place, opened, to).await?;
         self.turns.are_pages_left = false;
         if let Some(address) = requisition
             && self.wants_requisition()
         {
-            self.walk_requisition(&address, to).await?;
+            doubt = doubt.or(self.walk_requisition(&address, to).await?);
         }
-        self.turns.fetch_postponed(to).await
+        self.turns.fetch_postponed(to).await?;
+        // what its requisition has was fetched all the same
+        doubt.map_or(Ok(()), Err).map_err(error::of_failure)
     }
 
-    /// Fetches what `snapshot` lists, then what has newly appeared, and takes note of how much was listed.
+    /// Fetches what `opened` lists, then what has newly appeared, and takes note of how much was listed.
     async fn fetch_all(
         &mut self,
         place: &ListingPage,
-        snapshot: PageSnapshot,
+        opened: OpenedPage,
         to: Destination<'_>,
     ) -> Result<(), AttemptError> {
         let seen_before = self.seen.len();
         let mut most_listed = 0;
-        let fetched = self.fetch_rounds(place, snapshot, to, &mut most_listed).await;
+        let fetched = self.fetch_rounds(place, opened, to, &mut most_listed).await;
         let new_count = self.seen.len() - seen_before;
         self.turns.draft.receipt.listed_count += most_listed.max(new_count);
         self.turns.draft.receipt.repeated_count += most_listed.saturating_sub(new_count);
@@ -112,30 +113,30 @@ impl<'a> OrderCollector<'a> {
     async fn fetch_rounds(
         &mut self,
         place: &ListingPage,
-        mut snapshot: PageSnapshot,
+        opened: OpenedPage,
         to: Destination<'_>,
         most_listed: &mut usize,
     ) -> Result<(), AttemptError> {
+        let OpenedPage { mut snapshot, mut awaited, mut unlisted, .. } = opened;
         for _ in 0..MAX_ROUNDS {
             *most_listed = (*most_listed).max(snapshot.listed_count);
             let new: Vec<_> =
                 snapshot.attachments.iter().filter(|listed| !self.seen.contains(&listed.id)).cloned().collect();
-            if new.is_empty() && snapshot.is_at_rest {
+            // a request that is still pending was waited for as long as a page may take
+            if new.is_empty() && matches!(awaited, None | Some(Awaited::Requests(_))) {
                 break;
             }
             self.seen.extend(new.iter().map(|listed| listed.id.clone()));
             if new.is_empty() {
-                snapshot = self.turns.opener.look_again(place).await?;
+                OpenedPage { snapshot, awaited, unlisted, .. } = self.turns.opener.look_again(place).await?;
             } else {
                 self.turns.fetch_each(place, new, to).await?;
-                let is_at_rest = snapshot.is_at_rest;
                 snapshot = PageSnapshot::take(self.turns.opener.page, &self.context.recipe, place.origin).await?;
-                snapshot.is_at_rest = is_at_rest;
             }
             let mut shown = classify(&self.context.recipe, &place.url, &snapshot.look);
             if shown.is_redirected() {
                 // by a link to somewhere else, or since the login has ended: the order's own page tells
-                snapshot = self.turns.open(place).await?;
+                OpenedPage { snapshot, awaited, unlisted, .. } = self.turns.open(place).await?;
                 shown = PageKind::Wanted;
             }
             if shown.is_trouble() {
@@ -152,7 +153,28 @@ impl<'a> OrderCollector<'a> {
                 format!("the page of {} lists more attachments each time it is looked at", place.what),
             ));
         }
-        Ok(())
+        if let Some(unlisted) = unlisted {
+            self.miss_unlisted(place, &unlisted);
+        }
+        match awaited {
+            // always in motion, and the same each time
+            None | Some(Awaited::Change) => Ok(()),
+            Some(awaited) => Err(AttemptError::new(
+                FailureKind::StepTimeout,
+                format!("the page of {} may list more, since {awaited}", place.what),
+            )),
+        }
+    }
+
+    /// Takes note of what the page has and does not list.
+    fn miss_unlisted(&mut self, place: &ListingPage, unlisted: &Unlisted) {
+        let Unlisted { count, why, kind } = unlisted;
+        let name = if *count == 1 { "1 more attachment".to_owned() } else { format!("{count} more attachments") };
+        tracing::warn!(po = %self.attempt.order.po, name, reason = why, "the list of a page is not whole");
+        let failure = Failure::new(*kind, format!("{why}: open {} in a browser", without_query(place.url.as_str())));
+        let listing = opaque_id(&format!("unlisted {:?} {why}", place.origin));
+        self.turns.draft.receipt.listed_count += count;
+        self.turns.draft.receipt.missing.push(MissingFile { name, listing, source: place.origin, failure });
     }
 
     fn wants_requisition(&self) -> bool {
@@ -168,7 +190,7 @@ impl<'a> OrderCollector<'a> {
         }
     }
 
-    async fn walk_requisition(&mut self, address: &str, to: Destination<'_>) -> Result<(), AttemptError> {
+    async fn walk_requisition(&mut self, address: &str, to: Destination<'_>) -> Result<Option<Failure>, AttemptError> {
         let has_files = self.turns.draft.receipt.listed_count > 0;
         let what = format!("the requisition of order {}", self.attempt.order.po);
         let url = match Url::parse(address) {
@@ -184,18 +206,20 @@ impl<'a> OrderCollector<'a> {
             }
         };
         let place = ListingPage { url, origin: FileOrigin::Requisition, what };
-        let snapshot = match self.turns.open(&place).await {
-            Ok(snapshot) => snapshot,
+        let opened = match self.turns.open(&place).await {
+            Ok(opened) => opened,
             Err(error) if matches!(error.kind, FailureKind::AccessDenied | FailureKind::OrderMissing) => {
                 if has_files {
                     tracing::warn!(po = %self.attempt.order.po, reason = %error, "the requisition was not looked at");
-                    return Ok(());
+                    return Ok(None);
                 }
                 let message = format!("the order has no attachments, and {error}");
                 return Err(AttemptError::new(FailureKind::RequisitionDenied, message));
             }
             Err(error) => return Err(error),
         };
-        self.fetch_all(&place, snapshot, to).await
+        let doubt = opened.doubt.clone();
+        self.fetch_all(&place, opened, to).await?;
+        Ok(doubt)
     }
 }

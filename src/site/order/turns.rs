@@ -8,7 +8,7 @@ use super::blame::{Circumstances, Suspect, Verdict, judge};
 use super::budget::TimeBudget;
 use super::draft::ReceiptDraft;
 use super::fetch::{AttachmentFetch, FetchResult};
-use super::open::{ListingPage, PageOpener};
+use super::open::{ListingPage, OpenedPage, PageOpener};
 use crate::backend::{Attempt, AttemptError, Page};
 use crate::download::{DownloadError, OrderDir, StagingDir};
 use crate::model::FailureKind;
@@ -95,10 +95,10 @@ impl<'a> FileTurns<'a> {
     }
 
     /// Opens a page, and takes note of where that led.
-    pub(crate) async fn open(&mut self, place: &ListingPage) -> Result<PageSnapshot, AttemptError> {
-        let snapshot = self.opener.open(place).await?;
+    pub(crate) async fn open(&mut self, place: &ListingPage) -> Result<OpenedPage, AttemptError> {
+        let opened = self.opener.open(place).await?;
         self.shown_at = self.opener.page.url().await?;
-        Ok(snapshot)
+        Ok(opened)
     }
 
     /// Fetches each of `new`, which `place` lists.

@@ -25,8 +25,6 @@ pub(crate) struct PageSnapshot {
     /// Those listed twice included.
     pub(crate) listed_count: usize,
     pub(crate) requisition: Option<String>,
-    /// Whether the page had come to rest when it was looked at.
-    pub(crate) is_at_rest: bool,
 }
 
 /// An attachment as a page lists it.
@@ -110,7 +108,7 @@ impl PageSnapshot {
         let supplier = suppliers.into_iter().flatten().map(|found| found.text).find(|text| !text.trim().is_empty());
         let found: Vec<_> = listings(recipe).map(|(listing, shape)| (listing, shape, next())).collect();
         let (attachments, listed_count) = attachments(recipe, origin, found);
-        Ok(Self { look, supplier, attachments, listed_count, requisition, is_at_rest: true })
+        Ok(Self { look, supplier, attachments, listed_count, requisition })
     }
 
     /// What must stop changing before the page is at rest.
@@ -132,6 +130,15 @@ fn listings(recipe: &Recipe) -> impl Iterator<Item = (&Listing, ListingKind)> {
     let links = attachments.links.iter().map(|listing| (listing, ListingKind::Link));
     let buttons = attachments.buttons.iter().map(|listing| (listing, ListingKind::Button));
     links.chain(buttons).chain(attachments.wider_links.iter().map(|listing| (listing, ListingKind::WiderLink)))
+}
+
+/// What finds the listed attachments, and what finds those that count only when there is nothing else.
+pub(crate) fn listing_selectors(recipe: &Recipe) -> (Vec<String>, Vec<String>) {
+    let (wider, strict): (Vec<_>, Vec<_>) = listings(recipe).partition(|(_, kind)| *kind == ListingKind::WiderLink);
+    let selectors = |found: Vec<(&Listing, ListingKind)>| {
+        found.into_iter().map(|(listing, _)| without_exclusions(recipe, listing)).collect()
+    };
+    (selectors(strict), selectors(wider))
 }
 
 fn listing_queries(recipe: &Recipe) -> impl Iterator<Item = Query> {

@@ -8,47 +8,17 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::backend::{
-    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Initiator, Page, Query, ResponseInfo,
-    SessionError, Stability,
+    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Initiator, Page, PageActivity, Query,
+    ResponseInfo, SessionError, Stability,
 };
 use crate::site::Recipe;
 use crate::site::page::snapshot::{any_of, without_exclusions};
 use crate::site::recipe::parse::load;
 
 pub(crate) use crate::site::testing::offers::{FakeReply, Offer, button, file, link};
+pub(crate) use crate::site::testing::shown::{FakeControl, Shown};
 
 pub(crate) const BASE: &str = "https://acme.test";
-
-/// One page of the portal.
-#[derive(Clone, Debug)]
-pub(crate) struct Shown {
-    pub(crate) status: u16,
-    pub(crate) has_marker: bool,
-    pub(crate) notice: &'static str,
-    pub(crate) supplier: &'static str,
-    pub(crate) requisition: Option<String>,
-    pub(crate) offers: Vec<Offer>,
-    pub(crate) comes_to_rest: bool,
-    /// On the page from the second wait for its rest on.
-    pub(crate) stragglers: Vec<Offer>,
-    pub(crate) emptiness: Value,
-}
-
-impl Default for Shown {
-    fn default() -> Self {
-        Self {
-            status: 200,
-            has_marker: true,
-            notice: "",
-            supplier: "ACME",
-            requisition: None,
-            offers: Vec::new(),
-            comes_to_rest: true,
-            stragglers: Vec::new(),
-            emptiness: json!({ "isComplete": true, "saysNone": false, "areas": [{ "count": 1, "shown": 1 }] }),
-        }
-    }
-}
 
 #[derive(Default)]
 pub(crate) struct Portal {
@@ -208,6 +178,21 @@ impl FakePage {
         }
     }
 
+    /// Clicks the next control, or only looks for it.
+    fn click_control(&mut self, is_look: bool) -> Value {
+        let Some(control) = self.shown.controls.first().cloned() else { return Value::Null };
+        if !is_look {
+            self.portal.state().clicks.push(format!("Control {}", control.text));
+            self.shown.offers.extend(control.reveals);
+            if control.stays {
+                self.shown.controls[0].reveals.clear();
+            } else {
+                self.shown.controls.remove(0);
+            }
+        }
+        json!({ "kind": control.kind, "text": control.text })
+    }
+
     fn set_off(&mut self, offer: &Offer) {
         self.download_count += 1;
         let id = format!("d{}", self.download_count);
@@ -279,13 +264,17 @@ impl Page for FakePage {
         now!(Ok(queries.iter().map(|query| self.found(&query.css)).collect()))
     }
 
-    fn settle<'a>(&'a mut self, _: &'a [String], _: Stability) -> BoxFuture<'a, Result<bool, SessionError>> {
+    fn settle<'a>(
+        &'a mut self,
+        _: &'a [String],
+        _: &'a Stability,
+    ) -> BoxFuture<'a, Result<PageActivity, SessionError>> {
         self.settle_count += 1;
         if self.settle_count > 1 {
             let stragglers = std::mem::take(&mut self.shown.stragglers);
             self.shown.offers.extend(stragglers);
         }
-        now!(Ok(self.shown.comes_to_rest))
+        now!(Ok(self.shown.activity.clone()))
     }
 
     fn click<'a>(&'a mut self, css: &'a str, nth: usize, how: Click) -> BoxFuture<'a, Result<bool, SessionError>> {
@@ -315,8 +304,11 @@ impl Page for FakePage {
         if script.contains("outerHTML") {
             return now!(Ok(json!([format!("<p>{:?} right</p>", self.ticket), true])));
         }
-        let is_of_emptiness = script.contains("fetchedBefore");
-        now!(Ok(if is_of_emptiness { self.shown.emptiness.clone() } else { Value::Bool(true) }))
+        if script.contains("coupa-batch.clicked") {
+            return now!(Ok(self.click_control(args[0]["isLook"] == true)));
+        }
+        let is_of_signs = script.contains("fetchedBefore");
+        now!(Ok(if is_of_signs { self.shown.signs.clone() } else { Value::Bool(true) }))
     }
 
     fn document(&mut self) -> BoxFuture<'_, Result<DocumentInfo, SessionError>> {

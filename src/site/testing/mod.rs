@@ -12,3 +12,4 @@ pub(crate) mod fake_portal;
 mod fake_session;
 pub(crate) mod offers;
 mod orders;
+pub(crate) mod shown;

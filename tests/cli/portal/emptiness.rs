@@ -21,13 +21,15 @@ async fn a_list_that_the_recipe_does_not_find_is_never_called_empty() {
     let portal = portal(4).await;
     let desk = Desk::new();
     let po = largest(&portal);
+    // files of the requisition would be fetched all the same
+    let run = || desk.run(&portal, [po.to_string()]).arg("--force").env("COUPA_BATCH_REQUISITION", "never");
     for (change, why) in [
         (ListChange::Redesigned, "it says \"Attachments ("),
         (ListChange::Moved, "it says \"Attachments ("),
         (ListChange::Gone, "it has no \"div.commentAttachments\""),
     ] {
         relist(&portal, &po, change);
-        let ended = desk.run(&portal, [po.to_string()]).arg("--force").end().await;
+        let ended = run().end().await;
         ended.assert(3, &[]);
         let order = &desk.report()["orders"][0];
         let told = order["error"]["message"].as_str().unwrap();
@@ -51,7 +53,7 @@ async fn a_list_that_the_recipe_does_not_find_is_never_called_empty() {
         "drifted.toml",
         "extends = \"coupa\"\n[attachments]\nlinks = [{ css = \".gone\", name = [\"text\"] }]\nbuttons = []\nwider_links = []\n",
     );
-    let ended = desk.run(&portal, [po.to_string()]).arg("--force").arg("--recipe").arg(&recipe).end().await;
+    let ended = run().arg("--recipe").arg(&recipe).end().await;
     ended.assert(3, &["which could be one"]);
     assert_eq!(portal.counts().files_served, 0);
     portal.stop().await;
@@ -63,7 +65,7 @@ async fn a_list_that_comes_late_is_waited_for_as_long_as_the_page_says_so() {
     let portal = portal(4).await;
     let desk = Desk::new();
     let po = largest(&portal);
-    for (by, sign) in [(2_500, LoadingSign::Silence), (8_000, LoadingSign::Busy), (9_000, LoadingSign::Calls)] {
+    for (by, sign) in [(2_500, LoadingSign::Silence), (6_000, LoadingSign::Busy), (6_000, LoadingSign::Calls)] {
         relist(&portal, &po, ListChange::Late(Duration::from_millis(by), sign));
         let ended = desk.run(&portal, [po.to_string()]).arg("--force").end().await;
         ended.assert(0, &[]);
@@ -78,6 +80,32 @@ async fn a_list_that_comes_late_is_waited_for_as_long_as_the_page_says_so() {
     let call = desk.run(&portal, [po.to_string()]).arg("--force").env("COUPA_BATCH_RETRY_LIMIT", "0");
     call.end().await.assert(3, &["still to come"]);
     assert_eq!(desk.report()["orders"][0]["error"]["kind"], "step_timeout");
+    portal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_which_a_part_is_still_to_come_is_not_complete() {
+    needs_browser!();
+    let portal = portal(4).await;
+    let desk = Desk::new();
+    // links and buttons: the buttons are there at once
+    let po = portal.orders()[2].clone();
+    let count = portal.expected(&po).unwrap().files.len();
+    let files = || desk.report()["orders"][0]["files"].as_array().unwrap().len();
+    let slow = FaultRule::new(PortalFault::Slow(Duration::from_secs(4)), RequestTarget::List).for_order(&po);
+    portal.faults().add(slow);
+    portal.faults().add(FaultRule::new(PortalFault::LateList, RequestTarget::OrderPage).for_order(&po));
+    desk.run(&portal, [po.to_string()]).end().await.assert(0, &[]);
+    assert_eq!(files(), count);
+
+    relist(&portal, &po, ListChange::Folded);
+    desk.run(&portal, [po.to_string()]).arg("--force").end().await.assert(0, &[]);
+    assert_eq!(files(), count);
+
+    relist(&portal, &po, ListChange::Counted);
+    let call = desk.run(&portal, [po.to_string()]).arg("--force").env("COUPA_BATCH_RETRY_LIMIT", "0");
+    call.end().await.assert(3, &[&format!("Attachments ({count})"), "1 more attachment"]);
+    assert_eq!((&desk.report()["orders"][0]["status"], files()), (&"PARTIAL".into(), count - 1));
     portal.stop().await;
 }
 
