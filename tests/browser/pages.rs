@@ -151,8 +151,10 @@ async fn requests_of_a_page_are_known_until_they_are_answered(rig: Rig) {
     page.goto(&address("in-turn")).await.unwrap();
     assert!(page.settle(&selectors, &patient).await.unwrap().is_settled);
     assert_eq!(page.query(&[query("span[role=button]", &[])]).await.unwrap()[0].len(), 3);
-    page.goto(&address("by-the-clock")).await.unwrap();
-    assert!(page.settle(&selectors, &patient).await.unwrap().is_settled);
+    for how in ["by-the-clock", "unread"] {
+        page.goto(&address(how)).await.unwrap();
+        assert!(page.settle(&selectors, &patient).await.unwrap().is_settled, "{how}");
+    }
     page.goto(&address("fails")).await.unwrap();
     let activity = page.settle(&selectors, &patient).await.unwrap();
     let failed = FailedRequest { path: "/missing".to_owned(), status: 404, is_of_page: false };

@@ -20,7 +20,7 @@ pub(crate) async fn start() -> String {
         .route("/never", get(std::future::pending::<()>))
         .route("/late", get(|| async { Html(LATE) }))
         .route("/asking/{number}/{how}", get(asking))
-        .route("/part", get(|| async { "<span role=button>a file attachment</span>" }))
+        .route("/part", get(|| async { ([(header::CACHE_CONTROL, "no-store")], "<span role=button>a file attachment</span>") }))
         .route("/missing", get(|| async { (StatusCode::NOT_FOUND, Html("<title>Oops</title><h1>Not  here</h1>")) }))
         .route("/cookie/{value}", get(set_cookie))
         .route("/cookies", get(show_cookies))
@@ -56,6 +56,8 @@ async fn asking(Path((number, how)): Path<(String, String)>) -> Html<String> {
         "stays" => "fetch('/never')".to_owned(),
         "stays-of-page" => format!("fetch('/never?order={number}')"),
         "fails" => "fetch('/missing')".to_owned(),
+        // browsers leave the body of such an answer unread for ever
+        "unread" => "fetch('/part')".to_owned(),
         "by-xhr" => "const x = new XMLHttpRequest(); x.open('GET', '/never'); x.send()".to_owned(),
         "by-script" => {
             "const s = document.createElement('script'); s.src = '/never'; onload = () => document.body.append(s)"

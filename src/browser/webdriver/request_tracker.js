@@ -4,8 +4,8 @@
   const KEY = Symbol.for('coupa-batch.requests');
   if (KEY in window) return;
   const MAX_REQUESTS = 500;
+  const UNREAD_AFTER = 250;
   const requests = [];
-  Object.defineProperty(window, KEY, { value: { requests, isEarly } });
 
   const note = (request) => {
     if (requests.length >= MAX_REQUESTS) {
@@ -50,7 +50,8 @@
     if (signal) signal.addEventListener('abort', () => { request.isAborted = true; end(request, false); });
     answer.then(
       (response) => {
-        request.isAnswered = true;
+        request.answered = performance.now();
+        request.response = new WeakRef(response);
         request.status = response.status;
         request.isGood = response.ok && response.status !== 202;
         const isEmpty = request.method === 'HEAD' || [204, 205, 304].includes(response.status);
@@ -69,9 +70,25 @@
       );
       if (!found) continue;
       found.isThere = true;
-      if (found.isAnswered) end(found, found.isGood);
+      if (found.answered !== undefined) end(found, found.isGood);
     }
   }).observe({ type: 'resource', buffered: true });
+
+  wrap(Response.prototype, 'clone', (target, self, args) => {
+    const request = requests.find((other) => other.response && other.response.deref() === self);
+    if (request) request.isCloned = true;
+    return Reflect.apply(target, self, args);
+  });
+  // an answer that nobody begins to read brings nothing; browsers may leave its body unread for ever
+  const review = (now) => {
+    for (const request of requests) {
+      if (request.ended !== null || request.answered === undefined || now - request.answered < UNREAD_AFTER) continue;
+      const response = request.response.deref();
+      const isRead = response && (response.bodyUsed || request.isCloned || (response.body !== null && response.body.locked));
+      if (!isRead) end(request, request.isGood);
+    }
+  };
+  Object.defineProperty(window, KEY, { value: { requests, isEarly, review } });
 
   const opened = new WeakMap();
   wrap(XMLHttpRequest.prototype, 'open', (target, self, args) => {

@@ -79,6 +79,7 @@ return new Promise((resolve, reject) => {
   const requests = (now) => {
     const counted = { pending: [], longPolls: [], endedAt: 0 };
     if (!tracker) return counted;
+    tracker.review(now);
     for (const request of tracker.requests) {
       if (request.ended !== null && now - request.ended >= unchangedFor) continue;
       if (request.kind === 'script' && !request.element.isConnected) continue;
