@@ -20,7 +20,10 @@ pub(crate) async fn start() -> String {
         .route("/never", get(std::future::pending::<()>))
         .route("/late", get(|| async { Html(LATE) }))
         .route("/asking/{number}/{how}", get(asking))
-        .route("/part", get(|| async { ([(header::CACHE_CONTROL, "no-store")], "<span role=button>a file attachment</span>") }))
+        .route(
+            "/part",
+            get(|| async { ([(header::CACHE_CONTROL, "no-store")], "<span role=button>a file attachment</span>") }),
+        )
         .route("/missing", get(|| async { (StatusCode::NOT_FOUND, Html("<title>Oops</title><h1>Not  here</h1>")) }))
         .route("/cookie/{value}", get(set_cookie))
         .route("/cookies", get(show_cookies))

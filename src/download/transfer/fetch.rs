@@ -136,7 +136,7 @@ impl Transfer<'_> {
         let mut progress = Progress {
             identity: self.identity.clone(),
             slot: self.slots.take(&host_of(self.address)).await,
-            staged: StagedFile::create(folder, self.rules.limits.max_bytes).await?,
+            staged: StagedFile::create(folder, self.rules.limits.transfer.max_bytes).await?,
             validator: None,
             is_session_changed: false,
         };
@@ -177,7 +177,7 @@ impl Transfer<'_> {
         let mut url = self.address.clone();
         for _ in 0..=MAX_REDIRECTS {
             let request = self.request(&url, progress);
-            let answer = self.client.send(request, self.rules.limits.patience).await;
+            let answer = self.client.send(request, self.rules.limits.transfer.patience).await;
             let answer = answer.map_err(|why| TransferError::of_client(why, progress.staged.size()))?;
             for set_cookie in answer.headers("set-cookie") {
                 progress.is_session_changed |= progress.identity.store(set_cookie, &url);
@@ -260,7 +260,7 @@ impl Transfer<'_> {
         let mut watch = RateWatch::new(self.rules.least_rate, 0, Instant::now());
         let cut = |staged: &StagedFile, why| TransferError::Cut { received: staged.size(), why };
         loop {
-            let chunk = answer.chunk(self.rules.limits.patience).await;
+            let chunk = answer.chunk(self.rules.limits.transfer.patience).await;
             let Some(chunk) = chunk.map_err(|why| TransferError::of_client(why, staged.size()))? else { break };
             for piece in decoder.pieces(chunk.as_ref()) {
                 let bytes = decoder.decode(piece).map_err(|why| cut(staged, why))?;

@@ -217,7 +217,7 @@ impl FakePage {
             FakeReply::Answered(status) => self.answers.push(ResponseInfo {
                 url: format!("{BASE}/attachment_file"),
                 status,
-                asker: Initiator::Navigation,
+                initiator: Initiator::Navigation,
                 media_type: None,
                 retry_after: None,
             }),

@@ -10,7 +10,7 @@ use coupa_batch::demo::{DemoConfig, DemoPortal, PortalKind};
 use coupa_batch::download::transfer::{
     AddressLifetime, ClientIdentity, LeastRate, SlotLimits, Transfer, TransferRules, TransferSlots,
 };
-use coupa_batch::download::{DownloadLimits, LoginSigns};
+use coupa_batch::download::{DownloadLimits, LoginSigns, TransferLimits};
 use coupa_batch::model::{FileOrigin, WorkerId};
 use coupa_batch::net::{HttpClient, NetworkPolicy};
 use coupa_batch::site::Recipe;
@@ -98,8 +98,12 @@ impl Fetch {
         };
         let rules = TransferRules {
             limits: DownloadLimits {
-                patience: Duration::from_secs(10),
-                max_bytes: (100_000_000, "file_max_size"),
+                transfer: TransferLimits {
+                    patience: Duration::from_secs(10),
+                    max_bytes: (100_000_000, "file_max_size"),
+                    min_rate: 0,
+                    until: Instant::now() + Duration::from_secs(60),
+                },
                 may_come_from: &may_come_from,
                 is_login: &|_| false,
             },

@@ -18,7 +18,7 @@ use url::Url;
 
 use super::*;
 use crate::backend::Cookie;
-use crate::download::{DownloadLimits, LoginSigns};
+use crate::download::{DownloadLimits, LoginSigns, TransferLimits};
 use crate::net::{HttpClient, NetworkPolicy};
 
 const USER_AGENT: &str = "Mozilla/5.0 (of a browser)";
@@ -179,8 +179,12 @@ impl Fetch {
         };
         let rules = TransferRules {
             limits: DownloadLimits {
-                patience: self.patience,
-                max_bytes: (self.max_bytes, "file_max_size"),
+                transfer: TransferLimits {
+                    patience: self.patience,
+                    max_bytes: (self.max_bytes, "file_max_size"),
+                    min_rate: 0,
+                    until: Instant::now() + Duration::from_secs(60),
+                },
                 may_come_from: &may_come_from,
                 is_login: &|address| address.contains("/sessions/"),
             },
