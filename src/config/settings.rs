@@ -109,6 +109,8 @@ settings! {
     login_dir: PathBuf = "";
     /// Largest file. The download of a larger one is stopped, and its order is PARTIAL.
     file_max_size: ByteSize = "2GB";
+    /// The least that a download must bring per second, averaged over `download_timeout`. A slower one is stopped, so that a body without an end cannot hold up its order. 0 means no limit.
+    download_min_rate: ByteSize = "1KB";
     /// Largest total size of the files of one order.
     order_max_size: ByteSize = "20GB";
     /// An order with known attachments that is fetched before all others, such as `PO15262984`, or `PO15262984=5` if it has five. No other order is tried unless at least this many files of its own page arrive (one if no number is given) and none is missing.

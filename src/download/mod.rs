@@ -5,6 +5,7 @@ mod audit;
 mod error;
 mod order_dir;
 mod output_lock;
+mod progress;
 mod staging;
 mod verify;
 mod watch;
@@ -17,7 +18,8 @@ pub use order_dir::manifest::{Manifest, ManifestExcluded, ManifestFile, Manifest
 pub(crate) use order_dir::naming::percent_decoded;
 pub use order_dir::naming::{candidate_names, extension, safe_folder, safe_name};
 pub use output_lock::OutputLock;
+pub use progress::{FinishedDownload, TransferLimits};
 pub use staging::StagingDir;
 pub(crate) use verify::opaque_id;
 pub use verify::{LoginSigns, Verified, VerifyRules, is_intact, verify};
-pub use watch::{DownloadLimits, FinishedDownload, await_arrival};
+pub use watch::{DownloadLimits, await_arrival};

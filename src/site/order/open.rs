@@ -22,6 +22,7 @@ use crate::site::page::unlisted::Unlisted;
 const MAX_CLICKS: usize = 60;
 
 /// A page of the portal that lists attachments.
+#[derive(Clone)]
 pub(crate) struct ListingPage {
     pub(crate) url: Url,
     pub(crate) origin: FileOrigin,

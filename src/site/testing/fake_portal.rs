@@ -8,8 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::backend::{
-    BoxFuture, Click, CloseReport, Cookie, DocumentInfo, DownloadEvent, ElementInfo, KillSwitch, Page, PageActivity,
-    Query, ResponseInfo as Told, Session, SessionError, SessionHealth, Stability,
+    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Initiator, Page, PageActivity, Query,
+    ResponseInfo, SessionError, Stability,
 };
 use crate::site::Recipe;
 use crate::site::page::snapshot::{any_of, without_exclusions};
@@ -64,6 +64,8 @@ impl FakePortal {
             typed: None,
             folder: PathBuf::new(),
             events: Vec::new(),
+            answers: Vec::new(),
+            endless: None,
             download_count: 0,
             settle_count: 0,
             cancelled: Vec::new(),
@@ -74,15 +76,18 @@ impl FakePortal {
 pub(crate) struct FakeSession(pub(crate) FakePage);
 
 pub(crate) struct FakePage {
-    portal: FakePortal,
+    pub(crate) portal: FakePortal,
     recipe: Recipe,
     url: String,
     shown: Shown,
     is_login: bool,
-    ticket: Option<u32>,
+    pub(crate) ticket: Option<u32>,
     typed: Option<String>,
     folder: PathBuf,
     events: Vec<DownloadEvent>,
+    answers: Vec<ResponseInfo>,
+    /// The download that never ends, and its bytes so far.
+    endless: Option<(String, u64)>,
     download_count: usize,
     settle_count: usize,
     pub(crate) cancelled: Vec<String>,
@@ -90,12 +95,12 @@ pub(crate) struct FakePage {
 
 impl FakePage {
     fn open(&mut self, url: &str) -> Result<(), SessionError> {
+        let is_let_in = self.is_let_in();
         let portal = self.portal.state();
         if portal.is_unreachable {
             return Err(SessionError::Unreachable { url: url.to_owned(), why: "ERR_CONNECTION_REFUSED".to_owned() });
         }
         let path = url.strip_prefix(BASE).unwrap_or(url).to_owned();
-        let is_let_in = portal.password.is_none() || self.ticket.is_some_and(|ticket| ticket == portal.ticket);
         self.is_login = !is_let_in || path.starts_with("/sessions");
         let nothing = Shown { has_marker: false, ..Shown::default() };
         self.shown = if self.is_login { nothing } else { portal.pages.get(&path).cloned().unwrap_or(nothing) };
@@ -122,6 +127,18 @@ impl FakePage {
             portal.refused_count += 1;
             self.shown.notice = "Invalid login or password";
         }
+    }
+
+    /// What the login check is answered, by address and whether a stranger asks.
+    fn answer_check(&self, args: &[Value]) -> Value {
+        let is_in = args[4] == Value::Bool(false) && self.is_let_in() || self.portal.state().password.is_none();
+        let url = if is_in { args[0].clone() } else { json!(format!("{BASE}/sessions/new")) };
+        json!({ "url": url, "status": 200, "title": "", "hasForm": !is_in, "hasMarker": is_in, "notices": [] })
+    }
+
+    fn is_let_in(&self) -> bool {
+        let portal = self.portal.state();
+        portal.password.is_none() || self.ticket.is_some_and(|ticket| ticket == portal.ticket)
     }
 
     fn offers(&self, wanted: impl Fn(&Offer) -> bool) -> Vec<&Offer> {
@@ -197,6 +214,17 @@ impl FakePage {
                 let half = DownloadEvent::Progress { id: id.clone(), received: 5 };
                 self.events.extend([began("x"), half, DownloadEvent::Canceled { id }]);
             }
+            FakeReply::Answered(status) => self.answers.push(ResponseInfo {
+                url: format!("{BASE}/attachment_file"),
+                status,
+                asker: Initiator::Navigation,
+                media_type: None,
+                retry_after: None,
+            }),
+            FakeReply::Endless => {
+                self.events.push(began("x"));
+                self.endless = Some((id, 0));
+            }
             FakeReply::Standstill => self.events.push(began("x")),
             FakeReply::Short => {
                 std::fs::write(self.folder.join(&id), "12").unwrap();
@@ -221,14 +249,6 @@ fn describe(offer: &Offer) -> ElementInfo {
         Some(href) => element(&offer.label, &[("href", href)]),
         None => element("", &[("aria-label", &format!("{} file attachment", offer.label))]),
     }
-}
-
-/// Answers at once.
-macro_rules! now {
-    ($answer:expr) => {{
-        let answer = $answer;
-        Box::pin(async move { answer })
-    }};
 }
 
 impl Page for FakePage {
@@ -278,6 +298,9 @@ impl Page for FakePage {
     }
 
     fn evaluate<'a>(&'a mut self, script: &'a str, args: Vec<Value>) -> BoxFuture<'a, Result<Value, SessionError>> {
+        if script.contains("isStranger") {
+            return now!(Ok(self.answer_check(&args)));
+        }
         if script.contains("outerHTML") {
             return now!(Ok(json!([format!("<p>{:?} right</p>", self.ticket), true])));
         }
@@ -317,46 +340,21 @@ impl Page for FakePage {
     }
 
     fn download_events(&mut self) -> BoxFuture<'_, Result<Vec<DownloadEvent>, SessionError>> {
-        now!(Ok(std::mem::take(&mut self.events)))
+        let mut events = std::mem::take(&mut self.events);
+        if let Some((id, received)) = &mut self.endless {
+            *received += 100_000;
+            events.push(DownloadEvent::Progress { id: id.clone(), received: *received });
+        }
+        now!(Ok(events))
     }
 
-    fn responses(&mut self) -> BoxFuture<'_, Result<Vec<Told>, SessionError>> {
-        now!(Ok(Vec::new()))
+    fn responses(&mut self) -> BoxFuture<'_, Result<Vec<ResponseInfo>, SessionError>> {
+        now!(Ok(std::mem::take(&mut self.answers)))
     }
 
     fn cancel_download<'a>(&'a mut self, id: &'a str) -> BoxFuture<'a, Result<(), SessionError>> {
         self.cancelled.push(id.to_owned());
+        self.endless = self.endless.take().filter(|(endless, _)| endless != id);
         now!(Ok(()))
-    }
-}
-
-impl Session for FakeSession {
-    fn page(&mut self) -> &mut dyn Page {
-        &mut self.0
-    }
-
-    fn kill_switch(&self) -> KillSwitch {
-        KillSwitch::new(|| {})
-    }
-
-    fn root_pid(&self) -> Option<u32> {
-        None
-    }
-
-    fn is_usable(&self) -> bool {
-        !self.0.portal.state().is_dead
-    }
-
-    fn driver_output(&self) -> String {
-        let ticket = self.0.ticket.unwrap_or_default();
-        format!("[INFO] GET {BASE}/order_headers/7?token=t0ken-of-a-link | sent {ticket} and right")
-    }
-
-    fn check_health(&mut self) -> BoxFuture<'_, Result<SessionHealth, SessionError>> {
-        now!(Ok(SessionHealth::default()))
-    }
-
-    fn close(self: Box<Self>) -> BoxFuture<'static, CloseReport> {
-        now!(CloseReport::default())
     }
 }

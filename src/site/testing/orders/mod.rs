@@ -1,5 +1,6 @@
 //! Whole walks and logins, told on the double: what a portal shows, and what an attempt makes of it.
 
+mod bad_files;
 mod emptiness;
 mod evidence;
 mod logins;
@@ -167,13 +168,12 @@ async fn a_receipt_accounts_for_every_attachment_even_when_the_attempt_breaks_of
         link(1, "a.txt", file("a.txt", "one")),
         link(1, "a.txt", file("a.txt", "one")),
         button("a.txt", file("a.txt", "one")),
-        link(2, "b.pdf", file("b.pdf", "<html><input name=\"user[login]\">")),
+        link(2, "b.pdf", FakeReply::Answered(429)),
         button("c.txt", file("c.txt", "three")),
     ];
     let error = stage.failure(&order(offers)).await;
     let receipt = error.receipt.unwrap();
-    // its login is in force: it is this file's affair
-    assert_eq!((error.kind, receipt.listed_count, receipt.repeated_count), (FailureKind::AccessDenied, 5, 1));
+    assert_eq!((error.kind, receipt.listed_count, receipt.repeated_count), (FailureKind::Throttled, 5, 1));
     assert_eq!((receipt.files.len(), receipt.arrived_count()), (1, 1));
     assert_eq!(receipt.missing.len(), 3);
 }
