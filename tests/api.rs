@@ -70,6 +70,7 @@ const MODEL: &[&str] = &[
     "OrderStatus",
     "Outcome",
     "PoNumber",
+    "PoNumberFormat",
     "PoTask",
     "PoolStatus",
     "Receipt",
@@ -86,6 +87,7 @@ const MODEL: &[&str] = &[
     "WorkerId",
     "WorkerState",
     "WorkerStatus",
+    "WrittenNumber",
 ];
 
 /// What it takes to bring one's own sessions, site or journal.

@@ -9,6 +9,8 @@ use bytesize::ByteSize;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::model::PoNumberFormat;
+
 use super::types::{BrowserChoice, Canary, Filter, PrivateHost, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
 
 /// Everything that a pool needs to know, complete and validated. Made by [`PoolConfig::builder`].
@@ -39,6 +41,8 @@ pub struct PoolConfig {
     pub deadlines: Timeouts,
     /// Which portal.
     pub site: SiteConfig,
+    /// How sheets and lists are read. Up to whoever runs the batch: a pool does not look at it.
+    pub input: InputConfig,
     /// Webhook that is told of the run's ups and downs; default none. Up to whoever runs the batch: a pool does not look
     /// at it.
     pub notify_url: Option<SecretUrl>,
@@ -144,6 +148,18 @@ pub struct Timeouts {
     pub close: Duration,
     /// Running attempts after the first signal; default 120 s.
     pub drain: Duration,
+}
+
+/// How sheets and lists of orders are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InputConfig {
+    /// The column with the numbers, by its heading or letter; found if `None`.
+    pub column: Option<String>,
+    /// The only sheet of workbooks to read; all visible ones with orders if `None`.
+    pub sheet: Option<String>,
+    /// How order numbers are written; default with `PO`, `PM` or nothing before the digits.
+    pub numbers: PoNumberFormat,
 }
 
 /// Which portal.

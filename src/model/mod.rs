@@ -3,6 +3,7 @@
 mod entry;
 mod failure;
 mod ids;
+mod number;
 mod outcome;
 mod reject;
 mod state;
@@ -11,7 +12,8 @@ mod task;
 
 pub use entry::Entry;
 pub use failure::{Failure, FailureKind, Fault, SessionAction};
-pub use ids::{AttemptNo, InvalidPoNumber, PoNumber, RunId, TaskId, WorkerId};
+pub use ids::{AttemptNo, RunId, TaskId, WorkerId};
+pub use number::{InvalidPoNumber, PoNumber, PoNumberFormat, WrittenNumber};
 pub use outcome::{
     AttemptEnd, ExcludedFile, FileOrigin, FileRecord, ListingId, MANIFEST_NAME, MissingFile, OrderStatus, Outcome,
     Receipt,

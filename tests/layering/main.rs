@@ -39,6 +39,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["demo"]),
     ("base64", &["browser"]),
     ("calamine", &["input"]),
+    ("cfb", &["input"]),
     ("clap", &["cli"]),
     ("csv", &["input", "report"]),
     ("directories", &["credentials"]),
@@ -54,6 +55,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("log", &["cli"]),
     ("pbkdf2", &["credentials"]),
     ("process_wrap", &["process"]),
+    ("quick_xml", &["input"]),
     ("regex", &["site"]),
     ("reqwest", &["notify"]),
     ("rpassword", &["cli"]),
@@ -70,7 +72,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("wildmatch", &["config"]),
     ("windows_native_keyring_store", &["credentials"]),
     ("zbus_secret_service_keyring_store", &["credentials"]),
-    ("zip", &["demo"]),
+    ("zip", &["demo", "input"]),
 ];
 
 /// Outside crates that any room may name.

@@ -29,7 +29,7 @@ impl FromStr for Canary {
                 (po, min_files)
             }
         };
-        Ok(Self { po: po.parse().map_err(|why: InvalidPoNumber| why.to_string())?, min_files })
+        Ok(Self { po: PoNumber::try_from(po.to_owned()).map_err(|why: InvalidPoNumber| why.to_string())?, min_files })
     }
 }
 
@@ -39,7 +39,9 @@ mod tests {
 
     #[test]
     fn a_canary_says_how_many_files_it_brings_or_means_one() {
-        for (text, po, min_files) in [("PO15262984", "PO15262984", 1), (" po7 = 5 ", "PO7", 5)] {
+        for (text, po, min_files) in
+            [("PO15262984", "PO15262984", 1), (" po7 = 5 ", "PO7", 5), ("US0158122", "US0158122", 1)]
+        {
             let canary: Canary = text.parse().unwrap();
             assert_eq!((canary.po.to_string().as_str(), canary.min_files.get()), (po, min_files));
         }
