@@ -76,6 +76,7 @@ const MODEL: &[&str] = &[
     "OrphanedProcess",
     "Outcome",
     "PoNumber",
+    "PoNumberFormat",
     "PoTask",
     "PoolStatus",
     "PriorResult",
@@ -94,6 +95,7 @@ const MODEL: &[&str] = &[
     "WorkerId",
     "WorkerState",
     "WorkerStatus",
+    "WrittenNumber",
 ];
 
 /// What it takes to bring one's own sessions, site or journal.

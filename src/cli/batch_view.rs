@@ -9,11 +9,7 @@ use crate::cli::args::OutputArgs;
 use crate::cli::exit::{BROWSER_HINT, CommandError, ExitReason};
 use crate::cli::output::{count, print_json};
 use crate::cli::progress::Progress;
-use crate::model::RejectedRow;
 use crate::report::{ReportFiles, WrittenFile};
-
-/// Rejected rows that the terminal lists before it refers to the report.
-const SHOWN_REJECTS: usize = 20;
 
 /// Shows the events of one batch. Clones show the same batch.
 #[derive(Clone)]
@@ -98,17 +94,6 @@ fn renamed(files: &ReportFiles) -> Vec<String> {
         ))
     };
     [&files.csv, &files.json].into_iter().filter_map(line).collect()
-}
-
-/// Lists the first rejected rows, and says how many more there are.
-pub(crate) fn show_rejects(rejects: &[RejectedRow], progress: &Progress) {
-    for reject in rejects.iter().take(SHOWN_REJECTS) {
-        progress.say(&format!("not an order: {reject}"));
-    }
-    if let Some(more) = rejects.len().checked_sub(SHOWN_REJECTS).filter(|more| *more > 0) {
-        let (noun, verb) = if more == 1 { ("row", "is not an order") } else { ("rows", "are not orders") };
-        progress.say(&format!("{more} more {noun} {verb}: report.json lists all of them"));
-    }
 }
 
 /// Prints the totals at the end, for a person or as one JSON object.

@@ -9,6 +9,8 @@ use bytesize::ByteSize;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::model::PoNumberFormat;
+
 use super::types::{BrowserChoice, Canary, Filter, PrivateHost, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
 
 /// Declares the configuration. Its sections are private, since programs give settings to the builder; the tests of this
@@ -57,6 +59,8 @@ pool_config! {
     deadlines: Timeouts,
     /// Which portal.
     site: SiteConfig,
+    /// How sheets and lists are read. Up to whoever runs the batch: a pool does not look at it.
+    input: InputConfig,
     /// Webhook that is told of the run's ups and downs; default none. Up to whoever runs the batch: a pool does not look
     /// at it.
     notify_url: Option<SecretUrl>,
@@ -180,6 +184,18 @@ pub struct Timeouts {
     pub close: Duration,
     /// Running attempts after the first signal; default 120 s.
     pub drain: Duration,
+}
+
+/// How sheets and lists of orders are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InputConfig {
+    /// The column with the numbers, by its heading or letter; found if `None`.
+    pub column: Option<String>,
+    /// The only sheet of workbooks to read; all visible ones with orders if `None`.
+    pub sheet: Option<String>,
+    /// How order numbers are written; default with `PO`, `PM` or nothing before the digits.
+    pub numbers: PoNumberFormat,
 }
 
 /// Which portal.

@@ -39,6 +39,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["demo"]),
     ("base64", &["browser", "download"]),
     ("calamine", &["input"]),
+    ("cfb", &["input"]),
     ("clap", &["cli"]),
     ("cookie", &["net"]),
     ("csv", &["input", "report"]),
@@ -55,6 +56,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("log", &["cli"]),
     ("pbkdf2", &["credentials"]),
     ("process_wrap", &["process"]),
+    ("quick_xml", &["input"]),
     ("regex", &["site"]),
     ("reqwest", &["net"]),
     ("rpassword", &["cli"]),
@@ -71,7 +73,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("wildmatch", &["config"]),
     ("windows_native_keyring_store", &["credentials"]),
     ("zbus_secret_service_keyring_store", &["credentials"]),
-    ("zip", &["demo"]),
+    ("zip", &["demo", "input"]),
 ];
 
 /// Outside crates that any room may name.

@@ -80,7 +80,7 @@ pub(crate) enum Command {
     Exit codes: 0 all well, 1 unexpected, 2 bad call or input, 3 finished with failures,\n\
     4 stopped early, 5 no usable browser, 6 journal unusable, 130 forced.")]
 pub(crate) struct RunArgs {
-    /// CSV or XLSX files with a PO_NUMBER column, lists of numbers, numbers, or - for standard input
+    /// CSV, XLSX, XLSB, XLS or ODS files with a PO_NUMBER column, lists of numbers, numbers, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<Source>,
     /// How urgent orders are whose row does not say: urgent, high, normal or low
@@ -168,7 +168,7 @@ pub(crate) struct RecipeCheckArgs {
     #[arg(value_name = "URL", value_parser = parse_address, conflicts_with = "po")]
     pub(crate) url: Option<Url>,
     /// The page of this order instead
-    #[arg(long, value_name = "PO")]
+    #[arg(long, value_name = "PO", value_parser = |text: &str| PoNumber::try_from(text.to_owned()))]
     pub(crate) po: Option<PoNumber>,
     /// Where the picture goes
     #[arg(long, value_name = "FILE", default_value = "recipe-check.png")]
@@ -323,11 +323,11 @@ mod tests {
     #[test]
     fn every_flag_reaches_its_setting() {
         let line = "coupa-batch run a.csv PO7 --base-url https://a.com --out o --workers 3 --headed --browser edge \
-                    --browser-path b --driver-path d --recipe r --cookies c --types pdf --name x* --max-size 5MB --shutdown-timeout 90 --task-timeout 2m --retries 1";
+                    --browser-path b --driver-path d --recipe r --cookies c --types pdf --name x* --max-size 5MB --column C --sheet Feb --shutdown-timeout 90 --task-timeout 2m --retries 1";
         let Command::Run(run) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else { panic!() };
         let (expected, problems) = Settings::from_toml(
             "base_url = 'https://a.com'\nout = 'o'\nworkers = 3\nheadless = false\nbrowser = 'edge'\nbrowser_path = 'b'\n\
-             driver_path = 'd'\nrecipe = 'r'\ncookies = 'c'\ntypes = 'pdf'\nname = 'x*'\nmax_size = '5MB'\nshutdown_timeout = 90\ntask_timeout = '2m'\nretry_limit = 1",
+             driver_path = 'd'\nrecipe = 'r'\ncookies = 'c'\ntypes = 'pdf'\nname = 'x*'\nmax_size = '5MB'\ncolumn = 'C'\nsheet = 'Feb'\nshutdown_timeout = 90\ntask_timeout = '2m'\nretry_limit = 1",
             "test",
         );
         assert_eq!(problems, []);
@@ -355,7 +355,6 @@ mod tests {
         for line in [
             "",
             "run",
-            "run nonsense",
             "run 7 --headed --headless",
             "run 7 -q -v",
             "run 7 --password x",

@@ -6,16 +6,16 @@ use crate::assembly::check_login;
 use crate::batch::notices::RunNotices;
 use crate::batch::{Batch, BatchError, BatchReport, run_record};
 use crate::cli::args::{OutputArgs, ResumeArgs, RunArgs};
-use crate::cli::batch_view::{BatchView, print_summary, show_rejects};
+use crate::cli::batch_view::{BatchView, print_summary};
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::output::count;
+use crate::cli::intake_view::show_intake;
 use crate::cli::progress::Progress;
 use crate::cli::setup::LoginSource;
 use crate::cli::setup::{block_on, start_logging};
 use crate::config::PoolConfig;
 use crate::config::layers;
 use crate::download::OutputLock;
-use crate::input;
+use crate::input::{self, InputOptions};
 use crate::journal::JournalReader;
 use crate::notify::RunFinished;
 
@@ -30,7 +30,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
              or base_url in coupa-batch.toml",
         ));
     }
-    let intake = input::read(&args.inputs, args.priority).map_err(CommandError::bad_call)?;
+    let options = InputOptions {
+        priority: args.priority,
+        numbers: config.input.numbers.clone(),
+        column: config.input.column.clone(),
+        sheet: config.input.sheet.clone(),
+    };
+    let intake = input::read(&args.inputs, &options).map_err(CommandError::bad_call)?;
     if intake.tasks.is_empty() {
         let refused: Vec<_> = intake.rejects.iter().take(10).map(|reject| format!("\n  {reject}")).collect();
         return Err(CommandError::bad_call(format!("there is no order in the input{}", refused.concat())));
@@ -43,15 +49,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
     if let Some(remark) = login.remark() {
         progress.say(&remark);
     }
-    for remark in &intake.remarks {
-        progress.say(&format!("note: {remark}"));
-    }
-    if intake.duplicates > 0 {
-        let verb = if intake.duplicates == 1 { "repeats" } else { "repeat" };
-        let rows = count(intake.duplicates as u64, "row");
-        progress.say(&format!("{rows} {verb} an order that is already in the input; each order is fetched once"));
-    }
-    show_rejects(&intake.rejects, &progress);
+    show_intake(&intake, &progress);
     let journal = run_record::path(args.journal.journal.as_deref(), &config.out);
     let batch = Batch::new(config.clone()).locked(lock).journal(journal).time_limit(closing);
     let filter = args.wanted.wanted();
