@@ -41,7 +41,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("calamine", &["input"]),
     ("cfb", &["input"]),
     ("clap", &["cli"]),
-    ("csv", &["input", "report"]),
+    ("csv", &["report"]),
     ("directories", &["credentials"]),
     ("encoding_rs", &["input"]),
     ("fantoccini", &["browser"]),
