@@ -6,12 +6,15 @@
 //! numbers that a spreadsheet has turned into something else are understood; what is ambiguous is refused, never guessed.
 //! No row is lost, changed or invented without a word: each one is an order, a repetition or rejected, and is counted.
 
+mod book;
 mod cell;
 mod error;
 mod html;
 mod intake;
 mod kind;
 mod options;
+mod row;
+mod sheets;
 mod source;
 mod table;
 #[cfg(test)]
@@ -27,9 +30,10 @@ use self::error::SheetError;
 use self::html::HtmlBook;
 use self::intake::IntakeBuilder;
 use self::kind::{FileKind, file_kind};
+use self::sheets::take_book;
 use self::source::read_all;
 use self::text::{TextBook, decode};
-use self::workbook::{OdsBook, SpreadsheetMl, open_compound, open_package, take_book};
+use self::workbook::{OdsBook, SpreadsheetMl, open_compound, open_package};
 use crate::model::Metadata;
 
 pub use error::InputError;

@@ -42,7 +42,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("cfb", &["input"]),
     ("clap", &["cli"]),
     ("cookie", &["net"]),
-    ("csv", &["input", "report"]),
+    ("csv", &["report"]),
     ("directories", &["credentials"]),
     ("encoding_rs", &["input"]),
     ("fantoccini", &["browser"]),

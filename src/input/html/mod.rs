@@ -6,10 +6,10 @@ mod tags;
 use encoding_rs::Encoding;
 
 use self::tables::read_tables;
-use crate::input::SheetError;
-use crate::input::table::SheetRow;
+use crate::input::book::{Book, SheetInfo, SheetRows};
+use crate::input::error::SheetError;
+use crate::input::row::SheetRow;
 use crate::input::text::decode;
-use crate::input::workbook::{Book, SheetInfo, SheetRows};
 
 /// How much of a file is looked at to know it as a page and to find its encoding.
 const HEAD: usize = 64 * 1024;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Intake, Remark, RemarkKind, RowTally};
 use crate::input::cell::words::shorten;
-use crate::input::{InputError, InputOptions};
+use crate::input::error::InputError;
+use crate::input::options::InputOptions;
 use crate::model::{Metadata, PoNumber, PoTask, RejectedRow, TaskPriority};
 
 /// Most rows of one input: more than any spreadsheet holds.

@@ -4,10 +4,12 @@ mod decode;
 mod records;
 
 use self::records::{Record, Records};
+use crate::input::book::{Book, SheetInfo, SheetRows};
 use crate::input::cell::Cell;
-use crate::input::table::{SheetKind, SheetRow, judge};
-use crate::input::workbook::{Book, SheetInfo, SheetRows};
-use crate::input::{InputOptions, SheetError};
+use crate::input::error::SheetError;
+use crate::input::options::InputOptions;
+use crate::input::row::SheetRow;
+use crate::input::table::{SheetKind, judge};
 
 pub(crate) use decode::decode;
 

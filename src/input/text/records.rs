@@ -3,7 +3,7 @@
 //! A reader that mends everything would hide what is lost: after a quotation mark that is never closed, all that follows is
 //! one cell. So this one says so.
 
-use crate::input::SheetError;
+use crate::input::error::SheetError;
 
 /// One record, numbered as a spreadsheet shows it.
 #[derive(Debug, PartialEq, Eq)]

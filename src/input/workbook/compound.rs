@@ -4,9 +4,9 @@ use std::io::{Cursor, Read};
 
 use cfb::CompoundFile;
 
-use super::Book;
 use super::xls::XlsBook;
-use crate::input::SheetError;
+use crate::input::book::Book;
+use crate::input::error::SheetError;
 
 /// What else comes in this container, by one of its streams.
 const OTHERS: [(&str, &str); 5] = [

@@ -1,50 +1,17 @@
-//! Files with sheets: which of the sheets hold orders, and the formats that they are stored in.
+//! Files with sheets, in the formats that they are stored in.
 
 mod compound;
 mod ods;
+mod open;
 mod package;
 mod panics;
-mod sheets;
 mod spreadsheetml;
 mod xls;
 mod xlsb;
 mod xlsx;
 mod xml;
 
-use super::SheetError;
-use super::table::SheetRow;
-
 pub(crate) use compound::open_compound;
 pub(crate) use ods::OdsBook;
-pub(crate) use package::open_package;
-pub(crate) use sheets::take_book;
+pub(crate) use open::open_package;
 pub(crate) use spreadsheetml::{NAMESPACE, SpreadsheetMl};
-
-/// What a spreadsheet program can hold; a cell beyond it is damage.
-pub(crate) const MAX_COLUMNS: usize = 16_384;
-pub(crate) const MAX_LINES: u64 = 1_048_576;
-
-/// The rows of a sheet, in the order of the file.
-pub(crate) type SheetRows<'a> = Box<dyn Iterator<Item = Result<SheetRow, SheetError>> + 'a>;
-
-/// A sheet of a book.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SheetInfo {
-    pub(crate) name: String,
-    pub(crate) is_hidden: bool,
-}
-
-impl SheetInfo {
-    pub(crate) fn visible(name: String) -> Self {
-        Self { name, is_hidden: false }
-    }
-}
-
-/// An input as sheets of rows. Rows can be read again and again.
-pub(crate) trait Book {
-    /// Its worksheets, in their order.
-    fn sheets(&self) -> &[SheetInfo];
-
-    /// The rows of one of them.
-    fn rows(&mut self, sheet: usize) -> Result<SheetRows<'_>, SheetError>;
-}

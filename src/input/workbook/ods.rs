@@ -11,10 +11,10 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::package::Package;
 use super::xml::{Bounded, Xml, attribute, ends_early, push_text};
-use super::{Book, MAX_COLUMNS, MAX_LINES, SheetInfo, SheetRows};
-use crate::input::SheetError;
+use crate::input::book::{Book, MAX_COLUMNS, MAX_LINES, SheetInfo, SheetRows};
 use crate::input::cell::{Cell, DateCell, date};
-use crate::input::table::{Cells, SheetRow};
+use crate::input::error::SheetError;
+use crate::input::row::{Cells, SheetRow};
 
 /// Most cells of a sheet that hold something, counted as often as they are repeated.
 const MAX_CELLS: usize = 20_000_000;

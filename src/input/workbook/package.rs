@@ -7,13 +7,9 @@ use quick_xml::encoding::DecodingReader;
 use quick_xml::events::Event;
 use zip::ZipArchive;
 
-use super::ods::{self, OdsBook};
-use super::xlsb::XlsbBook;
-use super::xlsx::XlsxBook;
 use super::xml::{Bounded, Xml, attribute};
-use super::{Book, SheetInfo};
-use crate::input::SheetError;
-use crate::input::error::MAX_UNPACKED;
+use crate::input::book::SheetInfo;
+use crate::input::error::{MAX_UNPACKED, SheetError};
 
 /// The parts of a workbook.
 pub(crate) struct Package<'a> {
@@ -31,24 +27,9 @@ pub(crate) struct Relationship {
     pub(crate) target: String,
 }
 
-/// Opens a zip archive as the workbook that it is.
-pub(crate) fn open_package(bytes: &[u8]) -> Result<Box<dyn Book + '_>, SheetError> {
-    let mut package = Package::open(bytes)?;
-    if let Some(workbook) = package.workbook()? {
-        return Ok(if workbook.ends_with(".bin") {
-            Box::new(XlsbBook::open(package, &workbook)?)
-        } else {
-            Box::new(XlsxBook::open(package, &workbook)?)
-        });
-    }
-    if let Some(text) = ods::content(&mut package)? {
-        return Ok(Box::new(OdsBook::open(text)?));
-    }
-    Err(SheetError::AnotherKind(package.kind()))
-}
-
 impl<'a> Package<'a> {
-    fn open(bytes: &'a [u8]) -> Result<Self, SheetError> {
+    /// Opens the archive.
+    pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, SheetError> {
         let damaged = |_| SheetError::Damaged("it is a ZIP archive that is damaged or cut off".to_owned());
         let archive = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
         let names = (0..archive.len()).filter_map(|at| Some((plain(&archive.name_for_index(at)?.ok()?), at)));
@@ -108,7 +89,7 @@ impl<'a> Package<'a> {
     }
 
     /// The part that is the workbook; none if this is no workbook of Excel.
-    fn workbook(&mut self) -> Result<Option<String>, SheetError> {
+    pub(crate) fn workbook(&mut self) -> Result<Option<String>, SheetError> {
         let told =
             self.relationships("")?.into_iter().find(|link| link.kind == "officeDocument").map(|link| link.target);
         let usual = ["xl/workbook.xml", "xl/workbook.bin"].map(str::to_owned);
@@ -118,7 +99,7 @@ impl<'a> Package<'a> {
     }
 
     /// What the archive is, if it is no workbook.
-    fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         let has = |start: &str| self.parts.keys().any(|name| name.starts_with(start));
         match () {
             () if has("word/") => "a Word document",

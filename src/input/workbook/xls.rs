@@ -8,10 +8,10 @@ use calamine::{Data, Range, Reader, SheetType, SheetVisible, Xls, XlsError};
 
 use super::panics::without_panic;
 use super::xlsx::styles::date_cell;
-use super::{Book, SheetInfo, SheetRows};
-use crate::input::SheetError;
+use crate::input::book::{Book, SheetInfo, SheetRows};
 use crate::input::cell::{Cell, DateCell, date};
-use crate::input::table::{Cells, SheetRow};
+use crate::input::error::SheetError;
+use crate::input::row::{Cells, SheetRow};
 
 /// Most cells between the first and the last one of all sheets: calamine holds each of them.
 const MAX_CELLS: usize = 30_000_000;

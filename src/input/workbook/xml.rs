@@ -8,8 +8,7 @@ use quick_xml::encoding::DecodingReader;
 use quick_xml::escape::{resolve_predefined_entity, unescape};
 use quick_xml::events::{BytesStart, Event};
 
-use crate::input::SheetError;
-use crate::input::error::MAX_UNPACKED;
+use crate::input::error::{MAX_UNPACKED, SheetError};
 
 /// Longest text or tag; one cell holds at most 32,767 characters.
 const MAX_EVENT: usize = 16 * 1024 * 1024;

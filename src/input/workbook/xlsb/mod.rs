@@ -10,8 +10,8 @@ use self::records::{Records, u16_at, u32_at, wide_text};
 use self::sheet::XlsbRows;
 use super::package::{Package, worksheets};
 use super::xlsx::styles::NumberStyles;
-use super::{Book, SheetInfo, SheetRows};
-use crate::input::SheetError;
+use crate::input::book::{Book, SheetInfo, SheetRows};
+use crate::input::error::SheetError;
 
 /// Kinds of records.
 const STRING_ITEM: u16 = 19;

@@ -4,7 +4,7 @@ use std::io::{BufRead, ErrorKind, Read};
 
 use encoding_rs::UTF_16LE;
 
-use crate::input::SheetError;
+use crate::input::error::SheetError;
 use crate::input::workbook::xml::{Bounded, ends_early};
 
 /// Longest record: one cell holds at most 32,767 characters, and a formula some kilobytes.

@@ -3,11 +3,11 @@
 use std::io::BufRead;
 
 use super::records::{Records, u16_at, u32_at, wide_text};
-use crate::input::SheetError;
+use crate::input::book::{MAX_COLUMNS, MAX_LINES};
 use crate::input::cell::Cell;
-use crate::input::table::{Cells, SheetRow};
+use crate::input::error::SheetError;
+use crate::input::row::{Cells, SheetRow};
 use crate::input::workbook::xlsx::styles::NumberStyles;
-use crate::input::workbook::{MAX_COLUMNS, MAX_LINES};
 
 /// Kinds of records.
 const ROW: u16 = 0;

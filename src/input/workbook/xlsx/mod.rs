@@ -6,12 +6,12 @@ pub(crate) mod styles;
 
 use quick_xml::events::Event;
 
-use self::sheet::XlsxRows;
+use self::sheet::{Shared, XlsxRows};
 use self::styles::NumberStyles;
 use super::package::{Package, worksheets};
 use super::xml::{attribute, is_true};
-use super::{Book, SheetInfo, SheetRows};
-use crate::input::SheetError;
+use crate::input::book::{Book, SheetInfo, SheetRows};
+use crate::input::error::SheetError;
 
 pub(crate) struct XlsxBook<'a> {
     package: Package<'a>,
@@ -19,12 +19,6 @@ pub(crate) struct XlsxBook<'a> {
     /// The part of each sheet.
     parts: Vec<String>,
     shared: Shared,
-}
-
-/// What the sheets of a workbook have in common.
-pub(crate) struct Shared {
-    strings: Vec<Box<str>>,
-    styles: NumberStyles,
 }
 
 impl<'a> XlsxBook<'a> {

@@ -4,13 +4,19 @@ use std::io::BufRead;
 
 use quick_xml::events::{BytesStart, Event};
 
-use super::Shared;
 use super::strings::{rich_text, unescaped};
-use crate::input::SheetError;
+use super::styles::NumberStyles;
+use crate::input::book::{MAX_COLUMNS, MAX_LINES};
 use crate::input::cell::{Cell, DateCell, date};
-use crate::input::table::{Cells, SheetRow};
+use crate::input::error::SheetError;
+use crate::input::row::{Cells, SheetRow};
 use crate::input::workbook::xml::{Xml, attribute, ends_early, is_true};
-use crate::input::workbook::{MAX_COLUMNS, MAX_LINES};
+
+/// What the sheets of a workbook have in common.
+pub(crate) struct Shared {
+    pub(crate) strings: Vec<Box<str>>,
+    pub(crate) styles: NumberStyles,
+}
 
 /// Reads rows until the sheet ends.
 pub(crate) struct XlsxRows<'a, R> {

@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use quick_xml::events::Event;
 
-use crate::input::SheetError;
+use crate::input::error::SheetError;
 use crate::input::workbook::package::Package;
 use crate::input::workbook::xml::{Xml, ends_early};
 

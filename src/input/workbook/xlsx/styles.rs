@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use quick_xml::events::Event;
 
-use crate::input::SheetError;
 use crate::input::cell::date::{self, LAST_DATE};
 use crate::input::cell::{Cell, DateCell};
+use crate::input::error::SheetError;
 use crate::input::workbook::package::Package;
 use crate::input::workbook::xml::attribute;
 

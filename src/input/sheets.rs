@@ -1,10 +1,10 @@
 //! Which sheets of a book are read: all visible ones with orders, and hidden ones only if no visible one has any.
 
-use super::{Book, SheetInfo};
+use crate::input::book::{Book, SheetInfo};
 use crate::input::cell::words::shorten;
+use crate::input::error::{InputError, SheetError};
 use crate::input::intake::IntakeBuilder;
 use crate::input::table::{Ambiguous, Head, SAMPLE_ROWS, SheetKind, judge, take_list, take_table};
-use crate::input::{InputError, SheetError};
 
 /// What a look at the beginning of each sheet tells.
 struct JudgedSheet {
