@@ -40,7 +40,7 @@ pub enum HttpError {
     #[error("the connection was cut: {0}")]
     Cut(String),
     /// Nothing came in time.
-    #[error("nothing came within {after:?}")]
+    #[error("timed out: nothing came within {after:?}")]
     Late {
         /// The deadline that passed.
         after: Duration,
