@@ -41,6 +41,7 @@ const ROOT: &[&str] = &[
     "TaskPriority",
     "TaskQueue",
     "TaskStatus",
+    "WaitError",
     "WorkerCount",
 ];
 

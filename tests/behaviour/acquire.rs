@@ -26,7 +26,7 @@ async fn a_loan_passes_waiting_orders_and_the_session_comes_back() {
     drop(acquire);
     assert_eq!(remote.started_orders(), ["PO1"], "the second order waits for the loan");
     drop(loan);
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     assert_eq!(remote.opened.load(std::sync::atomic::Ordering::SeqCst), 1, "the same session served both");
     pool.shutdown().await.unwrap();
 }
@@ -48,5 +48,19 @@ async fn a_draining_pool_lends_nothing() {
     let (pool, _remote) = pool(1);
     pool.control().drain().await.unwrap();
     assert_eq!(pool.acquire().await.unwrap_err(), AcquireError::Closed);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_borrower_with_a_time_limit_is_told_that_no_session_was_free() {
+    let (pool, remote) = pool(1);
+    let loan = pool.acquire().await.unwrap();
+    let limit = std::time::Duration::from_secs(5);
+    assert_eq!(pool.acquire_within(limit).await.unwrap_err(), AcquireError::TimedOut(limit));
+    drop(loan);
+    // who gave up gets no session: the next order finds it free
+    pool.submit_tasks(orders([1])).await.unwrap();
+    pool.wait_for_completion(None).await.unwrap();
+    assert_eq!(remote.started_orders(), ["PO1"]);
     pool.shutdown().await.unwrap();
 }
