@@ -45,6 +45,7 @@ const ROOT: &[&str] = &[
     "TaskPriority",
     "TaskQueue",
     "TaskStatus",
+    "WaitError",
     "WorkerCount",
 ];
 

@@ -57,8 +57,8 @@ async fn run(scene: &mut Scene, orders: &[PoNumber]) -> (Vec<TaskHandle>, Vec<At
     scene.config.deadlines.download = Duration::from_secs(900); // nobody is to wait for it
     let pool = PersistentWorkerPool::start(scene.config.clone()).await.unwrap();
     let handles = pool.submit_tasks(orders.iter().cloned().map(PoTask::new)).await.unwrap();
-    let is_complete = pool.wait_for_completion(Some(Duration::from_secs(240))).await;
-    assert!(is_complete, "{:?}", pool.status());
+    let completed = pool.wait_for_completion(Some(Duration::from_secs(240))).await;
+    assert!(completed.is_ok(), "{completed:?}: {:?}", pool.status());
     let report = scene.end(pool).await;
     (handles, report.history.tasks.values().map(coupa_batch::model::TaskState::tally).collect())
 }

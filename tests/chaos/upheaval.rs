@@ -122,7 +122,7 @@ async fn whatever_dies_or_stands_still_every_order_ends_once_and_nothing_is_left
             let handles = pool.submit_tasks(wanted.drain(..).map(PoTask::new)).await.unwrap();
             loop {
                 let left = next_blow.saturating_sub(begun.elapsed());
-                if pool.wait_for_completion(Some(left)).await {
+                if pool.wait_for_completion(Some(left)).await.is_ok() {
                     break;
                 }
                 let status = pool.status();

@@ -1,6 +1,7 @@
 //! Events of `tracing`, with the fields of their spans, as records of the `log` crate.
 
 use std::fmt;
+use std::sync::Arc;
 
 use log::Record;
 use log::kv::Value;
@@ -10,7 +11,8 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::Logger;
+/// The sink of all records.
+pub(crate) type Logger = Arc<dyn log::Log>;
 
 /// Names that the sink gives a meaning of its own.
 const TAKEN: [&str; 7] = ["level", "message", "module", "target", "timestamp", "file", "line"];

@@ -25,7 +25,7 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
-use self::bridge::JsonLines;
+use self::bridge::{JsonLines, Logger};
 use crate::cli::logging::redact::LogRedactor;
 
 /// The crate whose events are told in full; the binary's own module path begins with the same word.
@@ -88,8 +88,6 @@ impl FormatTime for WallClock {
         write!(to, "{}", jiff::Zoned::now().strftime("%H:%M:%S"))
     }
 }
-
-type Logger = Arc<dyn log::Log>;
 
 fn structured(to: impl Write + Send + Sync + 'static) -> Logger {
     // the filters are the layers'; this one lets everything pass
