@@ -107,6 +107,7 @@ const BACKEND: &[&str] = &[
     "DocumentInfo",
     "DownloadEvent",
     "ElementInfo",
+    "FailedRequest",
     "History",
     "Initiator",
     "Journal",
@@ -114,8 +115,11 @@ const BACKEND: &[&str] = &[
     "KillSwitch",
     "LoginStore",
     "LoginStoreError",
+    "LongPolls",
     "MemoryReader",
     "Page",
+    "PageActivity",
+    "PendingRequest",
     "Query",
     "RejectionStore",
     "ResponseInfo",
@@ -126,7 +130,6 @@ const BACKEND: &[&str] = &[
     "SessionHealth",
     "Site",
     "Stability",
-    "refused_before",
 ];
 
 /// A whole run, and what it tells.

@@ -8,7 +8,6 @@ use url::Url;
 
 use crate::backend::{
     History, Journal, LoginStore, LoginStoreError, RejectionStore, Session, SessionError, SessionFactory,
-    refused_before,
 };
 use crate::browser::BrowserFactory;
 use crate::config::{BrowserConfig, PoolConfig, ProfileConfig, SiteConfig, Timeouts};
@@ -188,7 +187,7 @@ pub fn check_login(site: &SiteConfig) -> Result<(), LoginStoreError> {
     let has_kept = kept_logins(site).iter().any(|keep| keep.load().is_ok_and(|kept| kept.is_some()));
     if let (Some(credentials), Some(refusals), false) = (&site.credentials, refusals(site), has_kept) {
         match refusals.refused_at(&credentials.username, &credentials.password) {
-            Ok(Some(at)) => return Err(LoginStoreError(refused_before(base.as_str(), at))),
+            Ok(Some(at)) => return Err(LoginStoreError::Refused { portal: base.to_string(), at }),
             Ok(None) => {}
             Err(why) => warn!("{why}"),
         }

@@ -14,7 +14,7 @@ mod warmup;
 mod webdriver;
 
 pub use factory::BrowserFactory;
-pub use install::locate::{Detection, Installation, Program, detect_all, locate};
+pub use install::locate::{Detection, Installation, Program, detect_all, detect_headless_shell, locate};
 pub use install::provision;
 pub use profile::manager::ProfileManager;
 pub(crate) use profile::sweep::{Sweep, sweep};

@@ -167,6 +167,7 @@ pub(crate) fn resolve(settings: Settings, credentials: Option<Credentials>) -> R
                 max_size: settings.max_size,
             },
             file_max_size: settings.file_max_size.unwrap_or_default(),
+            download_min_rate: settings.download_min_rate.unwrap_or_default(),
             order_max_size: settings.order_max_size.unwrap_or_default(),
             evidence_max_size: settings.evidence_max_size.unwrap_or_default(),
             requisition: settings.requisition.unwrap_or_default(),

@@ -203,6 +203,8 @@ pub struct SiteConfig {
     pub strict_types: bool,
     /// Largest file; default 2 GB.
     pub file_max_size: ByteSize,
+    /// Slowest download in bytes per second, averaged over [`Timeouts::download`]; default 1 KB, 0 means no limit.
+    pub download_min_rate: ByteSize,
     /// Largest total size of the files of one order; default 20 GB.
     pub order_max_size: ByteSize,
     /// Largest total size of the evidence of failed attempts; default 100 MB, 0 keeps nothing.

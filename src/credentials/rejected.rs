@@ -86,7 +86,7 @@ impl RejectedLogins {
     }
 
     fn failed(&self, what: &str, why: &dyn std::fmt::Display) -> LoginStoreError {
-        LoginStoreError(format!(
+        LoginStoreError::Unusable(format!(
             "the record of refused passwords {} cannot be {what}: {why}; `coupa-batch logout` removes it",
             self.file.display()
         ))

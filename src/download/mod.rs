@@ -5,7 +5,10 @@ mod audit;
 mod error;
 mod order_dir;
 mod output_lock;
+mod progress;
 mod staging;
+#[cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports, reason = "the lanes that use it come next"))]
+pub mod transfer;
 mod verify;
 mod watch;
 
@@ -20,7 +23,8 @@ pub(crate) use order_dir::naming::percent_decoded;
 pub use order_dir::naming::safe_folder;
 pub use order_dir::naming::{candidate_names, extension, safe_name};
 pub use output_lock::OutputLock;
+pub use progress::{FinishedDownload, TransferLimits};
 pub use staging::StagingDir;
 pub(crate) use verify::opaque_id;
 pub use verify::{LoginSigns, Verified, VerifyRules, is_intact, verify};
-pub use watch::{DownloadLimits, FinishedDownload, await_arrival};
+pub use watch::{DownloadLimits, await_arrival};

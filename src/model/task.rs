@@ -1,4 +1,4 @@
-//! What is asked for: one order, how urgent, and what the caller wants to remember with it.
+//! What is asked for: an order with its priority and the caller's notes; or a row that is not an order.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,10 +9,10 @@ use thiserror::Error;
 
 use super::PoNumber;
 
-/// What the caller keeps with a task; carried to the outcome and the report, never interpreted.
+/// The caller's notes on a task. The report repeats them; they are never interpreted.
 pub type Metadata = BTreeMap<String, String>;
 
-/// How urgent a task is. Strict: while an urgent task waits, no other one is started; first in, first out within one.
+/// How urgent a task is. Strict: while an urgent task waits, no other one is started. First in, first out within one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskPriority {
@@ -31,7 +31,7 @@ impl TaskPriority {
     /// All four, most urgent first.
     pub const ALL: [Self; 4] = [Self::Urgent, Self::High, Self::Normal, Self::Low];
 
-    /// The name used in settings and reports.
+    /// The word in settings and reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -70,10 +70,10 @@ pub struct InvalidPriority(String);
 pub struct PoTask {
     /// Which order.
     pub po: PoNumber,
-    /// How urgent; normal unless told.
+    /// How urgent; normal by default.
     #[serde(default)]
     pub priority: TaskPriority,
-    /// The caller's own notes; empty unless told.
+    /// The caller's notes; empty by default.
     #[serde(default)]
     pub metadata: Metadata,
 }
@@ -102,7 +102,7 @@ pub struct RejectedRow {
     pub line: u64,
     /// Its text, shortened if it is long.
     pub text: String,
-    /// Why it is not an order.
+    /// Why it was rejected.
     pub reason: String,
 }
 

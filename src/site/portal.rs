@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::time::Instant;
+
 use super::evidence::{self, EvidenceStore};
 use super::login::SharedLogin;
 use crate::backend::{Attempt, AttemptError, BoxFuture, Session, Site};
@@ -80,8 +82,10 @@ impl Site for PortalSite {
     ) -> BoxFuture<'a, Result<Receipt, AttemptError>> {
         Box::pin(async move {
             let mut redirect_count = 0;
+            let begun = Instant::now();
             loop {
-                match OrderCollector::new(&self.context, session.page(), attempt).collect().await {
+                let collector = OrderCollector::new(&self.context, &self.login, session.page(), attempt, begun);
+                match collector.collect().await {
                     Ok(receipt) => return Ok(receipt),
                     Err(error) => {
                         let order = self.context.order_page(&attempt.order.po);

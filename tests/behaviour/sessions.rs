@@ -1,10 +1,12 @@
 //! Sessions that do not start, and sessions that are lent to a caller's own code.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use coupa_batch::backend::SessionError;
 use coupa_batch::model::{StopKind, WorkerState};
 use coupa_batch::pool::AcquireError;
+use tokio::sync::Semaphore;
 
 use crate::doubles::{Remote, config, orders, pool, start};
 
@@ -89,5 +91,25 @@ async fn a_draining_pool_lends_nothing() {
     let (pool, _remote) = pool(1);
     pool.control().drain().await.unwrap();
     assert_eq!(pool.acquire().await.unwrap_err(), AcquireError::Closed);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_start_side_by_side_and_the_first_one_gets_an_order_at_once() {
+    let remote = Arc::new(Remote::default());
+    let opening = Arc::new(Semaphore::new(0));
+    *remote.opening.lock().unwrap() = Some(Arc::clone(&opening));
+    let pool = start(config(4), &remote);
+    remote.hold("1");
+    pool.submit_tasks(orders(1..=9)).await.unwrap();
+    while remote.asked_to_open.load(Ordering::SeqCst) < 4 {
+        tokio::task::yield_now().await;
+    }
+    opening.add_permits(1);
+    remote.until_started(1).await;
+    assert_eq!(remote.opened.load(Ordering::SeqCst), 1, "three sessions are not open yet");
+    opening.add_permits(99);
+    remote.release("1");
+    assert!(pool.wait_for_completion(None).await);
     pool.shutdown().await.unwrap();
 }

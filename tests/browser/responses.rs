@@ -24,10 +24,10 @@ async fn responses_to_pages_scripts_and_downloads_are_recorded(rig: Rig) {
     page.evaluate("location.assign('/file/2')", vec![]).await.unwrap();
     ended_downloads(page, 1).await;
     let responses = page.responses().await.unwrap();
-    let response = |path: &str, status, asker, media_type: Option<&str>, retry_after: Option<&str>| ResponseInfo {
+    let response = |path: &str, status, initiator, media_type: Option<&str>, retry_after: Option<&str>| ResponseInfo {
         url: format!("{base}{path}"),
         status,
-        asker,
+        initiator,
         media_type: media_type.map(str::to_owned),
         retry_after: retry_after.map(str::to_owned),
     };

@@ -60,6 +60,10 @@ pub(crate) async fn go_wrong(
         PortalFault::ResetMidway => half(go_right(portal, asked), CutPoint::Reset(line.clone())).await,
         PortalFault::CutShort => cut_short(go_right(portal, asked)).await,
         PortalFault::LateList => changed_page(go_right(portal, asked), pages::listed_late).await,
+        PortalFault::Slow(by) => {
+            tokio::time::sleep(by).await;
+            go_right(portal, asked)
+        }
         PortalFault::Declared(media_type) => {
             let right = go_right(portal, asked);
             if right.headers().get(CONTENT_TYPE).is_some_and(|value| value == HTML) {

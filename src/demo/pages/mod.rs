@@ -256,6 +256,8 @@ pub(crate) fn relisted(page: &str, change: ListChange) -> String {
         ListChange::Redesigned => json!({ "change": "redesigned" }),
         ListChange::Moved => json!({ "change": "moved" }),
         ListChange::Gone => json!({ "change": "gone" }),
+        ListChange::Counted => json!({ "change": "counted" }),
+        ListChange::Folded => json!({ "change": "folded" }),
         ListChange::Late(by, sign) => {
             let sign = match sign {
                 LoadingSign::Silence => "silence",

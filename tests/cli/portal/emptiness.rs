@@ -44,7 +44,9 @@ async fn a_list_that_the_recipe_does_not_find_is_never_called_empty() {
         relist(&portal, po, *change);
     }
     let changed = pos[..changes.len()].iter().map(ToString::to_string);
-    desk.run(&portal, changed).args(["--retries", "0"]).end().await.assert(3, &[]);
+    // files of the requisition would be fetched all the same
+    let never = ("COUPA_BATCH_REQUISITION", "never");
+    desk.run(&portal, changed).args(["--retries", "0"]).env(never.0, never.1).end().await.assert(3, &[]);
     let report = desk.report();
     for (po, (_, why)) in pos.iter().zip(changes) {
         let order = order_of(&report, po);
@@ -69,7 +71,8 @@ async fn a_list_that_the_recipe_does_not_find_is_never_called_empty() {
     let drifted = "extends = \"coupa\"\n[attachments]\nlinks = [{ css = \".gone\", name = [\"text\"] }]\nbuttons = []\n\
                    wider_links = []\n";
     let recipe = desk.write("drifted.toml", format!("{drifted}{QUICK_SETTLE}"));
-    let call = desk.run(&portal, [largest(&portal).to_string()]).args(["--force", "--retries", "0"]);
+    let call =
+        desk.run(&portal, [largest(&portal).to_string()]).args(["--force", "--retries", "0"]).env(never.0, never.1);
     call.arg("--recipe").arg(&recipe).end().await.assert(3, &["which could be one"]);
     assert_eq!(portal.counts().files_served, 0);
     portal.stop().await;
@@ -102,6 +105,34 @@ async fn a_list_that_comes_late_is_waited_for_as_long_as_the_page_says_so() {
         assert!(files.iter().all(|file| file["source"] == "order"), "{sign:?}: {order:#}");
     }
     assert_eq!(order_of(&report, never)["error"]["kind"], "step_timeout");
+    portal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_which_a_part_is_still_to_come_is_not_complete() {
+    needs_browser!();
+    let portal = portal(4).await;
+    let desk = Desk::new();
+    // links and buttons: the buttons are there at once
+    let po = portal.orders()[2].clone();
+    let count = portal.expected(&po).unwrap().files.len();
+    let files = || desk.report()["orders"][0]["files"].as_array().unwrap().len();
+    let slow = FaultRule::new(PortalFault::Slow(Duration::from_secs(4)), RequestTarget::List).for_order(&po);
+    portal.faults().add(slow);
+    portal.faults().add(FaultRule::new(PortalFault::LateList, RequestTarget::OrderPage).for_order(&po));
+    desk.run(&portal, [po.to_string()]).end().await.assert(0, &[]);
+    assert_eq!(files(), count);
+
+    portal.faults().clear();
+    relist(&portal, &po, ListChange::Folded);
+    desk.run(&portal, [po.to_string()]).arg("--force").end().await.assert(0, &[]);
+    assert_eq!(files(), count);
+
+    portal.faults().clear();
+    relist(&portal, &po, ListChange::Counted);
+    let call = desk.run(&portal, [po.to_string()]).arg("--force").env("COUPA_BATCH_RETRY_LIMIT", "0");
+    call.end().await.assert(3, &[&format!("Attachments ({count})"), "1 more attachment"]);
+    assert_eq!((&desk.report()["orders"][0]["status"], files()), (&"PARTIAL".into(), count - 1));
     portal.stop().await;
 }
 

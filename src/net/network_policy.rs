@@ -1,10 +1,11 @@
-//! Hosts that a session must not reach: this machine and private networks, except the portal itself.
+//! Hosts that nothing may reach on behalf of a portal: this machine and private networks, except the portal itself.
 //!
-//! The policy is enforced by the browser's own resolver rules (`--host-resolver-rules`): it never connects to a blocked
+//! Browsers enforce the policy by their own resolver rules (`--host-resolver-rules`): they never connect to a blocked
 //! host, whether for a page, a script, a frame, an image, a redirect or a download. The same rules exist here as a
-//! function, to distinguish a blocked host from a network that is down.
+//! function: the HTTP client asks it before each request, and a blocked host can be told from a network that is down.
+//! The HTTP client also asks what a name has led to, which browsers cannot.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::Url;
 
@@ -17,16 +18,17 @@ const NUMBER: &str = "???";
 /// Target of a rule that blocks a host.
 const NOT_FOUND: &str = "~NOTFOUND";
 
-/// The private hosts that a session may reach. The default blocks nothing.
+/// The private hosts that may be reached. The default blocks nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct NetworkPolicy {
+pub struct NetworkPolicy {
     /// `None` blocks nothing.
     allowed: Option<Vec<PrivateHost>>,
 }
 
 impl NetworkPolicy {
     /// Allows `portal`, the `others` and the proxies of the environment, without which browsers would reach nothing.
-    pub(crate) fn around(portal: &Url, others: &[PrivateHost]) -> Self {
+    #[must_use]
+    pub fn around(portal: &Url, others: &[PrivateHost]) -> Self {
         let mut allowed: Vec<_> = PrivateHost::of(portal).into_iter().collect();
         if portal.port().is_none() {
             // a portal may move from http to https
@@ -56,6 +58,54 @@ impl NetworkPolicy {
         let allowed = self.allowed.as_ref()?;
         let host = PrivateHost::of(&Url::parse(address).ok()?)?;
         (!allowed.iter().any(|entry| entry.covers(&host))).then(|| host.to_string())
+    }
+
+    /// Whether a name that leads to `ip` is blocked. A private address counts as allowed on every port once it is allowed
+    /// on one: resolvers are not told the port.
+    pub(crate) fn blocks_answer(&self, ip: IpAddr) -> bool {
+        let Some(allowed) = &self.allowed else { return false };
+        let ip = canonical(ip);
+        is_private_answer(ip) && !allowed.iter().any(|entry| entry.host() == ip.to_string())
+    }
+}
+
+/// IPv4 where an IPv6 address is only another spelling of one.
+fn canonical(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(six) => six.to_ipv4_mapped().map_or(ip, IpAddr::V4),
+        IpAddr::V4(_) => ip,
+    }
+}
+
+/// Whether an address that a resolver has returned is of this machine or of a private network. Unlike in an address that a
+/// portal writes, an IPv6 number is nothing unusual here.
+fn is_private_answer(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(four) => is_private_v4(four),
+        IpAddr::V6(six) => {
+            let is_private_net =
+                six.is_unique_local() || six.is_unicast_link_local() || six.segments()[0] & 0xffc0 == 0xfec0;
+            let is_own = six.is_loopback() || six.is_unspecified() || six.is_multicast();
+            is_own || is_private_net || embedded_v4(six).is_some_and(is_private_v4)
+        }
+    }
+}
+
+fn is_private_v4(ip: Ipv4Addr) -> bool {
+    let url = Url::parse(&format!("http://{ip}/"));
+    ip.is_multicast() || ip.is_broadcast() || url.is_ok_and(|url| PrivateHost::of(&url).is_some())
+}
+
+/// The IPv4 address that translators reach by an IPv6 address: NAT64 (RFC 6052), 6to4 (RFC 3056), and the old
+/// compatible form.
+fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [first, second, third, .., last_but_one, last] = ip.segments();
+    let join = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    match (first, second) {
+        (0x64, 0xff9b) => Some(join(last_but_one, last)),
+        (0x2002, _) => Some(join(second, third)),
+        (0, 0) => ip.to_ipv4(),
+        _ => None,
     }
 }
 
@@ -221,6 +271,35 @@ mod tests {
         assert_eq!(found("socks5://10.1.2.3"), ["10.1.2.3:1080"]);
         assert_eq!(found("http://proxy.acme.test:3128"), Vec::<String>::new());
         assert_eq!(found("%%"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_name_must_not_lead_to_a_private_address_in_any_spelling() {
+        let policy = around("https://acme.test", &["10.0.0.7:443"]);
+        for (ip, is_blocked) in [
+            ("127.0.0.1", true),
+            ("10.0.0.8", true),
+            ("10.0.0.7", false),
+            ("169.254.169.254", true),
+            ("0.0.0.0", true),
+            ("224.0.0.1", true),
+            ("203.0.113.9", false),
+            ("::1", true),
+            ("::", true),
+            ("::ffff:127.0.0.1", true),
+            ("::ffff:10.0.0.7", false),
+            ("::127.0.0.1", true),
+            ("64:ff9b::7f00:1", true),
+            ("64:ff9b::cb00:7109", false),
+            ("2002:7f00:1::1", true),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("fec0::1", true),
+            ("2606:4700::1", false),
+        ] {
+            assert_eq!(policy.blocks_answer(ip.parse().unwrap()), is_blocked, "{ip}");
+        }
+        assert!(!NetworkPolicy::default().blocks_answer("127.0.0.1".parse().unwrap()));
     }
 
     #[test]
