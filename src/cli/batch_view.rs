@@ -11,7 +11,7 @@ use crate::cli::output::{count, print_json};
 use crate::cli::progress::Progress;
 use crate::report::{ReportFiles, WrittenFile};
 
-/// Shows the events of one batch. Clones show the same batch.
+/// Terminal view of one batch. Clones show the same batch.
 #[derive(Clone)]
 pub(crate) struct BatchView {
     progress: Progress,
@@ -19,7 +19,7 @@ pub(crate) struct BatchView {
 }
 
 impl BatchView {
-    /// Shows nothing until the first event.
+    /// A view that shows nothing until the first event.
     pub(crate) fn new(progress: &Progress) -> Self {
         Self { progress: progress.clone(), display: Arc::default() }
     }
@@ -39,7 +39,7 @@ impl BatchView {
         }
     }
 
-    /// Waits until the progress display has drawn the end of the pool, which is when the batch has ended.
+    /// Waits until the progress display has drawn the end of the pool.
     pub(crate) async fn finish(&self) {
         let display = std::mem::take(&mut *self.display.lock().unwrap_or_else(PoisonError::into_inner));
         display.join_all().await;
@@ -83,7 +83,7 @@ fn lines(event: &BatchEvent) -> Vec<String> {
     vec![line]
 }
 
-/// One line for each file of the report that could not get its usual name.
+/// One line for each report file that did not get its usual name.
 fn renamed(files: &ReportFiles) -> Vec<String> {
     let line = |file: &WrittenFile| {
         let wanted = file.instead_of.as_ref()?;

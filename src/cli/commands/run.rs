@@ -43,7 +43,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
     }
     let login = LoginSource::fill(&mut config);
     check_login(&config.site).map_err(CommandError::bad_call)?;
-    // only now: a refused call leaves no folder behind
+    // only now: a refused command leaves no folder behind
     let lock = Arc::new(OutputLock::take(&config.out).map_err(CommandError::bad_call)?);
     let progress = start_logging(&args.output, &config)?;
     if let Some(remark) = login.remark() {
@@ -69,11 +69,11 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, CommandError> {
         JournalReader::open(&journal).and_then(|reader| reader.last_unfinished()).map_err(CommandError::unreadable)?
     else {
         return Err(CommandError::bad_call(format!(
-            "{} holds no unfinished run: there is nothing to resume",
+            "{} has no unfinished run: there is nothing to resume",
             journal.display()
         )));
     };
-    // the portal of the run, unless the caller knows better
+    // the portal of the run, unless another one is given
     if config.site.base_url.is_none() {
         flags.base_url = info.base_url.as_deref().and_then(|address| address.parse().ok());
     }
@@ -118,7 +118,7 @@ where
     };
     tokio::select! {
         () = notices.finish(notice_of(&ended)) => {}
-        // a person at the terminal need not wait for it
+        // Ctrl-C ends the wait
         _ = tokio::signal::ctrl_c() => {}
     }
     let reason = ended?.map_or(ExitReason::AllWell, |report| report.status.into());

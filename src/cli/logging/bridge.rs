@@ -11,11 +11,11 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-/// The sink of all records.
-pub(crate) type Logger = Arc<dyn log::Log>;
-
-/// Names that the sink gives a meaning of its own.
+/// Field names that the sink uses itself.
 const TAKEN: [&str; 7] = ["level", "message", "module", "target", "timestamp", "file", "line"];
+
+/// A sink of the `log` crate.
+pub(crate) type Logger = Arc<dyn log::Log>;
 
 /// Hands each event to a `log` logger.
 pub(crate) struct JsonLines {
@@ -147,7 +147,7 @@ impl Visit for Fields {
     }
 }
 
-/// Records of crates that speak `log`: only their warnings.
+/// Passes on the warnings of crates that use `log`.
 pub(crate) struct ForeignLogger(pub(crate) Logger);
 
 impl log::Log for ForeignLogger {
