@@ -1,11 +1,15 @@
 //! The seam to the durable record of a run.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use super::{BoxFuture, JournalError};
-use crate::model::{Entry, TaskId, TaskState};
+use thiserror::Error;
 
-/// The record of a run. Written by the dispatcher alone, one batch per turn, before anything in the batch is acted upon.
+use super::BoxFuture;
+use crate::model::{Entry, RunId, TaskId, TaskState};
+
+/// The record of a run. Only the dispatcher writes it: one batch per turn, before anything in the batch is acted upon.
 pub trait Journal: Send + Sync {
     /// Appends all of `batch`, or none of it.
     ///
@@ -16,10 +20,10 @@ pub trait Journal: Send + Sync {
     /// [`JournalError`] when nothing was written ([`JournalError::NoAnswer`] alone leaves that open); the run stops.
     fn append(&self, batch: Vec<Entry>) -> BoxFuture<'_, Result<(), JournalError>>;
 
-    /// What is known of the run's tasks. For reports; may be called at any time, also while the run goes on.
+    /// What is known of the run's tasks. For reports; may be called at any time, also during the run.
     ///
     /// # Errors
-    /// [`JournalError`] when the record cannot be read or contradicts itself.
+    /// [`JournalError`] when the record cannot be read or is damaged.
     fn history(&self) -> BoxFuture<'_, Result<History, JournalError>>;
 }
 
@@ -37,4 +41,85 @@ impl History {
     pub fn open_tasks(&self) -> impl Iterator<Item = (TaskId, &TaskState)> {
         self.tasks.iter().filter(|(_, state)| state.outcome().is_none()).map(|(task, state)| (*task, state))
     }
+}
+
+/// Why the journal could not be read or written. A run stops at the first such error: nothing is done that is not recorded.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The disk refused.
+    #[error("the journal cannot be written: {0}")]
+    Unusable(String),
+    /// Its entries contradict each other, or the file is damaged.
+    #[error("the journal is damaged: {0}")]
+    Damaged(String),
+    /// Another program is writing it.
+    #[error(
+        "the journal {} is in use by {owner}: wait for it to end, end it, or name another journal with --journal",
+        path.display()
+    )]
+    InUse {
+        /// Which journal.
+        path: PathBuf,
+        /// Who, and since when.
+        owner: String,
+    },
+    /// Its disk is full; nothing of the batch was written.
+    #[error("the disk of the journal {} is full: free some space on it, then resume the run", path.display())]
+    Full {
+        /// Which journal.
+        path: PathBuf,
+    },
+    /// It cannot be opened for writing.
+    #[error(
+        "the journal {} cannot be opened for writing ({why}): change its permissions or name another one with --journal",
+        path.display()
+    )]
+    ReadOnly {
+        /// Which journal.
+        path: PathBuf,
+        /// What the system says.
+        why: String,
+    },
+    /// The file is something else.
+    #[error("{} is not a journal of this program: name another file with --journal", path.display())]
+    NotAJournal {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A newer version of the program wrote it. It was not changed.
+    #[error(
+        "the journal {} was written by a newer version (schema {found}, this one knows {known}): use that version, or \
+         name another journal with --journal",
+        path.display()
+    )]
+    TooNew {
+        /// Which journal.
+        path: PathBuf,
+        /// Its schema.
+        found: i32,
+        /// The newest schema that this program knows.
+        known: i32,
+    },
+    /// There is no journal to read.
+    #[error("there is no journal at {}: no run has used it yet", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The disk did not answer in time. Whether the batch was written is unknown until the journal is read again.
+    #[error(
+        "the disk of the journal did not answer within {}: check the disk, then resume the run",
+        humantime::format_duration(*after)
+    )]
+    NoAnswer {
+        /// The deadline that passed.
+        after: Duration,
+    },
+    /// The journal has no such run.
+    #[error("the journal has no run {0}")]
+    NoSuchRun(RunId),
+    /// The journal has a run of this name already.
+    #[error("the journal already has a run {0}: resume it, or start one with another name")]
+    RunExists(RunId),
 }

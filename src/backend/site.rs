@@ -1,4 +1,4 @@
-//! The seam to what is being downloaded from.
+//! The seam to the portal that orders are fetched from.
 
 use tokio_util::sync::CancellationToken;
 
@@ -7,30 +7,30 @@ use crate::model::{AttemptNo, FileRecord, Outcome, PoTask, Receipt, TaskId, Work
 
 /// A portal, as the engine sees it.
 pub trait Site: Send + Sync {
-    /// Makes sure that `session` is let in. Called by the worker after a session was opened, and again after an attempt
-    /// that ended with `LoginRequired`. Calls of different workers run side by side; the site sees to it that only one
-    /// of them logs in. Dropping the future makes the session unusable.
+    /// Makes sure that `session` is logged in. Called by the worker after a session was opened, and again after an attempt
+    /// that ended with `LoginRequired`. Calls of different workers run side by side; the site makes sure that only one of
+    /// them logs in. Dropping the future makes the session unusable.
     ///
     /// # Errors
     /// `LoginRefused` stops the run; any other is treated as if the attempt that waits for it had failed.
     fn log_in<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session) -> BoxFuture<'a, Result<(), AttemptError>>;
 
-    /// Fetches the files of one order into its folder of work. Called by the worker that holds the lease, at most once
-    /// per attempt, under the attempt's deadline. Repeating it places nothing twice. Looks at `attempt.cancel` between
-    /// commands. Dropping the future leaves no partial file in any order's folder.
+    /// Fetches the files of one order into its working folder. Called by the worker that holds the lease, at most once per
+    /// attempt, under the attempt's deadline. Repeating it places nothing twice. Checks `attempt.cancel` between commands.
+    /// Dropping the future leaves no partial file in any order's folder.
     ///
     /// # Errors
-    /// [`AttemptError`] with the class that decides what happens next, and with the receipt of what lies there already.
+    /// [`AttemptError`] with the kind that decides what happens next, and the receipt of what is already in the folder.
     fn collect<'a>(
         &'a self,
         session: &'a mut dyn Session,
         attempt: &'a Attempt,
     ) -> BoxFuture<'a, Result<Receipt, AttemptError>>;
 
-    /// Keeps what can be seen of a failed attempt, and says where, as [`Failure::evidence`](crate::model::Failure::evidence) does. Called by the worker
-    /// after [`Site::log_in`] or [`Site::collect`] failed, before the lease ends; not for what was interrupted. Talks to
-    /// the session only if it is usable. Never fails: what cannot be had is left out. Default: keeps nothing. Dropping
-    /// the future makes the session unusable.
+    /// Saves what can be seen of a failed attempt, and returns the folder as [`Failure::evidence`](crate::model::Failure::evidence)
+    /// holds it. Called by the worker after [`Site::log_in`] or [`Site::collect`] failed, before the lease ends; not for what
+    /// was interrupted. Uses the session only if it is usable. Never fails: what is not available is left out. The default
+    /// saves nothing. Dropping the future makes the session unusable.
     fn capture_evidence<'a>(
         &'a self,
         session: &'a mut dyn Session,
@@ -41,26 +41,26 @@ pub trait Site: Send + Sync {
         Box::pin(async { None })
     }
 
-    /// Gives the order's folder its final name. Called once per outcome, by the dispatcher, before the outcome is
-    /// journaled; after a crash in between it is called again with the same outcome and must then change nothing.
+    /// Gives the order's folder its final name. Called once per outcome, by the dispatcher, before the outcome is journaled.
+    /// After a crash in between it is called again with the same outcome, and must then change nothing.
     ///
     /// # Errors
     /// `DiskFull` leaves the order open and drains the run.
     fn finalize<'a>(&'a self, task: &'a PoTask, outcome: Outcome) -> BoxFuture<'a, Result<Outcome, AttemptError>>;
 }
 
-/// One try at one order.
+/// One attempt at one order.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// Its admission number.
     pub task: TaskId,
     /// What was asked for.
     pub order: PoTask,
-    /// Which try, from 1.
+    /// The number of the attempt, from 1.
     pub no: AttemptNo,
-    /// What earlier attempts have left in the order's folder: what is still there need not be fetched again.
+    /// The files that earlier attempts have placed in the order's folder; what is still there is not fetched again.
     pub have: Vec<FileRecord>,
-    /// Whose session.
+    /// The worker whose session is used.
     pub worker: WorkerId,
     /// Cancelled when the run aborts.
     pub cancel: CancellationToken,

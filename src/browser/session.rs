@@ -85,7 +85,7 @@ impl Session for BrowserSession {
         })
     }
 
-    fn page_time(&self) -> Option<Duration> {
+    fn median_page_time(&self) -> Option<Duration> {
         self.page.times.median()
     }
 

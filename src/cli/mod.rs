@@ -8,7 +8,6 @@ pub(crate) mod commands;
 pub(crate) mod exit;
 pub(crate) mod intake_view;
 pub(crate) mod logging;
-pub(crate) mod login_source;
 pub(crate) mod output;
 pub(crate) mod progress;
 pub(crate) mod setup;

@@ -30,7 +30,7 @@ impl CookieFile {
     }
 
     fn failed(&self, why: impl std::fmt::Display) -> LoginStoreError {
-        LoginStoreError(format!("the cookies in {} cannot be used: {why}", self.path.display()))
+        LoginStoreError::Unusable(format!("the cookies in {} cannot be used: {why}", self.path.display()))
     }
 }
 

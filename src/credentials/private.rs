@@ -59,7 +59,9 @@ pub(crate) fn remove(file: &Path) -> io::Result<bool> {
 pub(crate) fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, LoginStoreError> {
     let entries = match fs::read_dir(folder) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(|why| LoginStoreError(format!("{} cannot be read: {why}", folder.display())))?,
+        other => {
+            other.map_err(|why| LoginStoreError::Unusable(format!("{} cannot be read: {why}", folder.display())))?
+        }
     };
     let paths = entries.flatten().map(|entry| entry.path());
     Ok(paths.filter(|path| path.extension().is_some_and(|found| found == ending)).collect())

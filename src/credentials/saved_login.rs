@@ -79,7 +79,7 @@ impl SavedLoginFile {
     }
 
     fn failed(&self, what: &str, why: &dyn std::fmt::Display) -> LoginStoreError {
-        LoginStoreError(format!(
+        LoginStoreError::Unusable(format!(
             "the kept login {} cannot be {what}: {why}; `coupa-batch login` makes a new one, in the folder that login_dir \
              names",
             self.file.display()

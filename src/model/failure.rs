@@ -1,10 +1,10 @@
-//! All the ways an attempt fails, as data. What follows from each is decided in `policy::verdict`.
+//! All the ways an attempt fails, as data. What follows from each is decided in `policy::retry`.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why an attempt did not succeed. Exhaustive on purpose: a new way to fail must be given a verdict before it compiles.
+/// Why an attempt did not succeed. Exhaustive on purpose: a new kind does not compile before `policy::retry` decides on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {

@@ -1,11 +1,10 @@
-//! Floor 0: the words of the project. Types and the legal life of a task; no I/O, no runtime, no clock.
+//! What a task, an outcome and a status are made of, and the life of a task. Without I/O, runtime or clock.
 
 mod entry;
 mod failure;
 mod ids;
 mod number;
 mod outcome;
-mod reject;
 mod state;
 mod status;
 mod task;
@@ -16,12 +15,11 @@ pub use ids::{AttemptNo, RunId, TaskId, WorkerId};
 pub use number::{InvalidPoNumber, PoNumber, PoNumberFormat, WrittenNumber};
 pub use outcome::{
     AttemptEnd, ExcludedFile, FileOrigin, FileRecord, ListingId, MANIFEST_NAME, MissingFile, OrderStatus, Outcome,
-    Receipt,
+    PriorResult, Receipt,
 };
-pub use reject::RejectedRow;
 pub use state::{AttemptCounts, IllegalTransition, TaskState};
 pub use status::{
-    DispatchState, DriverStatus, Footprint, MemoryLevel, MemoryReading, PoolStatus, Stage, StopKind, StopReason,
-    Totals, WorkerState, WorkerStatus,
+    DispatchState, DriverStatus, Footprint, MemoryLevel, MemoryReading, OrphanedProcess, PoolStatus, Stage, StopKind,
+    StopReason, SweepReport, Totals, WorkerState, WorkerStatus,
 };
-pub use task::{Metadata, PoTask, TaskPriority};
+pub use task::{InvalidPriority, Metadata, PoTask, RejectedRow, TaskPriority};

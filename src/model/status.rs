@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,22 +23,22 @@ pub enum Stage {
     Closed,
 }
 
-/// Whether new attempts may start while the pool is running.
+/// Whether new attempts start while the pool is running.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum DispatchState {
-    /// They may.
+    /// They do.
     #[default]
-    Open,
+    Running,
     /// Paused by the caller.
     Paused,
-    /// The site is down, throttles or wants a login; asked again with one attempt when the time is over.
-    Closed {
+    /// The portal is down, throttles or asks for a login. A single attempt tries it again after a pause.
+    Suspended {
         /// Why, for a person.
         reason: String,
-        /// Whether it opens only when a person does something, such as logging in.
+        /// Whether a person has to do something first, such as logging in.
         #[serde(default)]
-        wants_person: bool,
+        needs_person: bool,
     },
 }
 
@@ -244,8 +245,8 @@ pub struct DriverStatus {
 pub struct PoolStatus {
     /// How far the pool has come.
     pub pool_status: Stage,
-    /// Whether new attempts may start.
-    pub gate: DispatchState,
+    /// Whether new attempts start.
+    pub dispatch: DispatchState,
     /// Seconds since the start.
     pub uptime_seconds: f64,
     /// How many workers the pool wants at the moment.
@@ -319,4 +320,30 @@ pub enum StopKind {
     NoWorkers,
     /// The journal cannot be written.
     JournalUnusable,
+}
+
+/// What a sweep removed, or would remove.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SweepReport {
+    /// Folders that were removed.
+    pub removed: Vec<PathBuf>,
+    /// Processes that were ended.
+    pub ended: Vec<OrphanedProcess>,
+    /// Folders without an owner that were kept on purpose.
+    pub kept: Vec<PathBuf>,
+    /// Folders of programs that run: this one or another.
+    pub in_use: Vec<PathBuf>,
+    /// What could not be ended or removed, each as a sentence for a person.
+    pub left: Vec<String>,
+}
+
+/// A process that a killed program left behind, found by the profile folder that it runs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrphanedProcess {
+    /// Its process id.
+    pub pid: u32,
+    /// Its name.
+    pub name: String,
+    /// The folder it runs on.
+    pub folder: PathBuf,
 }

@@ -1,17 +1,18 @@
-//! What is asked for: one order, how urgent, and what the caller wants to remember with it.
+//! What is asked for: an order with its priority and the caller's notes; or a row that is not an order.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::PoNumber;
 
-/// What the caller keeps with a task; carried to the outcome and the report, never interpreted.
+/// The caller's notes on a task. The report repeats them; they are never interpreted.
 pub type Metadata = BTreeMap<String, String>;
 
-/// How urgent a task is. Strict: while an urgent task waits, no other one is started; first in, first out within one.
+/// How urgent a task is. Strict: while an urgent task waits, no other one is started. First in, first out within one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskPriority {
@@ -30,7 +31,7 @@ impl TaskPriority {
     /// All four, most urgent first.
     pub const ALL: [Self; 4] = [Self::Urgent, Self::High, Self::Normal, Self::Low];
 
-    /// The name used in settings and reports.
+    /// The word in settings and reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -49,25 +50,30 @@ impl fmt::Display for TaskPriority {
 }
 
 impl FromStr for TaskPriority {
-    type Err = String;
+    type Err = InvalidPriority;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()
             .find(|priority| priority.as_str().eq_ignore_ascii_case(text.trim()))
-            .ok_or_else(|| format!("{text:?} is not a priority: use urgent, high, normal or low"))
+            .ok_or_else(|| InvalidPriority(text.trim().to_owned()))
     }
 }
+
+/// A text that is not a priority.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0:?} is not a priority: use urgent, high, normal or low")]
+pub struct InvalidPriority(String);
 
 /// One order to fetch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoTask {
     /// Which order.
     pub po: PoNumber,
-    /// How urgent; normal unless told.
+    /// How urgent; normal by default.
     #[serde(default)]
     pub priority: TaskPriority,
-    /// The caller's own notes; empty unless told.
+    /// The caller's notes; empty by default.
     #[serde(default)]
     pub metadata: Metadata,
 }
@@ -84,5 +90,24 @@ impl PoTask {
     pub fn with_priority(mut self, priority: TaskPriority) -> Self {
         self.priority = priority;
         self
+    }
+}
+
+/// A row of the input that is not an order. The report lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedRow {
+    /// The file, `standard input` or `argument`.
+    pub source: String,
+    /// The row as a spreadsheet counts it, from 1.
+    pub line: u64,
+    /// Its text, shortened if it is long.
+    pub text: String,
+    /// Why it was rejected.
+    pub reason: String,
+}
+
+impl fmt::Display for RejectedRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, line {}: {:?}: {}", self.source, self.line, self.text, self.reason)
     }
 }

@@ -7,20 +7,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode, header, redirect};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
+use url::Url;
 
 use super::report::Summary;
 use crate::config::SecretUrl;
 use crate::model::{DispatchState, OrderStatus, PoolStatus, RunId, Stage};
+use crate::net::{HttpClient, HttpError, HttpRequest};
 
 /// How long one notice may take, from its connection to its answer.
 const POST_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a connection may take; what was never connected may be tried again.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// How long the end of a run may wait until all is delivered.
 const FINISH_DEADLINE: Duration = Duration::from_secs(30);
 /// Waits before the second and the third try.
@@ -172,16 +171,16 @@ fn news(status: &PoolStatus, is_needed: &mut bool) -> Option<Notice> {
     if status.pool_status != Stage::Running {
         return None; // its end says the rest
     }
-    match &status.gate {
-        DispatchState::Closed { reason, wants_person: true } if !*is_needed => {
+    match &status.dispatch {
+        DispatchState::Suspended { reason, needs_person: true } if !*is_needed => {
             *is_needed = true;
             Some(Notice::LoginNeeded { reason: reason.clone() })
         }
-        DispatchState::Open if *is_needed => {
+        DispatchState::Running if *is_needed => {
             *is_needed = false;
             Some(Notice::LoginRestored)
         }
-        DispatchState::Open | DispatchState::Paused | DispatchState::Closed { .. } => None,
+        DispatchState::Running | DispatchState::Paused | DispatchState::Suspended { .. } => None,
     }
 }
 
@@ -253,10 +252,13 @@ struct DeliveryError {
 }
 
 /// Sends `body`, three times at most.
-async fn post(client: &mut Option<Client>, address: &SecretUrl, body: &Value) -> Result<(), String> {
+async fn post(client: &mut Option<HttpClient>, address: &SecretUrl, body: &Value) -> Result<(), String> {
     let ready = match client {
         Some(ready) => ready,
-        None => client.insert(connect(address).await?),
+        None => {
+            let prepared = HttpClient::for_notices(address.expose()).await;
+            client.insert(prepared.map_err(|why| why.to_string())?)
+        }
     };
     let mut pauses = PAUSES.iter();
     loop {
@@ -268,52 +270,26 @@ async fn post(client: &mut Option<Client>, address: &SecretUrl, body: &Value) ->
     }
 }
 
-async fn post_once(client: &Client, address: &SecretUrl, body: &Value) -> Result<(), DeliveryError> {
-    let request = client.post(address.expose()).header(header::CONTENT_TYPE, "application/json").body(body.to_string());
-    match request.send().await {
-        Ok(answer) if answer.status().is_success() => Ok(()),
-        Ok(answer) if answer.status().is_redirection() => Err(DeliveryError {
-            why: format!("it answered {}, and redirections are not followed", answer.status()),
+async fn post_once(client: &HttpClient, address: &SecretUrl, body: &Value) -> Result<(), DeliveryError> {
+    let Ok(url) = Url::parse(address.expose()) else {
+        return Err(DeliveryError { why: "its address is none".to_owned(), is_passing: false });
+    };
+    let status = match client.send(HttpRequest::post_json(&url, body.to_string()), POST_DEADLINE).await {
+        Ok(answer) => answer.status(),
+        // one that was sent and not answered may have arrived: it is not sent twice
+        Err(why) => {
+            return Err(DeliveryError { is_passing: matches!(why, HttpError::NoConnection(_)), why: why.to_string() });
+        }
+    };
+    match status {
+        200..=299 => Ok(()),
+        300..=399 => Err(DeliveryError {
+            why: format!("it answered with status {status}, and redirections are not followed"),
             is_passing: false,
         }),
-        Ok(answer) => {
-            let status = answer.status();
-            let is_passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-            Err(DeliveryError { why: format!("it answered {status}"), is_passing })
-        }
-        // one that was sent and not answered may have arrived: it is not sent twice
-        Err(why) => Err(DeliveryError { is_passing: why.is_connect(), why: chain(&why.without_url()) }),
-    }
-}
-
-/// What an error says, with its causes: the address is not in it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(why) = cause {
-        text += &format!(": {why}");
-        cause = why.source();
-    }
-    text
-}
-
-/// A client for this address alone.
-async fn connect(address: &SecretUrl) -> Result<Client, String> {
-    // plain http is for this machine only, and a proxy is another one
-    let is_plain = address.expose().starts_with("http:");
-    let built = tokio::task::spawn_blocking(move || {
-        // the one provider that is linked; the error says that somebody has chosen one already, which is as good
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = Client::builder()
-            .user_agent(concat!("coupa-batch/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .connect_timeout(CONNECT_DEADLINE)
-            .timeout(POST_DEADLINE);
-        if is_plain { builder.no_proxy() } else { builder }.build() // reads the system's certificates
-    });
-    match built.await {
-        Ok(Ok(client)) => Ok(client),
-        Ok(Err(why)) => Err(chain(&why.without_url())),
-        Err(why) => Err(format!("its preparation broke off: {why}")),
+        _ => Err(DeliveryError {
+            why: format!("it answered with status {status}"),
+            is_passing: status >= 500 || status == 429,
+        }),
     }
 }

@@ -73,22 +73,22 @@ fn what_the_portal_said_calls_nobody_and_links_nowhere() {
 fn a_person_is_called_once_and_told_once_that_the_run_goes_on() {
     let mut is_needed = false;
     let mut told = Vec::new();
-    let closed = |wants_person| DispatchState::Closed { reason: "why".to_owned(), wants_person };
+    let closed = |needs_person| DispatchState::Suspended { reason: "why".to_owned(), needs_person };
     let steps = [
-        (Stage::Running, DispatchState::Open),
+        (Stage::Running, DispatchState::Running),
         (Stage::Running, closed(false)),
         (Stage::Running, closed(true)),
         (Stage::Running, closed(true)),
         (Stage::Running, DispatchState::Paused),
         (Stage::Running, closed(true)),
-        (Stage::Running, DispatchState::Open),
-        (Stage::Running, DispatchState::Open),
+        (Stage::Running, DispatchState::Running),
+        (Stage::Running, DispatchState::Running),
         (Stage::Running, closed(true)),
-        (Stage::Draining, DispatchState::Open),
-        (Stage::Closed, DispatchState::Open),
+        (Stage::Draining, DispatchState::Running),
+        (Stage::Closed, DispatchState::Running),
     ];
-    for (pool_status, gate) in steps {
-        let status = PoolStatus { pool_status, gate, ..PoolStatus::default() };
+    for (pool_status, dispatch) in steps {
+        let status = PoolStatus { pool_status, dispatch, ..PoolStatus::default() };
         told.push(match news(&status, &mut is_needed) {
             None => '.',
             Some(Notice::LoginNeeded { .. }) => 'n',
@@ -104,7 +104,7 @@ async fn a_failure_is_told_without_what_is_secret_of_the_address() {
     // a port that nobody listens on any more
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = SecretUrl::parse(&format!("http://me:hunter2@127.0.0.1:{port}/s3cret?k=t0ken")).unwrap();
-    let client = connect(&address).await.unwrap();
+    let client = HttpClient::for_notices(address.expose()).await.unwrap();
     let failed = post_once(&client, &address, &json!({})).await.unwrap_err();
     assert!(failed.is_passing && failed.why.contains("refused"), "{}", failed.why);
     for secret in ["hunter2", "s3cret", "t0ken"] {
@@ -114,5 +114,5 @@ async fn a_failure_is_told_without_what_is_secret_of_the_address() {
 
 #[tokio::test]
 async fn a_client_for_tls_can_be_built() {
-    connect(&SecretUrl::parse("https://hooks.test/x").unwrap()).await.unwrap();
+    HttpClient::for_notices("https://hooks.test/x").await.unwrap();
 }

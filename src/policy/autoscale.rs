@@ -1,4 +1,4 @@
-//! How many workers a batch makes sense of.
+//! How many workers suit a batch.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use crate::model::MemoryLevel;
 
 /// Least time between two changes, and the window in which throughput is measured.
 const COOL_DOWN: Duration = Duration::from_secs(30);
-/// How long a number that brought nothing is not tried again.
-const NO_USE_FOR: Duration = Duration::from_mins(10);
+/// How long a number of workers that was no faster is not tried again.
+const NOT_AGAIN_FOR: Duration = Duration::from_mins(10);
 /// Throughput must grow by this factor for one more worker to stay.
-const WORTH_IT: f64 = 1.05;
-/// With more of the processors in use than this, one more worker would take from the others.
+const MIN_GAIN: f64 = 1.05;
+/// With a larger share of the processors in use, one more worker would only slow the others down.
 const BUSY_CPU: f64 = 0.85;
-/// Orders that must have ended within a window, or its throughput is chance.
+/// Orders that must have ended within a window for its throughput to mean anything.
 const MIN_SAMPLE: u64 = 5;
-/// Memory that one browser takes on a page of the usual weight, with room for a heavy one.
+/// Memory that one browser needs for an average page, with reserve for a heavy one.
 pub const BYTES_PER_WORKER: u64 = 400_000_000;
-/// More browsers than this for each processor only wait for it.
+/// More browsers per processor than this only wait for it.
 const WORKERS_PER_PROCESSOR: usize = 4;
 
-/// What there is to do and to do it with, at one moment.
+/// The work and the resources at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LoadSample {
-    /// Orders and borrowers that have no end yet.
+    /// Orders without an outcome, and callers that have or want a session.
     pub open: usize,
-    /// Orders that have one, ever.
+    /// Orders that have reached their outcome so far.
     pub settled: u64,
     /// Workers that wait for work.
     pub idle: usize,
@@ -37,9 +37,12 @@ pub struct LoadSample {
     pub cpu: Option<f64>,
 }
 
-/// Finds the number of workers between two bounds: by the length of the batch at first (1 to 4 orders: 1 or 2 workers, up
-/// to 20: 2 to 4, more: one for two processors, 4 to 8), then one more at a time as long as that makes the batch faster, and fewer when some have
-/// nothing to do. One step in half a minute, and a number that brought nothing is not tried again for ten: it never flaps.
+/// Finds the number of workers between two bounds.
+///
+/// It starts from the length of the batch (1 to 4 orders: 1 or 2 workers; up to 20: 2 to 4; more: one for two processors, 4
+/// to 8). Then it adds one at a time as long as that makes the batch faster, and removes those that have nothing to do. It
+/// takes one step per half minute, and a number that was no faster is not tried again for ten minutes, so that it does not
+/// flap.
 #[derive(Clone, Debug)]
 pub struct Autoscaler {
     bounds: ScalingConfig,
@@ -49,12 +52,12 @@ pub struct Autoscaler {
     measured_from: (Duration, u64),
     /// The throughput before the last worker was added, while it is on trial.
     trial: Option<f64>,
-    no_use: Option<(usize, Duration)>,
+    rejected: Option<(usize, Duration)>,
 }
 
 impl Autoscaler {
-    /// Begins with `count`; an automatic one with what `expected` orders make sense of, if that is known, on a machine with
-    /// so many processors, if that is known.
+    /// Starts with `count`. `auto` starts with what suits `expected` orders and `processor_count` processors, as far as they
+    /// are known.
     #[must_use]
     pub fn new(
         count: WorkerCount,
@@ -73,24 +76,24 @@ impl Autoscaler {
             changed_at: None,
             measured_from: (Duration::ZERO, 0),
             trial: None,
-            no_use: None,
+            rejected: None,
         }
     }
 
-    /// The number at the moment.
+    /// The current number.
     #[must_use]
     pub fn target(&self) -> usize {
         self.target
     }
 
-    /// Somebody says how many there are to be: nothing changes the number by itself any more.
+    /// Fixes the number: from now on it no longer changes by itself.
     pub fn set(&mut self, count: usize) {
         self.bounds.is_automatic = false;
         self.target = count;
     }
 
-    /// Takes note of the load at `now`; the number may change.
-    pub fn weigh(&mut self, now: Duration, load: &LoadSample) {
+    /// Takes the load at `now`; the number may change.
+    pub fn observe(&mut self, now: Duration, load: &LoadSample) {
         if !self.bounds.is_automatic {
             return;
         }
@@ -114,7 +117,7 @@ impl Autoscaler {
         }
     }
 
-    /// Every worker is busy and orders wait: was the last one added worth it, and would another one be?
+    /// Every worker is busy and orders wait: judges the worker that was added last, and perhaps adds another one.
     fn try_one_more(&mut self, now: Duration, load: &LoadSample, most: usize) {
         let (since, settled) = self.measured_from;
         let ended = load.settled.saturating_sub(settled);
@@ -123,17 +126,17 @@ impl Autoscaler {
         }
         #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 52 bits")]
         let throughput = ended as f64 / (now - since).as_secs_f64();
-        if self.trial.is_some_and(|before| throughput < before * WORTH_IT) {
-            self.no_use = Some((self.target, now + NO_USE_FOR));
+        if self.trial.is_some_and(|before| throughput < before * MIN_GAIN) {
+            self.rejected = Some((self.target, now + NOT_AGAIN_FOR));
             let before = self.target - 1;
             return self.change(now, load, before.max(self.bounds.min.get()));
         }
         self.trial = None;
         self.measured_from = (now, load.settled);
         let next = self.target + 1;
-        let is_of_no_use = self.no_use.is_some_and(|(count, until)| next >= count && now < until);
+        let was_rejected = self.rejected.is_some_and(|(count, until)| next >= count && now < until);
         let is_room = load.level == MemoryLevel::Normal && load.cpu.is_none_or(|share| share < BUSY_CPU);
-        if next <= most && is_room && !is_of_no_use {
+        if next <= most && is_room && !was_rejected {
             self.change(now, load, next);
             self.trial = Some(throughput);
         }
@@ -149,7 +152,7 @@ impl Autoscaler {
     }
 }
 
-/// The workers that so many orders make sense of, before anything was measured.
+/// The number of workers that suits so many orders, before anything was measured.
 fn by_orders(open: usize, processor_count: Option<usize>) -> usize {
     match open {
         0 | 1 => 1,
@@ -159,8 +162,8 @@ fn by_orders(open: usize, processor_count: Option<usize>) -> usize {
     }
 }
 
-/// The number that a pool begins with for `orders` on a host with `total_bytes` of memory (0 if unknown) and so many
-/// processors, for messages.
+/// The number of workers that a pool starts with for `orders` on a host with `total_bytes` of memory (0 if unknown) and
+/// `processor_count` processors. For messages.
 #[must_use]
 pub fn workers_for(
     orders: usize,
@@ -169,9 +172,9 @@ pub fn workers_for(
     count: WorkerCount,
     bounds: ScalingConfig,
 ) -> usize {
-    let mut sizing = Autoscaler::new(count, bounds, Some(orders), processor_count);
-    sizing.weigh(Duration::ZERO, &LoadSample { open: orders, total_bytes, ..LoadSample::default() });
-    sizing.target()
+    let mut autoscaler = Autoscaler::new(count, bounds, Some(orders), processor_count);
+    autoscaler.observe(Duration::ZERO, &LoadSample { open: orders, total_bytes, ..LoadSample::default() });
+    autoscaler.target()
 }
 
 #[cfg(test)]
@@ -194,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_gets_the_workers_that_its_length_makes_sense_of() {
+    fn a_batch_starts_with_the_workers_that_suit_its_length() {
         let starts: Vec<_> = [1, 2, 4, 5, 10, 11, 20, 21, 10_000].map(|orders| auto(Some(orders)).target()).into();
         assert_eq!(starts, [1, 2, 2, 2, 2, 3, 4, 4, 4]);
         assert_eq!(auto(None).target(), 4);
@@ -212,10 +215,10 @@ mod tests {
     }
 
     /// Lets a pool whose throughput is `rate(workers)` run for `minutes`; returns the numbers of workers it had.
-    fn run(mut sizing: Autoscaler, minutes: u64, rate: impl Fn(usize) -> f64) -> Vec<usize> {
-        let (mut settled, mut numbers) = (0.0, vec![sizing.target()]);
+    fn run(mut autoscaler: Autoscaler, minutes: u64, rate: impl Fn(usize) -> f64) -> Vec<usize> {
+        let (mut settled, mut numbers) = (0.0, vec![autoscaler.target()]);
         for tick in 0..minutes * 12 {
-            settled += rate(sizing.target()) * 5.0;
+            settled += rate(autoscaler.target()) * 5.0;
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
             let load = LoadSample {
                 open: 1000,
@@ -223,9 +226,9 @@ mod tests {
                 total_bytes: 64_000_000_000,
                 ..LoadSample::default()
             };
-            sizing.weigh(secs(tick * 5), &load);
-            if numbers.last() != Some(&sizing.target()) {
-                numbers.push(sizing.target());
+            autoscaler.observe(secs(tick * 5), &load);
+            if numbers.last() != Some(&autoscaler.target()) {
+                numbers.push(autoscaler.target());
             }
         }
         numbers
@@ -237,7 +240,7 @@ mod tests {
         assert_eq!(run(auto(Some(1000)), 9, |workers| workers as f64), [4, 5, 6, 7, 8]);
         assert_eq!(run(auto(Some(1000)), 9, |workers| workers.min(6) as f64), [4, 5, 6, 7, 6]);
         assert_eq!(run(auto(Some(1000)), 9, |_| 4.0), [4, 5, 4]);
-        // and tried again when the while is over
+        // and tried again after ten minutes
         assert_eq!(run(auto(Some(1000)), 14, |_| 4.0), [4, 5, 4, 5, 4]);
     }
 
@@ -250,39 +253,39 @@ mod tests {
             LoadSample { total_bytes: 4 * BYTES_PER_WORKER, ..base },
             LoadSample { idle: 1, ..base },
         ] {
-            let mut sizing = auto(Some(1000));
+            let mut autoscaler = auto(Some(1000));
             for tick in 0..100 {
-                sizing.weigh(secs(tick * 10), &LoadSample { settled: tick * 50, ..load });
+                autoscaler.observe(secs(tick * 10), &LoadSample { settled: tick * 50, ..load });
             }
-            assert_eq!(sizing.target(), 4, "{load:?}");
+            assert_eq!(autoscaler.target(), 4, "{load:?}");
         }
     }
 
     #[test]
     fn idle_workers_go_after_a_while_and_come_back_at_once() {
-        let mut sizing = auto(Some(100));
-        sizing.weigh(secs(60), &LoadSample { open: 3, idle: 1, ..LoadSample::default() });
-        assert_eq!(sizing.target(), 3);
-        sizing.weigh(secs(70), &LoadSample { open: 1, idle: 2, ..LoadSample::default() });
-        assert_eq!(sizing.target(), 3, "too soon");
-        sizing.weigh(secs(90), &LoadSample { open: 0, idle: 3, ..LoadSample::default() });
-        assert_eq!(sizing.target(), 1);
-        sizing.weigh(secs(91), &LoadSample { open: 40, idle: 1, ..LoadSample::default() });
-        assert_eq!(sizing.target(), 4);
+        let mut autoscaler = auto(Some(100));
+        autoscaler.observe(secs(60), &LoadSample { open: 3, idle: 1, ..LoadSample::default() });
+        assert_eq!(autoscaler.target(), 3);
+        autoscaler.observe(secs(70), &LoadSample { open: 1, idle: 2, ..LoadSample::default() });
+        assert_eq!(autoscaler.target(), 3, "too soon");
+        autoscaler.observe(secs(90), &LoadSample { open: 0, idle: 3, ..LoadSample::default() });
+        assert_eq!(autoscaler.target(), 1);
+        autoscaler.observe(secs(91), &LoadSample { open: 40, idle: 1, ..LoadSample::default() });
+        assert_eq!(autoscaler.target(), 4);
     }
 
     #[test]
-    fn a_small_machine_is_told_to_have_fewer() {
-        let told = |total_bytes| workers_for(1000, total_bytes, Some(2), WorkerCount::Auto, bounds(1, 8));
-        assert_eq!([told(0), told(1_500_000_000), told(100_000_000)], [4, 3, 1]);
+    fn a_small_machine_gets_fewer() {
+        let workers = |total_bytes| workers_for(1000, total_bytes, Some(2), WorkerCount::Auto, bounds(1, 8));
+        assert_eq!([workers(0), workers(1_500_000_000), workers(100_000_000)], [4, 3, 1]);
     }
 
     #[test]
-    fn whoever_says_a_number_gets_it() {
-        let mut sizing = auto(Some(100));
-        sizing.set(2);
-        sizing.weigh(secs(600), &LoadSample { open: 1000, ..LoadSample::default() });
-        assert_eq!(sizing.target(), 2);
+    fn a_fixed_number_stays() {
+        let mut autoscaler = auto(Some(100));
+        autoscaler.set(2);
+        autoscaler.observe(secs(600), &LoadSample { open: 1000, ..LoadSample::default() });
+        assert_eq!(autoscaler.target(), 2);
     }
 
     proptest! {
@@ -290,14 +293,14 @@ mod tests {
         fn stays_in_bounds_and_shrinks_no_more_often_than_allowed(
             loads in prop::collection::vec((0usize..60, 0usize..8, 0u64..20, 0u64..12), 1..300)
         ) {
-            let mut sizing = Autoscaler::new(WorkerCount::Auto, bounds(2, 6), None, None);
-            let (mut before, mut changed_at, mut settled) = (sizing.target(), None, 0);
+            let mut autoscaler = Autoscaler::new(WorkerCount::Auto, bounds(2, 6), None, None);
+            let (mut before, mut changed_at, mut settled) = (autoscaler.target(), None, 0);
             for (turn, (open, idle, ended, gigabytes)) in loads.into_iter().enumerate() {
                 let now = secs(5 * turn as u64);
                 settled += ended;
                 let total_bytes = gigabytes * 1_000_000_000;
-                sizing.weigh(now, &LoadSample { open, idle, settled, total_bytes, ..LoadSample::default() });
-                let target = sizing.target();
+                autoscaler.observe(now, &LoadSample { open, idle, settled, total_bytes, ..LoadSample::default() });
+                let target = autoscaler.target();
                 prop_assert!((2..=6).contains(&target));
                 if target != before {
                     let is_forced = total_bytes > 0 && before > usize::try_from(total_bytes / BYTES_PER_WORKER).unwrap();

@@ -1,29 +1,29 @@
-//! When to stop asking a site that is down, throttles, or keeps wanting a login.
+//! When a site that is down, throttles or keeps asking for a login is left alone.
 
 use std::time::Duration;
 
 use crate::model::FailureKind;
 
-/// First pause after a fault of the site; doubles with each further one.
+/// First pause after a failure of the site; doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
-/// Longest pause between two probes, unless the site itself asks for a longer one.
+/// Longest pause between two trials, unless the site itself asks for a longer one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Ended logins in a row that are repeated at once: with one login for all workers, each of them runs into its end.
+/// Expired logins in a row that are renewed at once: all workers share one login, so each of them sees it expire.
 const FREE_LOGINS: u32 = 16;
-/// Faults in a row after which a site that never answered well is taken for a wrong address.
+/// Failures in a row after which a site that never answered well counts as a wrong address.
 const NEVER_REACHED_AFTER: u32 = 3;
-/// Orders in a row whose page fits no known shape, after which the recipe is taken to have drifted from the site.
+/// Orders in a row whose page has no known shape, after which the recipe no longer fits the site.
 const DRIFTED_AFTER: u32 = 10;
 
 /// Whether an attempt may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permit {
-    /// As many as there are workers.
-    Open,
-    /// One, to see whether the site is back.
-    Probe,
-    /// None before this moment; `None` while a probe is under way.
-    Closed(Option<Duration>),
+    /// It may, as many as there are workers.
+    Allowed,
+    /// One may, to see whether the site is back.
+    Trial,
+    /// None may before this moment; `None` while a trial is running.
+    Denied(Option<Duration>),
 }
 
 /// Why the site is not asked any more in this run.
@@ -31,105 +31,112 @@ pub enum Permit {
 pub enum TripCause {
     /// It never answered well.
     NeverReached,
-    /// It has been in trouble for longer than the patience.
+    /// It has failed for longer than the patience.
     OutOfPatience,
     /// Its pages no longer fit the recipe.
     Drifted,
 }
 
-/// The gate before the site: open while it answers, closed with growing pauses while it does not.
+/// Allows attempts while the site answers, and only single trials with growing pauses while it does not.
 #[derive(Clone, Debug)]
 pub struct CircuitBreaker {
     patience: Duration,
-    closed: Option<Closed>,
-    ever_answered: bool,
+    suspension: Option<Suspension>,
+    has_ever_answered: bool,
     logins_in_a_row: u32,
-    misfits_in_a_row: u32,
+    unknown_pages_in_a_row: u32,
 }
 
+/// A time in which the site is left alone.
 #[derive(Clone, Copy, Debug)]
-struct Closed {
+struct Suspension {
     since: Duration,
     until: Duration,
-    is_probing: bool,
-    faults: u32,
+    is_on_trial: bool,
+    failure_count: u32,
 }
 
 impl CircuitBreaker {
-    /// An open gate that gives up `patience` after it closed.
+    /// A breaker that allows attempts, and gives a failing site up after `patience`.
     #[must_use]
     pub fn new(patience: Duration) -> Self {
-        Self { patience, closed: None, ever_answered: false, logins_in_a_row: 0, misfits_in_a_row: 0 }
+        Self { patience, suspension: None, has_ever_answered: false, logins_in_a_row: 0, unknown_pages_in_a_row: 0 }
     }
 
     /// Whether an attempt may start at `now`.
     #[must_use]
-    pub fn admission(&self, now: Duration) -> Permit {
-        match self.closed {
-            None => Permit::Open,
-            Some(closed) if closed.is_probing => Permit::Closed(None),
-            Some(closed) if now < closed.until => Permit::Closed(Some(closed.until)),
-            Some(_) => Permit::Probe,
+    pub fn permit(&self, now: Duration) -> Permit {
+        match self.suspension {
+            None => Permit::Allowed,
+            Some(suspension) if suspension.is_on_trial => Permit::Denied(None),
+            Some(suspension) if now < suspension.until => Permit::Denied(Some(suspension.until)),
+            Some(_) => Permit::Trial,
         }
     }
 
-    /// An attempt was started while the gate admitted a probe.
-    pub fn probe_started(&mut self) {
-        if let Some(closed) = &mut self.closed {
-            closed.is_probing = true;
+    /// An attempt was started on [`Permit::Trial`].
+    pub fn on_trial(&mut self) {
+        if let Some(suspension) = &mut self.suspension {
+            suspension.is_on_trial = true;
         }
     }
 
-    /// The probe ended without a word about the site.
-    pub fn probe_lost(&mut self) {
-        if let Some(closed) = &mut self.closed {
-            closed.is_probing = false;
+    /// The trial ended and says nothing about the site.
+    pub fn on_trial_lost(&mut self) {
+        if let Some(suspension) = &mut self.suspension {
+            suspension.is_on_trial = false;
         }
     }
 
-    /// The site answered an attempt as a site in health does, whatever the answer said of the order.
-    pub fn answered(&mut self) {
-        self.closed = None;
-        self.ever_answered = true;
+    /// The site answered an attempt as a healthy site does, whatever the answer says about the order.
+    pub fn on_success(&mut self) {
+        self.suspension = None;
+        self.has_ever_answered = true;
         self.logins_in_a_row = 0;
-        self.misfits_in_a_row = 0;
+        self.unknown_pages_in_a_row = 0;
     }
 
-    /// An attempt ended with a fault of the site. A login that is required is made at once, unless it says when to come
-    /// back: then only a person can make it, and the gate closes. `was_probe` tells whether it was started as a probe: attempts that were
-    /// under way when the gate closed say nothing new.
-    pub fn fault(
+    /// An attempt failed, and the site is at fault. Returns why the site is given up, if it is.
+    ///
+    /// An expired login is renewed at once, unless the failure says when to come back: then only a person can log in, and
+    /// attempts are suspended. `was_trial` tells whether the attempt was a trial: attempts that were already running when
+    /// the suspension began say nothing new.
+    pub fn on_failure(
         &mut self,
         now: Duration,
         kind: FailureKind,
         retry_after: Option<Duration>,
-        was_probe: bool,
+        was_trial: bool,
     ) -> Option<TripCause> {
         if kind == FailureKind::PageChanged {
-            self.misfits_in_a_row += 1;
-            if was_probe {
-                self.closed = None; // the site answers, only not as the recipe expects
+            self.unknown_pages_in_a_row += 1;
+            if was_trial {
+                self.suspension = None; // the site answers, only not as the recipe expects
             }
-            return (self.misfits_in_a_row >= DRIFTED_AFTER).then_some(TripCause::Drifted);
+            return (self.unknown_pages_in_a_row >= DRIFTED_AFTER).then_some(TripCause::Drifted);
         }
         if kind == FailureKind::LoginRequired {
             self.logins_in_a_row += 1;
-            // with a time to come back, it is a person who is waited for
             if self.logins_in_a_row <= FREE_LOGINS && retry_after.is_none() {
-                self.probe_lost();
+                self.on_trial_lost();
                 return None;
             }
         }
-        if self.closed.is_some() && !was_probe {
+        if self.suspension.is_some() && !was_trial {
             return None;
         }
-        let before = self.closed.unwrap_or(Closed { since: now, until: now, is_probing: false, faults: 0 });
-        let faults = before.faults + 1;
-        let pause = FIRST_PAUSE.saturating_mul(1 << (faults - 1).min(16)).min(LONGEST_PAUSE);
+        let before =
+            self.suspension.unwrap_or(Suspension { since: now, until: now, is_on_trial: false, failure_count: 0 });
+        let failure_count = before.failure_count + 1;
+        let pause = FIRST_PAUSE.saturating_mul(1 << (failure_count - 1).min(16)).min(LONGEST_PAUSE);
         let pause = retry_after.map_or(pause, |asked| asked.max(FIRST_PAUSE));
-        self.closed = Some(Closed { since: before.since, until: now + pause, is_probing: false, faults });
+        self.suspension =
+            Some(Suspension { since: before.since, until: now + pause, is_on_trial: false, failure_count });
         let is_over = now + pause > before.since + self.patience;
-        if !self.ever_answered && kind == FailureKind::Unreachable && (is_over || faults >= NEVER_REACHED_AFTER) {
+        if !self.has_ever_answered
+            && kind == FailureKind::Unreachable
+            && (is_over || failure_count >= NEVER_REACHED_AFTER)
+        {
             return Some(TripCause::NeverReached);
         }
         is_over.then_some(TripCause::OutOfPatience)
@@ -144,97 +151,97 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn gate_that_answered() -> CircuitBreaker {
-        let mut gate = CircuitBreaker::new(s(600));
-        gate.answered();
-        gate
+    fn breaker_of_a_site_that_answered() -> CircuitBreaker {
+        let mut breaker = CircuitBreaker::new(s(600));
+        breaker.on_success();
+        breaker
     }
 
     #[test]
-    fn a_fault_closes_and_one_probe_opens_again() {
-        let mut gate = gate_that_answered();
-        assert_eq!(gate.admission(s(0)), Permit::Open);
-        assert_eq!(gate.fault(s(0), FailureKind::SiteDown, None, false), None);
-        assert_eq!(gate.admission(s(1)), Permit::Closed(Some(s(2))));
-        assert_eq!(gate.admission(s(2)), Permit::Probe);
-        gate.probe_started();
-        assert_eq!(gate.admission(s(3)), Permit::Closed(None), "a second probe beside the first");
-        gate.answered();
-        assert_eq!(gate.admission(s(3)), Permit::Open);
+    fn a_failure_suspends_and_one_good_trial_allows_again() {
+        let mut breaker = breaker_of_a_site_that_answered();
+        assert_eq!(breaker.permit(s(0)), Permit::Allowed);
+        assert_eq!(breaker.on_failure(s(0), FailureKind::SiteDown, None, false), None);
+        assert_eq!(breaker.permit(s(1)), Permit::Denied(Some(s(2))));
+        assert_eq!(breaker.permit(s(2)), Permit::Trial);
+        breaker.on_trial();
+        assert_eq!(breaker.permit(s(3)), Permit::Denied(None), "a second trial beside the first");
+        breaker.on_success();
+        assert_eq!(breaker.permit(s(3)), Permit::Allowed);
     }
 
     #[test]
-    fn attempts_that_were_under_way_say_nothing_new() {
-        let mut gate = gate_that_answered();
+    fn attempts_that_were_already_running_say_nothing_new() {
+        let mut breaker = breaker_of_a_site_that_answered();
         for _ in 0..8 {
-            assert_eq!(gate.fault(s(0), FailureKind::SiteDown, None, false), None);
+            assert_eq!(breaker.on_failure(s(0), FailureKind::SiteDown, None, false), None);
         }
-        assert_eq!(gate.admission(s(2)), Permit::Probe);
+        assert_eq!(breaker.permit(s(2)), Permit::Trial);
     }
 
     #[test]
-    fn the_sites_own_wish_is_honoured() {
-        let mut gate = gate_that_answered();
-        gate.fault(s(0), FailureKind::Throttled, Some(s(120)), false);
-        assert_eq!(gate.admission(s(119)), Permit::Closed(Some(s(120))));
+    fn the_sites_own_retry_after_is_honoured() {
+        let mut breaker = breaker_of_a_site_that_answered();
+        breaker.on_failure(s(0), FailureKind::Throttled, Some(s(120)), false);
+        assert_eq!(breaker.permit(s(119)), Permit::Denied(Some(s(120))));
     }
 
     #[test]
     fn patience_ends() {
-        let mut gate = gate_that_answered();
+        let mut breaker = breaker_of_a_site_that_answered();
         let mut now = s(0);
-        let mut probes = 0;
-        let given_up = loop {
-            if let Some(given_up) = gate.fault(now, FailureKind::SiteDown, None, probes > 0) {
-                break given_up;
+        let mut trials = 0;
+        let cause = loop {
+            if let Some(cause) = breaker.on_failure(now, FailureKind::SiteDown, None, trials > 0) {
+                break cause;
             }
-            let Permit::Closed(Some(until)) = gate.admission(now) else { panic!("open") };
+            let Permit::Denied(Some(until)) = breaker.permit(now) else { panic!("allowed") };
             now = until;
-            gate.probe_started();
-            probes += 1;
+            breaker.on_trial();
+            trials += 1;
         };
-        assert_eq!(given_up, TripCause::OutOfPatience);
-        assert!(now <= s(600) && probes > 5, "{now:?} after {probes} probes");
+        assert_eq!(cause, TripCause::OutOfPatience);
+        assert!(now <= s(600) && trials > 5, "{now:?} after {trials} trials");
     }
 
     #[test]
     fn an_address_that_never_answers_is_given_up_soon() {
-        let mut gate = CircuitBreaker::new(s(600));
-        assert_eq!(gate.fault(s(0), FailureKind::Unreachable, None, false), None);
-        gate.probe_started();
-        assert_eq!(gate.fault(s(2), FailureKind::Unreachable, None, true), None);
-        gate.probe_started();
-        assert_eq!(gate.fault(s(6), FailureKind::Unreachable, None, true), Some(TripCause::NeverReached));
+        let mut breaker = CircuitBreaker::new(s(600));
+        assert_eq!(breaker.on_failure(s(0), FailureKind::Unreachable, None, false), None);
+        breaker.on_trial();
+        assert_eq!(breaker.on_failure(s(2), FailureKind::Unreachable, None, true), None);
+        breaker.on_trial();
+        assert_eq!(breaker.on_failure(s(6), FailureKind::Unreachable, None, true), Some(TripCause::NeverReached));
     }
 
     #[test]
     fn a_portal_in_maintenance_from_the_start_is_waited_for() {
-        let mut gate = CircuitBreaker::new(s(600));
+        let mut breaker = CircuitBreaker::new(s(600));
         for turn in 0..6 {
-            assert_eq!(gate.fault(s(turn), FailureKind::SiteDown, None, turn > 0), None);
+            assert_eq!(breaker.on_failure(s(turn), FailureKind::SiteDown, None, turn > 0), None);
         }
     }
 
     #[test]
-    fn ended_logins_are_repeated_at_once_but_not_for_ever() {
-        let mut gate = gate_that_answered();
+    fn expired_logins_are_renewed_at_once_but_not_for_ever() {
+        let mut breaker = breaker_of_a_site_that_answered();
         for _ in 0..FREE_LOGINS {
-            gate.fault(s(0), FailureKind::LoginRequired, None, false);
-            assert_eq!(gate.admission(s(0)), Permit::Open);
+            breaker.on_failure(s(0), FailureKind::LoginRequired, None, false);
+            assert_eq!(breaker.permit(s(0)), Permit::Allowed);
         }
-        gate.fault(s(0), FailureKind::LoginRequired, None, false);
-        assert_ne!(gate.admission(s(0)), Permit::Open);
+        breaker.on_failure(s(0), FailureKind::LoginRequired, None, false);
+        assert_ne!(breaker.permit(s(0)), Permit::Allowed);
     }
 
     #[test]
-    fn a_streak_of_misfits_is_drift_and_a_good_page_ends_it() {
-        let mut gate = gate_that_answered();
+    fn ten_unknown_pages_in_a_row_are_drift_and_a_known_one_ends_the_row() {
+        let mut breaker = breaker_of_a_site_that_answered();
         for _ in 1..DRIFTED_AFTER {
-            assert_eq!(gate.fault(s(0), FailureKind::PageChanged, None, false), None);
+            assert_eq!(breaker.on_failure(s(0), FailureKind::PageChanged, None, false), None);
         }
-        let mut other = gate.clone();
-        assert_eq!(gate.fault(s(0), FailureKind::PageChanged, None, false), Some(TripCause::Drifted));
-        other.answered();
-        assert_eq!(other.fault(s(0), FailureKind::PageChanged, None, false), None);
+        let mut other = breaker.clone();
+        assert_eq!(breaker.on_failure(s(0), FailureKind::PageChanged, None, false), Some(TripCause::Drifted));
+        other.on_success();
+        assert_eq!(other.on_failure(s(0), FailureKind::PageChanged, None, false), None);
     }
 }

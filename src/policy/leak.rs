@@ -1,4 +1,4 @@
-//! Whether something grows without work.
+//! Detects counts that grow while nothing is running.
 
 use std::collections::BTreeMap;
 
@@ -27,37 +27,37 @@ impl LeakKind {
         }
     }
 
-    /// From here on so many are a leak, where at another quiet moment there were `least`.
+    /// More than this is a leak, if at another idle moment there were `least`.
     fn limit(self, least: usize) -> usize {
         match self {
-            // connections that close a little later, and tasks that end with them
+            // some connections close a little later, and their tasks end with them
             Self::Descriptors | Self::Tasks => least + least / 2 + 32,
-            // a browser has some six processes, and starts and ends them as it likes: two more browsers are told of
+            // a browser has about six processes, and starts and ends them as it likes: two more browsers are reported
             Self::Processes => least + least / 4 + 8,
-            // one of a worker's next session, and one of a session that is being wiped
+            // one of a worker's next session, and one that is being removed
             Self::Profiles => least + 2,
         }
     }
 }
 
-/// Compares the counts of quiet moments: a pool whose workers all wait needs as much as it did at the last such moment
-/// with as many workers. What has clearly more has leaked; each is told once, and again when it has doubled.
+/// Compares the counts of idle moments: a pool whose workers all wait needs as much as it did at an earlier such moment
+/// with as many workers. A clearly higher count is a leak. Each is reported once, and again when it has doubled.
 #[derive(Clone, Debug, Default)]
 pub struct LeakDetector {
     least: BTreeMap<(LeakKind, usize), usize>,
-    told: BTreeMap<(LeakKind, usize), usize>,
+    reported: BTreeMap<(LeakKind, usize), usize>,
 }
 
 impl LeakDetector {
-    /// The counts of a quiet moment with `workers` workers; returns what has grown, with its count then and now.
-    pub fn quiet(&mut self, workers: usize, counts: &[(LeakKind, usize)]) -> Vec<(LeakKind, usize, usize)> {
+    /// Takes the counts of an idle moment with `workers` workers. Returns what has grown, with its count then and now.
+    pub fn observe_idle(&mut self, workers: usize, counts: &[(LeakKind, usize)]) -> Vec<(LeakKind, usize, usize)> {
         let mut grown = Vec::new();
         for (what, now) in counts.iter().copied() {
             let least = self.least.entry((what, workers)).or_insert(now);
             *least = (*least).min(now);
-            let limit = self.told.get(&(what, workers)).map_or_else(|| what.limit(*least), |told| told * 2);
+            let limit = self.reported.get(&(what, workers)).map_or_else(|| what.limit(*least), |reported| reported * 2);
             if now > limit {
-                self.told.insert((what, workers), now);
+                self.reported.insert((what, workers), now);
                 grown.push((what, *least, now));
             }
         }
@@ -71,26 +71,28 @@ mod tests {
     use LeakKind::{Descriptors, Processes, Profiles, Tasks};
 
     #[test]
-    fn growth_without_work_is_told_once_and_again_when_doubled() {
-        let mut watch = LeakDetector::default();
-        let told: Vec<_> = (0..60).flat_map(|turn| watch.quiet(4, &[(Descriptors, 100 + turn * 10)])).collect();
-        assert_eq!(told, [(Descriptors, 100, 190), (Descriptors, 100, 390)]);
+    fn growth_while_idle_is_reported_once_and_again_when_doubled() {
+        let mut leaks = LeakDetector::default();
+        let reported: Vec<_> =
+            (0..60).flat_map(|turn| leaks.observe_idle(4, &[(Descriptors, 100 + turn * 10)])).collect();
+        assert_eq!(reported, [(Descriptors, 100, 190), (Descriptors, 100, 390)]);
     }
 
     #[test]
     fn another_number_of_workers_needs_another_number_of_processes() {
-        let mut watch = LeakDetector::default();
-        assert!(watch.quiet(1, &[(Processes, 12), (Tasks, 20)]).is_empty());
-        assert!(watch.quiet(8, &[(Processes, 96), (Tasks, 90)]).is_empty());
-        assert!(watch.quiet(1, &[(Processes, 14), (Tasks, 21)]).is_empty());
-        assert_eq!(watch.quiet(1, &[(Processes, 96)]), [(Processes, 12, 96)]);
+        let mut leaks = LeakDetector::default();
+        assert!(leaks.observe_idle(1, &[(Processes, 12), (Tasks, 20)]).is_empty());
+        assert!(leaks.observe_idle(8, &[(Processes, 96), (Tasks, 90)]).is_empty());
+        assert!(leaks.observe_idle(1, &[(Processes, 14), (Tasks, 21)]).is_empty());
+        assert_eq!(leaks.observe_idle(1, &[(Processes, 96)]), [(Processes, 12, 96)]);
     }
 
     #[test]
-    fn two_lost_browsers_and_three_lost_folders_are_told_of() {
-        let mut watch = LeakDetector::default();
-        let told: Vec<_> =
-            (0..5).flat_map(|lost| watch.quiet(2, &[(Processes, 14 + 7 * lost), (Profiles, 2 + lost)])).collect();
-        assert_eq!(told, [(Processes, 14, 28), (Profiles, 2, 5)]);
+    fn two_lost_browsers_and_three_lost_folders_are_reported() {
+        let mut leaks = LeakDetector::default();
+        let reported: Vec<_> = (0..5)
+            .flat_map(|lost| leaks.observe_idle(2, &[(Processes, 14 + 7 * lost), (Profiles, 2 + lost)]))
+            .collect();
+        assert_eq!(reported, [(Processes, 14, 28), (Profiles, 2, 5)]);
     }
 }

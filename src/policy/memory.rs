@@ -1,4 +1,4 @@
-//! How short memory is, and how many workers it bears.
+//! How short memory is, and how many workers it allows.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,16 +6,17 @@ use std::time::Duration;
 use crate::config::MemoryConfig;
 use crate::model::{MemoryLevel, MemoryReading};
 
-/// Usage must stay this far below the threshold before a worker comes back, and be so with it; without that the number
-/// would flap.
+/// Usage must stay this far below the threshold, also with one more worker, before a worker is added again. Otherwise the
+/// number would flap.
 const HYSTERESIS: f64 = 0.10;
-/// A level is left only when usage, or the share of time that is waited, is this far below where it begins.
+/// A level is left only when usage, or the share of time spent waiting, is this far below its limit.
 const MARGIN: f64 = 0.03;
-/// Of what is free at the threshold, this share is left when memory is critical: at the usual 75 % in use, 90 % are.
+/// The share of what is free at the threshold that is still free when memory is critical: with a threshold of 75 %, memory
+/// is critical at 90 %.
 const LEFT_WHEN_CRITICAL: f64 = 0.4;
-/// Share of the time in which somebody waits for memory, from which no worker is added, whatever is in use.
+/// No worker is added from this share of the time on in which some process waits for memory.
 const SOME_STALLED: f64 = 0.2;
-/// Share of the time in which everybody waits for memory, from which a worker is retired.
+/// A worker is retired from this share of the time on in which all processes wait for memory.
 const ALL_STALLED: f64 = 0.1;
 
 /// What memory allows at the moment.
@@ -23,30 +24,29 @@ const ALL_STALLED: f64 = 0.1;
 pub struct MemoryLimit {
     /// How short it is.
     pub level: MemoryLevel,
-    /// The most workers that it bears; `usize::MAX` when it holds nobody back.
+    /// The most workers that it allows; `usize::MAX` without a limit.
     pub cap: usize,
 }
 
-/// Judges memory by its last readings: by the newest one when there must be fewer workers, by all those of the last
-/// cool-down when there may be more, since one calm moment is no room.
+/// Judges memory by its last readings: by the newest one to remove workers, by all of the last cool-down to add one.
 ///
-/// The cap falls by one at each high reading and rises by one when usage has stayed well below the threshold and would
-/// stay there with one more worker, never more often than the cool-down and never below the least number. A critical
-/// reading does not wait for the cool-down: what the last step brought is in the next reading.
+/// The cap falls by one at each high reading. It rises by one when usage has stayed well below the threshold and would
+/// stay there with one more worker. It never changes more often than the cool-down allows, and never falls below the least
+/// number. A critical reading does not wait for the cool-down: the next reading already shows the effect of the last step.
 #[derive(Clone, Debug)]
 pub struct MemoryScaler {
     config: MemoryConfig,
     least: usize,
     cap: usize,
     level: MemoryLevel,
-    /// What the largest worker held while memory was short: the next one may come to hold as much.
+    /// Memory of the largest worker while memory was short: the next one may need as much.
     largest_bytes: u64,
     changed_at: Option<Duration>,
     recent: VecDeque<(Duration, f64)>,
 }
 
 impl MemoryScaler {
-    /// Begins without a cap.
+    /// Starts without a cap.
     #[must_use]
     pub fn new(config: MemoryConfig, least: usize) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl MemoryScaler {
         }
     }
 
-    /// What memory allows after another reading at `now`, with `live` workers at work of those that are `wanted`.
+    /// What memory allows after another reading at `now`, with `live` workers of the `wanted` ones.
     pub fn read(&mut self, now: Duration, reading: &MemoryReading, live: usize, wanted: usize) -> MemoryLimit {
         let usage = reading.usage();
         self.recent.push_back((now, usage));
@@ -73,10 +73,10 @@ impl MemoryScaler {
         }
         let rested = self.changed_at.is_none_or(|at| now >= at + self.config.cool_down);
         let next = match level {
-            // from those that there are: a cap above them would fall for a while without anything coming of it
+            // counted from the live ones: a cap above them would fall for a while without any effect
             MemoryLevel::Critical | MemoryLevel::High => self.cap.min(live).saturating_sub(1).max(self.least),
             MemoryLevel::Elevated => self.cap,
-            // one that holds nobody back is none
+            // a cap that allows all that are wanted is none
             MemoryLevel::Normal if self.has_room_for_one_more(reading) && self.cap.saturating_add(1) >= wanted => {
                 usize::MAX
             }
@@ -92,7 +92,7 @@ impl MemoryScaler {
             }
         }
         if level < self.level {
-            // what is critical is told of the newest reading alone: a browser is ended for it
+            // critical is said of the newest reading alone, since a browser is killed for it
             let left = self.level_at(usage, reading, MARGIN).min(self.level).min(MemoryLevel::High);
             self.level = left.max(level);
         } else {
@@ -117,7 +117,7 @@ impl MemoryScaler {
         }
     }
 
-    /// Whether usage has been low for a while, and would be with another worker as large as the largest.
+    /// Whether usage has been low for a while, and would still be with another worker as large as the largest.
     fn has_room_for_one_more(&self, reading: &MemoryReading) -> bool {
         let highest = self.recent.iter().map(|(_, usage)| *usage).fold(0.0, f64::max);
         let more = MemoryReading {
@@ -129,7 +129,7 @@ impl MemoryScaler {
     }
 }
 
-/// What the largest worker holds.
+/// Memory of the largest worker.
 fn largest(reading: &MemoryReading) -> u64 {
     reading.workers.values().max().copied().unwrap_or_default()
 }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn shrinks_one_by_one_and_comes_back_after_a_calm_while() {
+    fn it_falls_one_by_one_and_rises_again_after_a_calm_time() {
         let mut scale = MemoryScaler::new(CONFIG, 1);
         let caps: Vec<_> = [(0, 80), (5, 80), (30, 80), (60, 80), (90, 70), (120, 60), (125, 60), (155, 60), (185, 60)]
             .into_iter()
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_levels_follow_usage_and_what_the_kernel_says() {
+    fn the_levels_follow_usage_and_the_kernels_pressure() {
         let level = |reading: &MemoryReading| MemoryScaler::new(CONFIG, 1).read(secs(0), reading, 4, 4).level;
         let levels: Vec<_> = [0, 64, 65, 74, 75, 89, 90, 100].into_iter().map(|percent| level(&at(percent))).collect();
         assert_eq!(levels, [Normal, Normal, Elevated, Elevated, High, High, Critical, Critical]);
@@ -188,9 +188,9 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_total_is_no_pressure() {
-        let room = MemoryScaler::new(CONFIG, 1).read(secs(0), &MemoryReading::default(), 4, 4);
-        assert_eq!(room, MemoryLimit { level: Normal, cap: usize::MAX });
+    fn an_unknown_total_limits_nothing() {
+        let limit = MemoryScaler::new(CONFIG, 1).read(secs(0), &MemoryReading::default(), 4, 4);
+        assert_eq!(limit, MemoryLimit { level: Normal, cap: usize::MAX });
     }
 
     proptest! {
@@ -200,12 +200,12 @@ mod tests {
             let (mut before, mut last_change): (usize, Option<Duration>) = (6, None);
             for (turn, percent) in readings.into_iter().enumerate() {
                 let now = secs(5 * turn as u64);
-                let room = scale.read(now, &at(percent), before, 6);
-                let cap = room.cap.min(6);
+                let limit = scale.read(now, &at(percent), before, 6);
+                let cap = limit.cap.min(6);
                 prop_assert!(cap >= 2);
                 if cap != before {
                     prop_assert_eq!(cap.abs_diff(before), 1);
-                    if room.level != Critical && let Some(at) = last_change {
+                    if limit.level != Critical && let Some(at) = last_change {
                         prop_assert!(now - at >= CONFIG.cool_down);
                     }
                     prop_assert!(cap < before || percent < 65);
@@ -217,7 +217,7 @@ mod tests {
 
         /// Workers fill the memory that their number is judged by.
         #[test]
-        fn a_number_that_memory_has_refused_is_not_tried_again_and_again(
+        fn a_number_that_memory_did_not_allow_is_not_tried_again_and_again(
             own in 0u64..300, each in 50u64..400, wanted in 2usize..8, noise in prop::collection::vec(0u64..20, 720)
         ) {
             let mut scale = MemoryScaler::new(CONFIG, 1);

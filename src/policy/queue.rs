@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::model::{TaskId, TaskPriority};
 
-/// Tasks that wait, ordered by (priority, due time, admission number).
+/// Waiting tasks, ordered by (priority, due time, admission number).
 ///
-/// Strict between priorities: while an urgent task is due, no other one is handed out. Within one priority, tasks that
-/// never failed are due since their admission and so come first in, first out; one that waits for its next try is due
-/// later and lines up behind those that are due already.
+/// Strict between priorities: while an urgent task is due, no other one is handed out. Within one priority it is first in,
+/// first out: a task that never failed is due from its admission on. One that waits for its next attempt is due later, and
+/// comes after those that are due already.
 ///
 /// Every operation costs the logarithm of the queue's length. Times are measured from the pool's start.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,7 @@ pub struct TaskQueue {
 }
 
 impl TaskQueue {
-    /// Puts `task` in its place; it may be handed out from `due` on.
+    /// Adds `task`, which may be handed out from `due` on.
     pub fn push(&mut self, task: TaskId, priority: TaskPriority, due: Duration) {
         self.classes[priority as usize].insert((due, task));
     }
@@ -31,12 +31,12 @@ impl TaskQueue {
         })
     }
 
-    /// Takes a task out of its place. Returns false when it is not there.
+    /// Removes a task. Returns false if it is not there.
     pub fn remove(&mut self, task: TaskId, priority: TaskPriority, due: Duration) -> bool {
         self.classes[priority as usize].remove(&(due, task))
     }
 
-    /// The earliest moment at which some task is due, past or future; `None` when the queue is empty.
+    /// The earliest due time of all tasks, past or future; `None` if the queue is empty.
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
         self.classes.iter().filter_map(|class| class.first().map(|(due, _)| *due)).min()
@@ -48,7 +48,7 @@ impl TaskQueue {
         self.classes.iter().map(BTreeSet::len).sum()
     }
 
-    /// Whether none waits.
+    /// Whether no task waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -67,7 +67,7 @@ impl MemoryMonitor {
             let task_count = Handle::current().metrics().num_alive_tasks();
             let sample = ResourceSample { reading, room, footprint, task_count };
             if is_quiet(&status) {
-                for (what, then, now) in leaks.quiet(status.worker_count, &counts(&sample)) {
+                for (what, then, now) in leaks.observe_idle(status.worker_count, &counts(&sample)) {
                     let what = what.as_str();
                     warn!("{now} {what} without any work, where there were {then}: something is leaking");
                 }

@@ -27,7 +27,7 @@ async fn pause_starts_nothing_until_resume() {
     pool.control().pause().await.unwrap();
     pool.submit_tasks(orders(1..=2)).await.unwrap();
     pool.wait_until_ready().await;
-    assert_eq!(pool.status().gate, DispatchState::Paused);
+    assert_eq!(pool.status().dispatch, DispatchState::Paused);
     assert!(!pool.wait_for_completion(Some(std::time::Duration::from_secs(60))).await);
     assert!(remote.started_orders().is_empty());
     pool.control().resume().await.unwrap();

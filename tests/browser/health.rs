@@ -96,11 +96,11 @@ async fn a_browser_that_is_killed_is_lost_at_once(rig: Rig) {
 async fn the_health_of_a_session_can_be_checked(rig: Rig) {
     let base = site::start().await;
     let mut session = rig.open().await;
-    assert_eq!(session.page_time(), None);
+    assert_eq!(session.median_page_time(), None);
     for _ in 0..5 {
         session.page().goto(&base).await.unwrap();
     }
-    assert!(session.page_time().is_some_and(|time| !time.is_zero() && time < Duration::from_secs(60)));
+    assert!(session.median_page_time().is_some_and(|time| !time.is_zero() && time < Duration::from_secs(60)));
     let usage = session.check_health().await.unwrap();
     assert!(usage.latency_micros > 0 && usage.profile_bytes > 1_000, "{usage:?}");
     assert!(session.close().await.is_clean());

@@ -118,7 +118,7 @@ fn response_info(entry: &Value) -> Option<ResponseInfo> {
         // the query can hold a one-time token
         url: response.url.split(['?', '#']).next().unwrap_or_default().to_owned(),
         status: response.status,
-        asker: initiator,
+        initiator,
         media_type: media_type.filter(|text| !text.is_empty()),
         retry_after: header("retry-after"),
     })
@@ -156,14 +156,14 @@ mod tests {
         let page = ResponseInfo {
             url: "https://h/order".into(),
             status: 429,
-            asker: Initiator::Navigation,
+            initiator: Initiator::Navigation,
             media_type: Some("text/html".into()),
             retry_after: Some("30".into()),
         };
         let call = ResponseInfo {
             url: "https://h/list".into(),
             status: 401,
-            asker: Initiator::Script,
+            initiator: Initiator::Script,
             media_type: None,
             retry_after: None,
         };

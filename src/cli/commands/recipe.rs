@@ -11,8 +11,8 @@ use url::Url;
 
 use crate::cli::args::{RecipeCheckArgs, RecipeCommand};
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::login_source::LoginSource;
 use crate::cli::output;
+use crate::cli::setup::LoginSource;
 use crate::cli::setup::block_on;
 use crate::config::layers;
 

@@ -142,25 +142,25 @@ impl Progress {
 #[derive(Debug, Default)]
 struct WaitNotices {
     has_terminal: bool,
-    is_closed: bool,
-    wants_person: bool,
+    is_suspended: bool,
+    needs_person: bool,
 }
 
 impl WaitNotices {
     /// What there is to say of a new status.
     fn news(&mut self, status: &PoolStatus) -> Option<String> {
-        let (reason, wants_person) = match &status.gate {
-            DispatchState::Closed { reason, wants_person } if status.pool_status == Stage::Running => {
-                (reason, *wants_person)
+        let (reason, needs_person) = match &status.dispatch {
+            DispatchState::Suspended { reason, needs_person } if status.pool_status == Stage::Running => {
+                (reason, *needs_person)
             }
-            DispatchState::Closed { .. } | DispatchState::Open | DispatchState::Paused => {
-                (self.is_closed, self.wants_person) = (false, false);
+            DispatchState::Suspended { .. } | DispatchState::Running | DispatchState::Paused => {
+                (self.is_suspended, self.needs_person) = (false, false);
                 return None;
             }
         };
-        let is_news = !self.is_closed || (wants_person && !self.wants_person);
-        (self.is_closed, self.wants_person) = (true, wants_person);
-        let bell = if wants_person && self.has_terminal { BELL } else { "" };
+        let is_news = !self.is_suspended || (needs_person && !self.needs_person);
+        (self.is_suspended, self.needs_person) = (true, needs_person);
+        let bell = if needs_person && self.has_terminal { BELL } else { "" };
         is_news.then(|| format!("{bell}waiting: {reason}"))
     }
 }
@@ -243,12 +243,12 @@ fn overall(status: &PoolStatus) -> String {
         parts.push(format!("{bad} with problems"));
     }
     parts.push(format!("{} files, {}", tasks.files, size(tasks.bytes)));
-    match (&status.pool_status, &status.gate) {
+    match (&status.pool_status, &status.dispatch) {
         (Stage::Draining, _) => parts.push("stopping".to_owned()),
         (Stage::Aborting | Stage::Closed, _) => parts.push("closing the browsers".to_owned()),
         (Stage::Running, DispatchState::Paused) => parts.push("paused".to_owned()),
-        (Stage::Running, DispatchState::Closed { reason, .. }) => parts.push(format!("waiting: {reason}")),
-        (Stage::Running, DispatchState::Open) => {
+        (Stage::Running, DispatchState::Suspended { reason, .. }) => parts.push(format!("waiting: {reason}")),
+        (Stage::Running, DispatchState::Running) => {
             if let Some(limit) = status.slowed_to {
                 parts.push(format!("{} at a time, as the portal asked", count(limit as u64, "order")));
             }

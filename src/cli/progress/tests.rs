@@ -114,7 +114,7 @@ fn bars_show_the_whole_and_each_worker() {
 #[test]
 fn what_holds_the_run_up_is_said() {
     let mut held = status();
-    held.gate = DispatchState::Closed { reason: "the portal throttles".to_owned(), wants_person: false };
+    held.dispatch = DispatchState::Suspended { reason: "the portal throttles".to_owned(), needs_person: false };
     assert!(overall(&held).ends_with("waiting: the portal throttles"));
     held.pool_status = Stage::Draining;
     assert!(overall(&held).contains("stopping"));
@@ -163,14 +163,14 @@ fn spans_are_short() {
 
 #[test]
 fn a_wait_is_told_once_and_rings_for_a_person() {
-    let at = |gate: DispatchState| PoolStatus { gate, ..PoolStatus::default() };
-    let closed = |reason: &str, wants_person| at(DispatchState::Closed { reason: reason.to_owned(), wants_person });
+    let at = |dispatch: DispatchState| PoolStatus { dispatch, ..PoolStatus::default() };
+    let closed = |reason: &str, needs_person| at(DispatchState::Suspended { reason: reason.to_owned(), needs_person });
     let mut waits = WaitNotices { has_terminal: true, ..WaitNotices::default() };
-    assert_eq!(waits.news(&at(DispatchState::Open)), None);
+    assert_eq!(waits.news(&at(DispatchState::Running)), None);
     assert_eq!(waits.news(&closed("down", false)).unwrap(), "waiting: down");
     assert_eq!(waits.news(&closed("still down", false)), None);
     assert_eq!(waits.news(&closed("log in", true)).unwrap(), "\u{7}waiting: log in");
     assert_eq!(waits.news(&closed("log in", true)), None);
-    assert_eq!(waits.news(&at(DispatchState::Open)), None);
+    assert_eq!(waits.news(&at(DispatchState::Running)), None);
     assert_eq!(waits.news(&closed("down", false)).unwrap(), "waiting: down");
 }

@@ -135,7 +135,7 @@ impl Supervisor {
         };
         let restarts = self.restarts.entry(worker).or_default();
         let was_at_work = end.came_to == FailureStage::AtWork;
-        match restarts.broke(self.started.elapsed(), end.came_to, &self.config) {
+        match restarts.on_failure(self.started.elapsed(), end.came_to, &self.config) {
             RestartDecision::After(delay) if !is_hopeless => {
                 let shown = humantime::format_duration(delay);
                 match (was_at_work, delay.is_zero()) {

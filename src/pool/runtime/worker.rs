@@ -236,7 +236,7 @@ impl Worker {
             return Ok(Assignment::Renew(RecycleReason::Profile));
         }
         let (reply, mut answer) = oneshot::channel();
-        let call = WorkRequest { worker: self.id, served: self.served, page_time: session.page_time(), reply };
+        let call = WorkRequest { worker: self.id, served: self.served, page_time: session.median_page_time(), reply };
         if self.shop.calls.send(call).await.is_err() {
             return Ok(Assignment::Retire);
         }

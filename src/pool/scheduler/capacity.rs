@@ -154,7 +154,7 @@ impl Scheduler {
                 attempts: call.served,
                 age: now.saturating_sub(record.opened_at),
                 memory_bytes: record.view.memory_bytes,
-                page_time: call.page_time,
+                median_page_time: call.page_time,
             });
             let Some(worn) = wear.and_then(|wear| recycle_reason(&wear, self.fresh_page_time, &self.rules.recycle))
             else {

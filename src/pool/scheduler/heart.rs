@@ -201,11 +201,11 @@ impl Scheduler {
     /// When the next turn is due even if nothing is heard.
     pub(crate) fn next_wake(&self, now: Duration) -> Option<Duration> {
         let due = if self.stage == Stage::Running && !self.is_paused && !self.calls.is_empty() {
-            match self.gate.admission(now) {
-                Permit::Closed(until) => until.filter(|_| !self.queue.is_empty()),
+            match self.gate.permit(now) {
+                Permit::Denied(until) => until.filter(|_| !self.queue.is_empty()),
                 // or the turns would chase each other: an order that is due and may not start is always due now
-                Permit::Open | Permit::Probe if self.is_held_up() => None,
-                Permit::Open | Permit::Probe => self.queue.next_due(),
+                Permit::Allowed | Permit::Trial if self.is_held_up() => None,
+                Permit::Allowed | Permit::Trial => self.queue.next_due(),
             }
         } else {
             None
@@ -233,17 +233,17 @@ impl Scheduler {
         let is_live = |record: &&WorkerRecord| matches!(record.view.status, WorkerState::Idle | WorkerState::Busy);
         PoolStatus {
             pool_status: self.stage,
-            gate: if self.is_paused {
+            dispatch: if self.is_paused {
                 DispatchState::Paused
-            } else if self.gate.admission(now) == Permit::Open {
-                DispatchState::Open
+            } else if self.gate.permit(now) == Permit::Allowed {
+                DispatchState::Running
             } else {
-                DispatchState::Closed { reason: self.gate_reason.clone(), wants_person: self.gate_wants_person }
+                DispatchState::Suspended { reason: self.gate_reason.clone(), needs_person: self.gate_wants_person }
             },
             uptime_seconds: now.as_secs_f64(),
             worker_target: self.directive().target,
             worker_wanted: self.sizing.target(),
-            slowed_to: self.pace.is_slowed().then(|| self.pace.limit()),
+            slowed_to: self.pace.is_reduced().then(|| self.pace.limit()),
             worker_count: self.workers.values().filter(is_live).count(),
             workers: self.workers.iter().map(|(worker, record)| (*worker, record.view.clone())).collect(),
             tasks: self.totals,
@@ -271,7 +271,7 @@ impl Scheduler {
             total_bytes: self.sample.reading.total_bytes,
             cpu: self.sample.reading.cpu,
         };
-        self.sizing.weigh(now, &load);
+        self.sizing.observe(now, &load);
     }
 
     fn request(&mut self, now: Duration, request: Request) {

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use super::heart::{ActiveLease, Phase, Scheduler, TaskRecord, index};
 use crate::backend::{AttemptError, History};
+use crate::model::PriorResult;
 use crate::model::{
     AttemptCounts, AttemptEnd, Entry, Failure, FailureKind, Fault, OrderStatus, Outcome, PoTask, Receipt, Stage,
     StopKind, StopReason, TaskId, TaskState, Totals,
 };
-use crate::policy::{Permit, RetryDecision, retry_delay, verdict};
-use crate::pool::control::{PoolControl, PriorResult, SubmitError};
+use crate::policy::{Permit, RetryDecision, retry_decision, retry_delay};
+use crate::pool::control::{PoolControl, SubmitError};
 use crate::pool::runtime::lease::LeaseId;
 use crate::pool::scheduler::messages::Effect;
 use crate::pool::scheduler::stage::stop_for;
@@ -163,8 +164,8 @@ impl Scheduler {
                 self.failed(now, task, holder, failure, Some(receipt), None);
             }
             AttemptEnd::Done(receipt) => {
-                self.gate.answered();
-                self.pace.answered();
+                self.gate.on_success();
+                self.pace.on_success();
                 let is_empty = receipt.listed_count == 0;
                 let outcome = if is_empty { Outcome::NoAttachments(receipt) } else { Outcome::Completed(receipt) };
                 self.finalize(now, task, outcome);
@@ -195,12 +196,12 @@ impl Scheduler {
         match failure.kind.fault() {
             Fault::Site => self.blame_site(now, &failure, retry_after, holder.is_probe),
             Fault::Task => {
-                self.gate.answered();
-                self.pace.answered();
+                self.gate.on_success();
+                self.pace.on_success();
             }
             Fault::Session | Fault::Host | Fault::Nobody => {
                 if holder.is_probe {
-                    self.gate.probe_lost();
+                    self.gate.on_trial_lost();
                 }
             }
         }
@@ -211,8 +212,8 @@ impl Scheduler {
             (Some(earlier), Some(later)) => Some(together(earlier, later)),
             (earlier, later) => later.or(earlier),
         };
-        let verdict = verdict(failure.kind, record.tally, limit);
-        let (is_counted, delay) = match verdict {
+        let decision = retry_decision(failure.kind, record.tally, limit);
+        let (is_counted, delay) = match decision {
             RetryDecision::Settle => {
                 let outcome = self.final_outcome(task, failure);
                 return self.finalize(now, task, outcome);
@@ -245,12 +246,12 @@ impl Scheduler {
 
     fn blame_site(&mut self, now: Duration, failure: &Failure, retry_after: Option<Duration>, is_probe: bool) {
         if matches!(failure.kind, FailureKind::Throttled | FailureKind::SiteDown) {
-            self.pace.complained(now);
+            self.pace.on_overload(now);
         }
         // what was under way when the gate closed says nothing new
-        let is_news = is_probe || retry_after.is_some() || self.gate.admission(now) == Permit::Open;
-        let given_up = self.gate.fault(now, failure.kind, retry_after, is_probe);
-        if is_news && self.gate.admission(now) != Permit::Open {
+        let is_news = is_probe || retry_after.is_some() || self.gate.permit(now) == Permit::Allowed;
+        let given_up = self.gate.on_failure(now, failure.kind, retry_after, is_probe);
+        if is_news && self.gate.permit(now) != Permit::Allowed {
             self.gate_reason.clone_from(&failure.message);
             // a login that says when to come back is a person's to make
             self.gate_wants_person = failure.kind == FailureKind::LoginRequired && retry_after.is_some();
@@ -262,7 +263,7 @@ impl Scheduler {
 
     fn give_back_unheard(&mut self, now: Duration, task: TaskId, holder: ActiveLease) {
         if holder.is_probe {
-            self.gate.probe_lost();
+            self.gate.on_trial_lost();
         }
         self.give_back(now, task);
     }

@@ -40,15 +40,15 @@ impl Scheduler {
     /// turn.
     pub(crate) fn is_held_up(&self) -> bool {
         let in_work = self.leases.values().filter(|holder| holder.task.is_some()).count();
-        (self.pace.is_slowed() && in_work >= self.pace.limit()) || (self.held_back.is_some() && in_work > 0)
+        (self.pace.is_reduced() && in_work >= self.pace.limit()) || (self.held_back.is_some() && in_work > 0)
     }
 
     pub(crate) fn grant_orders(&mut self, now: Duration) {
         while self.stage == Stage::Running && !self.is_paused && !self.calls.is_empty() {
-            let is_probe = match self.gate.admission(now) {
-                Permit::Open => false,
-                Permit::Probe => true,
-                Permit::Closed(_) => return,
+            let is_probe = match self.gate.permit(now) {
+                Permit::Allowed => false,
+                Permit::Trial => true,
+                Permit::Denied(_) => return,
             };
             if self.is_held_up() {
                 return;
@@ -56,7 +56,7 @@ impl Scheduler {
             let Some(task) = self.queue.pop(now) else { return };
             let Some(call) = self.calls.pop_front() else { return };
             if is_probe {
-                self.gate.probe_started();
+                self.gate.on_trial();
             }
             let worker = call.worker;
             let guard = self.lease(worker, Some(task), is_probe);

@@ -20,7 +20,7 @@ use url::Url;
 use self::form::FormResult;
 use self::state::LoginState;
 pub use self::state::SharedLogin;
-use crate::backend::{AttemptError, Cookie, Page, refused_before};
+use crate::backend::{AttemptError, Cookie, LoginStoreError, Page};
 use crate::config::Credentials;
 use crate::model::{FailureKind, FileOrigin};
 use crate::site::error;
@@ -158,7 +158,8 @@ impl SharedLogin {
             )));
         }
         if let Some(at) = self.refused_before(credentials).await {
-            return Err(refused(refused_before(self.context.base.as_str(), at)));
+            let portal = self.context.base.to_string();
+            return Err(refused(LoginStoreError::Refused { portal, at }.to_string()));
         }
         match self.send_form(page, credentials, address, shared).await? {
             FormResult::In(cookies) => Ok(cookies),

@@ -94,8 +94,8 @@ async fn on_a_blocking_thread<T: Send + 'static>(
 ) -> Result<T, LoginStoreError> {
     match tokio::time::timeout(DISK_DEADLINE, tokio::task::spawn_blocking(work)).await {
         Ok(Ok(done)) => done,
-        Ok(Err(_)) | Err(_) => {
-            Err(LoginStoreError("what is kept of logins was not there in time: is its disk well?".to_owned()))
-        }
+        Ok(Err(_)) | Err(_) => Err(LoginStoreError::Unusable(
+            "the saved logins could not be read in time: check the disk that they are on".to_owned(),
+        )),
     }
 }

@@ -29,7 +29,7 @@ impl Responses {
     /// When the portal wishes to be asked again, by the answer that was this page.
     pub(crate) fn wish(&self, shown: &PageKind) -> Option<Duration> {
         let status = complaint(shown)?;
-        let is_it = |answer: &&ResponseInfo| answer.asker == Initiator::Navigation && answer.status == status;
+        let is_it = |answer: &&ResponseInfo| answer.initiator == Initiator::Navigation && answer.status == status;
         let page = self.0.iter().rev().find(is_it)?;
         retry_after::wished(status, page.retry_after.as_deref())
     }
@@ -37,7 +37,7 @@ impl Responses {
     /// Why a page that lists nothing may list nothing: a script of it was answered by the portal with an error. Of several
     /// the one that tells most decides; one that was asked again and answered well is none.
     pub(crate) fn excuse(&self, recipe: &Recipe, base: &Url, what: &str) -> Option<AttemptError> {
-        let calls = self.0.iter().filter(|answer| answer.asker == Initiator::Script);
+        let calls = self.0.iter().filter(|answer| answer.initiator == Initiator::Script);
         let last: BTreeMap<&str, &ResponseInfo> = calls.map(|answer| (answer.url.as_str(), answer)).collect();
         let errors = last.into_values().filter(|answer| is_theirs(&answer.url, base));
         let found = errors.filter_map(|answer| Some((excuse_of(answer, recipe, base)?, answer)));
@@ -97,10 +97,10 @@ mod tests {
     use crate::site::recipe::parse::load;
 
     fn responses(answers: &[(Initiator, &str, u16, Option<&str>)]) -> Responses {
-        let answer = |&(asker, url, status, retry_after): &(Initiator, &str, u16, Option<&str>)| ResponseInfo {
+        let answer = |&(initiator, url, status, retry_after): &(Initiator, &str, u16, Option<&str>)| ResponseInfo {
             url: url.to_owned(),
             status,
-            asker,
+            initiator,
             media_type: None,
             retry_after: retry_after.map(str::to_owned),
         };
