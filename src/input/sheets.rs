@@ -1,10 +1,16 @@
 //! Which sheets of a book are read: all visible ones with orders, and hidden ones only if no visible one has any.
 
 use crate::input::book::{Book, SheetInfo};
+use crate::input::cell::Cell;
 use crate::input::cell::words::shorten;
 use crate::input::error::{InputError, SheetError};
 use crate::input::intake::IntakeBuilder;
+use crate::input::row::SheetRow;
 use crate::input::table::{Ambiguous, Head, SAMPLE_ROWS, SheetKind, judge, take_list, take_table};
+
+/// Bounds of the rows that are held to judge a sheet, in bytes.
+const MAX_SAMPLE: usize = 32 * 1024 * 1024;
+const CELL_SIZE: usize = size_of::<(usize, Cell)>();
 
 /// What a look at the beginning of each sheet tells.
 struct JudgedSheet {
@@ -80,7 +86,7 @@ fn judge_all(book: &mut dyn Book, builder: &IntakeBuilder<'_>) -> Result<Vec<Jud
     for (at, info) in infos.iter().enumerate().filter(|(_, info)| is_wanted(info) || info.name.is_empty()) {
         let failed = |why: SheetError| why.of(builder.input());
         let filled = book.rows(at).map_err(failed)?.filter(|row| !row.as_ref().is_ok_and(|row| row.cells.is_empty()));
-        let sample = filled.take(SAMPLE_ROWS).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let sample = sample(filled).map_err(failed)?;
         let verdict = match judge(&sample, options) {
             Ok(SheetKind::Table(head)) => {
                 let has_rows = sample.last().is_some_and(|last| last.line > head.last);
@@ -98,6 +104,20 @@ fn judge_all(book: &mut dyn Book, builder: &IntakeBuilder<'_>) -> Result<Vec<Jud
         return Err(InputError::NoSuchSheet { input: builder.input().to_owned(), sheet: sheet.clone(), sheets });
     }
     Ok(judged)
+}
+
+/// The first rows, as many as are needed to judge a sheet, and no more than fit into memory.
+fn sample(rows: impl Iterator<Item = Result<SheetRow, SheetError>>) -> Result<Vec<SheetRow>, SheetError> {
+    let (mut sample, mut size) = (Vec::new(), 0);
+    for row in rows.take(SAMPLE_ROWS) {
+        let row = row?;
+        size += row.cells.iter().map(|(_, cell)| CELL_SIZE + cell.text_len()).sum::<usize>();
+        sample.push(row);
+        if size > MAX_SAMPLE {
+            break;
+        }
+    }
+    Ok(sample)
 }
 
 /// The sheets to read: tables before lists, visible ones before hidden ones. A table without rows is read if there is

@@ -8,6 +8,9 @@ use std::borrow::Cow;
 
 use self::words::is_empty;
 
+/// Characters that are kept of a cell.
+const MAX_TEXT: usize = 1000;
+
 /// What a cell holds. Cells that hold nothing are left out of their row.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Cell {
@@ -35,10 +38,20 @@ pub(crate) struct DateCell {
 }
 
 impl Cell {
-    /// A text; none if nothing of it can be seen.
-    pub(crate) fn text(text: impl Into<String>) -> Option<Self> {
-        let text = text.into();
-        (!is_empty(&text)).then_some(Self::Text(text))
+    /// A text; none if nothing of it can be seen. Of a text that is longer than any number or note the beginning is kept:
+    /// workbooks store a text once for all cells that hold it, and would make gigabytes of a small file.
+    pub(crate) fn text(text: &str) -> Option<Self> {
+        let text = clipped(text);
+        (!is_empty(&text)).then(|| Self::Text(text.into_owned()))
+    }
+
+    /// About how much memory its text takes.
+    pub(crate) fn text_len(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Error(text) => text.len(),
+            Self::Date(date) => date.shown.len(),
+            Self::Number(_) | Self::Flag(_) | Self::NoValue => 0,
+        }
     }
 
     /// The cell as people see it.
@@ -58,6 +71,16 @@ impl Cell {
             Self::Text(text) => Some(text),
             Self::Number(_) | Self::Date(_) | Self::Flag(_) | Self::Error(_) | Self::NoValue => None,
         }
+    }
+}
+
+/// The beginning of a text that is too long, marked so that it is no number.
+pub(crate) fn clipped(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MAX_TEXT) {
+        Some((end, _)) if !text.ends_with('…') || text.len() > end + '…'.len_utf8() => {
+            Cow::Owned(format!("{}…", &text[..end]))
+        }
+        _ => Cow::Borrowed(text),
     }
 }
 
@@ -90,5 +113,7 @@ mod tests {
             assert_eq!(cell.shown(), shown);
         }
         assert_eq!(Cell::text(" \u{a0}\u{200b}"), None);
+        let Some(Cell::Text(cut)) = Cell::text(&format!("15262984{}", " ".repeat(1_000_000))) else { panic!() };
+        assert!(cut.len() < 1010 && cut.ends_with('…'), "what was cut is no number");
     }
 }

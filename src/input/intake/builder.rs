@@ -10,6 +10,8 @@ use crate::model::{Metadata, PoNumber, PoTask, RejectedRow, TaskPriority};
 
 /// Most rows of one input: more than any spreadsheet holds.
 const MAX_ROWS: u64 = 2_000_000;
+/// Largest sum of what is kept of the other columns of an input.
+const MAX_NOTES: usize = 200 * 1024 * 1024;
 /// Numbers of so many digits at most are remarkable where nearly all others have at least [`LONG`].
 const SHORT: usize = 3;
 const LONG: usize = 6;
@@ -28,6 +30,8 @@ pub(crate) struct IntakeBuilder<'a> {
     hidden_count: u64,
     remarks: Vec<(RemarkKind, Remark)>,
     lengths: BTreeMap<usize, NumberLength>,
+    notes_len: usize,
+    has_full_notes: bool,
 }
 
 /// The orders whose numbers have the same number of digits.
@@ -55,6 +59,8 @@ impl<'a> IntakeBuilder<'a> {
             hidden_count: 0,
             remarks: Vec::new(),
             lengths: BTreeMap::new(),
+            notes_len: 0,
+            has_full_notes: false,
         }
     }
 
@@ -108,8 +114,23 @@ impl<'a> IntakeBuilder<'a> {
         self.tally.orders += 1;
         let length = self.lengths.entry(po.digits().len());
         length.or_insert_with(|| NumberLength { count: 0, first: format!("{po} in line {line}") }).count += 1;
+        let metadata = self.kept_notes(metadata);
         self.places.insert(po.clone(), self.intake.tasks.len());
         self.intake.tasks.push(PoTask { po, priority, metadata });
+    }
+
+    /// The notes of a row, as long as there is room for them.
+    fn kept_notes(&mut self, notes: Metadata) -> Metadata {
+        self.notes_len += notes.iter().map(|(name, text)| name.len() + text.len()).sum::<usize>();
+        if self.notes_len <= MAX_NOTES {
+            return notes;
+        }
+        if !self.has_full_notes {
+            self.has_full_notes = true;
+            let order = self.tally.orders;
+            self.say(format!("its other columns are too large: from order {order} on they are left out of the report"));
+        }
+        Metadata::new()
     }
 
     /// Rejects a row.

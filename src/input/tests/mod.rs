@@ -1,6 +1,7 @@
 //! Whole sheets, read as a person's file would be.
 
 mod account;
+mod corpus;
 mod damage;
 mod sheets;
 mod writers;

@@ -62,7 +62,7 @@ fn row(record: Record<'_>, delimiter: u8) -> SheetRow {
 }
 
 fn sparse(cells: Vec<String>) -> Vec<(usize, Cell)> {
-    cells.into_iter().enumerate().filter_map(|(at, text)| Some((at, Cell::text(text)?))).collect()
+    cells.into_iter().enumerate().filter_map(|(at, text)| Some((at, Cell::text(&text)?))).collect()
 }
 
 /// The first line `sep=;`, by which some programs say what they use, and what follows it.

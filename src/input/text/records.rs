@@ -3,6 +3,7 @@
 //! A reader that mends everything would hide what is lost: after a quotation mark that is never closed, all that follows is
 //! one cell. So this one says so.
 
+use crate::input::book::MAX_COLUMNS;
 use crate::input::error::SheetError;
 
 /// One record, numbered as a spreadsheet shows it.
@@ -34,6 +35,9 @@ impl<'a> Records<'a> {
                 Some(quoted) => self.quoted(quoted, &mut record.inner)?,
                 None => self.until_end().to_owned(),
             };
+            if record.cells.len() == MAX_COLUMNS {
+                return Err(SheetError::Damaged(format!("its row {} is too long", self.line)));
+            }
             record.cells.push(cell);
             match self.rest.strip_prefix(self.delimiter) {
                 Some(rest) => self.rest = rest,

@@ -287,7 +287,7 @@ impl CellTag {
             ("boolean", Some(value)) => Some(Cell::Flag(value == "true")),
             ("" | "void", _) if self.has_formula && text.is_empty() => Some(Cell::NoValue),
             (_, Some(value)) if text.is_empty() => Cell::text(value),
-            _ => Cell::text(text),
+            _ => Cell::text(&text),
         }
     }
 }

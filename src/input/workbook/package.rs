@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Cursor, Read};
 
+use bytesize::ByteSize;
 use quick_xml::encoding::DecodingReader;
 use quick_xml::events::Event;
 use zip::ZipArchive;
@@ -10,6 +11,9 @@ use zip::ZipArchive;
 use super::xml::{Bounded, Xml, attribute};
 use crate::input::book::SheetInfo;
 use crate::input::error::{MAX_UNPACKED, SheetError};
+
+/// Largest part that only describes the others.
+const MAX_DESCRIPTION: ByteSize = ByteSize::mb(50);
 
 /// The parts of a workbook.
 pub(crate) struct Package<'a> {
@@ -52,7 +56,15 @@ impl<'a> Package<'a> {
         &mut self,
         path: &str,
     ) -> Result<Option<Xml<Bounded<DecodingReader<impl BufRead + '_>>>>, SheetError> {
-        Ok(self.part(path)?.map(Xml::of_bytes))
+        Ok(self.part(path)?.map(|part| Xml::of_bytes(part, MAX_UNPACKED)))
+    }
+
+    /// A part as XML that describes the workbook and holds none of its cells.
+    pub(crate) fn small_xml(
+        &mut self,
+        path: &str,
+    ) -> Result<Option<Xml<Bounded<DecodingReader<impl BufRead + '_>>>>, SheetError> {
+        Ok(self.part(path)?.map(|part| Xml::of_bytes(part, MAX_DESCRIPTION)))
     }
 
     /// A part as text in UTF-8; none if it is not there.
@@ -72,7 +84,7 @@ impl<'a> Package<'a> {
     pub(crate) fn relationships(&mut self, path: &str) -> Result<Vec<Relationship>, SheetError> {
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
         let mut found = Vec::new();
-        let Some(mut xml) = self.xml(&format!("{folder}/_rels/{file}.rels"))? else { return Ok(found) };
+        let Some(mut xml) = self.small_xml(&format!("{folder}/_rels/{file}.rels"))? else { return Ok(found) };
         loop {
             match xml.next()? {
                 Event::Start(start) if start.local_name().as_ref() == "Relationship" => {

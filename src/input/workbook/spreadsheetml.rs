@@ -94,7 +94,7 @@ impl Rows<'_> {
                     column = index.unwrap_or(column);
                     let merged = number(&start, "MergeAcross").and_then(|more| usize::try_from(more).ok()).unwrap_or(0);
                     let has_formula = attribute(&start, "Formula").is_some();
-                    if column >= MAX_COLUMNS {
+                    if column >= MAX_COLUMNS || cells.len() >= MAX_COLUMNS {
                         return Err(SheetError::Damaged(format!("its row {} is too long", self.line)));
                     }
                     match self.cell()? {
@@ -152,7 +152,7 @@ fn value(kind: &str, text: String) -> Option<Cell> {
     match kind {
         "Number" => match text.trim().parse::<f64>() {
             Ok(number) if number.is_finite() => Some(Cell::Number(number)),
-            _ => Cell::text(text),
+            _ => Cell::text(&text),
         },
         "DateTime" => {
             let shown = text.trim().trim_end_matches("T00:00:00.000").replace('T', " ");
@@ -160,6 +160,6 @@ fn value(kind: &str, text: String) -> Option<Cell> {
         }
         "Boolean" => Some(Cell::Flag(text.trim() == "1")),
         "Error" => Some(Cell::Error(text)),
-        _ => Cell::text(text),
+        _ => Cell::text(&text),
     }
 }

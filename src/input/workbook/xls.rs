@@ -122,6 +122,7 @@ fn cell(value: &Data, is_1904: bool) -> Option<Cell> {
 }
 
 /// Kinds of records.
+const ENCRYPTION: u16 = 0x002f;
 const BEGIN: u16 = 0x0809;
 const END: u16 = 0x000a;
 const SHEET: u16 = 0x0085;
@@ -131,6 +132,10 @@ const ROW: u16 = 0x0208;
 /// The hidden rows of each sheet. Sheets that claim more cells than there can be are refused: the reader would ask for
 /// the memory of all of them.
 fn scan(stream: &[u8]) -> Result<Vec<HashSet<u32>>, SheetError> {
+    let is_encrypted = |(kind, data): (u16, &[u8])| kind == ENCRYPTION && short(data, 0) != Some(0);
+    if Records(stream).take_while(|(kind, _)| *kind != END).any(is_encrypted) {
+        return Err(SheetError::Locked);
+    }
     let sheets: Vec<_> =
         Records(stream).take_while(|(kind, _)| *kind != END).filter(|(kind, _)| *kind == SHEET).collect();
     let mut cell_count = 0_usize;

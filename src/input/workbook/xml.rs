@@ -3,6 +3,7 @@
 
 use std::io::{self, BufRead, Read};
 
+use bytesize::ByteSize;
 use quick_xml::Reader;
 use quick_xml::encoding::DecodingReader;
 use quick_xml::escape::{resolve_predefined_entity, unescape};
@@ -22,14 +23,14 @@ pub(crate) struct Xml<R> {
 impl<'a> Xml<Bounded<&'a [u8]>> {
     /// XML that is in memory already.
     pub(crate) fn of_text(text: &'a str) -> Self {
-        Self::of_reader(Bounded::new(text.as_bytes()))
+        Self::of_reader(Bounded::new(text.as_bytes(), MAX_UNPACKED))
     }
 }
 
 impl<R: BufRead> Xml<Bounded<DecodingReader<R>>> {
-    /// XML in any encoding.
-    pub(crate) fn of_bytes(source: R) -> Self {
-        Self::of_reader(Bounded::new(DecodingReader::new(source)))
+    /// XML in any encoding, of at most `max`.
+    pub(crate) fn of_bytes(source: R, max: ByteSize) -> Self {
+        Self::of_reader(Bounded::new(DecodingReader::new(source), max))
     }
 }
 
@@ -127,13 +128,13 @@ pub(crate) struct Bounded<R> {
 
 impl<R> Bounded<R> {
     /// For XML.
-    fn new(inner: R) -> Self {
-        Self { inner, left: MAX_UNPACKED.as_u64(), since_tag: 0, max_event: MAX_EVENT }
+    fn new(inner: R, max: ByteSize) -> Self {
+        Self { inner, left: max.as_u64(), since_tag: 0, max_event: MAX_EVENT }
     }
 
     /// For what is no XML.
     pub(crate) fn binary(inner: R) -> Self {
-        Self { max_event: usize::MAX, ..Self::new(inner) }
+        Self { max_event: usize::MAX, ..Self::new(inner, MAX_UNPACKED) }
     }
 }
 
@@ -187,7 +188,8 @@ mod tests {
                 Ok(into.len())
             }
         }
-        let mut xml = Xml::of_reader(Bounded::new(io::BufReader::new(io::Read::chain(&b"<a>"[..], Endless))));
+        let mut xml =
+            Xml::of_reader(Bounded::new(io::BufReader::new(io::Read::chain(&b"<a>"[..], Endless)), MAX_UNPACKED));
         assert!(matches!(xml.text_until("a"), Err(SheetError::TooLarge)));
     }
 }

@@ -9,8 +9,10 @@ use std::io::BufRead;
 use self::records::{Records, u16_at, u32_at, wide_text};
 use self::sheet::XlsbRows;
 use super::package::{Package, worksheets};
+use super::xlsx::strings::MAX_STRINGS;
 use super::xlsx::styles::NumberStyles;
 use crate::input::book::{Book, SheetInfo, SheetRows};
+use crate::input::cell::clipped;
 use crate::input::error::SheetError;
 
 /// Kinds of records.
@@ -48,7 +50,7 @@ impl<'a> XlsbBook<'a> {
             each(&mut package, &path, |kind, data| {
                 if kind == STRING_ITEM {
                     let text = data.get(1..).and_then(wide_text).unwrap_or_default();
-                    strings.push(text.into_boxed_str());
+                    strings.push(clipped(&text).into());
                 }
             })?;
         }
@@ -77,7 +79,12 @@ fn each(package: &mut Package<'_>, path: &str, mut look: impl FnMut(u16, &[u8]))
         return Err(SheetError::Damaged(format!("its part {path} is missing")));
     };
     let mut records = Records::new(part);
+    let mut count = 0;
     while let Some(kind) = records.next()? {
+        count += 1;
+        if count > MAX_STRINGS {
+            return Err(SheetError::TooLarge);
+        }
         look(kind, records.data());
     }
     Ok(())

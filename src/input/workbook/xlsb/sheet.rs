@@ -47,6 +47,8 @@ impl<'a, R: BufRead> XlsbRows<'a, R> {
             // a part that ends without a word has given all of its rows: what is cut off is damage of the archive
             let kind = match self.records.next()? {
                 None | Some(END_SHEET_DATA) => {
+                    // only at its end does the part turn out to be undamaged, by its check sum
+                    while self.records.next()?.is_some() {}
                     self.is_over = true;
                     return Ok(current.map(|head| row(&head, cells)));
                 }
@@ -67,12 +69,12 @@ impl<'a, R: BufRead> XlsbRows<'a, R> {
                 }
                 FIRST_CELL..=LAST_CELL | RICH_TEXT => {
                     let column = u32_at(data, 0).and_then(|column| usize::try_from(column).ok());
-                    let column = column.filter(|column| *column < MAX_COLUMNS);
-                    let column =
-                        column.ok_or_else(|| SheetError::Damaged("it has a row that is too long".to_owned()))?;
+                    let column = column.filter(|column| *column < MAX_COLUMNS && cells.len() < MAX_COLUMNS);
+                    let column = column.ok_or_else(too_long)?;
                     next_column = column + 1;
                     cells.extend(self.cell(kind, data.get(4..).unwrap_or_default()).map(|cell| (column, cell)));
                 }
+                FIRST_SHORT_CELL..=LAST_SHORT_CELL if next_column >= MAX_COLUMNS => return Err(too_long()),
                 FIRST_SHORT_CELL..=LAST_SHORT_CELL => {
                     cells.extend(self.cell(kind - FIRST_SHORT_CELL + 1, data).map(|cell| (next_column, cell)));
                     next_column += 1;
@@ -95,15 +97,19 @@ impl<'a, R: BufRead> XlsbRows<'a, R> {
                 let number = f64::from_le_bytes(value.get(..8)?.try_into().ok()?);
                 Some(self.styles.cell(number, style))
             }
-            6 | 8 => Cell::text(wide_text(value)?),
+            6 | 8 => Cell::text(&wide_text(value)?),
             7 => match self.strings.get(usize::try_from(u32_at(value, 0)?).ok()?) {
-                Some(text) => Cell::text(&**text),
+                Some(text) => Cell::text(text),
                 None => Some(Cell::Error("#damaged: a text that is missing".to_owned())),
             },
-            RICH_TEXT => Cell::text(wide_text(value.get(1..)?)?),
+            RICH_TEXT => Cell::text(&wide_text(value.get(1..)?)?),
             _ => None,
         }
     }
+}
+
+fn too_long() -> SheetError {
+    SheetError::Damaged("it has a row that is too long".to_owned())
 }
 
 fn row(head: &RowHead, mut cells: Cells) -> SheetRow {

@@ -1,7 +1,7 @@
 //! `.xlsx` and `.xlsm`: Office Open XML.
 
 mod sheet;
-mod strings;
+pub(crate) mod strings;
 pub(crate) mod styles;
 
 use quick_xml::events::Event;
@@ -43,7 +43,7 @@ impl<'a> XlsxBook<'a> {
 /// The sheets as the workbook lists them, and whether its dates begin in 1904.
 fn listed(package: &mut Package<'_>, path: &str) -> Result<(Vec<(SheetInfo, String)>, bool), SheetError> {
     let (mut sheets, mut is_1904) = (Vec::new(), false);
-    let Some(mut xml) = package.xml(path)? else {
+    let Some(mut xml) = package.small_xml(path)? else {
         return Err(SheetError::Damaged("it has no list of its sheets".to_owned()));
     };
     loop {

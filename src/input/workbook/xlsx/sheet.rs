@@ -24,6 +24,7 @@ pub(crate) struct XlsxRows<'a, R> {
     shared: &'a Shared,
     /// The last row.
     line: u64,
+    is_past_rows: bool,
     is_over: bool,
 }
 
@@ -36,13 +37,13 @@ struct CellTag {
 
 impl<'a, R: BufRead> XlsxRows<'a, R> {
     pub(crate) fn new(xml: Xml<R>, shared: &'a Shared) -> Self {
-        Self { xml, shared, line: 0, is_over: false }
+        Self { xml, shared, line: 0, is_past_rows: false, is_over: false }
     }
 
     fn next_row(&mut self) -> Result<Option<SheetRow>, SheetError> {
         loop {
             match self.xml.next()? {
-                Event::Start(start) if start.local_name().as_ref() == "row" => {
+                Event::Start(start) if start.local_name().as_ref() == "row" && !self.is_past_rows => {
                     let told = attribute(&start, "r").and_then(|line| line.parse().ok());
                     let is_hidden = is_true(&start, "hidden");
                     self.line = told.unwrap_or(self.line + 1);
@@ -52,8 +53,10 @@ impl<'a, R: BufRead> XlsxRows<'a, R> {
                     let cells = self.cells()?;
                     return Ok(Some(SheetRow { line: self.line, is_hidden, cells, inner: Vec::new() }));
                 }
-                Event::End(end) if end.local_name().as_ref() == "sheetData" => return Ok(None),
-                Event::End(end) if matches!(end.local_name().as_ref(), "worksheet" | "chartsheet") => return Ok(None),
+                // only at its end does the part turn out to be undamaged, by its check sum
+                Event::End(end) if end.local_name().as_ref() == "sheetData" => self.is_past_rows = true,
+                Event::End(end) if end.local_name().as_ref() == "worksheet" => self.is_past_rows = true,
+                Event::Eof if self.is_past_rows => return Ok(None),
                 Event::Eof => return Err(ends_early()),
                 _ => {}
             }
@@ -68,7 +71,7 @@ impl<'a, R: BufRead> XlsxRows<'a, R> {
             match self.xml.next()? {
                 Event::Start(start) if start.local_name().as_ref() == "c" => {
                     let tag = tag(&start, next_column);
-                    if tag.column >= MAX_COLUMNS {
+                    if tag.column >= MAX_COLUMNS || cells.len() >= MAX_COLUMNS {
                         return Err(SheetError::Damaged(format!("its row {} is too long", self.line)));
                     }
                     next_column = tag.column + 1;
@@ -107,7 +110,7 @@ impl<'a, R: BufRead> XlsxRows<'a, R> {
             }
         }
         if let Some(text) = inline {
-            return Ok(Cell::text(text));
+            return Ok(Cell::text(&text));
         }
         if value.is_empty() {
             // a formula whose value is an empty text has one
@@ -119,7 +122,7 @@ impl<'a, R: BufRead> XlsxRows<'a, R> {
     fn value(&self, value: String, tag: &CellTag) -> Option<Cell> {
         match tag.kind.as_str() {
             "s" => match value.trim().parse::<usize>().ok().and_then(|at| self.shared.strings.get(at)) {
-                Some(text) => Cell::text(&**text),
+                Some(text) => Cell::text(text),
                 None => Some(Cell::Error(format!("#damaged: text {value}"))),
             },
             "b" => match value.trim() {
@@ -129,10 +132,10 @@ impl<'a, R: BufRead> XlsxRows<'a, R> {
             },
             "e" => Some(Cell::Error(value)),
             "d" => Some(Cell::Date(DateCell { serial: date::serial_of(&value), shown: value })),
-            "str" | "inlineStr" => Cell::text(unescaped(value)),
+            "str" | "inlineStr" => Cell::text(&unescaped(value)),
             _ => match value.trim().parse::<f64>() {
                 Ok(number) if number.is_finite() => Some(self.shared.styles.cell(number, tag.style)),
-                _ => Cell::text(value),
+                _ => Cell::text(&value),
             },
         }
     }

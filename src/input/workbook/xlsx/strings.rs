@@ -4,9 +4,13 @@ use std::io::BufRead;
 
 use quick_xml::events::Event;
 
+use crate::input::cell::clipped;
 use crate::input::error::SheetError;
 use crate::input::workbook::package::Package;
 use crate::input::workbook::xml::{Xml, ends_early};
+
+/// Most texts of a workbook.
+pub(crate) const MAX_STRINGS: usize = 10_000_000;
 
 /// Reads all of them.
 pub(crate) fn read(package: &mut Package<'_>, path: &str) -> Result<Vec<Box<str>>, SheetError> {
@@ -15,7 +19,10 @@ pub(crate) fn read(package: &mut Package<'_>, path: &str) -> Result<Vec<Box<str>
     loop {
         match xml.next()? {
             Event::Start(start) if start.local_name().as_ref() == "si" => {
-                strings.push(rich_text(&mut xml, "si")?.into_boxed_str());
+                if strings.len() == MAX_STRINGS {
+                    return Err(SheetError::TooLarge);
+                }
+                strings.push(clipped(&rich_text(&mut xml, "si")?).into());
             }
             Event::Eof => return Ok(strings),
             _ => {}

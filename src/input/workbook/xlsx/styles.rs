@@ -33,7 +33,7 @@ impl NumberStyles {
     /// Reads the part at `path`.
     pub(crate) fn read(package: &mut Package<'_>, path: &str, is_1904: bool) -> Result<Self, SheetError> {
         let (mut codes, mut formats, mut is_in_cells) = (HashMap::new(), Vec::new(), false);
-        let Some(mut xml) = package.xml(path)? else { return Ok(Self::plain(is_1904)) };
+        let Some(mut xml) = package.small_xml(path)? else { return Ok(Self::plain(is_1904)) };
         let id = |text: Option<String>| text.and_then(|id| id.parse().ok()).unwrap_or(0);
         loop {
             match xml.next()? {
