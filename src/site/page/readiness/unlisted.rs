@@ -3,8 +3,8 @@
 use crate::backend::FailedRequest;
 use crate::model::FailureKind;
 use crate::site::Recipe;
-use crate::site::page::controls::FoundControl;
-use crate::site::page::signs::PageSigns;
+use crate::site::page::readiness::controls::FoundControl;
+use crate::site::page::readiness::signs::PageSigns;
 use crate::site::page::snapshot::PageSnapshot;
 
 /// A part of a word must be so long that it means something in an address.
