@@ -37,7 +37,9 @@ use self::workbook::{OdsBook, SpreadsheetMl, open_compound, open_package};
 use crate::model::Metadata;
 
 pub use error::InputError;
-pub use intake::{Intake, Remark, RowTally};
+#[cfg(feature = "internals")]
+pub use intake::Remark;
+pub use intake::{Intake, RowTally};
 pub use options::InputOptions;
 pub use source::Source;
 
