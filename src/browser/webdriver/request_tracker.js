@@ -10,7 +10,8 @@
   const note = (request) => {
     if (requests.length >= MAX_REQUESTS) {
       const ended = requests.findIndex((old) => old.ended !== null);
-      requests.splice(Math.max(ended, 0), 1);
+      // one that is pending is never forgotten
+      if (ended >= 0) requests.splice(ended, 1);
     }
     requests.push(request);
     return request;
@@ -46,8 +47,9 @@
     const answer = Reflect.apply(target, self, args);
     if (request === null) return answer;
     const signal = (init && init.signal) || (asked && asked.signal);
-    // what the page itself gives up has not failed
-    if (signal) signal.addEventListener('abort', () => { request.isAborted = true; end(request, false); });
+    // what the page itself gives up has not failed; what ran out of time has
+    const isGivenUp = () => !(signal.reason && signal.reason.name === 'TimeoutError');
+    if (signal) signal.addEventListener('abort', () => { request.isAborted = isGivenUp(); end(request, false); });
     answer.then(
       (response) => {
         request.answered = performance.now();

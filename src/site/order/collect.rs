@@ -84,7 +84,7 @@ impl<'a> OrderCollector<'a> {
         requisition: Option<String>,
         to: Destination<'_>,
     ) -> Result<(), AttemptError> {
-        self.turns.are_pages_left = requisition.is_some();
+        self.turns.are_pages_left = requisition.is_some() && self.context.requisition != RequisitionRule::Never;
         self.fetch_all(place, opened, to).await?;
         self.turns.are_pages_left = false;
         if let Some(address) = requisition
