@@ -81,6 +81,17 @@
     if (request) request.isCloned = true;
     return Reflect.apply(target, self, args);
   });
+  // a body that was cut off is no answer, whatever its status says
+  for (const name of ['arrayBuffer', 'blob', 'bytes', 'formData', 'json', 'text']) {
+    wrap(Response.prototype, name, (target, self, args) => {
+      const request = requests.find((other) => other.response && other.response.deref() === self);
+      const body = Reflect.apply(target, self, args);
+      // a body that is no JSON has arrived all the same
+      const isCut = (why) => !(why instanceof SyntaxError);
+      if (request) body.catch((why) => { if (isCut(why)) Object.assign(request, { isGood: false, status: 0 }); });
+      return body;
+    });
+  }
   // an answer that nobody begins to read brings nothing; browsers may leave its body unread for ever
   const review = (now) => {
     for (const request of requests) {
