@@ -12,7 +12,7 @@ use quick_xml::events::{BytesStart, Event};
 use super::package::Package;
 use super::xml::{Bounded, Xml, attribute, ends_early, push_text};
 use crate::input::book::{Book, MAX_COLUMNS, MAX_LINES, SheetInfo, SheetRows};
-use crate::input::cell::{Cell, DateCell, date};
+use crate::input::cell::{Cell, DateCell, clipped, date};
 use crate::input::error::SheetError;
 use crate::input::row::{Cells, SheetRow};
 
@@ -165,7 +165,7 @@ impl OdsRows<'_> {
                     let tag = CellTag::new(&start);
                     let text = self.text(&name)?;
                     let end = column.saturating_add(count);
-                    if let Some(cell) = tag.cell(text) {
+                    if let Some(cell) = tag.cell(&text) {
                         if end > MAX_COLUMNS {
                             return Err(SheetError::Damaged(format!("its row {} is too long", self.line + 1)));
                         }
@@ -261,7 +261,7 @@ impl CellTag {
                 | "office:time-value"
                 | "office:boolean-value"
                 | "office:string-value" => {
-                    tag.value = Some(value);
+                    tag.value = Some(clipped(&value).into_owned());
                 }
                 _ => {}
             }
@@ -270,7 +270,8 @@ impl CellTag {
     }
 
     /// The cell; `text` is what it shows.
-    fn cell(&self, text: String) -> Option<Cell> {
+    fn cell(&self, text: &str) -> Option<Cell> {
+        let text = clipped(text).into_owned();
         if self.is_error {
             let shown = if text.is_empty() { "#ERROR".to_owned() } else { text };
             return Some(Cell::Error(shown));
