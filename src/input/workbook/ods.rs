@@ -11,7 +11,7 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::package::Package;
 use super::xml::{Bounded, Xml, attribute, ends_early, push_text};
-use crate::input::book::{Book, MAX_COLUMNS, MAX_LINES, SheetInfo, SheetRows};
+use crate::input::book::{Book, MAX_COLUMNS, MAX_LINES, SheetInfo, SheetRows, rows_of};
 use crate::input::cell::{Cell, DateCell, clipped, date};
 use crate::input::error::SheetError;
 use crate::input::row::{Cells, SheetRow};
@@ -94,13 +94,13 @@ impl Book for OdsBook {
 
     fn rows(&mut self, sheet: usize) -> Result<SheetRows<'_>, SheetError> {
         let start = self.starts.get(sheet).copied().unwrap_or(self.text.len());
-        Ok(Box::new(OdsRows {
+        let mut rows = OdsRows {
             xml: Xml::of_text(self.text.get(start..).unwrap_or_default()),
             line: 0,
             left: MAX_CELLS,
             repeated: None,
-            is_over: false,
-        }))
+        };
+        Ok(rows_of(move || rows.next_row()))
     }
 }
 
@@ -112,7 +112,6 @@ struct OdsRows<'a> {
     left: usize,
     /// A row that is to come again, and how often.
     repeated: Option<(SheetRow, u64)>,
-    is_over: bool,
 }
 
 impl OdsRows<'_> {
@@ -219,19 +218,6 @@ impl OdsRows<'_> {
                 _ => {}
             }
         }
-    }
-}
-
-impl Iterator for OdsRows<'_> {
-    type Item = Result<SheetRow, SheetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
-        }
-        let row = self.next_row().transpose();
-        self.is_over = !matches!(row, Some(Ok(_)));
-        row
     }
 }
 
