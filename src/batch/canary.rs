@@ -45,7 +45,15 @@ pub(crate) async fn send(
     let pool = PersistentWorkerPool::start_with(config, setup).await?;
     let control = pool.control();
     // a signal drains this pool as it would the other one, and so does the end of the run's time
-    let mut signals = ShutdownHandler::new(control.clone()).listen().map_err(BatchError::Signals)?;
+    let mut signals = match ShutdownHandler::new(control.clone()).listen() {
+        Ok(signals) => signals,
+        Err(why) => {
+            if let Err(closing) = pool.shutdown().await {
+                tracing::warn!("the pool of the canary was not closed in order: {closing}");
+            }
+            return Err(BatchError::Signals(why));
+        }
+    };
     let fetching = async {
         let outcome = match pool.submit_tasks(vec![PoTask::new(po.clone())]).await {
             Ok(handles) => {

@@ -18,9 +18,11 @@ pub use reference::reference;
 #[cfg(test)]
 pub(crate) use rules::resolve;
 pub use schema::{IntoSetting, Setting};
+#[cfg(feature = "internals")]
+pub use sections::InputConfig;
 pub use sections::{
-    AdmissionConfig, BrowserConfig, Credentials, DriverConfig, InputConfig, MemoryConfig, PoolConfig, ProfileConfig,
-    RecycleConfig, RestartConfig, RetryConfig, ScalingConfig, SiteConfig, Timeouts,
+    AdmissionConfig, BrowserConfig, Credentials, DriverConfig, MemoryConfig, PoolConfig, ProfileConfig, RecycleConfig,
+    RestartConfig, RetryConfig, ScalingConfig, SiteConfig, Timeouts,
 };
 pub use settings::{PoolConfigBuilder, SETTINGS, Settings};
 pub(crate) use types::OWN_NAMES;

@@ -31,3 +31,16 @@ pub(crate) trait Book {
     /// The rows of one of them.
     fn rows(&mut self, sheet: usize) -> Result<SheetRows<'_>, SheetError>;
 }
+
+/// The rows that `next_row` gives, until there are none left or one fails.
+pub(crate) fn rows_of<'a>(mut next_row: impl FnMut() -> Result<Option<SheetRow>, SheetError> + 'a) -> SheetRows<'a> {
+    let mut is_over = false;
+    Box::new(std::iter::from_fn(move || {
+        if is_over {
+            return None;
+        }
+        let row = next_row().transpose();
+        is_over = !matches!(row, Some(Ok(_)));
+        row
+    }))
+}

@@ -28,7 +28,7 @@ use bytesize::ByteSize;
 
 use self::error::SheetError;
 use self::html::HtmlBook;
-use self::intake::IntakeBuilder;
+use self::intake::{IntakeBuilder, RemarkKind};
 use self::kind::{FileKind, file_kind};
 use self::sheets::take_book;
 use self::source::read_all;
@@ -37,7 +37,9 @@ use self::workbook::{OdsBook, SpreadsheetMl, open_compound, open_package};
 use crate::model::Metadata;
 
 pub use error::InputError;
-pub use intake::{Intake, Remark, RowTally};
+#[cfg(feature = "internals")]
+pub use intake::Remark;
+pub use intake::{Intake, RowTally};
 pub use options::InputOptions;
 pub use source::Source;
 
@@ -60,6 +62,9 @@ pub fn read(sources: &[Source], options: &InputOptions) -> Result<Intake, InputE
                 let found = cell::number::po_number(&cell::Cell::Text(word.clone()), &options.numbers);
                 let found = found.map_err(|why| InputError::NotAnInput { word: word.clone(), why })?;
                 builder.count_row(1, false)?;
+                if let Some(change) = found.change {
+                    builder.remark(RemarkKind::from(change), 1, word);
+                }
                 builder.take(1, found.po, None, Metadata::new());
             }
             Source::Path(_) | Source::Stdin => take_bytes(&read_all(source, MAX_SIZE)?, &mut builder)?,

@@ -95,7 +95,7 @@ impl HttpClient {
         Self::build(policy, !is_own, Some(portal.clone())).await
     }
 
-    /// A client for one address that the user has named. It has no wall.
+    /// A client for one address that the user has named. It blocks no host.
     ///
     /// # Errors
     /// As [`HttpClient::for_portal`].

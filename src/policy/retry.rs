@@ -24,7 +24,7 @@ pub enum RetryDecision {
     RetryNow,
     /// Tried again after a growing delay; one try is used up.
     RetryLater,
-    /// Tried again when the gate lets it; no try is used up.
+    /// Tried again when the circuit breaker permits it; no try is used up.
     AwaitSite,
     /// The order stays open for the next run, and this run starts no more.
     StopRun,

@@ -104,7 +104,8 @@ impl PoolControl {
         self.mailbox.tell(Request::Abort).await
     }
 
-    /// Kills the processes of every session, and aborts: for a caller that is about to leave. Never blocks.
+    /// Kills the processes of every session, and aborts: for a caller that is about to leave. The processes end as soon as the
+    /// journal has answered the turn under way. Never blocks.
     pub fn kill(&self) {
         self.mailbox.kill();
     }

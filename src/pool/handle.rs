@@ -153,21 +153,19 @@ impl PersistentWorkerPool {
     /// [`WaitError::CompletionTimedOut`] when the time is over; [`WaitError::Stopped`] when the pool stopped and nothing is
     /// running any more.
     pub async fn wait_for_completion(&self, timeout: Option<Duration>) -> Result<(), WaitError> {
-        let ended = self.completed();
-        match timeout {
-            None => ended.await?,
-            Some(limit) => match tokio::time::timeout(limit, ended).await {
-                Ok(ended) => ended?,
-                Err(_elapsed) => {
-                    let tasks = self.parts().statuses.borrow().tasks;
-                    return Err(WaitError::CompletionTimedOut { open: tasks.pending + tasks.running, limit });
-                }
-            },
-        }
-        // the status is published before the handles are told: the answer to a request comes after both; a pool that has
-        // closed has told them all
-        let _ = self.parts().mailbox.open_tasks().await;
-        Ok(())
+        let ended = async {
+            self.completed().await?;
+            // the status is published before the handles are told: the answer to a request comes after both; a pool that
+            // has closed has told them all
+            drop(self.parts().mailbox.open_tasks().await);
+            Ok(())
+        };
+        let Some(limit) = timeout else { return ended.await };
+        tokio::time::timeout(limit, ended).await.unwrap_or_else(|_elapsed| {
+            let tasks = self.parts().statuses.borrow().tasks;
+            let open = tasks.pending + tasks.running;
+            if open == 0 { Ok(()) } else { Err(WaitError::CompletionTimedOut { open, limit }) }
+        })
     }
 
     async fn completed(&self) -> Result<(), WaitError> {

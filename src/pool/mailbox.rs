@@ -80,7 +80,7 @@ impl Mailbox {
         self.send(request, ReplyTo::Nobody).await
     }
 
-    /// Ends the processes of every session at once. Never blocks.
+    /// Ends the processes of every session, as soon as the journal has answered the turn under way. Never blocks.
     pub(crate) fn kill(&self) {
         self.events.input(Input::KillAll);
     }

@@ -33,7 +33,7 @@ pub(crate) enum NumberChange {
 /// Takes a cell as an order number, or says why not.
 pub(crate) fn po_number(cell: &Cell, format: &PoNumberFormat) -> Result<FoundNumber, String> {
     let found = |po| FoundNumber { po, change: None };
-    match cell {
+    let found = match cell {
         Cell::Text(text) => of_text(text, format),
         Cell::Number(number) => of_number(*number).map(found),
         Cell::Date(date) => of_date(date),
@@ -44,7 +44,12 @@ pub(crate) fn po_number(cell: &Cell, format: &PoNumberFormat) -> Result<FoundNum
                               it, and save it there"
                 .to_owned())
         }
+    }?;
+    // a formula that points at an empty cell gives it
+    if found.po.digits().bytes().all(|digit| digit == b'0') {
+        return Err("it is zero, which is no order number".to_owned());
     }
+    Ok(found)
 }
 
 /// Said of rows without a number.

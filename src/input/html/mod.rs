@@ -92,12 +92,12 @@ mod tests {
     #[test]
     fn the_encoding_that_a_page_names_is_used() {
         for (page, text) in [
-            (&b"<meta charset=iso-8859-1><table><tr><td>M\xfcller"[..], "Müller"),
+            (&b"<meta charset=iso-8859-1><table><tr><td>M\xfcller</table>"[..], "Müller"),
             (
-                b"<meta http-equiv='Content-Type' content=\"text/html; charset=utf-8\"><table><tr><td>M\xc3\xbcller",
+                b"<meta http-equiv='Content-Type' content=\"text/html; charset=utf-8\"><table><tr><td>M\xc3\xbcller</table>",
                 "Müller",
             ),
-            (b"<table><tr><td>M\xfcller", "Müller"),
+            (b"<table><tr><td>M\xfcller</table>", "Müller"),
         ] {
             let mut book = HtmlBook::open(page).unwrap();
             let row = book.rows(0).unwrap().next().unwrap().unwrap();

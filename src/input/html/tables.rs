@@ -24,8 +24,8 @@ pub(crate) fn read_tables(page: &str) -> Result<Vec<Vec<SheetRow>>, SheetError> 
             Piece::Text(text) => reader.text(text),
         }
     }
-    while !reader.open.is_empty() {
-        reader.end("table")?;
+    if !reader.open.is_empty() {
+        return Err(SheetError::Damaged("it ends in the middle of a table".to_owned()));
     }
     Ok(reader.tables.into_iter().filter(|rows| !rows.is_empty()).collect())
 }
@@ -176,11 +176,20 @@ impl OpenCell {
     }
 
     fn value(self) -> Option<Cell> {
+        let text = self.text.trim_matches([' ', '\n']);
         match self.number {
-            Some(number) => Some(Cell::Number(number)),
-            None => Cell::text(self.text.trim_matches([' ', '\n'])),
+            Some(number) if text.is_empty() || shows(text, number) => Some(Cell::Number(number)),
+            // a date, whose number is none of an order
+            Some(_) | None => Cell::text(text),
         }
     }
+}
+
+/// Whether a text is that number, in whatever format.
+fn shows(text: &str, number: f64) -> bool {
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let is_rounded = |shown: f64| (shown - number).abs() <= number.abs() / 100.0;
+    digits(text).starts_with(&digits(&number.to_string())) || text.replace(',', ".").parse().is_ok_and(is_rounded)
 }
 
 fn is_hidden(attributes: &str) -> bool {
@@ -231,10 +240,21 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_is_shown_as_a_date_is_no_number_and_half_a_page_is_no_page() {
+        let page = "<table><tr><td x:num=45356>05.03.2024<td x:num=1526298400>1,53E+09<td x:num=7></table>";
+        let read = read_tables(page).unwrap();
+        let cells: Vec<_> = read[0][0].cells.iter().map(|(_, cell)| cell.clone()).collect();
+        assert_eq!(cells, [Cell::Text("05.03.2024".to_owned()), Cell::Number(1_526_298_400.0), Cell::Number(7.0)]);
+        for cut in ["<table><tr><td>7", "<table><tr><td>7<!-- <tr><td>8</table>", "<table><tr><td>7<script></table>"] {
+            assert!(read_tables(cut).is_err(), "{cut}");
+        }
+    }
+
+    #[test]
     fn absurd_spans_and_depths_are_bounded() {
         assert!(read_tables(&"<table><tr><td>".repeat(MAX_DEPTH + 1)).is_err());
         let wide = format!("<table><tr>{}", "<td colspan=99999999>x".repeat(17));
         assert!(read_tables(&wide).is_err());
-        assert_eq!(tables("<table><tr><td rowspan=18446744073709551615>x").len(), 1);
+        assert_eq!(tables("<table><tr><td rowspan=18446744073709551615>x</table>").len(), 1);
     }
 }

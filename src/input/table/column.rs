@@ -40,6 +40,12 @@ impl Column {
     }
 }
 
+/// How many rows of the sample below a head have an order in its column.
+pub(crate) fn order_count(head: &Head, sample: &[SheetRow], options: &InputOptions) -> usize {
+    let rows: Vec<_> = sample.iter().filter(|row| row.line > head.last).collect();
+    Column::new(head.po, &rows, options).order_count
+}
+
 /// Chooses the column. One alone is taken as it is: its rows tell what is wrong with them.
 ///
 /// # Errors

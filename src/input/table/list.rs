@@ -29,10 +29,11 @@ fn said(row: &SheetRow) -> Vec<Cell> {
 }
 
 /// The part of a line before its comment. A `#` inside a word belongs to it: `PO#15262984` is a number.
+/// What stands in further lines of a cell is no part of a comment.
 fn without_comment(line: &str) -> &str {
     let mut before = None;
     for (at, c) in line.char_indices() {
-        if c == '#' && before.is_none_or(char::is_whitespace) && !is_error(&line[at..]) {
+        if c == '#' && before.is_none_or(char::is_whitespace) && !is_error(&line[at..]) && !line[at..].contains('\n') {
             return &line[..at];
         }
         before = Some(c);

@@ -13,7 +13,7 @@ use crate::input::cell::words::shorten;
 use crate::input::options::InputOptions;
 use crate::input::row::SheetRow;
 
-pub(crate) use column::Ambiguous;
+pub(crate) use column::{Ambiguous, order_count};
 pub(crate) use head::Head;
 pub(crate) use list::take_list;
 pub(crate) use take::take_table;

@@ -46,7 +46,10 @@ impl Taker<'_, '_> {
     fn take(&mut self, row: &SheetRow, next: Option<&SheetRow>) -> Result<(), InputError> {
         if !self.is_below_head {
             self.is_below_head = row.line == self.head.last;
-            return if row.line < self.head.first { self.take_above(row) } else { Ok(()) };
+            if !(self.head.first..=self.head.last).contains(&row.line) {
+                self.take_above(row)?;
+            }
+            return self.take_inner(row);
         }
         if !row.cells.is_empty() {
             self.builder.count_row(row.line, row.is_hidden)?;

@@ -335,3 +335,13 @@ fn a_web_page_and_a_workbook_of_xml_are_read_under_any_name() {
     );
     assert!(said(&intake).contains("hidden"));
 }
+
+#[test]
+fn rows_inside_of_a_heading_and_below_a_comment_are_told_and_zero_is_no_order() {
+    let heading = take(b"PO_NUMBER,\"Note\n15262984,a\n15262985,b\"\n15262986,c").unwrap();
+    assert_eq!((numbers(&heading), heading.rejects.len()), (vec!["15262986".to_owned()], 2));
+    let comment = take(b"15262983\n\"# may\n15262984\n15262985\"\n").unwrap();
+    assert_eq!((numbers(&comment), comment.rejects.len()), (vec!["15262983".to_owned()], 1));
+    let zero = take(b"PO_NUMBER\n7\n0\n000\nPO0\n").unwrap();
+    assert_eq!((numbers(&zero), zero.rejects.len()), (vec!["7".to_owned()], 3));
+}

@@ -9,7 +9,7 @@ use crate::input::cell::Cell;
 use crate::input::error::SheetError;
 use crate::input::options::InputOptions;
 use crate::input::row::SheetRow;
-use crate::input::table::{SheetKind, judge};
+use crate::input::table::{Ambiguous, SheetKind, judge, order_count};
 
 pub(crate) use decode::decode;
 
@@ -75,17 +75,22 @@ fn told_delimiter(text: &str) -> Option<(u8, &str)> {
     }
 }
 
-/// The delimiter under which a header with an order column shows; else the one that makes the widest rows.
+/// The delimiter under which a head with an order column shows, with the most orders below it, then with the most columns: a
+/// word in a cell can look like a head under another one. Without any head it is the delimiter that makes the widest rows.
 fn detect(text: &str, options: &InputOptions) -> u8 {
-    let mut best = (false, 0, DELIMITERS[0]);
+    let mut best = (None, 0, DELIMITERS[0]);
     for delimiter in DELIMITERS {
         let sample: Vec<_> = rows(text, delimiter, 0).take(SAMPLE_ROWS).map_while(Result::ok).collect();
-        let has_header =
-            !matches!(judge(&sample, options), Ok(SheetKind::List | SheetKind::Unknown(_) | SheetKind::Blank));
+        let head = match judge(&sample, options) {
+            Ok(SheetKind::Table(head)) => Some((order_count(&head, &sample, options), head.names.len())),
+            // several columns of one head have orders
+            Err(Ambiguous(columns)) => Some((sample.len(), columns.len())),
+            Ok(SheetKind::List | SheetKind::Unknown(_) | SheetKind::Blank) => None,
+        };
         let records = Records::new(text, delimiter, 0).take(SAMPLE_ROWS).map_while(Result::ok);
         let width = records.map(|record| record.cells.len()).max().unwrap_or(0);
-        if (has_header, width) > (best.0, best.1) {
-            best = (has_header, width, delimiter);
+        if (head, width) > (best.0, best.1) {
+            best = (head, width, delimiter);
         }
     }
     best.2
@@ -109,6 +114,13 @@ mod tests {
             assert_eq!(found[0].1, ["PO_NUMBER", "Name, first"], "{delimiter:?}");
         }
         assert_eq!(read("sep=;\nPO_NUMBER;x\n7;8")[1], (3, vec!["7".to_owned(), "8".to_owned()]));
+    }
+
+    #[test]
+    fn a_word_in_a_cell_is_no_head_below_the_head_that_another_delimiter_shows() {
+        let text = "PO_NUMBER,Supplier,Note,Amount\n7,|,|||,\"aa \npo\"\n";
+        assert_eq!(read(text)[0].1, ["PO_NUMBER", "Supplier", "Note", "Amount"]);
+        assert_eq!(read("a;note\nPO_NUMBER;Name\n7;x, PO, y, z, u\n")[1].1, ["PO_NUMBER", "Name"]);
     }
 
     #[test]

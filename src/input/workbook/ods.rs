@@ -11,8 +11,8 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::package::Package;
 use super::xml::{Bounded, Xml, attribute, ends_early, push_text};
-use crate::input::book::{Book, MAX_COLUMNS, MAX_LINES, SheetInfo, SheetRows};
-use crate::input::cell::{Cell, DateCell, date};
+use crate::input::book::{Book, MAX_COLUMNS, MAX_LINES, SheetInfo, SheetRows, rows_of};
+use crate::input::cell::{Cell, DateCell, clipped, date};
 use crate::input::error::SheetError;
 use crate::input::row::{Cells, SheetRow};
 
@@ -94,13 +94,13 @@ impl Book for OdsBook {
 
     fn rows(&mut self, sheet: usize) -> Result<SheetRows<'_>, SheetError> {
         let start = self.starts.get(sheet).copied().unwrap_or(self.text.len());
-        Ok(Box::new(OdsRows {
+        let mut rows = OdsRows {
             xml: Xml::of_text(self.text.get(start..).unwrap_or_default()),
             line: 0,
             left: MAX_CELLS,
             repeated: None,
-            is_over: false,
-        }))
+        };
+        Ok(rows_of(move || rows.next_row()))
     }
 }
 
@@ -112,7 +112,6 @@ struct OdsRows<'a> {
     left: usize,
     /// A row that is to come again, and how often.
     repeated: Option<(SheetRow, u64)>,
-    is_over: bool,
 }
 
 impl OdsRows<'_> {
@@ -165,7 +164,7 @@ impl OdsRows<'_> {
                     let tag = CellTag::new(&start);
                     let text = self.text(&name)?;
                     let end = column.saturating_add(count);
-                    if let Some(cell) = tag.cell(text) {
+                    if let Some(cell) = tag.cell(&text) {
                         if end > MAX_COLUMNS {
                             return Err(SheetError::Damaged(format!("its row {} is too long", self.line + 1)));
                         }
@@ -222,19 +221,6 @@ impl OdsRows<'_> {
     }
 }
 
-impl Iterator for OdsRows<'_> {
-    type Item = Result<SheetRow, SheetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
-        }
-        let row = self.next_row().transpose();
-        self.is_over = !matches!(row, Some(Ok(_)));
-        row
-    }
-}
-
 fn repeated(start: &BytesStart<'_>, name: &str) -> u64 {
     attribute(start, name).and_then(|count| count.parse().ok()).unwrap_or(1).max(1)
 }
@@ -261,7 +247,7 @@ impl CellTag {
                 | "office:time-value"
                 | "office:boolean-value"
                 | "office:string-value" => {
-                    tag.value = Some(value);
+                    tag.value = Some(clipped(&value).into_owned());
                 }
                 _ => {}
             }
@@ -270,7 +256,8 @@ impl CellTag {
     }
 
     /// The cell; `text` is what it shows.
-    fn cell(&self, text: String) -> Option<Cell> {
+    fn cell(&self, text: &str) -> Option<Cell> {
+        let text = clipped(text).into_owned();
         if self.is_error {
             let shown = if text.is_empty() { "#ERROR".to_owned() } else { text };
             return Some(Cell::Error(shown));

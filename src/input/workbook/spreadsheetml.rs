@@ -3,7 +3,7 @@
 use quick_xml::events::{BytesStart, Event};
 
 use super::xml::{Bounded, Xml, attribute, ends_early, is_true};
-use crate::input::book::{Book, MAX_COLUMNS, MAX_LINES, SheetInfo, SheetRows};
+use crate::input::book::{Book, MAX_COLUMNS, MAX_LINES, SheetInfo, SheetRows, rows_of};
 use crate::input::cell::{Cell, DateCell, date};
 use crate::input::error::SheetError;
 use crate::input::row::{Cells, SheetRow};
@@ -50,7 +50,8 @@ impl Book for SpreadsheetMl<'_> {
     fn rows(&mut self, sheet: usize) -> Result<SheetRows<'_>, SheetError> {
         let start = self.starts.get(sheet).copied().unwrap_or(self.text.len());
         let xml = Xml::of_text(self.text.get(start..).unwrap_or_default());
-        Ok(Box::new(Rows { xml, line: 0, is_over: false }))
+        let mut rows = Rows { xml, line: 0 };
+        Ok(rows_of(move || rows.next_row()))
     }
 }
 
@@ -58,7 +59,6 @@ struct Rows<'a> {
     xml: Xml<Bounded<&'a [u8]>>,
     /// The last row.
     line: u64,
-    is_over: bool,
 }
 
 impl Rows<'_> {
@@ -128,19 +128,6 @@ impl Rows<'_> {
                 _ => {}
             }
         }
-    }
-}
-
-impl Iterator for Rows<'_> {
-    type Item = Result<SheetRow, SheetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
-        }
-        let row = self.next_row().transpose();
-        self.is_over = !matches!(row, Some(Ok(_)));
-        row
     }
 }
 

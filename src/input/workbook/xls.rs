@@ -14,6 +14,8 @@ use crate::input::error::SheetError;
 use crate::input::row::{Cells, SheetRow};
 
 /// Most cells between the first and the last one of all sheets: calamine holds each of them.
+/// The last column of this format.
+const LAST_COLUMN: u32 = 0xff;
 const MAX_CELLS: usize = 30_000_000;
 
 pub(crate) struct XlsBook {
@@ -157,6 +159,8 @@ fn scan(stream: &[u8]) -> Result<Vec<HashSet<u32>>, SheetError> {
                         [0, 2, 4, 6].map(|at| wide(data, at))
                     }
                     .map(Option::unwrap_or_default);
+                    // a first column that cannot be is read as the first one of all
+                    let left = if left > LAST_COLUMN || right < left { 0 } else { left };
                     let area = u64::from(bottom.saturating_sub(top)) * u64::from(right.saturating_sub(left).max(1));
                     if bottom < top || area > MAX_CELLS as u64 {
                         return Err(SheetError::Damaged("it claims more cells than it can have".to_owned()));

@@ -23,7 +23,7 @@ pub(crate) enum Event {
     WorkRequested {
         worker: WorkerId,
         attempt_count: u32,
-        page_time: Option<Duration>,
+        median_page_time: Option<Duration>,
         reply: oneshot::Sender<Work>,
     },
     SessionOpened {
@@ -35,8 +35,9 @@ pub(crate) enum Event {
     },
 }
 
-/// The sending side of the event queue. It is unbounded, yet never long: each worker, lease and finalization has at most
-/// one event under way.
+/// The sending side of the event queue. It is unbounded, so that a lease that is dropped can report without waiting. It
+/// stays short: a worker sends a few events per session and then waits for work, the monitor sends one per interval, and
+/// the dispatcher takes all that are ready in each turn. It grows only while the journal is slow, which has a deadline.
 #[derive(Clone, Debug)]
 pub(crate) struct Events(async_channel::Sender<Event>);
 

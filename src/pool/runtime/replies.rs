@@ -75,10 +75,10 @@ impl Replies {
                 }
                 input
             }
-            Event::WorkRequested { worker, attempt_count, page_time, reply } => {
+            Event::WorkRequested { worker, attempt_count, median_page_time, reply } => {
                 let call = CallId(self.next_id());
                 self.calls.insert(call, reply);
-                Input::WorkRequested(WorkRequest { call, worker, attempt_count, page_time })
+                Input::WorkRequested(WorkRequest { call, worker, attempt_count, median_page_time })
             }
             Event::SessionOpened { worker, opened, kill, is_evicted } => {
                 self.sessions.insert(worker, OpenSession { kill, is_evicted });
@@ -95,7 +95,7 @@ impl Replies {
         calls.chain(borrowers.map(|(id, _)| Input::RequestWithdrawn(id))).collect()
     }
 
-    /// Performs the effects of a turn, in their order. Returns those that are not about a reply.
+    /// Performs one effect. The dispatcher itself performs [`Effect::Finalize`].
     pub(crate) fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Assign(call, assignment) => self.assign(call, assignment),

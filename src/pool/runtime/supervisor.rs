@@ -135,14 +135,20 @@ impl Supervisor {
             ExitCause::NotOpened(error) => (error.to_string(), matches!(error, SessionError::Unusable(_))),
         };
         let restarts = self.restarts.entry(worker).or_default();
-        let was_at_work = end.stage == FailureStage::AtWork;
         match restarts.on_failure(self.started.elapsed(), end.stage, &self.config) {
             RestartDecision::After(delay) if !is_hopeless => {
                 let shown = humantime::format_duration(delay);
-                match (was_at_work, delay.is_zero()) {
-                    (true, true) => info!(%worker, "replacing the browser: {why}"),
-                    (true, false) => warn!(%worker, "browsers break often: replacing this one in {shown}: {why}"),
-                    (false, _) => warn!(%worker, "the browser failed to start, retrying in {shown}: {why}"),
+                match (end.stage, delay.is_zero()) {
+                    (FailureStage::AtWork, true) => info!(%worker, "replacing the browser: {why}"),
+                    (FailureStage::AtWork, false) => {
+                        warn!(%worker, "browsers break often: replacing this one in {shown}: {why}");
+                    }
+                    (FailureStage::Waiting, _) => {
+                        warn!(%worker, "the browser broke before its first order, replacing it in {shown}: {why}");
+                    }
+                    (FailureStage::Starting, _) => {
+                        warn!(%worker, "the browser failed to start, retrying in {shown}: {why}");
+                    }
                 }
                 self.waiting.insert(worker, Instant::now() + delay);
                 self.report_exit(worker, WorkerExit::Replaced, Some(why));

@@ -145,7 +145,7 @@ impl Worker {
                         let why = "its borrower left it unusable".to_owned();
                         return (ExitCause::Replace(why), Some(returned));
                     }
-                    None => return (ExitCause::Replace("its borrower kept it too long".to_owned()), None),
+                    None => return (ExitCause::Replace("its borrower did not give it back".to_owned()), None),
                 },
                 Work::RecycleAhead(reason) => {
                     debug!(worker = %self.id, "opening the next browser: {reason}");
@@ -220,7 +220,7 @@ impl Worker {
         self.context.events.send(Event::WorkRequested {
             worker: self.id,
             attempt_count: self.attempt_count,
-            page_time: session.median_page_time(),
+            median_page_time: session.median_page_time(),
             reply,
         });
         loop {
@@ -302,7 +302,14 @@ impl Worker {
         if matches!(error.kind, FailureKind::Interrupted | FailureKind::DiskFull) || attempt.cancel.is_cancelled() {
             return None;
         }
-        self.context.site.as_ref()?.capture_evidence(session, attempt, error).await
+        let site = self.context.site.as_ref()?;
+        // dropped in the middle it leaves the session with a command under way, which makes the session unusable
+        let limit = self.context.timeouts.page;
+        tokio::time::timeout(limit, site.capture_evidence(session, attempt, error)).await.unwrap_or_else(|_elapsed| {
+            let limit = humantime::format_duration(limit);
+            warn!(worker = %self.id, "evidence was not saved within {limit} (page_timeout)");
+            None
+        })
     }
 
     /// Logs in if that is needed, and fetches the order. `was_begun` tells whether it came to the order itself.

@@ -27,8 +27,9 @@ impl Scheduler {
         match end {
             AttemptEnd::Done(receipt) if !receipt.is_complete() => {
                 // COMPLETED is said here and nowhere else
-                let (listed, arrived) = (receipt.listed_count - receipt.repeated_count, receipt.arrived_count());
-                let message = format!("the portal lists {} and {arrived} arrived", attachments(listed));
+                let wanted = receipt.listed_count.saturating_sub(receipt.repeated_count + receipt.left_out.len());
+                let arrived = receipt.arrived_count();
+                let message = format!("the portal lists {} to fetch and {arrived} arrived", attachments(wanted));
                 let failure = Failure::new(FailureKind::DownloadCorrupt, message);
                 self.failed(now, task, &lease, failure, Some(receipt), None);
             }

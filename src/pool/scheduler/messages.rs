@@ -88,8 +88,8 @@ pub(crate) struct WorkRequest {
     pub(crate) worker: WorkerId,
     /// Attempts that its session has made.
     pub(crate) attempt_count: u32,
-    /// How long the session's last pages took.
-    pub(crate) page_time: Option<Duration>,
+    /// Median load time of the session's last pages.
+    pub(crate) median_page_time: Option<Duration>,
 }
 
 /// A session is ready.

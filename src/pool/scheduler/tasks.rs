@@ -232,7 +232,7 @@ impl TaskTable {
         Some(order)
     }
 
-    /// The only writer of the queue, and of the counts beside it.
+    /// The only writer of the queue and of the counts beside it, apart from [`TaskTable::take_next`].
     fn relocate(&mut self, task: TaskId, priority: TaskPriority, from: Option<Place>, to: Option<Place>) {
         match from {
             Some(Place::Queued { due }) => _ = self.queue.remove(task, priority, due),

@@ -98,7 +98,7 @@ impl WorkerTable {
         if opened.is_handover {
             // a request that waits was made for the session before
             for call in self.calls.iter_mut().filter(|call| call.worker == worker) {
-                (call.attempt_count, call.page_time) = (0, None);
+                (call.attempt_count, call.median_page_time) = (0, None);
             }
         }
         let record = self.record(worker);
@@ -152,7 +152,7 @@ impl WorkerTable {
         let record = self.record(call.worker);
         record.status.status = WorkerState::Idle;
         record.status.po = None;
-        let news = call.page_time.filter(|_| !record.has_page_time);
+        let news = call.median_page_time.filter(|_| !record.has_page_time);
         record.has_page_time |= news.is_some();
         self.calls.push_back(call);
         news
@@ -304,7 +304,9 @@ impl WorkerTable {
         let known = self.calls.iter().filter_map(|call| Some((call, self.records.get(&call.worker)?)));
         known
             .filter(|(_, record)| !record.is_opening_next)
-            .map(|(call, record)| (call.call, call.worker, usage(now, record, call.attempt_count, call.page_time)))
+            .map(|(call, record)| {
+                (call.call, call.worker, usage(now, record, call.attempt_count, call.median_page_time))
+            })
             .collect()
     }
 
@@ -365,11 +367,11 @@ impl WorkerTable {
     }
 }
 
-fn usage(now: Duration, record: &WorkerRecord, attempts: u32, page_time: Option<Duration>) -> SessionUsage {
+fn usage(now: Duration, record: &WorkerRecord, attempts: u32, median_page_time: Option<Duration>) -> SessionUsage {
     SessionUsage {
         attempts,
         age: now.saturating_sub(record.opened_at),
         memory_bytes: record.status.memory_bytes,
-        median_page_time: page_time,
+        median_page_time,
     }
 }

@@ -84,7 +84,8 @@ impl<'a> OrderCollector<'a> {
         to: Destination<'_>,
     ) -> Result<(), AttemptError> {
         let requisitions = Requisitions::of(&opened.snapshot.requisitions, &self.context.base, &self.context.recipe);
-        self.turns.are_pages_left = !requisitions.pages.is_empty();
+        self.turns.are_pages_left =
+            !requisitions.pages.is_empty() && self.context.requisition != RequisitionRule::Never;
         self.fetch_all(place, opened, to).await?;
         if self.wants_requisition() {
             self.walk_requisitions(requisitions, to).await?;

@@ -89,7 +89,10 @@ impl ReceiptDraft {
     pub(crate) fn shortfall(&self) -> Option<AttemptError> {
         let receipt = &self.receipt;
         let may_mend = |missing: &&MissingFile| {
-            matches!(missing.failure.kind, FailureKind::DownloadStalled | FailureKind::DownloadCorrupt)
+            matches!(
+                missing.failure.kind,
+                FailureKind::DownloadStalled | FailureKind::DownloadCorrupt | FailureKind::StepTimeout
+            )
         };
         let worst = receipt.missing.iter().find(may_mend).or(receipt.missing.first())?;
         let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

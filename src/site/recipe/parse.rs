@@ -218,7 +218,7 @@ mod tests {
         let own = "extends = \"coupa\"\nname = \"ours\"\n[order]\nsupplier = [\".vendor\"]\n[address]\nallowed_hosts = [\"f.acme.test\"]";
         let (own, base) = (parse(own, "ours.toml").unwrap(), load("coupa").unwrap());
         assert_eq!(
-            (own.name.as_str(), own.order.supplier[0].as_str(), own.order.supplier.len()),
+            (own.name.as_str(), own.order.supplier[0].css.as_str(), own.order.supplier.len()),
             ("ours", ".vendor", 1)
         );
         assert_eq!(own.address.allowed_hosts, ["f.acme.test"]);

@@ -11,7 +11,7 @@ use self::sheet::XlsbRows;
 use super::package::{Package, worksheets};
 use super::xlsx::strings::MAX_STRINGS;
 use super::xlsx::styles::NumberStyles;
-use crate::input::book::{Book, SheetInfo, SheetRows};
+use crate::input::book::{Book, SheetInfo, SheetRows, rows_of};
 use crate::input::cell::clipped;
 use crate::input::error::SheetError;
 
@@ -113,5 +113,6 @@ impl Book for XlsbBook<'_> {
 }
 
 fn rows<'a>(part: impl BufRead + 'a, strings: &'a [Box<str>], styles: &'a NumberStyles) -> SheetRows<'a> {
-    Box::new(XlsbRows::new(Records::new(part), strings, styles))
+    let mut rows = XlsbRows::new(Records::new(part), strings, styles);
+    rows_of(move || rows.next_row())
 }

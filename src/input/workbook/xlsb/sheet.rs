@@ -26,7 +26,6 @@ pub(crate) struct XlsbRows<'a, R> {
     styles: &'a NumberStyles,
     /// The head of the row to come.
     next: Option<RowHead>,
-    is_over: bool,
 }
 
 struct RowHead {
@@ -36,10 +35,11 @@ struct RowHead {
 
 impl<'a, R: BufRead> XlsbRows<'a, R> {
     pub(crate) fn new(records: Records<R>, strings: &'a [Box<str>], styles: &'a NumberStyles) -> Self {
-        Self { records, strings, styles, next: None, is_over: false }
+        Self { records, strings, styles, next: None }
     }
 
-    fn next_row(&mut self) -> Result<Option<SheetRow>, SheetError> {
+    /// The next row; none at the end of the sheet.
+    pub(crate) fn next_row(&mut self) -> Result<Option<SheetRow>, SheetError> {
         let mut cells: Cells = Vec::new();
         let mut next_column = 0;
         let mut current = self.next.take();
@@ -49,7 +49,6 @@ impl<'a, R: BufRead> XlsbRows<'a, R> {
                 None | Some(END_SHEET_DATA) => {
                     // only at its end does the part turn out to be undamaged, by its check sum
                     while self.records.next()?.is_some() {}
-                    self.is_over = true;
                     return Ok(current.map(|head| row(&head, cells)));
                 }
                 Some(kind) => kind,
@@ -144,19 +143,6 @@ fn error(code: u8) -> &'static str {
         0x2a => "#N/A",
         0x2b => "#GETTING_DATA",
         _ => "#ERROR",
-    }
-}
-
-impl<R: BufRead> Iterator for XlsbRows<'_, R> {
-    type Item = Result<SheetRow, SheetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
-        }
-        let row = self.next_row().transpose();
-        self.is_over |= !matches!(row, Some(Ok(_)));
-        row
     }
 }
 

@@ -10,7 +10,7 @@ use self::sheet::{Shared, XlsxRows};
 use self::styles::NumberStyles;
 use super::package::{Package, worksheets};
 use super::xml::{attribute, is_true};
-use crate::input::book::{Book, SheetInfo, SheetRows};
+use crate::input::book::{Book, SheetInfo, SheetRows, rows_of};
 use crate::input::error::SheetError;
 
 pub(crate) struct XlsxBook<'a> {
@@ -69,6 +69,7 @@ impl Book for XlsxBook<'_> {
         let missing = || SheetError::Damaged("one of its sheets is missing".to_owned());
         let path = self.parts.get(sheet).ok_or_else(missing)?;
         let xml = self.package.xml(path)?.ok_or_else(missing)?;
-        Ok(Box::new(XlsxRows::new(xml, &self.shared)))
+        let mut rows = XlsxRows::new(xml, &self.shared);
+        Ok(rows_of(move || rows.next_row()))
     }
 }

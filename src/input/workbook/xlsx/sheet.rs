@@ -25,7 +25,6 @@ pub(crate) struct XlsxRows<'a, R> {
     /// The last row.
     line: u64,
     is_past_rows: bool,
-    is_over: bool,
 }
 
 /// What the tag of a cell says.
@@ -37,10 +36,11 @@ struct CellTag {
 
 impl<'a, R: BufRead> XlsxRows<'a, R> {
     pub(crate) fn new(xml: Xml<R>, shared: &'a Shared) -> Self {
-        Self { xml, shared, line: 0, is_past_rows: false, is_over: false }
+        Self { xml, shared, line: 0, is_past_rows: false }
     }
 
-    fn next_row(&mut self) -> Result<Option<SheetRow>, SheetError> {
+    /// The next row; none at the end of the sheet.
+    pub(crate) fn next_row(&mut self) -> Result<Option<SheetRow>, SheetError> {
         loop {
             match self.xml.next()? {
                 Event::Start(start) if start.local_name().as_ref() == "row" && !self.is_past_rows => {
@@ -138,19 +138,6 @@ impl<'a, R: BufRead> XlsxRows<'a, R> {
                 _ => Cell::text(&value),
             },
         }
-    }
-}
-
-impl<R: BufRead> Iterator for XlsxRows<'_, R> {
-    type Item = Result<SheetRow, SheetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
-        }
-        let row = self.next_row().transpose();
-        self.is_over = !matches!(row, Some(Ok(_)));
-        row
     }
 }
 

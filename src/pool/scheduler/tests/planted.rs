@@ -46,6 +46,13 @@ fn at_its_end() -> Checker {
     checker
 }
 
+/// The mistake is found by the rule that says `rule`, and by no other.
+#[track_caller]
+fn finds(verdict: Result<(), String>, rule: &str) {
+    let why = verdict.unwrap_err();
+    assert!(why.contains(rule), "{why}");
+}
+
 #[test]
 fn a_right_sequence_is_accepted() {
     let mut checker = at_its_end();
@@ -55,19 +62,19 @@ fn a_right_sequence_is_accepted() {
 
 #[test]
 fn an_entry_that_cannot_follow_is_found() {
-    Checker::default().turn(&[started(1)], &[run(1, 1)]).unwrap_err();
+    finds(Checker::default().turn(&[started(1)], &[run(1, 1)]), "cannot follow");
     let mut checker = at_work();
     checker.lease_ended(LeaseId(1));
-    checker.clone().turn(&[started(2)], &[run(2, 2)]).unwrap_err();
-    checker.clone().turn(&[admitted()], &[]).unwrap_err();
-    checker.turn(&[settled()], &[told()]).unwrap_err();
+    finds(checker.clone().turn(&[started(2)], &[run(2, 2)]), "cannot follow");
+    finds(checker.clone().turn(&[admitted()], &[]), "cannot follow");
+    finds(checker.turn(&[settled()], &[told()]), "was not finalized");
 }
 
 #[test]
 fn an_entry_of_an_attempt_that_has_not_ended_is_found() {
     let failure = Failure::new(FailureKind::StepTimeout, "slow");
     let postponed = Entry::Postponed { task: T, failure, counted: true, receipt: None };
-    at_work().turn(std::slice::from_ref(&postponed), &[]).unwrap_err();
+    finds(at_work().turn(std::slice::from_ref(&postponed), &[]), "has not ended");
     let mut checker = at_work();
     checker.lease_ended(LeaseId(1));
     checker.turn(&[postponed], &[]).unwrap();
@@ -77,38 +84,38 @@ fn an_entry_of_an_attempt_that_has_not_ended_is_found() {
 fn an_order_that_ends_twice_is_found() {
     let mut checker = at_its_end();
     checker.turn(&[settled()], &[told()]).unwrap();
-    checker.clone().turn(&[settled()], &[told()]).unwrap_err();
-    checker.clone().turn(&[], &[told()]).unwrap_err();
-    checker.turn(&[], &[finalize()]).unwrap_err();
+    finds(checker.clone().turn(&[settled()], &[told()]), "was not finalized");
+    finds(checker.clone().turn(&[], &[told()]), "outcomes that were written");
+    finds(checker.turn(&[], &[finalize()]), "is finalized while");
 }
 
 #[test]
 fn an_outcome_that_nobody_is_told_is_found() {
-    at_its_end().turn(&[settled()], &[]).unwrap_err();
+    finds(at_its_end().turn(&[settled()], &[]), "outcomes that were written");
 }
 
 #[test]
 fn an_assignment_without_its_entry_before_it_is_found() {
     let mut checker = Checker::default();
     checker.turn(&[admitted()], &[]).unwrap();
-    checker.clone().turn(&[], &[run(1, 1)]).unwrap_err();
-    checker.turn(&[started(1)], &[]).unwrap_err();
+    finds(checker.clone().turn(&[], &[run(1, 1)]), "attempts that were written");
+    finds(checker.turn(&[started(1)], &[]), "attempts that were written");
 }
 
 #[test]
 fn an_order_in_the_hands_of_two_workers_is_found() {
-    at_work().turn(&[started(1)], &[run(2, 1)]).unwrap_err();
-    at_work().turn(&[], &[finalize()]).unwrap_err();
+    finds(at_work().turn(&[started(1)], &[run(2, 1)]), "cannot follow");
+    finds(at_work().turn(&[], &[finalize()]), "is finalized while");
 }
 
 #[test]
 fn totals_that_miss_or_add_an_order_are_found() {
     let right = Totals { admitted: 1, running: 1, ..Totals::default() };
     at_work().totals(right).unwrap();
-    at_work().totals(Totals { pending: 1, ..right }).unwrap_err();
-    at_work().totals(Totals { admitted: 2, ..right }).unwrap_err();
-    at_work().totals(Totals { running: 0, ..right }).unwrap_err();
-    at_work().totals(Totals { files: 1, ..right }).unwrap_err();
+    finds(at_work().totals(Totals { pending: 1, ..right }), "the totals are");
+    finds(at_work().totals(Totals { admitted: 2, ..right }), "the totals are");
+    finds(at_work().totals(Totals { running: 0, ..right }), "the totals are");
+    finds(at_work().totals(Totals { files: 1, ..right }), "the totals are");
 }
 
 #[test]
@@ -116,9 +123,24 @@ fn what_is_done_although_the_journal_refused_it_is_found() {
     let submitted = Effect::Reply(RequestId(1), Response::Submitted(Ok(vec![(T, order().po)])));
     let retire = Effect::Assign(CallId(1), Assignment::Retire);
     at_work().refused(&[run(1, 1)], std::slice::from_ref(&retire)).unwrap();
-    at_work().refused(&[run(1, 1)], &[run(1, 1)]).unwrap_err();
-    at_work().refused(&[run(1, 1)], &[]).unwrap_err();
-    at_work().refused(&[], std::slice::from_ref(&submitted)).unwrap_err();
-    at_work().refused(&[submitted], &[retire]).unwrap_err();
-    at_work().refused(&[], &[told()]).unwrap_err();
+    finds(at_work().refused(&[run(1, 1)], &[run(1, 1)]), "done although");
+    finds(at_work().refused(&[run(1, 1)], &[]), "is not told");
+    finds(at_work().refused(&[], std::slice::from_ref(&submitted)), "done although");
+    finds(at_work().refused(&[submitted], &[retire]), "is not told");
+    finds(at_work().refused(&[], &[told()]), "done although");
+}
+
+#[test]
+fn a_finalizing_order_is_neither_started_nor_finalized_again() {
+    let mut checker = Checker::default();
+    checker.turn(&[admitted()], &[finalize()]).unwrap();
+    finds(checker.clone().turn(&[started(1)], &[run(1, 1)]), "second worker");
+    finds(checker.turn(&[], &[finalize()]), "is finalized while");
+}
+
+#[test]
+fn an_entry_after_the_journal_broke_is_found() {
+    let mut checker = Checker::default();
+    checker.refused(&[], &[]).unwrap();
+    finds(checker.turn(&[admitted()], &[]), "after the journal broke");
 }

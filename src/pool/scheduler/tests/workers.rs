@@ -48,7 +48,7 @@ impl World {
         let call = CallId(self.next_id());
         self.worker(id).at = WorkerAt::Waiting(call);
         let attempt_count = self.worker(id).attempt_count;
-        self.step(Input::WorkRequested(WorkRequest { call, worker: id, attempt_count, page_time: None }));
+        self.step(Input::WorkRequested(WorkRequest { call, worker: id, attempt_count, median_page_time: None }));
     }
 
     pub(super) fn lose_free(&mut self, which: usize, is_told: bool) {

@@ -132,6 +132,7 @@ impl World {
         let calm = ResourceSample::default();
         self.step(Input::Sampled(calm));
         self.turn(true)?;
+        self.check_resumed()?; // while orders are in work
         for _ in 0..500 {
             self.advance()?;
             if self.is_running() && self.checker.states().values().all(|state| state.outcome().is_some()) {
