@@ -96,6 +96,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
     let retry = RetryConfig {
         limit: retry_limit,
         delay_min: settings.retry_delay.unwrap_or_default(),
+        throttle_delay: settings.throttle_delay.unwrap_or_default(),
         delay_max: settings.retry_delay_max.unwrap_or_default(),
         patience: settings.patience.unwrap_or_default(),
         stop_after: settings.stop_after.and_then(NonZeroU32::new),
@@ -114,6 +115,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         (deadlines.command, deadlines.page, ("page_timeout", "command_timeout")),
         (deadlines.page, deadlines.attempt, ("task_timeout", "page_timeout")),
         (retry.delay_min, retry.delay_max, ("retry_delay_max", "retry_delay")),
+        (retry.throttle_delay, retry.delay_max, ("retry_delay_max", "throttle_delay")),
     ] {
         if longer < shorter {
             refuse(names.0, format!("{} is less than {}", humantime::format_duration(longer), names.1));

@@ -114,10 +114,12 @@ pub struct MemoryConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryConfig {
-    /// Tries after the first one; default 3.
+    /// Attempts after the first one; default 3.
     pub limit: u32,
-    /// Shortest wait; default 15 s.
+    /// First wait; default 1 s.
     pub delay_min: Duration,
+    /// First wait after the portal throttled requests without a `Retry-After`; default 15 s.
+    pub throttle_delay: Duration,
     /// Longest wait; default 15 min.
     pub delay_max: Duration,
     /// How long to wait for a portal that is down; default 10 min.

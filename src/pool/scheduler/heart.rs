@@ -117,7 +117,7 @@ impl Scheduler {
     ) -> Self {
         let sizing = Autoscaler::new(rules.worker_count, rules.scaling, rules.expected_count, rules.processor_count);
         Self {
-            gate: CircuitBreaker::new(rules.retry.patience),
+            gate: CircuitBreaker::new(&rules.retry),
             pace: AdaptiveLimit::new(rules.scaling.max.get()),
             gate_reason: String::new(),
             gate_wants_person: false,

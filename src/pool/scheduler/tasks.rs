@@ -10,7 +10,7 @@ use crate::model::{
     AttemptCounts, AttemptEnd, Entry, Failure, FailureKind, Fault, OrderStatus, Outcome, PoTask, Receipt, Stage,
     StopKind, StopReason, TaskId, TaskState, Totals,
 };
-use crate::policy::{Permit, RetryDecision, retry_decision, retry_delay};
+use crate::policy::{Permit, RetryDecision, SiteFailure, retry_decision, retry_delay};
 use crate::pool::control::{PoolControl, PriorResult, SubmitError};
 use crate::pool::runtime::lease::LeaseId;
 use crate::pool::scheduler::messages::Effect;
@@ -170,7 +170,7 @@ impl Scheduler {
                 self.finalize(now, task, outcome);
             }
             AttemptEnd::NotBegun(failure) => {
-                self.blame_site(now, &failure, retry_after, holder.is_probe);
+                self.blame_site(now, &failure, retry_after, holder.is_probe, false);
                 if failure.kind == FailureKind::LoginRefused {
                     self.drain(now, StopReason { kind: StopKind::LoginRefused, message: failure.message });
                 }
@@ -193,7 +193,10 @@ impl Scheduler {
         retry_after: Option<Duration>,
     ) {
         match failure.kind.fault() {
-            Fault::Site => self.blame_site(now, &failure, retry_after, holder.is_probe),
+            Fault::Site => {
+                let is_first = self.records.get(index(task)).is_some_and(|record| record.tally.spent == 0);
+                self.blame_site(now, &failure, retry_after, holder.is_probe, is_first);
+            }
             Fault::Task => {
                 self.gate.on_success();
                 self.pace.on_success();
@@ -211,7 +214,8 @@ impl Scheduler {
             (Some(earlier), Some(later)) => Some(together(earlier, later)),
             (earlier, later) => later.or(earlier),
         };
-        let decision = retry_decision(failure.kind, record.tally, limit);
+        let kind = self.gate.kind_for_retry(failure.kind);
+        let decision = retry_decision(kind, record.tally, limit);
         let (is_counted, delay) = match decision {
             RetryDecision::Settle => {
                 let outcome = self.final_outcome(task, failure);
@@ -222,12 +226,14 @@ impl Scheduler {
                 let receipt = record.receipt.take();
                 return self.finalize(now, task, Outcome::Skipped(Failure { message, ..failure }, receipt));
             }
-            RetryDecision::RetryNow => (true, Duration::ZERO),
+            RetryDecision::RetryNow | RetryDecision::RetryAlone => (true, Duration::ZERO),
             RetryDecision::RetryLater => {
-                let delay = retry_delay(&self.rules.retry, task, record.tally.spent + 1, self.rules.seed);
-                (true, retry_after.map_or(delay, |asked| asked.max(delay)))
+                (true, retry_delay(&self.rules.retry, kind, record.tally, retry_after, task, self.rules.seed))
             }
-            RetryDecision::AwaitSite | RetryDecision::LeaveOpen => (false, Duration::ZERO),
+            RetryDecision::AwaitSite => {
+                (false, retry_delay(&self.rules.retry, kind, record.tally, retry_after, task, self.rules.seed))
+            }
+            RetryDecision::LeaveOpen => (false, Duration::ZERO),
             RetryDecision::StopRun => {
                 let kind = match failure.kind {
                     FailureKind::LoginRefused => StopKind::LoginRefused,
@@ -243,13 +249,21 @@ impl Scheduler {
         self.requeue(task, now + delay);
     }
 
-    fn blame_site(&mut self, now: Duration, failure: &Failure, retry_after: Option<Duration>, is_probe: bool) {
+    fn blame_site(
+        &mut self,
+        now: Duration,
+        failure: &Failure,
+        retry_after: Option<Duration>,
+        is_probe: bool,
+        is_first: bool,
+    ) {
         if matches!(failure.kind, FailureKind::Throttled | FailureKind::SiteDown) {
             self.pace.on_overload(now);
         }
         // what was under way when the gate closed says nothing new
         let is_news = is_probe || retry_after.is_some() || self.gate.permit(now) == Permit::Allowed;
-        let given_up = self.gate.on_failure(now, failure.kind, retry_after, is_probe);
+        let given_up =
+            self.gate.on_failure(now, SiteFailure { kind: failure.kind, retry_after, was_trial: is_probe, is_first });
         if is_news && self.gate.permit(now) != Permit::Allowed {
             self.gate_reason.clone_from(&failure.message);
             // a login that says when to come back is a person's to make

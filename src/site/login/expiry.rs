@@ -44,6 +44,9 @@ impl SharedLogin {
                     Ok(None) | Err(_) => Err(error),
                 }
             }
+            FailureKind::SiteDown | FailureKind::Unreachable if error.retry_after.is_none() => {
+                self.interpret_outage(page, error).await
+            }
             kind => {
                 if kind.fault() == Fault::Task {
                     self.context.confirm_login();
@@ -51,6 +54,26 @@ impl SharedLogin {
                 Err(error)
             }
         }
+    }
+
+    /// Tells a portal that is down from one that fails for this order alone: the login check is answered then.
+    async fn interpret_outage(&self, page: &mut dyn Page, error: AttemptError) -> Result<(), AttemptError> {
+        let address = self.check_address(&*self.shared.lock().await);
+        let shows_page = page.url().await.is_ok_and(|shown| shown.starts_with("http"));
+        let is_answered = if shows_page {
+            matches!(self.request_check(page, &address, false).await, Ok(Some(_)))
+        } else {
+            // the browser shows an error page of its own, from which nothing can be requested
+            self.open_check_page(page, &address).await.is_ok()
+        };
+        if !is_answered {
+            return Err(error);
+        }
+        Err(AttemptError {
+            kind: FailureKind::ServerError,
+            message: format!("{error} (the portal answers otherwise)"),
+            ..error
+        })
     }
 
     async fn interpret_redirect(
