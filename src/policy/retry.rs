@@ -196,7 +196,7 @@ mod tests {
                 RetryDecision::AwaitSite => false,
                 _ => return (decisions, waits),
             };
-            waits.push((0..64).map(|seed| retry_delay(&CONFIG, kind, counts, None, TaskId(1), seed)).min().unwrap());
+            waits.push((0..2048).map(|seed| retry_delay(&CONFIG, kind, counts, None, TaskId(1), seed)).min().unwrap());
             counts = counts.after_failure(kind, is_counted);
         }
         panic!("{kind} is tried for ever");

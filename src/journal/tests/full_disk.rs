@@ -108,7 +108,7 @@ fn read(disk: &SmallDisk) -> u64 {
 
 fn assert_full(refused: &JournalError, disk: &SmallDisk) {
     assert!(matches!(refused, JournalError::Full { path } if *path == disk.journal()), "{refused:?}");
-    assert!(refused.to_string().contains("free some space on its disk"), "{refused}");
+    assert!(refused.to_string().contains("free some space on it"), "{refused}");
 }
 
 #[tokio::test]

@@ -25,24 +25,14 @@ impl SharedLogin {
     ) -> Result<(), AttemptError> {
         match error.kind {
             FailureKind::LoginRequired => self.interpret_redirect(page, order, error, redirect_count).await,
-            // each of them may be how a portal shows that the login has ended
-            FailureKind::AccessDenied | FailureKind::RequisitionDenied | FailureKind::PageChanged
+            // each of these may be how a portal shows that the login has ended
+            FailureKind::OrderMissing
+            | FailureKind::AccessDenied
+            | FailureKind::RequisitionDenied
+            | FailureKind::PageChanged
                 if error.receipt.as_ref().is_none_or(|receipt| receipt.missing.is_empty()) =>
             {
-                let address = self.check_address(&*self.shared.lock().await);
-                match self.request_check(page, &address, false).await {
-                    Ok(Some(AuthState::Form | AuthState::Elsewhere(_) | AuthState::Closed(_))) => Err(AttemptError {
-                        message: format!("the login has ended: {error}"),
-                        kind: FailureKind::LoginRequired,
-                        ..error
-                    }),
-                    Ok(Some(AuthState::Open)) => {
-                        self.context.confirm_login();
-                        Err(error)
-                    }
-                    // what cannot be told changes nothing
-                    Ok(None) | Err(_) => Err(error),
-                }
+                self.interpret_denial(page, error).await
             }
             FailureKind::SiteDown | FailureKind::Unreachable if error.retry_after.is_none() => {
                 self.interpret_outage(page, error).await
@@ -54,6 +44,37 @@ impl SharedLogin {
                 Err(error)
             }
         }
+    }
+
+    /// Tells an order that is not there, or not to be seen, from a login that has ended.
+    async fn interpret_denial(&self, page: &mut dyn Page, error: AttemptError) -> Result<(), AttemptError> {
+        let address = self.check_address(&*self.shared.lock().await);
+        let state = match self.request_check(page, &address, false).await {
+            Ok(Some(state)) => self.prove(page, state).await?,
+            Ok(None) | Err(_) => return Err(error), // what cannot be told changes nothing
+        };
+        let ended = |error: AttemptError, why: &str| AttemptError {
+            message: format!("{why}: {error}"),
+            kind: FailureKind::LoginRequired,
+            ..error
+        };
+        if !state.lets_pass() {
+            return Err(ended(error, "the login has ended"));
+        }
+        if state == AuthState::Unproven && error.kind == FailureKind::OrderMissing && self.seen_order().is_none() {
+            let mut shared = self.shared.lock().await;
+            let is_fresh = shared.form_generation == Some(shared.generation);
+            if self.credentials.is_some() && !is_fresh {
+                shared.doubted_generation = Some(shared.generation);
+                return Err(ended(error, "the login may have ended, so it is renewed"));
+            }
+            if self.credentials.is_none() {
+                let message = format!("{error}; or the login is missing or has ended: this run has seen no order yet");
+                return Err(AttemptError { message, ..error });
+            }
+        }
+        self.context.confirm_login();
+        Err(error)
     }
 
     /// Tells a portal that is down from one that fails for this order alone: the login check is answered then.
@@ -69,11 +90,14 @@ impl SharedLogin {
         if !is_answered {
             return Err(error);
         }
-        Err(AttemptError {
-            kind: FailureKind::ServerError,
-            message: format!("{error} (the portal answers otherwise)"),
-            ..error
-        })
+        let mut receipt = error.receipt.clone();
+        for missing in receipt.iter_mut().flat_map(|receipt| &mut receipt.missing) {
+            if missing.failure.kind == error.kind {
+                missing.failure.kind = FailureKind::ServerError;
+            }
+        }
+        let message = format!("{error} (the portal answers otherwise)");
+        Err(AttemptError { kind: FailureKind::ServerError, message, receipt, ..error })
     }
 
     async fn interpret_redirect(
@@ -91,13 +115,15 @@ impl SharedLogin {
             Ok(stands) => stands,
             Err(_) => None,
         };
-        if stands != Some(AuthState::Open) {
+        if !stands.is_some_and(|state| state.lets_pass()) {
             return Err(error);
         }
         let mut shared = self.shared.lock().await;
         if !shared.has_denied && shared.learned_check.is_none() {
             // an address that opens without a login tells nothing: an order's page does
-            if let Ok(Some(AuthState::Open)) = self.request_check(page, &address, true).await {
+            if let Ok(Some(state)) = self.request_check(page, &address, true).await
+                && state.lets_pass()
+            {
                 tracing::info!("the recipe's address.login_check opens without a login: using an order's page instead");
                 shared.learned_check = Some(order.clone());
                 return Err(error);

@@ -1,6 +1,6 @@
 //! A portal without a browser: a scripted double of `Session` and `Page`. Several sessions can share one portal.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -18,6 +18,9 @@ use crate::site::recipe::parse::load;
 pub(crate) use crate::site::testing::offers::{FakeReply, Offer, button, file, link};
 
 pub(crate) const BASE: &str = "https://acme.test";
+
+/// What a portal says of an order that is not there.
+pub(crate) const OOPS: &str = "Oops! We couldn't find what you wanted";
 
 /// One page of the portal.
 #[derive(Clone, Debug)]
@@ -61,6 +64,15 @@ pub(crate) struct Portal {
     pub(crate) refused_count: u32,
     pub(crate) is_unreachable: bool,
     pub(crate) sends_elsewhere: bool,
+    /// Whoever was logged in and no longer is gets "not found" at every address but the login's.
+    pub(crate) hides_ended_login: bool,
+    /// Whoever never was gets it, too.
+    pub(crate) hides_from_strangers: bool,
+    /// What the next forms are answered with: the path, the page, and whether the form is on it.
+    pub(crate) form_answers: VecDeque<(&'static str, Shown, bool)>,
+    pub(crate) form_count: u32,
+    /// The login check cannot be requested by a script.
+    pub(crate) check_fails: bool,
     /// Its sessions are gone, and can only be asked what they last said.
     pub(crate) is_dead: bool,
     /// How often a session is refused its cookies.
@@ -124,17 +136,8 @@ impl FakePage {
         if portal.is_unreachable {
             return Err(SessionError::Unreachable { url: url.to_owned(), why: "ERR_CONNECTION_REFUSED".to_owned() });
         }
-        let path = url.strip_prefix(BASE).unwrap_or(url).to_owned();
-        let is_let_in = portal.password.is_none() || self.ticket.is_some_and(|ticket| ticket == portal.ticket);
-        self.is_login = !is_let_in || path.starts_with("/sessions");
-        let nothing = Shown { has_marker: false, ..Shown::default() };
-        self.shown = if self.is_login { nothing } else { portal.pages.get(&path).cloned().unwrap_or(nothing) };
-        self.url = match self.is_login {
-            true if portal.sends_elsewhere => "https://idp.test/saml".to_owned(),
-            true => format!("{BASE}/sessions/new"),
-            false => url.to_owned(),
-        };
-        self.is_login &= !portal.sends_elsewhere;
+        let (url, shown, is_login) = answer(&portal, url, self.ticket);
+        (self.url, self.shown, self.is_login) = (url, shown, is_login);
         drop(portal);
         self.portal.state().visits.push(self.url.clone());
         Ok(())
@@ -142,6 +145,12 @@ impl FakePage {
 
     fn send_form(&mut self) {
         let mut portal = self.portal.state();
+        portal.form_count += 1;
+        if let Some((path, shown, has_form)) = portal.form_answers.pop_front() {
+            self.typed = None;
+            (self.url, self.shown, self.is_login) = (format!("{BASE}{path}"), shown, has_form);
+            return;
+        }
         if self.typed.take().as_deref() == portal.password {
             portal.accepted_count += 1;
             portal.ticket += 1;
@@ -221,6 +230,26 @@ impl FakePage {
     }
 }
 
+/// What a request with this ticket is answered with: the address, the page, and whether it is the login page.
+fn answer(portal: &Portal, url: &str, ticket: Option<u32>) -> (String, Shown, bool) {
+    let path = url.strip_prefix(BASE).unwrap_or(url);
+    let is_in = portal.password.is_none() || ticket.is_some_and(|ticket| ticket == portal.ticket);
+    let nothing = Shown { has_marker: false, ..Shown::default() };
+    let is_hidden = portal.hides_ended_login && (ticket.is_some() || portal.hides_from_strangers);
+    if !is_in && is_hidden && !path.starts_with("/sessions") {
+        return (url.to_owned(), Shown { notice: OOPS, ..nothing }, false);
+    }
+    let is_login = !is_in || path.starts_with("/sessions");
+    match is_login {
+        true if portal.sends_elsewhere => ("https://idp.test/saml".to_owned(), nothing, false),
+        true => (format!("{BASE}/sessions/new"), nothing, true),
+        false => {
+            let absent = Shown { notice: if portal.hides_ended_login { OOPS } else { "" }, ..nothing };
+            (url.to_owned(), portal.pages.get(path).cloned().unwrap_or(absent), false)
+        }
+    }
+}
+
 fn cookie(value: String) -> Cookie {
     let (name, value) = ("_coupa_session".into(), value.into());
     Cookie { name, value, domain: None, path: None, secure: true, http_only: true, expiry: None, same_site: None }
@@ -288,7 +317,20 @@ impl Page for FakePage {
         now!(Ok(()))
     }
 
-    fn evaluate<'a>(&'a mut self, script: &'a str, _: Vec<Value>) -> BoxFuture<'a, Result<Value, SessionError>> {
+    fn evaluate<'a>(&'a mut self, script: &'a str, args: Vec<Value>) -> BoxFuture<'a, Result<Value, SessionError>> {
+        if script.contains("isStranger") {
+            let portal = self.portal.state();
+            let ticket = self.ticket.filter(|_| args[4] != json!(true));
+            if portal.is_unreachable || portal.check_fails {
+                return now!(Ok(Value::Null));
+            }
+            let (url, shown, is_login) = answer(&portal, args[0].as_str().unwrap_or_default(), ticket);
+            let notices: Vec<_> = [shown.notice].into_iter().filter(|notice| !notice.is_empty()).collect();
+            return now!(Ok(json!({
+                "url": url, "status": shown.status, "title": "", "hasForm": is_login, "hasMarker": shown.has_marker && !is_login,
+                "notices": notices,
+            })));
+        }
         if script.contains("outerHTML") {
             return now!(Ok(json!([format!("<p>{:?} right</p>", self.ticket), true])));
         }

@@ -121,5 +121,5 @@ async fn a_disk_that_gets_full_under_the_journal_stops_the_run_and_keeps_it_resu
     let mut run = scene.start();
     run.works_on(&scene.portal, &first).await;
     scene.mount.fill();
-    scene.completes_with_room(run, 6, &["no room left for the journal"]).await;
+    scene.completes_with_room(run, 6, &["the disk of the journal"]).await;
 }
