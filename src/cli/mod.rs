@@ -7,7 +7,6 @@ pub(crate) mod batch_view;
 pub(crate) mod commands;
 pub(crate) mod exit;
 pub(crate) mod logging;
-pub(crate) mod login_source;
 pub(crate) mod output;
 pub(crate) mod progress;
 pub(crate) mod setup;

@@ -14,6 +14,8 @@ pub enum FailureKind {
     AccessDenied,
     /// The order has no attachments and its requisition may not be seen.
     RequisitionDenied,
+    /// It leads to a host that the settings do not let the browser reach.
+    BlockedHost,
     /// The page is none of the shapes that the recipe knows.
     PageChanged,
     /// The portal asks to come back later (429).
@@ -78,10 +80,11 @@ pub enum SessionAction {
 
 impl FailureKind {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::OrderMissing,
         Self::AccessDenied,
         Self::RequisitionDenied,
+        Self::BlockedHost,
         Self::PageChanged,
         Self::Throttled,
         Self::SiteDown,
@@ -108,6 +111,7 @@ impl FailureKind {
             Self::OrderMissing => "order_missing",
             Self::AccessDenied => "access_denied",
             Self::RequisitionDenied => "requisition_denied",
+            Self::BlockedHost => "blocked_host",
             Self::PageChanged => "page_changed",
             Self::Throttled => "throttled",
             Self::SiteDown => "site_down",
@@ -135,6 +139,7 @@ impl FailureKind {
             Self::OrderMissing
             | Self::AccessDenied
             | Self::RequisitionDenied
+            | Self::BlockedHost
             | Self::DownloadStalled
             | Self::DownloadCorrupt
             | Self::FileUnavailable
@@ -161,6 +166,7 @@ impl FailureKind {
             Self::OrderMissing
             | Self::AccessDenied
             | Self::RequisitionDenied
+            | Self::BlockedHost
             | Self::PageChanged
             | Self::Throttled
             | Self::SiteDown

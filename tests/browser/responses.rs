@@ -123,7 +123,7 @@ async fn a_403_of_a_background_call_is_access_denied_where_the_page_lists_nothin
     }
     let (handles, tallies) = run(&mut scene, &orders).await;
     let outcome = handles[0].outcome().unwrap();
-    assert_eq!(outcome.status(), OrderStatus::Failed, "{outcome:?}");
+    assert_eq!(outcome.status(), OrderStatus::AccessDenied, "{outcome:?}");
     let failure = outcome.failure().unwrap();
     assert_eq!(failure.kind, FailureKind::AccessDenied);
     assert!(failure.message.contains("/lists/") && failure.message.contains("403"), "{failure}");
@@ -158,7 +158,7 @@ async fn a_403_of_a_background_call_that_asks_for_a_file_is_said_at_once() {
     let (handles, tallies) = run(&mut scene, &orders).await;
     let outcome = handles[0].outcome().unwrap();
     assert!(missing(&outcome).iter().all(|(kind, _)| *kind == FailureKind::AccessDenied), "{outcome:?}");
-    assert_eq!((outcome.status(), tallies[0].started), (OrderStatus::Failed, 1));
+    assert_eq!((outcome.status(), tallies[0].started), (OrderStatus::AccessDenied, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

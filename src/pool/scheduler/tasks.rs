@@ -10,7 +10,7 @@ use crate::model::{
     AttemptCounts, AttemptEnd, Entry, Failure, FailureKind, Fault, OrderStatus, Outcome, PoTask, Receipt, Stage,
     StopKind, StopReason, TaskId, TaskState, Totals,
 };
-use crate::policy::{Permit, RetryDecision, SiteFailure, retry_decision, retry_delay};
+use crate::policy::{Permit, RetryDecision, SiteFailure, is_first_attempt, retry_decision, retry_delay};
 use crate::pool::control::{PoolControl, PriorResult, SubmitError};
 use crate::pool::runtime::lease::LeaseId;
 use crate::pool::scheduler::messages::Effect;
@@ -194,7 +194,7 @@ impl Scheduler {
     ) {
         match failure.kind.fault() {
             Fault::Site => {
-                let is_first = self.records.get(index(task)).is_some_and(|record| record.tally.spent == 0);
+                let is_first = self.records.get(index(task)).is_some_and(|record| is_first_attempt(record.tally));
                 self.blame_site(now, &failure, retry_after, holder.is_probe, is_first);
             }
             Fault::Task => {
@@ -222,7 +222,10 @@ impl Scheduler {
                 return self.finalize(now, task, outcome);
             }
             RetryDecision::Quarantine => {
-                let message = format!("set aside, since it ended two browsers; the last time: {}", failure.message);
+                let message = format!(
+                    "skipped: this order crashed a browser again, alone in a new one; last error: {}",
+                    failure.message
+                );
                 let receipt = record.receipt.take();
                 return self.finalize(now, task, Outcome::Skipped(Failure { message, ..failure }, receipt));
             }
@@ -357,7 +360,11 @@ impl Scheduler {
         match outcome.status() {
             OrderStatus::Completed | OrderStatus::NoAttachments => self.failed_in_a_row = 0,
             OrderStatus::Failed | OrderStatus::Partial => self.failed_in_a_row += 1,
-            OrderStatus::PoNotFound | OrderStatus::PrNotAccessible | OrderStatus::Skipped | OrderStatus::NotDone => {}
+            OrderStatus::PoNotFound
+            | OrderStatus::AccessDenied
+            | OrderStatus::PrNotAccessible
+            | OrderStatus::Skipped
+            | OrderStatus::NotDone => {}
         }
         let is_hopeless = |limit: NonZeroU32| self.failed_in_a_row >= limit.get();
         if self.rules.stop_after.is_some_and(is_hopeless) {
@@ -399,7 +406,7 @@ pub(crate) fn counter(totals: &mut Totals, status: OrderStatus) -> &mut u64 {
         OrderStatus::NoAttachments => &mut totals.no_attachments,
         OrderStatus::Partial => &mut totals.partial,
         OrderStatus::PoNotFound => &mut totals.not_found,
-        OrderStatus::Failed | OrderStatus::PrNotAccessible => &mut totals.failed,
+        OrderStatus::Failed | OrderStatus::AccessDenied | OrderStatus::PrNotAccessible => &mut totals.failed,
         OrderStatus::Skipped | OrderStatus::NotDone => &mut totals.skipped,
     }
 }

@@ -25,7 +25,8 @@ const ANY_FIELD: &str = "input:not([type='hidden']), select, textarea";
 /// The fields of the page after the form.
 #[derive(Clone, Copy, Debug, Default)]
 struct Fields {
-    has_password: bool,
+    /// That of the user name or of the password.
+    has_login: bool,
     has_any: bool,
 }
 
@@ -175,10 +176,13 @@ impl SharedLogin {
 
     /// Which fields a page has.
     async fn fields(&self, page: &mut dyn Page) -> Result<Fields, AttemptError> {
-        let queries = [self.context.recipe.login.password.as_str(), ANY_FIELD]
+        let form = &self.context.recipe.login;
+        let queries = [form.username.as_str(), form.password.as_str(), ANY_FIELD]
             .map(|css| Query { css: css.to_owned(), attributes: Vec::new() });
         let mut found = page.query(&queries).await?.into_iter().map(|elements| !elements.is_empty());
-        Ok(Fields { has_password: found.next() == Some(true), has_any: found.next() == Some(true) })
+        let (has_username, has_password) = (found.next() == Some(true), found.next() == Some(true));
+        let has_login = has_username || has_password;
+        Ok(Fields { has_login, has_any: found.next() == Some(true) })
     }
 
     /// The portal's own words for a refusal, which never repeat the password.
@@ -211,14 +215,13 @@ impl SharedLogin {
 /// What the page after the form says of the password. A page that neither shows the form again nor gives a reason is not
 /// taken for a refusal: that would be remembered.
 fn judge_answer(look: &PageFacts, kind: &PageKind, has_words: bool, fields: &Fields) -> FormVerdict {
-    let shows_form = look.has_login_form || fields.has_password;
     match look.evidence.status {
         Some(401) => FormVerdict::Refused,
-        _ if *kind == PageKind::Login && shows_form && has_words => FormVerdict::Refused,
+        _ if *kind == PageKind::Login && fields.has_login && has_words => FormVerdict::Refused,
         Some(422 | 419) => FormVerdict::Stale,
         Some(400..=499) => FormVerdict::Unjudged,
         _ if *kind != PageKind::Login => FormVerdict::Unknown,
-        _ if shows_form || has_words && !fields.has_any => FormVerdict::Refused,
+        _ if fields.has_login || has_words && !fields.has_any => FormVerdict::Refused,
         _ if fields.has_any => FormVerdict::SecondStep,
         _ => FormVerdict::Unjudged,
     }
@@ -229,13 +232,14 @@ mod tests {
     use super::*;
     use crate::backend::DocumentInfo;
 
-    const FORM: Fields = Fields { has_password: true, has_any: true };
-    const CODE: Fields = Fields { has_password: false, has_any: true };
-    const NOTHING: Fields = Fields { has_password: false, has_any: false };
+    const FORM: Fields = Fields { has_login: true, has_any: true };
+    const CODE: Fields = Fields { has_login: false, has_any: true };
+    const NOTHING: Fields = Fields { has_login: false, has_any: false };
 
     fn verdict(status: u16, kind: &PageKind, has_words: bool, fields: Fields) -> FormVerdict {
         let evidence = DocumentInfo { status: Some(status), ..DocumentInfo::default() };
-        let look = PageFacts { evidence, has_login_form: fields.has_password, ..PageFacts::default() };
+        // a form for a code may look like the login form from outside
+        let look = PageFacts { evidence, has_login_form: fields.has_any, ..PageFacts::default() };
         judge_answer(&look, kind, has_words, &fields)
     }
 

@@ -173,7 +173,10 @@ impl FakePage {
         let once = |is_there: bool, found: ElementInfo| if is_there { vec![found] } else { Vec::new() };
         if css == any_of(&recipe.order.markers) || css == any_of(&recipe.requisition.markers) {
             once(self.shown.has_marker, text(""))
-        } else if css == recipe.login.form.as_str() {
+        } else if [&recipe.login.form, &recipe.login.username, &recipe.login.password]
+            .map(|field| field.as_str())
+            .contains(&css)
+        {
             once(self.is_login, text(""))
         } else if css == any_of(&recipe.errors.css) || css == recipe.login.refusal.as_str() {
             once(!self.shown.notice.is_empty(), text(self.shown.notice))
