@@ -1,23 +1,20 @@
 #![doc = include_str!("../README.md")]
-#![cfg_attr(not(feature = "internals"), allow(dead_code, unreachable_pub, unused_imports))]
-// what only tests or the command line use is not dead without them
+// without `internals` the rooms are private, and what they publish to tests is reachable from nowhere
+#![cfg_attr(not(feature = "internals"), allow(unreachable_pub))]
+// what only the command line uses is not dead
 #![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 
 pub mod backend;
+pub mod batch;
 pub mod model;
 
-// The rooms of the house. Tests and benches reach them through `internals`; they are no part of the surface and change
-// without notice.
+// The rooms. Tests and benches reach them through the feature `internals`; they are not part of the public surface and
+// change without notice.
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod assembly;
 #[cfg(not(feature = "internals"))]
 mod assembly;
-#[cfg(all(feature = "cli", feature = "internals"))]
-#[doc(hidden)]
-pub mod batch;
-#[cfg(all(feature = "cli", not(feature = "internals")))]
-mod batch;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod browser;
@@ -37,6 +34,7 @@ mod credentials;
 #[doc(hidden)]
 pub mod demo;
 #[cfg(all(feature = "demo", not(feature = "internals")))]
+#[allow(dead_code, unused_imports, reason = "most of what can go wrong in the portal is for tests")]
 mod demo;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
@@ -103,6 +101,12 @@ mod site;
 #[doc(hidden)]
 pub mod cli;
 
+/// What a setting is made of, and why one is refused. Settings are given to [`PoolConfigBuilder`].
+pub mod settings {
+    pub use crate::config::{ConfigProblem, IntoSetting, InvalidValue, SecretUrl};
+}
+
+pub use batch::{Batch, BatchError, BatchEvent, BatchReport};
 pub use browser::ProfileManager;
 pub use config::{BrowserChoice, ConfigError, PoolConfig, PoolConfigBuilder, RequisitionRule, Sandbox, WorkerCount};
 pub use model::{FailureKind, InvalidPoNumber, OrderStatus, Outcome, PoNumber, PoTask, PoolStatus, TaskPriority};

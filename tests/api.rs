@@ -12,6 +12,10 @@ use syn::{Attribute, Item, Meta, UseTree, Visibility};
 /// What stands at the root.
 const ROOT: &[&str] = &[
     "AcquireError",
+    "Batch",
+    "BatchError",
+    "BatchEvent",
+    "BatchReport",
     "BrowserChoice",
     "ConfigError",
     "FailureKind",
@@ -60,6 +64,7 @@ const MODEL: &[&str] = &[
     "FileRecord",
     "Footprint",
     "IllegalTransition",
+    "InvalidPriority",
     "InvalidPoNumber",
     "ListingId",
     "MANIFEST_NAME",
@@ -68,10 +73,12 @@ const MODEL: &[&str] = &[
     "Metadata",
     "MissingFile",
     "OrderStatus",
+    "OrphanedProcess",
     "Outcome",
     "PoNumber",
     "PoTask",
     "PoolStatus",
+    "PriorResult",
     "Receipt",
     "RejectedRow",
     "RunId",
@@ -79,6 +86,7 @@ const MODEL: &[&str] = &[
     "Stage",
     "StopKind",
     "StopReason",
+    "SweepReport",
     "TaskId",
     "TaskPriority",
     "TaskState",
@@ -99,6 +107,7 @@ const BACKEND: &[&str] = &[
     "DocumentInfo",
     "DownloadEvent",
     "ElementInfo",
+    "FailedRequest",
     "History",
     "Initiator",
     "Journal",
@@ -106,8 +115,11 @@ const BACKEND: &[&str] = &[
     "KillSwitch",
     "LoginStore",
     "LoginStoreError",
+    "LongPolls",
     "MemoryReader",
     "Page",
+    "PageActivity",
+    "PendingRequest",
     "Query",
     "RejectionStore",
     "ResponseInfo",
@@ -120,13 +132,21 @@ const BACKEND: &[&str] = &[
     "Stability",
 ];
 
-/// The public modules, each with its names.
-const MODULES: &[(&str, &[&str])] = &[("backend", BACKEND), ("model", MODEL)];
+/// A whole run, and what it tells.
+const BATCH: &[&str] =
+    &["Batch", "BatchError", "BatchEvent", "BatchReport", "BatchStatus", "ReportFiles", "Summary", "WrittenFile"];
+
+/// What a setting is made of; declared in `src/lib.rs` itself.
+const SETTINGS: &[&str] = &["ConfigProblem", "IntoSetting", "InvalidValue", "SecretUrl"];
+
+/// The public modules that have a folder, each with its names.
+const MODULES: &[(&str, &[&str])] = &[("backend", BACKEND), ("batch", BATCH), ("model", MODEL)];
 
 #[test]
 fn the_root_exports_what_is_listed() {
     let mut expected: BTreeSet<_> = ROOT.iter().map(|name| (*name).to_owned()).collect();
     expected.extend(MODULES.iter().map(|(name, _)| format!("mod {name}")));
+    expected.insert("mod settings".to_owned());
     assert_same("src/lib.rs", &exports("src/lib.rs"), &expected);
 }
 
@@ -136,6 +156,16 @@ fn the_public_modules_hold_what_is_listed() {
         let file = format!("src/{name}/mod.rs");
         assert_same(&file, &exports(&file), &names.iter().map(|name| (*name).to_owned()).collect());
     }
+}
+
+#[test]
+fn the_module_of_settings_holds_what_is_listed() {
+    let settings = items("src/lib.rs").into_iter().find_map(|item| match item {
+        Item::Mod(module) if module.ident == "settings" => module.content.map(|(_, items)| items),
+        _ => None,
+    });
+    let names = names_of(&settings.unwrap());
+    assert_same("src/lib.rs, settings", &names, &SETTINGS.iter().map(|name| (*name).to_owned()).collect());
 }
 
 #[test]
@@ -162,9 +192,13 @@ fn assert_same(file: &str, found: &BTreeSet<String>, expected: &BTreeSet<String>
 
 /// The public names of a file; a module as `mod name`. What is hidden from the documentation is not public.
 fn exports(file: &str) -> BTreeSet<String> {
+    names_of(&items(file))
+}
+
+fn names_of(items: &[Item]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for item in items(file) {
-        let (visibility, attributes, name) = match &item {
+    for item in items {
+        let (visibility, attributes, name) = match item {
             Item::Use(item) => {
                 if matches!(item.vis, Visibility::Public(_)) && !is_hidden(&item.attrs) {
                     leaves(&item.tree, &mut names);

@@ -21,28 +21,28 @@ use crate::net::reachable;
 use crate::pool::{PersistentWorkerPool, StartError};
 use crate::site::{PortalSite, RecipeError, SharedLogin};
 
-pub use crate::browser::{Sweep, SweepReport, sweep};
+pub(crate) use crate::browser::{Sweep, sweep};
 
 /// What a run brings along that was opened before its pool.
-pub struct StartOptions {
+pub(crate) struct StartOptions {
     /// The output folder; kept until the pool has ended. Without one the pool takes no orders.
-    pub claim: Option<Arc<OutputLock>>,
+    pub(crate) claim: Option<Arc<OutputLock>>,
     /// The record of the run; default one that lives as long as the program.
-    pub journal: Arc<dyn Journal>,
+    pub(crate) journal: Arc<dyn Journal>,
     /// Its name, under which evidence of failed attempts is kept; default the time.
-    pub run: RunId,
+    pub(crate) run: RunId,
     /// What the record holds of a run that is being resumed; default nothing.
-    pub history: History,
+    pub(crate) history: History,
     /// How many orders there will be, if that is known; see [`crate::pool::PoolBuilder::expect_orders`].
-    pub order_count: Option<usize>,
+    pub(crate) order_count: Option<usize>,
     /// Its login; default one of its own.
-    pub login: OneLogin,
+    pub(crate) login: OneLogin,
 }
 
 /// The login of several pools of one program on one portal with one configuration, such as a canary's and that of the run
 /// after it: made once, by the first of them. Default: not made yet.
 #[derive(Clone, Debug, Default)]
-pub struct OneLogin(Arc<OnceLock<Arc<SharedLogin>>>);
+pub(crate) struct OneLogin(Arc<OnceLock<Arc<SharedLogin>>>);
 
 impl OneLogin {
     fn of(&self, site: &SiteConfig, out: &Path, deadlines: Timeouts) -> Result<Arc<SharedLogin>, RecipeError> {
@@ -91,7 +91,7 @@ impl PersistentWorkerPool {
         let claim = match config.site.base_url {
             Some(_) => Some(Arc::new(
                 on_blocking_thread("claiming the output folder", move || {
-                    OutputLock::take(&out).map_err(|why| StartError::Output(why.to_string()))
+                    OutputLock::take(&out).map_err(|why| StartError::Output(why.into()))
                 })
                 .await?,
             )),
@@ -105,7 +105,7 @@ impl PersistentWorkerPool {
     ///
     /// # Errors
     /// As there.
-    pub async fn start_with(config: PoolConfig, setup: StartOptions) -> Result<Self, StartError> {
+    pub(crate) async fn start_with(config: PoolConfig, setup: StartOptions) -> Result<Self, StartError> {
         let StartOptions { claim, journal, run, history, order_count, login } = setup;
         let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
         let (memory_max, portal) = (config.memory.max, config.site.base_url.clone());
@@ -129,7 +129,7 @@ impl PersistentWorkerPool {
         })
         .await?;
         info!(browser = %sessions.installation().browser.display(), version = %sessions.installation().browser_version, "browser found");
-        let recipe = |why: RecipeError| StartError::Recipe(why.to_string());
+        let recipe = |why: RecipeError| StartError::Recipe(why.into());
         let site = match claim {
             Some(claim) => {
                 let login = login.of(&config.site, claim.out(), deadlines).map_err(recipe)?;

@@ -18,7 +18,8 @@ pub use error::{AttemptError, SessionError};
 pub use journal::{History, Journal, JournalError};
 pub use login::{LoginStore, LoginStoreError, RejectionStore, SavedLogin};
 pub use page::{
-    Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Initiator, Page, Query, ResponseInfo, Stability,
+    Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, FailedRequest, Initiator, LongPolls, Page, PageActivity,
+    PendingRequest, Query, ResponseInfo, Stability,
 };
 pub use session::{CloseReport, KillSwitch, MemoryReader, Session, SessionFactory, SessionHealth};
 pub use site::{Attempt, Site};

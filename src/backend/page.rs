@@ -36,13 +36,16 @@ pub trait Page: Send {
     /// [`SessionError::Refused`] for a selector that the browser cannot parse; `Lost`, `DriverUnresponsive`.
     fn query<'a>(&'a mut self, queries: &'a [Query]) -> BoxFuture<'a, Result<Vec<Vec<ElementInfo>>, SessionError>>;
 
-    /// Waits inside the page until the elements of `selectors` no longer change, as [`Stability`] defines. Returns false if
-    /// they were still changing when the time was over.
+    /// Waits inside the page until what `selectors` find has stopped changing and the page's own requests have been
+    /// answered, as [`Stability`] tells. Returns what the page was doing then.
     ///
     /// # Errors
     /// [`SessionError::Refused`] for a selector that cannot be parsed; `Lost`, `DriverUnresponsive`.
-    fn settle<'a>(&'a mut self, selectors: &'a [String], quiet: Stability)
-    -> BoxFuture<'a, Result<bool, SessionError>>;
+    fn settle<'a>(
+        &'a mut self,
+        selectors: &'a [String],
+        stability: &'a Stability,
+    ) -> BoxFuture<'a, Result<PageActivity, SessionError>>;
 
     /// Clicks the `nth` element (from 0) that `css` finds now. Returns false if there is none.
     ///
@@ -133,14 +136,54 @@ pub struct ElementInfo {
 }
 
 /// When a page counts as stable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stability {
-    /// Not before this long after the document was complete (`load`, or parsed if that is long ago).
+    /// Not before this long after the document was complete (`load`, or parsed and all its scripts there).
     pub after_load: Duration,
-    /// Not before this long after the last change in what the selectors find.
+    /// Not before this long after the last change in what the selectors find, and after the end of its last request.
     pub unchanged_for: Duration,
     /// Not later than this after the call.
     pub at_most: Duration,
+    /// Which of the page's requests are not waited for.
+    pub long_polls: LongPolls,
+}
+
+/// Requests that stay open until the server has news: a page that has one is as settled as it will ever be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LongPolls {
+    /// Parts of their addresses.
+    pub addresses: Vec<String>,
+    /// Requests that turned out to be long polls, by their [`PendingRequest::key`].
+    pub learned: Vec<String>,
+    /// A request that has been open for this long is one, unless it names a number of the page's own address.
+    pub after: Duration,
+}
+
+/// What a page was doing when the wait for it to settle was over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageActivity {
+    /// Nothing changed and nothing was asked for any more; false when the limit passed first.
+    pub is_settled: bool,
+    /// Whether its requests were counted from its first script on. Otherwise earlier ones may be pending as well.
+    pub is_tracked: bool,
+    /// Requests of the page, to its own host, that are not answered yet.
+    pub pending: Vec<PendingRequest>,
+    /// Requests that have been open for so long that they count as long polls.
+    pub long_polls: Vec<PendingRequest>,
+    /// Requests that were answered with an error, or not at all, and were not sent again with success.
+    pub failed: Vec<FailedRequest>,
+}
+
+/// A request of a page that has not been answered.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct PendingRequest {
+    /// Tells it from others: method and path, with a hash of its query and its body.
+    pub key: String,
+    /// The path of its address.
+    pub path: String,
+    /// How long it has been open, in milliseconds.
+    pub age: u64,
 }
 
 /// How to click.
@@ -197,6 +240,18 @@ pub enum Initiator {
     Navigation,
     /// A script of the page.
     Script,
+}
+
+/// A request of a page that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedRequest {
+    /// The path of its address.
+    pub path: String,
+    /// The HTTP status; 0 when there was no response.
+    pub status: u16,
+    /// Whether it named a number of the page's own address.
+    pub is_of_page: bool,
 }
 
 /// The response to one request.

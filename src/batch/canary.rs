@@ -15,8 +15,7 @@ use crate::pool::PersistentWorkerPool;
 use crate::pool::ShutdownHandler;
 use crate::pool::TaskHandle;
 
-use crate::batch::error::BatchError;
-use crate::batch::event::{BatchEvent, Observer};
+use crate::batch::event::{BatchError, BatchEvent, Observer};
 use crate::batch::stop::{TimeLimit, drain_at_limit, event_of};
 
 /// Fetches the canary with one browser of its own and returns its receipt. The run that follows uses the same login.
@@ -81,8 +80,7 @@ pub(crate) async fn send(
         return Err(BatchError::Canary(StopReason { kind: stop.kind, message }));
     }
     match outcome.as_deref() {
-        Some(Outcome::Completed(receipt)) if own_count(receipt) >= canary.min_files.get() => Ok(receipt.clone()),
-        Some(outcome) => Err(BatchError::Canary(drifted(canary, outcome))),
+        Some(outcome) => judge(canary, outcome).map_err(BatchError::Canary),
         None => {
             let stop = stopped.unwrap_or_else(|| StopReason {
                 kind: StopKind::Requested,
@@ -90,6 +88,14 @@ pub(crate) async fn send(
             });
             Err(BatchError::Canary(stop))
         }
+    }
+}
+
+/// The receipt of a canary that brought what it should; otherwise why the run stops.
+fn judge(canary: &Canary, outcome: &Outcome) -> Result<Receipt, StopReason> {
+    match outcome {
+        Outcome::Completed(receipt) if own_count(receipt) >= canary.min_files.get() => Ok(receipt.clone()),
+        other => Err(drifted(canary, other)),
     }
 }
 
@@ -133,4 +139,46 @@ fn drifted(canary: &Canary, outcome: &Outcome) -> StopReason {
 /// `1 file`, `2 files`.
 fn files(number: usize) -> String {
     if number == 1 { "1 file".to_owned() } else { format!("{number} files") }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{ExcludedFile, Failure, FailureKind, FileRecord, ListingId};
+
+    use super::*;
+
+    fn file(source: FileOrigin) -> FileRecord {
+        FileRecord { source, listings: vec![ListingId::new("1")], ..FileRecord::default() }
+    }
+
+    #[test]
+    fn a_canary_is_judged_by_the_files_of_its_own_page() {
+        let two: Canary = "PO7=2".parse().unwrap();
+        let own = vec![file(FileOrigin::Order), file(FileOrigin::Order)];
+        let completed = |files| Outcome::Completed(Receipt { files, ..Receipt::default() });
+        assert_eq!(judge(&two, &completed(own.clone())).unwrap().files, own);
+
+        let too_few = judge(&two, &completed(own[..1].to_vec())).unwrap_err().message;
+        assert!(too_few.contains("with 1 file of its own page, where at least 2 should arrive"), "{too_few}");
+        let elsewhere = judge(&two, &completed(vec![file(FileOrigin::Requisition); 3])).unwrap_err().message;
+        assert!(elsewhere.contains("with 0 files of its own page, 3 of its requisition"), "{elsewhere}");
+        let left_out = ExcludedFile {
+            name: "a.pdf".to_owned(),
+            listing: ListingId::new("1"),
+            source: FileOrigin::Order,
+            reason: "its type is not wanted".to_owned(),
+        };
+        let filtered = Outcome::Completed(Receipt { left_out: vec![left_out; 2], ..Receipt::default() });
+        let filtered = judge(&two, &filtered).unwrap_err().message;
+        assert!(filtered.contains("with 0 files of its own page, 2 left out"), "{filtered}");
+    }
+
+    #[test]
+    fn a_canary_that_failed_says_why() {
+        let failure = Failure::new(FailureKind::PageChanged, "the page is a garden");
+        let failed = Outcome::Failed(failure, None);
+        let stop = judge(&"PO7".parse().unwrap(), &failed).unwrap_err();
+        assert_eq!(stop.kind, StopKind::PagesChanged);
+        assert!(stop.message.contains("ended as FAILED (") && stop.message.contains("a garden"), "{stop}");
+    }
 }

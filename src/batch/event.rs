@@ -1,20 +1,25 @@
-//! What a batch tells a front end: events on the way, and how it ended.
+//! What a batch tells a front end: events on the way, how it ended, or why it could not be run.
 
+use std::error::Error;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::backend::{History, JournalError};
-use crate::model::{Outcome, PoNumber, PoolStatus, RunId};
-use crate::report::{ReportFiles, Summary};
+use crate::fs::blocking::BlockingError;
+use crate::model::{Outcome, PoNumber, PoolStatus, RunId, StopReason};
+use crate::pool::StartError;
+use crate::report::{ReportError, ReportFiles, Summary};
 
-/// Something that happened in a batch, in the order in which it happened.
+/// An event of a batch. Events arrive in the order in which they happened.
 #[derive(Debug)]
 #[non_exhaustive]
-pub(crate) enum BatchEvent {
-    /// The run has its place in the journal.
+pub enum BatchEvent {
+    /// The journal of the run is open.
     RunOpened(RunId),
     /// An unfinished run is continued.
     Resumed {
@@ -25,15 +30,15 @@ pub(crate) enum BatchEvent {
         /// How many orders it has.
         orders: u64,
     },
-    /// So many orders were completed before, and their files are unchanged.
+    /// This many orders were completed before, and their files are unchanged.
     Reused(usize),
-    /// So many orders of the input are left out by the filter of the caller.
+    /// This many orders of the input are left out by the filter of the caller.
     LeftOut(usize),
-    /// No order is left to be fetched.
+    /// There is no order to fetch.
     NothingToFetch,
-    /// The canary is fetched, before all other orders.
+    /// The canary is being fetched, before all other orders.
     CanaryStarted(PoNumber),
-    /// The pool has started; its status until it closes.
+    /// The pool has started. Follow its status until it closes.
     PoolStarted(watch::Receiver<Arc<PoolStatus>>),
     /// An order has its outcome.
     OrderFinished {
@@ -54,7 +59,7 @@ pub(crate) enum BatchEvent {
     Aborting,
     /// A third signal: the browsers were killed.
     Killed,
-    /// Something of a browser could not be removed.
+    /// A process or folder of a browser could not be removed.
     LeftBehind(String),
     /// The journal could not record the end of the run. The report is written nevertheless.
     JournalUnfinished(JournalError),
@@ -65,25 +70,26 @@ pub(crate) enum BatchEvent {
 /// Receives the events of a batch. It is called from the batch's own task and must not block for long.
 pub(crate) type Observer = Arc<dyn Fn(&BatchEvent) + Send + Sync>;
 
-/// What a batch that has a report came to.
+/// The result of a batch that has a report.
 #[derive(Debug)]
-pub(crate) struct BatchReport {
-    /// Its totals.
-    pub(crate) summary: Summary,
-    /// The report's files.
-    pub(crate) files: ReportFiles,
-    /// Its orders with their outcomes.
-    pub(crate) history: History,
+#[non_exhaustive]
+pub struct BatchReport {
+    /// Totals of the run.
+    pub summary: Summary,
+    /// The files of the report.
+    pub files: ReportFiles,
+    /// The orders with their outcomes.
+    pub history: History,
     /// How it ended.
-    pub(crate) status: BatchStatus,
+    pub status: BatchStatus,
     /// The folder with evidence of failed attempts, if there is any.
-    pub(crate) evidence: Option<PathBuf>,
+    pub evidence: Option<PathBuf>,
 }
 
 /// How a batch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub(crate) enum BatchStatus {
+pub enum BatchStatus {
     /// Every order is complete or has nothing to fetch.
     Succeeded,
     /// All orders have an outcome, and some failed.
@@ -110,6 +116,45 @@ impl BatchStatus {
         } else {
             Self::SomeFailed
         }
+    }
+}
+
+/// A batch ended without a report.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BatchError {
+    /// The pool did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The canary did not yield its files, or the run was stopped while it was being fetched.
+    #[error("{}", .0.message)]
+    Canary(StopReason),
+    /// Signals of the operating system cannot be received, so nobody could have stopped the run.
+    #[error("signals cannot be received: {0}")]
+    Signals(#[source] io::Error),
+    /// The journal cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// There is no unfinished run to resume.
+    #[error("{} has no unfinished run: there is nothing to resume", .0.display())]
+    NothingToResume(PathBuf),
+    /// Reading the journal or the files of earlier runs was interrupted.
+    #[error(transparent)]
+    Interrupted(Box<dyn Error + Send + Sync>),
+    /// The report cannot be written; the journal is complete.
+    #[error("the report cannot be written: {0}")]
+    Report(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl From<BlockingError> for BatchError {
+    fn from(error: BlockingError) -> Self {
+        Self::Interrupted(error.into())
+    }
+}
+
+impl From<ReportError> for BatchError {
+    fn from(error: ReportError) -> Self {
+        Self::Report(error.into())
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::assembly::{OneLogin, StartOptions};
 use crate::backend::{History, Journal};
@@ -11,75 +10,94 @@ use crate::config::PoolConfig;
 use crate::download::OutputLock;
 use crate::fs::blocking::blocking;
 use crate::journal::{JournalReader, RunInfo, SqliteStore};
-use crate::model::{Entry, PoNumber, PoTask, RejectedRow, StopKind, StopReason, TaskId};
-use crate::pool::PersistentWorkerPool;
-use crate::pool::ShutdownHandler;
-use crate::pool::TaskHandle;
-use crate::pool::{PriorResult, ShutdownReport, ShutdownStep, SubmitError};
-use crate::report::{self, RunFacts, Summary};
+use crate::model::{Entry, PoNumber, PoTask, PriorResult, RejectedRow, StopKind, StopReason, TaskId};
+use crate::pool::{PersistentWorkerPool, ShutdownHandler, StartError};
+use crate::report::{self, RunFacts};
 use crate::site::evidence_folder;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use tokio::sync::mpsc;
 
 use crate::batch::canary;
-use crate::batch::error::BatchError;
-use crate::batch::event::{BatchEvent, BatchReport, BatchStatus, Observer};
+use crate::batch::event::{BatchError, BatchEvent, BatchReport, BatchStatus, Observer};
 use crate::batch::run_record::{self, RunRecord};
 use crate::batch::selection::{OrderFilter, Selection, select};
-use crate::batch::stop::{TimeLimit, drain_at_limit, event_of};
+use crate::batch::stop::TimeLimit;
+use crate::batch::work::{early_stop, status_of, work};
 
-/// Time for the last outcomes to arrive after the pool has closed.
-const OUTCOME_DEADLINE: Duration = Duration::from_secs(5);
-
-/// A batch: what it works with. Nothing starts before [`Batch::run`] or [`Batch::resume`].
-pub(crate) struct Batch {
+/// A batch of orders in one output folder. Nothing starts before [`Batch::run`] or [`Batch::resume`].
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use coupa_batch::{Batch, PoTask, PoolConfig};
+///
+/// let config = PoolConfig::builder().base_url("https://acme.coupahost.com").out("May").build()?;
+/// let tasks = ["PO15262984".parse()?, "PO15262985".parse()?].map(PoTask::new);
+/// if let Some(report) = Batch::new(config).run(tasks).await? {
+///     println!("{}", report.summary);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Batch {
     config: PoolConfig,
-    lock: Arc<OutputLock>,
+    lock: Option<Arc<OutputLock>>,
     journal: PathBuf,
     time_limit: Option<TimeLimit>,
     observer: Observer,
 }
 
 impl Batch {
-    /// A batch in an output folder that is locked already. Default: the journal in that folder, no time limit, no observer.
-    pub(crate) fn new(config: PoolConfig, lock: Arc<OutputLock>) -> Self {
+    /// A batch in the output folder of `config`, with its journal in the same folder.
+    #[must_use]
+    pub fn new(config: PoolConfig) -> Self {
         let journal = run_record::path(None, &config.out);
-        Self { config, lock, journal, time_limit: None, observer: Arc::new(|_| {}) }
+        Self { config, lock: None, journal, time_limit: None, observer: Arc::new(|_| {}) }
+    }
+
+    /// Uses a lock of the output folder that was taken before.
+    pub(crate) fn locked(self, lock: Arc<OutputLock>) -> Self {
+        Self { lock: Some(lock), ..self }
     }
 
     /// Uses another journal than that of the output folder.
-    pub(crate) fn journal(mut self, path: PathBuf) -> Self {
-        self.journal = path;
-        self
+    #[must_use]
+    pub fn journal(self, path: impl Into<PathBuf>) -> Self {
+        Self { journal: path.into(), ..self }
     }
 
     /// Starts no more orders once `limit` is reached; none means never.
-    pub(crate) fn time_limit(mut self, limit: Option<TimeLimit>) -> Self {
-        self.time_limit = limit;
-        self
+    pub(crate) fn time_limit(self, limit: Option<TimeLimit>) -> Self {
+        Self { time_limit: limit, ..self }
     }
 
-    /// Calls `observer` with each event.
-    pub(crate) fn observe(mut self, observer: impl Fn(&BatchEvent) + Send + Sync + 'static) -> Self {
-        self.observer = Arc::new(observer);
-        self
+    /// Calls `observer` with each event, from a task of the batch. It must not block for long.
+    #[must_use]
+    pub fn observe(self, observer: impl Fn(&BatchEvent) + Send + Sync + 'static) -> Self {
+        Self { observer: Arc::new(observer), ..self }
     }
 
-    /// Fetches the orders that `filter` selects, and writes journal and report. An unfinished run of the same portal is
-    /// continued, unless the filter selects less than all. Returns none when there was nothing to fetch.
+    /// Fetches the orders, and writes journal and report. Orders that an earlier run completed in this folder are not
+    /// fetched again while their files are unchanged. An unfinished run of the same portal is continued. Returns `None` if
+    /// there was nothing to fetch.
     ///
-    /// Dropping the future kills the browsers; the run stays unfinished.
+    /// Takes over the signals of the process: the first one lets running orders finish, the second one leaves them open, the
+    /// third one kills the browsers. Needs a tokio runtime with timers. Dropping the future kills the browsers; the run
+    /// stays unfinished and can be resumed.
     ///
     /// # Errors
     /// [`BatchError`]; there is no new report then.
-    pub(crate) async fn run(
-        self,
+    pub async fn run(self, tasks: impl IntoIterator<Item = PoTask>) -> Result<Option<BatchReport>, BatchError> {
+        self.run_selected(tasks.into_iter().collect(), Vec::new(), OrderFilter::default()).await
+    }
+
+    /// [`Batch::run`] with the orders that `filter` selects, and the rejected rows of the input for the report. An unfinished
+    /// run is only continued if the filter selects all orders.
+    pub(crate) async fn run_selected(
+        mut self,
         tasks: Vec<PoTask>,
         rejects: Vec<RejectedRow>,
         filter: OrderFilter,
     ) -> Result<Option<BatchReport>, BatchError> {
+        let lock = self.output_lock().await?;
         let store = RunRecord::open(self.journal.clone()).await?;
         let (record, selection) = self.plan(store, tasks, rejects, filter).await?;
         if record.history.tasks.is_empty() && selection.orders.is_empty() {
@@ -87,17 +105,38 @@ impl Batch {
             (self.observer)(&BatchEvent::NothingToFetch);
             return Ok(None);
         }
-        self.perform(record, selection).await.map(Some)
+        self.perform(lock, record, selection).await.map(Some)
     }
 
-    /// Continues the unfinished run `info` with the orders that it has.
+    /// Continues the unfinished run of the journal with the orders that it has; otherwise as [`Batch::run`].
     ///
     /// # Errors
-    /// As for [`Batch::run`].
-    pub(crate) async fn resume(self, info: &RunInfo) -> Result<BatchReport, BatchError> {
+    /// [`BatchError`], such as [`BatchError::NothingToResume`]; there is no new report then.
+    pub async fn resume(self) -> Result<BatchReport, BatchError> {
+        let path = self.journal.clone();
+        let unfinished = blocking("reading the journal", move || {
+            JournalReader::open(&path).and_then(|reader| reader.last_unfinished())
+        });
+        let Some(info) = unfinished.await?? else { return Err(BatchError::NothingToResume(self.journal)) };
+        self.resume_run(&info).await
+    }
+
+    /// Continues the unfinished run `info`.
+    pub(crate) async fn resume_run(mut self, info: &RunInfo) -> Result<BatchReport, BatchError> {
+        let lock = self.output_lock().await?;
         let store = RunRecord::open(self.journal.clone()).await?;
         let record = self.continue_run(store, info).await?;
-        self.perform(record, Selection::default()).await
+        self.perform(lock, record, Selection::default()).await
+    }
+
+    /// The lock of the output folder: the one that was taken before, or a new one.
+    async fn output_lock(&mut self) -> Result<Arc<OutputLock>, BatchError> {
+        if let Some(lock) = self.lock.take() {
+            return Ok(lock);
+        }
+        let out = self.config.out.clone();
+        let taken = blocking("locking the output folder", move || OutputLock::take(&out)).await?;
+        taken.map(Arc::new).map_err(|why| BatchError::Start(StartError::Output(why.into())))
     }
 
     async fn continue_run(&self, store: SqliteStore, info: &RunInfo) -> Result<RunRecord, BatchError> {
@@ -155,8 +194,13 @@ impl Batch {
     }
 
     /// Fetches the selected orders, and writes journal and report whatever happens.
-    async fn perform(self, mut record: RunRecord, mut selection: Selection) -> Result<BatchReport, BatchError> {
-        let Self { config, lock, time_limit, observer, .. } = self;
+    async fn perform(
+        self,
+        lock: Arc<OutputLock>,
+        mut record: RunRecord,
+        mut selection: Selection,
+    ) -> Result<BatchReport, BatchError> {
+        let Self { config, time_limit, observer, .. } = self;
         let out = config.out.clone();
         report::sweep(&out); // the folder is locked: nobody else writes a report there
         let base_url = config.site.base_url.as_ref().map(ToString::to_string);
@@ -268,90 +312,4 @@ async fn settle_without_browsers(
     let (files, summary) = report::write(out, &history, &facts)?;
     observer(&BatchEvent::ReportWritten(files.clone()));
     Ok(BatchReport { status: BatchStatus::of(&summary), summary, files, history, evidence: None })
-}
-
-/// From the first submission to the last closed browser. The flag is set when a third signal killed the browsers.
-async fn work(
-    pool: PersistentWorkerPool,
-    selection: Selection,
-    observer: &Observer,
-    signals: &mut mpsc::Receiver<ShutdownStep>,
-    grace: Duration,
-    time_limit: Option<&TimeLimit>,
-) -> Result<(ShutdownReport, bool), BatchError> {
-    let handles = submit(&pool, selection).await.unwrap_or_else(|why| {
-        // a pool that stopped before it could take any order says why in its status
-        tracing::warn!("{why}");
-        Vec::new()
-    });
-    let mut is_killed = false;
-    let outcomes = report_outcomes(handles, observer);
-    tokio::pin!(outcomes);
-    let mut all_reported = false;
-    let control = pool.control();
-    let limit = drain_at_limit(time_limit, &control, observer);
-    tokio::pin!(limit);
-    let mut is_over = false;
-    let ending = async {
-        pool.wait_for_completion(None).await;
-        pool.shutdown().await
-    };
-    tokio::pin!(ending);
-    let end = loop {
-        tokio::select! {
-            end = &mut ending => break end?,
-            () = &mut outcomes, if !all_reported => all_reported = true,
-            () = &mut limit, if !is_over => is_over = true,
-            Some(step) = signals.recv() => {
-                is_killed |= step == ShutdownStep::Killed;
-                observer(&event_of(step, grace));
-            }
-        }
-    };
-    // the last outcomes come together with the end; a closed pool answers every handle
-    if !all_reported && tokio::time::timeout(OUTCOME_DEADLINE, outcomes).await.is_err() {
-        tracing::debug!("an order has neither an outcome nor an end");
-    }
-    Ok((end, is_killed))
-}
-
-/// Hands the orders to the pool; the handles are those of all that are open then.
-async fn submit(pool: &PersistentWorkerPool, selection: Selection) -> Result<Vec<TaskHandle>, SubmitError> {
-    let control = pool.control();
-    control.submit_with_past(selection.orders).await?;
-    control.open_tasks().await.map_err(|why| SubmitError::Closed(why.to_string()))
-}
-
-/// One event per order as it ends.
-async fn report_outcomes(handles: Vec<TaskHandle>, observer: &Observer) {
-    let total = handles.len() as u64;
-    let mut ends: FuturesUnordered<_> =
-        handles.iter().map(|handle| async move { (handle.po().clone(), handle.wait(None).await) }).collect();
-    let mut settled = 0;
-    while let Some((po, outcome)) = ends.next().await {
-        if let Some(outcome) = outcome {
-            settled += 1;
-            observer(&BatchEvent::OrderFinished { po, outcome, settled, total });
-        }
-    }
-}
-
-/// Why the pool stopped early; none when all orders were done.
-fn early_stop(end: &ShutdownReport) -> Option<&StopReason> {
-    let is_complete = end.history.tasks.values().all(|state| state.outcome().is_some());
-    let because = end.status.stopped_because.as_ref()?;
-    (!is_complete || end.history.tasks.is_empty()).then_some(because)
-}
-
-fn status_of(end: &ShutdownReport, summary: &Summary) -> BatchStatus {
-    let has_settled = summary.open_count() < summary.orders;
-    let has_worked = end.status.workers.values().any(|worker| worker.attempt_count > 0);
-    match early_stop(end).map(|stop| stop.kind) {
-        None => BatchStatus::of(summary),
-        Some(StopKind::JournalUnusable) => BatchStatus::JournalUnusable,
-        // when no order at all came through, the address or the login is wrong
-        Some(StopKind::NeverReached | StopKind::LoginRefused) if !has_settled => BatchStatus::PortalUnusable,
-        Some(StopKind::NoWorkers) if !has_settled && !has_worked => BatchStatus::NoBrowser,
-        Some(_) => BatchStatus::StoppedEarly,
-    }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::backend::{History, JournalError};
-use crate::batch::error::BatchError;
+use crate::batch::event::BatchError;
 use crate::config::PoolConfig;
 use crate::fs::blocking::blocking;
 use crate::journal::{JournalReader, RunEnd, RunInfo, RunJournal, RunStart, SqliteStore};

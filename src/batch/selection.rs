@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use crate::download::is_intact;
 use crate::journal::PriorOutcome;
-use crate::model::PoNumber;
-use crate::model::PoTask;
-use crate::model::{OrderStatus, Receipt};
-use crate::pool::PriorResult;
+use crate::model::{OrderStatus, PoNumber, PoTask, PriorResult, Receipt};
 use jiff::{SignedDuration, Timestamp};
 
 /// When an order that was completed before is fetched again.

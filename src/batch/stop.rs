@@ -4,42 +4,52 @@ use std::time::Duration;
 
 use jiff::civil::Time;
 use jiff::{SignedDuration, Zoned};
+use thiserror::Error;
 
 use crate::batch::event::{BatchEvent, Observer};
 use crate::model::StopKind;
 use crate::pool::{PoolControl, ShutdownStep};
 
-/// How often the clock is looked at. A timer alone would not do: it stands still while a laptop sleeps, and the clock on
-/// the wall does not.
+/// How often the clock is read. A timer alone is not enough: it stops while a laptop sleeps.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 
-/// The end of a run's time.
+/// A time limit that no calendar has.
+#[derive(Debug, Error)]
+#[error("the time limit cannot be used: {0}")]
+pub(crate) struct TimeLimitError(#[from] jiff::Error);
+
+/// A text that is not a time of the day.
+#[derive(Debug, Error)]
+#[error("use a time of the day such as 06:00")]
+pub(crate) struct InvalidTime(#[source] jiff::Error);
+
+/// When a run starts no more orders.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TimeLimit {
     at: Zoned,
-    /// Why, for the report.
+    /// The reason, for the report.
     pub(crate) why: String,
 }
 
 impl TimeLimit {
-    /// The earlier of the two, counted from `now`; none when neither is given.
+    /// The earlier of the two, counted from `now`; `None` if neither is given.
     ///
     /// # Errors
-    /// A message, when the moment lies outside of what calendars know.
-    pub(crate) fn of(until: Option<Time>, span: Option<Duration>, now: &Zoned) -> Result<Option<Self>, String> {
+    /// [`TimeLimitError`] when the moment is outside of the calendar.
+    pub(crate) fn of(until: Option<Time>, span: Option<Duration>, now: &Zoned) -> Result<Option<Self>, TimeLimitError> {
         let until = until.map(|time| {
             let at = next(time, now)?;
-            Ok::<_, jiff::Error>(Self { at, why: format!("it was {}, as --until says", time.strftime("%H:%M")) })
+            Ok::<_, jiff::Error>(Self { at, why: format!("it was {} (--until)", time.strftime("%H:%M")) })
         });
         let span = span.map(|span| {
-            let why = format!("{} were over, as --max-duration says", humantime::format_duration(span));
+            let why = format!("the run had lasted {} (--max-duration)", humantime::format_duration(span));
             Ok(Self { at: now.checked_add(SignedDuration::try_from(span)?)?, why })
         });
-        let all = [until, span].into_iter().flatten().collect::<Result<Vec<_>, jiff::Error>>();
-        Ok(all.map_err(|why| why.to_string())?.into_iter().min_by(|a, b| a.at.cmp(&b.at)))
+        let all = [until, span].into_iter().flatten().collect::<Result<Vec<_>, jiff::Error>>()?;
+        Ok(all.into_iter().min_by(|a, b| a.at.cmp(&b.at)))
     }
 
-    /// Returns when the time is over. Dropping the future forgets it.
+    /// Waits for the end of the time.
     pub(crate) async fn wait(&self) {
         while let Ok(left) = Duration::try_from(Zoned::now().duration_until(&self.at)) {
             if left.is_zero() {
@@ -60,7 +70,7 @@ pub(crate) async fn drain_at_limit(limit: Option<&TimeLimit>, control: &PoolCont
     }
 }
 
-/// The event of a signal's step. `grace` is how long running orders may go on.
+/// The event of a shutdown step. `grace` is how long running orders may continue.
 pub(crate) fn event_of(step: ShutdownStep, grace: Duration) -> BatchEvent {
     match step {
         ShutdownStep::Draining => BatchEvent::Draining(grace),
@@ -69,16 +79,16 @@ pub(crate) fn event_of(step: ShutdownStep, grace: Duration) -> BatchEvent {
     }
 }
 
-/// When it is `time` next. On a day without that time (clocks go forward) the moment right after the gap.
+/// The next moment at `time`. On a day that skips this time (clocks go forward) it is the moment right after the gap.
 fn next(time: Time, now: &Zoned) -> Result<Zoned, jiff::Error> {
     let zone = now.time_zone().clone();
     let today = now.date().to_datetime(time).to_zoned(zone.clone())?;
     if today > *now { Ok(today) } else { now.date().tomorrow()?.to_datetime(time).to_zoned(zone) }
 }
 
-/// A time of the day, such as `06:00`.
-pub(crate) fn time_of_day(text: &str) -> Result<Time, String> {
-    Time::strptime("%H:%M", text.trim()).map_err(|_| "use a time of the day such as 06:00".to_owned())
+/// Reads a time of the day, such as `06:00`.
+pub(crate) fn time_of_day(text: &str) -> Result<Time, InvalidTime> {
+    Time::strptime("%H:%M", text.trim()).map_err(InvalidTime)
 }
 
 #[cfg(test)]

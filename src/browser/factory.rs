@@ -13,10 +13,13 @@ use crate::browser::launcher::SessionLauncher;
 use crate::browser::profile::manager::ProfileManager;
 use crate::browser::profile::template::ProfileSource;
 use crate::browser::session::BrowserSession;
-use crate::browser::warmup::{self, ProfileWarmup};
-use crate::browser::webdriver::network_policy::NetworkPolicy;
+#[cfg(feature = "internals")]
+use crate::browser::warmup;
+use crate::browser::warmup::ProfileWarmup;
+use crate::browser::webdriver::capabilities::SessionPurpose;
 use crate::config::{BrowserConfig, ProfileConfig, Timeouts};
 use crate::model::{Footprint, WorkerId};
+use crate::net::network_policy::NetworkPolicy;
 
 /// Opens sessions of the installed browser, each with its own driver process and profile folder.
 #[derive(Clone, Debug)]
@@ -34,13 +37,16 @@ impl BrowserFactory {
     /// [`SessionError::Io`] when the folder of the profiles cannot be used.
     pub fn new(browser: &BrowserConfig, profiles: &ProfileConfig, timeouts: Timeouts) -> Result<Self, SessionError> {
         let installation = locate(browser).map_err(|why| SessionError::Unusable(why.to_string()))?;
+        if !browser.headless && !installation.kind.has_windows() {
+            return Err(SessionError::Unusable(format!("{} has no windows: leave out --headed", installation.kind)));
+        }
         if !browser.headless && !has_display() {
             return Err(SessionError::Unusable(
                 "there is no display for browser windows: leave out --headed, or run under a desktop (or xvfb-run)"
                     .to_owned(),
             ));
         }
-        let profiles = ProfileManager::new(profiles).map_err(|source| SessionError::Io {
+        let profiles = ProfileManager::of(profiles).map_err(|source| SessionError::Io {
             what: "the folder of the browser profiles cannot be used".to_owned(),
             source,
         })?;
@@ -52,6 +58,7 @@ impl BrowserFactory {
             profiles,
             timeouts,
             network_policy: NetworkPolicy::default(),
+            purpose: SessionPurpose::Tab,
         };
         Ok(Self { launcher, warmup: Arc::default() })
     }
@@ -62,6 +69,14 @@ impl BrowserFactory {
     #[must_use]
     pub fn within(mut self, portal: &Url) -> Self {
         self.launcher.network_policy = NetworkPolicy::around(portal, &self.launcher.browser.private_hosts);
+        self
+    }
+
+    /// Sessions of this factory load no pictures and refuse downloads, until one is given a folder for them: for orders in
+    /// frames, whose files come by HTTP. Clones that were made before are not affected.
+    #[must_use]
+    pub fn for_frames(mut self) -> Self {
+        self.launcher.purpose = SessionPurpose::Frames;
         self
     }
 
@@ -86,6 +101,7 @@ impl BrowserFactory {
     /// # Errors
     /// [`SessionError`] when the browser does not start or close, or the template cannot be saved; sessions start without
     /// it then.
+    #[cfg(feature = "internals")]
     pub async fn warm(&self) -> Result<(), SessionError> {
         warmup::warm(&self.launcher).await
     }

@@ -1,7 +1,10 @@
 //! Starts one session: profile folder, driver, browser, in this order and under one deadline.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde_json::json;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
@@ -12,13 +15,15 @@ use crate::browser::install::locate::Installation;
 use crate::browser::profile::manager::{Profile, ProfileManager};
 use crate::browser::profile::template::ProfileSource;
 use crate::browser::session::{BrowserSession, SessionCleanup};
-use crate::browser::webdriver::capabilities;
-use crate::browser::webdriver::client::SessionClient;
+use crate::browser::webdriver::capabilities::{self, SessionPurpose};
+use crate::browser::webdriver::client::{SessionClient, WebDriverCommand};
 use crate::browser::webdriver::network_log;
-use crate::browser::webdriver::network_policy::NetworkPolicy;
 use crate::browser::webdriver::page::WebDriverPage;
+use crate::browser::webdriver::request_tracker;
+use crate::browser::webdriver::vendor::Vendor;
 use crate::config::{BrowserConfig, Timeouts};
 use crate::model::WorkerId;
+use crate::net::network_policy::NetworkPolicy;
 
 /// What every session of a factory is started with.
 #[derive(Clone, Debug)]
@@ -29,6 +34,7 @@ pub(crate) struct SessionLauncher {
     pub(crate) timeouts: Timeouts,
     pub(crate) drivers: Arc<DriverPool>,
     pub(crate) network_policy: NetworkPolicy,
+    pub(crate) purpose: SessionPurpose,
 }
 
 impl SessionLauncher {
@@ -62,7 +68,9 @@ impl SessionLauncher {
         let failure = match timeout_at(until, self.connect(&mut cleanup, worker)).await {
             Ok(Ok(client)) => {
                 let vendor = self.installation.kind.vendor();
-                let page = WebDriverPage::new(client, vendor, self.timeouts, self.network_policy.clone());
+                let policy = self.network_policy.clone();
+                let is_logged = self.purpose == SessionPurpose::Tab;
+                let page = WebDriverPage::new(client, vendor, self.timeouts, policy, is_logged);
                 return Ok(BrowserSession::new(page, cleanup, self.timeouts));
             }
             Ok(Err(error)) => error,
@@ -84,21 +92,54 @@ impl SessionLauncher {
             return Err(SessionError::Lost("its profile folder is gone".to_owned()));
         };
         let env = DriverEnv { folder: Some(&paths.folder), temp: Some(&paths.temp) };
+        let installation = self.startable(paths.folder.clone()).await?;
         let driver = self.drivers.start(worker, env, |exited| cleanup.wait_for(exited)).await?;
         if let Some((profile, group)) = cleanup.profile().zip(driver.pid()) {
             profile.remove_after_group(group);
         }
         let vendor = self.installation.kind.vendor();
         let capabilities = capabilities::new_session(
-            &self.installation,
+            &installation,
             &self.browser,
             &self.timeouts,
             &paths.profile,
             &self.network_policy,
+            self.purpose,
         );
         let client = SessionClient::open(driver, vendor, &capabilities).await?;
         // part of opening, whose deadline is the caller's: a browser that has just started is slow to respond
-        network_log::enable(&client, vendor, self.timeouts.open).await?;
+        match self.purpose {
+            SessionPurpose::Tab => network_log::enable(&client, vendor, self.timeouts.open).await?,
+            SessionPurpose::Frames => deny_downloads(&client, vendor, self.timeouts.open).await?,
+        }
+        request_tracker::enable(&client, vendor, self.timeouts.open).await?;
         Ok(client)
     }
+
+    /// The installation as a driver can start it: in place of a browser that needs more than switches a script, which lies
+    /// in the session's folder and goes with it.
+    async fn startable(&self, folder: PathBuf) -> Result<Installation, SessionError> {
+        let mut installation = self.installation.clone();
+        let Some(text) = installation.kind.shell_script(&installation.browser) else { return Ok(installation) };
+        let path = folder.join("start-browser");
+        installation.browser.clone_from(&path);
+        let written =
+            spawn_blocking(move || write_program(&path, &text)).await.map_err(std::io::Error::other).flatten();
+        written.map_err(|source| SessionError::Io { what: "the script that starts the browser".to_owned(), source })?;
+        Ok(installation)
+    }
+}
+
+fn write_program(path: &Path, text: &str) -> std::io::Result<()> {
+    std::fs::write(path, text)?;
+    #[cfg(unix)]
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(())
+}
+
+/// Has the browser refuse every download, until a session sets a folder for them: what a page starts by itself must leave no
+/// file.
+async fn deny_downloads(client: &SessionClient, vendor: &Vendor, deadline: Duration) -> Result<(), SessionError> {
+    let body = json!({ "cmd": "Browser.setDownloadBehavior", "params": { "behavior": "deny" } });
+    client.send(WebDriverCommand::post("deny downloads", vendor.devtools, &body), deadline).await.map(drop)
 }

@@ -14,9 +14,9 @@ mod warmup;
 mod webdriver;
 
 pub use factory::BrowserFactory;
-pub use install::locate::{Detection, Installation, LocateError, Program, detect_all, locate};
+pub use install::locate::{Detection, Installation, Program, detect_all, detect_headless_shell, locate};
 pub use install::provision;
-pub use install::version::Version;
-pub use profile::manager::{Profile, ProfileManager};
-pub use profile::sweep::{Sweep, SweepReport, sweep};
+pub use profile::manager::ProfileManager;
+pub(crate) use profile::sweep::{Sweep, sweep};
+#[cfg(feature = "internals")]
 pub use webdriver::vendor::BrowserKind;

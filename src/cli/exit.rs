@@ -129,6 +129,7 @@ impl From<BatchError> for CommandError {
                 StopKind::NoWorkers => ExitReason::NoBrowser,
                 _ => ExitReason::StoppedEarly,
             },
+            BatchError::NothingToResume(_) => ExitReason::BadCall,
             BatchError::Journal(_) | BatchError::Interrupted(_) => ExitReason::JournalUnusable,
             BatchError::Report(_) => ExitReason::StoppedEarly,
         };

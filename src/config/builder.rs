@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use super::error::ConfigError;
 use super::rules::resolve;
 use super::sections::{Credentials, PoolConfig};
-use super::settings::{PoolConfigBuilder, Settings};
+use super::settings::PoolConfigBuilder;
 
 impl PoolConfig {
     /// A builder that starts from the defaults.
@@ -15,11 +15,6 @@ impl PoolConfig {
 }
 
 impl PoolConfigBuilder {
-    /// Starts from settings that were read elsewhere.
-    pub fn from_settings(settings: Settings) -> Self {
-        Self { settings, ..Self::default() }
-    }
-
     /// The form login. Default: none.
     pub fn credentials(mut self, username: impl Into<String>, password: SecretString) -> Self {
         self.credentials = Some(Credentials { username: username.into(), password });
@@ -34,7 +29,7 @@ impl PoolConfigBuilder {
         match resolve(self.settings, self.credentials) {
             Ok(config) if self.problems.is_empty() => Ok(config),
             Ok(_) => Err(self.problems.into()),
-            Err(more) => Err(self.problems.into_iter().chain(more).collect::<Vec<_>>().into()),
+            Err(more) => Err(ConfigError::from(self.problems).and(more.problems().iter().cloned())),
         }
     }
 }

@@ -1,23 +1,23 @@
-//! Reads the layers of settings, the strongest first: flags, environment, file. The login comes from the environment only.
+//! Reads the layers of settings, the strongest first: flags, environment, file. The login comes only from the environment.
 
 use std::path::{Path, PathBuf};
 
-use super::error::{ConfigError, ConfigProblem};
+use super::error::{ConfigError, ConfigProblem, InvalidValue};
 use super::rules::resolve;
 use super::sections::{Credentials, PoolConfig};
 use super::settings::{SETTINGS, Settings};
 
-/// The file that is read when nobody names one.
+/// The configuration file that is read if no other one is named.
 const USUAL_FILE: &str = "coupa-batch.toml";
-/// The variable that names another one.
+/// The variable that names another configuration file.
 const FILE_VARIABLE: &str = "COUPA_BATCH_CONFIG";
 const USERNAME: &str = "COUPA_USERNAME";
 const PASSWORD: &str = "COUPA_PASSWORD";
 
-/// The settings in force, without the defaults, and everything that is wrong with them.
+/// The settings in force, without the defaults.
 ///
 /// # Errors
-/// [`ConfigError`] of the file and the environment together.
+/// [`ConfigError`] with the problems of the file and the environment.
 pub(crate) fn load(flags: Settings, file: Option<&Path>) -> Result<Settings, ConfigError> {
     let (from_env, mut problems) = Settings::from_env(variables());
     // an empty variable counts as not set, as everywhere
@@ -30,25 +30,25 @@ pub(crate) fn load(flags: Settings, file: Option<&Path>) -> Result<Settings, Con
 /// The settings in force, complete and validated, with the login.
 ///
 /// # Errors
-/// [`ConfigError`] with everything that is wrong.
+/// [`ConfigError`] with all problems.
 pub(crate) fn load_config(flags: Settings, file: Option<&Path>) -> Result<PoolConfig, ConfigError> {
     let login = login(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()));
     match (load(flags, file), login) {
         (Ok(settings), Ok(credentials)) => resolve(settings, credentials),
         (Err(problems), Ok(_)) => Err(problems),
-        (Ok(settings), Err(login)) => {
-            Err(resolve(settings, None).err().into_iter().flatten().chain([login]).collect::<Vec<_>>().into())
-        }
-        (Err(problems), Err(login)) => Err(problems.into_iter().chain([login]).collect::<Vec<_>>().into()),
+        (Ok(settings), Err(login)) => Err(match resolve(settings, None) {
+            Ok(_) => vec![login].into(),
+            Err(problems) => problems.and([login]),
+        }),
+        (Err(problems), Err(login)) => Err(problems.and([login])),
     }
 }
 
-/// The login, if there is one. Half a login is a mistake.
+/// The login, if one is given. Half a login is an error.
 fn login(read: impl Fn(&str) -> Option<String>) -> Result<Option<Credentials>, ConfigProblem> {
     let given = |name| read(name).filter(|value| !value.is_empty());
-    let missing = |setting: &str, other| ConfigProblem {
-        setting: setting.to_owned(),
-        why: format!("not set, but {other} is: set both, or neither"),
+    let missing = |setting: &str, other| {
+        ConfigProblem::new(setting, InvalidValue::new(format!("not set, but {other} is: set both, or neither")))
     };
     match (given(USERNAME), given(PASSWORD)) {
         (Some(username), Some(password)) => Ok(Some(Credentials { username, password: password.into() })),
@@ -58,7 +58,7 @@ fn login(read: impl Fn(&str) -> Option<String>) -> Result<Option<Credentials>, C
     }
 }
 
-/// Environment variables that are text; another one cannot be ours.
+/// The environment variables that are valid Unicode; others are not ours.
 fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
@@ -67,17 +67,17 @@ fn read_file(named: Option<&Path>) -> (Settings, Vec<ConfigProblem>) {
     let path = named.map_or_else(|| PathBuf::from(USUAL_FILE), Path::to_owned);
     let shown = path.display().to_string();
     match std::fs::read_to_string(&path) {
-        // editors of Windows put a mark before the text
+        // editors on Windows begin a file with a byte order mark
         Ok(text) => Settings::from_toml(text.trim_start_matches('\u{feff}'), &shown),
         Err(why) if named.is_none() && why.kind() == std::io::ErrorKind::NotFound => Default::default(),
         Err(why) => {
-            let why = format!("the configuration file cannot be read: {why}");
-            (Settings::default(), vec![ConfigProblem { setting: shown, why }])
+            let error = InvalidValue::new(format!("the configuration file cannot be read: {why}")).caused_by(why);
+            (Settings::default(), vec![ConfigProblem::new(&shown, error)])
         }
     }
 }
 
-/// What a setting's name begins with in the environment.
+/// Prefix of the settings in the environment.
 const ENV_PREFIX: &str = "COUPA_BATCH_";
 
 /// Settings of earlier versions that no longer exist, with what to do instead.
@@ -87,7 +87,7 @@ const REMOVED: [(&str, &str); 3] = [
     ("max_drivers", "there are as many drivers as workers; remove the line and set max_workers to limit both"),
 ];
 
-/// Variables with the prefix that are not settings: the way to the file, the log filter, and the switch of the tests.
+/// Variables with the prefix that are not settings: the configuration file, the log filter, and a switch of the tests.
 const NOT_SETTINGS: [&str; 3] = ["CONFIG", "LOG", "INSTALL"];
 
 impl Settings {
@@ -125,8 +125,12 @@ impl Settings {
     }
 }
 
-/// What to say of a name that no setting has.
-fn unknown(name: &str) -> String {
+/// The problem with a name that no setting has.
+fn unknown(name: &str) -> InvalidValue {
+    InvalidValue::new(advice(name))
+}
+
+fn advice(name: &str) -> String {
     if let Some(setting) = SETTINGS.iter().find(|setting| setting.old_names.contains(&name)) {
         return format!("this setting is now called {}", setting.name);
     }
@@ -137,10 +141,11 @@ fn unknown(name: &str) -> String {
     format!("there is no such setting{hint}")
 }
 
-/// Where and what, without the line itself: it may hold a secret.
-fn not_toml(text: &str, why: &toml::de::Error) -> String {
+/// The problem with a text that is not TOML. Neither it nor its source repeats the line, which may contain a secret.
+fn not_toml(text: &str, why: &toml::de::Error) -> InvalidValue {
     let before = why.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    format!("it is not valid TOML: line {}: {}", before.matches('\n').count() + 1, why.message())
+    let line = before.matches('\n').count() + 1;
+    InvalidValue::new(format!("it is not valid TOML: line {line}: {}", why.message()))
 }
 
 /// The setting whose name shares the most letter pairs with `name`, if it shares at least half of them.

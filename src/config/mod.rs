@@ -1,13 +1,11 @@
-//! Settings: layers of optional values go in ([`Settings`]); one complete, validated [`PoolConfig`] comes out, or
-//! **every** problem at once ([`ConfigError`]).
+//! Settings. Layers of optional values ([`Settings`]) become one complete, validated [`PoolConfig`], or **all** problems
+//! at once ([`ConfigError`]).
 
 mod builder;
-mod drivers;
 mod error;
 pub(crate) mod layers;
 mod reference;
 mod rules;
-mod scaling;
 #[macro_use]
 mod schema;
 mod sections;
@@ -15,9 +13,10 @@ mod settings;
 mod types;
 mod value;
 
-pub use error::{ConfigError, ConfigProblem};
+pub use error::{ConfigError, ConfigProblem, InvalidValue};
 pub use reference::reference;
-pub use rules::resolve;
+#[cfg(test)]
+pub(crate) use rules::resolve;
 pub use schema::{IntoSetting, Setting};
 pub use sections::{
     AdmissionConfig, BrowserConfig, Credentials, DriverConfig, MemoryConfig, PoolConfig, ProfileConfig, RecycleConfig,
@@ -28,3 +27,4 @@ pub(crate) use types::OWN_NAMES;
 pub use types::{
     BrowserChoice, Canary, Filter, PrivateHost, RequisitionRule, Sandbox, SecretUrl, WorkerCount, parse_address,
 };
+pub(crate) use value::Value;

@@ -1,22 +1,26 @@
-//! Layers to a complete configuration: every rule that settings must obey.
+//! Rules that concern several settings, and the step from layers of settings to a complete configuration.
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
-use super::drivers::parse_ports;
-use super::error::{ConfigError, ConfigProblem};
-use super::scaling::scaling;
+use super::error::{ConfigError, ConfigProblem, InvalidValue};
 use super::sections::{
     AdmissionConfig, BrowserConfig, Credentials, DriverConfig, MemoryConfig, PoolConfig, ProfileConfig, RecycleConfig,
-    RestartConfig, RetryConfig, SiteConfig, Timeouts,
+    RestartConfig, RetryConfig, ScalingConfig, SiteConfig, Timeouts,
 };
 use super::settings::{Settings, defaults};
-use super::types::{Canary, Filter, WorkerCount, check_address, check_hook, read_private_hosts, read_types};
+use super::types::{
+    Canary, Filter, MAX_WORKERS, WorkerCount, check_address, check_webhook, read_private_hosts, read_types,
+};
 
 const TWO: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 
-/// What politeness means for whoever says nothing else.
+/// Default of `max_workers` if `workers` is `auto`: with more, the portal is the limit and not this machine.
+const AUTO_MAX_WORKERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
+
+/// The settings that `polite` stands for, unless they are given too.
 fn polite() -> Settings {
     Settings {
         workers: Some(WorkerCount::Exactly(TWO)),
@@ -26,17 +30,17 @@ fn polite() -> Settings {
     }
 }
 
-/// Fills `settings` up with the defaults and checks them together.
+/// Adds the defaults to `settings` and validates all of them together.
 ///
 /// # Errors
 /// [`ConfigError`] with every problem, not only the first.
-pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<PoolConfig, ConfigError> {
+pub(crate) fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<PoolConfig, ConfigError> {
     let (defaults, broken) = defaults();
-    let mut problems: Vec<_> = broken.into_iter().map(|(name, why)| ConfigProblem::new(name, why)).collect();
+    let mut problems = broken;
     let preset = if settings.polite == Some(true) { polite() } else { Settings::default() };
     let settings = settings.over(preset).over(defaults);
     problems.extend(settings.range_problems());
-    let mut refuse = |setting: &str, why: String| problems.push(ConfigProblem::new(setting, why));
+    let mut refuse = |setting: &str, why: InvalidValue| problems.push(ConfigProblem::new(setting, why));
 
     let worker_count = settings.workers.unwrap_or_default();
     let scaling = scaling(worker_count, settings.min_workers, settings.max_workers, &mut refuse);
@@ -63,18 +67,18 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
     {
         refuse("base_url", why);
     }
-    if let Some(why) = settings.notify_url.as_ref().and_then(|address| check_hook(address).err()) {
+    if let Some(why) = settings.notify_url.as_ref().and_then(|address| check_webhook(address).err()) {
         refuse("notify_url", why);
     }
     let (private_hosts, wrong) = read_private_hosts(&settings.private_hosts.unwrap_or_default());
     wrong.into_iter().for_each(|why| refuse("private_hosts", why));
     for (name, path) in [("browser_path", &settings.browser_path), ("driver_path", &settings.driver_path)] {
         if let Some(path) = path.as_deref().filter(|path| !is_program(path)) {
-            refuse(name, format!("there is no program file at {}", path.display()));
+            refuse(name, InvalidValue::new(format!("there is no program file at {}", path.display())));
         }
     }
     if let Some(path) = settings.profile_template.as_deref().filter(|path| !path.is_dir()) {
-        refuse("profile_template", format!("there is no folder at {}", path.display()));
+        refuse("profile_template", InvalidValue::new(format!("there is no folder at {}", path.display())));
     }
 
     let deadlines = Timeouts {
@@ -118,7 +122,8 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         (retry.throttle_delay, retry.delay_max, ("retry_delay_max", "throttle_delay")),
     ] {
         if longer < shorter {
-            refuse(names.0, format!("{} is less than {}", humantime::format_duration(longer), names.1));
+            let why = format!("{} is less than {}", humantime::format_duration(longer), names.1);
+            refuse(names.0, InvalidValue::new(why));
         }
     }
 
@@ -164,6 +169,7 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
                 max_size: settings.max_size,
             },
             file_max_size: settings.file_max_size.unwrap_or_default(),
+            download_min_rate: settings.download_min_rate.unwrap_or_default(),
             order_max_size: settings.order_max_size.unwrap_or_default(),
             evidence_max_size: settings.evidence_max_size.unwrap_or_default(),
             requisition: settings.requisition.unwrap_or_default(),
@@ -171,6 +177,60 @@ pub fn resolve(settings: Settings, credentials: Option<Credentials>) -> Result<P
         },
         notify_url: settings.notify_url,
     })
+}
+
+/// The limits of the number of workers; `None` if they were refused.
+fn scaling(
+    count: WorkerCount,
+    min: Option<u32>,
+    max: Option<u32>,
+    refuse: &mut impl FnMut(&str, InvalidValue),
+) -> Option<ScalingConfig> {
+    let bound = |value: u32| NonZeroUsize::new(value as usize);
+    let least = bound(min.unwrap_or(1))?;
+    let most = max.and_then(bound);
+    let (start, usual) = match count {
+        WorkerCount::Auto => (None, AUTO_MAX_WORKERS),
+        WorkerCount::Exactly(count) => {
+            if count.get() > MAX_WORKERS as usize {
+                refuse("workers", InvalidValue::new(format!("{count} is out of range: use 1 to {MAX_WORKERS}")));
+            }
+            (Some(count), count)
+        }
+    };
+    // a given minimum raises a maximum that is not given
+    let scaling = ScalingConfig {
+        min: least,
+        max: most.unwrap_or(usual.max(least)),
+        is_automatic: count == WorkerCount::Auto || max.is_some(),
+    };
+    if scaling.min > scaling.max {
+        let why = format!("{least} is more than max_workers, which is {}", scaling.max);
+        refuse("min_workers", InvalidValue::new(why));
+    }
+    if let Some(start) = start.filter(|start| *start > scaling.max || (min.is_some() && *start < scaling.min)) {
+        let why = format!("{start} is not between min_workers ({least}) and max_workers ({})", scaling.max);
+        refuse("workers", InvalidValue::new(why));
+    }
+    Some(scaling)
+}
+
+/// Reads `9515-9600`, or a single port, as the ports of the drivers of `workers` sessions.
+fn parse_ports(text: &str, workers: usize) -> Result<RangeInclusive<u16>, InvalidValue> {
+    let range = range(text).ok_or_else(|| {
+        InvalidValue::new(format!("{text:?} is not a range of ports from 1024 on, such as 9515-9600"))
+    })?;
+    if range.len() < workers {
+        let ports = if range.len() == 1 { "1 port is".to_owned() } else { format!("{} ports are", range.len()) };
+        return Err(InvalidValue::new(format!("{ports} too few for {workers} drivers, one per worker")));
+    }
+    Ok(range)
+}
+
+fn range(text: &str) -> Option<RangeInclusive<u16>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    (1024 <= first && first <= last).then_some(first..=last)
 }
 
 fn is_program(path: &Path) -> bool {
@@ -220,5 +280,50 @@ mod tests {
         let settings =
             Settings { base_url: Some("https://me:hunter2@acme.com".parse().unwrap()), ..Settings::default() };
         assert!(!resolve(settings, None).unwrap_err().to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn the_bounds_of_the_number_of_workers_belong_together() {
+        let said = |workers: &str, min_workers, max_workers| {
+            let workers = Some(workers.parse().unwrap());
+            resolve(Settings { workers, min_workers, max_workers, ..Settings::default() }, None).map(|config| {
+                let ScalingConfig { min, max, is_automatic } = config.scaling;
+                (min.get(), max.get(), is_automatic)
+            })
+        };
+        assert_eq!(said("auto", None, None).unwrap(), (1, 8, true));
+        assert_eq!(said("4", None, None).unwrap(), (1, 4, false));
+        assert_eq!(said("4", Some(2), Some(6)).unwrap(), (2, 6, true));
+        assert_eq!(said("auto", Some(12), None).unwrap(), (12, 12, true));
+        for (workers, min, max, setting) in [
+            ("65", None, None, "workers"),
+            ("4", Some(0), None, "min_workers"),
+            ("auto", Some(3), Some(2), "min_workers"),
+            ("auto", None, Some(65), "max_workers"),
+            ("7", None, Some(6), "workers"),
+            ("1", Some(2), None, "workers"),
+        ] {
+            let why = said(workers, min, max).unwrap_err().to_string();
+            assert!(why.contains(setting), "{workers} {min:?} {max:?}: {why}");
+        }
+        assert!("0".parse::<WorkerCount>().is_err() && "many".parse::<WorkerCount>().is_err());
+    }
+
+    #[test]
+    fn ranges_are_read() {
+        assert_eq!(range("9515-9600"), Some(9515..=9600));
+        assert_eq!(range(" 9515 - 9516 "), Some(9515..=9516));
+        assert_eq!(range("9515"), Some(9515..=9515));
+        for text in ["", "80-90", "9600-9515", "9515-", "a-b", "9515-99999"] {
+            assert_eq!(range(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_worker_needs_a_port() {
+        assert_eq!(parse_ports("9515-9518", 4), Ok(9515..=9518));
+        let refused = parse_ports("9515-9517", 4).unwrap_err();
+        assert_eq!(refused.to_string(), "3 ports are too few for 4 drivers, one per worker");
+        assert!(parse_ports("x", 4).unwrap_err().to_string().contains("not a range of ports"));
     }
 }

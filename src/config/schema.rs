@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::error::InvalidValue;
 use super::types::{SecretUrl, WorkerCount, parse_address};
 use super::value::Value;
 
@@ -97,8 +98,9 @@ impl Limits<f64> for ZeroOr {
 pub(crate) const TIME_SPAN: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(7 * 24);
 
 /// The problem with `value`, if it is outside `limits`.
-pub(crate) fn out_of_range<T: Value>(value: &T, limits: &impl Limits<T>) -> Option<String> {
-    (!limits.contain(value)).then(|| format!("{} is out of range: use {}", show(value), limits.describe()))
+pub(crate) fn out_of_range<T: Value>(value: &T, limits: &impl Limits<T>) -> Option<InvalidValue> {
+    let why = || InvalidValue::new(format!("{} is out of range: use {}", show(value), limits.describe()));
+    (!limits.contain(value)).then(why)
 }
 
 /// What a builder method takes for a setting of type `T`.
@@ -106,12 +108,12 @@ pub trait IntoSetting<T> {
     /// Converts the value.
     ///
     /// # Errors
-    /// What is wrong with the value.
-    fn into_setting(self) -> Result<T, String>;
+    /// [`InvalidValue`] when the value does not fit the setting.
+    fn into_setting(self) -> Result<T, InvalidValue>;
 }
 
 impl<T> IntoSetting<T> for T {
-    fn into_setting(self) -> Result<T, String> {
+    fn into_setting(self) -> Result<T, InvalidValue> {
         Ok(self)
     }
 }
@@ -120,7 +122,7 @@ impl<T> IntoSetting<T> for T {
 macro_rules! conversions {
     ($($from:ty => $to:ty: $convert:expr;)+) => {$(
         impl IntoSetting<$to> for $from {
-            fn into_setting(self) -> Result<$to, String> {
+            fn into_setting(self) -> Result<$to, InvalidValue> {
                 $convert(self)
             }
         }
@@ -180,7 +182,7 @@ macro_rules! settings {
             }
 
             /// Sets the setting called `name`; `None` if there is no such setting.
-            pub(crate) fn set(&mut self, name: &str, value: &toml::Value) -> Option<Result<(), String>> {
+            pub(crate) fn set(&mut self, name: &str, value: &toml::Value) -> Option<Result<(), InvalidValue>> {
                 match SETTINGS.iter().find(|setting| setting.is_called(name))?.name {
                     $(stringify!($key) => Some(<$type as Value>::read(value).map(|read| self.$key = Some(read))),)+
                     _ => None,

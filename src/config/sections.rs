@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -11,42 +11,78 @@ use url::Url;
 
 use super::types::{BrowserChoice, Canary, Filter, PrivateHost, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
 
-/// Everything that a pool needs to know, complete and validated. Made by [`PoolConfig::builder`].
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct PoolConfig {
+/// Declares the configuration. Its sections are private, since programs give settings to the builder; the tests of this
+/// package read and change them (feature `internals`).
+macro_rules! pool_config {
+    ($($(#[$doc:meta])* $section:ident: $type:ty,)+) => {
+        /// Complete and validated settings of a pool and of a batch. Made by [`PoolConfig::builder`].
+        #[cfg(not(feature = "internals"))]
+        #[derive(Clone, Debug)]
+        pub struct PoolConfig {
+            $($(#[$doc])* pub(crate) $section: $type,)+
+        }
+
+        /// Complete and validated settings of a pool and of a batch. Made by [`PoolConfig::builder`].
+        #[cfg(feature = "internals")]
+        #[derive(Clone, Debug)]
+        #[non_exhaustive]
+        pub struct PoolConfig {
+            $($(#[$doc])* pub $section: $type,)+
+        }
+    };
+}
+
+pool_config! {
     /// How many workers to begin with, 1 to 64; default [`WorkerCount::Auto`].
-    pub worker_count: WorkerCount,
+    worker_count: WorkerCount,
     /// Between which numbers the pool may move.
-    pub scaling: ScalingConfig,
+    scaling: ScalingConfig,
     /// When a browser is replaced although nothing is wrong with it.
-    pub recycle: RecycleConfig,
+    recycle: RecycleConfig,
     /// How often one that breaks is.
-    pub restart: RestartConfig,
+    restart: RestartConfig,
     /// When an order waits although a worker is free.
-    pub hold: AdmissionConfig,
+    hold: AdmissionConfig,
     /// The output folder; default `downloads`.
-    pub out: PathBuf,
+    out: PathBuf,
     /// Which browser, and how it is started.
-    pub browser: BrowserConfig,
+    browser: BrowserConfig,
     /// Profile folders.
-    pub profiles: ProfileConfig,
+    profiles: ProfileConfig,
     /// When memory is short.
-    pub memory: MemoryConfig,
+    memory: MemoryConfig,
     /// When and how often to try again.
-    pub retry: RetryConfig,
+    retry: RetryConfig,
     /// How long each thing may take.
-    pub deadlines: Timeouts,
+    deadlines: Timeouts,
     /// Which portal.
-    pub site: SiteConfig,
+    site: SiteConfig,
     /// Webhook that is told of the run's ups and downs; default none. Up to whoever runs the batch: a pool does not look
     /// at it.
-    pub notify_url: Option<SecretUrl>,
+    notify_url: Option<SecretUrl>,
 }
 
 impl PoolConfig {
-    /// Exactly `count` workers, whatever was said before; memory may still retire some of them.
-    pub fn fix_workers(&mut self, count: NonZeroUsize) {
+    /// The output folder.
+    #[must_use]
+    pub fn out(&self) -> &Path {
+        &self.out
+    }
+
+    /// The address of the portal, if one is set.
+    #[must_use]
+    pub fn base_url(&self) -> Option<&Url> {
+        self.site.base_url.as_ref()
+    }
+
+    /// The number of workers to begin with.
+    #[must_use]
+    pub fn worker_count(&self) -> WorkerCount {
+        self.worker_count
+    }
+
+    /// Sets the number of workers to exactly `count`. Memory may still retire some of them.
+    pub(crate) fn fix_workers(&mut self, count: NonZeroUsize) {
         self.worker_count = WorkerCount::Exactly(count);
         self.scaling = ScalingConfig { min: self.scaling.min.min(count), max: count, is_automatic: false };
     }
@@ -171,6 +207,8 @@ pub struct SiteConfig {
     pub strict_types: bool,
     /// Largest file; default 2 GB.
     pub file_max_size: ByteSize,
+    /// Least bytes per second of a download, averaged over [`Timeouts::download`]; default 1 KB, 0 means no limit.
+    pub download_min_rate: ByteSize,
     /// Largest sum of the files of one order; default 20 GB.
     pub order_max_size: ByteSize,
     /// Largest total of what is kept of failed attempts; default 100 MB, 0 keeps nothing.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use url::Url;
 
-use super::error::ConfigProblem;
+use super::error::{ConfigProblem, InvalidValue};
 use super::schema::{IntoSetting, Limits, Setting, TIME_SPAN, ZeroOr, out_of_range};
 use super::sections::Credentials;
 use super::types::{BrowserChoice, MAX_WORKERS, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
@@ -23,7 +23,7 @@ settings! {
     min_workers: u32 = "1", in 1..=MAX_WORKERS;
     /// The largest number of workers. The pool finds the best number up to it. If not given: 8 if `workers` is `auto`, otherwise the value of `workers`.
     max_workers: u32 = "", in 1..=MAX_WORKERS;
-    /// Which browser: `auto`, `edge`, `chrome` or `chromium`. `auto` takes the first of Edge, Chrome and Chromium that is installed with a matching driver.
+    /// Which browser: `auto`, `edge`, `chrome`, `chromium` or `chromium-headless-shell`. `auto` takes the first of Edge, Chrome and Chromium that is installed with a matching driver. The headless shell starts faster and uses less memory; what needs a window uses Chromium instead.
     browser: BrowserChoice = "auto", flag "WHICH";
     /// The browser's program file, if it is not in a usual place.
     browser_path: PathBuf = "", flag "FILE";
@@ -111,6 +111,8 @@ settings! {
     login_dir: PathBuf = "";
     /// Largest file. The download of a larger one is stopped, and its order is PARTIAL.
     file_max_size: ByteSize = "2GB";
+    /// The least that a download must bring per second, averaged over `download_timeout`. A slower one is stopped, so that a body without an end cannot hold up its order. 0 means no limit.
+    download_min_rate: ByteSize = "1KB";
     /// Largest total size of the files of one order.
     order_max_size: ByteSize = "20GB";
     /// An order with known attachments that is fetched before all others, such as `PO15262984`, or `PO15262984=5` if it has five. No other order is tried unless at least this many files of its own page arrive (one if no number is given) and none is missing.
@@ -130,12 +132,12 @@ settings! {
 }
 
 /// The weakest layer: the defaults, read by the same code as every other layer.
-pub(crate) fn defaults() -> (Settings, Vec<(&'static str, String)>) {
+pub(crate) fn defaults() -> (Settings, Vec<ConfigProblem>) {
     let mut settings = Settings::default();
     let mut problems = Vec::new();
     for setting in SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
         if let Some(Err(why)) = settings.set(setting.name, &toml::Value::String(setting.default.to_owned())) {
-            problems.push((setting.name, why));
+            problems.push(ConfigProblem::new(setting.name, why));
         }
     }
     (settings, problems)

@@ -1,25 +1,28 @@
-//! How one setting is read, from a file (where it has a type) or from the environment (where it is text).
+//! Reads and writes the value of one setting, from a file (where it has a type) or from the environment (where it is text).
 
+use std::error::Error;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use url::Url;
 
+use super::error::InvalidValue;
 use super::types::{BrowserChoice, RequisitionRule, Sandbox, SecretUrl, WorkerCount, parse_address};
 
 /// A type that a setting can have.
 pub(crate) trait Value: Sized {
-    /// What the documentation calls it.
+    /// What the documentation calls values of this type.
     const KIND: &'static str;
 
-    /// Whether it is never shown; [`Value::write`] gives only what may be.
+    /// Whether the value is secret; then [`Value::write`] gives only what may be shown.
     const IS_SECRET: bool = false;
 
-    /// Reads it; the error is a fragment that fits after "`key`: ".
-    fn read(value: &toml::Value) -> Result<Self, String>;
+    /// Reads a value.
+    fn read(value: &toml::Value) -> Result<Self, InvalidValue>;
 
-    /// Writes it so that [`Value::read`] reads the same again.
+    /// Writes the value so that [`Value::read`] reads the same again.
     fn write(&self) -> toml::Value;
 }
 
@@ -31,14 +34,17 @@ fn text(value: &toml::Value) -> String {
     }
 }
 
-fn parse<T: std::str::FromStr>(value: &toml::Value, wanted: &str) -> Result<T, String> {
+fn parse<T>(value: &toml::Value, wanted: &str) -> Result<T, InvalidValue>
+where
+    T: FromStr<Err: Error + Send + Sync + 'static>,
+{
     let text = text(value);
-    text.parse().map_err(|_| format!("{text:?} is not {wanted}"))
+    text.parse().map_err(|why| InvalidValue::new(format!("{text:?} is not {wanted}")).caused_by(why))
 }
 
 impl Value for String {
     const KIND: &'static str = "text";
-    fn read(value: &toml::Value) -> Result<Self, String> {
+    fn read(value: &toml::Value) -> Result<Self, InvalidValue> {
         Ok(text(value))
     }
     fn write(&self) -> toml::Value {
@@ -48,9 +54,9 @@ impl Value for String {
 
 impl Value for PathBuf {
     const KIND: &'static str = "path";
-    fn read(value: &toml::Value) -> Result<Self, String> {
+    fn read(value: &toml::Value) -> Result<Self, InvalidValue> {
         let text = text(value);
-        if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(Self::from(text)) }
+        if text.is_empty() { Err(InvalidValue::new("it is empty")) } else { Ok(Self::from(text)) }
     }
     fn write(&self) -> toml::Value {
         toml::Value::String(self.display().to_string())
@@ -59,7 +65,7 @@ impl Value for PathBuf {
 
 impl Value for Url {
     const KIND: &'static str = "address";
-    fn read(value: &toml::Value) -> Result<Self, String> {
+    fn read(value: &toml::Value) -> Result<Self, InvalidValue> {
         parse_address(&text(value))
     }
     fn write(&self) -> toml::Value {
@@ -70,7 +76,7 @@ impl Value for Url {
 impl Value for SecretUrl {
     const KIND: &'static str = "address";
     const IS_SECRET: bool = true;
-    fn read(value: &toml::Value) -> Result<Self, String> {
+    fn read(value: &toml::Value) -> Result<Self, InvalidValue> {
         Self::parse(&text(value))
     }
     fn write(&self) -> toml::Value {
@@ -80,11 +86,11 @@ impl Value for SecretUrl {
 
 impl Value for bool {
     const KIND: &'static str = "true or false";
-    fn read(value: &toml::Value) -> Result<Self, String> {
+    fn read(value: &toml::Value) -> Result<Self, InvalidValue> {
         match text(value).to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Ok(true),
             "false" | "0" | "no" | "off" => Ok(false),
-            other => Err(format!("{other:?} is neither true nor false")),
+            other => Err(InvalidValue::new(format!("{other:?} is neither true nor false"))),
         }
     }
     fn write(&self) -> toml::Value {
@@ -94,7 +100,7 @@ impl Value for bool {
 
 impl Value for u32 {
     const KIND: &'static str = "whole number";
-    fn read(value: &toml::Value) -> Result<Self, String> {
+    fn read(value: &toml::Value) -> Result<Self, InvalidValue> {
         parse(value, "a whole number")
     }
     fn write(&self) -> toml::Value {
@@ -104,7 +110,7 @@ impl Value for u32 {
 
 impl Value for f64 {
     const KIND: &'static str = "number";
-    fn read(value: &toml::Value) -> Result<Self, String> {
+    fn read(value: &toml::Value) -> Result<Self, InvalidValue> {
         parse(value, "a number")
     }
     fn write(&self) -> toml::Value {
@@ -114,12 +120,14 @@ impl Value for f64 {
 
 impl Value for Duration {
     const KIND: &'static str = "time span";
-    fn read(value: &toml::Value) -> Result<Self, String> {
+    fn read(value: &toml::Value) -> Result<Self, InvalidValue> {
         let text = text(value);
         if let Ok(seconds) = text.parse::<u32>() {
             return Ok(Self::from_secs(seconds.into())); // a bare number is seconds, as in most tools
         }
-        humantime::parse_duration(&text).map_err(|_| format!("{text:?} is not a time span such as 30s, 2m or 1h"))
+        humantime::parse_duration(&text).map_err(|why| {
+            InvalidValue::new(format!("{text:?} is not a time span such as 30s, 2m or 1h")).caused_by(why)
+        })
     }
     fn write(&self) -> toml::Value {
         toml::Value::String(humantime::format_duration(*self).to_string())
@@ -128,8 +136,9 @@ impl Value for Duration {
 
 impl Value for ByteSize {
     const KIND: &'static str = "size";
-    fn read(value: &toml::Value) -> Result<Self, String> {
-        parse(value, "a size such as 100MB")
+    fn read(value: &toml::Value) -> Result<Self, InvalidValue> {
+        let text = text(value);
+        text.parse().map_err(|_: String| InvalidValue::new(format!("{text:?} is not a size such as 100MB")))
     }
     fn write(&self) -> toml::Value {
         let bytes = self.as_u64();
@@ -142,7 +151,7 @@ impl Value for ByteSize {
 
 impl Value for WorkerCount {
     const KIND: &'static str = "auto, or whole number";
-    fn read(value: &toml::Value) -> Result<Self, String> {
+    fn read(value: &toml::Value) -> Result<Self, InvalidValue> {
         text(value).parse()
     }
     fn write(&self) -> toml::Value {
@@ -158,7 +167,7 @@ macro_rules! words {
     ($($type:ty: $kind:literal),+ $(,)?) => {$(
         impl Value for $type {
             const KIND: &'static str = $kind;
-            fn read(value: &toml::Value) -> Result<Self, String> {
+            fn read(value: &toml::Value) -> Result<Self, InvalidValue> {
                 text(value).parse()
             }
             fn write(&self) -> toml::Value {

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::private;
 use crate::backend::{LoginStoreError, RejectionStore};
+use crate::fs::hex;
 
 /// How the digests are made. The rounds are what OWASP asks for: whoever has the file needs this much work for each guess.
 const METHOD: &str = "pbkdf2-hmac-sha256-600000";
@@ -124,10 +125,6 @@ fn digest(salt: &str, username: &str, password: &SecretString) -> String {
     let mut digest = [0; 32];
     pbkdf2_hmac_with_params(pair.expose_secret().as_bytes(), salt.as_bytes(), ALGORITHM, PARAMS, &mut digest);
     hex(&digest)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -55,3 +55,19 @@ impl LoginSource {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Credentials;
+
+    #[test]
+    fn the_environment_is_asked_first_and_only_a_broken_keyring_is_worth_a_remark() {
+        let mut config = PoolConfig::builder().base_url("https://acme.test/").build().unwrap();
+        config.site.credentials = Some(Credentials { username: "me".into(), password: "right".into() });
+        let source = LoginSource::fill(&mut config);
+        assert_eq!((source.name(), source.remark()), (Some("the environment"), None));
+        assert_eq!(LoginSource::None(None).remark(), None);
+        assert!(LoginSource::Keyring.remark().unwrap().contains("coupa-batch logout"));
+    }
+}

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::portal::{DemoPortal, Expected};
-use crate::demo::catalogue::orders::hex;
+use crate::fs::hex;
 use crate::model::{MANIFEST_NAME, OrderStatus, Outcome, PoNumber};
 
 /// Something that is not as it should be.

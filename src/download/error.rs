@@ -19,12 +19,47 @@ pub enum DownloadError {
         /// How long was waited.
         after: Duration,
     },
+    /// The page has listed it and shows it no longer.
+    #[error("the page listed it and then no longer showed it")]
+    Vanished,
+    /// Its link leads to another host than the portal's own and those that the recipe allows.
+    #[error(
+        "its link leads to {host}, outside the portal, and was not followed: if it may be, add the host to \
+         address.allowed_hosts in the site recipe"
+    )]
+    NotFollowed {
+        /// Which host, or the scheme of an address without one.
+        host: String,
+    },
     /// It began and then stood still.
     #[error("the download stood still for {after:?} after {received} bytes and was stopped")]
     Standstill {
         /// Bytes that had come in.
         received: u64,
         /// How long was waited.
+        after: Duration,
+    },
+    /// It was slower than it may be.
+    #[error(
+        "only {came} bytes came in {}, which is slower than download_min_rate allows, and it was stopped",
+        in_seconds(*after)
+    )]
+    TooSlow {
+        /// Bytes that came in.
+        came: u64,
+        /// In how long.
+        after: Duration,
+    },
+    /// It was not whole when its share of the order's time was over.
+    #[error(
+        "it was not complete after {} and {received} bytes, and was stopped for the sake of the order's other files: \
+         raise task_timeout if it is that large",
+        in_seconds(*after)
+    )]
+    OutOfTime {
+        /// Bytes that had come in.
+        received: u64,
+        /// How long it had taken by then.
         after: Duration,
     },
     /// It ended before it was whole.
@@ -147,7 +182,11 @@ impl DownloadError {
     #[must_use]
     pub fn kind(&self) -> FailureKind {
         match self {
-            Self::NotBegun { .. } | Self::Standstill { .. } => FailureKind::DownloadStalled,
+            Self::NotBegun { .. }
+            | Self::Vanished
+            | Self::Standstill { .. }
+            | Self::TooSlow { .. }
+            | Self::OutOfTime { .. } => FailureKind::DownloadStalled,
             Self::Answered { status: 401, .. } => FailureKind::LoginRequired,
             Self::Answered { status: 403, .. } => FailureKind::AccessDenied,
             Self::Answered { status: 429, .. } => FailureKind::Throttled,
@@ -160,7 +199,7 @@ impl DownloadError {
             | Self::WrongSize { .. }
             | Self::NotAsClaimed { .. }
             | Self::Unstorable { .. } => FailureKind::DownloadCorrupt,
-            Self::Elsewhere { .. } => FailureKind::AccessDenied,
+            Self::Elsewhere { .. } | Self::NotFollowed { .. } => FailureKind::AccessDenied,
             Self::TooLarge { .. } => FailureKind::TooLarge,
             Self::LoginPage => FailureKind::LoginRequired,
             Self::Disk { .. } | Self::Output { .. } | Self::Claimed { .. } => FailureKind::DiskFull,
@@ -181,6 +220,11 @@ fn in_words(status: u16) -> String {
         _ => "the portal refused to give the file",
     };
     format!("{words} (status {status})")
+}
+
+/// A time span in whole seconds.
+fn in_seconds(span: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(span.as_secs()))
 }
 
 /// What helps against an error of the disk.

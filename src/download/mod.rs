@@ -5,7 +5,9 @@ mod audit;
 mod error;
 mod order_dir;
 mod output_lock;
+mod progress;
 mod staging;
+pub mod transfer;
 mod verify;
 mod watch;
 
@@ -13,11 +15,15 @@ pub use audit::{Audit, AuditProblem, audit};
 pub use error::DownloadError;
 pub use order_dir::OrderDir;
 pub use order_dir::finalize::finalize;
+#[cfg(feature = "internals")]
 pub use order_dir::manifest::{Manifest, ManifestExcluded, ManifestFile, ManifestMissing};
 pub(crate) use order_dir::naming::percent_decoded;
-pub use order_dir::naming::{candidate_names, extension, safe_folder, safe_name};
+#[cfg(feature = "internals")]
+pub use order_dir::naming::safe_folder;
+pub use order_dir::naming::{candidate_names, extension, safe_name};
 pub use output_lock::OutputLock;
+pub use progress::{FinishedDownload, TransferLimits};
 pub use staging::StagingDir;
 pub(crate) use verify::opaque_id;
 pub use verify::{LoginSigns, Verified, VerifyRules, is_intact, verify};
-pub use watch::{DownloadLimits, FinishedDownload, await_arrival};
+pub use watch::{DownloadLimits, await_arrival};

@@ -1,12 +1,13 @@
 //! When a browser has really finished a file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::DownloadError;
+use super::progress::{FinishedDownload, InFlight, TransferLimits};
 use crate::backend::{DownloadEvent, Initiator, Page, ResponseInfo, SessionError};
 
 /// How often the browser is asked for news. The driver has no way to call back: it must be asked. Each question costs
@@ -17,41 +18,10 @@ const ASK_EVERY: Duration = Duration::from_millis(40);
 /// script's, or be asked again.
 const AFTER_ERROR: Duration = Duration::from_secs(2);
 
-/// A file that the browser has finished and whose bytes are all on the disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FinishedDownload {
-    /// The download's id.
-    pub id: String,
-    /// Where the file lies.
-    pub path: PathBuf,
-    /// Its address after all redirects; may hold a one-time token, so it is never shown.
-    pub url: String,
-    /// The name that the browser suggests; hostile.
-    pub suggested: String,
-    /// Bytes.
-    pub size: u64,
-    /// Whether the portal told beforehand how many there would be.
-    pub is_length_told: bool,
-    /// What the portal says it is, where that is known: of links that were saved it is not.
-    pub declared: Option<String>,
-}
-
-/// What is known of the one download that is waited for.
-struct InFlight {
-    id: String,
-    url: String,
-    suggested: String,
-    received: u64,
-    completed: Option<u64>,
-    is_length_told: bool,
-}
-
 /// What a download may be.
 pub struct DownloadLimits<'a> {
-    /// How long it may take to begin, and stand still.
-    pub patience: Duration,
-    /// Most bytes, and the setting that says so.
-    pub max_bytes: (u64, &'static str),
+    /// Its size and speed. The patience is also how long it may take to begin.
+    pub transfer: TransferLimits,
     /// Whether it may come from this address, which is its last one after all redirects; the error names the host.
     pub may_come_from: &'a (dyn Fn(&str) -> Result<(), String> + Sync),
     /// Whether this address is the portal's login page.
@@ -69,12 +39,6 @@ impl DownloadLimits<'_> {
             _ => (self.is_login)(&answer.url).then_some(DownloadError::LoginPage),
         }
     }
-
-    fn check(&self, ours: &InFlight) -> Result<(), DownloadError> {
-        let size = ours.completed.unwrap_or_default().max(ours.received);
-        let (limit, setting) = self.max_bytes;
-        if size > limit { Err(DownloadError::TooLarge { limit, setting }) } else { Ok(()) }
-    }
 }
 
 /// Waits for the download that the click before this call sets off, landing in `folder`.
@@ -84,19 +48,19 @@ impl DownloadLimits<'_> {
 /// with the landing folder.
 ///
 /// # Errors
-/// `NotBegun` and `Standstill` after the patience, `Answered` and `LoginPage` as soon as the page or a script of it was
-/// answered so instead, `Elsewhere` and `TooLarge` by `bounds`, `Refused` and `Cut` when the browser gives up before and
-/// after the first byte, `WrongSize` when the disk holds another number of bytes than the browser reports, `Interrupted` when `cancel` is
-/// cancelled, `Session`.
+/// `NotBegun` after the patience, `Answered` and `LoginPage` as soon as the page or a script of it was answered so instead,
+/// `Elsewhere`, `TooLarge`, `TooSlow`, `OutOfTime` and `Standstill` by `bounds`, `Refused` and `Cut` when the browser gives
+/// up before and after the first byte, `WrongSize` when the disk holds another number of bytes than the browser reports,
+/// `Interrupted` when `cancel` is cancelled, `Session`.
 pub async fn await_arrival(
     page: &mut dyn Page,
     folder: &Path,
     bounds: &DownloadLimits<'_>,
     cancel: &CancellationToken,
 ) -> Result<FinishedDownload, DownloadError> {
-    let patience = bounds.patience;
+    let patience = bounds.transfer.patience;
     let mut underway: Option<InFlight> = None;
-    let mut last_news = Instant::now();
+    let clicked = Instant::now();
     let mut shown: Vec<ResponseInfo> = Vec::new();
     let mut suspected: Option<(Instant, DownloadError)> = None;
     loop {
@@ -111,25 +75,14 @@ pub async fn await_arrival(
                         page.cancel_download(&id).await?;
                         return Err(DownloadError::Elsewhere { host });
                     }
-                    underway = Some(InFlight {
-                        id,
-                        url,
-                        suggested: name,
-                        received: 0,
-                        completed: None,
-                        is_length_told: false,
-                    });
-                    last_news = Instant::now();
+                    underway = Some(InFlight::new(id, url, name, Instant::now()));
                 }
                 (DownloadEvent::Began { id, .. }, Some(ours)) if ours.id != id => page.cancel_download(&id).await?,
-                (DownloadEvent::Progress { id, received }, Some(ours)) if ours.id == id && received > ours.received => {
-                    ours.received = received;
-                    last_news = Instant::now();
+                (DownloadEvent::Progress { id, received }, Some(ours)) if ours.id == id => {
+                    ours.progress(received, Instant::now());
                 }
                 (DownloadEvent::Completed { id, size, is_length_told }, Some(ours)) if ours.id == id => {
-                    ours.completed = Some(size);
-                    ours.is_length_told = is_length_told;
-                    last_news = Instant::now();
+                    ours.complete(size, is_length_told, Instant::now());
                 }
                 (DownloadEvent::Canceled { id }, Some(ours)) if ours.id == id => {
                     return Err(if ours.received == 0 { DownloadError::Refused } else { DownloadError::Cut });
@@ -160,13 +113,22 @@ pub async fn await_arrival(
         {
             return Err(error);
         }
-        if let Some(ours) = &underway
-            && let Err(refused) = bounds.check(ours)
-        {
-            stop(page, underway.as_ref()).await?;
-            return Err(refused);
+        match &mut underway {
+            Some(ours) => {
+                if let Err(refused) = ours.check(&bounds.transfer, Instant::now()) {
+                    stop(page, underway.as_ref()).await?;
+                    return Err(refused);
+                }
+            }
+            None if clicked.elapsed() >= patience => return Err(DownloadError::NotBegun { after: patience }),
+            None if Instant::now() >= bounds.transfer.until => {
+                return Err(DownloadError::OutOfTime { received: 0, after: clicked.elapsed() });
+            }
+            None => {}
         }
-        if let Some(InFlight { id, url, suggested, completed: Some(size), is_length_told, .. }) = &underway {
+        if let Some(ours) = &underway
+            && let InFlight { id, url, suggested, completed: Some(size), is_length_told, .. } = ours
+        {
             let path = folder.join(id);
             // the event can be ahead of the rename that gives the file its name
             let found = tokio::fs::metadata(&path).await.map(|found| found.len()).ok();
@@ -181,15 +143,9 @@ pub async fn await_arrival(
                     declared: declared(&shown, url),
                 });
             }
-            if last_news.elapsed() >= patience {
+            if ours.silent_for(Instant::now()) >= patience {
                 return Err(DownloadError::WrongSize { expected: *size, found: found.unwrap_or_default() });
             }
-        } else if last_news.elapsed() >= patience {
-            stop(page, underway.as_ref()).await?;
-            return Err(match underway {
-                Some(ours) => DownloadError::Standstill { received: ours.received, after: patience },
-                None => DownloadError::NotBegun { after: patience },
-            });
         }
         tokio::time::sleep(ASK_EVERY).await;
     }

@@ -3,3 +3,8 @@
 pub(crate) mod atomic;
 pub(crate) mod blocking;
 pub(crate) mod tree;
+
+/// Writes bytes as lower-case hexadecimal digits, as digests in file names and records.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

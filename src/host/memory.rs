@@ -1,26 +1,25 @@
-//! Memory and processors: the host's, the container's, and what each process tree holds of them.
+//! Memory and processor use: of the host, the container and each process tree.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytesize::ByteSize;
 use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System};
 
-use super::pressure;
+use super::cgroup;
 use crate::backend::MemoryReader;
-use crate::host::cgroup;
 use crate::model::{MemoryReading, WorkerId};
 
-/// Reads memory and processors with the means of the operating system.
+/// Reads the use of memory and processors from the operating system.
 ///
-/// The processes of a browser share most of their pages, and the sum of what is resident in each would count them several
-/// times over. So a process tree is counted
+/// The processes of a browser share most of their pages, so the sum of their resident sizes would count these several
+/// times. A process tree is measured
 ///
-/// - on Linux by its proportional share (PSS), and where that may not be read by what is each process's own (`RssAnon`),
-/// - on Windows by what each process has committed for itself alone (`PrivateUsage`), in memory or paged out,
-/// - elsewhere by the sum of what is resident, for want of better: that is several times too much.
+/// - on Linux by its proportional set size (PSS), or by `RssAnon` where PSS is not readable,
+/// - on Windows by its private committed memory (`PrivateUsage`), in memory or paged out,
+/// - elsewhere by the sum of resident sizes, which is several times too much.
 #[derive(Debug)]
 pub struct HostMemory {
-    // `None` on a system that sysinfo does not know: then everything reads as unknown
+    // `None` on a system that sysinfo does not support: then every reading is unknown
     system: Option<System>,
     budget: Option<u64>,
     has_cpu: bool,
@@ -33,19 +32,19 @@ impl Default for HostMemory {
 }
 
 impl HostMemory {
-    /// Ready to read.
+    /// A reader without a budget.
     #[must_use]
     pub fn new() -> Self {
         Self { system: System::new().ok(), budget: None, has_cpu: false }
     }
 
-    /// Reads as if the machine had no more memory for the program and its browsers than `budget`.
+    /// Limits the memory that the program and its browsers may use together to `budget`, if there is one.
     #[must_use]
     pub fn within(self, budget: Option<ByteSize>) -> Self {
         Self { budget: budget.map(|size| size.as_u64()), ..self }
     }
 
-    /// The share of the processors in use since the last call, which the first one does not know.
+    /// Share of the processors in use since the last call; `None` on the first call.
     fn cpu(&mut self) -> Option<f64> {
         let system = self.system.as_mut()?;
         system.refresh_cpu_usage();
@@ -68,11 +67,11 @@ impl MemoryReader for HostMemory {
         let own = sysinfo::get_current_pid().ok();
         let own_bytes = own.map_or(0, |pid| bytes.of_one(pid));
         if let Some(budget) = self.budget.filter(|budget| *budget < total_bytes) {
-            // with drivers that are shared and browsers that are closing, which are no worker's
+            // includes browsers that are closing, which belong to no worker any more
             let held = own.map_or(0, |pid| bytes.of_tree(pid));
             (total_bytes, available_bytes) = (budget, available_bytes.min(budget.saturating_sub(held)));
         }
-        let (some_stalled, all_stalled) = pressure::read();
+        let (some_stalled, all_stalled) = cgroup::pressure();
         MemoryReading {
             total_bytes,
             available_bytes,
@@ -82,13 +81,13 @@ impl MemoryReader for HostMemory {
             all_stalled,
             cpu,
             descriptor_count: own.and_then(|pid| system.process(pid)?.open_files()),
-            // itself is in the tree
+            // without this program itself
             process_count: own.map_or(0, |pid| tree(&children, pid).len() - 1),
         }
     }
 }
 
-/// Total and available memory: the machine's, or what a container around this program has and has left, if that is less.
+/// Total and available memory of the machine, or of the container if that is less.
 pub(crate) fn read_host(system: &mut System) -> (u64, u64) {
     system.refresh_memory();
     let (total, available) = (system.total_memory(), system.available_memory());
@@ -108,10 +107,10 @@ fn children(system: &System) -> HashMap<Pid, Vec<Pid>> {
     children
 }
 
-/// A process with all that it started and they started.
+/// The process `root` and all its descendants.
 fn tree(children: &HashMap<Pid, Vec<Pid>>, root: Pid) -> Vec<Pid> {
     let mut found = vec![root];
-    // a pid that is used again while the list is read could close a circle: nobody is counted twice
+    // a process id that was reused while the list was read could form a cycle
     let mut seen = HashSet::from([root]);
     let mut next = 0;
     while let Some(pid) = found.get(next) {
@@ -123,7 +122,7 @@ fn tree(children: &HashMap<Pid, Vec<Pid>>, root: Pid) -> Vec<Pid> {
     found
 }
 
-/// What processes hold. Each is read once: that is what costs most of a reading.
+/// Memory of processes. Each process is read once, which is the expensive part of a reading.
 struct TreeMemory<'a> {
     system: &'a System,
     children: &'a HashMap<Pid, Vec<Pid>>,
@@ -141,13 +140,13 @@ impl TreeMemory<'_> {
     }
 }
 
-/// What sysinfo knows that comes closest to a process's own memory.
+/// sysinfo's best approximation of a process's own memory.
 fn private_bytes(process: &Process) -> u64 {
-    // sysinfo puts `PrivateUsage` there on Windows, and the whole address space elsewhere
+    // on Windows `virtual_memory` is `PrivateUsage`; elsewhere it is the whole address space
     if cfg!(windows) { process.virtual_memory() } else { process.memory() }
 }
 
-/// `Pss` of `/proc/PID/smaps_rollup`, or else `RssAnon` of `/proc/PID/status`, in bytes.
+/// `Pss` from `/proc/PID/smaps_rollup`, or `RssAnon` from `/proc/PID/status`, in bytes.
 #[cfg(target_os = "linux")]
 fn own_share(pid: u32) -> Option<u64> {
     let line = |file: &str, name: &str| {
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_gone_is_left_out() {
+    fn a_process_that_has_ended_is_left_out() {
         let reading = HostMemory::new().read(&[(WorkerId(1), u32::MAX - 7)]);
         assert!(reading.workers.is_empty());
     }
@@ -191,16 +190,16 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn children_count_towards_their_root() {
-        let mut gauge = HostMemory::new();
+        let mut reader = HostMemory::new();
         let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
-        let reading = gauge.read(&[(WorkerId(1), std::process::id()), (WorkerId(2), child.id())]);
+        let reading = reader.read(&[(WorkerId(1), std::process::id()), (WorkerId(2), child.id())]);
         drop(child.stdin.take()); // end of input ends it
         child.wait().unwrap();
         assert!(reading.workers[&WorkerId(1)] > reading.workers[&WorkerId(2)], "{reading:?}");
     }
 
     #[test]
-    fn the_share_is_read_from_the_rollup_and_what_is_its_own_from_the_status() {
+    fn pss_is_read_from_the_rollup_and_rss_anon_from_the_status() {
         let rollup = "559e-7fff ---p 0 00:00 0 [rollup]\nRss:  900 kB\nPss:  123 kB\nPss_Anon: 5 kB\n";
         assert_eq!(parse_line(rollup, "Pss:"), Some(123 * 1024));
         assert_eq!(parse_line("Rss: 1 kB", "Pss:"), None);
@@ -208,12 +207,12 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_is_all_there_is() {
+    fn a_budget_limits_total_and_available_memory() {
         let me = (WorkerId(1), std::process::id());
-        let mut gauge = HostMemory::new().within(Some(ByteSize::gb(1)));
-        let reading = gauge.read(&[me]);
+        let mut reader = HostMemory::new().within(Some(ByteSize::gb(1)));
+        let reading = reader.read(&[me]);
         assert_eq!(reading.total_bytes, 1_000_000_000);
-        // the worker's tree is the program's here, and counted once
+        // here the worker's tree is the program's, which is counted once
         let held = reading.workers[&me.0];
         assert!(held >= reading.own_bytes && reading.available_bytes <= 1_000_000_000 - held, "{reading:?}");
         let plain = HostMemory::new().within(Some(ByteSize::pb(1))).read(&[]);
@@ -222,11 +221,11 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_is_no_workers_counts_towards_the_budget() {
+    fn processes_of_no_worker_count_towards_the_budget() {
         let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
-        let mut gauge = HostMemory::new().within(Some(ByteSize::gb(1)));
-        let childs = gauge.read(&[(WorkerId(1), child.id())]).workers[&WorkerId(1)];
-        let reading = gauge.read(&[]);
+        let mut reader = HostMemory::new().within(Some(ByteSize::gb(1)));
+        let childs = reader.read(&[(WorkerId(1), child.id())]).workers[&WorkerId(1)];
+        let reading = reader.read(&[]);
         drop(child.stdin.take()); // end of input ends it
         child.wait().unwrap();
         // its share is less when other tests run the same program
@@ -236,12 +235,12 @@ mod tests {
 
     #[test]
     fn the_program_and_the_processors_are_read_too() {
-        let mut gauge = HostMemory::new();
-        let first = gauge.read(&[]);
+        let mut reader = HostMemory::new();
+        let first = reader.read(&[]);
         assert!(first.own_bytes > 100_000 && first.cpu.is_none());
         if cfg!(target_os = "linux") {
             assert!(first.descriptor_count.is_some_and(|count| count > 2));
         }
-        assert!(gauge.read(&[]).cpu.is_some_and(|share| (0.0..=1.01).contains(&share)));
+        assert!(reader.read(&[]).cpu.is_some_and(|share| (0.0..=1.01).contains(&share)));
     }
 }

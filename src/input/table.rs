@@ -144,7 +144,7 @@ fn take_row(header: &SheetHeader, row: &SheetRow, gathering: &mut IntakeBuilder<
         None => None,
         Some(Ok(priority)) => Some(priority),
         Some(Err(why)) => {
-            gathering.remark(row.line, wish.map_or("", String::as_str), why);
+            gathering.remark(row.line, wish.map_or("", String::as_str), why.to_string());
             None
         }
     };

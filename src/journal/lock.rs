@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::backend::JournalError;
-use crate::journal::error::io_fault;
+use crate::journal::schema::io_fault;
 
 /// The right to write a journal. The lock is the operating system's and ends with the program, however it ends; the
 /// file stays, because removing it while another program is about to lock it would let two in.

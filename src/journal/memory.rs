@@ -25,6 +25,7 @@ impl MemoryJournal {
 
     /// One that goes on from `history`.
     #[must_use]
+    #[cfg(feature = "internals")]
     pub fn from_history(history: History) -> Self {
         Self { history: Mutex::new(history) }
     }

@@ -26,7 +26,6 @@
 //! a full one, a journal that was closed is read as it is; one that a kill left can be read where its log and the
 //! log's index still lie beside it.
 
-mod error;
 mod lock;
 mod memory;
 mod reader;

@@ -12,8 +12,8 @@ use super::runs::{PriorOutcome, RunInfo};
 use super::schema;
 use super::schema::RunKey;
 use crate::backend::{History, JournalError};
-use crate::journal::error::fault;
 use crate::journal::lock;
+use crate::journal::schema::fault;
 use crate::model::{Entry, OrderStatus, PoNumber, RejectedRow, RunId};
 
 /// Looks into a journal without owning it: from another terminal while a run is at work, or after one died. Never holds
@@ -79,23 +79,7 @@ impl JournalReader {
             .map_err(|why| JournalError::Damaged(format!("the refused rows of run {run}: {why}")))
     }
 
-    /// How `po` ended when it was settled last, in whatever run. None when it never was.
-    ///
-    /// # Errors
-    /// [`JournalError`] when the file cannot be read.
-    pub fn latest(&self, po: &PoNumber) -> Result<Option<PriorOutcome>, JournalError> {
-        let sql = "SELECT t.shown, r.name, e.seq, e.at, e.entry
-             FROM tasks t JOIN entries e ON e.seq = t.settled JOIN runs r ON r.run = t.run
-             WHERE t.po = ?1 AND t.settled IS NOT NULL ORDER BY t.settled DESC LIMIT 1";
-        let found = self
-            .connection
-            .query_row(sql, [po.digits()], settled)
-            .optional()
-            .map_err(|error| fault(&self.path, &error))?;
-        Ok(found.map(past).transpose()?.map(|(_, past)| past))
-    }
-
-    /// The same for every order that was ever settled.
+    /// How each order ended when it was settled last, in whatever run. Orders that were never settled are not in it.
     ///
     /// # Errors
     /// [`JournalError`] when the file cannot be read.

@@ -1,12 +1,12 @@
-//! The tables, how they came to be, and how a database is opened.
+//! The database file: its tables, their migrations, how it is opened, and what its errors mean.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
 use crate::backend::JournalError;
-use crate::journal::error::{fault, io_fault};
 
 /// Tells a journal from every other SQLite file: `CPBJ`.
 const APPLICATION_ID: i32 = 0x4350_424a;
@@ -167,6 +167,40 @@ fn migrate(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> 
 /// A run's number within its journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RunKey(pub(crate) i64);
+
+/// Turns an error of the database at `path` into what a person can do about it.
+pub(crate) fn fault(path: &Path, error: &Error) -> JournalError {
+    let path = path.to_owned();
+    // SQLite has no proper code for a disk too full for the index of its log, which it makes whenever it opens a journal
+    if error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) {
+        return JournalError::Full { path };
+    }
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => JournalError::Full { path },
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            JournalError::ReadOnly { path, why: error.to_string() }
+        }
+        Some(ErrorCode::NotADatabase) => JournalError::NotAJournal { path },
+        Some(ErrorCode::DatabaseCorrupt) => JournalError::Damaged(format!(
+            "the file {} is damaged ({error}); move it away, together with the files whose names begin like its own, and \
+             start a new run: fetched files stay where they are",
+            path.display()
+        )),
+        _ => JournalError::Unusable(format!("{}: {error}", path.display())),
+    }
+}
+
+/// The same for an error of the file system.
+pub(crate) fn io_fault(path: &Path, error: &io::Error) -> JournalError {
+    let path = path.to_owned();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => JournalError::Full { path },
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            JournalError::ReadOnly { path, why: error.to_string() }
+        }
+        _ => JournalError::Unusable(format!("{}: {error}", path.display())),
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -10,8 +10,8 @@ use super::schema;
 use super::schema::RunKey;
 use super::writer::{Writer, WriterCommand, WriterReply};
 use crate::backend::{BoxFuture, History, Journal, JournalError};
-use crate::journal::error::io_fault;
 use crate::journal::lock::JournalLock;
+use crate::journal::schema::io_fault;
 use crate::model::{Entry, RunId};
 
 /// How long the writer may take for one answer. Far more than a busy disk needs, so that only a dead one is taken for
@@ -103,14 +103,6 @@ pub struct RunJournal {
     writer: WriterHandle,
     run: RunId,
     key: RunKey,
-}
-
-impl RunJournal {
-    /// Which run.
-    #[must_use]
-    pub fn run(&self) -> &RunId {
-        &self.run
-    }
 }
 
 impl Journal for RunJournal {

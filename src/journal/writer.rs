@@ -10,9 +10,9 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use super::reader::read_history;
 use super::runs::{RunEnd, RunStart};
 use crate::backend::{History, JournalError};
-use crate::journal::error::fault;
 use crate::journal::lock::JournalLock;
 use crate::journal::schema::RunKey;
+use crate::journal::schema::fault;
 use crate::model::{Entry, RunId, TaskId, TaskState};
 
 /// Most batches of one transaction: bounds how long the first of them waits for the others.

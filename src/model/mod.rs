@@ -1,4 +1,4 @@
-//! Floor 0: the words of the project. Types and the legal life of a task; no I/O, no runtime, no clock.
+//! What a task, an outcome and a status are made of, and the life of a task. Without I/O, runtime or clock.
 
 mod entry;
 mod failure;
@@ -13,11 +13,11 @@ pub use failure::{Failure, FailureKind, Fault, SessionAction};
 pub use ids::{AttemptNo, InvalidPoNumber, PoNumber, RunId, TaskId, WorkerId};
 pub use outcome::{
     AttemptEnd, ExcludedFile, FileOrigin, FileRecord, ListingId, MANIFEST_NAME, MissingFile, OrderStatus, Outcome,
-    Receipt,
+    PriorResult, Receipt,
 };
 pub use state::{AttemptCounts, IllegalTransition, TaskState};
 pub use status::{
-    DispatchState, DriverStatus, Footprint, MemoryLevel, MemoryReading, PoolStatus, Stage, StopKind, StopReason,
-    Totals, WorkerState, WorkerStatus,
+    DispatchState, DriverStatus, Footprint, MemoryLevel, MemoryReading, OrphanedProcess, PoolStatus, Stage, StopKind,
+    StopReason, SweepReport, Totals, WorkerState, WorkerStatus,
 };
-pub use task::{Metadata, PoTask, RejectedRow, TaskPriority};
+pub use task::{InvalidPriority, Metadata, PoTask, RejectedRow, TaskPriority};

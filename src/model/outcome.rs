@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, FailureKind};
+use super::{Failure, FailureKind, RunId};
 
 /// Where a file was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,6 +156,15 @@ pub enum Outcome {
     /// Set aside, or cancelled by the caller, without a verdict of the portal.
     #[serde(with = "ended_badly")]
     Skipped(Failure, Option<Receipt>),
+}
+
+/// What an earlier run knows of an order that is submitted again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PriorResult {
+    /// It ended like this in that run. It is admitted and settled in one step, and not fetched.
+    Ended(Outcome, RunId),
+    /// It is fetched, except for the files that are in its folder already.
+    Begun(Receipt),
 }
 
 impl Outcome {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -319,4 +320,30 @@ pub enum StopKind {
     NoWorkers,
     /// The journal cannot be written.
     JournalUnusable,
+}
+
+/// What a sweep removed, or would remove.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SweepReport {
+    /// Folders that were removed.
+    pub removed: Vec<PathBuf>,
+    /// Processes that were ended.
+    pub ended: Vec<OrphanedProcess>,
+    /// Folders without an owner that were kept on purpose.
+    pub kept: Vec<PathBuf>,
+    /// Folders of programs that run: this one or another.
+    pub in_use: Vec<PathBuf>,
+    /// What could not be ended or removed, each as a sentence for a person.
+    pub left: Vec<String>,
+}
+
+/// A process that a killed program left behind, found by the profile folder that it runs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrphanedProcess {
+    /// Its process id.
+    pub pid: u32,
+    /// Its name.
+    pub name: String,
+    /// The folder it runs on.
+    pub folder: PathBuf,
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::PoNumber;
 
@@ -49,15 +50,20 @@ impl fmt::Display for TaskPriority {
 }
 
 impl FromStr for TaskPriority {
-    type Err = String;
+    type Err = InvalidPriority;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()
             .find(|priority| priority.as_str().eq_ignore_ascii_case(text.trim()))
-            .ok_or_else(|| format!("{text:?} is not a priority: use urgent, high, normal or low"))
+            .ok_or_else(|| InvalidPriority(text.trim().to_owned()))
     }
 }
+
+/// A text that is not a priority.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0:?} is not a priority: use urgent, high, normal or low")]
+pub struct InvalidPriority(String);
 
 /// One order to fetch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +93,7 @@ impl PoTask {
     }
 }
 
-/// A row of the input that is not an order. The report lists it, so that nobody waits for it.
+/// A row of the input that is not an order. The report lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedRow {
     /// The file, `standard input` or `argument`.

@@ -1,6 +1,11 @@
-//! HTTP and network without a browser.
+//! What a program needs of HTTP and the network beside its browsers.
 
-#[cfg(feature = "notify")]
-pub(crate) mod client;
+mod client;
+mod cookies;
+pub(crate) mod network_policy;
 pub(crate) mod reachable;
 pub(crate) mod retry_after;
+
+pub use client::{HttpClient, HttpError, HttpRequest, HttpResponse};
+pub use cookies::{CookieJar, StoredCookie};
+pub use network_policy::NetworkPolicy;

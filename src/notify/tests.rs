@@ -1,5 +1,8 @@
+use super::webhook::send_once;
 use super::*;
 use crate::backend::History;
+use crate::config::SecretUrl;
+use crate::net::HttpClient;
 use crate::report::RunFacts;
 
 fn place() -> NoticeContext {
@@ -97,4 +100,22 @@ fn a_person_is_called_once_and_told_once_that_the_run_goes_on() {
         });
     }
     assert_eq!(told.into_iter().collect::<String>(), "..n...r.n..");
+}
+
+#[tokio::test]
+async fn a_failure_is_told_without_what_is_secret_of_the_address() {
+    // a port that nobody listens on any more
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = SecretUrl::parse(&format!("http://me:hunter2@127.0.0.1:{port}/s3cret?k=t0ken")).unwrap();
+    let client = HttpClient::for_notices(address.expose()).await.unwrap();
+    let failed = send_once(&client, &address, &json!({})).await.unwrap_err();
+    assert!(failed.may_retry && failed.why.contains("refused"), "{}", failed.why);
+    for secret in ["hunter2", "s3cret", "t0ken"] {
+        assert!(!failed.why.contains(secret), "{}", failed.why);
+    }
+}
+
+#[tokio::test]
+async fn a_client_for_tls_can_be_built() {
+    HttpClient::for_notices("https://hooks.test/x").await.unwrap();
 }

@@ -7,12 +7,15 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
+use url::Url;
 
 use super::{Notice, NoticeContext, RunFinished, next_notice};
 use crate::config::SecretUrl;
 use crate::model::{PoolStatus, Stage};
-use crate::net::client::HttpClient;
+use crate::net::{HttpClient, HttpError, HttpRequest};
 
+/// How long one notice may take, from its connection to the response.
+const POST_DEADLINE: Duration = Duration::from_secs(10);
 /// How long the end of a run may wait for the delivery.
 const FINISH_DEADLINE: Duration = Duration::from_secs(30);
 /// Pauses before the second and the third try.
@@ -105,18 +108,45 @@ async fn deliver(address: SecretUrl, context: NoticeContext, mut notices: mpsc::
     }
 }
 
+/// Why a notice was not delivered, and whether another try may help.
+#[derive(Debug)]
+pub(super) struct DeliveryError {
+    pub(super) why: String,
+    pub(super) may_retry: bool,
+}
+
 /// Sends `body`, at most three times.
 async fn send(client: &mut Option<HttpClient>, address: &SecretUrl, body: &Value) -> Result<(), String> {
     let client = match client {
         Some(client) => client,
-        None => client.insert(HttpClient::for_address(address.expose()).await?),
+        None => client.insert(HttpClient::for_notices(address.expose()).await.map_err(|why| why.to_string())?),
     };
     let mut pauses = PAUSES.iter();
     loop {
-        let Err(failed) = client.post_json(address.expose(), body).await else { return Ok(()) };
+        let Err(failed) = send_once(client, address, body).await else { return Ok(()) };
         match pauses.next() {
             Some(pause) if failed.may_retry => tokio::time::sleep(*pause).await,
             _ => return Err(failed.why),
         }
     }
+}
+
+pub(super) async fn send_once(client: &HttpClient, address: &SecretUrl, body: &Value) -> Result<(), DeliveryError> {
+    let Ok(url) = Url::parse(address.expose()) else {
+        return Err(DeliveryError { why: "its address is not valid".to_owned(), may_retry: false });
+    };
+    let status = match client.send(HttpRequest::post_json(&url, body.to_string()), POST_DEADLINE).await {
+        Ok(response) => response.status(),
+        // one that was sent and not answered may have arrived: it is not sent twice
+        Err(why) => {
+            return Err(DeliveryError { may_retry: matches!(why, HttpError::NoConnection(_)), why: why.to_string() });
+        }
+    };
+    let note = match status {
+        200..=299 => return Ok(()),
+        300..=399 => ", and redirects are not followed",
+        _ => "",
+    };
+    let why = format!("it answered with status {status}{note}");
+    Err(DeliveryError { why, may_retry: status >= 500 || status == 429 })
 }

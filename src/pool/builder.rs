@@ -33,11 +33,11 @@ pub enum StartError {
     #[error(transparent)]
     Browser(#[from] SessionError),
     /// The site recipe cannot be used.
-    #[error("{0}")]
-    Recipe(String),
+    #[error(transparent)]
+    Recipe(Box<dyn std::error::Error + Send + Sync>),
     /// The output folder cannot be written, or another program works in it.
-    #[error("{0}")]
-    Output(String),
+    #[error(transparent)]
+    Output(Box<dyn std::error::Error + Send + Sync>),
     /// The portal's address cannot be opened: the port is closed to browsers, the host is unknown, or it refuses.
     #[error("the portal cannot be reached: {0}")]
     Portal(#[source] Box<dyn std::error::Error + Send + Sync>),

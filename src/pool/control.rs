@@ -4,7 +4,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::task_handle::TaskHandle;
-use crate::model::{Outcome, PoTask, Receipt, RunId, StopKind, StopReason, TaskId};
+use crate::model::{PoTask, PriorResult, StopKind, StopReason, TaskId};
 use crate::pool::pooled_session::PooledSession;
 use crate::pool::scheduler::{Input, Request};
 
@@ -20,15 +20,6 @@ pub struct PoolControl {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the pool is closed")]
 pub struct PoolClosed;
-
-/// What an earlier run knows of an order that is asked for again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PriorResult {
-    /// It ended so, in this run, and is not touched again: it is admitted and settled in one step.
-    Ended(Outcome, RunId),
-    /// It is fetched, but for what lies in its folder already.
-    Begun(Receipt),
-}
 
 /// Tasks were not accepted; none of the batch was.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

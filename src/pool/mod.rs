@@ -19,7 +19,7 @@ mod shutdown;
 mod task_handle;
 
 pub use builder::{PoolBuilder, StartError};
-pub use control::{PoolClosed, PoolControl, PriorResult, SubmitError};
+pub use control::{PoolClosed, PoolControl, SubmitError};
 pub use handle::{PersistentWorkerPool, ShutdownReport};
 pub use monitor::MemoryMonitor;
 pub use pooled_session::{AcquireError, PooledSession};

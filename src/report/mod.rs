@@ -8,7 +8,6 @@ mod data;
 mod json;
 #[cfg(test)]
 mod sample;
-mod summary;
 
 use std::path::{Path, PathBuf};
 
@@ -18,8 +17,8 @@ use crate::backend::History;
 use crate::fs::atomic;
 
 pub use crate::fs::atomic::WrittenFile;
-pub use data::RunFacts;
-pub use summary::Summary;
+pub(crate) use data::RunFacts;
+pub use data::Summary;
 
 /// The paths of the two files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +32,7 @@ pub struct ReportFiles {
 /// The report could not be written. The journal still holds all of its data.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum ReportError {
+pub(crate) enum ReportError {
     /// The folder or the file cannot be written.
     #[error("{} cannot be written: {source}; free some disk space or choose another output folder", path.display())]
     Io {
@@ -51,7 +50,7 @@ pub enum ReportError {
 ///
 /// # Errors
 /// [`ReportError`] when the folder cannot be written.
-pub fn write(out: &Path, history: &History, facts: &RunFacts) -> Result<(ReportFiles, Summary), ReportError> {
+pub(crate) fn write(out: &Path, history: &History, facts: &RunFacts) -> Result<(ReportFiles, Summary), ReportError> {
     let failed = |path: &Path, source| ReportError::Io { path: path.to_owned(), source };
     std::fs::create_dir_all(out).map_err(|why| failed(out, why))?;
     let summary = Summary::of(history, facts);
@@ -65,7 +64,7 @@ pub fn write(out: &Path, history: &History, facts: &RunFacts) -> Result<(ReportF
 
 /// Removes the temporary files of a program that was killed while it wrote its report. Call it only while holding the
 /// lock of the output folder.
-pub fn sweep(out: &Path) {
+pub(crate) fn sweep(out: &Path) {
     for entry in std::fs::read_dir(out).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let middle = name.strip_prefix("report.").and_then(|rest| rest.strip_suffix(".part"));

@@ -1,16 +1,19 @@
 //! What all that is done on one portal has in common.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use url::Url;
 
 use super::Recipe;
-use crate::backend::Stability;
+use crate::backend::{LongPolls, Stability};
 use crate::config::{Filter, RequisitionRule, SiteConfig, Timeouts};
-use crate::model::PoNumber;
+use crate::model::{ListingId, PoNumber};
+use crate::site::page::long_polls::LongPollRegistry;
 use crate::site::rate_limit::RateLimiter;
 use crate::site::recipe::parse::{RecipeError, load};
 
@@ -28,10 +31,18 @@ pub(crate) struct PortalContext {
     pub(crate) filter: Filter,
     pub(crate) strict_types: bool,
     pub(crate) file_max: ByteSize,
+    pub(crate) download_min_rate: ByteSize,
     pub(crate) order_max: ByteSize,
     /// Logins in a row that let no page be seen, as far as is known. Beside the login's lock: whoever sees a page does not
     /// wait for a login that is being made.
     pub(crate) unproven_login_count: AtomicU32,
+    /// Files that all workers have fetched so far.
+    arrival_count: AtomicU64,
+    /// Attachments that were answered with a request for fewer requests, and in how many attempts nothing was left to be
+    /// fetched after them.
+    throttled: Mutex<HashMap<ListingId, u32>>,
+    /// Requests of the portal's pages that turned out never to end.
+    pub(crate) long_polls: LongPollRegistry,
 }
 
 impl PortalContext {
@@ -47,14 +58,42 @@ impl PortalContext {
             filter: config.filter.clone(),
             strict_types: config.strict_types,
             file_max: config.file_max_size,
+            download_min_rate: config.download_min_rate,
             order_max: config.order_max_size,
             unproven_login_count: AtomicU32::new(0),
+            arrival_count: AtomicU64::new(0),
+            throttled: Mutex::default(),
+            long_polls: LongPollRegistry::default(),
         })
+    }
+
+    /// A file has come from the portal.
+    pub(crate) fn count_arrival(&self) {
+        self.arrival_count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many files have come from the portal so far, for whichever order.
+    pub(crate) fn arrival_count(&self) -> u64 {
+        self.arrival_count.load(Ordering::Relaxed)
     }
 
     /// A page was shown to somebody who is logged in.
     pub(crate) fn confirm_login(&self) {
         self.unproven_login_count.store(0, Ordering::Relaxed);
+    }
+
+    /// The portal answered for this attachment that it wants fewer requests. Tells in how many attempts nothing was left
+    /// after it.
+    pub(crate) fn note_throttled(&self, id: &ListingId, was_alone: bool) -> u32 {
+        let mut throttled = self.throttled.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = throttled.entry(id.clone()).or_default();
+        *count += u32::from(was_alone);
+        *count
+    }
+
+    /// Whether the portal has answered so before.
+    pub(crate) fn was_throttled(&self, id: &ListingId) -> bool {
+        self.throttled.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
     }
 
     /// A path of the portal, with or without a query, as an address.
@@ -78,13 +117,18 @@ impl PortalContext {
         address.as_str().starts_with(self.at(before).as_str())
     }
 
-    /// When a page counts as having come to rest, `spent` of its deadline being over.
+    /// When a page counts as settled, `spent` of its deadline being over.
     pub(crate) fn stability(&self, spent: Duration) -> Stability {
-        let settle = self.recipe.settle;
+        let settle = &self.recipe.settle;
         Stability {
             after_load: settle.after_load.0,
             unchanged_for: settle.unchanged_for.0,
             at_most: settle.at_most.0.min(self.deadlines.page.saturating_sub(spent)),
+            long_polls: LongPolls {
+                addresses: settle.long_polls.clone(),
+                learned: self.long_polls.keys(),
+                after: settle.long_poll_after.0,
+            },
         }
     }
 }

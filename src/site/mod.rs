@@ -5,6 +5,7 @@ mod context;
 mod error;
 mod evidence;
 mod interactive;
+pub mod lane;
 mod login;
 mod order;
 mod page;
@@ -20,7 +21,4 @@ pub use interactive::inspect::{InspectTarget, Inspection, SelectorMatch};
 pub use login::SharedLogin;
 pub use portal::PortalSite;
 pub use recipe::parse::{RecipeError, shipped_recipes};
-pub use recipe::{
-    Addresses, Attachments, ColumnSelector, ErrorPages, Exclusions, Listing, LoginForm, NameSource, OrderPage, Recipe,
-    RecipeDuration, RequisitionPage, Selector, Settle,
-};
+pub use recipe::{ColumnSelector, Control, Listing, NameSource, Recipe, Selector};

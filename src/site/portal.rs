@@ -3,15 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::time::Instant;
+
 use super::evidence::{self, EvidenceStore};
 use super::login::SharedLogin;
 use crate::backend::{Attempt, AttemptError, BoxFuture, Session, Site};
-use crate::config::{SiteConfig, Timeouts};
+use crate::config::SiteConfig;
+#[cfg(feature = "internals")]
+use crate::config::Timeouts;
 use crate::download::{self, OutputLock};
 use crate::model::{Outcome, PoTask, Receipt, RunId, WorkerId};
 use crate::site::context::PortalContext;
 use crate::site::error;
 use crate::site::order::collect::OrderCollector;
+#[cfg(feature = "internals")]
 use crate::site::recipe::parse::RecipeError;
 use crate::site::recipe::selectors;
 
@@ -32,6 +37,7 @@ impl PortalSite {
     ///
     /// # Errors
     /// [`RecipeError`] when there is no base address or the recipe cannot be used.
+    #[cfg(feature = "internals")]
     pub fn new(
         config: &SiteConfig,
         claim: Arc<OutputLock>,
@@ -76,9 +82,11 @@ impl Site for PortalSite {
     ) -> BoxFuture<'a, Result<Receipt, AttemptError>> {
         Box::pin(async move {
             let mut redirect_count = 0;
+            let begun = Instant::now();
             loop {
                 let order = self.context.order_page(&attempt.order.po);
-                match OrderCollector::new(&self.context, session.page(), attempt).collect().await {
+                let collector = OrderCollector::new(&self.context, &self.login, session.page(), attempt, begun);
+                match collector.collect().await {
                     Ok(receipt) => {
                         self.login.saw_order(order);
                         return Ok(receipt);

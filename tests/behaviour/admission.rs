@@ -1,6 +1,8 @@
+//! Orders go in, wait in the order of their priorities, and end once.
+
 use std::sync::atomic::Ordering;
 
-use coupa_batch::model::{OrderStatus, Stage, StopKind, TaskPriority};
+use coupa_batch::model::{OrderStatus, PoTask, Stage, StopKind, TaskPriority};
 use coupa_batch::pool::{SubmitError, TaskStatus};
 
 use crate::doubles::{Play, orders, pool};
@@ -101,10 +103,42 @@ async fn handles_of_a_closed_pool_say_that_the_order_was_not_done() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_has_waited_for_all_orders_finds_the_outcome_of_each() {
     let pool = crate::doubles::quiet_pool(4);
-    for round in 0..3000 {
+    for round in 0..1000 {
         let handles = pool.submit_tasks(orders(round * 4 + 1..=round * 4 + 4)).await.unwrap();
         assert!(pool.wait_for_completion(None).await);
         assert!(handles.iter().all(|handle| handle.outcome().is_some()), "round {round}");
     }
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn strict_between_priorities_and_first_in_first_out_within_one() {
+    let (pool, remote) = pool(1);
+    remote.hold("PO1");
+    let first = pool.submit_tasks(orders([1])).await.unwrap();
+    remote.until_started(1).await;
+    let wave: Vec<PoTask> = [(2, TaskPriority::Low), (3, TaskPriority::Normal), (4, TaskPriority::Urgent)]
+        .into_iter()
+        .chain([(5, TaskPriority::High), (6, TaskPriority::Urgent), (7, TaskPriority::Normal)])
+        .flat_map(|(number, priority)| orders([number]).into_iter().map(move |task| task.with_priority(priority)))
+        .collect();
+    pool.submit_tasks(wave).await.unwrap();
+    remote.release("PO1");
+    assert!(pool.wait_for_completion(None).await);
+    assert_eq!(remote.started_orders(), ["PO1", "PO4", "PO6", "PO5", "PO3", "PO7", "PO2"]);
+    drop(first);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_urgent_order_passes_all_that_wait() {
+    let (pool, remote) = pool(1);
+    remote.hold("PO1");
+    pool.submit_tasks(orders(1..=5)).await.unwrap();
+    remote.until_started(1).await;
+    pool.submit_task("PO99".parse().unwrap(), TaskPriority::Urgent, Default::default()).await.unwrap();
+    remote.release("PO1");
+    assert!(pool.wait_for_completion(None).await);
+    assert_eq!(remote.started_orders()[1], "PO99");
     pool.shutdown().await.unwrap();
 }

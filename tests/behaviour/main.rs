@@ -6,13 +6,11 @@
 mod doubles;
 
 mod admission;
+mod circuit_breaker;
 mod drain;
-mod gate;
-mod lending;
 mod memory;
-mod priority;
 mod recovery;
+mod recycling;
 mod retry;
 mod scaling;
-mod upkeep;
-mod workers;
+mod sessions;

@@ -3,8 +3,10 @@ use std::sync::Arc;
 use coupa_batch::backend::{History, Journal};
 use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
-use coupa_batch::model::{AttemptNo, Entry, FailureKind, OrderStatus, RunId, StopKind, TaskId, TaskState, WorkerId};
-use coupa_batch::pool::{PersistentWorkerPool, PriorResult};
+use coupa_batch::model::{
+    AttemptNo, Entry, FailureKind, OrderStatus, PriorResult, RunId, StopKind, TaskId, TaskState, WorkerId,
+};
+use coupa_batch::pool::PersistentWorkerPool;
 
 use crate::doubles::{Play, Remote, ScriptedSite, StubSessions, config, orders, pool, pool_with};
 

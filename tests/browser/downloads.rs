@@ -13,8 +13,10 @@ crate::on_the_installed_browser!(
     a_truncated_file_is_reported_and_leaves_nothing,
     a_download_can_be_cancelled,
     what_began_before_is_forgotten_and_stays_where_it_was,
+    a_window_that_a_script_opens_on_a_file_saves_it,
 );
 crate::on_edge!(two_files_of_one_name_are_both_kept);
+crate::on_the_headless_shell!(two_files_of_one_name_are_both_kept, a_window_that_a_script_opens_on_a_file_saves_it);
 
 async fn two_files_of_one_name_are_both_kept(rig: Rig) {
     let base = site::start().await;
@@ -114,6 +116,27 @@ async fn what_began_before_is_forgotten_and_stays_where_it_was(rig: Rig) {
     let ended = ended_downloads(page, 1).await;
     assert_eq!(ended.iter().map(|(_, _, size)| *size).collect::<Vec<_>>(), [Some(2000)]);
     assert!(second.join(&ended[0].1).is_file());
+    assert!(session.close().await.is_clean());
+}
+
+async fn a_window_that_a_script_opens_on_a_file_saves_it(rig: Rig) {
+    let base = site::start().await;
+    let mut session = rig.open().await;
+    let page = session.page();
+    page.goto(&base).await.unwrap();
+    page.set_download_dir(rig.landing.path()).await.unwrap();
+    for script in [
+        "window.open('/file/1')",
+        "window.open('/file/1', '_blank', 'popup,width=300')",
+        "setTimeout(() => window.open('/file/1'), 50)",
+        "const opened = window.open(); setTimeout(() => { opened.location = '/file/1'; }, 50)",
+    ] {
+        page.evaluate("none.setAttribute('onclick', arguments[0])", vec![script.into()]).await.unwrap();
+        assert!(page.click("#none", 0, Click::Script).await.unwrap());
+        let ended = ended_downloads(page, 1).await;
+        assert_eq!((ended[0].0.as_str(), ended[0].2), ("same.bin", Some(1000)), "{script}");
+        assert_eq!(page.document().await.unwrap().title, "Home");
+    }
     assert!(session.close().await.is_clean());
 }
 

@@ -16,6 +16,7 @@ mod downloads;
 mod drivers;
 mod edge;
 mod health;
+mod lanes;
 mod pages;
 mod responses;
 mod scenarios;
@@ -51,3 +52,18 @@ macro_rules! on_edge {
     };
 }
 use on_edge;
+
+/// Makes each function a test on Chromium's headless shell, where it is installed.
+macro_rules! on_the_headless_shell {
+    ($($script:ident),+ $(,)?) => {
+        mod headless_shell {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $script() {
+                if let Some(rig) = crate::browser::Rig::new(crate::browser::Flavour::HeadlessShell) {
+                    super::$script(rig).await;
+                }
+            })+
+        }
+    };
+}
+use on_the_headless_shell;

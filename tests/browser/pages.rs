@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use coupa_batch::backend::{Query, SessionError, Stability};
+use coupa_batch::backend::{FailedRequest, LongPolls, Query, SessionError, Stability};
 use secrecy::SecretString;
 
 use crate::browser::{Flavour, Rig, until};
 use crate::site;
 
+crate::on_edge!(requests_of_a_page_are_known_until_they_are_answered);
 crate::on_the_installed_browser!(
     a_page_is_read_and_written,
     half_a_character_in_a_page_is_no_reason_to_fail,
     a_picture_of_a_page_is_a_png,
     late_and_replaced_elements_are_waited_for,
+    requests_of_a_page_are_known_until_they_are_answered,
     addresses_that_cannot_be_reached_are_named,
     pages_that_keep_a_connection_open_use_none_up_once_they_are_left,
 );
@@ -93,15 +95,72 @@ async fn late_and_replaced_elements_are_waited_for(rig: Rig) {
     page.goto(&format!("{base}/late")).await.unwrap();
     let selectors = ["span[role=button]".to_owned()];
     let millis = Duration::from_millis;
-    let quiet = Stability { after_load: millis(300), unchanged_for: millis(300), at_most: millis(15_000) };
-    assert!(page.settle(&selectors, quiet).await.unwrap());
+    let long_polls = LongPolls { addresses: Vec::new(), learned: Vec::new(), after: millis(60_000) };
+    let (after_load, unchanged_for, at_most) = (millis(300), millis(300), millis(15_000));
+    let quiet = Stability { after_load, unchanged_for, at_most, long_polls };
+    assert!(page.settle(&selectors, &quiet).await.unwrap().is_settled);
     assert_eq!(page.evaluate("return window.isDone", vec![]).await.unwrap(), true);
     assert_eq!(page.query(&[query("span[role=button]", &[])]).await.unwrap()[0].len(), 2);
     // the clock beside the list never stops
-    let quiet = Stability { after_load: millis(0), unchanged_for: millis(300), at_most: millis(500) };
-    assert!(!page.settle(&["#clock".to_owned()], quiet).await.unwrap());
-    let why = page.settle(&["a[".to_owned()], quiet).await.unwrap_err();
+    let quiet = Stability { after_load: millis(0), at_most: millis(500), ..quiet };
+    assert!(!page.settle(&["#clock".to_owned()], &quiet).await.unwrap().is_settled);
+    let why = page.settle(&["a[".to_owned()], &quiet).await.unwrap_err();
     assert!(matches!(why, SessionError::Refused(_)), "{why}");
+    assert!(session.close().await.is_clean());
+}
+
+async fn requests_of_a_page_are_known_until_they_are_answered(rig: Rig) {
+    let base = site::start().await;
+    let mut session = rig.open().await;
+    let page = session.page();
+    let millis = Duration::from_millis;
+    let long_polls = LongPolls { addresses: Vec::new(), learned: Vec::new(), after: millis(60_000) };
+    let (after_load, unchanged_for) = (millis(0), millis(300));
+    let patient = Stability { after_load, unchanged_for, at_most: millis(15_000), long_polls };
+    let selectors = ["span[role=button]".to_owned()];
+    let address = |how: &str| format!("{base}/asking/15262984/{how}");
+
+    let brief = Stability { at_most: millis(700), ..patient.clone() };
+    for (how, path) in [("stays", "/never"), ("stays-of-page", "/never"), ("by-xhr", "/never"), ("by-script", "/never")]
+    {
+        page.goto(&address(how)).await.unwrap();
+        let activity = page.settle(&selectors, &brief).await.unwrap();
+        assert!(!activity.is_settled && activity.is_tracked, "{how}: {activity:?}");
+        let pending: Vec<_> = activity.pending.iter().map(|request| request.path.as_str()).collect();
+        assert_eq!(pending, [path], "{how}");
+    }
+
+    // what stays open for long is a long poll, unless it is about what the page shows; met again it is not waited for
+    let strict = |after, learned: &[String]| {
+        let long_polls = LongPolls { addresses: Vec::new(), learned: learned.to_vec(), after };
+        Stability { long_polls, ..brief.clone() }
+    };
+    page.goto(&address("stays")).await.unwrap();
+    let activity = page.settle(&selectors, &strict(millis(100), &[])).await.unwrap();
+    assert!(activity.is_settled && activity.pending.is_empty(), "{activity:?}");
+    let learned: Vec<_> = activity.long_polls.into_iter().map(|request| request.key).collect();
+    assert_eq!(learned.len(), 1);
+    page.goto(&address("stays")).await.unwrap();
+    assert!(page.settle(&selectors, &strict(millis(60_000), &learned)).await.unwrap().is_settled);
+    page.goto(&address("stays-of-page")).await.unwrap();
+    assert!(!page.settle(&selectors, &strict(millis(100), &learned)).await.unwrap().is_settled);
+    let named = LongPolls { addresses: vec!["/never".to_owned()], learned: Vec::new(), after: millis(60_000) };
+    assert!(page.settle(&selectors, &Stability { long_polls: named, ..brief }).await.unwrap().is_settled);
+
+    // each part is waited for; the same again and again, which changes nothing, is not
+    page.goto(&address("in-turn")).await.unwrap();
+    assert!(page.settle(&selectors, &patient).await.unwrap().is_settled);
+    assert_eq!(page.query(&[query("span[role=button]", &[])]).await.unwrap()[0].len(), 3);
+    for how in ["by-the-clock", "unread"] {
+        page.goto(&address(how)).await.unwrap();
+        assert!(page.settle(&selectors, &patient).await.unwrap().is_settled, "{how}");
+    }
+    page.goto(&address("fails")).await.unwrap();
+    let activity = page.settle(&selectors, &patient).await.unwrap();
+    let failed = FailedRequest { path: "/missing".to_owned(), status: 404, is_of_page: false };
+    assert_eq!((activity.is_settled, activity.failed), (true, vec![failed]));
+    let looks = page.evaluate("return [fetch.name, fetch.length, String(fetch).includes('[native code]')]", vec![]);
+    assert_eq!(looks.await.unwrap(), serde_json::json!(["fetch", 1, true]));
     assert!(session.close().await.is_clean());
 }
 
@@ -127,7 +186,7 @@ async fn addresses_that_cannot_be_reached_are_named(rig: Rig) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_that_does_not_end_costs_a_try_and_not_the_session() {
-    let short = |config: &mut coupa_batch::PoolConfig| config.deadlines.page = Duration::from_secs(12);
+    let short = |config: &mut coupa_batch::PoolConfig| config.deadlines.page = Duration::from_secs(8);
     let Some(rig) = Rig::with(Flavour::Installed, short) else { return };
     let mut session = rig.open().await;
     let why = session.page().evaluate("return new Promise(() => {})", vec![]).await.unwrap_err();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use coupa_batch::demo::{FaultRule, LoginAnswer, PortalFault, RequestTarget, RetryAfter};
+use coupa_batch::demo::{FaultRule, PortalFault, RequestTarget};
 use coupa_batch::model::{OrderStatus, PoTask};
 use coupa_batch::pool::{ShutdownHandler, ShutdownStep, TaskStatus};
 use coupa_batch::{PersistentWorkerPool, PoNumber, TaskHandle};
@@ -165,32 +165,6 @@ async fn a_page_that_hangs_its_browser_costs_the_browser_and_not_the_order() {
     assert!(pool.wait_for_completion(None).await);
     scene.end(pool).await;
     scene.check(&handles);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_trouble_of_a_portal_ends_with_every_file() {
-    let Some(scene) = Scene::new(9, 2).await else { return };
-    let orders = scene.orders();
-    let faults = scene.portal.faults();
-    let plan = [
-        (0, PortalFault::LoginEnded(LoginAnswer::Redirect), RequestTarget::OrderPage, 1),
-        (1, PortalFault::LoginEnded(LoginAnswer::Page), RequestTarget::File, 1),
-        (2, PortalFault::Status(503), RequestTarget::OrderPage, 2),
-        (3, PortalFault::Throttled(RetryAfter::Seconds(1)), RequestTarget::OrderPage, 1),
-        (4, PortalFault::Truncated, RequestTarget::File, 1),
-        (5, PortalFault::WrongType, RequestTarget::File, 1),
-    ];
-    for (order, fault, part, times) in plan {
-        faults.add(FaultRule::new(fault, part).for_order(&orders[order]).times(times));
-    }
-    let pool = scene.start().await;
-    let handles = submit(&pool, orders.clone()).await;
-    assert!(pool.wait_for_completion(None).await, "{:?}", pool.status().stopped_because);
-    let report = scene.end(pool).await;
-    scene.check(&handles);
-    let spent: Vec<_> = report.history.tasks.values().map(|state| state.tally().spent).collect();
-    assert_eq!(spent[..4], [0, 0, 0, 0], "what is not the order's fault costs it nothing");
-    assert!(scene.portal.counts().logins_refused == 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

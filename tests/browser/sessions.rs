@@ -225,7 +225,9 @@ async fn a_template_is_warmed_up_once_and_holds_nothing_of_a_person() {
     {
         if of(file).is_file() {
             let base = rusqlite::Connection::open(of(file)).unwrap();
-            let count: i64 = base.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
+            // but for the empty page that the browser was started with
+            let rows = if table == "urls" { "urls WHERE url <> 'data:,'" } else { table };
+            let count: i64 = base.query_row(&format!("SELECT count(*) FROM {rows}"), [], |row| row.get(0)).unwrap();
             assert_eq!(count, 0, "{file}");
         }
     }

@@ -19,6 +19,11 @@ pub(crate) async fn start() -> String {
         .route("/busy", get(|| async { (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "7")]) }))
         .route("/never", get(std::future::pending::<()>))
         .route("/late", get(|| async { Html(LATE) }))
+        .route("/asking/{number}/{how}", get(asking))
+        .route(
+            "/part",
+            get(|| async { ([(header::CACHE_CONTROL, "no-store")], "<span role=button>a file attachment</span>") }),
+        )
         .route("/missing", get(|| async { (StatusCode::NOT_FOUND, Html("<title>Oops</title><h1>Not  here</h1>")) }))
         .route("/cookie/{value}", get(set_cookie))
         .route("/cookies", get(show_cookies))
@@ -47,6 +52,30 @@ const fill = (n) => { list.innerHTML = '<span role=button>a file attachment</spa
 setInterval(() => { clock.textContent = performance.now(); }, 10);
 addEventListener('load', () => { setTimeout(() => fill(2), 200); setTimeout(() => { fill(2); window.isDone = true; }, 350); });
 </script>"#;
+
+/// A page that asks for parts of its list.
+async fn asking(Path((number, how)): Path<(String, String)>) -> Html<String> {
+    let script = match how.as_str() {
+        "stays" => "fetch('/never')".to_owned(),
+        "stays-of-page" => format!("fetch('/never?order={number}')"),
+        "fails" => "fetch('/missing')".to_owned(),
+        // browsers leave the body of such an answer unread for ever
+        "unread" => "fetch('/part')".to_owned(),
+        "by-xhr" => "const x = new XMLHttpRequest(); x.open('GET', '/never'); x.send()".to_owned(),
+        "by-script" => {
+            "const s = document.createElement('script'); s.src = '/never'; onload = () => document.body.append(s)"
+                .to_owned()
+        }
+        "in-turn" => {
+            "const more = (n) => n && fetch('/part?n=' + n).then((r) => r.text()).then((t) => { list.innerHTML += t; \
+                      setTimeout(more, 150, n - 1); }); more(3)"
+                .to_owned()
+        }
+        "by-the-clock" => "setInterval(() => fetch('/part'), 120)".to_owned(),
+        _ => String::new(),
+    };
+    Html(format!("<title>Asking</title><body><div id=list></div><script>{script}</script></body>"))
+}
 
 async fn set_cookie(Path(value): Path<String>) -> impl IntoResponse {
     ([(header::SET_COOKIE, format!("_coupa_session={value}; Path=/; HttpOnly"))], Html("<h1>in</h1>"))

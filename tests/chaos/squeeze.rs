@@ -55,7 +55,7 @@ pub(crate) fn start(scene: &Scene, limit: &Arc<AtomicU64>) -> PersistentWorkerPo
 #[tokio::test(flavor = "multi_thread")]
 async fn under_a_shrinking_limit_six_browsers_become_two_and_six_again_while_the_batch_completes() {
     let _turn = crate::turn().await;
-    let Some(mut scene) = Scene::new(40, 6).await else { return };
+    let Some(mut scene) = Scene::new(20, 6).await else { return };
     scene.config.scaling.min = NonZeroUsize::MIN.saturating_add(1);
     scene.config.memory.interval = Duration::from_millis(500);
     scene.config.memory.cool_down = Duration::from_secs(2);

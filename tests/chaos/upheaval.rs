@@ -96,9 +96,9 @@ fn descriptors() -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_dies_or_stands_still_every_order_ends_once_and_nothing_is_left() {
     let _turn = crate::turn().await;
-    let (seed, seconds) = (number("CHAOS_SEED", 7), number("CHAOS_SECONDS", 30));
+    let (seed, seconds) = (number("CHAOS_SEED", 7), number("CHAOS_SECONDS", 18));
     println!("CHAOS_SEED={seed} CHAOS_SECONDS={seconds}");
-    let Some(mut scene) = Scene::new(40, 4).await else { return };
+    let Some(mut scene) = Scene::new(20, 4).await else { return };
     scene.config.deadlines.command = Duration::from_secs(4);
     scene.config.deadlines.page = Duration::from_secs(8);
     scene.config.retry.limit = 20;
@@ -148,7 +148,7 @@ async fn whatever_dies_or_stands_still_every_order_ends_once_and_nothing_is_left
     }
     limit.store(PLENTY, Ordering::SeqCst);
     println!("{rounds} rounds, dealt {dealt:?}, {set_aside} times an order was set aside");
-    assert!(dealt.values().sum::<u32>() >= 5, "too little to prove anything");
+    assert!(dealt.values().sum::<u32>() >= 4, "too little to prove anything");
     let status = pool.status();
     assert_eq!(status.tasks.settled(), status.tasks.admitted);
     println!("restarts: {:?}", status.workers.values().map(|worker| worker.restart_count).collect::<Vec<_>>());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use coupa_batch::PoolConfig;
 use coupa_batch::backend::{Page, Session, SessionFactory};
-use coupa_batch::browser::{BrowserFactory, locate, provision};
+use coupa_batch::browser::{BrowserFactory, detect_headless_shell, locate, provision};
 use coupa_batch::config::BrowserChoice;
 use coupa_batch::model::WorkerId;
 
@@ -22,6 +22,8 @@ pub(crate) enum Flavour {
     Installed,
     /// The stand-in for Edge.
     Edge,
+    /// Chromium's headless shell.
+    HeadlessShell,
 }
 
 /// A factory of sessions whose profile folders are its own.
@@ -55,6 +57,13 @@ impl Rig {
             config.browser.choice = BrowserChoice::Edge;
             config.browser.browser_path = Some(browser);
             config.browser.driver_path = Some(driver);
+        }
+        if matches!(flavour, Flavour::HeadlessShell) {
+            config.browser.choice = BrowserChoice::ChromiumHeadlessShell;
+            if !detect_headless_shell().is_usable() {
+                println!("skipped: Chromium's headless shell is not installed");
+                return None;
+            }
         }
         change(&mut config);
         let factory = BrowserFactory::new(&config.browser, &config.profiles, config.deadlines).expect("it was found");

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use coupa_batch::backend::{
     Attempt, AttemptError, BoxFuture, Click, CloseReport, Cookie, DocumentInfo, DownloadEvent, ElementInfo, History,
-    Journal, JournalError, KillSwitch, Page, Query, ResponseInfo, Session, SessionError, SessionFactory, SessionHealth,
-    Site, Stability,
+    Journal, JournalError, KillSwitch, Page, PageActivity, Query, ResponseInfo, Session, SessionError, SessionFactory,
+    SessionHealth, Site, Stability,
 };
 use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
@@ -270,6 +270,8 @@ fn answer<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, Result<T, SessionError>> 
     Box::pin(async move { Ok(value) })
 }
 
+type Answer<'a, T> = BoxFuture<'a, Result<T, SessionError>>;
+
 impl Page for StubSession {
     fn goto<'a>(&'a mut self, url: &'a str) -> BoxFuture<'a, Result<(), SessionError>> {
         Box::pin(async move {
@@ -286,8 +288,8 @@ impl Page for StubSession {
     fn query<'a>(&'a mut self, queries: &'a [Query]) -> BoxFuture<'a, Result<Vec<Vec<ElementInfo>>, SessionError>> {
         answer(vec![Vec::new(); queries.len()])
     }
-    fn settle<'a>(&'a mut self, _: &'a [String], _: Stability) -> BoxFuture<'a, Result<bool, SessionError>> {
-        answer(true)
+    fn settle<'a>(&'a mut self, _: &'a [String], _: &'a Stability) -> Answer<'a, PageActivity> {
+        answer(PageActivity { is_settled: true, ..PageActivity::default() })
     }
     fn click<'a>(&'a mut self, _: &'a str, _: usize, _: Click) -> BoxFuture<'a, Result<bool, SessionError>> {
         answer(false)

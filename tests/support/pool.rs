@@ -1,13 +1,17 @@
 //! A pool of real browsers before the demo portal.
 #![allow(dead_code, reason = "each test program uses another part")]
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use coupa_batch::demo::{DemoConfig, DemoPortal, PortalLatency, check};
 use coupa_batch::pool::ShutdownReport;
-use coupa_batch::{PersistentWorkerPool, PoNumber, PoolConfig, TaskHandle};
+use coupa_batch::{PersistentWorkerPool, PoNumber, PoolConfig, TaskHandle, WorkerCount};
 
 use crate::browser::{Flavour, Rig};
+
+/// The recipe of the portal's pages, with less waiting than for late elements.
+const QUICK_RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/recipes/quick-coupa.toml");
 
 /// A portal, an output folder and the settings of a pool that works on both.
 pub(crate) struct Scene {
@@ -25,9 +29,13 @@ impl Scene {
         let portal = DemoPortal::start(demo).await.unwrap();
         let out = tempfile::tempdir().unwrap();
         let mut config = rig.config.clone();
-        config.fix_workers(std::num::NonZeroUsize::new(workers as usize).unwrap());
+        let count = NonZeroUsize::new(workers as usize).unwrap();
+        config.worker_count = WorkerCount::Exactly(count);
+        config.scaling.max = count;
+        config.scaling.is_automatic = false;
         config.out = out.path().to_owned();
         config.site.base_url = Some(portal.base_url());
+        config.site.recipe = QUICK_RECIPE.to_owned();
         config.site.credentials = Some(coupa_batch::config::Credentials {
             username: portal.username().to_owned(),
             password: portal.password(),

@@ -198,7 +198,8 @@ mod tests {
     #[cfg(unix)]
     #[tokio::test]
     async fn a_driver_that_dies_at_start_is_quoted() {
-        use crate::browser::{BrowserKind, Version};
+        use crate::browser::BrowserKind;
+        use crate::browser::install::version::Version;
         use crate::process::ports::PortAllocator;
         use std::collections::BTreeSet;
         let folder = tempfile::tempdir().unwrap();

@@ -90,7 +90,7 @@ pub fn locate(config: &BrowserConfig) -> Result<Installation, LocateError> {
     let configured_driver =
         config.driver_path.as_deref().map(|path| configured("driver_path", path, false)).transpose()?;
     let mut problems = Vec::new();
-    for kind in kinds(config.choice, configured_browser.as_ref(), configured_driver.as_ref())? {
+    for kind in kinds(choice(config), configured_browser.as_ref(), configured_driver.as_ref())? {
         let detection = find(kind, configured_browser.as_ref(), configured_driver.as_ref());
         match detection {
             Detection {
@@ -117,15 +117,30 @@ pub fn detect_all(config: &BrowserConfig) -> Vec<Detection> {
     };
     let browser = check("browser_path", config.browser_path.as_deref(), true);
     let driver = check("driver_path", config.driver_path.as_deref(), false);
-    let kinds = kinds(config.choice, browser.as_ref(), driver.as_ref()).unwrap_or_else(|why| {
+    let choice = choice(config);
+    let kinds = kinds(choice, browser.as_ref(), driver.as_ref()).unwrap_or_else(|why| {
         broken.push(why.to_string());
-        BrowserKind::candidates(config.choice).to_vec()
+        BrowserKind::candidates(choice).to_vec()
     });
     let mut detections: Vec<_> = kinds.into_iter().map(|kind| find(kind, browser.as_ref(), driver.as_ref())).collect();
     for detection in &mut detections {
         detection.problems.extend(broken.iter().cloned());
     }
     detections
+}
+
+/// Searches for Chromium's headless shell, whatever the choice. Blocks as [`locate`] does.
+#[must_use]
+pub fn detect_headless_shell() -> Detection {
+    find(BrowserKind::ChromiumHeadlessShell, None, None)
+}
+
+/// The choice that can be carried out: the headless shell has no windows, so where one is wanted the whole browser stands in.
+fn choice(config: &BrowserConfig) -> BrowserChoice {
+    match config.choice {
+        BrowserChoice::ChromiumHeadlessShell if !config.headless => BrowserChoice::Chromium,
+        choice => choice,
+    }
 }
 
 /// A program whose path is configured.
@@ -156,6 +171,9 @@ fn kinds(
         (BrowserKind::named_in(&driver.reported.text) == Some(BrowserKind::Edge)) == (kind == BrowserKind::Edge)
     };
     let is_kind_of = |kind: BrowserKind, browser: &ConfiguredProgram| {
+        if kind == BrowserKind::ChromiumHeadlessShell || BrowserKind::is_headless_shell(&browser.path) {
+            return kind == BrowserKind::ChromiumHeadlessShell && BrowserKind::is_headless_shell(&browser.path);
+        }
         // a browser that does not name itself (a wrapper, a rebranded build) may be any
         BrowserKind::named_in(&browser.reported.text).is_none_or(|named| named == kind)
     };
@@ -294,6 +312,27 @@ mod tests {
         assert!(matches!(mixed, LocateError::Contradiction { .. }), "{mixed}");
         let wrong = locate(&config(BrowserChoice::Edge, chromium, chrome_driver)).unwrap_err();
         assert!(wrong.to_string().contains("browser is edge"), "{wrong}");
+    }
+
+    #[test]
+    fn a_headless_shell_is_used_only_where_it_is_asked_for_and_no_window_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let shell = script(folder.path(), "chromium-headless-shell", "Chromium 156.0.1.2 built on Debian");
+        let whole = script(folder.path(), "chromium", "Chromium 156.0.1.2 built on Debian");
+        let driver = script(folder.path(), "d", "ChromeDriver 156.0.1.2 (x)");
+        let found = |choice, browser: &Path, headless| {
+            let mut config = config(choice, browser.to_owned(), driver.clone());
+            config.headless = headless;
+            locate(&config).map(|found| found.kind).map_err(|why| why.to_string())
+        };
+        let choice = BrowserChoice::ChromiumHeadlessShell;
+        assert_eq!(found(choice, &shell, true), Ok(BrowserKind::ChromiumHeadlessShell));
+        assert_eq!(found(choice, &whole, false), Ok(BrowserKind::Chromium));
+        for (choice, browser, headless) in
+            [(BrowserChoice::Auto, &shell, true), (choice, &whole, true), (choice, &shell, false)]
+        {
+            assert!(found(choice, browser, headless).is_err(), "{choice} {headless}");
+        }
     }
 
     #[test]

@@ -124,6 +124,10 @@ impl PackageManager {
                 "Chromium and ChromeDriver from Debian",
                 vec![update, [&install[..], &["chromium", "chromium-driver"]].concat()],
             ),
+            (Self::Apt, B::ChromiumHeadlessShell) => (
+                "Chromium, its headless shell and ChromeDriver from Debian",
+                vec![update, [&install[..], &["chromium", "chromium-headless-shell", "chromium-driver"]].concat()],
+            ),
             (Self::AptUbuntu, B::Auto | B::Chromium) => (
                 "Chromium and ChromeDriver from Ubuntu",
                 vec![update, [&install[..], &["chromium-browser", "chromium-chromedriver"]].concat()],
@@ -144,8 +148,9 @@ impl PackageManager {
                 vec![[&winget[..], &["Google.Chrome"]].concat(), [&winget[..], &["Chromium.ChromeDriver"]].concat()],
             ),
             (Self::Apt | Self::AptUbuntu | Self::Dnf, B::Edge | B::Chrome)
-            | (Self::Brew, B::Edge | B::Chromium)
-            | (Self::Winget, B::Chromium) => {
+            | (Self::AptUbuntu | Self::Dnf, B::ChromiumHeadlessShell)
+            | (Self::Brew, B::Edge | B::Chromium | B::ChromiumHeadlessShell)
+            | (Self::Winget, B::Chromium | B::ChromiumHeadlessShell) => {
                 return Err(InstallError::NoWay(format!(
                     "the package manager of this system does not have {choice} with its driver: install both by hand, \
                      or set browser to auto"

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::browser::profile::owned_dir::{OwnedDir, PROFILE, TEMP, TEMPLATE, left_behind};
 use crate::browser::profile::paths;
 use crate::browser::profile::template::{ProfileSource, WarmTemplate};
-use crate::config::ProfileConfig;
+use crate::config::{PoolConfig, ProfileConfig};
 use crate::fs::tree;
 use crate::model::WorkerId;
 
@@ -56,7 +56,11 @@ impl ProfileManager {
     /// # Errors
     /// When the folder cannot be created, when the default one belongs to another user, or when its path is too long for
     /// browsers and there is no shorter one for their temporary files.
-    pub fn new(config: &ProfileConfig) -> io::Result<Self> {
+    pub fn new(config: &PoolConfig) -> io::Result<Self> {
+        Self::of(&config.profiles)
+    }
+
+    pub(crate) fn of(config: &ProfileConfig) -> io::Result<Self> {
         let base = match &config.base {
             Some(base) => {
                 let base = std::path::absolute(base)?;
@@ -90,7 +94,8 @@ impl ProfileManager {
     ///
     /// # Errors
     /// When the folder cannot be made or the template cannot be read; names the file. Nothing is left behind.
-    pub fn create(&self, worker: WorkerId) -> io::Result<Profile> {
+    #[cfg(test)]
+    pub(crate) fn create(&self, worker: WorkerId) -> io::Result<Profile> {
         self.create_from(worker, &self.source())
     }
 
@@ -162,7 +167,7 @@ impl ProfileManager {
     /// How many profile folders of this pool exist, and the size of the largest in bytes. Blocks for some milliseconds per
     /// folder.
     #[must_use]
-    pub fn footprint(&self) -> (usize, u64) {
+    pub(crate) fn footprint(&self) -> (usize, u64) {
         let is_profile = |path: &&PathBuf| path.join(PROFILE).is_dir();
         let made: Vec<_> = self.made.lock().iter().filter(is_profile).cloned().collect();
         (made.len(), made.iter().map(|path| tree::size(path)).max().unwrap_or_default())
@@ -182,7 +187,7 @@ pub(crate) struct ProfilePaths {
 
 /// The profile folder of one session. Dropping it wipes it, unless `profile_cleanup` is off.
 #[derive(Debug)]
-pub struct Profile {
+pub(crate) struct Profile {
     folder: OwnedDir,
     /// The folder for temporary files, where it is not in the other one.
     short: Option<OwnedDir>,
@@ -194,14 +199,14 @@ pub struct Profile {
 impl Profile {
     /// The browser's user data folder.
     #[must_use]
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join(PROFILE)
     }
 
     /// The folder for temporary files of driver and browser: in the session's folder or, where that path is too long for
     /// their sockets, in one with a shorter path that is wiped with it.
     #[must_use]
-    pub fn temp(&self) -> PathBuf {
+    pub(crate) fn temp(&self) -> PathBuf {
         self.short.as_ref().unwrap_or(&self.folder).path().join(TEMP)
     }
 
@@ -219,7 +224,7 @@ impl Profile {
 
     /// Its size on the disk in bytes. Blocks for some milliseconds.
     #[must_use]
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         tree::size(self.folder.path())
     }
 
@@ -232,7 +237,7 @@ impl Profile {
     ///
     /// # Errors
     /// What is left and why, for a person.
-    pub fn wipe(mut self) -> Result<(), String> {
+    pub(crate) fn wipe(mut self) -> Result<(), String> {
         self.remove()
     }
 
@@ -264,7 +269,7 @@ mod tests {
     use crate::config::PoolConfig;
 
     fn manager(base: &Path) -> ProfileManager {
-        ProfileManager::new(&PoolConfig::builder().base_profile_path(base).build().unwrap().profiles).unwrap()
+        ProfileManager::new(&PoolConfig::builder().base_profile_path(base).build().unwrap()).unwrap()
     }
 
     #[test]

@@ -8,32 +8,18 @@ use crate::browser::profile::manager::ProfileManager;
 use crate::browser::profile::owned_dir::{self, OWNER, boot_id, left_behind};
 use crate::browser::profile::{paths, template};
 use crate::fs::tree;
-use crate::process::os::orphans::{OrphanedProcess, end_processes, has_run_since, processes_on};
+use crate::model::SweepReport;
+use crate::process::os::orphans::{end_processes, has_run_since, processes_on};
 
 /// Options of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sweep {
+pub(crate) struct Sweep {
     /// Only report what would be removed; default false.
-    pub is_dry: bool,
+    pub(crate) is_dry: bool,
     /// Also remove pre-warmed templates; default false.
-    pub with_templates: bool,
+    pub(crate) with_templates: bool,
     /// Also remove profile folders that were kept on purpose (`profile_cleanup = false`); default false.
-    pub with_kept: bool,
-}
-
-/// What a sweep removed, or would remove.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SweepReport {
-    /// Folders that were removed.
-    pub removed: Vec<PathBuf>,
-    /// Processes that were ended.
-    pub ended: Vec<OrphanedProcess>,
-    /// Folders without an owner that were kept on purpose.
-    pub kept: Vec<PathBuf>,
-    /// Folders of programs that run: this one or another.
-    pub in_use: Vec<PathBuf>,
-    /// What could not be ended or removed, each as a sentence for a person.
-    pub left: Vec<String>,
+    pub(crate) with_kept: bool,
 }
 
 impl ProfileManager {
@@ -52,7 +38,7 @@ impl ProfileManager {
 ///
 /// # Errors
 /// When the folder cannot be read or locked.
-pub fn sweep(profiles: &ProfileManager, options: Sweep) -> io::Result<SweepReport> {
+pub(crate) fn sweep(profiles: &ProfileManager, options: Sweep) -> io::Result<SweepReport> {
     let found = Leftovers::find(profiles.base())?;
     let mut report = SweepReport { in_use: found.in_use, left: found.unclear, ..SweepReport::default() };
     let still_runs = |orphan: &OrphanedProfile| orphan.owner().filter(|owner| has_run_since(owner.pid, owner.since));
@@ -242,7 +228,7 @@ mod tests {
     use crate::model::WorkerId;
 
     fn manager(base: &Path) -> ProfileManager {
-        ProfileManager::new(&PoolConfig::builder().base_profile_path(base).build().unwrap().profiles).unwrap()
+        ProfileManager::new(&PoolConfig::builder().base_profile_path(base).build().unwrap()).unwrap()
     }
 
     #[test]
@@ -302,7 +288,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let mut config = PoolConfig::builder().base_profile_path(base.path()).build().unwrap().profiles;
         config.cleanup = false;
-        let manager = ProfileManager::new(&config).unwrap();
+        let manager = ProfileManager::of(&config).unwrap();
         let profile = manager.create(WorkerId(1)).unwrap();
         let folder = profile.paths().folder;
         profile.wipe().unwrap();

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::browser::install::locate::Installation;
-use crate::browser::webdriver::network_policy::NetworkPolicy;
 use crate::browser::webdriver::vendor::BrowserKind;
 use crate::config::{BrowserConfig, Sandbox, Timeouts};
+use crate::net::network_policy::NetworkPolicy;
 
 /// Command-line switches of every browser. It talks to the portal and to no service of its vendor.
 const SWITCHES: [&str; 18] = [
@@ -29,12 +29,23 @@ const SWITCHES: [&str; 18] = [
     "disable-background-timer-throttling",
     "disable-backgrounding-occluded-windows",
     "disable-renderer-backgrounding",
-    // in this cache a page keeps its open connections after it was left; a site that holds one per page (as portals do)
-    // would have used up the six connections per host after as many orders
-    "disable-features=BackForwardCache",
+    // in the back-forward cache a page keeps its open connections after it was left; a site that holds one per page (as
+    // portals do) would have used up the six connections per host after as many orders. A script that is parsed while it
+    // comes in is not found in the code cache, and portals send the same scripts with each page
+    "disable-features=BackForwardCache,ScriptStreaming",
     // the browser ends when its driver does, and no other process can control it through a port
     "remote-debugging-pipe",
 ];
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SessionPurpose {
+    /// Orders one after another in the page itself, with the browser's own downloads.
+    #[default]
+    Tab,
+    /// Several orders at a time in frames of the page, without pictures; files come by HTTP.
+    Frames,
+}
 
 /// Body of the New Session command.
 pub(crate) fn new_session(
@@ -43,6 +54,7 @@ pub(crate) fn new_session(
     timeouts: &Timeouts,
     profile: &Path,
     network_policy: &NetworkPolicy,
+    purpose: SessionPurpose,
 ) -> Value {
     let vendor = installation.kind.vendor();
     let mut args: Vec<String> = SWITCHES.iter().map(|switch| format!("--{switch}")).collect();
@@ -52,8 +64,10 @@ pub(crate) fn new_session(
     if let Some(rules) = network_policy.rules() {
         args.push(format!("--host-resolver-rules={rules}"));
     }
-    if config.headless {
-        args.push("--headless=new".to_owned());
+    args.extend(installation.kind.start_switches(config.headless).iter().map(|switch| format!("--{switch}")));
+    match purpose {
+        SessionPurpose::Tab => {} // a screenshot that is evidence shows the page as it is
+        SessionPurpose::Frames => args.push("--blink-settings=imagesEnabled=false".to_owned()),
     }
     if runs_without_sandbox(installation.kind, config.sandbox) {
         args.push("--no-sandbox".to_owned());
@@ -116,10 +130,14 @@ fn is_root_on_linux() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::browser::Version;
+    use crate::browser::install::version::Version;
     use crate::config::PoolConfig;
 
     fn body(kind: BrowserKind, sandbox: Sandbox) -> String {
+        body_for(kind, sandbox, true, SessionPurpose::Tab)
+    }
+
+    fn body_for(kind: BrowserKind, sandbox: Sandbox, headless: bool, purpose: SessionPurpose) -> String {
         let config = PoolConfig::builder().build().unwrap();
         let version = Version::find_in("156.0.1.2").unwrap();
         let installation = Installation {
@@ -131,7 +149,9 @@ mod tests {
         };
         let mut browser = config.browser.clone();
         browser.sandbox = sandbox;
-        new_session(&installation, &browser, &config.deadlines, Path::new("/p"), &NetworkPolicy::default()).to_string()
+        browser.headless = headless;
+        let policy = NetworkPolicy::default();
+        new_session(&installation, &browser, &config.deadlines, Path::new("/p"), &policy, purpose).to_string()
     }
 
     #[test]
@@ -140,6 +160,25 @@ mod tests {
         assert!(edge.contains("MicrosoftEdge") && edge.contains("ms:edgeOptions") && !edge.contains("goog:"), "{edge}");
         let chrome = body(BrowserKind::Chromium, Sandbox::On);
         assert!(chrome.contains("goog:chromeOptions") && !chrome.contains("ms:"), "{chrome}");
+    }
+
+    #[test]
+    fn only_what_nobody_looks_at_starts_as_an_application_window_or_without_pictures() {
+        let has = |kind, headless, purpose, switch: &str| {
+            body_for(kind, Sandbox::On, headless, purpose).contains(&format!("\"--{switch}"))
+        };
+        for kind in BrowserKind::ALL {
+            for (headless, purpose) in
+                [(true, SessionPurpose::Tab), (true, SessionPurpose::Frames), (false, SessionPurpose::Tab)]
+            {
+                assert_eq!(has(kind, headless, purpose, "app=data:,"), headless, "{kind}");
+                assert_eq!(has(kind, headless, purpose, "headless=new"), headless, "{kind}");
+                let has_no_pictures = has(kind, headless, purpose, "blink-settings=imagesEnabled=false");
+                assert_eq!(has_no_pictures, purpose == SessionPurpose::Frames, "{kind}");
+            }
+        }
+        let shell = BrowserKind::ChromiumHeadlessShell;
+        assert!(!has(shell, true, SessionPurpose::Tab, "headless") && !has(shell, true, SessionPurpose::Tab, "app"));
     }
 
     #[test]

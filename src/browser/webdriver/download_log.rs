@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::backend::DownloadEvent;
-use crate::browser::webdriver::network_policy::NetworkPolicy;
+use crate::net::network_policy::NetworkPolicy;
 
 /// Downloads of one session.
 #[derive(Debug, Default)]

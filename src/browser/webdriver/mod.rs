@@ -5,7 +5,7 @@ pub(crate) mod client;
 pub(crate) mod download_log;
 pub(crate) mod net_error;
 pub(crate) mod network_log;
-pub(crate) mod network_policy;
 pub(crate) mod page;
 pub(crate) mod page_times;
+pub(crate) mod request_tracker;
 pub(crate) mod vendor;

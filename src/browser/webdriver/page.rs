@@ -10,17 +10,18 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::backend::{
-    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Page, Query, ResponseInfo, SessionError,
-    Stability,
+    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Page, PageActivity, Query, ResponseInfo,
+    SessionError, Stability,
 };
 use crate::browser::webdriver::client::{SessionClient, WebDriverCommand};
 use crate::browser::webdriver::download_log::DownloadLog;
 use crate::browser::webdriver::net_error;
-use crate::browser::webdriver::network_log::NetworkLog;
-use crate::browser::webdriver::network_policy::NetworkPolicy;
+use crate::browser::webdriver::network_log::{self, NetworkLog};
 use crate::browser::webdriver::page_times::PageTimes;
+use crate::browser::webdriver::request_tracker;
 use crate::browser::webdriver::vendor::Vendor;
 use crate::config::Timeouts;
+use crate::net::network_policy::NetworkPolicy;
 
 const QUERY: &str = include_str!("query.js");
 const SETTLE: &str = include_str!("settle.js");
@@ -43,6 +44,8 @@ pub(crate) struct WebDriverPage {
     network: NetworkLog,
     pub(crate) times: PageTimes,
     network_policy: NetworkPolicy,
+    /// Whether responses are logged from the start, which downloads need.
+    is_network_logged: bool,
 }
 
 impl WebDriverPage {
@@ -51,11 +54,13 @@ impl WebDriverPage {
         vendor: &'static Vendor,
         timeouts: Timeouts,
         network_policy: NetworkPolicy,
+        is_network_logged: bool,
     ) -> Self {
         Self {
             client,
             vendor,
             timeouts,
+            is_network_logged,
             downloads: DownloadLog::default(),
             network: NetworkLog::default(),
             times: PageTimes::default(),
@@ -166,20 +171,24 @@ impl Page for WebDriverPage {
     fn settle<'a>(
         &'a mut self,
         selectors: &'a [String],
-        quiet: Stability,
-    ) -> BoxFuture<'a, Result<bool, SessionError>> {
+        stability: &'a Stability,
+    ) -> BoxFuture<'a, Result<PageActivity, SessionError>> {
         Box::pin(async move {
-            let until = Instant::now() + quiet.at_most;
+            let until = Instant::now() + stability.at_most;
+            let script = request_tracker::before(SETTLE);
+            let Stability { after_load, unchanged_for, at_most: _, long_polls } = stability;
+            let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+            let (parts, learned, after) = (&long_polls.addresses, &long_polls.learned, millis(long_polls.after));
+            let polls = json!({ "parts": parts, "learned": learned, "after": after });
             loop {
                 let left = until.saturating_duration_since(Instant::now());
-                let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-                let args = json!([selectors, millis(quiet.after_load), millis(quiet.unchanged_for), millis(left)]);
+                let args = json!([selectors, millis(*after_load), millis(*unchanged_for), millis(left), polls]);
                 // the script itself ends the wait; the driver only has to return its result in time
-                match self.execute("settle", SETTLE, &args, left + self.timeouts.command).await {
+                match self.execute("settle", &script, &args, left + self.timeouts.command).await {
                     Err(SessionError::Refused(why)) if is_navigation(&why) && !left.is_zero() => {}
                     // a dialog interrupted it; the next command dismisses the dialog
                     Ok(Value::Null) if !left.is_zero() => {}
-                    Ok(Value::Null) | Err(SessionError::PageTimeout(_)) => return Ok(false),
+                    Ok(Value::Null) | Err(SessionError::PageTimeout(_)) => return Ok(PageActivity::default()),
                     other => return parse(other?),
                 }
             }
@@ -271,6 +280,10 @@ impl Page for WebDriverPage {
                 what: format!("{} has no absolute path", folder.display()),
                 source,
             })?;
+            if !self.is_network_logged {
+                network_log::enable(&self.client, self.vendor, self.timeouts.command).await?;
+                self.is_network_logged = true;
+            }
             // named by their ids: under their own names, files of one name would overwrite each other
             let params = json!({ "behavior": "allowAndName", "downloadPath": folder.display().to_string(), "eventsEnabled": true });
             self.devtools("set download folder", "Browser.setDownloadBehavior", params).await?;

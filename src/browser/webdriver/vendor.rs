@@ -1,7 +1,7 @@
 //! Everything that differs between Edge, Chrome and Chromium: programs, capabilities, endpoints.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::BrowserChoice;
 
@@ -14,6 +14,8 @@ pub enum BrowserKind {
     Chrome,
     /// Chromium with ChromeDriver.
     Chromium,
+    /// Chromium without anything that shows windows, with ChromeDriver. It is only used where it is asked for.
+    ChromiumHeadlessShell,
 }
 
 /// Vendor-specific capabilities and endpoints of a driver.
@@ -48,7 +50,7 @@ const CHROME: Vendor = Vendor {
 };
 
 impl BrowserKind {
-    /// All of them, in the order in which `auto` looks for them.
+    /// Those that `auto` looks for, in this order.
     pub const ALL: [Self; 3] = [Self::Edge, Self::Chrome, Self::Chromium];
 
     /// The kinds that a choice allows, first choice first.
@@ -58,6 +60,7 @@ impl BrowserKind {
             BrowserChoice::Edge => &[Self::Edge],
             BrowserChoice::Chrome => &[Self::Chrome],
             BrowserChoice::Chromium => &[Self::Chromium],
+            BrowserChoice::ChromiumHeadlessShell => &[Self::ChromiumHeadlessShell],
         }
     }
 
@@ -68,6 +71,7 @@ impl BrowserKind {
             Self::Edge => "Microsoft Edge",
             Self::Chrome => "Google Chrome",
             Self::Chromium => "Chromium",
+            Self::ChromiumHeadlessShell => "Chromium headless shell",
         }
     }
 
@@ -77,6 +81,7 @@ impl BrowserKind {
             Self::Edge => "edge",
             Self::Chrome => "chrome",
             Self::Chromium => "chromium",
+            Self::ChromiumHeadlessShell => "chromium-headless-shell",
         }
     }
 
@@ -85,7 +90,7 @@ impl BrowserKind {
     pub fn driver_name(self) -> &'static str {
         match self {
             Self::Edge => "Microsoft Edge WebDriver",
-            Self::Chrome | Self::Chromium => "ChromeDriver",
+            Self::Chrome | Self::Chromium | Self::ChromiumHeadlessShell => "ChromeDriver",
         }
     }
 
@@ -93,7 +98,7 @@ impl BrowserKind {
     pub(crate) fn vendor(self) -> &'static Vendor {
         match self {
             Self::Edge => &EDGE,
-            Self::Chrome | Self::Chromium => &CHROME,
+            Self::Chrome | Self::Chromium | Self::ChromiumHeadlessShell => &CHROME,
         }
     }
 
@@ -103,6 +108,8 @@ impl BrowserKind {
             Self::Edge => &["microsoft-edge", "microsoft-edge-stable", "msedge"],
             Self::Chrome => &["google-chrome", "google-chrome-stable", "chrome"],
             Self::Chromium => &["chromium", "chromium-browser"],
+            // not Debian's script of the name `chromium-headless-shell`: what is started must be the browser itself
+            Self::ChromiumHeadlessShell => &["chrome-headless-shell"],
         }
     }
 
@@ -111,7 +118,7 @@ impl BrowserKind {
         match self {
             Self::Edge => &["msedgedriver"],
             Self::Chrome => &["chromedriver"],
-            Self::Chromium => &["chromedriver", "chromium.chromedriver"],
+            Self::Chromium | Self::ChromiumHeadlessShell => &["chromedriver", "chromium.chromedriver"],
         }
     }
 
@@ -124,9 +131,13 @@ impl BrowserKind {
             Self::Edge if cfg!(target_os = "macos") => &["Microsoft Edge.app/Contents/MacOS/Microsoft Edge"],
             Self::Chrome if cfg!(target_os = "macos") => &["Google Chrome.app/Contents/MacOS/Google Chrome"],
             Self::Chromium if cfg!(target_os = "macos") => &["Chromium.app/Contents/MacOS/Chromium"],
+            Self::ChromiumHeadlessShell if !cfg!(target_os = "linux") => &[],
             Self::Edge => &["/opt/microsoft/msedge/msedge"],
             Self::Chrome => &["/opt/google/chrome/chrome"],
             Self::Chromium => &["/usr/lib/chromium/chromium", "/usr/lib64/chromium-browser/chromium-browser"],
+            Self::ChromiumHeadlessShell => {
+                &["/usr/lib/chromium/chromium-headless-shell", "/usr/lib64/chromium-browser/headless_shell"]
+            }
         };
         below_roots(places)
     }
@@ -136,12 +147,53 @@ impl BrowserKind {
         let places: &[&str] = match self {
             Self::Edge | Self::Chrome if cfg!(target_os = "macos") => &[],
             Self::Edge if cfg!(windows) => &["Microsoft/EdgeDriver/msedgedriver.exe"],
-            Self::Chrome | Self::Chromium if cfg!(windows) => &["ChromeDriver/chromedriver.exe"],
+            Self::Chrome | Self::Chromium | Self::ChromiumHeadlessShell if cfg!(windows) => {
+                &["ChromeDriver/chromedriver.exe"]
+            }
             Self::Edge => &["/opt/microsoft/msedgedriver/msedgedriver"],
             Self::Chrome => &[],
-            Self::Chromium => &["/usr/lib/chromium/chromedriver", "/usr/lib/chromium-browser/chromedriver"],
+            Self::Chromium | Self::ChromiumHeadlessShell => {
+                &["/usr/lib/chromium/chromedriver", "/usr/lib/chromium-browser/chromedriver"]
+            }
         };
         below_roots(places)
+    }
+
+    /// Switches for a start without windows, or with one; without `--`.
+    ///
+    /// A start without windows opens an application window on an empty page. An ordinary window would load the new-tab page
+    /// and the page that becomes the list under the address bar: a second of processor time in each browser, before it has
+    /// done anything. With windows it is an ordinary one: whoever logs in by hand wants to see the address.
+    pub(crate) fn start_switches(self, is_headless: bool) -> &'static [&'static str] {
+        match self {
+            // has neither, and opens the page that it is started with (see `shell_script`)
+            Self::ChromiumHeadlessShell => &[],
+            Self::Edge | Self::Chrome | Self::Chromium if is_headless => &["headless=new", "app=data:,"],
+            Self::Edge | Self::Chrome | Self::Chromium => &[],
+        }
+    }
+
+    /// Whether it can show windows.
+    pub(crate) fn has_windows(self) -> bool {
+        self != Self::ChromiumHeadlessShell
+    }
+
+    /// The script that a driver has to start in place of `browser`, where it cannot start that itself: a headless shell opens
+    /// no page of its own, without one its driver gives up, and drivers pass on switches alone.
+    pub(crate) fn shell_script(self, browser: &Path) -> Option<String> {
+        match self {
+            Self::ChromiumHeadlessShell if cfg!(unix) => {
+                let quoted = browser.display().to_string().replace('\'', "'\\''");
+                Some(format!("#!/bin/sh\nexec '{quoted}' \"$@\" data:,\n"))
+            }
+            Self::ChromiumHeadlessShell | Self::Edge | Self::Chrome | Self::Chromium => None,
+        }
+    }
+
+    /// Whether a program is a headless shell, by its name: its version text is that of the whole browser.
+    pub(crate) fn is_headless_shell(program: &Path) -> bool {
+        let name = program.file_stem().map(|name| name.to_string_lossy().replace('_', "-"));
+        name.is_some_and(|name| name.ends_with("headless-shell"))
     }
 
     /// The browser named in the `--version` text of a program, if any. `ChromeDriver` names none: it drives two.
@@ -196,6 +248,22 @@ mod tests {
         ] {
             assert_eq!(BrowserKind::named_in(text), kind, "{text}");
         }
+    }
+
+    #[test]
+    fn a_headless_shell_is_known_by_its_name_and_started_with_a_page() {
+        for (program, is_shell) in [
+            ("/usr/lib/chromium/chromium-headless-shell", true),
+            ("/usr/lib64/chromium-browser/headless_shell", true),
+            ("C:/x/chrome-headless-shell.exe", true),
+            ("/usr/bin/chromium", false),
+        ] {
+            assert_eq!(BrowserKind::is_headless_shell(Path::new(program)), is_shell, "{program}");
+        }
+        let script = BrowserKind::ChromiumHeadlessShell.shell_script(Path::new("/it's/shell"));
+        let wanted = cfg!(unix).then_some("#!/bin/sh\nexec '/it'\\''s/shell' \"$@\" data:,\n");
+        assert_eq!(script.as_deref(), wanted);
+        assert_eq!(BrowserKind::Chromium.shell_script(Path::new("/b")), None);
     }
 
     #[test]

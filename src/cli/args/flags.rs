@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::{SETTINGS, Setting, Settings};
+use crate::config::{InvalidValue, SETTINGS, Setting, Settings, Value};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use jiff::Zoned;
 use jiff::civil::Time;
@@ -209,9 +209,6 @@ pub(crate) struct OutputArgs {
 }
 
 /// A time span as in a configuration file.
-pub(crate) fn span(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.trim().parse::<u32>() {
-        return Ok(Duration::from_secs(seconds.into()));
-    }
-    humantime::parse_duration(text).map_err(|_| "use a time span such as 30s, 2m or 1h".to_owned())
+pub(crate) fn span(text: &str) -> Result<Duration, InvalidValue> {
+    Duration::read(&toml::Value::String(text.to_owned()))
 }

@@ -77,8 +77,11 @@ async fn batch_on(
     let filter = OrderFilter { refresh: Refresh::Always, ..OrderFilter::default() };
     let view = BatchView::new(progress);
     let lines = view.clone();
-    let ended =
-        Batch::new(config, lock).observe(move |event| lines.observe(event)).run(tasks, Vec::new(), filter).await;
+    let ended = Batch::new(config)
+        .locked(lock)
+        .observe(move |event| lines.observe(event))
+        .run_selected(tasks, Vec::new(), filter)
+        .await;
     view.finish().await;
     let Some(finished) = ended? else { return Ok(ExitReason::AllWell) };
     print_summary(&finished, &args.output, progress)?;

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::browser::locate;
-use crate::browser::{Detection, Installation, ProfileManager, Program, detect_all};
-use crate::config::PoolConfig;
+use crate::browser::{Detection, Installation, ProfileManager, Program, detect_all, detect_headless_shell};
+use crate::config::{BrowserChoice, PoolConfig};
 use crate::host::{disk_free, host};
 use crate::policy::{BYTES_PER_WORKER, workers_for};
 use bytesize::ByteSize;
@@ -18,6 +18,9 @@ use crate::credentials::LoginSource;
 
 /// A batch so long that its length does not limit the workers.
 const LONG_BATCH: usize = 10_000;
+/// What a run gains by the headless shell (docs/benchmarks.md).
+const SHELL_BRINGS: &str =
+    "starts browsers in a third of the processor time and with two thirds of the memory, but has no windows";
 /// A batch soon fills a disk with less free space than this.
 const LITTLE_ROOM: u64 = 1_000_000_000;
 
@@ -43,6 +46,8 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitReason, CommandError> {
 struct Diagnosis {
     installation: Result<Installation, String>,
     findings: Vec<Detection>,
+    /// None where there is none for this system, or where it is what would be used.
+    headless_shell: Option<Detection>,
     host: crate::host::Host,
     workers: usize,
     /// Purpose, path and free space of each folder.
@@ -57,7 +62,7 @@ impl Diagnosis {
         let processors = Some(host.processor_count).filter(|count| *count > 0);
         let workers = workers_for(LONG_BATCH, host.total_bytes, processors, config.worker_count, config.scaling);
         let mut warnings = Vec::new();
-        let profiles = match ProfileManager::new(&config.profiles) {
+        let profiles = match ProfileManager::new(config) {
             Ok(profiles) => profiles.base().to_owned(),
             Err(why) => {
                 warnings.push(format!(
@@ -94,6 +99,9 @@ impl Diagnosis {
         Self {
             installation: locate(&config.browser).map_err(|why| why.to_string()),
             findings: detect_all(&config.browser),
+            headless_shell: (cfg!(target_os = "linux")
+                && config.browser.choice != BrowserChoice::ChromiumHeadlessShell)
+                .then(detect_headless_shell),
             host,
             workers,
             folders,
@@ -121,6 +129,20 @@ impl Diagnosis {
             for problem in &finding.problems {
                 line("", problem);
             }
+        }
+        match &self.headless_shell {
+            Some(shell) if shell.is_usable() => {
+                line("ok", &format!("{}: `--browser chromium-headless-shell` {SHELL_BRINGS}", shell.kind))
+            }
+            Some(shell) => line(
+                "-",
+                &format!(
+                    "{} is not usable here: once it is installed (on Debian the package chromium-headless-shell), \
+                     `--browser chromium-headless-shell` {SHELL_BRINGS}",
+                    shell.kind
+                ),
+            ),
+            None => {}
         }
         match &self.installation {
             Ok(found) => line("ok", &format!("a run would use {} {}", found.kind, found.browser_version)),
@@ -190,6 +212,7 @@ impl Diagnosis {
             "would_use": self.installation.as_ref().ok().map(|found| found.kind.name()),
             "problem": self.installation.as_ref().err(),
             "browsers": browsers,
+            "has_headless_shell": self.headless_shell.as_ref().map(Detection::is_usable),
             "host": self.host,
             "folders": folders,
             "password_from": self.login.name(),

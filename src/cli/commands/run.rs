@@ -53,9 +53,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
     }
     show_rejects(&intake.rejects, &progress);
     let journal = run_record::path(args.journal.journal.as_deref(), &config.out);
-    let batch = Batch::new(config.clone(), lock).journal(journal).time_limit(closing);
+    let batch = Batch::new(config.clone()).locked(lock).journal(journal).time_limit(closing);
     let filter = args.wanted.wanted();
-    block_on(perform(batch, &config, &args.output, &progress, |batch| batch.run(intake.tasks, intake.rejects, filter)))
+    block_on(perform(batch, &config, &args.output, &progress, |batch| {
+        batch.run_selected(intake.tasks, intake.rejects, filter)
+    }))
 }
 
 pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, CommandError> {
@@ -85,14 +87,10 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, CommandError> {
     if let Some(remark) = login.remark() {
         progress.say(&remark);
     }
-    let batch = Batch::new(config.clone(), lock).journal(journal).time_limit(closing);
-    block_on(perform(
-        batch,
-        &config,
-        &args.output,
-        &progress,
-        |batch| async move { batch.resume(&info).await.map(Some) },
-    ))
+    let batch = Batch::new(config.clone()).locked(lock).journal(journal).time_limit(closing);
+    block_on(perform(batch, &config, &args.output, &progress, |batch| async move {
+        batch.resume_run(&info).await.map(Some)
+    }))
 }
 
 /// Performs a batch with its lines, its totals and its notices.

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::assembly::{Sweep, SweepReport, sweep as end_leftovers};
+use crate::assembly::{Sweep, sweep as end_leftovers};
 use crate::browser::ProfileManager;
 use crate::config::Settings;
+use crate::model::SweepReport;
 
 use crate::cli::args::SweepArgs;
 use crate::cli::exit::{CommandError, ExitReason};
@@ -21,7 +22,7 @@ pub(crate) fn sweep(args: &SweepArgs) -> Result<ExitReason, CommandError> {
             format!("the folder for browser profiles cannot be read ({why}): {advice}"),
         )
     };
-    let profiles = ProfileManager::new(&config.profiles).map_err(unreadable)?;
+    let profiles = ProfileManager::new(&config).map_err(unreadable)?;
     let how = Sweep { is_dry: args.dry_run, with_templates: args.all, with_kept: args.all };
     let report = end_leftovers(&profiles, how).map_err(unreadable)?;
     output::print(&to_text(&report, args.dry_run))?;

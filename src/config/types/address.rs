@@ -1,50 +1,53 @@
-//! The rules that addresses in settings must obey.
+//! Rules for addresses in settings.
 
 use url::Url;
 
 use super::secret_url::SecretUrl;
+use crate::config::error::InvalidValue;
 
-/// Reads an address as people write it; the error shows how it should read.
+/// Reads an address as people write it.
 ///
 /// # Errors
-/// What is wrong, as a sentence.
-pub fn parse_address(text: &str) -> Result<Url, String> {
+/// [`InvalidValue`], which shows how to write the address.
+pub fn parse_address(text: &str) -> Result<Url, InvalidValue> {
     let text = text.trim();
     let wrong = |why: &str| {
-        // a password may stand in it
+        // it may contain a password
         let shown = if text.contains('@') { "this".to_owned() } else { format!("{text:?}") };
-        format!("{shown} is not an address such as https://acme.coupahost.com{why}")
+        InvalidValue::new(format!("{shown} is not an address such as https://acme.coupahost.com{why}"))
     };
-    // "acme.coupahost.com:443" would be read as an address with the scheme "acme.coupahost.com"
+    // "acme.coupahost.com:443" would parse as an address with the scheme "acme.coupahost.com"
     let is_host_only = !text.contains("://") && text.contains('.') && !text.contains(['@', ' ']);
     if is_host_only && Url::parse(&format!("https://{text}")).is_ok() {
         return Err(wrong(&format!(": write https://{text}")));
     }
-    Url::parse(text).map_err(|why| wrong(&format!(" ({why})")))
+    Url::parse(text).map_err(|why| wrong(&format!(" ({why})")).caused_by(why))
 }
 
-/// An address that a login may be sent to: TLS, or this machine.
-pub(crate) fn check_address(url: &Url) -> Result<(), String> {
-    let Some(host) = url.host_str() else { return Err(format!("{url} names no host")) };
+/// Checks that a login may be sent to `url`: over TLS, or to this machine.
+pub(crate) fn check_address(url: &Url) -> Result<(), InvalidValue> {
+    let Some(host) = url.host_str() else { return Err(InvalidValue::new(format!("{url} has no host"))) };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("it holds a user name or password: give them in COUPA_USERNAME and COUPA_PASSWORD".to_owned());
+        let why = "it contains a user name or password: give them in COUPA_USERNAME and COUPA_PASSWORD";
+        return Err(InvalidValue::new(why));
     }
     match url.scheme() {
         "https" => Ok(()),
         "http" if is_loopback(url) => Ok(()),
-        "http" => Err(format!("http would send the login in clear: use https://{host}")),
-        other => Err(format!("{other}: is not an address of a portal: use https://")),
+        "http" => Err(InvalidValue::new(format!("http would send the login in clear: use https://{host}"))),
+        other => Err(InvalidValue::new(format!("{other}: is not the address of a portal: use https://"))),
     }
 }
 
-/// An address that notices may be sent to. It is a secret, and so is never repeated.
-pub(crate) fn check_hook(address: &SecretUrl) -> Result<(), String> {
-    let url = Url::parse(address.expose()).map_err(|_| "it is not an address".to_owned())?;
+/// Checks that notices may be sent to `address`. It is a secret: no error repeats it.
+pub(crate) fn check_webhook(address: &SecretUrl) -> Result<(), InvalidValue> {
+    let refuse = |why: &str| Err(InvalidValue::new(why));
+    let Ok(url) = Url::parse(address.expose()) else { return refuse("it is not an address") };
     match url.scheme() {
         "https" => Ok(()),
         "http" if is_loopback(&url) => Ok(()),
-        "http" => Err("http would send it in clear: use https".to_owned()),
-        _ => Err("it is not the address of a webhook: use https".to_owned()),
+        "http" => refuse("http would send it in clear: use https"),
+        _ => refuse("it is not the address of a webhook: use https"),
     }
 }
 

@@ -1,7 +1,10 @@
-//! Settings that are one of a few words.
+//! Settings that are one of a few words, or a number of workers.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
+
+use crate::config::error::InvalidValue;
 
 /// Declares an enum that is written as one word in settings.
 macro_rules! choices {
@@ -32,12 +35,12 @@ macro_rules! choices {
         }
 
         impl FromStr for $name {
-            type Err = String;
+            type Err = InvalidValue;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text.trim().to_ascii_lowercase().as_str() {
                     $($word => Ok(Self::$variant),)+
-                    other => Err(format!("{other:?} is none of {}", Self::WORDS.join(", "))),
+                    other => Err(InvalidValue::new(format!("{other:?} is none of {}", Self::WORDS.join(", ")))),
                 }
             }
         }
@@ -61,6 +64,8 @@ choices! {
         Chrome = "chrome",
         /// Chromium with ChromeDriver.
         Chromium = "chromium",
+        /// Chromium's headless shell with ChromeDriver: starts faster and uses less memory, and has no windows.
+        ChromiumHeadlessShell = "chromium-headless-shell",
     } default Auto
 }
 
@@ -77,7 +82,7 @@ choices! {
 }
 
 choices! {
-    /// When the order's requisition is looked at for attachments.
+    /// When the order's requisition is searched for attachments.
     RequisitionRule {
         /// Never.
         Never = "never",
@@ -88,4 +93,46 @@ choices! {
         /// Always.
         Always = "always",
     } default WhenEmpty
+}
+
+/// Most workers of one pool.
+pub(crate) const MAX_WORKERS: u32 = 64;
+
+/// Number of workers of a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WorkerCount {
+    /// Depends on the number of orders, the processors and the memory.
+    #[default]
+    Auto,
+    /// This many.
+    Exactly(NonZeroUsize),
+}
+
+impl From<NonZeroUsize> for WorkerCount {
+    fn from(count: NonZeroUsize) -> Self {
+        Self::Exactly(count)
+    }
+}
+
+impl fmt::Display for WorkerCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.pad("auto"),
+            Self::Exactly(count) => count.fmt(f),
+        }
+    }
+}
+
+impl FromStr for WorkerCount {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim() {
+            word if word.eq_ignore_ascii_case("auto") => Ok(Self::Auto),
+            "0" => Err(InvalidValue::new(format!("0 is not between 1 and {MAX_WORKERS}"))),
+            number => number.parse().map(Self::Exactly).map_err(|why| {
+                InvalidValue::new(format!("{text:?} is neither auto nor a whole number")).caused_by(why)
+            }),
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Hosts of this machine and of private networks, where programs listen that believe whoever can reach them.
+//! Hosts of this machine and of private networks: programs that listen there often trust everybody who can reach them.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -6,27 +6,29 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 
-/// Names for this machine that systems know without asking anybody.
+use crate::config::error::InvalidValue;
+
+/// Names of this machine that every system resolves by itself.
 pub(crate) const OWN_NAMES: [&str; 5] =
     ["localhost", "localhost.localdomain", "localhost6", "ip6-localhost", "ip6-loopback"];
 
 /// One host of this machine or of a private network, on one port or on all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrivateHost {
-    /// A number, IPv6 without brackets, or a name for this machine; in the spelling in which addresses have it.
+    /// An IP address (IPv6 without brackets) or a name of this machine, normalized as in a URL.
     host: String,
     port: Option<u16>,
 }
 
 impl PrivateHost {
-    /// The host of an address on its port, if the host is private.
+    /// The host and port of `url`, if the host is private.
     #[must_use]
     pub fn of(url: &Url) -> Option<Self> {
         let host = url.host().filter(is_private)?;
         Some(Self { host: plain(&host), port: url.port_or_known_default() })
     }
 
-    /// Without brackets.
+    /// The host, without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -46,30 +48,34 @@ impl PrivateHost {
 }
 
 impl FromStr for PrivateHost {
-    type Err = String;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-                let port = port.parse().map_err(|_| format!("{port:?} in {text:?} is not a port"))?;
+                let port = port
+                    .parse()
+                    .map_err(|why| InvalidValue::new(format!("{port:?} in {text:?} is not a port")).caused_by(why))?;
                 (host, Some(port))
             }
             _ => (text, None),
         };
         let bracketed =
             if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
-        let host = Host::parse(&bracketed).map_err(|_| format!("{text:?} is not a host, or a host and its port"))?;
+        let host = Host::parse(&bracketed).map_err(|why| {
+            InvalidValue::new(format!("{text:?} is not a host, or a host and its port")).caused_by(why)
+        })?;
         if !is_private(&host) {
-            return Err(format!(
-                "{text:?} is neither a number of a private network nor a name for this machine: other hosts need not \
-                 be named"
-            ));
+            return Err(InvalidValue::new(format!(
+                "{text:?} is neither an address of a private network nor a name of this machine: other hosts can be \
+                 reached without this setting"
+            )));
         }
         Ok(Self { host: plain(&host), port })
     }
 }
 
-/// As it stands in an address.
+/// Writes it as in a URL.
 impl fmt::Display for PrivateHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
@@ -81,8 +87,8 @@ impl fmt::Display for PrivateHost {
     }
 }
 
-/// The hosts in a list as people write it, and what is wrong with the others.
-pub(crate) fn read_private_hosts(text: &str) -> (Vec<PrivateHost>, Vec<String>) {
+/// Reads a list of hosts as people write it: the hosts, and the problems of the others.
+pub(crate) fn read_private_hosts(text: &str) -> (Vec<PrivateHost>, Vec<InvalidValue>) {
     let (mut hosts, mut wrong) = (Vec::new(), Vec::new());
     for part in text.split([',', ';', ' ']).filter(|part| !part.is_empty()) {
         match part.parse() {
@@ -101,9 +107,9 @@ fn plain<S: AsRef<str>>(host: &Host<S>) -> String {
     }
 }
 
-/// Whether it is of this machine or of a private network, as far as can be told without asking what a name leads to.
+/// Whether `host` is this machine or in a private network. Names are not resolved.
 ///
-/// Every IPv6 number counts: there are many ways to write an IPv4 number as one, and portals have names.
+/// Every IPv6 address counts: many of them stand for an IPv4 address, and portals have names.
 fn is_private<S: AsRef<str>>(host: &Host<S>) -> bool {
     match host {
         Host::Ipv4(ip) => is_private_number(*ip),
@@ -120,7 +126,7 @@ fn is_own_name(name: &str) -> bool {
 
 fn is_private_number(ip: Ipv4Addr) -> bool {
     let [first, second, ..] = ip.octets();
-    // networks of providers, 100.64.0.0/10, in which some companies number their own machines
+    // 100.64.0.0/10 is meant for providers, but some companies use it inside
     let is_shared = first == 100 && (64..128).contains(&second);
     first == 0 || ip.is_loopback() || ip.is_private() || ip.is_link_local() || is_shared
 }
@@ -130,7 +136,7 @@ mod tests {
     use super::*;
 
     fn host(text: &str) -> Result<String, String> {
-        text.parse::<PrivateHost>().map(|host| host.to_string())
+        text.parse::<PrivateHost>().map(|host| host.to_string()).map_err(|why| why.to_string())
     }
 
     #[test]

@@ -1,15 +1,17 @@
-//! An address that is a secret itself.
+//! An address that is a secret.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-/// Shorter parts of an address say nothing secret, and blotting them out of a log would hurt it.
+use crate::config::error::InvalidValue;
+
+/// Shorter parts of an address are not secret, and removing them would make logs unreadable.
 const SHORTEST_SECRET: usize = 12;
 
 /// An address that is a secret as a whole, as those of webhooks are: whoever knows it may write there. Only its origin is
-/// ever shown.
+/// ever shown, also by `Debug`.
 #[derive(Clone)]
 pub struct SecretUrl {
     address: SecretString,
@@ -17,18 +19,20 @@ pub struct SecretUrl {
 }
 
 impl SecretUrl {
-    /// Takes `text` as an address.
+    /// Reads an address.
     ///
     /// # Errors
-    /// What is wrong with it, without repeating it.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// [`InvalidValue`], which does not repeat the text.
+    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
+        let wrong = || InvalidValue::new("it is not an address such as https://hooks.example.com/…");
         match Url::parse(text.trim()) {
             Ok(address) if address.has_host() => Ok(Self::from(address)),
-            Ok(_) | Err(_) => Err("it is not an address such as https://hooks.example.com/…".to_owned()),
+            Ok(_) => Err(wrong()),
+            Err(why) => Err(wrong().caused_by(why)),
         }
     }
 
-    /// All of it, for whoever sends something there.
+    /// The whole address, to send something there.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.address.expose_secret()
@@ -40,7 +44,7 @@ impl SecretUrl {
         &self.origin
     }
 
-    /// What no log may hold of it: the whole, and each longer part behind the host.
+    /// What no log may contain: the whole address, and each longer part after the host.
     #[must_use]
     pub fn secret_parts(&self) -> Vec<SecretString> {
         let Ok(address) = Url::parse(self.expose()) else { return vec![self.address.clone()] };
@@ -73,7 +77,7 @@ impl PartialEq for SecretUrl {
 
 impl fmt::Debug for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SecretAddress({}/…)", self.origin)
+        write!(f, "SecretUrl({}/…)", self.origin)
     }
 }
 
@@ -82,11 +86,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_origin_of_it_is_shown() {
+    fn only_the_origin_is_shown() {
         let address = SecretUrl::parse(" https://me:hunter2hunter2@hooks.test:8443/T0/s3cret-s3cret?k=t0ken-t0ken-t0 ");
         let address = address.unwrap();
         assert_eq!(address.origin(), "https://hooks.test:8443");
-        assert_eq!(format!("{address:?}"), "SecretAddress(https://hooks.test:8443/…)");
+        assert_eq!(format!("{address:?}"), "SecretUrl(https://hooks.test:8443/…)");
         let parts = address.secret_parts();
         let parts: Vec<_> = parts.iter().map(ExposeSecret::expose_secret).collect();
         let behind = "/T0/s3cret-s3cret?k=t0ken-t0ken-t0";
@@ -96,7 +100,7 @@ mod tests {
     #[test]
     fn a_refusal_does_not_repeat_it() {
         for text in ["", "hooks.test/s3cret", "https://", "https://hooks.test:s3cret/", "mailto:s3cret@test"] {
-            let why = SecretUrl::parse(text).unwrap_err();
+            let why = SecretUrl::parse(text).unwrap_err().to_string();
             assert!(!why.contains("s3cret"), "{why}");
         }
     }

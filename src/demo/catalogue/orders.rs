@@ -6,6 +6,7 @@ use super::files::{self, FileKind};
 use super::names::{FileNaming, percent};
 use crate::demo::catalogue::rng::Rng;
 use crate::demo::portal_kind::PortalKind;
+use crate::fs::hex;
 use crate::model::{FileOrigin, OrderStatus, PoNumber};
 
 /// What an order is there to show.
@@ -89,11 +90,6 @@ impl Attachment {
             _ => format!("{}/{}", look.files(), self.id),
         }
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A requisition that an order came from.

@@ -18,7 +18,7 @@ use crate::demo::server::routes::Route;
 use crate::demo::state::Portal;
 
 /// What a bomb unpacks to.
-const BOMB: usize = 64 << 20;
+const BOMB: usize = 16 << 20;
 
 /// What each fault does: to the answer, or instead of it.
 pub(crate) async fn go_wrong(
@@ -60,6 +60,10 @@ pub(crate) async fn go_wrong(
         PortalFault::ResetMidway => half(go_right(portal, asked), CutPoint::Reset(line.clone())).await,
         PortalFault::CutShort => cut_short(go_right(portal, asked)).await,
         PortalFault::LateList => changed_page(go_right(portal, asked), pages::listed_late).await,
+        PortalFault::Slow(by) => {
+            tokio::time::sleep(by).await;
+            go_right(portal, asked)
+        }
         PortalFault::Declared(media_type) => {
             let right = go_right(portal, asked);
             if right.headers().get(CONTENT_TYPE).is_some_and(|value| value == HTML) {

@@ -37,6 +37,8 @@ pub enum PortalFault {
     /// The right page, whose links to attachments come late, after a script has asked for them ([`RequestTarget::List`]); if that
     /// is not answered well, they never come. Files are served as they are.
     LateList,
+    /// The right answer, so much later.
+    Slow(Duration),
     /// The right file under this `Content-Type`. Pages are served as they are.
     Declared(&'static str),
     /// The first half is sent and the connection stays open until the portal stops.
@@ -82,6 +84,10 @@ pub enum ListChange {
     Moved,
     /// Neither attachments nor the areas for them are on the page.
     Gone,
+    /// One link and the buttons, under a heading that counts them all.
+    Counted,
+    /// The same, and a button "Show 2 more" that shows the other links.
+    Folded,
     /// So long after the load, and until then the page gives this sign of it.
     Late(Duration, LoadingSign),
 }

@@ -99,7 +99,7 @@ pub(crate) fn second_step(look: PortalKind, typed: Option<&str>) -> String {
     // bound to this document: a page that is left or loaded again loses what was typed
     let script = format!(
         "<script>setTimeout(() => {{ const field = document.getElementsByName('code')[0];\
-         field.value = {}; field.form.requestSubmit(); }}, 8000)</script></body>",
+         field.value = {}; field.form.requestSubmit(); }}, 4000)</script></body>",
         Value::from(code)
     );
     page.replacen("</body>", &script, 1)
@@ -256,6 +256,8 @@ pub(crate) fn relisted(page: &str, change: ListChange) -> String {
         ListChange::Redesigned => json!({ "change": "redesigned" }),
         ListChange::Moved => json!({ "change": "moved" }),
         ListChange::Gone => json!({ "change": "gone" }),
+        ListChange::Counted => json!({ "change": "counted" }),
+        ListChange::Folded => json!({ "change": "folded" }),
         ListChange::Late(by, sign) => {
             let sign = match sign {
                 LoadingSign::Silence => "silence",

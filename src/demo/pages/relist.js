@@ -28,6 +28,27 @@
     return;
   }
 
+  const total = (links) => links.length + (late ? JSON.parse(late.textContent).files.length : 0);
+  if (change === 'counted' || change === 'folded') {
+    const links = areas.flatMap((area) => [...area.querySelectorAll('a')]);
+    const heading = document.createElement('h3');
+    heading.textContent = 'Attachments (' + total(links) + ')';
+    const held = links.slice(1).map((link) => [link.parentNode, link]);
+    for (const [, link] of held) link.remove();
+    areas[0].before(heading);
+    if (change === 'folded') {
+      const more = document.createElement('button');
+      more.type = 'button';
+      more.textContent = 'Show ' + held.length + ' more';
+      more.addEventListener('click', () => {
+        for (const [area, link] of held) area.append(link);
+        more.remove();
+      });
+      areas[0].append(more);
+    }
+    return;
+  }
+
   const names = areas.flatMap((area) => [...area.querySelectorAll('a')].map((link) => link.title || link.textContent));
   if (late) names.push(...JSON.parse(late.textContent).files.map((file) => file.name));
   if (late) late.remove();

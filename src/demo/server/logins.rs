@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use crate::demo::catalogue::orders::hex;
+use crate::fs::hex;
 
 /// After this many refused passwords in a row the account is locked, as on real portals.
 const MAX_REFUSED: u32 = 3;

@@ -14,7 +14,8 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::demo::catalogue::Catalogue;
-use crate::demo::catalogue::orders::{OrderKind, hex};
+use crate::demo::catalogue::orders::OrderKind;
+use crate::fs::hex;
 use crate::model::{Failure, FailureKind, FileOrigin, OrderStatus, Outcome, PoNumber, Receipt};
 use visitor::{LIMIT, Reply, Visitor, between};
 

@@ -18,6 +18,7 @@ use crate::download::verify::content_type::{contradicts, is_page};
 pub use crate::download::verify::login_page::LoginSigns;
 use crate::download::verify::markup::{Markup, markup};
 use crate::download::verify::signature::{HEAD, TAIL, check_claim, describe, may_be_markup, media_type, missing_end};
+use crate::fs::hex;
 use crate::model::{FileRecord, ListingId};
 
 /// A landed file that is whole and is what its name claims.
@@ -163,10 +164,6 @@ fn digest(file: &mut File) -> std::io::Result<(u64, Vec<u8>, String)> {
         size += count as u64;
     }
     Ok((size, head, hex(&hasher.finalize())))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// An id that is the same for the same `text` and does not show it.

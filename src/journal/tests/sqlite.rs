@@ -49,7 +49,7 @@ async fn a_run_that_died_is_found_and_goes_on_where_it_was() {
     journal.append(begun()).await.unwrap_err();
     let reader = JournalReader::open(&path).unwrap();
     assert!(reader.last_unfinished().unwrap().is_none());
-    let past = reader.latest(&"7".parse().unwrap()).unwrap().unwrap();
+    let past = reader.latest_all().unwrap().remove(&"7".parse().unwrap()).unwrap();
     assert_eq!((past.run, past.status.as_str()), (run, "COMPLETED"));
     store.close().await.unwrap();
 }

@@ -9,11 +9,12 @@ use tokio::sync::oneshot;
 
 use crate::backend::{AttemptError, KillSwitch};
 use crate::config::{AdmissionConfig, RecycleConfig, RetryConfig, ScalingConfig, WorkerCount};
+use crate::model::PriorResult;
 use crate::model::{
     AttemptEnd, Footprint, MemoryLevel, MemoryReading, Outcome, PoTask, Stage, StopReason, TaskId, WorkerId,
 };
 use crate::policy::MemoryLimit;
-use crate::pool::control::{PoolControl, PriorResult, SubmitError};
+use crate::pool::control::{PoolControl, SubmitError};
 use crate::pool::pooled_session::AcquireRequest;
 use crate::pool::runtime::lease::{Assignment, LeaseId, WorkRequest};
 use crate::pool::runtime::worker::{SessionOpened, WorkerExited};

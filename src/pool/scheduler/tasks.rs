@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use super::heart::{ActiveLease, Phase, Scheduler, TaskRecord, index};
 use crate::backend::{AttemptError, History};
+use crate::model::PriorResult;
 use crate::model::{
     AttemptCounts, AttemptEnd, Entry, Failure, FailureKind, Fault, OrderStatus, Outcome, PoTask, Receipt, Stage,
     StopKind, StopReason, TaskId, TaskState, Totals,
 };
 use crate::policy::{Permit, RetryDecision, SiteFailure, is_first_attempt, retry_decision, retry_delay};
-use crate::pool::control::{PoolControl, PriorResult, SubmitError};
+use crate::pool::control::{PoolControl, SubmitError};
 use crate::pool::runtime::lease::LeaseId;
 use crate::pool::scheduler::messages::Effect;
 use crate::pool::scheduler::stage::stop_for;

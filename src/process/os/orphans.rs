@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 
+use crate::model::OrphanedProcess;
 use crate::process::os::group::still_running;
 
 /// Environment variable of a driver that names the session folder it was started for.
@@ -35,17 +36,6 @@ fn is_browser_on(command_line: &[u8], folder: &Path) -> bool {
 
 /// How long killed processes may take to end.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A process that runs on one of the given folders.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrphanedProcess {
-    /// Its process id.
-    pub pid: u32,
-    /// Its name.
-    pub name: String,
-    /// The folder it runs on.
-    pub folder: PathBuf,
-}
 
 /// Finds the processes that run on these folders: browsers started on a profile inside, and drivers started for one. A
 /// working directory or an open file is not enough. Blocks while it examines all processes.

@@ -12,8 +12,8 @@ use crate::model::{
     ExcludedFile, Failure, FailureKind, FileRecord, Metadata, MissingFile, OrderStatus, Outcome, PoNumber, RejectedRow,
     RunId, TaskPriority,
 };
+use crate::report::data::Summary;
 use crate::report::data::{ReportRow, RunFacts, rows, why_open};
-use crate::report::summary::Summary;
 
 /// Goes up when a program that reads the report would have to change.
 const SCHEMA_VERSION: u32 = 1;

@@ -1,8 +1,7 @@
 //! What a recipe finds on one real page, for the person who writes it.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::backend::{AttemptError, Page, Query};
@@ -10,9 +9,10 @@ use crate::download::extension;
 use crate::model::{FileOrigin, PoNumber};
 use crate::site::context::PortalContext;
 use crate::site::interactive::InteractiveLogin;
-use crate::site::page::classify::{PageKind, classify, without_query};
-use crate::site::page::emptiness::{Emptiness, look_longer};
-use crate::site::page::snapshot::{PageSnapshot, without_exclusions};
+use crate::site::page::classify::{PageKind, without_query};
+use crate::site::page::emptiness;
+use crate::site::page::readiness::{PageReader, Reading};
+use crate::site::page::snapshot::without_exclusions;
 use crate::site::recipe::selectors::check_all;
 use crate::site::{ColumnSelector, NameSource, error};
 
@@ -81,16 +81,21 @@ impl InteractiveLogin {
             InspectTarget::Address(url) => (url.clone(), FileOrigin::Requisition),
         };
         page.goto(url.as_str()).await.map_err(|error| error::of_session(error, &context.base))?;
-        let stability = context.stability(Duration::ZERO);
-        let mut is_at_rest = page.settle(&PageSnapshot::settling(recipe), stability).await?;
-        let mut snapshot = PageSnapshot::take(page, recipe, origin).await?;
-        let mut kind = classify(recipe, &url, &snapshot.look);
-        if kind == PageKind::Wanted && snapshot.attachments.is_empty() && is_at_rest {
-            let second = look_longer(page, context, &url, origin).await?;
-            snapshot = second.snapshot;
-            is_at_rest = !matches!(second.finding, Emptiness::Restless(_));
-            kind = second.finding.kind(&snapshot).unwrap_or_else(|| classify(recipe, &url, &snapshot.look));
+        let reader = PageReader { context, url: &url, origin, begun: Instant::now() };
+        let mut reading = reader.read(page).await?;
+        let mut kind = reading.kind.clone();
+        if kind == PageKind::Wanted && reading.snapshot.attachments.is_empty() && reading.awaited.is_none() {
+            reading = reader.read_longer(page).await?;
+            kind = reading.kind.clone();
+            if kind == PageKind::Wanted
+                && reading.snapshot.attachments.is_empty()
+                && let Some(doubt) = emptiness::doubt(&reading.signs, recipe)
+            {
+                kind = emptiness::unproven(&reading.snapshot.look.evidence, &doubt);
+            }
         }
+        let Reading { snapshot, awaited, .. } = reading;
+        let is_at_rest = awaited.is_none();
         let selectors = selectors(context);
         let queries: Vec<_> =
             selectors.iter().map(|(_, css)| Query { css: css.clone(), attributes: Vec::new() }).collect();

@@ -100,6 +100,39 @@ impl SharedLogin {
         Err(AttemptError { kind: FailureKind::ServerError, message, receipt, ..error })
     }
 
+    /// Whether the login of `page` is in force, which stays as it is. `None` when its check address does not tell. One that
+    /// opens without a login is replaced by that of `order` from then on.
+    pub(crate) async fn is_in_force(&self, page: &mut dyn Page, order: &Url) -> Option<bool> {
+        loop {
+            let address = self.check_address(&*self.shared.lock().await);
+            let state = self.request_check(page, &address, false).await.ok().flatten()?;
+            let state = self.prove(page, state).await.ok()?;
+            if !state.lets_pass() {
+                return Some(false);
+            }
+            if self.is_telling(page, &address, order).await {
+                return Some(true);
+            } // or another address is asked, once
+        }
+    }
+
+    /// Whether that `address` opens says that one is logged in: it must not open for strangers.
+    async fn is_telling(&self, page: &mut dyn Page, address: &Url, order: &Url) -> bool {
+        let mut shared = self.shared.lock().await;
+        if shared.has_denied || shared.learned_check.is_some() {
+            return true;
+        }
+        if let Ok(Some(state)) = self.request_check(page, address, true).await
+            && state.lets_pass()
+        {
+            tracing::info!("the recipe's address.login_check opens without a login: using an order's page instead");
+            shared.learned_check = Some(order.clone());
+            return false;
+        }
+        shared.has_denied = true;
+        true
+    }
+
     async fn interpret_redirect(
         &self,
         page: &mut dyn Page,
@@ -108,29 +141,19 @@ impl SharedLogin {
         redirect_count: &mut u32,
     ) -> Result<(), AttemptError> {
         let Ok(shown) = page.url().await else { return Err(error) };
-        let address = self.check_address(&*self.shared.lock().await);
         // the page stays for those who look at it later, where it can
-        let stands = match self.request_check(page, &address, false).await {
-            Ok(None) => self.open_check_page(page, &address).await.ok(),
-            Ok(stands) => stands,
-            Err(_) => None,
+        let is_in_force = match self.is_in_force(page, order).await {
+            // another site's page cannot ask
+            None => {
+                let address = self.check_address(&*self.shared.lock().await);
+                self.open_check_page(page, &address).await.is_ok_and(|state| state.lets_pass())
+                    && self.is_telling(page, &address, order).await
+            }
+            Some(is_in_force) => is_in_force,
         };
-        if !stands.is_some_and(|state| state.lets_pass()) {
+        if !is_in_force {
             return Err(error);
         }
-        let mut shared = self.shared.lock().await;
-        if !shared.has_denied && shared.learned_check.is_none() {
-            // an address that opens without a login tells nothing: an order's page does
-            if let Ok(Some(state)) = self.request_check(page, &address, true).await
-                && state.lets_pass()
-            {
-                tracing::info!("the recipe's address.login_check opens without a login: using an order's page instead");
-                shared.learned_check = Some(order.clone());
-                return Err(error);
-            }
-            shared.has_denied = true;
-        }
-        drop(shared);
         *redirect_count += 1;
         if *redirect_count < MAX_LED_AWAY {
             return Ok(());

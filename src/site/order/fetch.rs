@@ -1,16 +1,16 @@
 //! How one attachment becomes a file in its order's folder.
 
 use serde_json::Value;
+use tokio::time::Instant;
 use url::Url;
 
-use crate::backend::{Attempt, AttemptError, Click, Initiator, Page, SessionError};
+use crate::backend::{Attempt, Click, Initiator, Page, SessionError};
 use crate::download::{
-    DownloadError, DownloadLimits, LoginSigns, OrderDir, StagingDir, VerifyRules, await_arrival, candidate_names,
-    extension, verify,
+    DownloadError, DownloadLimits, LoginSigns, OrderDir, StagingDir, TransferLimits, VerifyRules, await_arrival,
+    candidate_names, extension, verify,
 };
-use crate::model::{FailureKind, FileOrigin, FileRecord};
+use crate::model::{FileOrigin, FileRecord};
 use crate::site::context::PortalContext;
-use crate::site::error;
 use crate::site::page::classify::{is_same_host, without_query};
 use crate::site::page::responses::is_login;
 use crate::site::page::snapshot::{ListedAttachment, ListingKey, PageSnapshot};
@@ -39,6 +39,8 @@ pub(crate) struct AttachmentFetch<'a> {
     pub(crate) origin: FileOrigin,
     /// How large it may be, and the setting that says so.
     pub(crate) max_bytes: (u64, &'static str),
+    /// When it must be complete.
+    pub(crate) until: Instant,
 }
 
 /// What became of an attachment.
@@ -54,47 +56,44 @@ impl AttachmentFetch<'_> {
         &self,
         page: &mut dyn Page,
         listed: &ListedAttachment,
-    ) -> Result<FetchResult, AttemptError> {
+    ) -> Result<FetchResult, DownloadError> {
         let label = Some(listed.label.as_str()).filter(|label| !label.is_empty());
         if let Some(reason) = self.context.filter.refuses(label, extension(&listed.label).as_deref()) {
             return Ok(FetchResult::LeftOut(reason));
         }
         if self.attempt.cancel.is_cancelled() {
-            return Err(error::of_file(DownloadError::Interrupted));
+            return Err(DownloadError::Interrupted);
         }
         if let Some(record) = self.had(listed).await {
             return Ok(FetchResult::Placed(record));
         }
         self.context.pace.turn(&self.attempt.cancel).await;
         if self.attempt.cancel.is_cancelled() {
-            return Err(error::of_file(DownloadError::Interrupted));
+            return Err(DownloadError::Interrupted);
         }
         let how = match &listed.key {
             ListingKey::Link(address) => {
                 // or a page could make a login's browser fetch anything
-                self.may_come_from(address).map_err(not_followed)?;
+                self.may_come_from(address).map_err(|host| DownloadError::NotFollowed { host })?;
                 Click::Save
             }
             ListingKey::Button(..) => Click::Script,
         };
         // news of earlier downloads is not this one's
-        page.download_events().await.map_err(of_session)?;
-        page.responses().await.map_err(of_session)?;
+        page.download_events().await?;
+        page.responses().await?;
         for _ in 0..MAX_REFUSALS {
-            if !self.click(page, listed, how).await.map_err(of_session)? {
-                return Err(AttemptError::new(
-                    FailureKind::DownloadStalled,
-                    "the page listed it and then no longer showed it: it is looked for again",
-                ));
+            if !self.click(page, listed, how).await? {
+                return Err(DownloadError::Vanished);
             }
             match (self.bring(page, listed).await, &listed.key) {
                 (Err(DownloadError::Refused), ListingKey::Link(address)) => {
-                    self.ask_why(page, address).await.map_err(error::of_file)?;
+                    self.ask_why(page, address).await?;
                 }
-                (brought, _) => return brought.map_err(error::of_file),
+                (brought, _) => return brought,
             }
         }
-        Err(error::of_file(DownloadError::Refused))
+        Err(DownloadError::Refused)
     }
 
     /// Asks why a link gave not a byte: browsers tell nothing of answers to links that they save. One request, and only
@@ -139,8 +138,12 @@ impl AttachmentFetch<'_> {
 
     async fn bring(&self, page: &mut dyn Page, listed: &ListedAttachment) -> Result<FetchResult, DownloadError> {
         let bounds = DownloadLimits {
-            patience: self.context.deadlines.download,
-            max_bytes: self.most_bytes(),
+            transfer: TransferLimits {
+                patience: self.context.deadlines.download,
+                max_bytes: self.most_bytes(),
+                min_rate: self.context.download_min_rate.as_u64(),
+                until: self.until,
+            },
             may_come_from: &|address| self.may_come_from(address),
             is_login: &|address| is_login(address, &self.context.recipe, &self.context.base),
         };
@@ -160,6 +163,7 @@ impl AttachmentFetch<'_> {
         let login = LoginSigns { markers: &recipe.login.file_markers, paths: &recipe.address.login_paths };
         let rules = VerifyRules { login, strict_types: self.context.strict_types };
         let verified = verify(&arrived, names, rules).await?;
+        self.context.count_arrival();
         if let Some(found) = &verified.mismatch {
             let (po, name) = (&self.attempt.order.po, &verified.name);
             tracing::warn!(%po, name, "the attachment {name} is {found}, not what its name says: kept as the portal has it");
@@ -199,18 +203,4 @@ impl AttachmentFetch<'_> {
             (scheme, _) => Err(format!("an address that begins with {}:", without_query(scheme))),
         }
     }
-}
-
-fn not_followed(host: String) -> AttemptError {
-    AttemptError::new(
-        FailureKind::AccessDenied,
-        format!(
-            "its link leads to {host}, outside the portal, and was not followed: if it may be, add the host to \
-             address.allowed_hosts in the site recipe"
-        ),
-    )
-}
-
-fn of_session(error: SessionError) -> AttemptError {
-    error::of_file(DownloadError::Session(error))
 }

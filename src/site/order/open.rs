@@ -1,25 +1,56 @@
 //! Opens a page that lists attachments: requests it, waits until it has settled, classifies it, and reads the responses
 //! that explain it.
 
-use std::time::{Duration, Instant};
-
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::backend::{AttemptError, Page};
 use crate::model::{Failure, FailureKind, FileOrigin};
+use crate::site::Recipe;
 use crate::site::context::PortalContext;
 use crate::site::error;
 use crate::site::page::classify::{PageKind, classify};
-use crate::site::page::emptiness::{Emptiness, look_longer};
+use crate::site::page::controls::{self, ControlKind, FoundControl};
+use crate::site::page::emptiness;
+use crate::site::page::readiness::{Awaited, PageReader, Reading};
 use crate::site::page::responses::{Responses, complaint};
 use crate::site::page::snapshot::PageSnapshot;
+use crate::site::page::unlisted::Unlisted;
+
+/// So often is a page clicked at to show more of its list: one that goes on for ever must not keep a worker for ever.
+const MAX_CLICKS: usize = 60;
 
 /// A page of the portal that lists attachments.
+#[derive(Clone)]
 pub(crate) struct ListingPage {
     pub(crate) url: Url,
     pub(crate) origin: FileOrigin,
     pub(crate) what: String,
+}
+
+/// A page of the portal that was read.
+pub(crate) struct OpenedPage {
+    pub(crate) snapshot: PageSnapshot,
+    /// What it was still waiting for when the time was up.
+    pub(crate) awaited: Option<Awaited>,
+    /// What it says that it has and does not list.
+    pub(crate) unlisted: Option<Unlisted>,
+    /// Why it may have attachments although it lists none and has come to rest.
+    pub(crate) doubt: Option<Failure>,
+    /// A control that was not clicked, or clicked in vain.
+    rest: Option<FoundControl>,
+    /// A request of its scripts that got no response at all.
+    unanswered: Option<String>,
+}
+
+impl OpenedPage {
+    fn new(reading: Reading, rest: Option<FoundControl>, recipe: &Recipe) -> Self {
+        let Reading { snapshot, kind: _, signs, failed, awaited } = reading;
+        let unlisted = Unlisted::find(&snapshot, &signs, &failed, rest.as_ref(), recipe);
+        let unanswered = failed.into_iter().find(|request| request.status == 0).map(|request| request.path);
+        Self { snapshot, awaited, unlisted, doubt: None, rest, unanswered }
+    }
 }
 
 /// Opens the pages of one order in its session.
@@ -29,17 +60,20 @@ pub(crate) struct PageOpener<'a> {
     cancel: &'a CancellationToken,
     /// HTTP responses since the last page was opened.
     responses: Responses,
+    /// When that was.
+    begun: Instant,
 }
 
 impl<'a> PageOpener<'a> {
     pub(crate) fn new(context: &'a PortalContext, page: &'a mut dyn Page, cancel: &'a CancellationToken) -> Self {
-        Self { context, page, cancel, responses: Responses::default() }
+        Self { context, page, cancel, responses: Responses::default(), begun: Instant::now() }
     }
 
-    /// Goes to a page, makes sure that it is the one that was asked for, and waits until it has come to rest.
-    pub(crate) async fn open(&mut self, place: &ListingPage) -> Result<PageSnapshot, AttemptError> {
+    /// Goes to a page, makes sure that it is the one that was asked for, waits until it counts as read, and clicks what shows
+    /// more of its list.
+    pub(crate) async fn open(&mut self, place: &ListingPage) -> Result<OpenedPage, AttemptError> {
         self.context.pace.turn(self.cancel).await;
-        let begun = Instant::now();
+        self.begun = Instant::now();
         self.check_cancelled().map_err(error::of_failure)?;
         self.read_responses().await?;
         self.responses.clear();
@@ -51,43 +85,89 @@ impl<'a> PageOpener<'a> {
             other => self.require(other, &place.what).await?,
         }
         self.check_cancelled().map_err(error::of_failure)?;
-        let stability = self.context.stability(begun.elapsed());
-        let is_at_rest = self.page.settle(&PageSnapshot::settling(&self.context.recipe), stability).await?;
-        let mut snapshot = PageSnapshot::take(self.page, &self.context.recipe, place.origin).await?;
-        let shown = classify(&self.context.recipe, &place.url, &snapshot.look);
-        self.check_calls(&shown, &snapshot, &place.what).await?;
-        self.require(shown, &place.what).await?;
+        let reader = PageReader { context: self.context, url: &place.url, origin: place.origin, begun: self.begun };
+        let mut opened = self.read(&reader, place).await?;
         self.context.confirm_login();
-        if !snapshot.attachments.is_empty() {
-            snapshot.is_at_rest = is_at_rest;
-            return Ok(snapshot);
+        if opened.snapshot.attachments.is_empty() {
+            // "no attachments" is a verdict, and this page has not given one yet
+            opened = self.read_empty(&reader, place, opened).await?;
         }
-        // "no attachments" is a verdict, and this page has not given one yet
-        let finding = if is_at_rest {
-            let second = look_longer(self.page, self.context, &place.url, place.origin).await?;
-            snapshot = second.snapshot;
-            second.finding
-        } else {
-            Emptiness::Restless("it kept changing".to_owned())
-        };
-        let kind =
-            finding.kind(&snapshot).unwrap_or_else(|| classify(&self.context.recipe, &place.url, &snapshot.look));
-        self.check_calls(&kind, &snapshot, &place.what).await?;
-        if let Emptiness::Restless(why) = finding {
-            return Err(AttemptError::new(
-                FailureKind::StepTimeout,
-                format!("the page of {} listed no attachment yet, and {why}: it is opened again", place.what),
-            ));
-        }
-        self.require(kind, &place.what).await?;
-        Ok(snapshot)
+        Ok(opened)
     }
 
-    /// Looks again at a page that was still changing, with all the patience of the first time: more may be listed by now.
-    pub(crate) async fn look_again(&mut self, place: &ListingPage) -> Result<PageSnapshot, AttemptError> {
-        let stability = self.context.stability(Duration::ZERO);
-        self.page.settle(&PageSnapshot::settling(&self.context.recipe), stability).await?;
-        Ok(PageSnapshot::take(self.page, &self.context.recipe, place.origin).await?)
+    /// Looks again at a page that was not yet read, with all the patience of the first time: more may be listed by now.
+    pub(crate) async fn look_again(&mut self, place: &ListingPage) -> Result<OpenedPage, AttemptError> {
+        let reader = PageReader { context: self.context, url: &place.url, origin: place.origin, begun: self.begun };
+        let reading = reader.read(self.page).await?;
+        Ok(OpenedPage::new(reading, None, &self.context.recipe))
+    }
+
+    /// Reads the page that is shown, all of its list.
+    async fn read(&mut self, reader: &PageReader<'_>, place: &ListingPage) -> Result<OpenedPage, AttemptError> {
+        let mut reading = reader.read(self.page).await?;
+        self.check(&reading, &place.what).await?;
+        for _ in 0..MAX_CLICKS {
+            if reading.awaited.is_some() {
+                break;
+            }
+            let before = reading.snapshot.listed_count;
+            let Some(control) = controls::click_next(self.page, &self.context.recipe).await? else { break };
+            tracing::debug!(url = %place.url.path(), text = control.text, "clicked what shows more");
+            self.check_cancelled().map_err(error::of_failure)?;
+            reading = reader.read_after_click(self.page).await?;
+            self.check(&reading, &place.what).await?;
+            if control.kind == ControlKind::More && reading.snapshot.listed_count <= before {
+                break;
+            }
+        }
+        let rest = match reading.awaited {
+            None => controls::next(self.page, &self.context.recipe).await?,
+            Some(_) => None,
+        };
+        Ok(OpenedPage::new(reading, rest, &self.context.recipe))
+    }
+
+    /// Watches a page that lists nothing for longer, and says whether it has nothing.
+    async fn read_empty(
+        &mut self,
+        reader: &PageReader<'_>,
+        place: &ListingPage,
+        mut opened: OpenedPage,
+    ) -> Result<OpenedPage, AttemptError> {
+        let recipe = &self.context.recipe;
+        if opened.awaited.is_none() {
+            let reading = reader.read_longer(self.page).await?;
+            self.check(&reading, &place.what).await?;
+            if !reading.snapshot.attachments.is_empty() {
+                return self.read(reader, place).await;
+            }
+            let doubt =
+                opened.rest.as_ref().map(FoundControl::doubt).or_else(|| emptiness::doubt(&reading.signs, recipe));
+            opened = OpenedPage::new(reading, opened.rest, recipe);
+            if let Some(doubt) = doubt {
+                let kind = emptiness::unproven(&opened.snapshot.look.evidence, &doubt);
+                self.check_calls(&kind, &opened.snapshot, &place.what).await?;
+                opened.doubt = kind.require(&place.what).err();
+            }
+        }
+        if let Some(path) = opened.unanswered.take() {
+            opened.awaited = Some(Awaited::Requests(vec![path]));
+        }
+        if let Some(awaited) = &opened.awaited {
+            self.check_calls(&PageKind::Wanted, &opened.snapshot, &place.what).await?;
+            return Err(AttemptError::new(
+                FailureKind::StepTimeout,
+                format!("the page of {} listed no attachment yet, and {awaited}: it is opened again", place.what),
+            ));
+        }
+        Ok(opened)
+    }
+
+    /// Makes sure that what was read is the page that was asked for, and that no call of its scripts was refused to which a
+    /// page that lists nothing may owe that.
+    async fn check(&mut self, reading: &Reading, what: &str) -> Result<(), AttemptError> {
+        self.check_calls(&reading.kind, &reading.snapshot, what).await?;
+        self.require(reading.kind.clone(), what).await
     }
 
     /// Makes sure that the page shown is the one that was asked for.

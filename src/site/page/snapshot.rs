@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::classify::PageFacts;
-use crate::backend::{ElementInfo, Page, Query, SessionError};
+use crate::backend::{DocumentInfo, ElementInfo, Page, Query, SessionError};
 use crate::download::{extension, opaque_id, percent_decoded};
 use crate::model::{FileOrigin, ListingId};
 use crate::site::{ColumnSelector, Listing, NameSource, Recipe, Selector};
 
 /// Writes names that stand in other cells onto the elements themselves.
-const CELLS: &str = include_str!("cells.js");
+pub(crate) const CELLS: &str = include_str!("cells.js");
 
 /// What a look at a page found.
 #[derive(Clone, Debug)]
@@ -25,8 +25,6 @@ pub(crate) struct PageSnapshot {
     /// Those listed twice included.
     pub(crate) listed_count: usize,
     pub(crate) requisition: Option<String>,
-    /// Whether the page had come to rest when it was looked at.
-    pub(crate) is_at_rest: bool,
 }
 
 /// An attachment as a page lists it.
@@ -97,6 +95,16 @@ impl PageSnapshot {
     pub(crate) async fn take(page: &mut dyn Page, recipe: &Recipe, origin: FileOrigin) -> Result<Self, SessionError> {
         let answers = ask(page, recipe, &Self::queries(recipe, origin)).await?;
         let evidence = page.document().await?;
+        Ok(Self::read(recipe, origin, answers, evidence))
+    }
+
+    /// Makes sense of what [`PageSnapshot::queries`] found on a page.
+    pub(crate) fn read(
+        recipe: &Recipe,
+        origin: FileOrigin,
+        answers: Vec<Vec<ElementInfo>>,
+        evidence: DocumentInfo,
+    ) -> Self {
         let mut answers = answers.into_iter();
         let mut next = || answers.next().unwrap_or_default();
         let look = PageFacts {
@@ -110,7 +118,7 @@ impl PageSnapshot {
         let supplier = suppliers.into_iter().flatten().map(|found| found.text).find(|text| !text.trim().is_empty());
         let found: Vec<_> = listings(recipe).map(|(listing, shape)| (listing, shape, next())).collect();
         let (attachments, listed_count) = attachments(recipe, origin, found);
-        Ok(Self { look, supplier, attachments, listed_count, requisition, is_at_rest: true })
+        Self { look, supplier, attachments, listed_count, requisition }
     }
 
     /// What must stop changing before the page is at rest.
@@ -134,6 +142,15 @@ fn listings(recipe: &Recipe) -> impl Iterator<Item = (&Listing, ListingKind)> {
     links.chain(buttons).chain(attachments.wider_links.iter().map(|listing| (listing, ListingKind::WiderLink)))
 }
 
+/// What finds the listed attachments, and what finds those that count only when there is nothing else.
+pub(crate) fn listing_selectors(recipe: &Recipe) -> (Vec<String>, Vec<String>) {
+    let (wider, strict): (Vec<_>, Vec<_>) = listings(recipe).partition(|(_, kind)| *kind == ListingKind::WiderLink);
+    let selectors = |found: Vec<(&Listing, ListingKind)>| {
+        found.into_iter().map(|(listing, _)| without_exclusions(recipe, listing)).collect()
+    };
+    (selectors(strict), selectors(wider))
+}
+
 fn listing_queries(recipe: &Recipe) -> impl Iterator<Item = Query> {
     listings(recipe).enumerate().map(|(at, (listing, _))| {
         let own = ["title", "aria-label", "download", "href"].map(str::to_owned);
@@ -154,15 +171,20 @@ fn cell_attribute(listing: usize, name: usize) -> String {
     format!("data-recipe-cell-{listing}-{name}")
 }
 
+/// What the script that writes names onto elements ([`CELLS`]) is to write.
+pub(crate) fn cell_requests(recipe: &Recipe) -> Vec<Value> {
+    let cells = listings(recipe)
+        .enumerate()
+        .flat_map(|(at, (listing, _))| cells(at, listing).map(move |(attribute, cell)| (listing, attribute, cell)));
+    let request = |(listing, attribute, cell): (&Listing, String, &ColumnSelector)| {
+        json!([without_exclusions(recipe, listing), cell.row.as_str(), cell.css.as_str(), attribute])
+    };
+    cells.map(request).collect()
+}
+
 /// Looks for `queries`, after what stands in other cells has been written where they read it.
 async fn ask(page: &mut dyn Page, recipe: &Recipe, queries: &[Query]) -> Result<Vec<Vec<ElementInfo>>, SessionError> {
-    let cells: Vec<Value> = listings(recipe)
-        .enumerate()
-        .flat_map(|(at, (listing, _))| cells(at, listing).map(move |(attribute, cell)| (listing, attribute, cell)))
-        .map(|(listing, attribute, cell)| {
-            json!([without_exclusions(recipe, listing), cell.row.as_str(), cell.css.as_str(), attribute])
-        })
-        .collect();
+    let cells = cell_requests(recipe);
     if !cells.is_empty() {
         page.evaluate(CELLS, vec![Value::Array(cells)]).await?;
     }

@@ -1,4 +1,5 @@
 //! A recipe: everything about a portal that differs between tenants, as checked types.
+pub(crate) mod attachments;
 pub(crate) mod hosts;
 pub(crate) mod parse;
 pub(crate) mod selectors;
@@ -7,6 +8,9 @@ pub(crate) mod validate;
 use std::time::Duration;
 
 use serde::Deserialize;
+
+pub(crate) use self::attachments::Attachments;
+pub use self::attachments::{ColumnSelector, Control, Listing, NameSource};
 
 /// The shape of a portal. Written as TOML; the shipped ones are in `profiles/sites`.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,7 +31,7 @@ pub struct Recipe {
     pub attachments: Attachments,
     /// Pages that say no.
     pub errors: ErrorPages,
-    /// When a page has come to rest.
+    /// When a page counts as read.
     pub settle: Settle,
 }
 
@@ -81,6 +85,12 @@ pub struct OrderPage {
     pub supplier: Vec<Selector>,
     /// The link to the order's requisition.
     pub requisition: Selector,
+    /// Parts of the page that speak of other orders, such as a list of related ones.
+    #[serde(default)]
+    pub aside: Vec<Selector>,
+    /// Where people write: what stands there says nothing about the page.
+    #[serde(default)]
+    pub comments: Vec<Selector>,
 }
 
 /// The requisition page.
@@ -90,91 +100,6 @@ pub struct OrderPage {
 pub struct RequisitionPage {
     /// Elements of which one is on every requisition page.
     pub markers: Vec<Selector>,
-}
-
-/// What is an attachment.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Attachments {
-    /// Links with the file's address.
-    #[serde(default)]
-    pub links: Vec<Listing>,
-    /// Links that are looked at only when there are neither links nor buttons.
-    #[serde(default)]
-    pub wider_links: Vec<Listing>,
-    /// Buttons whose script asks for the file.
-    #[serde(default)]
-    pub buttons: Vec<Listing>,
-    /// What is never one.
-    #[serde(default)]
-    pub never: Exclusions,
-    /// Where attachments stand. A page without attachments must show each of them, with nothing in it that could be one,
-    /// or something of `none`.
-    #[serde(default)]
-    pub areas: Vec<Selector>,
-    /// What says that there are none.
-    #[serde(default)]
-    pub none: Vec<Selector>,
-    /// What marks an area, something in it or something around it as still waiting for its content.
-    #[serde(default)]
-    pub busy: Vec<Selector>,
-    /// What attachments are called where a page counts them, such as in `Attachments (2)`, in any case of letters.
-    #[serde(default)]
-    pub words: Vec<String>,
-}
-
-/// One way in which attachments are listed.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Listing {
-    /// What finds them.
-    pub css: Selector,
-    /// Where their name is read, best first.
-    pub name: Vec<NameSource>,
-    /// Endings that are no part of the name.
-    #[serde(default)]
-    pub name_ends: Vec<String>,
-}
-
-/// Where an attachment's name is read.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NameSource {
-    /// The attribute `title`.
-    Title,
-    /// The attribute `aria-label`.
-    AriaLabel,
-    /// The attribute `download`.
-    Download,
-    /// The element's text.
-    Text,
-    /// The last part of its address.
-    Href,
-    /// The text of another cell of its row.
-    Cell(ColumnSelector),
-}
-
-/// Another cell of the row that an element stands in; in a table, or in whatever a portal builds its rows of.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct ColumnSelector {
-    /// The row: the nearest element around that this matches.
-    pub row: Selector,
-    /// The cell: the first one in the row that this finds.
-    pub css: Selector,
-}
-
-/// What is never an attachment, whatever finds it.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct Exclusions {
-    /// What finds them.
-    #[serde(default)]
-    pub css: Vec<Selector>,
 }
 
 /// Pages that say no although their status is 200.
@@ -190,20 +115,27 @@ pub struct ErrorPages {
     pub not_allowed: Vec<String>,
 }
 
-/// When a page has come to rest.
-#[derive(Clone, Copy, Debug, Deserialize)]
+/// When a page counts as read.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Settle {
     /// Not before this long after it has loaded.
     pub after_load: RecipeDuration,
-    /// Not before what is looked for has been the same for this long.
+    /// Not before what is looked for has been the same, and no request of the page pending, for this long.
     pub unchanged_for: RecipeDuration,
-    /// Not later than this.
+    /// How long a page may go on changing or saying that it is busy. A pending request is waited for until `page_timeout`.
     pub at_most: RecipeDuration,
     /// So much longer must a page be still that lists nothing, before it counts as one without attachments.
     #[serde(default = "RecipeDuration::of_emptiness")]
     pub empty_for: RecipeDuration,
+    /// Parts of the addresses of requests that stay open until the portal has news: they are not waited for.
+    #[serde(default)]
+    pub long_polls: Vec<String>,
+    /// A request that has been open for this long is taken for such a one, unless it names a number of the page's own
+    /// address.
+    #[serde(default = "RecipeDuration::of_a_long_poll")]
+    pub long_poll_after: RecipeDuration,
 }
 
 /// A time span such as `1200ms`.
@@ -214,6 +146,10 @@ pub struct RecipeDuration(pub Duration);
 impl RecipeDuration {
     fn of_emptiness() -> Self {
         Self(Duration::from_secs(3))
+    }
+
+    fn of_a_long_poll() -> Self {
+        Self(Duration::from_secs(12))
     }
 }
 

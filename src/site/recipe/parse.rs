@@ -94,6 +94,7 @@ pub(crate) fn parse(text: &str, origin: &str) -> Result<Recipe, RecipeError> {
     }
     // a shipped recipe has no mistakes, so whatever is told has its place in the text that was laid over it
     let recipe = Recipe::deserialize(toml::de::Deserializer::from(whole)).map_err(of_text)?;
+    tracing::debug!(recipe = recipe.name, origin, "site recipe read");
     check(&recipe).map_err(|(key, why)| {
         let line = place_of_key(own.get_ref(), key).map(|at| line_at(text, at));
         invalid(line.map_or_else(|| format!("{key}: "), |line| format!("line {line}: {key}: ")), why)

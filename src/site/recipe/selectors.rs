@@ -47,8 +47,11 @@ fn all(recipe: &Recipe) -> Vec<(String, &Selector)> {
     let lists = [
         ("order.markers", &order.markers),
         ("order.supplier", &order.supplier),
+        ("order.aside", &order.aside),
+        ("order.comments", &order.comments),
         ("requisition.markers", &requisition.markers),
         ("attachments.areas", &attachments.areas),
+        ("attachments.places", &attachments.places),
         ("attachments.none", &attachments.none),
         ("attachments.busy", &attachments.busy),
         ("attachments.never.css", &attachments.never.css),
@@ -57,6 +60,10 @@ fn all(recipe: &Recipe) -> Vec<(String, &Selector)> {
     let mut all: Vec<_> = single.map(|(key, css)| (key.to_owned(), css)).into();
     for (key, list) in lists {
         all.extend(list.iter().enumerate().map(|(at, css)| (format!("{key}[{at}]"), css)));
+    }
+    for (key, controls) in [("open", &attachments.open), ("more", &attachments.more)] {
+        let controls = controls.iter().enumerate();
+        all.extend(controls.map(|(at, control)| (format!("attachments.{key}[{at}].css"), &control.css)));
     }
     let listings =
         [("links", &attachments.links), ("wider_links", &attachments.wider_links), ("buttons", &attachments.buttons)];

@@ -8,50 +8,20 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::backend::{
-    BoxFuture, Click, CloseReport, Cookie, DocumentInfo, DownloadEvent, ElementInfo, KillSwitch, Page, Query,
-    ResponseInfo as Told, Session, SessionError, SessionHealth, Stability,
+    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Initiator, Page, PageActivity, Query,
+    ResponseInfo, SessionError, Stability,
 };
 use crate::site::Recipe;
 use crate::site::page::snapshot::{any_of, without_exclusions};
 use crate::site::recipe::parse::load;
 
 pub(crate) use crate::site::testing::offers::{FakeReply, Offer, button, file, link};
+pub(crate) use crate::site::testing::shown::{FakeControl, Shown};
 
 pub(crate) const BASE: &str = "https://acme.test";
 
 /// What a portal says of an order that is not there.
 pub(crate) const OOPS: &str = "Oops! We couldn't find what you wanted";
-
-/// One page of the portal.
-#[derive(Clone, Debug)]
-pub(crate) struct Shown {
-    pub(crate) status: u16,
-    pub(crate) has_marker: bool,
-    pub(crate) notice: &'static str,
-    pub(crate) supplier: &'static str,
-    pub(crate) requisition: Option<String>,
-    pub(crate) offers: Vec<Offer>,
-    pub(crate) comes_to_rest: bool,
-    /// On the page from the second wait for its rest on.
-    pub(crate) stragglers: Vec<Offer>,
-    pub(crate) emptiness: Value,
-}
-
-impl Default for Shown {
-    fn default() -> Self {
-        Self {
-            status: 200,
-            has_marker: true,
-            notice: "",
-            supplier: "ACME",
-            requisition: None,
-            offers: Vec::new(),
-            comes_to_rest: true,
-            stragglers: Vec::new(),
-            emptiness: json!({ "isComplete": true, "saysNone": false, "areas": [{ "count": 1, "shown": 1 }] }),
-        }
-    }
-}
 
 #[derive(Default)]
 pub(crate) struct Portal {
@@ -106,6 +76,8 @@ impl FakePortal {
             typed: None,
             folder: PathBuf::new(),
             events: Vec::new(),
+            answers: Vec::new(),
+            endless: None,
             download_count: 0,
             settle_count: 0,
             cancelled: Vec::new(),
@@ -116,15 +88,18 @@ impl FakePortal {
 pub(crate) struct FakeSession(pub(crate) FakePage);
 
 pub(crate) struct FakePage {
-    portal: FakePortal,
+    pub(crate) portal: FakePortal,
     recipe: Recipe,
     url: String,
     shown: Shown,
     is_login: bool,
-    ticket: Option<u32>,
+    pub(crate) ticket: Option<u32>,
     typed: Option<String>,
     folder: PathBuf,
     events: Vec<DownloadEvent>,
+    answers: Vec<ResponseInfo>,
+    /// The download that never ends, and its bytes so far.
+    endless: Option<(String, u64)>,
     download_count: usize,
     settle_count: usize,
     pub(crate) cancelled: Vec<String>,
@@ -161,6 +136,23 @@ impl FakePage {
             portal.refused_count += 1;
             self.shown.notice = "Invalid login or password";
         }
+    }
+
+    /// What the login check is answered, by address and whether a stranger asks.
+    /// What a script that requests the login check is answered.
+    fn answer_check(&self, args: &[Value]) -> Value {
+        let portal = self.portal.state();
+        if portal.is_unreachable || portal.check_fails {
+            return Value::Null;
+        }
+        let ticket = self.ticket.filter(|_| args[4] == Value::Bool(false));
+        let (url, shown, is_login) = answer(&portal, args[0].as_str().unwrap_or_default(), ticket);
+        let notices: Vec<_> = [shown.notice].into_iter().filter(|notice| !notice.is_empty()).collect();
+        let has_marker = shown.has_marker && !is_login;
+        json!({
+            "url": url, "status": shown.status, "title": "", "hasForm": is_login, "hasMarker": has_marker,
+            "notices": notices,
+        })
     }
 
     fn offers(&self, wanted: impl Fn(&Offer) -> bool) -> Vec<&Offer> {
@@ -203,6 +195,21 @@ impl FakePage {
         }
     }
 
+    /// Clicks the next control, or only looks for it.
+    fn click_control(&mut self, is_look: bool) -> Value {
+        let Some(control) = self.shown.controls.first().cloned() else { return Value::Null };
+        if !is_look {
+            self.portal.state().clicks.push(format!("Control {}", control.text));
+            self.shown.offers.extend(control.reveals);
+            if control.stays {
+                self.shown.controls[0].reveals.clear();
+            } else {
+                self.shown.controls.remove(0);
+            }
+        }
+        json!({ "kind": control.kind, "text": control.text })
+    }
+
     fn set_off(&mut self, offer: &Offer) {
         self.download_count += 1;
         let id = format!("d{}", self.download_count);
@@ -223,6 +230,17 @@ impl FakePage {
             FakeReply::Cut => {
                 let half = DownloadEvent::Progress { id: id.clone(), received: 5 };
                 self.events.extend([began("x"), half, DownloadEvent::Canceled { id }]);
+            }
+            FakeReply::Answered(status) => self.answers.push(ResponseInfo {
+                url: format!("{BASE}/attachment_file"),
+                status,
+                initiator: Initiator::Navigation,
+                media_type: None,
+                retry_after: None,
+            }),
+            FakeReply::Endless => {
+                self.events.push(began("x"));
+                self.endless = Some((id, 0));
             }
             FakeReply::Standstill => self.events.push(began("x")),
             FakeReply::Short => {
@@ -270,14 +288,6 @@ fn describe(offer: &Offer) -> ElementInfo {
     }
 }
 
-/// Answers at once.
-macro_rules! now {
-    ($answer:expr) => {{
-        let answer = $answer;
-        Box::pin(async move { answer })
-    }};
-}
-
 impl Page for FakePage {
     fn goto<'a>(&'a mut self, url: &'a str) -> BoxFuture<'a, Result<(), SessionError>> {
         now!(self.open(url))
@@ -291,13 +301,17 @@ impl Page for FakePage {
         now!(Ok(queries.iter().map(|query| self.found(&query.css)).collect()))
     }
 
-    fn settle<'a>(&'a mut self, _: &'a [String], _: Stability) -> BoxFuture<'a, Result<bool, SessionError>> {
+    fn settle<'a>(
+        &'a mut self,
+        _: &'a [String],
+        _: &'a Stability,
+    ) -> BoxFuture<'a, Result<PageActivity, SessionError>> {
         self.settle_count += 1;
         if self.settle_count > 1 {
             let stragglers = std::mem::take(&mut self.shown.stragglers);
             self.shown.offers.extend(stragglers);
         }
-        now!(Ok(self.shown.comes_to_rest))
+        now!(Ok(self.shown.activity.clone()))
     }
 
     fn click<'a>(&'a mut self, css: &'a str, nth: usize, how: Click) -> BoxFuture<'a, Result<bool, SessionError>> {
@@ -322,23 +336,16 @@ impl Page for FakePage {
 
     fn evaluate<'a>(&'a mut self, script: &'a str, args: Vec<Value>) -> BoxFuture<'a, Result<Value, SessionError>> {
         if script.contains("isStranger") {
-            let portal = self.portal.state();
-            let ticket = self.ticket.filter(|_| args[4] != json!(true));
-            if portal.is_unreachable || portal.check_fails {
-                return now!(Ok(Value::Null));
-            }
-            let (url, shown, is_login) = answer(&portal, args[0].as_str().unwrap_or_default(), ticket);
-            let notices: Vec<_> = [shown.notice].into_iter().filter(|notice| !notice.is_empty()).collect();
-            return now!(Ok(json!({
-                "url": url, "status": shown.status, "title": "", "hasForm": is_login, "hasMarker": shown.has_marker && !is_login,
-                "notices": notices,
-            })));
+            return now!(Ok(self.answer_check(&args)));
         }
         if script.contains("outerHTML") {
             return now!(Ok(json!([format!("<p>{:?} right</p>", self.ticket), true])));
         }
-        let is_of_emptiness = script.contains("fetchedBefore");
-        now!(Ok(if is_of_emptiness { self.shown.emptiness.clone() } else { Value::Bool(true) }))
+        if script.contains("coupa-batch.clicked") {
+            return now!(Ok(self.click_control(args[0]["isLook"] == true)));
+        }
+        let is_of_signs = script.contains("fetchedBefore");
+        now!(Ok(if is_of_signs { self.shown.signs.clone() } else { Value::Bool(true) }))
     }
 
     fn document(&mut self) -> BoxFuture<'_, Result<DocumentInfo, SessionError>> {
@@ -370,46 +377,21 @@ impl Page for FakePage {
     }
 
     fn download_events(&mut self) -> BoxFuture<'_, Result<Vec<DownloadEvent>, SessionError>> {
-        now!(Ok(std::mem::take(&mut self.events)))
+        let mut events = std::mem::take(&mut self.events);
+        if let Some((id, received)) = &mut self.endless {
+            *received += 100_000;
+            events.push(DownloadEvent::Progress { id: id.clone(), received: *received });
+        }
+        now!(Ok(events))
     }
 
-    fn responses(&mut self) -> BoxFuture<'_, Result<Vec<Told>, SessionError>> {
-        now!(Ok(Vec::new()))
+    fn responses(&mut self) -> BoxFuture<'_, Result<Vec<ResponseInfo>, SessionError>> {
+        now!(Ok(std::mem::take(&mut self.answers)))
     }
 
     fn cancel_download<'a>(&'a mut self, id: &'a str) -> BoxFuture<'a, Result<(), SessionError>> {
         self.cancelled.push(id.to_owned());
+        self.endless = self.endless.take().filter(|(endless, _)| endless != id);
         now!(Ok(()))
-    }
-}
-
-impl Session for FakeSession {
-    fn page(&mut self) -> &mut dyn Page {
-        &mut self.0
-    }
-
-    fn kill_switch(&self) -> KillSwitch {
-        KillSwitch::new(|| {})
-    }
-
-    fn root_pid(&self) -> Option<u32> {
-        None
-    }
-
-    fn is_usable(&self) -> bool {
-        !self.0.portal.state().is_dead
-    }
-
-    fn driver_output(&self) -> String {
-        let ticket = self.0.ticket.unwrap_or_default();
-        format!("[INFO] GET {BASE}/order_headers/7?token=t0ken-of-a-link | sent {ticket} and right")
-    }
-
-    fn check_health(&mut self) -> BoxFuture<'_, Result<SessionHealth, SessionError>> {
-        now!(Ok(SessionHealth::default()))
-    }
-
-    fn close(self: Box<Self>) -> BoxFuture<'static, CloseReport> {
-        now!(CloseReport::default())
     }
 }

@@ -1,5 +1,15 @@
 //! A fake portal behind the seam of a page, and what is tried on it.
 
+/// Answers at once.
+macro_rules! now {
+    ($answer:expr) => {{
+        let answer = $answer;
+        Box::pin(async move { answer })
+    }};
+}
+
 pub(crate) mod fake_portal;
+mod fake_session;
 pub(crate) mod offers;
 mod orders;
+pub(crate) mod shown;

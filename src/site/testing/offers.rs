@@ -12,6 +12,10 @@ pub(crate) enum FakeReply {
     LoginShown,
     LoginSent,
     Cut,
+    /// The portal answers with this status instead.
+    Answered(u16),
+    /// More bytes come each time that the browser is asked, without an end.
+    Endless,
     /// It begins and then nothing more comes.
     Standstill,
     /// The browser reports more bytes than the disk has.

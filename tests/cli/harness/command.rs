@@ -18,6 +18,14 @@ use tokio::task::JoinHandle;
 /// Longer than any run of these tests; only keeps one that hangs from hanging for ever.
 const AT_MOST: Duration = Duration::from_secs(150);
 
+/// Recipes of both kinds of portal that wait less than the built-in ones: for portals without late elements.
+pub(crate) const QUICK_COUPA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/recipes/quick-coupa.toml");
+pub(crate) const QUICK_TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/recipes/quick-table.toml");
+
+/// The end of a test's own recipe that waits less than the built-in ones.
+pub(crate) const QUICK_SETTLE: &str =
+    "[settle]\nafter_load = \"150ms\"\nunchanged_for = \"150ms\"\nempty_for = \"500ms\"\n";
+
 /// A portal of `orders` orders whose buttons come at once.
 pub(crate) async fn portal(orders: usize) -> DemoPortal {
     DemoPortal::start(DemoConfig { orders, pace: PortalLatency::prompt(), ..DemoConfig::default() }).await.unwrap()
@@ -100,9 +108,13 @@ impl Desk {
         // nor does it reach the keyring of whoever runs the tests
         command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent");
         // quick enough for a test, and tried all the same
-        for (name, value) in
-            [("RETRY_DELAY", "20ms"), ("RETRY_DELAY_MAX", "100ms"), ("PATIENCE", "2s"), ("WORKERS", "1")]
-        {
+        for (name, value) in [
+            ("RETRY_DELAY", "20ms"),
+            ("RETRY_DELAY_MAX", "100ms"),
+            ("PATIENCE", "2s"),
+            ("WORKERS", "1"),
+            ("RECIPE", QUICK_COUPA),
+        ] {
             command.env(format!("COUPA_BATCH_{name}"), value);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

@@ -3,7 +3,7 @@
 use coupa_batch::demo::{FaultRule, LoginAnswer, PortalFault, RequestTarget};
 
 use crate::browser::until;
-use crate::harness::command::{Desk, assert_all_there, largest, portal, statuses};
+use crate::harness::command::{Desk, QUICK_SETTLE, assert_all_there, largest, portal, statuses};
 use crate::needs_browser;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +105,7 @@ async fn a_login_that_ended_is_renewed_however_an_order_page_shows_it() {
         (LoginAnswer::Status(403), LoginAnswer::Redirect),
         (LoginAnswer::Page, LoginAnswer::Page),
     ] {
-        let portal = portal(3).await;
+        let portal = portal(2).await;
         portal.set_login_answer(at_the_door);
         let second = &portal.orders()[1];
         portal
@@ -173,7 +173,8 @@ async fn a_door_that_is_open_to_everybody_is_found_out_and_an_order_taken_instea
     needs_browser!();
     let portal = portal(4).await;
     let desk = Desk::new();
-    let recipe = desk.write("open.toml", "extends = \"coupa\"\n[address]\ndoor = \"/welcome\"\n");
+    let recipe =
+        desk.write("open.toml", format!("extends = \"coupa\"\n[address]\ndoor = \"/welcome\"\n{QUICK_SETTLE}"));
     let ended = desk.run(&portal, portal.orders().iter().map(ToString::to_string)).arg("--recipe").arg(recipe);
     let ended = ended.end().await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");

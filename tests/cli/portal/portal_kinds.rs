@@ -9,7 +9,7 @@ use coupa_batch::demo::{
 };
 use coupa_batch::model::OrderStatus;
 
-use crate::harness::command::{Desk, assert_all_there, statuses};
+use crate::harness::command::{Desk, QUICK_SETTLE, QUICK_TABLE, assert_all_there, statuses};
 use crate::needs_browser;
 
 /// A portal of `orders` orders that stand in tables.
@@ -33,7 +33,7 @@ async fn a_portal_that_is_not_coupa_yields_every_file_under_its_name() {
     // all kinds but the last ones of the mix: links, buttons, both, requisitions, hostile names, missing, forbidden, empty
     let portal = table(16).await;
     let desk = Desk::new();
-    let ended = desk.run(&portal, numbers(&portal)).args(["--recipe", "table", "--workers", "2"]).end().await;
+    let ended = desk.run(&portal, numbers(&portal)).args(["--recipe", "table", "--workers", "4"]).end().await;
     ended.assert(3, &["logged in"]);
     assert_all_there(&desk.out(), &portal);
     let report = desk.report();
@@ -76,7 +76,7 @@ async fn every_selector_of_the_second_recipe_finds_what_it_is_for() {
         (portal.requisition_page(&full).unwrap(), 0),
         (portal.order_page(&missing), 3),
     ] {
-        let call = desk.call(["recipe", "check", page.as_str(), "--recipe", "table", "--json"]);
+        let call = desk.call(["recipe", "check", page.as_str(), "--recipe", QUICK_TABLE, "--json"]);
         let ended = desk.login(call, &portal).end().await;
         ended.assert(code, &[]);
         let seen: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
@@ -112,20 +112,24 @@ async fn the_recipe_of_another_portal_never_says_that_there_are_no_attachments()
     let stranger = desk.write(
         "stranger.toml",
         "extends = \"coupa\"\n[address]\norder = \"/documents?order={digits}\"\nlogin = \"/account/sign-in\"\n\
-         [login]\nform = \"#sign-in\"\nusername = \"[name='member']\"\npassword = \"[name='passphrase']\"\n",
+         [login]\nform = \"#sign-in\"\nusername = \"[name='member']\"\npassword = \"[name='passphrase']\"\n"
+            .to_owned()
+            + QUICK_SETTLE,
     );
     // one that knows the pages, and whose table has got another look
     let drifted = desk.write(
         "drifted.toml",
         "extends = \"table\"\n[attachments]\nbuttons = []\nlinks = [{ css = \".fetch\", name = [\"text\"] }]\n\
-         none = [\".nothing-at-all\"]\n",
+         none = [\".nothing-at-all\"]\n"
+            .to_owned()
+            + QUICK_SETTLE,
     );
     // one that does not even find the login
     let ended = desk.run(&portal, &pos).args(["--recipe", "coupa"]).end().await;
     ended.assert(2, &["no form that the site recipe knows"]);
     assert_eq!(portal.counts().passwords_sent, 0);
     for recipe in [stranger.to_str().unwrap(), drifted.to_str().unwrap()] {
-        let ended = desk.run(&portal, &pos).args(["--recipe", recipe, "--force"]).end().await;
+        let ended = desk.run(&portal, &pos).args(["--recipe", recipe, "--force", "--retries", "0"]).end().await;
         ended.assert(3, &["does not know"]);
         let report = desk.report();
         for order in report["orders"].as_array().unwrap() {
@@ -156,7 +160,7 @@ async fn what_goes_wrong_goes_wrong_in_either_look() {
     ] {
         portal.faults().add(FaultRule::new(fault, part).for_order(po).times(1));
     }
-    let ended = desk.run(&portal, numbers(&portal)).args(["--recipe", "table"]).end().await;
+    let ended = desk.run(&portal, numbers(&portal)).args(["--recipe", QUICK_TABLE]).end().await;
     ended.assert(0, &[]);
     assert_all_there(&desk.out(), &portal);
     assert_eq!(portal.counts().faults_struck, 5);

@@ -14,6 +14,8 @@ async fn an_aborted_run_is_resumed_without_its_input_and_told_from_another_termi
     portal.faults().hold(&pos[1]);
     let mut run = desk.run(&portal, pos.iter().map(ToString::to_string)).arg("--workers").arg("1").start();
     run.works_on(&portal, &pos[1]).await;
+    // the next order starts while the folder of the one before gets its final name
+    run.says(&format!("{} COMPLETED", pos[0])).await;
     let told = desk.call(["status", "--json"]).end().await;
     let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
     assert_eq!((&told["orders"], &told["open"], &told["running"]), (&3.into(), &2.into(), &1.into()), "{told:#}");

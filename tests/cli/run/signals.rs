@@ -5,14 +5,16 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::harness::command::{Desk, portal, processes_of, statuses};
 use crate::needs_browser;
 
-async fn drains_after(signal: Signal) {
+#[tokio::test(flavor = "multi_thread")]
+async fn one_signal_lets_the_running_order_finish() {
+    needs_browser!();
     let portal = portal(3).await;
     let desk = Desk::new();
     let pos = portal.orders();
     portal.faults().hold(&pos[0]);
     let mut run = desk.run(&portal, pos.iter().map(ToString::to_string)).start();
     run.works_on(&portal, &pos[0]).await;
-    run.signal(signal);
+    run.signal(Signal::INT);
     run.says("stopping: ").await;
     portal.faults().release_all();
     let ended = run.end().await;
@@ -27,18 +29,6 @@ async fn drains_after(signal: Signal) {
     assert!(report["summary"]["stopped_because"].is_string(), "{report:#}");
     desk.assert_nothing_left().await;
     portal.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_sigint_lets_the_running_order_finish() {
-    needs_browser!();
-    drains_after(Signal::INT).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_sigterm_does_the_same() {
-    needs_browser!();
-    drains_after(Signal::TERM).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

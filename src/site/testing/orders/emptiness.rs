@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::backend::{FailedRequest, PendingRequest};
 
 #[tokio::test]
 async fn an_order_is_without_attachments_only_if_its_page_shows_so() {
     let empty = json!([{ "count": 3, "shown": 1 }]);
     let stage = Stage::new();
-    let ends = async |emptiness: Value| {
-        let portal = FakePortal::with(ORDER, Shown { emptiness, ..Shown::default() });
+    let ends = async |signs: Value| {
+        let portal = FakePortal::with(ORDER, Shown { signs, ..Shown::default() });
         stage.collect(&portal).await.map(|receipt| assert!(receipt.files.is_empty())).map_err(|error| error.kind)
     };
     let facts = |key: &str, value: Value| {
@@ -24,18 +25,17 @@ async fn an_order_is_without_attachments_only_if_its_page_shows_so() {
         facts("areas", json!([{ "count": 0, "shown": 0 }])),
         facts("areas", json!([{ "count": 2, "shown": 0 }])),
         facts("holds", "button \"Invoice.pdf\"".into()),
-        facts("speaks", "Attachments (2)".into()),
+        facts("unmet", json!([{ "text": "Attachments (2)", "number": 2, "listed": 0 }])),
     ] {
         assert_eq!(ends(doubtful.clone()).await, Err(FailureKind::PageChanged), "{doubtful}");
     }
     // what says that there are none needs no area beside it, and does not outweigh a count
     let mut facts = json!({ "isComplete": true, "saysNone": true, "areas": [{ "count": 0, "shown": 0 }] });
     assert_eq!(ends(facts.clone()).await, Ok(()));
-    facts["speaks"] = "2 files".into();
+    facts["unmet"] = json!([{ "text": "2 files", "number": 2, "listed": 0 }]);
     assert_eq!(ends(facts).await, Err(FailureKind::PageChanged));
 
-    let restless = FakePortal::with(ORDER, Shown { comes_to_rest: false, ..Shown::default() });
-    assert_eq!(stage.failure(&restless).await.kind, FailureKind::StepTimeout);
+    assert_eq!(stage.failure(&FakePortal::with(ORDER, restless())).await.kind, FailureKind::StepTimeout);
     stage.collect(&order(vec![link(1, "a.txt", file("a.txt", "a"))])).await.unwrap();
 }
 
@@ -47,12 +47,30 @@ async fn a_page_that_says_that_something_is_still_to_come_is_not_believed_to_hav
     let text = "extends = \"coupa\"\n[settle]\nafter_load = \"1ms\"\nunchanged_for = \"1ms\"\nempty_for = \"20ms\"\nat_most = \"40ms\"";
     std::fs::write(&recipe, text).unwrap();
     config.site.recipe = recipe.to_str().unwrap().to_owned();
+    config.deadlines.page = Duration::from_millis(80);
     let stage = Stage::with(&config);
-    for (key, value) in [("isComplete", json!(false)), ("busy", json!("div.loading")), ("fetchedBefore", json!(3.5))] {
-        let mut emptiness = json!({ "isComplete": true, "saysNone": false, "areas": [{ "count": 1, "shown": 1 }] });
-        emptiness[key] = value;
-        let error = stage.failure(&FakePortal::with(ORDER, Shown { emptiness, ..Shown::default() })).await;
-        assert_eq!(error.kind, FailureKind::StepTimeout, "{key}: {error}");
+    let signs = json!({ "isComplete": true, "saysNone": false, "areas": [{ "count": 1, "shown": 1 }] });
+    let with = |key: &str, value: Value| {
+        let mut signs = signs.clone();
+        signs[key] = value;
+        Shown { signs, ..Shown::default() }
+    };
+    let asked = PendingRequest { key: "GET /list".into(), path: "/list".into(), age: 900 };
+    let asks = PageActivity { pending: vec![asked], is_tracked: true, ..PageActivity::default() };
+    let gone = FailedRequest { path: "/list".into(), status: 0, is_of_page: false };
+    let lost = PageActivity { failed: vec![gone], is_settled: true, is_tracked: true, ..PageActivity::default() };
+    // where its requests cannot be counted, the last one that was answered must do
+    let uncounted = PageActivity { is_settled: true, ..PageActivity::default() };
+    for (shown, why) in [
+        (with("isComplete", json!(false)), "still loading"),
+        (with("busy", json!("div.loading")), "div.loading"),
+        (Shown { activity: uncounted, ..with("fetchedBefore", json!(3)) }, "still fetching"),
+        (Shown { activity: asks, ..Shown::default() }, "/list"),
+        (Shown { activity: lost, ..Shown::default() }, "/list"),
+    ] {
+        let error = stage.failure(&FakePortal::with(ORDER, shown)).await;
+        assert_eq!(error.kind, FailureKind::StepTimeout, "{why}: {error}");
+        assert!(error.message.contains(why), "{why}: {error}");
     }
     // what comes while it is waited for is fetched
     let stragglers = vec![link(1, "a.txt", file("a.txt", "a"))];

@@ -1,6 +1,8 @@
 //! Whole walks and logins, told on the double: what a portal shows, and what an attempt makes of it.
 
+mod bad_files;
 mod emptiness;
+mod evidence;
 mod logins;
 
 use std::path::Path;
@@ -9,7 +11,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::backend::{Attempt, AttemptError, Site};
+use crate::backend::{Attempt, AttemptError, PageActivity, Site};
 use crate::config::{Credentials, PoolConfig, RequisitionRule, Settings, resolve};
 use crate::download::OutputLock;
 use crate::model::{AttemptNo, FailureKind, FileOrigin, Outcome, PoTask, Receipt, RunId, TaskId, WorkerId};
@@ -73,6 +75,12 @@ impl Stage {
 
 fn order(offers: Vec<Offer>) -> FakePortal {
     FakePortal::with(ORDER, Shown { offers, ..Shown::default() })
+}
+
+/// A page that never stops changing.
+fn restless() -> Shown {
+    let activity = PageActivity { is_tracked: true, ..PageActivity::default() };
+    Shown { activity, ..Shown::default() }
 }
 
 fn names(receipt: &Receipt) -> Vec<&str> {
@@ -160,7 +168,7 @@ async fn a_receipt_accounts_for_every_attachment_even_when_the_attempt_breaks_of
         link(1, "a.txt", file("a.txt", "one")),
         link(1, "a.txt", file("a.txt", "one")),
         button("a.txt", file("a.txt", "one")),
-        link(2, "b.pdf", file("b.pdf", "<html><input name=\"user[login]\">")),
+        link(2, "b.pdf", FakeReply::Answered(429)),
         button("c.txt", file("c.txt", "three")),
     ];
     let portal = order(offers);
@@ -169,8 +177,7 @@ async fn a_receipt_accounts_for_every_attachment_even_when_the_attempt_breaks_of
     stage.site.log_in(WorkerId(1), &mut session).await.unwrap();
     let error = stage.site.collect(&mut session, &stage.attempt).await.unwrap_err();
     let receipt = error.receipt.unwrap();
-    // the login is valid: only this file is concerned
-    assert_eq!((error.kind, receipt.listed_count, receipt.repeated_count), (FailureKind::AccessDenied, 5, 1));
+    assert_eq!((error.kind, receipt.listed_count, receipt.repeated_count), (FailureKind::Throttled, 5, 1));
     assert_eq!((receipt.files.len(), receipt.arrived_count()), (1, 1));
     assert_eq!(receipt.missing.len(), 3);
 }
@@ -179,8 +186,7 @@ async fn a_receipt_accounts_for_every_attachment_even_when_the_attempt_breaks_of
 async fn no_attachments_is_said_only_by_an_order_page_at_rest() {
     let stage = Stage::new();
     assert_eq!(stage.collect(&order(vec![])).await.unwrap().listed_count, 0);
-    let restless = FakePortal::with(ORDER, Shown { comes_to_rest: false, ..Shown::default() });
-    assert_eq!(stage.failure(&restless).await.kind, FailureKind::StepTimeout);
+    assert_eq!(stage.failure(&FakePortal::with(ORDER, restless())).await.kind, FailureKind::StepTimeout);
     let unknown = FakePortal::with(ORDER, Shown { has_marker: false, ..Shown::default() });
     assert_eq!(stage.failure(&unknown).await.kind, FailureKind::PageChanged);
     let login = order(vec![]);
@@ -193,10 +199,9 @@ async fn no_attachments_is_said_only_by_an_order_page_at_rest() {
 async fn a_page_that_lists_something_and_still_changes_is_looked_at_again() {
     let stage = Stage::new();
     let shown = Shown {
-        comes_to_rest: false,
         offers: vec![link(1, "a.txt", file("a.txt", "one"))],
         stragglers: vec![link(2, "b.txt", file("b.txt", "two"))],
-        ..Shown::default()
+        ..restless()
     };
     let receipt = stage.collect(&FakePortal::with(ORDER, shown)).await.unwrap();
     assert_eq!(names(&receipt), ["a.txt", "b.txt"]);

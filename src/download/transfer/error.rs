@@ -1,0 +1,195 @@
+//! All the ways a transfer can fail, and what follows from each.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::backend::SessionError;
+use crate::download::DownloadError;
+use crate::model::FailureKind;
+use crate::net::HttpError;
+
+/// A file did not come by HTTP. No message holds an address: it may be good for one time, or for whoever knows it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TransferError {
+    /// The portal does not let this client have the file, which a browser may get: a wall against programs answers so, and
+    /// so does a portal that refuses the login.
+    #[error("the portal refused the file to a client that is no browser (status 403)")]
+    Refused,
+    /// The portal asked for a login instead.
+    #[error("the portal answered with its login page instead of the file: the login has ended")]
+    LoginEnded,
+    /// The portal asks for fewer requests.
+    #[error("the portal asks for fewer requests (status {status})")]
+    Throttled {
+        /// 429, or 503 with a wish.
+        status: u16,
+        /// When it wishes to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// The portal answered with another error, or with something that is no file.
+    #[error("the portal answered with status {status} instead of the file")]
+    Answered {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The connection ended before the file was whole, and the rest could not be had.
+    #[error("the connection was cut after {received} bytes: {why}")]
+    Cut {
+        /// Bytes that had come in.
+        received: u64,
+        /// What the network said.
+        why: String,
+    },
+    /// Nothing came for too long.
+    #[error("the transfer stood still for {after:?} after {received} bytes")]
+    Standstill {
+        /// Bytes that had come in.
+        received: u64,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// It came, but would not have ended in time.
+    #[error("the transfer was too slow and was stopped after {received} bytes")]
+    TooSlow {
+        /// Bytes that had come in.
+        received: u64,
+    },
+    /// It is larger than it may be.
+    #[error("it is larger than {limit} bytes and was stopped: raise {setting} if it is wanted")]
+    TooLarge {
+        /// How large it may be.
+        limit: u64,
+        /// The setting that says so.
+        setting: &'static str,
+    },
+    /// It leads to a host of this machine or of a private network. Nothing was sent there.
+    #[error(
+        "the portal led to {host}, an address of this machine or of a private network that is not the portal's own, so \
+         nothing was asked of it: if it may be reached, add it to private_hosts"
+    )]
+    BlockedHost {
+        /// Which host, with its port or with what it led to.
+        host: String,
+    },
+    /// It leads out of the portal. Nothing was sent there.
+    #[error(
+        "it comes from {host}, outside the portal, and was not followed: if it may be, add the host to \
+         address.allowed_hosts in the site recipe"
+    )]
+    Elsewhere {
+        /// Which host, or the scheme of an address without one.
+        host: String,
+    },
+    /// A redirect leads nowhere, or from an encrypted address to one that is not.
+    #[error("the portal's redirect was not followed: {why}")]
+    BadRedirect {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// No connection came about.
+    #[error("the file's address cannot be reached: {why}")]
+    Unreachable {
+        /// What failed.
+        why: String,
+    },
+    /// The body is encoded in a way that only browsers read.
+    #[error("the portal sent the file encoded as {coding:?}, which was not asked for")]
+    Encoded {
+        /// The content coding.
+        coding: String,
+    },
+    /// The disk stood in the way.
+    #[error(transparent)]
+    Disk(DownloadError),
+    /// The run was aborted.
+    #[error("the run was stopped")]
+    Interrupted,
+}
+
+impl TransferError {
+    /// An error of the client after `received` bytes.
+    pub(crate) fn of_client(error: HttpError, received: u64) -> Self {
+        match error {
+            HttpError::Blocked { host } => Self::BlockedHost { host },
+            HttpError::NoConnection(why) | HttpError::Invalid(why) => Self::Unreachable { why },
+            HttpError::Cut(why) => Self::Cut { received, why },
+            HttpError::Late { after } => Self::Standstill { received, after },
+        }
+    }
+
+    /// Whether a browser may get the file although this client does not: such an attachment is downloaded by the browser,
+    /// at no cost to the order. All other failures would be a browser's as well.
+    #[must_use]
+    pub fn may_a_browser_succeed(&self) -> bool {
+        match self {
+            // walls against programs; a body, a proxy or a certificate that only the browser can deal with
+            Self::Refused | Self::Encoded { .. } | Self::Unreachable { .. } | Self::BadRedirect { .. } => true,
+            // a one-time address that was used up is asked for anew by the page
+            Self::Cut { .. } | Self::Standstill { .. } | Self::Answered { status: 404 | 410 } => true,
+            Self::Answered { .. }
+            | Self::LoginEnded
+            | Self::Throttled { .. }
+            | Self::TooSlow { .. }
+            | Self::TooLarge { .. }
+            | Self::BlockedHost { .. }
+            | Self::Elsewhere { .. }
+            | Self::Disk(_)
+            | Self::Interrupted => false,
+        }
+    }
+
+    /// When the portal wishes to be asked again.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// The class of failure that follows where no browser helps.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Refused | Self::BlockedHost { .. } | Self::Elsewhere { .. } => FailureKind::AccessDenied,
+            Self::LoginEnded => FailureKind::LoginRequired,
+            Self::Throttled { status: 429, .. } => FailureKind::Throttled,
+            Self::Throttled { .. } | Self::Answered { status: 500.. } => FailureKind::SiteDown,
+            Self::Answered { .. } | Self::Cut { .. } | Self::BadRedirect { .. } | Self::Encoded { .. } => {
+                FailureKind::DownloadCorrupt
+            }
+            Self::Standstill { .. } | Self::TooSlow { .. } => FailureKind::DownloadStalled,
+            Self::TooLarge { .. } => FailureKind::TooLarge,
+            Self::Unreachable { .. } => FailureKind::Unreachable,
+            Self::Disk(error) => error.kind(),
+            Self::Interrupted => FailureKind::Interrupted,
+        }
+    }
+}
+
+/// The same failure as a browser's download would have had.
+impl From<TransferError> for DownloadError {
+    fn from(error: TransferError) -> Self {
+        match error {
+            TransferError::Refused => Self::Answered { status: 403, retry_after: None },
+            TransferError::LoginEnded => Self::LoginPage,
+            TransferError::Throttled { status, retry_after } => {
+                Self::Answered { status, retry_after: retry_after.map(|wish| wish.as_secs().to_string()) }
+            }
+            TransferError::Answered { status } => Self::Answered { status, retry_after: None },
+            TransferError::Cut { .. } | TransferError::BadRedirect { .. } | TransferError::Encoded { .. } => Self::Cut,
+            TransferError::Standstill { received, after } => Self::Standstill { received, after },
+            TransferError::TooSlow { received } => Self::Standstill { received, after: Duration::ZERO },
+            TransferError::TooLarge { limit, setting } => Self::TooLarge { limit, setting },
+            TransferError::BlockedHost { host } => SessionError::BlockedHost { host }.into(),
+            TransferError::Elsewhere { host } => Self::Elsewhere { host },
+            TransferError::Unreachable { why } => {
+                SessionError::Unreachable { url: "the file's address".to_owned(), why }.into()
+            }
+            TransferError::Disk(error) => error,
+            TransferError::Interrupted => Self::Interrupted,
+        }
+    }
+}

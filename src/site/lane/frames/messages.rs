@@ -1,0 +1,161 @@
+//! What goes to the conductor and what comes back. All that comes back was made by a page: it is checked where it is used.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::backend::{DocumentInfo, ElementInfo};
+use crate::model::FileOrigin;
+
+/// A page to open in a frame.
+#[derive(Clone, Debug)]
+pub struct FrameOrder {
+    /// What tells it from the others in flight.
+    pub id: u32,
+    /// Its address.
+    pub url: Url,
+    /// What kind of page it is.
+    pub origin: FileOrigin,
+}
+
+/// An element to click, for the address behind it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Catch {
+    /// What tells it from the others of its frame.
+    pub key: usize,
+    /// What finds it.
+    pub css: String,
+    /// Its place among what that finds.
+    pub nth: usize,
+}
+
+/// A command to the conductor.
+#[derive(Debug, Serialize)]
+#[serde(tag = "act", rename_all = "lowercase")]
+pub(crate) enum FrameCommand {
+    Open { id: u32, url: String, look: &'static str },
+    Catch { id: u32, elements: Vec<Catch> },
+    Close { id: u32 },
+}
+
+/// What became of a frame.
+#[derive(Debug, Deserialize)]
+pub struct FrameEvent {
+    /// Which frame.
+    pub id: u32,
+    /// How long it has been open by then, in milliseconds; 0 where that says nothing.
+    #[serde(default)]
+    pub took: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub news: FrameNews,
+}
+
+/// What happened in a frame.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum FrameNews {
+    /// Nothing of the page is still to come.
+    Settled {
+        /// What it shows.
+        page: FramePage,
+    },
+    /// Something was still to come when time was up.
+    Unsettled {
+        /// What, for a person.
+        why: String,
+        /// Paths of requests that were not answered, without their numbers.
+        #[serde(default)]
+        waiting: Vec<String>,
+    },
+    /// The portal does not let its page be shown in a frame, has led to another host, or cannot be reached.
+    Denied,
+    /// A script of the page has gone elsewhere.
+    Moved,
+    /// The page could not be read.
+    Broken {
+        /// Why.
+        why: String,
+    },
+    /// An element was clicked.
+    Caught {
+        /// Which one.
+        key: usize,
+        /// What the click led to.
+        caught: CaughtAddress,
+    },
+    /// All elements were clicked; the page was looked at once more.
+    Looked {
+        /// What its queries find now.
+        found: Vec<Vec<ElementInfo>>,
+    },
+}
+
+/// A page as it was when nothing was to come any more.
+#[derive(Debug, Deserialize)]
+pub struct FramePage {
+    /// What it shows.
+    pub document: DocumentInfo,
+    /// What the queries of its look find.
+    pub found: Vec<Vec<ElementInfo>>,
+}
+
+/// What a click led to. The page was kept from going there: nothing was asked of the address yet.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum CaughtAddress {
+    /// An address, which may be good for one time.
+    Address {
+        /// The address.
+        url: String,
+    },
+    /// A form that would be sent: only a browser can.
+    Form {
+        /// Where to.
+        url: String,
+    },
+    /// Nothing, for as long as a click is waited for.
+    Silent,
+    /// The element, or its page, was not there any more.
+    Gone,
+}
+
+/// Without the address.
+impl fmt::Debug for CaughtAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Address { .. } => "Address",
+            Self::Form { .. } => "Form",
+            Self::Silent => "Silent",
+            Self::Gone => "Gone",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn events_are_read_and_show_no_address() {
+        let settled = json!({ "id": 7, "took": 120, "kind": "settled", "page": {
+            "document": { "url": "https://acme.test/7", "title": "x", "text": "y", "status": 200 },
+            "found": [[{ "text": "a", "attributes": { "href": "https://acme.test/f" } }], []],
+        }});
+        let event: FrameEvent = serde_json::from_value(settled).unwrap();
+        assert!(matches!(&event.news, FrameNews::Settled { page } if page.found[0][0].text == "a"), "{event:?}");
+        let caught =
+            json!({ "id": 7, "kind": "caught", "key": 2, "caught": { "kind": "address", "url": "https://a/t0ken" } });
+        let event: FrameEvent = serde_json::from_value(caught).unwrap();
+        assert!(!format!("{event:?}").contains("t0ken"), "{event:?}");
+        for kind in ["denied", "moved"] {
+            serde_json::from_value::<FrameEvent>(json!({ "id": 1, "took": 3, "kind": kind })).unwrap();
+        }
+        let command = FrameCommand::Catch { id: 7, elements: vec![Catch { key: 2, css: "a".into(), nth: 1 }] };
+        let wanted = json!({ "act": "catch", "id": 7, "elements": [{ "key": 2, "css": "a", "nth": 1 }] });
+        assert_eq!(serde_json::to_value(command).unwrap(), wanted);
+    }
+}

@@ -1,0 +1,29 @@
+// Reads a page as the verbs `query` and `document` of a session do.
+const fold = (text) => (text || '').replace(/\s+/g, ' ').trim().slice(0, 2000).toWellFormed();
+const textOf = (element) => (typeof element.innerText === 'string' ? element.innerText : element.textContent);
+
+const readAttribute = (element, name) => {
+  const resolved = name === 'href' || name === 'src' ? element[name] : null;
+  return typeof resolved === 'string' && element.hasAttribute(name) ? resolved : element.getAttribute(name);
+};
+
+const readQueries = (doc, queries) =>
+  queries.map(({ css, attributes }) =>
+    [...doc.querySelectorAll(css)].map((element) => {
+      const found = attributes.map((name) => [name, readAttribute(element, name)]).filter(([, value]) => value !== null);
+      const values = Object.fromEntries(found.map(([name, value]) => [name, value.toWellFormed()]));
+      return { text: fold(textOf(element)), attributes: values };
+    }),
+  );
+
+const readDocument = (w) => {
+  const doc = w.document;
+  const navigation = w.performance.getEntriesByType('navigation')[0];
+  const shown = textOf(doc.body || doc.documentElement) || '';
+  return {
+    url: w.location.href,
+    title: String(doc.title || '').toWellFormed(),
+    text: shown.replace(/\s+/g, ' ').trim().slice(0, 20000).toWellFormed(),
+    status: (navigation && navigation.responseStatus) || null,
+  };
+};

@@ -1,0 +1,80 @@
+//! The receipt of one attempt, while it is being written: every attachment that was listed is in it exactly once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::open::ListingPage;
+use crate::backend::AttemptError;
+use crate::model::{ExcludedFile, Failure, FailureKind, FileOrigin, FileRecord, MissingFile, PoNumber, Receipt};
+use crate::site::page::snapshot::ListedAttachment;
+
+/// A receipt that is not complete yet.
+pub(crate) struct ReceiptDraft {
+    pub(crate) receipt: Receipt,
+    po: PoNumber,
+    /// The longest wait that the portal has asked for when it did not give a file.
+    retry_after: Option<Duration>,
+}
+
+impl ReceiptDraft {
+    pub(crate) fn new(po: &PoNumber, url: String, filter: String) -> Self {
+        let receipt = Receipt { url, filter, ..Receipt::default() };
+        Self { receipt, po: po.clone(), retry_after: None }
+    }
+
+    /// The file is in its place. Two attachments with one name and the same bytes are one file.
+    pub(crate) fn keep(&mut self, record: FileRecord) {
+        self.receipt.missing.retain(|missing| !record.listings.contains(&missing.listing));
+        match self.receipt.files.iter_mut().find(|file| file.path == record.path) {
+            Some(file) => file.listings.extend(record.listings),
+            None => self.receipt.files.push(record),
+        }
+    }
+
+    /// The attachment is not wanted.
+    pub(crate) fn leave_out(&mut self, listed: &ListedAttachment, source: FileOrigin, reason: String) {
+        let (name, listing) = (listed.label.clone(), listed.id.clone());
+        tracing::debug!(po = %self.po, name, reason, "an attachment is left out");
+        self.receipt.missing.retain(|missing| missing.listing != listing);
+        self.receipt.left_out.push(ExcludedFile { name, listing, source, reason });
+    }
+
+    /// The attachment could not be had. Said again, the last reason counts.
+    pub(crate) fn miss(&mut self, listed: &ListedAttachment, place: &ListingPage, error: &AttemptError) {
+        let (listing, source, failure) = (listed.id.clone(), place.origin, error.to_failure());
+        let name = if listed.label.is_empty() { "an attachment without a name" } else { &listed.label };
+        tracing::warn!(po = %self.po, name, kind = %failure.kind, reason = %failure.message, "an attachment is missing");
+        self.retry_after = self.retry_after.max(error.retry_after);
+        let missing = MissingFile { name: name.to_owned(), listing, source, failure };
+        match self.receipt.missing.iter_mut().find(|earlier| earlier.listing == missing.listing) {
+            Some(earlier) => *earlier = missing,
+            None => self.receipt.missing.push(missing),
+        }
+    }
+
+    /// The attachment was not asked for: the attempt ended with `error` before.
+    pub(crate) fn not_tried(&mut self, listed: &ListedAttachment, place: &ListingPage, error: &AttemptError) {
+        let failure = Failure::new(error.kind, "not tried: the attempt ended before it");
+        let (name, listing, source) = (listed.label.clone(), listed.id.clone(), place.origin);
+        self.receipt.missing.push(MissingFile { name, listing, source, failure });
+    }
+
+    /// What is missing, as the attempt's error. Of several kinds the one that another try may mend decides.
+    pub(crate) fn shortfall(&self) -> Option<AttemptError> {
+        let receipt = &self.receipt;
+        let may_mend = |missing: &&MissingFile| {
+            matches!(missing.failure.kind, FailureKind::DownloadStalled | FailureKind::DownloadCorrupt)
+        };
+        let worst = receipt.missing.iter().find(may_mend).or(receipt.missing.first())?;
+        let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for missing in &receipt.missing {
+            by_reason.entry(&missing.failure.message).or_default().push(&missing.name);
+        }
+        let reasons: Vec<_> =
+            by_reason.iter().map(|(reason, names)| format!("{}: {reason}", names.join(", "))).collect();
+        let total = receipt.missing.len() + receipt.files.len();
+        let message = format!("{} of {total} attachments are missing ({})", receipt.missing.len(), reasons.join("; "));
+        let error = AttemptError::new(worst.failure.kind, message);
+        Some(AttemptError { retry_after: self.retry_after, ..error })
+    }
+}

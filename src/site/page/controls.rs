@@ -1,0 +1,82 @@
+//! What a page must be clicked at before it shows its whole list: tabs, folded sections, "show more".
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::backend::{Page, SessionError};
+use crate::site::page::signs::plain_words;
+use crate::site::page::snapshot::{any_of, listing_selectors};
+use crate::site::{Control, Recipe, Selector};
+
+const CONTROLS: &str = include_str!("controls.js");
+
+/// What a control is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ControlKind {
+    /// Opens a part of the page, once.
+    Open,
+    /// Brings more of the list, as long as there is more.
+    More,
+}
+
+/// A control on the page.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct FoundControl {
+    pub(crate) kind: ControlKind,
+    pub(crate) text: String,
+}
+
+impl FoundControl {
+    /// Why a page that still shows it may have more attachments.
+    pub(crate) fn doubt(&self) -> String {
+        format!("it has {:?}, which did not show whether there are more", self.text)
+    }
+}
+
+/// Clicks the next control of the recipe; none when all were clicked.
+///
+/// # Errors
+/// The session's.
+pub(crate) async fn click_next(page: &mut dyn Page, recipe: &Recipe) -> Result<Option<FoundControl>, SessionError> {
+    run(page, recipe, false).await
+}
+
+/// The control that would be clicked next.
+///
+/// # Errors
+/// The session's.
+pub(crate) async fn next(page: &mut dyn Page, recipe: &Recipe) -> Result<Option<FoundControl>, SessionError> {
+    run(page, recipe, true).await
+}
+
+async fn run(page: &mut dyn Page, recipe: &Recipe, is_look: bool) -> Result<Option<FoundControl>, SessionError> {
+    let attachments = &recipe.attachments;
+    if attachments.open.is_empty() && attachments.more.is_empty() {
+        return Ok(None);
+    }
+    let list = |selectors: &[Selector]| selectors.iter().map(|css| css.as_str().to_owned()).collect::<Vec<_>>();
+    let aside = &recipe.order.aside;
+    let wanted = json!({
+        "open": controls(&attachments.open),
+        "more": controls(&attachments.more),
+        "areas": list(&attachments.areas),
+        "places": list(&attachments.places),
+        "listed": listing_selectors(recipe).0,
+        "aside": (!aside.is_empty()).then(|| any_of(aside)),
+        "isLook": is_look,
+    });
+    match page.evaluate(CONTROLS, vec![wanted]).await {
+        // the click has led to another page: whoever looks at it next sees which
+        Err(SessionError::Refused(why)) if !is_look => {
+            tracing::debug!(why, "a control led away from its page");
+            Ok(None)
+        }
+        answer => Ok(serde_json::from_value(answer?).unwrap_or(None)),
+    }
+}
+
+fn controls(controls: &[Control]) -> Vec<Value> {
+    let texts = |control: &Control| control.texts.iter().map(|text| plain_words(text)).collect::<Vec<_>>();
+    controls.iter().map(|control| json!({ "css": control.css.as_str(), "texts": texts(control) })).collect()
+}

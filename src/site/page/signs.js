@@ -1,0 +1,169 @@
+// What a page says of its own list of attachments: whether it is complete, what counts it, what is still to come. What is
+// hidden says nothing, but what stands in a hidden area may well be an attachment.
+// arguments[0]: {areas: [css], places: [css], listed: [css], wider: [css], none, never, busy, aside, comments: css or null,
+// words: [text], neverTexts: [text], patience: milliseconds, untilComplete, unfetchedFor: milliseconds} -> promise
+const { areas, places, listed, wider, none, never, busy, aside, comments, words, neverTexts } = arguments[0];
+const { patience, untilComplete, unfetchedFor } = arguments[0];
+const fold = (text) => (text || '').replace(/\s+/g, ' ').trim().slice(0, 80).toWellFormed();
+const plain = (text) => fold(text).toLowerCase().replace(/[^\p{Alphabetic}]+/gu, ' ').trim();
+const isShown = (element) => element.checkVisibility({ visibilityProperty: true });
+const isWithin = (element, css) => css !== null && element.closest(css) !== null;
+const says = (element) => plain(element.textContent) || plain(element.getAttribute('aria-label') || element.getAttribute('title') || '');
+const isNever = (element) => {
+  if (isWithin(element, never)) return true;
+  const control = element.closest('a, button, [role="button"], [role="link"], label');
+  return control !== null && neverTexts.includes(says(control));
+};
+// parts of a page that speak of something else than what the page shows
+const ELSEWHERE = 'nav, header, footer, aside, [role="navigation"], [role="banner"], [role="contentinfo"], [role="complementary"]';
+const isElsewhere = (element) => isWithin(element, ELSEWHERE) || isWithin(element, aside);
+
+const all = (selectors) => selectors.flatMap((css) => [...document.querySelectorAll(css)]);
+const innermost = (elements) => {
+  const unique = [...new Set(elements)];
+  return unique.filter((element) => !unique.some((other) => other !== element && element.contains(other)));
+};
+const listing = () => {
+  const strict = innermost(all(listed));
+  return strict.length > 0 ? strict : innermost(all(wider));
+};
+// where attachments stand, on this page
+const spots = (attachments) => [...all(areas), ...all(places), ...attachments];
+
+const COULD_BE =
+  'a[href], a[onclick], area[href], button, [role="button"], [role="link"], [role="listitem"], [onclick], [download], ' +
+  'input:not([type="hidden"]), img, iframe, object, embed';
+const FILE_NAME =
+  /[^\s\/.]\.(pdf|docx?|xlsx?|pptx?|od[tsp]|rtf|msg|eml|csv|txt|xml|json|html?|zip|7z|rar|png|jpe?g|gif|tiff?|bmp|dwg|dxf|ste?p|p7m)\b/i;
+const escaped = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+const word = '(?:' + escaped.join('|') + ')(?:\\s?\\([a-z]{1,3}\\))?';
+const [open, close, of] = ['[(\\[\\uff08]?\\s*', '\\s*[)\\]\\uff09]?', '\\s*(?:of|de|von|sur|di|out of|\\/)\\s*'];
+const range = '(?:[0-9]+\\s*[-\\u2013]\\s*)?[0-9]+';
+// "Attachments (2)", "2 attachments", "5 of 7 attachments": as the whole of a short text, since people write such things
+// in comments, too. The last group is how many there are.
+const COUNTED = [
+  '^' + word + '\\s*[:\\-\\u2013\\uff1a]?\\s*' + open + '([0-9]+)(?:\\s*' + word + ')?' + close + '$',
+  '^' + open + '([0-9]+)\\s*' + word + close + '$',
+  '^(?:\\p{L}+\\s){0,2}' + range + of + '([0-9]+)\\s*' + word + '$',
+  '^' + word + '\\s*[:\\-\\u2013]?\\s*' + open + range + of + '([0-9]+)' + close + '$',
+].map((form) => new RegExp(form, 'iu'));
+// "Showing 5 of 7", where attachments stand
+const SHARE = new RegExp('^(?:\\p{L}+\\s){0,2}' + range + of + '([0-9]+)(?:\\s\\p{L}+){0,2}$', 'iu');
+const numberIn = (text, forms) => {
+  const found = forms.map((form) => form.exec(text)).find(Boolean);
+  return found ? Number(found[found.length - 1]) : 0;
+};
+
+// Counts above zero of which not all is listed: of a heading for what stands in the nearest part of the page around it.
+const unmet = () => {
+  const attachments = listing();
+  const around = spots(attachments);
+  const inside = (element) => attachments.filter((one) => element.contains(one)).length;
+  const shortfall = (element, number) => {
+    let scope = element;
+    while (scope && !around.some((spot) => scope.contains(spot))) scope = scope.parentElement;
+    const nearest = scope ? inside(scope) : attachments.length;
+    if (nearest >= number) return null;
+    // or for all of a larger part, such as the whole page
+    for (let part = scope; part; part = part.parentElement) if (inside(part) === number) return null;
+    return number > attachments.length ? attachments.length : nearest;
+  };
+  const found = [];
+  const note = (element, text, number) => {
+    if (number === 0 || found.length >= 5 || !isShown(element)) return;
+    if (isNever(element) || isElsewhere(element) || isWithin(element, comments)) return;
+    const has = shortfall(element, number);
+    if (has !== null && !found.some((other) => other.text === text)) found.push({ text, number, listed: has });
+  };
+  const walker = document.body ? document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT) : null;
+  for (let node = walker && walker.nextNode(); node; node = walker.nextNode()) {
+    const parent = node.parentElement;
+    if (!parent || !/[0-9]/.test(node.data)) continue;
+    // a count in an element's own text or with that of a badge beside it
+    for (const element of [parent, parent.parentElement]) {
+      if (!element || element.textContent.length > 200) continue;
+      const text = fold(element.textContent);
+      const isAmong = around.some((spot) => spot !== element && !attachments.includes(spot) && spot.contains(element));
+      const number = (words.length > 0 ? numberIn(text, COUNTED) : 0) || (isAmong ? numberIn(text, [SHARE]) : 0);
+      note(element, text, number);
+    }
+  }
+  for (const element of attachments) {
+    const item = element.closest('[aria-setsize]');
+    if (item && item.parentElement) note(item.parentElement, 'aria-setsize=' + item.ariaSetSize, Number(item.ariaSetSize) || 0);
+  }
+  return found;
+};
+
+const named = (element) => {
+  const text = ['aria-label', 'title', 'alt', 'href'].map((name) => element.getAttribute(name)).find(Boolean);
+  return element.localName + ' ' + JSON.stringify(fold(element.textContent) || fold((text || '').split(/[?#]/)[0]));
+};
+const holds = (area) => {
+  const parts = [area, ...area.querySelectorAll('*')];
+  // whatever a part of its own draws cannot be looked into
+  const could = parts.find((e) => (e.matches(COULD_BE) || e.shadowRoot || e.localName.includes('-')) && !isNever(e));
+  if (could) return named(could);
+  const text = fold(area.textContent);
+  return FILE_NAME.test(area.textContent) ? 'the text ' + JSON.stringify(text) : null;
+};
+
+const marked = () => {
+  const attachments = listing();
+  const around = spots(attachments);
+  const marks = [];
+  if (busy !== null) {
+    const lists = attachments.map((one) => one.closest('ul, ol, table, section, fieldset, [role="region"]')).filter(Boolean);
+    for (const spot of new Set([...around, ...lists])) marks.push(spot.closest(busy), ...spot.querySelectorAll(busy));
+    // where the area itself is still to come, the whole page may say so
+    if (attachments.length === 0 && areas.some((css) => document.querySelector(css) === null)) {
+      marks.push(...document.querySelectorAll(busy));
+    }
+  }
+  marks.push(...[...document.querySelectorAll('[aria-busy="true"]')].filter((mark) => !isElsewhere(mark)));
+  // an area that hides itself because it is empty may be marked all the same
+  const mark = marks.filter(Boolean).find((mark) => isShown(around.includes(mark) ? mark.parentElement || mark : mark));
+  return mark ? mark.localName + (mark.className ? '.' + fold(String(mark.className)).replace(/ /g, '.') : '') : null;
+};
+
+// what a script has fetched for the first time: a page that asks for the same again and again is at rest all the same
+const fetchedBefore = () => {
+  const first = new Map();
+  for (const entry of performance.getEntriesByType('resource')) {
+    if (!['fetch', 'xmlhttprequest', 'script'].includes(entry.initiatorType)) continue;
+    const path = entry.name.split(/[?#]/)[0];
+    if (!first.has(path)) first.set(path, entry.responseEnd);
+  }
+  const newest = Math.max(...first.values());
+  return Number.isFinite(newest) ? Math.max(0, Math.round(performance.now() - newest)) : null;
+};
+
+const tell = () => {
+  const found = areas.map((css) => [...document.querySelectorAll(css)]);
+  return {
+    isComplete: document.readyState === 'complete',
+    saysNone: none !== null && [...document.querySelectorAll(none)].some(isShown),
+    // one that hides itself because it is empty is well; one in a part of the page that is folded up may fill when that opens
+    areas: found.map((list) => ({ count: list.length, shown: list.filter((area) => isShown(area.parentElement || area)).length })),
+    holds: [...found.flat(), ...all(places)].map(holds).find(Boolean) || null,
+    unmet: unmet(),
+    busy: marked(),
+    fetchedBefore: fetchedBefore(),
+  };
+};
+return new Promise((resolve, reject) => {
+  const until = performance.now() + patience;
+  const isWaiting = () =>
+    marked() !== null ||
+    (untilComplete && document.readyState !== 'complete') ||
+    (unfetchedFor > 0 && (fetchedBefore() ?? Infinity) < unfetchedFor);
+  const look = () => {
+    try {
+      if (performance.now() >= until || !isWaiting()) resolve(tell());
+      else setTimeout(look, 50);
+    } catch (why) {
+      reject(why);
+    }
+  };
+  look();
+});

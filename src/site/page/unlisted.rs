@@ -1,0 +1,64 @@
+//! Attachments that a page says it has and does not list.
+
+use crate::backend::FailedRequest;
+use crate::model::FailureKind;
+use crate::site::Recipe;
+use crate::site::page::controls::FoundControl;
+use crate::site::page::signs::PageSigns;
+use crate::site::page::snapshot::PageSnapshot;
+
+/// A part of a word must be so long that it means something in an address.
+const SHORTEST_WORD: usize = 4;
+
+/// What a page has and does not list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unlisted {
+    /// How many there are at least.
+    pub(crate) count: usize,
+    /// How that is known.
+    pub(crate) why: String,
+    /// What kind of failure it is.
+    pub(crate) kind: FailureKind,
+}
+
+impl Unlisted {
+    /// What is missing in the list of a page; none when nothing says that it is not whole.
+    pub(crate) fn find(
+        snapshot: &PageSnapshot,
+        signs: &PageSigns,
+        failed: &[FailedRequest],
+        rest: Option<&FoundControl>,
+        recipe: &Recipe,
+    ) -> Option<Self> {
+        if let Some(count) = signs.unmet.iter().max_by_key(|count| count.number - count.listed.min(count.number)) {
+            let why = format!("the page says {:?} and lists {}", count.text, count.listed);
+            let count = count.number - count.listed.min(count.number);
+            return Some(Self { count, why, kind: FailureKind::PageChanged });
+        }
+        if let Some(control) = rest {
+            let why = format!("the page has {:?}, which did not show all that there is", control.text);
+            return Some(Self { count: 1, why, kind: FailureKind::PageChanged });
+        }
+        // where nothing is listed the responses themselves are asked
+        let failed =
+            failed.iter().find(|request| !snapshot.attachments.is_empty() && could_be_list(request, recipe))?;
+        let answer = match failed.status {
+            0 => "got no answer".to_owned(),
+            status => format!("was answered with status {status}"),
+        };
+        let why = format!("the page's request for {} {answer}", failed.path);
+        Some(Self { count: 1, why, kind: FailureKind::StepTimeout })
+    }
+}
+
+/// Whether a request that failed could have brought a part of the list: it was about the order, or about attachments.
+fn could_be_list(request: &FailedRequest, recipe: &Recipe) -> bool {
+    let path = request.path.to_lowercase();
+    let mut words = recipe.attachments.words.iter().map(|word| word.to_lowercase());
+    let names_attachments = words.any(|word| word.len() >= SHORTEST_WORD && path.contains(&word));
+    match request.status {
+        403 => names_attachments,
+        0 | 401 | 429 | 500.. => names_attachments || request.is_of_page,
+        _ => false,
+    }
+}

@@ -1,0 +1,92 @@
+//! A list of attachments is complete on evidence alone.
+
+use serde_json::json;
+
+use super::*;
+use crate::backend::{FailedRequest, PendingRequest};
+use crate::site::testing::fake_portal::FakeControl;
+
+fn one_file() -> Shown {
+    Shown { offers: vec![link(1, "a.txt", file("a.txt", "one"))], ..Shown::default() }
+}
+
+#[tokio::test]
+async fn a_list_is_not_complete_while_a_request_is_pending_or_a_mark_says_that_more_is_to_come() {
+    let mut config = config();
+    config.deadlines.page = Duration::from_millis(100);
+    let stage = Stage::with(&config);
+    let asked = PendingRequest { key: "GET /list/7".into(), path: "/list/7".into(), age: 900 };
+    let activity = PageActivity { pending: vec![asked], is_tracked: true, ..PageActivity::default() };
+    let busy = json!({ "isComplete": true, "saysNone": false, "areas": [], "busy": "div.loading" });
+    for (shown, why) in
+        [(Shown { activity, ..one_file() }, "/list/7"), (Shown { signs: busy, ..one_file() }, "div.loading")]
+    {
+        let error = stage.failure(&FakePortal::with(ORDER, shown)).await;
+        assert_eq!(error.kind, FailureKind::StepTimeout, "{error}");
+        assert!(error.message.contains("may list more") && error.message.contains(why), "{error}");
+        assert_eq!(names(&error.receipt.unwrap()), ["a.txt"], "what is listed is fetched all the same");
+    }
+}
+
+#[tokio::test]
+async fn what_a_page_counts_and_does_not_list_is_missing() {
+    let stage = Stage::new();
+    let signs =
+        |unmet: serde_json::Value| json!({ "isComplete": true, "saysNone": false, "areas": [], "unmet": unmet });
+    let count = json!([{ "text": "Attachments (7)", "number": 7, "listed": 1 }]);
+    let error = stage.failure(&FakePortal::with(ORDER, Shown { signs: signs(count), ..one_file() })).await;
+    assert_eq!(error.kind, FailureKind::PageChanged, "{error}");
+    assert!(error.message.contains("Attachments (7)") && error.message.contains("6 more attachments"), "{error}");
+    let receipt = error.receipt.unwrap();
+    assert_eq!((names(&receipt), receipt.listed_count, receipt.is_complete()), (vec!["a.txt"], 7, false));
+    stage.collect(&FakePortal::with(ORDER, Shown { signs: signs(json!([])), ..one_file() })).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_failed_may_have_brought_the_rest_of_the_list_if_it_was_about_the_order() {
+    let stage = Stage::new();
+    let ends = async |path: &str, status: u16, is_of_page: bool| {
+        let failed = vec![FailedRequest { path: path.to_owned(), status, is_of_page }];
+        let activity = PageActivity { failed, is_settled: true, is_tracked: true, ..PageActivity::default() };
+        stage.collect(&FakePortal::with(ORDER, Shown { activity, ..one_file() })).await.map(|_| ()).map_err(|e| e.kind)
+    };
+    for (path, status, is_of_page) in [
+        ("/rest/7", 500, true),
+        ("/rest/7", 0, true),
+        ("/attachments/rest", 503, false),
+        ("/attachments/rest", 403, false),
+    ] {
+        assert_eq!(ends(path, status, is_of_page).await, Err(FailureKind::StepTimeout), "{path} {status}");
+    }
+    for (path, status, is_of_page) in [("/news", 500, false), ("/approvals/7", 403, true), ("/rest/7", 404, true)] {
+        assert_eq!(ends(path, status, is_of_page).await, Ok(()), "{path} {status}");
+    }
+}
+
+#[tokio::test]
+async fn what_shows_more_of_a_list_is_clicked_as_long_as_it_does() {
+    let stage = Stage::new();
+    let control = |kind, text, name: &'static str, stays| {
+        let reveals = vec![link(name.len() as u32, name, file(name, name))];
+        FakeControl { kind, text, reveals, stays }
+    };
+    let controls = vec![
+        control("open", "Cart items", "tab.txt", false),
+        control("more", "Show 2 more", "more.txt", false),
+        control("more", "Show more", "last", false),
+    ];
+    let portal = FakePortal::with(ORDER, Shown { controls, ..one_file() });
+    let receipt = stage.collect(&portal).await.unwrap();
+    assert_eq!(names(&receipt), ["a.txt", "tab.txt", "more.txt", "last"]);
+
+    // one that stays and brings nothing leaves the question open, also where nothing is listed
+    let stuck = || vec![FakeControl { kind: "more", text: "Show more", reveals: Vec::new(), stays: true }];
+    let error = stage.failure(&FakePortal::with(ORDER, Shown { controls: stuck(), ..one_file() })).await;
+    assert_eq!(error.kind, FailureKind::PageChanged, "{error}");
+    assert!(error.message.contains("Show more"), "{error}");
+    let error = stage.failure(&FakePortal::with(ORDER, Shown { controls: stuck(), ..Shown::default() })).await;
+    assert_eq!(error.kind, FailureKind::PageChanged, "{error}");
+    let opened = || vec![FakeControl { kind: "open", text: "Cart items", reveals: Vec::new(), stays: false }];
+    let nothing = stage.collect(&FakePortal::with(ORDER, Shown { controls: opened(), ..Shown::default() })).await;
+    assert_eq!(nothing.unwrap().listed_count, 0);
+}

@@ -1,0 +1,53 @@
+//! What the pages of the double show.
+
+use serde_json::{Value, json};
+
+use crate::backend::PageActivity;
+use crate::site::testing::offers::Offer;
+
+/// One page of the portal.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    pub(crate) status: u16,
+    pub(crate) has_marker: bool,
+    pub(crate) notice: &'static str,
+    pub(crate) supplier: &'static str,
+    pub(crate) requisition: Option<String>,
+    pub(crate) offers: Vec<Offer>,
+    /// What it is doing each time it is waited for.
+    pub(crate) activity: PageActivity,
+    /// On the page from the second wait on.
+    pub(crate) stragglers: Vec<Offer>,
+    /// What it says of its own list.
+    pub(crate) signs: Value,
+    /// What can be clicked to see more, one after the other.
+    pub(crate) controls: Vec<FakeControl>,
+}
+
+/// Something that shows more when it is clicked.
+#[derive(Clone, Debug)]
+pub(crate) struct FakeControl {
+    /// `open` or `more`.
+    pub(crate) kind: &'static str,
+    pub(crate) text: &'static str,
+    pub(crate) reveals: Vec<Offer>,
+    /// Whether it is still there afterwards.
+    pub(crate) stays: bool,
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self {
+            status: 200,
+            has_marker: true,
+            notice: "",
+            supplier: "ACME",
+            requisition: None,
+            offers: Vec::new(),
+            activity: PageActivity { is_settled: true, is_tracked: true, ..PageActivity::default() },
+            stragglers: Vec::new(),
+            signs: json!({ "isComplete": true, "saysNone": false, "areas": [{ "count": 1, "shown": 1 }] }),
+            controls: Vec::new(),
+        }
+    }
+}
