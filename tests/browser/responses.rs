@@ -195,9 +195,9 @@ async fn a_file_that_a_portal_does_not_give_is_named_with_its_answer() {
     let all = scene.orders();
     let orders = [&all[0], &all[7], &all[10]].map(Clone::clone);
     let plan = [
-        (404, FailureKind::DownloadCorrupt, "does not have it"),
+        (404, FailureKind::FileUnavailable, "does not have it"),
         (403, FailureKind::AccessDenied, "does not let this login"),
-        (410, FailureKind::DownloadCorrupt, "does not have it"),
+        (410, FailureKind::FileUnavailable, "does not have it"),
     ];
     for (po, (status, ..)) in orders.iter().zip(plan) {
         scene.portal.faults().add(rule(&scene, PortalFault::Status(status), RequestTarget::File, po).times(2));
