@@ -23,13 +23,13 @@ fn w4(bencher: divan::Bencher<'_, '_>, orders: u64) {
         .with_inputs(|| {
             let _guard = runtime.enter();
             let pool = doubles::quiet_pool(4);
-            runtime.block_on(pool.wait_until_ready());
+            runtime.block_on(pool.wait_until_ready()).unwrap();
             (pool, doubles::orders(1..=orders))
         })
         .bench_values(|(pool, orders)| {
             runtime.block_on(async {
                 let handles = pool.submit_tasks(orders).await.unwrap();
-                assert!(pool.wait_for_completion(None).await);
+                pool.wait_for_completion(None).await.unwrap();
                 drop(handles);
                 pool
             })

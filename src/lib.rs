@@ -113,5 +113,5 @@ pub use model::{FailureKind, InvalidPoNumber, OrderStatus, Outcome, PoNumber, Po
 pub use policy::TaskQueue;
 pub use pool::{
     AcquireError, MemoryMonitor, PersistentWorkerPool, PoolBuilder, PoolClosed, PoolControl, PooledSession,
-    ShutdownHandler, ShutdownReport, ShutdownStep, StartError, SubmitError, TaskHandle, TaskStatus,
+    ShutdownHandler, ShutdownReport, ShutdownStep, StartError, SubmitError, TaskHandle, TaskStatus, WaitError,
 };

@@ -45,6 +45,7 @@ const ROOT: &[&str] = &[
     "TaskPriority",
     "TaskQueue",
     "TaskStatus",
+    "WaitError",
     "WorkerCount",
 ];
 
@@ -76,6 +77,7 @@ const MODEL: &[&str] = &[
     "OrphanedProcess",
     "Outcome",
     "PoNumber",
+    "PoNumberFormat",
     "PoTask",
     "PoolStatus",
     "PriorResult",
@@ -94,6 +96,7 @@ const MODEL: &[&str] = &[
     "WorkerId",
     "WorkerState",
     "WorkerStatus",
+    "WrittenNumber",
 ];
 
 /// What it takes to bring one's own sessions, site or journal.

@@ -141,7 +141,7 @@ impl PersistentWorkerPool {
             .sessions(Arc::new(sessions))
             .journal(journal)
             .resume(history)
-            .gauge(Box::new(HostMemory::new().within(memory_max)))
+            .memory(Box::new(HostMemory::new().within(memory_max)))
             .seed(jiff::Timestamp::now().as_millisecond().unsigned_abs());
         if let Some(count) = order_count {
             builder = builder.expect_orders(count);

@@ -45,12 +45,22 @@ pub(crate) async fn send(
     let pool = PersistentWorkerPool::start_with(config, setup).await?;
     let control = pool.control();
     // a signal drains this pool as it would the other one, and so does the end of the run's time
-    let mut signals = ShutdownHandler::new(control.clone()).listen().map_err(BatchError::Signals)?;
+    let mut signals = match ShutdownHandler::new(control.clone()).listen() {
+        Ok(signals) => signals,
+        Err(why) => {
+            if let Err(closing) = pool.shutdown().await {
+                tracing::warn!("the pool of the canary was not closed in order: {closing}");
+            }
+            return Err(BatchError::Signals(why));
+        }
+    };
     let fetching = async {
         let outcome = match pool.submit_tasks(vec![PoTask::new(po.clone())]).await {
             Ok(handles) => {
                 // not the handle alone: an order that an abort leaves open never gets an outcome
-                pool.wait_for_completion(None).await;
+                if let Err(why) = pool.wait_for_completion(None).await {
+                    tracing::debug!(%why, "the canary has no outcome");
+                }
                 handles.first().and_then(TaskHandle::outcome)
             }
             Err(why) => {

@@ -229,18 +229,15 @@ impl Batch {
                         BatchError::Start(why) => StopReason { kind: StopKind::NoWorkers, message: why.to_string() },
                         other => StopReason { kind: StopKind::Requested, message: other.to_string() },
                     };
-                    record.finish(Some(stop)).await?;
-                    return Err(error);
+                    return Err(finish_failed(record, stop, error).await);
                 }
             }
         }
         let pool = match PersistentWorkerPool::start_with(config, setup).await {
             Ok(pool) => pool,
             Err(error) => {
-                // otherwise the journal would show the run as running for ever
                 let stop = StopReason { kind: StopKind::NoWorkers, message: error.to_string() };
-                record.finish(Some(stop)).await?;
-                return Err(error.into());
+                return Err(finish_failed(record, stop, error.into()).await);
             }
         };
         let (end, is_killed) = match ShutdownHandler::new(pool.control()).listen() {
@@ -249,8 +246,11 @@ impl Batch {
                 work(pool, selection, &observer, &mut signals, drain, time_limit.as_ref()).await?
             }
             Err(why) => {
-                pool.shutdown().await?;
-                return Err(BatchError::Signals(why));
+                if let Err(closing) = pool.shutdown().await {
+                    tracing::warn!("the pool was not closed in order: {closing}");
+                }
+                let stop = StopReason { kind: StopKind::Requested, message: why.to_string() };
+                return Err(finish_failed(record, stop, BatchError::Signals(why)).await);
             }
         };
         let (run, started, rejects) = (record.run.clone(), record.started, std::mem::take(&mut record.rejects));
@@ -278,6 +278,14 @@ impl Batch {
         let evidence = Some(evidence_folder(&out, &facts.run)).filter(|folder| folder.is_dir());
         Ok(BatchReport { summary, files, history: end.history, status, evidence })
     }
+}
+
+/// Records the end of a run that failed, which the journal would show as running for ever, and returns why it failed.
+async fn finish_failed(record: RunRecord, stop: StopReason, error: BatchError) -> BatchError {
+    if let Err(why) = record.finish(Some(stop)).await {
+        tracing::warn!("the journal could not record the end of the run: {why}");
+    }
+    error
 }
 
 /// Ends a batch whose orders were all completed before: no browser is started.

@@ -39,7 +39,9 @@ pub(crate) async fn work(
     tokio::pin!(limit);
     let mut is_over = false;
     let ending = async {
-        pool.wait_for_completion(None).await;
+        if let Err(why) = pool.wait_for_completion(None).await {
+            tracing::debug!(%why, "the pool stopped early"); // the report says so, and why
+        }
         pool.shutdown().await
     };
     tokio::pin!(ending);
@@ -64,7 +66,7 @@ pub(crate) async fn work(
 /// Submits the orders; returns the handles of all open orders, those of a resumed run included.
 async fn submit(pool: &PersistentWorkerPool, selection: Selection) -> Result<Vec<TaskHandle>, SubmitError> {
     let control = pool.control();
-    control.submit_with_past(selection.orders).await?;
+    control.submit_with_prior(selection.orders).await?;
     control.open_tasks().await.map_err(|why| SubmitError::Closed(why.to_string()))
 }
 
@@ -75,7 +77,7 @@ async fn report_outcomes(handles: Vec<TaskHandle>, observer: &Observer) {
         handles.iter().map(|handle| async move { (handle.po().clone(), handle.wait(None).await) }).collect();
     let mut settled = 0;
     while let Some((po, outcome)) = ends.next().await {
-        if let Some(outcome) = outcome {
+        if let Ok(outcome) = outcome {
             settled += 1;
             observer(&BatchEvent::OrderFinished { po, outcome, settled, total });
         }

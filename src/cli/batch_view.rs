@@ -9,13 +9,9 @@ use crate::cli::args::OutputArgs;
 use crate::cli::exit::{BROWSER_HINT, CommandError, ExitReason};
 use crate::cli::output::{count, print_json};
 use crate::cli::progress::Progress;
-use crate::model::RejectedRow;
 use crate::report::{ReportFiles, WrittenFile};
 
-/// Rejected rows that the terminal lists before it refers to the report.
-const SHOWN_REJECTS: usize = 20;
-
-/// Shows the events of one batch. Clones show the same batch.
+/// Terminal view of one batch. Clones show the same batch.
 #[derive(Clone)]
 pub(crate) struct BatchView {
     progress: Progress,
@@ -23,7 +19,7 @@ pub(crate) struct BatchView {
 }
 
 impl BatchView {
-    /// Shows nothing until the first event.
+    /// A view that shows nothing until the first event.
     pub(crate) fn new(progress: &Progress) -> Self {
         Self { progress: progress.clone(), display: Arc::default() }
     }
@@ -43,7 +39,7 @@ impl BatchView {
         }
     }
 
-    /// Waits until the progress display has drawn the end of the pool, which is when the batch has ended.
+    /// Waits until the progress display has drawn the end of the pool.
     pub(crate) async fn finish(&self) {
         let display = std::mem::take(&mut *self.display.lock().unwrap_or_else(PoisonError::into_inner));
         display.join_all().await;
@@ -87,7 +83,7 @@ fn lines(event: &BatchEvent) -> Vec<String> {
     vec![line]
 }
 
-/// One line for each file of the report that could not get its usual name.
+/// One line for each report file that did not get its usual name.
 fn renamed(files: &ReportFiles) -> Vec<String> {
     let line = |file: &WrittenFile| {
         let wanted = file.instead_of.as_ref()?;
@@ -98,17 +94,6 @@ fn renamed(files: &ReportFiles) -> Vec<String> {
         ))
     };
     [&files.csv, &files.json].into_iter().filter_map(line).collect()
-}
-
-/// Lists the first rejected rows, and says how many more there are.
-pub(crate) fn show_rejects(rejects: &[RejectedRow], progress: &Progress) {
-    for reject in rejects.iter().take(SHOWN_REJECTS) {
-        progress.say(&format!("not an order: {reject}"));
-    }
-    if let Some(more) = rejects.len().checked_sub(SHOWN_REJECTS).filter(|more| *more > 0) {
-        let (noun, verb) = if more == 1 { ("row", "is not an order") } else { ("rows", "are not orders") };
-        progress.say(&format!("{more} more {noun} {verb}: report.json lists all of them"));
-    }
 }
 
 /// Prints the totals at the end, for a person or as one JSON object.

@@ -1,4 +1,4 @@
-//! Why the program ends, and the number that says so to scripts.
+//! Exit codes.
 
 use std::process::ExitCode;
 
@@ -7,33 +7,33 @@ use crate::batch::{BatchError, BatchStatus};
 use crate::model::StopKind;
 use crate::pool::StartError;
 
-/// What to do when no browser can be used.
+/// Advice if there is no usable browser.
 pub(crate) const BROWSER_HINT: &str =
-    "`coupa-batch doctor` says more; `coupa-batch doctor --yes` installs what is missing";
+    "`coupa-batch doctor` shows details; `coupa-batch doctor --yes` installs what is missing";
 
-/// Why the program ends. The numbers are a promise to scripts and stand in the README.
+/// Why the program ends. Scripts rely on the codes; the README lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitReason {
     /// Every order is complete or has nothing to fetch.
     AllWell,
-    /// A bug, or something that nobody thought of.
+    /// A bug, or an unexpected error.
     Unexpected,
-    /// The call, the settings or the input are wrong; nothing was started.
+    /// The arguments, the settings or the input are wrong; nothing was started.
     BadCall,
-    /// The run came to its end, and some orders failed.
+    /// The run finished, and some orders failed.
     Failures,
-    /// The run was stopped before its end and can go on.
+    /// The run was stopped early and can be resumed.
     StoppedEarly,
-    /// There is no browser that can be used.
+    /// There is no usable browser.
     NoBrowser,
-    /// The record of the run cannot be read or written.
+    /// The journal cannot be read or written.
     JournalUnusable,
-    /// Ended by force.
+    /// Killed by a third signal.
     Forced,
 }
 
 impl ExitReason {
-    /// The number.
+    /// The exit code.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::AllWell => 0,
@@ -47,7 +47,7 @@ impl ExitReason {
         }
     }
 
-    /// The word, for programs.
+    /// The reason as a word, for programs.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::AllWell => "all_well",
@@ -82,22 +82,22 @@ impl From<ExitReason> for ExitCode {
     }
 }
 
-/// A command that came to nothing: what to tell, and why the program ends.
+/// A command failed: its message and exit reason.
 #[derive(Debug)]
 pub(crate) struct CommandError {
-    /// Why.
+    /// The exit reason.
     pub(crate) reason: ExitReason,
-    /// What happened, why, and what to do next.
+    /// What happened, why, and what to do.
     pub(crate) message: String,
 }
 
 impl CommandError {
-    /// A wrong call, setting or input.
+    /// Wrong arguments, settings or input.
     pub(crate) fn bad_call(message: impl std::fmt::Display) -> Self {
         Self { reason: ExitReason::BadCall, message: message.to_string() }
     }
 
-    /// Anything else.
+    /// Any other failure.
     pub(crate) fn new(reason: ExitReason, message: impl std::fmt::Display) -> Self {
         Self { reason, message: message.to_string() }
     }
@@ -107,7 +107,7 @@ impl CommandError {
         Self::new(ExitReason::JournalUnusable, error)
     }
 
-    /// The journal cannot be read; a missing one is a wrong call.
+    /// The journal cannot be read. A missing journal counts as a wrong argument.
     pub(crate) fn unreadable(error: JournalError) -> Self {
         match error {
             JournalError::Missing { .. } => Self::bad_call(error),

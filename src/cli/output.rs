@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 
 use crate::cli::exit::{CommandError, ExitReason};
 
-/// Writes `text` to standard output, [`blanked`]. A reader that has heard enough (`| head`) is no error.
+/// Writes `text` to standard output, [`blanked`]. A reader that has closed the pipe (`| head`) is not an error.
 pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     write(&blanked(text))
 }
@@ -12,7 +12,7 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
 /// Writes `value` to standard output for programs, with every control character in it escaped.
 pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {
     let mut text = String::new();
-    // what JSON itself leaves as it is (DEL and those above) can stand in its strings alone
+    // JSON leaves DEL and the C1 control characters as they are; they can only be inside strings
     for c in format!("{value:#}\n").chars() {
         match c {
             '\n' => text.push(c),
@@ -23,13 +23,13 @@ pub(crate) fn print_json(value: &serde_json::Value) -> Result<(), CommandError> 
     write(&text)
 }
 
-/// The text with each control character but line feed and tab blanked: names and titles of a portal reach the terminal, and
-/// must not command it.
+/// The text with every control character except line feed and tab replaced by a space: names and titles come from a portal and
+/// must not control the terminal.
 pub(crate) fn blanked(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { ' ' } else { c }).collect()
 }
 
-/// The same in one line, where a line is one name or one message.
+/// [`blanked`] without line feeds and tabs, for text that must stay in one line.
 pub(crate) fn in_one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

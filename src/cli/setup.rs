@@ -10,7 +10,7 @@ use crate::cli::logging::{self, LogOptions};
 use crate::cli::progress::{Progress, Style, Terminal};
 use crate::config::{PoolConfig, SecretUrl};
 
-/// Time for background threads (name look-ups, file work) to end after everything else has.
+/// How long background threads (name lookups, file access) may take to end after everything else.
 const RUNTIME_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Starts both logs and the progress display of a command.

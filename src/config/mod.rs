@@ -18,6 +18,8 @@ pub use reference::reference;
 #[cfg(test)]
 pub(crate) use rules::resolve;
 pub use schema::{IntoSetting, Setting};
+#[cfg(feature = "internals")]
+pub use sections::InputConfig;
 pub use sections::{
     AdmissionConfig, BrowserConfig, Credentials, DriverConfig, MemoryConfig, PoolConfig, ProfileConfig, RecycleConfig,
     RestartConfig, RetryConfig, ScalingConfig, SiteConfig, Timeouts,

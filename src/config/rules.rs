@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use super::error::{ConfigError, ConfigProblem, InvalidValue};
 use super::sections::{
-    AdmissionConfig, BrowserConfig, Credentials, DriverConfig, MemoryConfig, PoolConfig, ProfileConfig, RecycleConfig,
-    RestartConfig, RetryConfig, ScalingConfig, SiteConfig, Timeouts,
+    AdmissionConfig, BrowserConfig, Credentials, DriverConfig, InputConfig, MemoryConfig, PoolConfig, ProfileConfig,
+    RecycleConfig, RestartConfig, RetryConfig, ScalingConfig, SiteConfig, Timeouts,
 };
 use super::settings::{Settings, defaults};
 use super::types::{
     Canary, Filter, MAX_WORKERS, WorkerCount, check_address, check_webhook, read_private_hosts, read_types,
 };
+use crate::model::PoNumberFormat;
 
 const TWO: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
 
@@ -59,6 +60,11 @@ pub(crate) fn resolve(settings: Settings, credentials: Option<Credentials>) -> R
             None
         }
     });
+    let numbers = number_format(
+        &settings.po_prefixes.unwrap_or_default(),
+        &settings.po_suffixes.unwrap_or_default(),
+        &mut refuse,
+    );
     let retry_limit = settings.retry_limit.unwrap_or_default();
     let recycle_after = settings.recycle_after.unwrap_or_default();
     let profile_max_size = settings.profile_max_size.unwrap_or_default();
@@ -175,6 +181,11 @@ pub(crate) fn resolve(settings: Settings, credentials: Option<Credentials>) -> R
             requisition: settings.requisition.unwrap_or_default(),
             credentials,
         },
+        input: InputConfig {
+            column: settings.column.filter(|column| !column.trim().is_empty()),
+            sheet: settings.sheet.filter(|sheet| !sheet.trim().is_empty()),
+            numbers,
+        },
         notify_url: settings.notify_url,
     })
 }
@@ -233,6 +244,21 @@ fn range(text: &str) -> Option<RangeInclusive<u16>> {
     (1024 <= first && first <= last).then_some(first..=last)
 }
 
+/// How order numbers are written, from two lists.
+fn number_format(prefixes: &str, suffixes: &str, refuse: &mut impl FnMut(&str, InvalidValue)) -> PoNumberFormat {
+    let mut format = PoNumberFormat::default();
+    for (name, list) in [("po_prefixes", prefixes), ("po_suffixes", suffixes)] {
+        let parts: Vec<_> = list.split([',', ';']).map(str::trim).filter(|part| !part.is_empty()).collect();
+        let more =
+            if name == "po_prefixes" { PoNumberFormat::new(&parts, &[]) } else { PoNumberFormat::new(&[], &parts) };
+        match more {
+            Ok(more) => format = format.or(&more),
+            Err(why) => refuse(name, InvalidValue::new(why)),
+        }
+    }
+    format
+}
+
 fn is_program(path: &Path) -> bool {
     path.is_file()
 }
@@ -273,6 +299,19 @@ mod tests {
             let shown = resolved.as_ref().map_or_else(ToString::to_string, |config| format!("{config:?}"));
             assert!(resolved.is_ok() == fits && !shown.contains("s3cret"), "{address}: {shown}");
         }
+    }
+
+    #[test]
+    fn prefixes_and_suffixes_of_order_numbers_are_lists() {
+        let settings = |prefixes: &str, suffixes: &str| Settings {
+            po_prefixes: Some(prefixes.to_owned()),
+            po_suffixes: Some(suffixes.to_owned()),
+            ..Settings::default()
+        };
+        let config = resolve(settings("us, 2D-;", "-#"), None).unwrap();
+        assert_eq!(config.input.numbers.parse("2D-7-1").unwrap().po.to_string(), "2D-7");
+        let refused = resolve(settings("../", "1"), None).unwrap_err().to_string();
+        assert!(refused.contains("po_prefixes") && refused.contains("po_suffixes"), "{refused}");
     }
 
     #[test]

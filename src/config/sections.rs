@@ -9,6 +9,8 @@ use bytesize::ByteSize;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::model::PoNumberFormat;
+
 use super::types::{BrowserChoice, Canary, Filter, PrivateHost, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
 
 /// Declares the configuration. Its sections are private, since programs give settings to the builder; the tests of this
@@ -35,30 +37,31 @@ macro_rules! pool_config {
 pool_config! {
     /// How many workers to begin with, 1 to 64; default [`WorkerCount::Auto`].
     worker_count: WorkerCount,
-    /// Between which numbers the pool may move.
+    /// Limits of the number of workers.
     scaling: ScalingConfig,
-    /// When a browser is replaced although nothing is wrong with it.
+    /// When a healthy browser is replaced.
     recycle: RecycleConfig,
-    /// How often one that breaks is.
+    /// How often a failed browser is replaced.
     restart: RestartConfig,
-    /// When an order waits although a worker is free.
+    /// When no further order starts although a worker is free.
     hold: AdmissionConfig,
     /// The output folder; default `downloads`.
     out: PathBuf,
-    /// Which browser, and how it is started.
+    /// The browser, and how it is started.
     browser: BrowserConfig,
     /// Profile folders.
     profiles: ProfileConfig,
-    /// When memory is short.
+    /// Limits of memory use.
     memory: MemoryConfig,
-    /// When and how often to try again.
+    /// Retries.
     retry: RetryConfig,
-    /// How long each thing may take.
+    /// Timeouts.
     deadlines: Timeouts,
-    /// Which portal.
+    /// The portal.
     site: SiteConfig,
-    /// Webhook that is told of the run's ups and downs; default none. Up to whoever runs the batch: a pool does not look
-    /// at it.
+    /// How sheets and lists are read. Up to whoever runs the batch: a pool does not look at it.
+    input: InputConfig,
+    /// Webhook for notices about the run; default none. A batch uses it, a pool does not.
     notify_url: Option<SecretUrl>,
 }
 
@@ -88,21 +91,21 @@ impl PoolConfig {
     }
 }
 
-/// Which browser, and how it is started.
+/// The browser, and how it is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BrowserConfig {
-    /// Which one; default [`BrowserChoice::Auto`].
+    /// The kind of browser; default [`BrowserChoice::Auto`].
     pub choice: BrowserChoice,
     /// The browser's program file, if given.
     pub browser_path: Option<PathBuf>,
     /// The driver's program file, if given.
     pub driver_path: Option<PathBuf>,
-    /// Without a window; default true.
+    /// Whether browsers run without windows; default true.
     pub headless: bool,
     /// The browser's sandbox; default [`Sandbox::Auto`].
     pub sandbox: Sandbox,
-    /// Hosts of this machine or of private networks that are reached beside the portal; default none.
+    /// Private hosts that browsers may reach besides the portal; default none.
     pub private_hosts: Vec<PrivateHost>,
     /// The driver processes.
     pub drivers: DriverConfig,
@@ -112,9 +115,9 @@ pub struct BrowserConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DriverConfig {
-    /// Where they listen on the loopback interface; default any free port.
+    /// Ports that they listen on; default any free port.
     pub ports: Option<RangeInclusive<u16>>,
-    /// How often each is asked how it is; default 10 s.
+    /// How often the health of each is checked; default 10 s.
     pub health_interval: Duration,
 }
 
@@ -122,49 +125,49 @@ pub struct DriverConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProfileConfig {
-    /// Where they are made; the system's folder for temporary files if `None`.
+    /// The folder for them; the system's folder for temporary files if `None`.
     pub base: Option<PathBuf>,
-    /// What they are cloned from; the built-in template if `None`.
+    /// The profile that they are cloned from; the built-in template if `None`.
     pub template: Option<PathBuf>,
     /// A session whose profile is larger is replaced; default 100 MB.
     pub max_size: ByteSize,
-    /// Whether they are wiped at the end; default true.
+    /// Whether they are removed at the end; default true.
     pub cleanup: bool,
 }
 
-/// When memory is short.
+/// Limits of memory use.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MemoryConfig {
-    /// The most that the program and its browsers may hold together; default what the machine, or its container, has.
+    /// The most that the program and its browsers may use; default the memory of the machine or its container.
     pub max: Option<ByteSize>,
-    /// Share in use from which workers are retired, above 0 and up to 1; default 0.75.
+    /// Share of the memory in use from which workers are retired; default 0.75.
     pub threshold: f64,
-    /// How often memory is read; default 5 s.
+    /// How often memory use is measured; default 5 s.
     pub interval: Duration,
-    /// Least time between two changes of the number of workers; default 30 s.
+    /// Shortest time between two changes of the number of workers; default 30 s.
     pub cool_down: Duration,
 }
 
-/// When and how often to try again.
+/// Retries of failed orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryConfig {
-    /// Attempts after the first one; default 3.
+    /// Number of retries; default 3.
     pub limit: u32,
-    /// First wait; default 1 s.
+    /// Shortest wait before a retry; default 1 s.
     pub delay_min: Duration,
     /// First wait after the portal throttled requests without a `Retry-After`; default 15 s.
     pub throttle_delay: Duration,
-    /// Longest wait; default 15 min.
+    /// Longest wait before a retry; default 15 min.
     pub delay_max: Duration,
     /// How long to wait for a portal that is down; default 10 min.
     pub patience: Duration,
-    /// Failed orders in a row that end the run; default none.
+    /// Number of failed orders in a row that stops the run; default none.
     pub stop_after: Option<NonZeroU32>,
 }
 
-/// How long each thing may take. Every await that leaves the process is under one of these.
+/// Timeouts. One of them applies to every await that leaves the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
@@ -172,50 +175,61 @@ pub struct Timeouts {
     pub open: Duration,
     /// One driver command; default 15 s.
     pub command: Duration,
-    /// One page: from going there to its coming to rest; default 60 s.
+    /// One page, from its request until it is stable; default 60 s.
     pub page: Duration,
     /// One attempt at one order; default 300 s.
     pub attempt: Duration,
-    /// A download's beginning, and its longest standstill; default 30 s.
+    /// The start of a download, and its longest time without progress; default 30 s.
     pub download: Duration,
     /// Closing a session politely; default 5 s.
     pub close: Duration,
-    /// Running attempts after the first signal; default 120 s.
+    /// Running attempts, after the first signal; default 120 s.
     pub drain: Duration,
 }
 
-/// Which portal.
+/// How sheets and lists of orders are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InputConfig {
+    /// The column with the numbers, by its heading or letter; found if `None`.
+    pub column: Option<String>,
+    /// The only sheet of workbooks to read; all visible ones with orders if `None`.
+    pub sheet: Option<String>,
+    /// How order numbers are written; default with `PO`, `PM` or nothing before the digits.
+    pub numbers: PoNumberFormat,
+}
+
+/// The portal.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SiteConfig {
-    /// Its address; a pool without one runs closures only.
+    /// Its address; without one a pool only lends sessions.
     pub base_url: Option<Url>,
-    /// Name of a shipped recipe or path of a file; default `coupa`.
+    /// Name of a built-in recipe or path of a recipe file; default `coupa`.
     pub recipe: String,
-    /// Cookies of a browser that is logged in, in a file of the Netscape format; default none.
+    /// File with cookies of a logged-in browser, in Netscape format; default none.
     pub cookies: Option<PathBuf>,
-    /// Where logins are kept; the user's own folder for the state of programs if `None`.
+    /// Folder of saved logins; the user's own state folder if `None`.
     pub login_dir: Option<PathBuf>,
-    /// An order that must yield attachments before any other is tried; default none. Up to whoever runs the batch: a pool
-    /// does not look at it.
+    /// An order that must yield attachments before any other is tried; default none. A batch uses it, a pool does not.
     pub canary: Option<Canary>,
-    /// Pages and files that all workers together ask for in a second; default no limit.
+    /// Pages and files that all workers together may request per second; default no limit.
     pub requests_per_second: Option<f64>,
-    /// Which attachments are wanted; default all.
+    /// Filter of attachments; default all.
     pub filter: Filter,
-    /// Whether a file whose bytes are of another type than its name says is refused; default false.
+    /// Whether to refuse a file whose content is of another type than its name says; default false.
     pub strict_types: bool,
     /// Largest file; default 2 GB.
     pub file_max_size: ByteSize,
-    /// Least bytes per second of a download, averaged over [`Timeouts::download`]; default 1 KB, 0 means no limit.
+    /// Slowest download in bytes per second, averaged over [`Timeouts::download`]; default 1 KB, 0 means no limit.
     pub download_min_rate: ByteSize,
-    /// Largest sum of the files of one order; default 20 GB.
+    /// Largest total size of the files of one order; default 20 GB.
     pub order_max_size: ByteSize,
-    /// Largest total of what is kept of failed attempts; default 100 MB, 0 keeps nothing.
+    /// Largest total size of the evidence of failed attempts; default 100 MB, 0 keeps nothing.
     pub evidence_max_size: ByteSize,
-    /// When the requisition is looked at; default [`RequisitionRule::WhenEmpty`].
+    /// When the requisition is searched; default [`RequisitionRule::WhenEmpty`].
     pub requisition: RequisitionRule,
-    /// The login, if the portal wants one.
+    /// User name and password, if the portal needs them.
     pub credentials: Option<Credentials>,
 }
 
@@ -228,44 +242,44 @@ pub struct Credentials {
     pub password: SecretString,
 }
 
-/// Between which numbers of workers the pool may move.
+/// Limits of the number of workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScalingConfig {
-    /// So many remain, however short memory is; default 1.
+    /// The smallest number, however short memory is; default 1.
     pub min: NonZeroUsize,
-    /// Never more; default what [`super::PoolConfig::worker_count`] says, 8 if that is automatic.
+    /// The largest number; default [`super::PoolConfig::worker_count`], or 8 if that is automatic.
     pub max: NonZeroUsize,
-    /// Whether the pool finds its number itself: when the count is automatic, or a maximum was given. Otherwise only
-    /// memory and [`crate::pool::PoolControl::scale_to`] change it.
+    /// Whether the pool finds the number itself: if the count is automatic, or a maximum was given. Otherwise only memory and
+    /// [`crate::pool::PoolControl::scale_to`] change it.
     pub is_automatic: bool,
 }
 
-/// When a browser is replaced by a fresh one although nothing is wrong with it.
+/// When a healthy browser is replaced by a new one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RecycleConfig {
-    /// After so many attempts; default 100.
+    /// Number of attempts; default 100.
     pub after: u32,
-    /// At this age; default 4 h.
+    /// Age; default 4 h.
     pub age: Duration,
-    /// When its process tree holds so much; default 1.5 GB.
+    /// Memory of its process tree; default 1.5 GB.
     pub memory: ByteSize,
-    /// When its pages take so many times as long as a fresh one's, above 1; default 3, `None` never.
+    /// How many times as long its pages take as a new browser's; default 3, `None` never.
     pub slowdown: Option<f64>,
 }
 
-/// How often a worker whose browser breaks gets another one.
+/// How often a worker whose browser failed gets another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RestartConfig {
-    /// So many times within `window`; then the worker is given up and the pool goes on without it. Default 10.
+    /// Number of times within `window`; then the pool continues without the worker. Default 10.
     pub limit: u32,
-    /// Default 5 min.
+    /// The time over which `limit` counts; default 5 min.
     pub window: Duration,
 }
 
-/// When an order that could start waits although a worker is free. One order is always in work.
+/// When no further order starts although a worker is free. One order is always running.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AdmissionConfig {

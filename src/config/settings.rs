@@ -125,6 +125,14 @@ settings! {
     max_size: ByteSize = "", flag "SIZE";
     /// Refuse a file whose content is of another type than its name says, such as a PDF called `scan.jpg`. Otherwise it is kept under its name, with its real type in the report.
     strict_types: bool = "false", flag "";
+    /// The column of the sheets with the order numbers: its heading, or its letter such as `C`. It is found by its heading and by what its cells hold if not given.
+    column: String = "", flag "COLUMN";
+    /// The sheet of the workbooks to read. All visible sheets with orders if not given.
+    sheet: String = "", flag "NAME";
+    /// What may stand before order numbers besides `PO` and `PM`, such as `US, 2D-`.
+    po_prefixes: String = "";
+    /// What may follow order numbers and is no part of them, such as `-#, /#` for a revision or a line; `#` stands for digits.
+    po_suffixes: String = "";
     /// When the order's requisition is searched for attachments.
     requisition: RequisitionRule = "when-empty";
     /// Webhook that is notified when the login needs a person, when the run continues, and when it has ended. A secret: it is never shown.

@@ -1,4 +1,4 @@
-//! Compares what a run left on the disk with what the portal has.
+//! Compares the files of a run with those of the portal.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -12,11 +12,11 @@ use super::portal::{DemoPortal, Expected};
 use crate::fs::hex;
 use crate::model::{MANIFEST_NAME, OrderStatus, Outcome, PoNumber};
 
-/// Something that is not as it should be.
+/// A difference between a run and the portal.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Mismatch {
-    /// The run says nothing about an order.
+    /// The run has no outcome for an order.
     #[error("{po}: no outcome")]
     NoOutcome {
         /// The order.
@@ -34,7 +34,7 @@ pub enum Mismatch {
         /// The order.
         po: PoNumber,
     },
-    /// It ended in another way.
+    /// The order has another status.
     #[error("{po}: ended as {found} instead of {expected}{}", .why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default())]
     Status {
         /// The order.
@@ -43,7 +43,7 @@ pub enum Mismatch {
         expected: OrderStatus,
         /// How it ended.
         found: OrderStatus,
-        /// What the run says about it.
+        /// The run's message about it.
         why: Option<String>,
     },
     /// Another supplier than the page shows.
@@ -51,9 +51,9 @@ pub enum Mismatch {
     Supplier {
         /// The order.
         po: PoNumber,
-        /// As the page shows it.
+        /// The supplier on the page.
         expected: Option<String>,
-        /// As the run says.
+        /// The supplier in the run.
         found: Option<String>,
     },
     /// Files were expected and there is no folder of that order and status.
@@ -64,7 +64,7 @@ pub enum Mismatch {
         /// The status that its name should end in.
         status: OrderStatus,
     },
-    /// A folder of the order that should not be there: a second one, or one left in work.
+    /// An unexpected folder of the order: a second one, or an unfinished one.
     #[error("{po}: a folder too many: {}", .folder.display())]
     ExtraFolder {
         /// The order.
@@ -72,7 +72,7 @@ pub enum Mismatch {
         /// The folder.
         folder: PathBuf,
     },
-    /// A file that is not there, or not with these bytes.
+    /// A file is missing or has other bytes.
     #[error("{po}: {name:?} ({size} bytes, {sha256}) is not in its folder")]
     MissingFile {
         /// The order.
@@ -84,7 +84,7 @@ pub enum Mismatch {
         /// Its SHA-256.
         sha256: String,
     },
-    /// A file that the portal does not list, or not so often.
+    /// A file that the portal does not list, or lists less often.
     #[error("{po}: a file too many: {}", .path.display())]
     ExtraFile {
         /// The order.
@@ -92,7 +92,7 @@ pub enum Mismatch {
         /// The file.
         path: PathBuf,
     },
-    /// The disk does not tell.
+    /// A file or folder cannot be read.
     #[error("{} cannot be read: {why}", .path.display())]
     Unreadable {
         /// The file or folder.
@@ -102,9 +102,8 @@ pub enum Mismatch {
     },
 }
 
-/// What is wrong with a run that asked for every order of `portal` and wrote to `out`; empty when every status is as
-/// expected, every expected file lies in its order's folder with the right bytes (read from the disk now, whatever the
-/// outcomes say), and no order's folder holds more.
+/// The differences between `portal` and a run of all its orders in `out`. Empty if every status is as expected, every expected
+/// file is in its order's folder with the right bytes (read from the disk), and no order's folder contains anything else.
 #[must_use]
 pub fn check(portal: &DemoPortal, out: &Path, orders: &[(PoNumber, Outcome)]) -> Vec<Mismatch> {
     let mut found = Vec::new();
@@ -123,7 +122,7 @@ pub fn check(portal: &DemoPortal, out: &Path, orders: &[(PoNumber, Outcome)]) ->
     for po in portal.orders() {
         let Some(expected) = portal.expected(&po) else { continue };
         match outcomes.remove(&po) {
-            // as the caller spells it, since folders are named so
+            // as the caller spells it, since the folders are named so
             Some((po, outcome)) => {
                 compare_outcome(po, &expected, outcome, &mut found);
                 compare_files(po, &expected, folders.remove(po.digits()).unwrap_or_default(), &mut found);
@@ -192,8 +191,7 @@ fn compare_files(po: &PoNumber, expected: &Expected, folders: Vec<PathBuf>, foun
 
 type IoFailure = (PathBuf, io::Error);
 
-/// Every folder below `at` that is named after an order, by the order's digits. What begins with a dot is the program's
-/// own and not looked into.
+/// Every folder below `at` that is named after an order, by the order's digits. Names that begin with a dot are skipped.
 fn order_folders(at: &Path, into: &mut BTreeMap<String, Vec<PathBuf>>) -> Result<(), IoFailure> {
     for entry in entries(at)? {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -208,7 +206,7 @@ fn order_folders(at: &Path, into: &mut BTreeMap<String, Vec<PathBuf>>) -> Result
     Ok(())
 }
 
-/// Every file below `folder` with its SHA-256, but for the manifest.
+/// Every file below `folder` except the manifest, with its SHA-256.
 fn digests(folder: &Path) -> Result<Vec<(PathBuf, String)>, IoFailure> {
     let mut all = Vec::new();
     for entry in entries(folder)? {

@@ -1,22 +1,21 @@
-//! The embedded portal: a small Coupa-like portal on loopback, for a first run without a tenant and for tests.
+//! The embedded portal: a small Coupa-like portal on loopback, for a first run and for tests.
 //!
-//! It shows itself in the [`PortalKind`] of each kind of portal that a shipped recipe is for.
+//! It can be each [`PortalKind`] that has a built-in recipe.
 //!
-//! It is a portal, not a double: nothing in the engine knows that it talks to it, and it knows nothing of the engine.
-//! Which orders it has and which bytes its files hold follow from a seed alone; passwords, logins and one-time addresses
-//! are random at each start.
+//! It is a real portal: nothing in the engine knows about it, and it knows nothing about the engine. Its orders and the bytes
+//! of its files follow from a seed; passwords, logins and one-time addresses are random at each start.
 //!
 //! ```text
-//! request -> routes (what is asked for, for which order) -> faults (does something go wrong?) -> logins (who asks?)
-//!         -> answer (page, file, one-time address) <- orders (what exists) <- files (which bytes)
+//! request -> routes (what is requested, for which order) -> faults (does it fail?) -> logins (whose request is it?)
+//!         -> response (page, file, one-time address) <- orders (what exists) <- files (which bytes)
 //! ```
 //!
-//! # Adding a look
+//! # Adding a kind of portal
 //! One variant of [`PortalKind`] with its addresses and names, its addresses in `routes.rs`, its pages in `pages/`.
 //!
 //! # Adding a fault
-//! One variant of [`PortalFault`] in `faults.rs`, one arm in the `match` of `wrong::go_wrong`, nothing else: reach,
-//! counting and switching on and off are the same for all of them.
+//! One variant of [`PortalFault`] in `faults/mod.rs` and one arm in the `match` of `inject::go_wrong`. The rest is the same for
+//! all faults.
 //!
 //! ```no_run
 //! use coupa_batch::demo::{DemoConfig, DemoPortal, FaultRule, PortalFault, RequestTarget};

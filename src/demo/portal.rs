@@ -173,36 +173,36 @@ impl DemoPortal {
         Some(Expected { status: order.status(), supplier: order.supplier.map(str::to_owned), files: files.collect() })
     }
 
-    /// What has been asked so far.
+    /// The counters.
     #[must_use]
     pub fn counts(&self) -> PortalCounts {
         self.portal.counters().counts
     }
 
-    /// How often this fault has struck so far.
+    /// How often this fault has occurred.
     #[must_use]
     pub fn struck(&self, fault: &PortalFault) -> u64 {
         self.portal.counters().struck.iter().find(|(known, _)| known == fault).map_or(0, |(_, count)| *count)
     }
 
-    /// The order pages that were asked for, oldest first, with repetitions.
+    /// The requested order pages, oldest first, with repetitions.
     #[must_use]
     pub fn asked(&self) -> Vec<PoNumber> {
         self.portal.counters().asked.clone()
     }
 
-    /// The switches for what goes wrong.
+    /// The faults, which can be changed at any time.
     #[must_use]
     pub fn faults(&self) -> &FaultSwitches {
         &self.portal.faults
     }
 
-    /// Ends every login: whoever asks next meets the login page.
+    /// Ends every login: the next request gets the login page.
     pub fn end_logins(&self) {
         self.portal.logins.end_all();
     }
 
-    /// How many logins are open.
+    /// The number of open logins.
     #[must_use]
     pub fn login_count(&self) -> usize {
         self.portal.logins.open_count()
@@ -231,13 +231,13 @@ impl DemoPortal {
     }
 
     /// Whether somebody sits before each login page and fills it in after a moment, and types the code of a second step
-    /// eight seconds later, in which a window that closes too soon is gone; nobody does unless told.
+    /// four seconds later, by which time a window that closes too soon is gone. Default: nobody does.
     pub fn set_person(&self, has_person: bool) {
         self.portal.counters().has_person = has_person;
     }
 
-    /// Closes the listener and every connection, whatever is under way on them, and returns when that is done (after
-    /// five seconds at the latest). When it is cancelled the portal stops all the same.
+    /// Closes the listener and every connection, and waits for that, at most five seconds. The portal stops even if the future
+    /// is dropped.
     pub async fn stop(mut self) {
         self.portal.stop.cancel();
         if tokio::time::timeout(CLOSE_DEADLINE, &mut self.server).await.is_err() {

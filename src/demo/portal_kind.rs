@@ -1,16 +1,16 @@
-//! As which portal the demo shows itself: the same orders, files, logins and faults behind other addresses and markup.
+//! The kinds of portal that the demo can be: the same orders, files, logins and faults behind different addresses and markup.
 
-/// The kind of portal that is shown.
+/// Kind of portal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PortalKind {
-    /// As the recipe `coupa` knows it.
+    /// A portal for the recipe `coupa`.
     #[default]
     Coupa,
-    /// As the recipe `table` knows it: documents in a table, orders told apart by a query.
+    /// A portal for the recipe `table`: documents in a table, order numbers in the query.
     Table,
 }
 
-/// The names of the fields of the login form.
+/// Names of the fields of the login form.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FormFields {
     pub(crate) token: &'static str,
@@ -19,10 +19,10 @@ pub(crate) struct FormFields {
 }
 
 impl PortalKind {
-    /// All there are.
+    /// All of them.
     pub const ALL: [Self; 2] = [Self::Coupa, Self::Table];
 
-    /// The name of the shipped recipe that fits it.
+    /// The name of its built-in recipe.
     #[must_use]
     pub fn recipe(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl PortalKind {
         }
     }
 
-    /// The address that ends a login.
+    /// The address for logging out.
     pub(crate) fn way_out(self) -> &'static str {
         match self {
             Self::Coupa => "/sessions/destroy",
@@ -56,7 +56,7 @@ impl PortalKind {
         }
     }
 
-    /// The name of the cookie that is the login.
+    /// The name of the login cookie.
     pub(crate) fn cookie(self) -> &'static str {
         match self {
             Self::Coupa => "_coupa_session",
@@ -88,7 +88,7 @@ impl PortalKind {
         }
     }
 
-    /// Files are below it.
+    /// Prefix of the addresses of files.
     pub(crate) fn files(self) -> &'static str {
         match self {
             Self::Coupa => "/attachments/attachment_file",
@@ -96,7 +96,7 @@ impl PortalKind {
         }
     }
 
-    /// One-time addresses of files are asked for below it.
+    /// Prefix of the addresses that give out one-time addresses.
     pub(crate) fn tickets(self) -> &'static str {
         match self {
             Self::Coupa => "/attachments/tickets",

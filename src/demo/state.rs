@@ -1,4 +1,4 @@
-//! What all requests of one portal share, and what is counted of them.
+//! State and counters that all requests of one portal share.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,12 +16,12 @@ use crate::demo::server::assets::Assets;
 use crate::demo::server::logins::Logins;
 use crate::model::PoNumber;
 
-/// How late the attachment buttons of a page come. Each page has its own times between the two ends, from the seed.
+/// How late the attachment buttons of a page appear. Each page has its own times within these ranges, from the seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortalLatency {
-    /// From the page's load to the buttons; default 100 ms to 1 s.
+    /// From the page's load until the buttons appear; default 100 ms to 1 s.
     pub appear: (Duration, Duration),
-    /// From there until they are replaced by others that look the same; never if `None`. Default 150 to 400 ms.
+    /// From then until they are replaced by equal ones; never if `None`. Default 150 to 400 ms.
     pub replace: Option<(Duration, Duration)>,
 }
 
@@ -33,7 +33,7 @@ impl Default for PortalLatency {
 }
 
 impl PortalLatency {
-    /// Buttons come with the load and stay.
+    /// Buttons appear at once and stay.
     #[must_use]
     pub fn prompt() -> Self {
         Self { appear: (Duration::ZERO, Duration::ZERO), replace: None }
@@ -49,38 +49,38 @@ impl PortalLatency {
     }
 }
 
-/// What has been asked of a portal so far.
+/// Counters of a portal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortalCounts {
     /// Requests of every kind.
     pub requests: u64,
-    /// Login forms that were sent, whatever became of them: how often a password crossed the wire.
+    /// Submitted login forms: how often a password was sent.
     pub passwords_sent: u64,
-    /// Logins that were let in.
+    /// Successful logins.
     pub logins_accepted: u64,
     /// Logins that were ended by a fault.
     pub logins_ended: u64,
-    /// Pages that were asked for before the time had passed that a `Retry-After` wished.
+    /// Pages that were requested earlier than a `Retry-After` allowed.
     pub asked_early: u64,
     /// Login forms with a wrong user name or password, or for a locked account.
     pub logins_refused: u64,
-    /// Login pages put before someone who asked for something else.
+    /// Login pages shown in place of something else.
     pub login_pages: u64,
-    /// Order pages, of whatever kind.
+    /// Order pages of every kind.
     pub order_pages: u64,
     /// Requisition pages.
     pub requisition_pages: u64,
     /// Files of attachments.
     pub files_served: u64,
-    /// One-time addresses given out.
+    /// One-time addresses that were issued.
     pub tickets_issued: u64,
-    /// Downloads and pages behind links that are no attachments.
+    /// Requests for links that are not attachments.
     pub decoys_served: u64,
-    /// Faults that struck.
+    /// Faults that occurred.
     pub faults_struck: u64,
 }
 
-/// What every request of one portal shares.
+/// State that all requests of one portal share.
 #[derive(Debug)]
 pub(crate) struct Portal {
     pub(crate) catalogue: Catalogue,
@@ -105,12 +105,12 @@ pub(crate) struct Counters {
 }
 
 impl Portal {
-    /// Counts something.
+    /// Changes the counters.
     pub(crate) fn count(&self, one_more: impl FnOnce(&mut PortalCounts)) {
         one_more(&mut self.counters().counts);
     }
 
-    /// Notes that an order page was asked for.
+    /// Records a request for an order page.
     pub(crate) fn note(&self, po: &PoNumber) {
         self.counters().asked.push(po.clone());
     }
@@ -119,16 +119,16 @@ impl Portal {
         self.counters().login_answer
     }
 
-    /// Whether a refused login is shown the front page, with a message and without a form.
+    /// Whether a refused login leads to the front page, with a message and without a form.
     pub(crate) fn refuses_with_welcome(&self) -> bool {
         self.counters().refuses_with_welcome
     }
 
-    /// Wishes not to be asked for some time.
+    /// Records a `Retry-After`.
     pub(crate) fn wish(&self, after: RetryAfter) {
         let span = match after {
             RetryAfter::Seconds(seconds) => Duration::from_secs(seconds.into()),
-            // as it is written: in whole seconds
+            // in whole seconds, as it is sent
             RetryAfter::Date(date) => {
                 let whole = date.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
                 (UNIX_EPOCH + Duration::from_secs(whole)).duration_since(SystemTime::now()).unwrap_or_default()
@@ -137,12 +137,12 @@ impl Portal {
         self.counters().wish = Some(Instant::now() + span);
     }
 
-    /// Whether a wish is in force at this moment.
+    /// Whether a `Retry-After` is in force now.
     pub(crate) fn is_wished(&self) -> bool {
         self.counters().wish.is_some_and(|until| Instant::now() < until)
     }
 
-    /// Notes that a fault has struck.
+    /// Records that a fault occurred.
     pub(crate) fn note_fault(&self, fault: &PortalFault) {
         let mut counters = self.counters();
         match counters.struck.iter_mut().find(|(known, _)| known == fault) {
@@ -151,7 +151,7 @@ impl Portal {
         }
     }
 
-    /// What somebody types who sits before the login page, if somebody does.
+    /// User name and password that an imitated person types, if there is one.
     pub(crate) fn typed(&self) -> Option<(&str, &SecretString)> {
         self.counters().has_person.then(|| (self.logins.username(), self.logins.password()))
     }

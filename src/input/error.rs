@@ -13,7 +13,7 @@ pub enum InputError {
         /// What was written.
         word: String,
         /// Why it is no number.
-        why: &'static str,
+        why: String,
     },
     /// The file could not be opened or read.
     #[error("{input} cannot be read: {why}{}", hint(why))]
@@ -32,7 +32,7 @@ pub enum InputError {
     /// There are rows, and none of their columns is the one that is needed.
     #[error(
         "{input} has no PO_NUMBER column. Its first row reads: {}. Name the column with the numbers PO_NUMBER \
-         (PO, PO_NUM and Purchase Order are understood too)",
+         (PO, PO_NUM and Purchase Order are understood too), or say which one it is with --column",
         columns.join(" | ")
     )]
     NoPoColumn {
@@ -41,9 +41,56 @@ pub enum InputError {
         /// The cells of its first row.
         columns: Vec<String>,
     },
+    /// The column that the caller named is not there.
+    #[error("{input} has no column {column:?}. Its first row reads: {}", columns.join(" | "))]
+    NoSuchColumn {
+        /// Which input.
+        input: String,
+        /// What was named.
+        column: String,
+        /// The cells of its first row.
+        columns: Vec<String>,
+    },
+    /// Several columns could be meant, and they hold different numbers.
+    #[error("{input} has several columns with order numbers: {}. Say which column is meant with --column", columns.join(", "))]
+    AmbiguousColumn {
+        /// Which input.
+        input: String,
+        /// Their headings.
+        columns: Vec<String>,
+    },
+    /// The sheet that the caller named is not there.
+    #[error("{input} has no sheet {sheet:?}. It has: {}", sheets.join(", "))]
+    NoSuchSheet {
+        /// Which input.
+        input: String,
+        /// What was named.
+        sheet: String,
+        /// The names of its sheets.
+        sheets: Vec<String>,
+    },
+    /// A quotation mark that is never closed makes one cell of all that follows.
+    #[error(
+        "{input}, line {line}: a quotation mark in this line is not closed, so the rows below it cannot be told apart. \
+         Close it, remove it, or write it twice"
+    )]
+    OpenQuote {
+        /// Which input.
+        input: String,
+        /// Where the mark stands.
+        line: u64,
+    },
     /// More bytes than a list of orders ever has.
     #[error("{input} is larger than {max}: split it, or save only the PO_NUMBER column")]
     TooLarge {
+        /// Which input.
+        input: String,
+        /// The limit.
+        max: ByteSize,
+    },
+    /// A workbook that is small only as long as it is packed.
+    #[error("{input} holds more than {max} when it is unpacked: save only the PO_NUMBER column")]
+    TooLargeUnpacked {
         /// Which input.
         input: String,
         /// The limit.
@@ -68,12 +115,28 @@ pub enum InputError {
     NotAWorkbook {
         /// Which input.
         input: String,
-        /// What the reader says.
+        /// What is wrong with it.
         why: String,
+    },
+    /// It is known what it is, and it is no sheet or list.
+    #[error("{input} is {what}, which cannot be read: give a .csv, .xlsx, .ods or .txt file")]
+    AnotherKind {
+        /// Which input.
+        input: String,
+        /// What it is.
+        what: String,
     },
     /// Neither text nor a workbook.
     #[error("{input} is neither text nor a workbook: give a .csv, .xlsx or .txt file")]
     NotText {
+        /// Which input.
+        input: String,
+    },
+    /// Rows were lost while they were read.
+    #[error(
+        "{input} was not read completely: not every row became an order or a rejected row. Nothing was started; please report this"
+    )]
+    Miscounted {
         /// Which input.
         input: String,
     },
@@ -86,5 +149,37 @@ fn hint(why: &std::io::Error) -> &'static str {
         std::io::ErrorKind::PermissionDenied => "; it may be open in another program, or not yours to read",
         std::io::ErrorKind::IsADirectory => "; give the file inside of it",
         _ => "",
+    }
+}
+
+/// Largest sum of what one part of a workbook unpacks to: ten million cells.
+pub(crate) const MAX_UNPACKED: ByteSize = ByteSize::mb(800);
+
+/// Why the rows of a sheet cannot be read. It does not know yet which input it is of.
+#[derive(Debug)]
+pub(crate) enum SheetError {
+    /// A quotation mark is never closed.
+    OpenQuote { line: u64 },
+    /// The file is damaged, or not what it seems to be; the reason.
+    Damaged(String),
+    /// It is something else; what.
+    AnotherKind(&'static str),
+    /// It is protected by a password.
+    Locked,
+    /// It unpacks to more than [`MAX_UNPACKED`].
+    TooLarge,
+}
+
+impl SheetError {
+    /// The error of this input.
+    pub(crate) fn of(self, input: &str) -> InputError {
+        let input = input.to_owned();
+        match self {
+            Self::OpenQuote { line } => InputError::OpenQuote { input, line },
+            Self::Damaged(why) => InputError::NotAWorkbook { input, why },
+            Self::AnotherKind(what) => InputError::AnotherKind { input, what: what.to_owned() },
+            Self::Locked => InputError::Locked { input },
+            Self::TooLarge => InputError::TooLargeUnpacked { input, max: MAX_UNPACKED },
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! A word of the command line: a file, standard input or a number.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use super::InputError;
 use crate::model::PoNumber;
 
 /// Endings that say "file" even when there is none of that name: a missing file must not be read as a bad number.
-const FILE_ENDINGS: [&str; 8] = ["csv", "tsv", "txt", "xlsx", "xlsm", "xls", "xlsb", "ods"];
+const FILE_ENDINGS: [&str; 11] = ["csv", "tsv", "txt", "xlsx", "xlsm", "xls", "xlsb", "ods", "fods", "xml", "html"];
 
 /// Where orders come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,12 +21,12 @@ pub enum Source {
     Path(PathBuf),
     /// Standard input, written as `-`.
     Stdin,
-    /// The number itself.
-    Argument(PoNumber),
+    /// The number itself, as it was written.
+    Argument(String),
 }
 
 impl FromStr for Source {
-    type Err = InputError;
+    type Err = Infallible;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         if word == "-" {
@@ -34,15 +35,13 @@ impl FromStr for Source {
         let path = Path::new(word);
         let has_ending =
             path.extension().is_some_and(|ending| FILE_ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)));
-        if has_ending || word.contains(std::path::is_separator) || path.is_file() {
-            return Ok(Self::Path(path.to_owned()));
-        }
-        match word.parse() {
-            Ok(po) => Ok(Self::Argument(po)),
-            // one that is there is told as what it is, not as a number that is none
-            Err(_) if path.is_dir() => Ok(Self::Path(path.to_owned())),
-            Err(refused) => Err(InputError::NotAnInput { word: refused.written, why: refused.reason }),
-        }
+        // a folder is told as what it is, unless it has the name of an order
+        let is_file = has_ending || path.is_file() || (path.is_dir() && word.parse::<PoNumber>().is_err());
+        Ok(if is_file || word.contains(std::path::is_separator) {
+            Self::Path(path.to_owned())
+        } else {
+            Self::Argument(word.to_owned())
+        })
     }
 }
 
@@ -86,10 +85,11 @@ mod tests {
         for path in ["orders.csv", "ORDERS.XLSX", "./15262984", "missing.txt"] {
             assert_eq!(path.parse::<Source>().unwrap(), Source::Path(path.into()), "{path}");
         }
-        for number in ["15262984", "po-15262984", "PM7"] {
-            assert!(matches!(number.parse::<Source>().unwrap(), Source::Argument(_)), "{number}");
+        for number in ["15262984", "po-15262984", "PM7", "orders"] {
+            assert_eq!(number.parse::<Source>().unwrap(), Source::Argument(number.to_owned()));
         }
-        let refused = "orders".parse::<Source>().unwrap_err().to_string();
+        let sources = ["orders".parse().unwrap()];
+        let refused = crate::input::read(&sources, &crate::input::InputOptions::default()).unwrap_err().to_string();
         assert!(refused.contains("\"orders\"") && refused.contains("neither a file"), "{refused}");
     }
 

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use crate::backend::JournalError;
 use crate::journal::schema::io_fault;
 
-/// The right to write a journal. The lock is the operating system's and ends with the program, however it ends; the
-/// file stays, because removing it while another program is about to lock it would let two in.
+/// Lock on a journal that allows one program to write. The operating system releases it when the program ends, however that
+/// happens. The file stays: removing it while another program is about to lock it would let two in.
 #[derive(Debug)]
 pub(crate) struct JournalLock {
     note: PathBuf,
@@ -19,14 +19,14 @@ pub(crate) struct JournalLock {
 }
 
 impl JournalLock {
-    /// Makes the folder and the file, for this user alone, when they are not there, and takes the lock.
+    /// Takes the lock. Creates the folder and the file, private to this user, if they do not exist.
     pub(crate) fn take(path: &Path) -> Result<Self, JournalError> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             private_folder(folder).map_err(|why| io_fault(folder, &why))?;
         }
         let lock_path = beside(path, ".lock");
         let lock = open_private(&lock_path).map_err(|why| io_fault(&lock_path, &why))?;
-        // beside the lock and not in it: on Windows nobody else can read a locked file
+        // not in the lock file itself: on Windows nobody else can read a locked file
         let note = beside(path, ".owner");
         match lock_past_askers(&lock) {
             Ok(()) => {}
@@ -35,13 +35,13 @@ impl JournalLock {
             }
             Err(TryLockError::Error(why)) => return Err(io_fault(&lock_path, &why)),
         }
-        // SQLite gives the files beside it the permissions of the database
+        // SQLite gives its other files the permissions of the database
         drop(open_private(path).map_err(|why| io_fault(path, &why))?);
         let owner = format!("process {} since {:.0}\n", std::process::id(), Timestamp::now());
         if let Err(why) = open_private(&note).and_then(|_| fs::write(&note, owner)) {
-            // the lock is what counts; a full disk is told by the first entry
+            // only the lock matters; a full disk is reported by the first entry
             tracing::warn!(
-                "{} cannot be written ({why}): another program cannot be told who is at work",
+                "{} cannot be written ({why}): other programs cannot see which process owns the journal",
                 note.display()
             );
         }
@@ -51,15 +51,14 @@ impl JournalLock {
 
 impl Drop for JournalLock {
     fn drop(&mut self) {
-        // before the lock goes, or the note of the next owner could be the one that is removed
+        // before the lock is released, or the note of the next owner could be removed
         let _ = fs::remove_file(&self.note); // an old note is only read while somebody holds the lock
     }
 }
 
-/// Who writes the journal at `path` at this moment, in words; none when nobody does. Changes nothing.
+/// The program that writes the journal at `path` now, in words; `None` if there is none. Changes nothing.
 ///
-/// The lock is held for the moment of the question, by as many as ask. Where it cannot be asked, since the disk knows no
-/// locks or this user may not, nobody is at work as far as can be told.
+/// Shares the lock for a moment with everybody who asks. `None` also if the disk has no locks, or this user may not use them.
 pub(crate) fn at_work(path: &Path) -> Option<String> {
     let lock = File::open(beside(path, ".lock")).ok()?;
     match lock.try_lock_shared() {
@@ -68,14 +67,14 @@ pub(crate) fn at_work(path: &Path) -> Option<String> {
     }
 }
 
-/// Somebody who asks who is at work shares the lock for a moment, and a process that is just being started holds a copy of
-/// the file that it is about to close: both are waited for. An owner keeps it for longer than that.
+/// How long to wait for the lock: whoever asks for the owner shares it for a moment, and a process that is being started holds a
+/// copy of the file until it closes it. An owner keeps it for longer than that.
 fn lock_past_askers(lock: &File) -> Result<(), TryLockError> {
     const TRIES: u32 = 100;
     const BETWEEN: Duration = Duration::from_millis(2);
     for _ in 1..TRIES {
         match lock.try_lock() {
-            // there is no way to wait for a lock with a deadline
+            // a lock cannot be waited for with a deadline
             Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN),
             other => return other,
         }
@@ -105,7 +104,7 @@ fn private_folder(folder: &Path) -> std::io::Result<()> {
 fn open_private(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).read(true).write(true);
-    // on Windows a file inherits the rights of its folder, which is the user's own
+    // on Windows a file inherits the permissions of its folder, which belongs to the user
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)

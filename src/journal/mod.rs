@@ -1,12 +1,12 @@
-//! The record of a run: what was accepted, begun and settled, written before anything is done because of it.
+//! The journal of a run: every task that was accepted, started and settled, written before anything else happens.
 //!
-//! [`SqliteStore`] keeps it in one SQLite file, over many runs: it owns the file as long as it lives, and hands out one
-//! [`RunJournal`] per run. [`JournalReader`] reads the same file from anywhere else, also while its owner is at work and
-//! after it died. [`MemoryJournal`] keeps a run for the life of the program: for tests and for dry runs. Both refuse the
-//! same entries, because both apply [`TaskState::apply`](crate::model::TaskState::apply) to each.
+//! [`SqliteStore`] keeps many runs in one SQLite file, which it owns, and creates one [`RunJournal`] per run.
+//! [`JournalReader`] reads the same file from anywhere else, also while its owner is running and after it was killed.
+//! [`MemoryJournal`] keeps one run in memory. Both refuse the same entries, since both use
+//! [`TaskState::apply`](crate::model::TaskState::apply).
 //!
 //! # What the file holds
-//! - `runs`: one row per run, with its options, its refused rows and how it ended.
+//! - `runs`: one row per run, with its options, its rejected rows and how it ended.
 //! - `entries`: every [`Entry`](crate::model::Entry) as JSON with its time, never changed and never removed. **This is
 //!   the truth**: replaying a run's entries gives its [`History`](crate::backend::History).
 //! - `tasks`: where each task stands after the entries so far, written in the same transaction: an index of the

@@ -1,4 +1,4 @@
-//! Reading a journal, beside its owner or after it.
+//! Reads a journal, while its owner is running or after it has ended.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -16,10 +16,9 @@ use crate::journal::lock;
 use crate::journal::schema::fault;
 use crate::model::{Entry, OrderStatus, PoNumber, RejectedRow, RunId};
 
-/// Looks into a journal without owning it: from another terminal while a run is at work, or after one died. Never holds
-/// up the owner. Each answer shows the journal as of one moment.
+/// Reader of a journal that another program may own. It never blocks the owner. Each result shows the journal at one moment.
 ///
-/// Every call blocks while it reads; from async code, call it on a thread for blocking work.
+/// Every call blocks; call it from async code on a thread for blocking work.
 #[derive(Debug)]
 pub struct JournalReader {
     connection: Connection,
@@ -27,23 +26,23 @@ pub struct JournalReader {
 }
 
 impl JournalReader {
-    /// A reader of the journal at `path`.
+    /// Opens the journal at `path` for reading.
     ///
     /// # Errors
-    /// [`JournalError::Missing`] when nothing was ever run with it, [`JournalError::NotAJournal`],
+    /// [`JournalError::Missing`] when there is no journal, [`JournalError::NotAJournal`],
     /// [`JournalError::TooNew`], or what keeps the file from being read.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         Ok(Self { connection: schema::open_to_read(path)?, path: path.to_owned() })
     }
 
-    /// Who writes the journal at this moment, such as `process 4711 since 2026-11-21T01:00:00Z`; none when nobody does:
-    /// then a run without an end was killed. A disk that knows no locks cannot tell and says none.
+    /// The program that writes the journal now, such as `process 4711 since 2026-11-21T01:00:00Z`. If it is `None`, a run
+    /// without an end was killed; on a disk without locks it is always `None`.
     #[must_use]
     pub fn owner(&self) -> Option<String> {
         lock::at_work(&self.path)
     }
 
-    /// All runs, the oldest first.
+    /// All runs, oldest first.
     ///
     /// # Errors
     /// [`JournalError`] when the file cannot be read.
@@ -51,7 +50,7 @@ impl JournalReader {
         self.read_runs().map_err(|error| fault(&self.path, &error))
     }
 
-    /// The newest run that has something to resume, see [`RunInfo::is_unfinished`]. None when there is none.
+    /// The newest run that can be resumed (see [`RunInfo::is_unfinished`]), if there is one.
     ///
     /// # Errors
     /// [`JournalError`] when the file cannot be read.
@@ -69,23 +68,23 @@ impl JournalReader {
         read_history(&self.connection, &self.path, run, key)
     }
 
-    /// The rows of the input of `run` that were no orders.
+    /// The rejected rows of the input of `run`.
     ///
     /// # Errors
     /// [`JournalError::NoSuchRun`], or what keeps the file from being read.
     pub fn rejects(&self, run: &RunId) -> Result<Vec<RejectedRow>, JournalError> {
         let (_, rejects) = self.find(run)?;
         serde_json::from_str(&rejects)
-            .map_err(|why| JournalError::Damaged(format!("the refused rows of run {run}: {why}")))
+            .map_err(|why| JournalError::Damaged(format!("the rejected rows of run {run}: {why}")))
     }
 
-    /// How each order ended when it was settled last, in whatever run. Orders that were never settled are not in it.
+    /// The latest outcome of each order, of any run. Orders that were never settled are not included.
     ///
     /// # Errors
     /// [`JournalError`] when the file cannot be read.
     pub fn latest_all(&self) -> Result<HashMap<PoNumber, PriorOutcome>, JournalError> {
         let failed = |error| fault(&self.path, &error);
-        // the innermost query reads the index alone
+        // the innermost query only reads the index
         let sql = "SELECT t.shown, r.name, e.seq, e.at, e.entry
              FROM (SELECT max(settled) AS seq, po FROM tasks WHERE settled IS NOT NULL GROUP BY po) n
              JOIN entries e ON e.seq = n.seq JOIN runs r ON r.run = e.run
@@ -106,7 +105,7 @@ impl JournalReader {
     }
 
     fn read_runs(&self) -> rusqlite::Result<Vec<RunInfo>> {
-        // two queries, one moment
+        // both queries see the same moment
         let moment = self.connection.unchecked_transaction()?;
         let mut counts: HashMap<i64, (BTreeMap<OrderStatus, u64>, u64)> = HashMap::new();
         let mut query = moment.prepare("SELECT run, state, status, count(*) FROM tasks GROUP BY run, state, status")?;
@@ -161,7 +160,7 @@ pub(crate) fn read_history(
     let mut replay = Replay::of(run.clone());
     while let Some(row) = rows.next().map_err(failed)? {
         let seq = row.get(0).map_err(failed)?;
-        // whatever is not what was written is damage of this entry, and not of the file
+        // an unreadable value is damage of this entry, not of the file
         let at = row.get(1).and_then(|at| time(1, at)).map_err(|why| damaged(run, seq, &why))?;
         let text = row.get_ref(2).map_err(failed)?.as_str().map_err(|why| damaged(run, seq, &why))?;
         replay.push(seq, at, text)?;

@@ -1,4 +1,4 @@
-//! What is known of a run as a whole, and of an order's last end.
+//! Facts about a run, and about the latest outcome of an order.
 
 use std::collections::BTreeMap;
 
@@ -6,82 +6,82 @@ use jiff::Timestamp;
 
 use crate::model::{OrderStatus, Outcome, RejectedRow, RunId, StopReason};
 
-/// What a run begins with. Never holds a secret: everybody who may read the journal sees it.
+/// Facts recorded at the start of a run. They contain no secret, since anyone who may read the journal sees them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunStart {
-    /// When it began.
+    /// When it started.
     pub started_at: Timestamp,
     /// The portal's address.
     pub base_url: Option<String>,
     /// The version of the program.
     pub version: String,
-    /// Rows of the input that were no orders.
+    /// Rejected rows of the input.
     pub rejects: Vec<RejectedRow>,
-    /// What the caller wants to find again when the run is resumed; stored as it is, never interpreted.
+    /// The caller's own data, stored unchanged for a resumed run.
     pub options: serde_json::Value,
 }
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunEnd {
-    /// When.
+    /// The time.
     pub finished_at: Timestamp,
-    /// Why it ended before all of its orders did, if so.
+    /// Why it stopped early, if it did.
     pub stopped: Option<StopReason>,
 }
 
-/// A run as a list of runs shows it.
+/// Facts about one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunInfo {
     /// Which run.
     pub run: RunId,
-    /// When it began.
+    /// When it started.
     pub started_at: Timestamp,
-    /// When it ended. None while it is at work, and when it died.
+    /// When it ended; `None` while it is running, and if it was killed.
     pub finished_at: Option<Timestamp>,
     /// The portal's address.
     pub base_url: Option<String>,
-    /// The version of the program that began it.
+    /// The version of the program that started it.
     pub version: String,
-    /// Why it ended before all of its orders did, if it said so.
+    /// Why it stopped early, if it did.
     pub stopped: Option<StopReason>,
-    /// What the caller left with it.
+    /// The caller's own data.
     pub options: serde_json::Value,
-    /// How many of its orders ended how, the open ones as [`OrderStatus::NotDone`]. Statuses without any are not there.
+    /// Number of orders by status, open ones as [`OrderStatus::NotDone`]. Statuses without orders are not included.
     pub by_status: BTreeMap<OrderStatus, u64>,
-    /// How many of the open ones are with a worker (or were, when it died).
+    /// How many open orders a worker has (or had, when the run was killed).
     pub leased_count: u64,
 }
 
 impl RunInfo {
-    /// All of its orders.
+    /// The number of orders.
     #[must_use]
     pub fn order_count(&self) -> u64 {
         self.by_status.values().sum()
     }
 
-    /// Those without an outcome.
+    /// The number of orders without an outcome.
     #[must_use]
     pub fn open_count(&self) -> u64 {
         self.by_status.get(&OrderStatus::NotDone).copied().unwrap_or_default()
     }
 
-    /// Whether there is something to resume: orders that are open, or an end that was never written. A run that was
-    /// stopped early has ended and is unfinished; one that died before it accepted an order has nothing to resume.
+    /// Whether it can be resumed: it has open orders, or its end was never recorded. A run that stopped early is unfinished; one
+    /// that was killed before it accepted an order has nothing to resume.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
         self.open_count() > 0 || (self.finished_at.is_none() && self.order_count() > 0)
     }
 }
 
-/// How an order ended when it was settled last.
+/// The latest outcome of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PriorOutcome {
-    /// In which run.
+    /// The run that settled it.
     pub run: RunId,
     /// The status, as reports show it.
     pub status: OrderStatus,
-    /// When.
+    /// The time.
     pub settled_at: Timestamp,
     /// The outcome with its files and their digests.
     pub outcome: Outcome,

@@ -1,4 +1,4 @@
-//! The journal in a file: who may write it, and to which run.
+//! The journal in a SQLite file.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -14,36 +14,36 @@ use crate::journal::lock::JournalLock;
 use crate::journal::schema::io_fault;
 use crate::model::{Entry, RunId};
 
-/// How long the writer may take for one answer. Far more than a busy disk needs, so that only a dead one is taken for
-/// one: after it, whether the batch was written is not known.
+/// How long the writer may take for one reply. Far more than a busy disk needs: afterwards it is unknown whether the batch was
+/// written.
 const WRITER_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long reading a run back may take.
+/// How long reading a run may take.
 const READ_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A journal that this program owns, with the thread that writes it.
 ///
-/// End it with [`SqliteStore::close`]. Dropping it waits for nothing: once its last [`RunJournal`] is dropped too, the
-/// thread writes what it was given, closes the file and gives the lock back, all by itself; until then, opening the same
-/// journal again is answered with [`JournalError::InUse`].
+/// End it with [`SqliteStore::close`]. Dropping it does not wait: after its last [`RunJournal`] is dropped too, the thread
+/// writes what it has, closes the file and releases the lock. Until then, opening the journal again fails with
+/// [`JournalError::InUse`].
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: WriterHandle,
 }
 
 impl SqliteStore {
-    /// Opens the journal at `path`, which is made, with its folder, for this user alone when it is not there. Brings it
-    /// to the newest schema. Blocks while it does.
+    /// Opens the journal at `path` and migrates it to the newest schema. Creates it with its folder, private to this user, if
+    /// it does not exist. Blocks.
     ///
     /// # Errors
     /// [`JournalError::InUse`] naming the program that owns it, [`JournalError::TooNew`],
     /// [`JournalError::NotAJournal`], [`JournalError::Damaged`], [`JournalError::ReadOnly`], [`JournalError::Full`], or
-    /// [`JournalError::Unusable`]. The file is as it was before.
+    /// [`JournalError::Unusable`]. The file is unchanged then.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let path = std::path::absolute(path).map_err(|why| io_fault(path, &why))?;
         let owner = JournalLock::take(&path)?;
         let writer = Writer::new(schema::open_to_write(&path)?, path.clone(), owner)?;
-        // unbounded, yet never long: whoever sends waits for the answer before sending again
+        // unbounded, but short: a sender waits for the reply before it sends again
         let (commands, inbox) = mpsc::channel();
         std::thread::Builder::new()
             .name("journal".to_owned())
@@ -52,13 +52,13 @@ impl SqliteStore {
         Ok(Self { writer: WriterHandle { commands, path } })
     }
 
-    /// Where the journal lies.
+    /// The path of the journal.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.writer.path
     }
 
-    /// Begins a run. Dropping the future leaves it open whether the run is there.
+    /// Starts a run. If the future is dropped, the run may or may not have been recorded.
     ///
     /// # Errors
     /// [`JournalError::RunExists`], or what keeps the journal from being written.
@@ -68,8 +68,8 @@ impl SqliteStore {
         Ok(RunJournal { writer: self.writer.clone(), run: name, key })
     }
 
-    /// Takes up a run where its last entry left it; its end, if one was written, is forgotten. Tasks that were leased
-    /// are still leased in the history: what becomes of an interrupted attempt is for the caller to say.
+    /// Resumes a run after its last entry; its recorded end, if any, is removed. Tasks that were leased are still leased in the
+    /// history: the caller decides about interrupted attempts.
     ///
     /// # Errors
     /// [`JournalError::NoSuchRun`], [`JournalError::Damaged`], or what keeps the journal from being used.
@@ -78,7 +78,7 @@ impl SqliteStore {
         Ok((RunJournal { writer: self.writer.clone(), run: run.clone(), key }, history))
     }
 
-    /// Writes how a run ended; nothing can be added to it afterwards, unless it is resumed.
+    /// Records how a run ended. Nothing can be added to it afterwards, unless it is resumed.
     ///
     /// # Errors
     /// [`JournalError::NoSuchRun`], or what keeps the journal from being written.
@@ -86,12 +86,12 @@ impl SqliteStore {
         self.writer.ask(|reply| WriterCommand::Finish { run: run.clone(), end, reply }).await
     }
 
-    /// Waits for what was sent before, brings the log into the file, and gives the lock back. A [`RunJournal`] that is
-    /// left can still be read, and not be written any more.
+    /// Waits for pending writes, moves the log into the file, and releases the lock. A remaining [`RunJournal`] can still be
+    /// read, but not written.
     ///
     /// # Errors
-    /// [`JournalError`] when the log could not be brought in (it is kept, and nothing is lost), or when the disk does
-    /// not answer.
+    /// [`JournalError`] when the log could not be moved into the file (it is kept, and nothing is lost), or when the disk does not
+    /// respond.
     pub async fn close(self) -> Result<(), JournalError> {
         self.writer.ask(|reply| WriterCommand::Close { reply }).await
     }
@@ -116,20 +116,20 @@ impl Journal for RunJournal {
     }
 
     fn history(&self) -> BoxFuture<'_, Result<History, JournalError>> {
-        // with a connection of its own: reading 100,000 tasks must not hold up the next grant
+        // on its own connection: reading 100,000 tasks must not delay the next entry
         let (path, run) = (self.writer.path.clone(), self.run.clone());
         Box::pin(async move {
             let reading = tokio::task::spawn_blocking(move || JournalReader::open(&path)?.history(&run));
             match tokio::time::timeout(READ_DEADLINE, reading).await {
                 Ok(Ok(history)) => history,
-                Ok(Err(broke)) => Err(JournalError::Unusable(format!("reading it broke off: {broke}"))),
+                Ok(Err(broke)) => Err(JournalError::Unusable(format!("reading the journal was interrupted: {broke}"))),
                 Err(_elapsed) => Err(JournalError::NoAnswer { after: READ_DEADLINE }),
             }
         })
     }
 }
 
-/// The way to the writer's thread.
+/// Sends commands to the writer's thread.
 #[derive(Clone, Debug)]
 struct WriterHandle {
     commands: mpsc::Sender<WriterCommand>,
@@ -137,7 +137,7 @@ struct WriterHandle {
 }
 
 impl WriterHandle {
-    /// Sends a question and waits for its answer, at most [`WRITER_DEADLINE`].
+    /// Sends a command and waits for its reply, at most [`WRITER_DEADLINE`].
     async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(WriterReply<T>) -> WriterCommand,
@@ -145,14 +145,14 @@ impl WriterHandle {
         let gone = || JournalError::Unusable(format!("{} was closed", self.path.display()));
         let (reply, answer) = mpsc::sync_channel(1);
         self.commands.send(question(reply)).map_err(|_closed| gone())?;
-        // by the real clock, on a thread for blocking work: a disk does not know of a test's paused one, under which a
-        // timeout of the runtime passes at once whenever nothing but the disk is awaited
+        // with the real clock, on a thread for blocking work: under a test's paused clock a timeout of the runtime passes at
+        // once when only the disk is awaited
         let waiting = tokio::task::spawn_blocking(move || answer.recv_timeout(WRITER_DEADLINE));
         match waiting.await {
             Ok(Ok(answer)) => answer,
             Ok(Err(mpsc::RecvTimeoutError::Timeout)) => Err(JournalError::NoAnswer { after: WRITER_DEADLINE }),
             Ok(Err(mpsc::RecvTimeoutError::Disconnected)) => Err(gone()),
-            Err(broke) => Err(JournalError::Unusable(format!("waiting for it broke off: {broke}"))),
+            Err(broke) => Err(JournalError::Unusable(format!("waiting for the journal was interrupted: {broke}"))),
         }
     }
 }

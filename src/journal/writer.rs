@@ -118,7 +118,7 @@ impl Writer {
             if standing.settled.contains(&key.1) {
                 let RunState { name, .. } = standing;
                 return Err(JournalError::Damaged(format!(
-                    "{entry:?} cannot follow: task {} of run {name} has its outcome",
+                    "{entry:?} is not allowed: task {} of run {name} already has its outcome",
                     key.1
                 )));
             }

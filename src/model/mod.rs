@@ -3,6 +3,7 @@
 mod entry;
 mod failure;
 mod ids;
+mod number;
 mod outcome;
 mod state;
 mod status;
@@ -10,7 +11,8 @@ mod task;
 
 pub use entry::Entry;
 pub use failure::{Failure, FailureKind, Fault, SessionAction};
-pub use ids::{AttemptNo, InvalidPoNumber, PoNumber, RunId, TaskId, WorkerId};
+pub use ids::{AttemptNo, RunId, TaskId, WorkerId};
+pub use number::{InvalidPoNumber, PoNumber, PoNumberFormat, WrittenNumber};
 pub use outcome::{
     AttemptEnd, ExcludedFile, FileOrigin, FileRecord, ListingId, MANIFEST_NAME, MissingFile, OrderStatus, Outcome,
     PriorResult, Receipt,

@@ -40,7 +40,7 @@ pub enum HttpError {
     #[error("the connection was cut: {0}")]
     Cut(String),
     /// Nothing came in time.
-    #[error("nothing came within {after:?}")]
+    #[error("timed out: nothing came within {after:?}")]
     Late {
         /// The deadline that passed.
         after: Duration,
@@ -95,7 +95,7 @@ impl HttpClient {
         Self::build(policy, !is_own, Some(portal.clone())).await
     }
 
-    /// A client for one address that the user has named. It has no wall.
+    /// A client for one address that the user has named. It blocks no host.
     ///
     /// # Errors
     /// As [`HttpClient::for_portal`].

@@ -21,15 +21,15 @@ const LONGEST_SHORT_WAIT: Duration = Duration::from_secs(15);
 pub enum RetryDecision {
     /// The order has its outcome.
     Settle,
-    /// The order is skipped: it crashed a browser again, when it was alone in a fresh one.
+    /// Skipped: the order crashed a browser again, alone in a fresh one.
     Quarantine,
     /// Another session tries at once; the attempt is counted.
     RetryNow,
-    /// It is tried again after [`retry_delay`]; the attempt is counted.
+    /// Tried again after [`retry_delay`]; the attempt is counted.
     RetryLater,
-    /// It is tried once more when all other orders have ended, alone in a fresh browser; the attempt is counted.
+    /// Tried once more when all other orders have ended, alone in a fresh browser; the attempt is counted.
     RetryAlone,
-    /// It is tried again after [`retry_delay`], as soon as the circuit breaker permits; the attempt is not counted.
+    /// Tried again after [`retry_delay`], as soon as the circuit breaker permits; the attempt is not counted.
     AwaitSite,
     /// The order stays open for the next run, and this run starts no more.
     StopRun,

@@ -1,32 +1,32 @@
-//! Puts a pool together from its parts.
+//! Assembles a pool from its parts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::control::PoolControl;
 use super::handle::{Parts, PersistentWorkerPool};
+use super::mailbox::Mailbox;
 use super::monitor::MemoryMonitor;
+use super::runtime::channel::Events;
+use super::runtime::dispatcher::Dispatcher;
+use super::runtime::replies::Replies;
+use super::runtime::supervisor::Supervisor;
+use super::runtime::worker::WorkerContext;
+use super::scheduler::{Scheduler, SchedulerConfig};
 use crate::backend::{History, Journal, MemoryReader, SessionError, SessionFactory, Site};
 use crate::config::PoolConfig;
 use crate::policy::MemoryScaler;
-use crate::pool::runtime::dispatcher::Dispatcher;
-use crate::pool::runtime::supervisor::Supervisor;
-use crate::pool::runtime::worker::WorkerContext;
-use crate::pool::scheduler::{Scheduler, SchedulerConfig};
 
-/// Wishes that may wait for the dispatcher before whoever sends the next one waits too.
-const MAILBOX: usize = 256;
-
-/// A pool could not be started. Nothing was left running.
+/// A pool could not be started. Nothing is left running.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A part is missing; only possible when the pool is put together by hand.
+    /// A required part is missing; only possible with a [`PoolBuilder`].
     #[error("the pool was given no {0}")]
     Incomplete(&'static str),
     /// No browser can be used.
@@ -35,7 +35,7 @@ pub enum StartError {
     /// The site recipe cannot be used.
     #[error(transparent)]
     Recipe(Box<dyn std::error::Error + Send + Sync>),
-    /// The output folder cannot be written, or another program works in it.
+    /// The output folder cannot be written, or another program uses it.
     #[error(transparent)]
     Output(Box<dyn std::error::Error + Send + Sync>),
     /// The portal's address cannot be opened: the port is closed to browsers, the host is unknown, or it refuses.
@@ -43,15 +43,15 @@ pub enum StartError {
     Portal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Puts a pool together from parts that implement the seams of [`crate::backend`]. Most programs use
-/// [`PersistentWorkerPool::start`], which picks them.
+/// Assembles a pool from parts that implement the traits of [`crate::backend`]. Most programs use
+/// [`PersistentWorkerPool::start`], which picks the parts. Nothing starts before [`PoolBuilder::start`].
 #[must_use]
 pub struct PoolBuilder {
     config: PoolConfig,
     sessions: Option<Arc<dyn SessionFactory>>,
     site: Option<Arc<dyn Site>>,
     journal: Option<Arc<dyn Journal>>,
-    gauge: Option<Box<dyn MemoryReader>>,
+    memory: Option<Box<dyn MemoryReader>>,
     history: History,
     expected_count: Option<usize>,
     processor_count: Option<usize>,
@@ -66,7 +66,7 @@ impl PoolBuilder {
             sessions: None,
             site: None,
             journal: None,
-            gauge: None,
+            memory: None,
             history: History::default(),
             expected_count: None,
             processor_count: std::thread::available_parallelism().ok().map(std::num::NonZero::get),
@@ -80,52 +80,51 @@ impl PoolBuilder {
         self
     }
 
-    /// The portal; without one the pool lends sessions and takes no orders.
+    /// The portal. Default: none; the pool lends sessions and accepts no orders.
     pub fn site(mut self, site: Arc<dyn Site>) -> Self {
         self.site = Some(site);
         self
     }
 
-    /// The record of the run; required.
+    /// The journal of the run; required.
     pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
         self.journal = Some(journal);
         self
     }
 
-    /// What reads memory; without one the number of workers does not depend on it.
-    pub fn gauge(mut self, gauge: Box<dyn MemoryReader>) -> Self {
-        self.gauge = Some(gauge);
+    /// What reads memory and processors. Default: nothing; the number of workers does not depend on them.
+    pub fn memory(mut self, reader: Box<dyn MemoryReader>) -> Self {
+        self.memory = Some(reader);
         self
     }
 
-    /// Goes on with an unfinished run: `history` is what the journal holds of it. Its settled tasks stay as they are, its
-    /// open ones wait for a worker, and those that were in work are repeated at no cost.
+    /// Continues an unfinished run, of which the journal holds `history`. Its settled tasks stay as they are, its open ones
+    /// wait for a worker, and those that were in work are repeated at no cost. Default: a new run.
     pub fn resume(mut self, history: History) -> Self {
         self.history = history;
         self
     }
 
-    /// How many orders there will be, for a pool that finds its number of workers itself: it begins with what they make
-    /// sense of, and not with four.
+    /// Expected order count: with `worker_count = auto` the pool starts with as many workers as fit it. Default: unknown.
     pub fn expect_orders(mut self, count: usize) -> Self {
         self.expected_count = Some(count);
         self
     }
 
-    /// How many processors a pool that finds its number of workers itself may count on; what the system says unless given.
+    /// Number of processors, from which `worker_count = auto` follows. Default: what the system says.
     pub fn processor_count(mut self, count: usize) -> Self {
         self.processor_count = Some(count);
         self
     }
 
-    /// Seed of the jitter between tries; 0 unless given.
+    /// Seed of the jitter between tries. Default: 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Starts the workers side by side and returns at once; the first that is ready takes the first task. Needs a tokio
-    /// runtime with timers.
+    /// Starts all workers at once and returns; the first one that is ready takes the first task. Needs a tokio runtime with
+    /// timers.
     ///
     /// # Errors
     /// [`StartError::Incomplete`] when a required part is missing.
@@ -133,14 +132,7 @@ impl PoolBuilder {
         let sessions = self.sessions.ok_or(StartError::Incomplete("session factory"))?;
         let journal = self.journal.ok_or(StartError::Incomplete("journal"))?;
         let config = self.config;
-        let (requests, request_inbox) = mpsc::channel(MAILBOX);
-        // unbounded, yet never long: a worker or a conclusion has at most one word under way
-        let (heart, engine_inbox) = mpsc::unbounded_channel();
-        // a call waits in the heart, not here; the room is for those that arrive in the same turn
-        let (calls, call_inbox) = async_channel::bounded(config.scaling.max.get().max(64));
-        let attempts = CancellationToken::new();
-        let started = Instant::now();
-        let rules = SchedulerConfig {
+        let scheduler_config = SchedulerConfig {
             retry: config.retry,
             drain: config.deadlines.drain,
             seed: self.seed,
@@ -153,53 +145,59 @@ impl PoolBuilder {
             has_site: self.site.is_some(),
             stop_after: config.retry.stop_after,
         };
-        let mut core = Scheduler::new(rules, heart.clone(), attempts.clone());
-        core.restore(self.history);
-        let (directive, directives) = watch::channel(core.directive());
-        let (snapshot, snapshots) = watch::channel(Arc::new(core.status(std::time::Duration::ZERO)));
-        let control = PoolControl::new(requests, heart.clone());
-        let conclusions = TaskTracker::new();
-        let shop = Arc::new(WorkerContext {
+        let scheduler = Scheduler::new(scheduler_config, self.history.tasks);
+        let (events, inbox) = Events::channel();
+        let (mailbox, requests) = Mailbox::channel(events.clone());
+        let (desired, desired_states) = watch::channel(scheduler.desired_state());
+        let (status, statuses) = watch::channel(Arc::new(scheduler.status(Duration::ZERO)));
+        let (started, finalizations) = (Instant::now(), TaskTracker::new());
+        let context = Arc::new(WorkerContext {
             sessions: Arc::clone(&sessions),
             site: self.site.clone(),
-            calls,
-            control: control.clone(),
-            directive: directives,
-            deadlines: config.deadlines,
+            events: events.clone(),
+            desired: desired_states,
+            timeouts: config.deadlines,
+        });
+        let monitor = self.memory.map(|reader| MemoryMonitor {
+            config: config.memory,
+            scaler: MemoryScaler::new(config.memory, config.scaling.min.get()),
+            reader,
+            sessions,
+            events: events.clone(),
+            status: statuses.clone(),
         });
         let dispatcher = Dispatcher {
-            core,
+            scheduler,
+            replies: Replies::new(events.clone()),
             journal: Arc::clone(&journal),
             site: self.site,
-            requests: request_inbox,
-            engine: engine_inbox,
-            calls: call_inbox,
-            heart,
-            directive,
-            snapshot,
-            attempts,
-            conclusions: conclusions.clone(),
-            conclude_deadline: config.deadlines.page,
+            requests,
+            inbox,
+            events,
+            desired,
+            status,
+            finalizations: finalizations.clone(),
+            finalize_timeout: config.deadlines.page,
             started,
         };
-        let monitor = self.gauge.map(|gauge| MemoryMonitor {
-            config: config.memory,
-            scale: MemoryScaler::new(config.memory, config.scaling.min.get()),
-            gauge,
-            sessions,
-            control: control.clone(),
-            snapshot: snapshots.clone(),
-        });
         Ok(PersistentWorkerPool::new(Parts {
-            deadlines: config.deadlines,
+            timeouts: config.deadlines,
             journal,
-            control,
+            control: PoolControl::new(mailbox.clone()),
+            mailbox,
             started,
-            snapshots,
-            conclusions,
+            statuses,
+            finalizations,
             dispatcher: tokio::spawn(dispatcher.run()),
-            supervisor: tokio::spawn(Supervisor::new(shop, config.restart).run()),
+            supervisor: tokio::spawn(Supervisor::new(context, config.restart).run()),
             monitor: monitor.map(|monitor| tokio::spawn(monitor.run())),
         }))
+    }
+}
+
+impl PersistentWorkerPool {
+    /// Assembles a pool from parts of the caller's own.
+    pub fn builder(config: PoolConfig) -> PoolBuilder {
+        PoolBuilder::new(config)
     }
 }

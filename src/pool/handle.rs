@@ -4,42 +4,44 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
-use super::builder::PoolBuilder;
-use super::control::{PoolControl, SubmitError};
+use super::control::PoolControl;
+use super::error::{AcquireError, PoolClosed, SubmitError, WaitError};
+use super::mailbox::Mailbox;
+use super::pooled_session::PooledSession;
 use super::task_handle::TaskHandle;
 use crate::backend::{History, Journal, JournalError};
-use crate::config::{PoolConfig, Timeouts};
+use crate::config::Timeouts;
 use crate::model::{MemoryReading, Metadata, PoNumber, PoTask, PoolStatus, Stage, TaskPriority};
-use crate::pool::pooled_session::{AcquireError, PooledSession};
 
 /// Time for the engine itself, on top of the deadlines of what it waits for.
 const SLACK: Duration = Duration::from_secs(10);
 
-/// So far below its threshold memory must fall before it is told again that it has reached it.
-const REARMED_BELOW: f64 = 0.10;
+/// The share in use must fall this far below a threshold before the callback is called again.
+const REARM_MARGIN: f64 = 0.10;
 
 /// A pool of long-lived browser sessions that fetches the files of purchase orders, or runs a caller's own code.
 ///
-/// End it with [`PersistentWorkerPool::shutdown`]. Dropping it kills every browser and wipes every profile without
-/// waiting for running orders and without checking.
+/// End it with [`PersistentWorkerPool::shutdown`]. Dropping it kills every browser and wipes every profile; it does not
+/// wait for running orders, and checks nothing. Orders without an outcome stay open.
 pub struct PersistentWorkerPool {
     parts: Option<Parts>,
 }
 
 /// What a pool is made of while it runs.
 pub(crate) struct Parts {
-    pub(crate) deadlines: Timeouts,
+    pub(crate) timeouts: Timeouts,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) control: PoolControl,
-    pub(crate) snapshots: watch::Receiver<Arc<PoolStatus>>,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) statuses: watch::Receiver<Arc<PoolStatus>>,
     pub(crate) started: Instant,
-    pub(crate) conclusions: TaskTracker,
+    pub(crate) finalizations: TaskTracker,
     pub(crate) dispatcher: JoinHandle<()>,
     pub(crate) supervisor: JoinHandle<Vec<String>>,
     pub(crate) monitor: Option<JoinHandle<()>>,
@@ -48,7 +50,7 @@ pub(crate) struct Parts {
 /// What is left when a pool has been shut down.
 #[derive(Clone, Debug)]
 pub struct ShutdownReport {
-    /// The last snapshot.
+    /// The last status.
     pub status: Arc<PoolStatus>,
     /// Every task with its state.
     pub history: History,
@@ -61,18 +63,13 @@ impl PersistentWorkerPool {
         Self { parts: Some(parts) }
     }
 
-    /// Puts a pool together from parts of your own.
-    pub fn builder(config: PoolConfig) -> PoolBuilder {
-        PoolBuilder::new(config)
-    }
-
-    /// The cloneable handle to pause, scale, drain and abort.
+    /// A cloneable handle to submit, pause, scale, drain and abort.
     #[must_use]
     pub fn control(&self) -> PoolControl {
         self.parts().control.clone()
     }
 
-    /// Accepts one order.
+    /// Accepts one order, as [`PersistentWorkerPool::submit_tasks`] does.
     ///
     /// # Errors
     /// [`SubmitError`]; the order was not accepted.
@@ -86,8 +83,8 @@ impl PersistentWorkerPool {
         handles.into_iter().next().ok_or_else(|| SubmitError::Closed("it did not answer".to_owned()))
     }
 
-    /// Accepts many orders in one step, all or none; the handles come in the order of the tasks. When it returns, the
-    /// journal holds them.
+    /// Accepts many orders at once, all or none; the handles come in the order of the tasks. When it returns, the journal
+    /// holds them. Dropping the future leaves open whether the orders are accepted.
     ///
     /// # Errors
     /// [`SubmitError`]; none of the orders was accepted.
@@ -95,90 +92,119 @@ impl PersistentWorkerPool {
         self.parts().control.submit(tasks.into_iter().collect()).await
     }
 
-    /// A snapshot of the whole pool, as of the last time that anything changed; the uptime is today's. Cheap; never blocks;
-    /// serialises to JSON.
+    /// The status of the whole pool at its last change, with the uptime of now. Cheap, never blocks, serialises to JSON.
     #[must_use]
     pub fn status(&self) -> PoolStatus {
         let parts = self.parts();
-        let mut status = PoolStatus::clone(&parts.snapshots.borrow());
+        let mut status = PoolStatus::clone(&parts.statuses.borrow());
         if status.pool_status != Stage::Closed {
             status.uptime_seconds = parts.started.elapsed().as_secs_f64();
         }
         status
     }
 
-    /// Follows the snapshots; a slow reader sees only the newest one.
+    /// Follows the status. A slow reader sees only the newest one, and delays nobody.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Arc<PoolStatus>> {
-        self.parts().snapshots.clone()
+        self.parts().statuses.clone()
     }
 
-    /// Calls `callback` whenever the share of memory in use (0 to 1) has reached `threshold`, and again only after it was
-    /// ten points below. It is given what was read, as [`PoolStatus::memory`] shows it; it should return soon, since it
-    /// runs on a thread of the runtime. A panic ends this callback alone; the end of the pool ends it as well.
+    /// Calls `callback` when the share of memory in use (0 to 1) reaches `threshold`, and again only after it was 0.1 below.
+    /// The callback gets the reading of [`PoolStatus::memory`]. It runs on a thread of the runtime, so it should return
+    /// soon. It ends with the pool; if it panics, it is not called again.
     pub fn on_memory_pressure(&self, threshold: f64, mut callback: impl FnMut(&MemoryReading) + Send + 'static) {
-        let mut snapshots = self.watch();
+        let mut statuses = self.watch();
         tokio::spawn(async move {
             let mut is_armed = true;
             loop {
-                let status = Arc::clone(&snapshots.borrow_and_update());
+                let status = Arc::clone(&statuses.borrow_and_update());
                 let usage = status.memory.usage();
                 if is_armed && usage >= threshold {
                     is_armed = false;
                     callback(&status.memory);
-                } else if usage < threshold - REARMED_BELOW {
+                } else if usage < threshold - REARM_MARGIN {
                     is_armed = true;
                 }
-                if status.pool_status == Stage::Closed || snapshots.changed().await.is_err() {
+                if status.pool_status == Stage::Closed || statuses.changed().await.is_err() {
                     return;
                 }
             }
         });
     }
 
-    /// Waits until a worker is ready. Returns false when the pool stops before one is (see
-    /// [`PoolStatus::stopped_because`]).
-    pub async fn wait_until_ready(&self) -> bool {
-        let mut snapshots = self.watch();
-        snapshots
-            .wait_for(|status| status.worker_count > 0 || status.pool_status >= Stage::Draining)
-            .await
-            .is_ok_and(|status| status.worker_count > 0)
-    }
-
-    /// Waits until every accepted order is settled, at most `timeout` if one is given. Returns whether all are: false
-    /// when the time is over, or when the pool stopped early and nothing is running any more.
-    pub async fn wait_for_completion(&self, timeout: Option<Duration>) -> bool {
-        let mut snapshots = self.watch();
-        let ended = async {
-            let is_over = |status: &Arc<PoolStatus>| {
-                status.tasks.is_idle() || (status.pool_status >= Stage::Draining && status.tasks.running == 0)
-            };
-            snapshots.wait_for(is_over).await.is_ok_and(|status| status.tasks.is_idle())
-        };
-        let is_complete = match timeout {
-            Some(limit) => tokio::time::timeout(limit, ended).await.unwrap_or(false),
-            None => ended.await,
-        };
-        if is_complete {
-            // a snapshot is shown before the handles are told what it says: the answer to a question comes after both;
-            // a pool that has closed has told them all
-            let _ = self.parts().control.open_tasks().await;
+    /// Waits until a session is ready. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// [`WaitError::NotReady`] when the pool stops first.
+    pub async fn wait_until_ready(&self) -> Result<(), WaitError> {
+        let mut statuses = self.watch();
+        let is_decided = |status: &Arc<PoolStatus>| status.worker_count > 0 || status.pool_status >= Stage::Draining;
+        let status = statuses.wait_for(is_decided).await.map_err(|_| WaitError::NotReady { stop: None })?;
+        if status.worker_count > 0 {
+            return Ok(());
         }
-        is_complete
+        Err(WaitError::NotReady { stop: status.stopped_because.clone() })
     }
 
-    /// Borrows a session as soon as a worker is free, before any order that waits; dropping the loan gives it back.
+    /// Waits until every accepted order has its outcome, at most `timeout`; `None` sets no limit. Dropping the future
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// [`WaitError::CompletionTimedOut`] when the time is over; [`WaitError::Stopped`] when the pool stopped and nothing is
+    /// running any more.
+    pub async fn wait_for_completion(&self, timeout: Option<Duration>) -> Result<(), WaitError> {
+        let ended = async {
+            self.completed().await?;
+            // the status is published before the handles are told: the answer to a request comes after both; a pool that
+            // has closed has told them all
+            drop(self.parts().mailbox.open_tasks().await);
+            Ok(())
+        };
+        let Some(limit) = timeout else { return ended.await };
+        tokio::time::timeout(limit, ended).await.unwrap_or_else(|_elapsed| {
+            let tasks = self.parts().statuses.borrow().tasks;
+            let open = tasks.pending + tasks.running;
+            if open == 0 { Ok(()) } else { Err(WaitError::CompletionTimedOut { open, limit }) }
+        })
+    }
+
+    async fn completed(&self) -> Result<(), WaitError> {
+        let mut statuses = self.watch();
+        let is_over = |status: &Arc<PoolStatus>| {
+            status.tasks.is_idle() || (status.pool_status >= Stage::Draining && status.tasks.running == 0)
+        };
+        let stopped = |status: &PoolStatus, stop| {
+            let open = status.tasks.pending + status.tasks.running;
+            if open == 0 { Ok(()) } else { Err(WaitError::Stopped { open, stop }) }
+        };
+        match statuses.wait_for(is_over).await {
+            Ok(status) => return stopped(&status, status.stopped_because.clone()),
+            Err(_gone) => {}
+        }
+        let status = Arc::clone(&statuses.borrow());
+        stopped(&status, None)
+    }
+
+    /// Borrows a session as soon as a worker is free, before any order that waits; dropping the session gives it back.
+    /// Dropping the future gives up the place in the line. Waits without a limit, see
+    /// [`PersistentWorkerPool::acquire_within`].
     ///
     /// # Errors
     /// [`AcquireError::Closed`] when the pool drains or closes first.
     pub async fn acquire(&self) -> Result<PooledSession, AcquireError> {
-        let (reply, loan) = oneshot::channel();
-        self.parts().control.lend(reply).await.map_err(|_| AcquireError::Closed)?;
-        loan.await.map_err(|_| AcquireError::Closed)
+        self.parts().mailbox.acquire().await.map_err(|PoolClosed| AcquireError::Closed)
     }
 
-    /// Lends a session to `job` and returns what it returns. The session is given back when `job` drops it.
+    /// [`PersistentWorkerPool::acquire`] with a time limit.
+    ///
+    /// # Errors
+    /// [`AcquireError::TimedOut`] when no session was free in time; [`AcquireError::Closed`].
+    pub async fn acquire_within(&self, limit: Duration) -> Result<PooledSession, AcquireError> {
+        let acquired = tokio::time::timeout(limit, self.acquire()).await;
+        acquired.unwrap_or(Err(AcquireError::TimedOut(limit)))
+    }
+
+    /// Borrows a session for `job`, and returns what `job` returns. The session is given back when `job` drops it.
     ///
     /// ```no_run
     /// # use coupa_batch::{PersistentWorkerPool, PoolConfig};
@@ -195,7 +221,7 @@ impl PersistentWorkerPool {
     /// ```
     ///
     /// # Errors
-    /// [`AcquireError::Closed`] when the pool drains or closes before a session is free.
+    /// [`AcquireError::Closed`] when the pool drains or closes first; `job` was not called then.
     pub async fn run<F, BoxFuture, T>(&self, job: F) -> Result<T, AcquireError>
     where
         F: FnOnce(PooledSession) -> BoxFuture,
@@ -204,7 +230,7 @@ impl PersistentWorkerPool {
         Ok(job(self.acquire().await?).await)
     }
 
-    /// Every task of the run with its state, from the journal.
+    /// Every task of the run with its state, read from the journal.
     ///
     /// # Errors
     /// [`JournalError`] when it cannot be read.
@@ -212,46 +238,48 @@ impl PersistentWorkerPool {
         self.parts().journal.history().await
     }
 
-    /// Starts no more orders, lets running ones finish within the shutdown timeout, cancels the rest, closes every
-    /// browser, wipes every profile and checks both. Orders that were not done stay open.
+    /// Starts no more orders, lets running ones finish within `shutdown_timeout`, cancels the rest, closes every browser,
+    /// wipes every profile and checks both. Orders without an outcome stay open.
     ///
-    /// Bounded by the shutdown timeout and the deadlines of closing. Dropping the future is like dropping the pool.
+    /// Takes at most the shutdown timeout and the timeouts of starting and closing browsers. Dropping the future is like
+    /// dropping the pool.
     ///
     /// # Errors
-    /// [`JournalError`] when the journal cannot be read back; everything has been closed all the same.
+    /// [`JournalError`] when the journal cannot be read back; everything is closed nevertheless.
     pub async fn shutdown(mut self) -> Result<ShutdownReport, JournalError> {
-        // a pool whose dispatcher is gone has nothing to drain; what is left is ended below
+        // a pool whose dispatcher has ended has nothing to drain; what is left is killed below
         let is_closing = self.parts().control.close().await.is_ok();
         let mut leftovers = Vec::new();
         let mut parts = self.take_parts();
-        let Timeouts { drain, close, open, page, .. } = parts.deadlines;
+        let Timeouts { drain, close, open, page, .. } = parts.timeouts;
         let limit = if is_closing { drain + open + page + close * 3 + SLACK } else { SLACK };
-        // guards the joins: if this future is dropped in the middle of them, everything is killed
+        // if this future is dropped from here on, everything is killed
         let mut on_drop = KillOnDrop(Some(&parts.control));
         match tokio::time::timeout(limit, &mut parts.supervisor).await {
             Ok(Ok(left)) => leftovers.extend(left),
-            Ok(Err(broke)) => leftovers.push(format!("the supervisor broke off: {broke}")),
+            Ok(Err(broke)) => leftovers.push(format!("internal error while the browsers were closed: {broke}")),
             Err(_elapsed) => {
-                error!("closing the browsers took longer than {limit:?}: ending them");
-                leftovers.push(format!("browsers that did not close within {limit:?} were killed"));
+                let limit = humantime::format_duration(limit);
+                error!("the browsers did not close within {limit}: killing them");
+                leftovers.push(format!("browsers that did not close within {limit} were killed"));
                 parts.control.kill();
                 parts.supervisor.abort();
             }
         }
         if tokio::time::timeout(SLACK, &mut parts.dispatcher).await.is_err() {
-            warn!("the dispatcher did not end within {SLACK:?}");
+            warn!("internal error: the dispatcher did not end within {} s", SLACK.as_secs());
             parts.dispatcher.abort();
         }
         on_drop.0 = None;
-        parts.conclusions.close();
-        if tokio::time::timeout(page, parts.conclusions.wait()).await.is_err() {
-            leftovers.push("a folder could not be given its final name in time".to_owned());
+        parts.finalizations.close();
+        if tokio::time::timeout(page, parts.finalizations.wait()).await.is_err() {
+            leftovers.push("an output folder did not get its final name in time".to_owned());
         }
         if let Some(monitor) = parts.monitor.take() {
             monitor.abort();
         }
         let history = parts.journal.history().await?;
-        let status = Arc::clone(&parts.snapshots.borrow());
+        let status = Arc::clone(&parts.statuses.borrow());
         Ok(ShutdownReport { status, history, leftovers })
     }
 
@@ -280,7 +308,7 @@ impl Drop for KillOnDrop<'_> {
 impl Drop for PersistentWorkerPool {
     fn drop(&mut self) {
         if let Some(parts) = self.parts.take() {
-            warn!("the pool was dropped without shutdown: ending every browser");
+            warn!("the pool was dropped without shutdown: killing every browser");
             parts.supervisor.abort(); // its workers are dropped with it, and each session's drop kills and wipes
             parts.dispatcher.abort();
             if let Some(monitor) = parts.monitor {

@@ -1,27 +1,32 @@
-//! Floor 3, the engine: scheduling and lifetimes. Never names a browser, a site or a database.
+//! The engine: scheduling and lifetimes. It names no browser, no portal and no database.
 //!
 //! ```text
-//! Control ──Request──▶ dispatcher ──step──▶ core (decides) ──Entry──▶ journal
-//!                        │  ▲                                           │ only then
-//!             Directive, │  │ Call, AttemptEnd                          ▼
-//!              Snapshot  ▼  │                                        Grant
-//!                     supervisor ──spawns──▶ worker (owns its session) ◀┘
+//! PoolControl ──Request──▶ dispatcher ──step──▶ Scheduler (decides) ──Entry──▶ journal
+//!                            │  ▲                                                 │ only then
+//!              DesiredState, │  │ WorkRequest, AttemptEnd                         ▼
+//!                 PoolStatus ▼  │                                               Effect
+//!                         supervisor ──spawns──▶ worker (owns its session) ◀── Assignment
 //! ```
 
 mod builder;
 mod control;
+mod error;
 mod handle;
+mod mailbox;
 mod monitor;
 mod pooled_session;
 mod runtime;
 mod scheduler;
 mod shutdown;
 mod task_handle;
+mod task_status;
 
 pub use builder::{PoolBuilder, StartError};
-pub use control::{PoolClosed, PoolControl, SubmitError};
+pub use control::PoolControl;
+pub use error::{AcquireError, PoolClosed, SubmitError, WaitError};
 pub use handle::{PersistentWorkerPool, ShutdownReport};
 pub use monitor::MemoryMonitor;
-pub use pooled_session::{AcquireError, PooledSession};
+pub use pooled_session::PooledSession;
 pub use shutdown::{ShutdownHandler, ShutdownStep};
-pub use task_handle::{TaskHandle, TaskStatus};
+pub use task_handle::TaskHandle;
+pub use task_status::TaskStatus;

@@ -1,4 +1,4 @@
-//! Watches memory, processors and what stands on the machine, tells the heart what it found, and warns of leaks.
+//! Samples memory, processors, drivers and profile folders, and warns of leaks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,25 +8,25 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{debug, error, info, warn};
 
-use super::control::PoolControl;
 use crate::backend::{MemoryReader, SessionFactory};
 use crate::config::MemoryConfig;
 use crate::model::{MemoryLevel, PoolStatus, WorkerState};
 use crate::policy::{LeakDetector, LeakKind, MemoryLimit, MemoryScaler};
+use crate::pool::runtime::channel::Events;
 use crate::pool::scheduler::{Input, ResourceSample};
 
-/// A reading that takes longer than this is told of: the host is busy with something else. It is waited for all the same,
-/// since there is one gauge.
-const READ_DEADLINE: Duration = Duration::from_secs(10);
+/// A reading that takes longer than this is worth a warning. It is waited for in any case, since there is one reader.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Samples the host's memory and each worker's process tree, and lowers the number of workers while memory is short.
+/// Samples the memory of the host and of each worker's process tree, every `memory_interval`. While memory is short the
+/// pool has fewer workers. A pool starts and ends its own; its readings are in [`PoolStatus::memory`](crate::PoolStatus).
 pub struct MemoryMonitor {
     pub(crate) config: MemoryConfig,
-    pub(crate) scale: MemoryScaler,
-    pub(crate) gauge: Box<dyn MemoryReader>,
+    pub(crate) scaler: MemoryScaler,
+    pub(crate) reader: Box<dyn MemoryReader>,
     pub(crate) sessions: Arc<dyn SessionFactory>,
-    pub(crate) control: PoolControl,
-    pub(crate) snapshot: watch::Receiver<Arc<PoolStatus>>,
+    pub(crate) events: Events,
+    pub(crate) status: watch::Receiver<Arc<PoolStatus>>,
 }
 
 impl MemoryMonitor {
@@ -39,64 +39,70 @@ impl MemoryMonitor {
         let mut leaks = LeakDetector::default();
         loop {
             ticks.tick().await;
-            let status = Arc::clone(&self.snapshot.borrow());
+            let status = Arc::clone(&self.status.borrow());
             let roots: Vec<_> = status.workers.iter().filter_map(|(worker, view)| Some((*worker, view.pid?))).collect();
-            let (mut gauge, sessions) = (self.gauge, Arc::clone(&self.sessions));
-            let mut look = tokio::task::spawn_blocking(move || {
-                let (reading, footprint) = (gauge.read(&roots), sessions.footprint());
-                (gauge, reading, footprint)
+            let (mut reader, sessions) = (self.reader, Arc::clone(&self.sessions));
+            let mut read = tokio::task::spawn_blocking(move || {
+                let (reading, footprint) = (reader.read(&roots), sessions.footprint());
+                (reader, reading, footprint)
             });
-            let looked = match tokio::time::timeout(READ_DEADLINE, &mut look).await {
-                Ok(looked) => looked,
+            let done = match tokio::time::timeout(READ_TIMEOUT, &mut read).await {
+                Ok(done) => done,
                 Err(_elapsed) => {
-                    warn!("memory was not read within {READ_DEADLINE:?}: until it is, the number of workers stays");
-                    look.await
+                    let seconds = READ_TIMEOUT.as_secs();
+                    warn!("memory not readable for {seconds} s; the worker count stays as it is");
+                    read.await
                 }
             };
             let (reading, footprint);
-            (self.gauge, reading, footprint) = match looked {
-                Ok(looked) => looked,
-                Err(broke) => {
-                    error!(%broke, "reading memory broke off: the number of workers no longer depends on it");
+            (self.reader, reading, footprint) = match done {
+                Ok(done) => done,
+                Err(error) => {
+                    error!(%error, "memory can no longer be read: internal error; the worker count no longer depends on it");
                     return;
                 }
             };
-            let room = self.scale.read(started.elapsed(), &reading, status.worker_count, status.worker_wanted);
-            let before = last.replace(room);
-            tell(before, room, reading.usage(), status.worker_wanted);
+            let limit = self.scaler.read(started.elapsed(), &reading, status.worker_count, status.worker_wanted);
+            let before = last.replace(limit);
+            report(before, limit, reading.usage(), status.worker_wanted);
             let task_count = Handle::current().metrics().num_alive_tasks();
-            let sample = ResourceSample { reading, room, footprint, task_count };
+            let sample = ResourceSample { reading, limit, footprint, task_count };
             if is_quiet(&status) {
                 for (what, then, now) in leaks.observe_idle(status.worker_count, &counts(&sample)) {
                     let what = what.as_str();
-                    warn!("{now} {what} without any work, where there were {then}: something is leaking");
+                    warn!("possible leak: {now} {what} while idle, up from {then}");
                 }
             }
-            self.control.note(Input::Sampled(sample));
+            self.events.input(Input::Sampled(sample));
         }
     }
 }
 
-/// Says what has changed for a person: the number of workers, or how short memory is.
-fn tell(before: Option<MemoryLimit>, room: MemoryLimit, usage: f64, wanted: usize) {
+/// Logs what changed: the number of workers, or how short memory is.
+fn report(before: Option<MemoryLimit>, limit: MemoryLimit, usage: f64, wanted: usize) {
     let percent = usage * 100.0;
-    let MemoryLimit { level, cap } = room;
+    let MemoryLimit { level, cap } = limit;
     let cap = cap.min(wanted); // what a person sees change
     let before = before.map(|before| MemoryLimit { cap: before.cap.min(wanted), ..before });
     match before {
-        Some(before) if before.cap > cap => warn!("{percent:.0} % of the memory is in use: at most {cap} workers now"),
-        Some(before) if before.cap < cap => info!("{percent:.0} % of the memory is in use: up to {cap} workers again"),
+        Some(before) if before.cap > cap => warn!("{percent:.0} % of memory is in use: at most {} now", workers(cap)),
+        Some(before) if before.cap < cap => info!("{percent:.0} % of memory is in use: up to {} again", workers(cap)),
         Some(before) if before.level != level && before.level.max(level) >= MemoryLevel::High => {
-            info!("{percent:.0} % of the memory is in use, which is {level}");
+            info!("{percent:.0} % of memory is in use: pressure is {level}");
         }
         _ => debug!(usage, %level, cap, "memory read"),
     }
 }
 
-/// Whether nothing is under way: then what is counted should be what it was at the last such moment.
+/// Whether nothing is under way: then the counts should be what they were at the last such moment.
 fn is_quiet(status: &PoolStatus) -> bool {
     let is_at_rest = |state| matches!(state, WorkerState::Idle | WorkerState::Failed);
     status.tasks.running == 0 && status.workers.values().all(|worker| is_at_rest(worker.status))
+}
+
+/// `1 worker`, `2 workers`.
+fn workers(count: usize) -> String {
+    if count == 1 { "1 worker".to_owned() } else { format!("{count} workers") }
 }
 
 fn counts(sample: &ResourceSample) -> Vec<(LeakKind, usize)> {

@@ -1,4 +1,4 @@
-//! The ladder: the first signal drains, the second aborts, the third kills.
+//! Signals of the operating system: the first one drains, the second one aborts, the third one kills.
 
 use std::io;
 
@@ -9,17 +9,18 @@ use super::control::PoolControl;
 
 /// What a signal led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ShutdownStep {
     /// No new order starts; running ones may finish within the shutdown timeout.
     Draining,
-    /// Running orders are cancelled and stay open.
+    /// Running attempts are cancelled; their orders stay open.
     Aborting,
-    /// Every browser was killed; the program should leave.
+    /// Every browser was killed; the program should exit.
     Killed,
 }
 
-/// Turns the signals of the operating system into wishes to the pool: SIGINT and SIGTERM, Ctrl-C and Ctrl-Break on
-/// Windows. Each further signal climbs one step; signals that come together count one by one.
+/// Turns signals into requests to a pool: SIGINT and SIGTERM, on Windows Ctrl-C and Ctrl-Break. Each signal climbs one
+/// step; two signals at the same moment are two steps. Dropping it changes nothing for the pool.
 #[derive(Debug)]
 pub struct ShutdownHandler {
     control: PoolControl,
@@ -27,16 +28,16 @@ pub struct ShutdownHandler {
 }
 
 impl ShutdownHandler {
-    /// A handler for `control`'s pool that has seen no signal yet.
+    /// A handler for the pool of `control`. It watches nothing before [`ShutdownHandler::listen`].
     #[must_use]
     pub fn new(control: PoolControl) -> Self {
         Self { control, signals: 0 }
     }
 
-    /// Climbs one step, as a signal does.
+    /// Climbs one step, as a signal does, and returns the step. A pool that is closed already is left alone.
     pub async fn climb(&mut self) -> ShutdownStep {
         self.signals = self.signals.saturating_add(1);
-        let (step, noted) = match self.signals {
+        let (step, sent) = match self.signals {
             1 => (ShutdownStep::Draining, self.control.drain().await),
             2 => (ShutdownStep::Aborting, self.control.abort().await),
             _ => {
@@ -44,19 +45,20 @@ impl ShutdownHandler {
                 (ShutdownStep::Killed, Ok(()))
             }
         };
-        if noted.is_err() {
-            warn!("a signal came after the pool was closed");
+        if sent.is_err() {
+            warn!("ignored a signal: the pool is closed");
         }
         step
     }
 
-    /// Takes over the process's signals from now on and climbs with each; the steps come out of the receiver.
+    /// Watches the process's signals from now on, and climbs with each; the receiver gets the steps. Dropping the receiver
+    /// ends that. Needs a tokio runtime.
     ///
     /// # Errors
-    /// When the operating system does not let the signals be watched.
+    /// When the operating system does not allow signals to be watched.
     pub fn listen(mut self) -> io::Result<mpsc::Receiver<ShutdownStep>> {
         let (mut interrupt, mut terminate) = signals()?;
-        // three steps are all there are; nobody needs to hear a fourth
+        // there are three steps; nobody needs to hear of a fourth
         let (steps, receiver) = mpsc::channel(3);
         tokio::spawn(async move {
             loop {
@@ -69,7 +71,7 @@ impl ShutdownHandler {
                     return;
                 }
                 let step = self.climb().await;
-                let _ = steps.try_send(step); // full or closed: the wish has been noted all the same
+                let _ = steps.try_send(step); // full or closed: the request was sent in any case
             }
         });
         Ok(receiver)

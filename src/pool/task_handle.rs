@@ -1,127 +1,112 @@
-//! What the caller keeps of a task.
+//! What a caller keeps of a task.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::future::IntoFuture;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use super::error::{PoolClosed, WaitError};
+use super::mailbox::{FollowedTask, Mailbox};
+use super::task_status::TaskStatus;
+use crate::backend::BoxFuture;
+use crate::model::{Outcome, PoNumber, TaskId};
 
-use super::control::{PoolClosed, PoolControl};
-use crate::model::{Outcome, PoNumber, TaskId, WorkerId};
-
-/// Where a task stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TaskStatus {
-    /// Waits for a worker, or for its next try.
-    Pending,
-    /// A worker has it.
-    Running(WorkerId),
-    /// It has its outcome.
-    Settled(Arc<Outcome>),
-    /// The pool closed before it did: it is open still and can be submitted to the next one.
-    NotDone,
-}
-
-/// Follows one task. Cheap to clone; dropping it changes nothing for the task.
+/// Follows one task. Awaiting the handle, or a reference to it, waits for the task's outcome without a time limit, as
+/// [`TaskHandle::wait`] does.
+///
+/// Cheap to clone. Dropping it changes nothing for the task, which goes on; [`TaskHandle::cancel`] cancels it.
+///
+/// ```no_run
+/// # use coupa_batch::{PersistentWorkerPool, PoTask};
+/// # async fn example(pool: PersistentWorkerPool) -> Result<(), Box<dyn std::error::Error>> {
+/// let handles = pool.submit_tasks([PoTask::new("PO15262984".parse()?)]).await?;
+/// for handle in handles {
+///     let outcome = handle.await?;
+///     println!("{}", outcome.status());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TaskHandle {
-    task: TaskId,
-    po: PoNumber,
-    cell: Arc<TaskCell>,
-    control: PoolControl,
+    task: FollowedTask,
+    mailbox: Mailbox,
 }
 
 impl TaskHandle {
-    pub(crate) fn new(task: TaskId, po: PoNumber, cell: Arc<TaskCell>, control: PoolControl) -> Self {
-        Self { task, po, cell, control }
+    pub(crate) fn new(task: FollowedTask, mailbox: Mailbox) -> Self {
+        Self { task, mailbox }
     }
 
-    /// Its admission number.
+    /// The number of its admission, which counts from 1 within a run.
     #[must_use]
     pub fn id(&self) -> TaskId {
-        self.task
+        self.task.task
     }
 
-    /// Which order it is about.
+    /// Its order, as it was first written.
     #[must_use]
     pub fn po(&self) -> &PoNumber {
-        &self.po
+        &self.task.po
     }
 
-    /// Where it stands now. Never blocks.
+    /// Where the task stands now. Never blocks.
     #[must_use]
     pub fn status(&self) -> TaskStatus {
-        self.cell.status()
+        self.task.cell.status()
     }
 
-    /// The outcome, once it has one.
+    /// The outcome, if the task has one. Never blocks.
     #[must_use]
     pub fn outcome(&self) -> Option<Arc<Outcome>> {
-        match self.status() {
-            TaskStatus::Settled(outcome) => Some(outcome),
-            TaskStatus::Pending | TaskStatus::Running(_) | TaskStatus::NotDone => None,
-        }
+        outcome(self.status())
     }
 
-    /// Cancels the task if no worker has it. Returns whether it did; the outcome is then `Skipped`. A task that is
-    /// running is not disturbed.
+    /// Cancels the task if no worker has it, and returns whether it did. Its outcome is then `Skipped`. A running task is
+    /// left alone. Dropping the future leaves open whether the task is cancelled.
     ///
     /// # Errors
-    /// [`PoolClosed`] when the pool is gone.
+    /// [`PoolClosed`].
     pub async fn cancel(&self) -> Result<bool, PoolClosed> {
-        self.control.cancel(self.task).await
+        self.mailbox.cancel(self.id()).await
     }
 
-    /// Waits for the outcome, at most `timeout` if one is given. `None` when the time is over or the pool closed before
-    /// the task was done ([`TaskHandle::status`] tells which). Dropping the future changes nothing for the task.
-    pub async fn wait(&self, timeout: Option<Duration>) -> Option<Arc<Outcome>> {
-        let ended = self.cell.ended();
-        match timeout {
-            Some(limit) => tokio::time::timeout(limit, ended).await.ok().flatten(),
+    /// Waits for the outcome, at most `timeout`; `None` sets no limit. Dropping the future changes nothing for the task.
+    ///
+    /// # Errors
+    /// [`WaitError::OrderTimedOut`] when the time is over, [`WaitError::OrderNotDone`] when the pool stopped first.
+    pub async fn wait(&self, timeout: Option<Duration>) -> Result<Arc<Outcome>, WaitError> {
+        let ended = self.task.cell.ended();
+        let status = match timeout {
             None => ended.await,
-        }
+            Some(limit) => tokio::time::timeout(limit, ended)
+                .await
+                .map_err(|_elapsed| WaitError::OrderTimedOut { po: self.po().clone(), limit })?,
+        };
+        outcome(status).ok_or_else(|| WaitError::OrderNotDone { po: self.po().clone() })
     }
 }
 
-/// The place where the dispatcher writes a task's status and its handles read it.
-#[derive(Debug)]
-pub(crate) struct TaskCell {
-    status: Mutex<TaskStatus>,
-    ended: Notify,
+fn outcome(status: TaskStatus) -> Option<Arc<Outcome>> {
+    match status {
+        TaskStatus::Settled(outcome) => Some(outcome),
+        TaskStatus::Pending | TaskStatus::Running(_) | TaskStatus::NotDone => None,
+    }
 }
 
-impl TaskCell {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { status: Mutex::new(TaskStatus::Pending), ended: Notify::new() })
-    }
+impl IntoFuture for TaskHandle {
+    type Output = Result<Arc<Outcome>, WaitError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
 
-    pub(crate) fn tell(&self, status: TaskStatus) {
-        let is_end = matches!(status, TaskStatus::Settled(_) | TaskStatus::NotDone);
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
-        if is_end {
-            self.ended.notify_waiters();
-        }
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.wait(None).await })
     }
+}
 
-    /// The pool closes: a task without an outcome will get none.
-    pub(crate) fn give_up(&self) {
-        if !matches!(self.status(), TaskStatus::Settled(_)) {
-            self.tell(TaskStatus::NotDone);
-        }
-    }
+impl<'a> IntoFuture for &'a TaskHandle {
+    type Output = Result<Arc<Outcome>, WaitError>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
 
-    fn status(&self) -> TaskStatus {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    async fn ended(&self) -> Option<Arc<Outcome>> {
-        loop {
-            let mut notified = std::pin::pin!(self.ended.notified());
-            notified.as_mut().enable(); // before the look, so that an end in between is not missed
-            match self.status() {
-                TaskStatus::Settled(outcome) => return Some(outcome),
-                TaskStatus::NotDone => return None,
-                TaskStatus::Pending | TaskStatus::Running(_) => notified.await,
-            }
-        }
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.wait(None))
     }
 }

@@ -15,7 +15,7 @@ use crate::model::{OrderStatus, Outcome, PoTask, RejectedRow, RunId, TaskId, Tas
 pub(crate) struct RunFacts {
     /// Which run.
     pub(crate) run: RunId,
-    /// When it began.
+    /// When it started.
     pub(crate) started: Timestamp,
     /// When it ended.
     pub(crate) finished: Timestamp,
@@ -55,7 +55,7 @@ pub(crate) fn rows(history: &History) -> impl Iterator<Item = ReportRow<'_>> {
 
 /// The error message of an order that is still open.
 pub(crate) fn why_open(facts: &RunFacts) -> &str {
-    facts.stopped_because.as_deref().unwrap_or("the run ended before this order did; run it again to go on")
+    facts.stopped_because.as_deref().unwrap_or("the run ended before this order was fetched; run it again to continue")
 }
 
 /// Totals of a run: the `summary` of `report.json`, what `--json` prints, and what the terminal shows at the end.

@@ -1,7 +1,7 @@
 //! The report of a run: `report.csv` for people and their spreadsheets, `report.json` for programs.
 //!
-//! Both are made from the journal's [`History`] and can be made again at any time; they need no live process. The JSON
-//! file is described by `docs/report.schema.json`.
+//! Both are made from the journal's [`History`] and can be made again at any time. `docs/report.schema.json` describes the
+//! JSON file.
 
 mod csv;
 mod data;

@@ -10,7 +10,7 @@ async fn a_site_that_is_down_costs_no_order_its_budget() {
         remote.play(&format!("PO{number}"), [Play::Fail(FailureKind::SiteDown)]);
     }
     let handles = pool.submit_tasks(orders(1..=9)).await.unwrap();
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     assert!(handles.iter().all(|handle| handle.outcome().unwrap().status() == OrderStatus::Completed));
     pool.shutdown().await.unwrap();
 }
@@ -22,7 +22,7 @@ async fn an_address_that_never_answers_ends_the_run_soon() {
         remote.play(&format!("PO{number}"), vec![Play::Fail(FailureKind::Unreachable); 99]);
     }
     pool.submit_tasks(orders(1..=50)).await.unwrap();
-    assert!(!pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap_err();
     assert!(remote.started_orders().len() <= 6, "the four at once and the probes: {:?}", remote.started_orders());
     let report = pool.shutdown().await.unwrap();
     assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::NeverReached);
@@ -33,7 +33,7 @@ async fn a_refused_login_ends_the_run_at_once() {
     let (pool, remote) = pool(1);
     remote.refuse_enter.lock().unwrap().push_back(FailureKind::LoginRefused);
     let handles = pool.submit_tasks(orders(1..=5)).await.unwrap();
-    assert!(!pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap_err();
     let report = pool.shutdown().await.unwrap();
     assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::LoginRefused);
     assert!(remote.started_orders().is_empty());
@@ -57,7 +57,7 @@ async fn a_recipe_that_no_longer_fits_stops_the_run_before_every_order_has_faile
         remote.play(&format!("PO{number}"), vec![Play::Fail(FailureKind::PageChanged); 9]);
     }
     pool.submit_tasks(orders(1..=100)).await.unwrap();
-    assert!(!pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap_err();
     let report = pool.shutdown().await.unwrap();
     assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::PagesChanged);
     assert!(remote.started_orders().len() < 15);
@@ -70,7 +70,7 @@ async fn a_maintenance_window_ends_with_a_run_that_can_be_resumed_and_not_with_a
         remote.play(&format!("PO{number}"), vec![Play::Fail(FailureKind::SiteDown); 99]);
     }
     pool.submit_tasks(orders(1..=5)).await.unwrap();
-    assert!(!pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap_err();
     let report = pool.shutdown().await.unwrap();
     assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::SiteDown);
     assert!(report.history.tasks.values().all(|state| state.tally().spent == 0));
@@ -100,7 +100,7 @@ async fn a_site_that_throttles_is_asked_for_fewer_orders_side_by_side_until_it_i
         remote.release(&format!("PO{number}"));
     }
     status.wait_for(|status| status.slowed_to.is_none()).await.unwrap();
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     assert!(handles.iter().all(|handle| handle.outcome().unwrap().status() == OrderStatus::Completed));
     pool.shutdown().await.unwrap();
 }
@@ -121,6 +121,6 @@ async fn a_slowed_pool_rests_while_an_order_is_due_that_may_not_start() {
     for po in 2..=4 {
         remote.release(&format!("PO{po}"));
     }
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     pool.shutdown().await.unwrap();
 }

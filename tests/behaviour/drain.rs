@@ -15,7 +15,7 @@ async fn drain_lets_the_running_attempt_finish_and_starts_no_other() {
     let mut signals = ShutdownHandler::new(pool.control());
     assert_eq!(signals.climb().await, ShutdownStep::Draining);
     remote.release("PO1");
-    assert!(!pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap_err();
     assert!(matches!(pool.submit_tasks(orders([9])).await.unwrap_err(), SubmitError::Closed(_)));
     let report = pool.shutdown().await.unwrap();
     assert_eq!(handles[0].outcome().unwrap().status(), OrderStatus::Completed);
@@ -35,7 +35,7 @@ async fn the_second_signal_cancels_what_runs_and_costs_it_nothing() {
     signals.climb().await;
     assert_eq!(pool.status().tasks.running, 1);
     assert_eq!(signals.climb().await, ShutdownStep::Aborting);
-    assert!(!pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap_err();
     let report = pool.shutdown().await.unwrap();
     assert_eq!(handles[0].status(), TaskStatus::NotDone);
     let state = report.history.tasks.values().next().unwrap();
@@ -50,7 +50,7 @@ async fn a_drain_that_takes_too_long_becomes_an_abort() {
     remote.until_started(1).await;
     pool.control().drain().await.unwrap();
     let begun = tokio::time::Instant::now();
-    assert!(!pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap_err();
     assert!(begun.elapsed() >= Duration::from_secs(120), "the clock is paused: this is virtual time");
     assert_eq!(pool.status().pool_status, Stage::Aborting);
     pool.shutdown().await.unwrap();
@@ -92,7 +92,7 @@ async fn a_dropped_pool_leaves_no_session() {
 #[tokio::test(start_paused = true)]
 async fn shutdown_of_an_idle_pool_is_clean() {
     let (pool, remote) = pool(4);
-    assert!(pool.wait_until_ready().await);
+    pool.wait_until_ready().await.unwrap();
     let report = pool.shutdown().await.unwrap();
     assert!(report.leftovers.is_empty() && report.history.tasks.is_empty());
     assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
@@ -106,7 +106,7 @@ async fn whoever_waits_for_an_order_of_a_dropped_pool_is_told() {
     remote.until_started(1).await;
     drop(pool);
     for handle in &handles {
-        assert_eq!(handle.wait(None).await, None);
+        handle.wait(None).await.unwrap_err();
         assert_eq!(handle.status(), TaskStatus::NotDone);
     }
 }

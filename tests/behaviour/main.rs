@@ -1,10 +1,11 @@
-//! How a pool behaves, through its public surface, on doubles and a paused clock.
+//! How a pool behaves, through its public surface, on fakes and a paused clock.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
 
 #[path = "../support/doubles.rs"]
 mod doubles;
 
+mod acquire;
 mod admission;
 mod circuit_breaker;
 mod drain;
@@ -12,5 +13,4 @@ mod memory;
 mod recovery;
 mod recycling;
 mod retry;
-mod scaling;
-mod sessions;
+mod workers;

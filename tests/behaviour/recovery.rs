@@ -35,7 +35,7 @@ async fn a_resumed_run_settles_what_was_open_and_nothing_twice() {
     let handles = second.control().open_tasks().await.unwrap();
     let open: Vec<_> = handles.iter().map(|handle| handle.po().to_string()).collect();
     assert_eq!(open, ["PO2", "PO3", "PO4"]);
-    assert!(second.wait_for_completion(None).await);
+    second.wait_for_completion(None).await.unwrap();
     let report = second.shutdown().await.unwrap();
     assert_eq!(report.status.tasks.completed, 4);
     assert_eq!(remote.started_orders(), ["PO1", "PO2", "PO2", "PO3", "PO4"]);
@@ -54,7 +54,7 @@ async fn an_order_in_work_when_the_program_died_is_repeated_at_no_cost() {
     journal.append(facts).await.unwrap();
     let remote = Arc::new(Remote::default());
     let pool = resumed(&remote, journal.history().await.unwrap());
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     let report = pool.shutdown().await.unwrap();
     let state = &report.history.tasks[&task];
     assert_eq!(state.outcome().unwrap().status(), OrderStatus::Completed);
@@ -72,7 +72,7 @@ async fn a_task_of_the_sheet_that_is_open_already_is_not_admitted_again_on_resum
     let pool = resumed(&remote, journal.history().await.unwrap());
     let handles = pool.submit_tasks(orders([7, 8])).await.unwrap();
     assert_eq!(handles.iter().map(|handle| handle.id().0).collect::<Vec<_>>(), [1, 2]);
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     assert_eq!(pool.shutdown().await.unwrap().history.tasks.len(), 2);
 }
 
@@ -82,7 +82,7 @@ async fn an_order_whose_browsers_crashed_twice_is_tried_once_more_alone_after_al
     remote.play("PO1", [Play::Fail(FailureKind::SessionLost), Play::Panic, Play::Done]);
     remote.play("PO2", [Play::Fail(FailureKind::SessionHung), Play::Fail(FailureKind::SessionLost), Play::Done]);
     let handles = pool.submit_tasks(orders(1..=9)).await.unwrap();
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     assert!(handles.iter().all(|handle| handle.outcome().unwrap().status() == OrderStatus::Completed));
     pool.shutdown().await.unwrap();
 }
@@ -92,7 +92,7 @@ async fn an_order_that_crashes_a_browser_of_its_own_as_well_is_skipped() {
     let (pool, remote) = pool(1);
     remote.play("PO1", [Play::Fail(FailureKind::SessionLost), Play::Panic, Play::Fail(FailureKind::SessionLost)]);
     let handles = pool.submit_tasks(orders(1..=2)).await.unwrap();
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     let outcome = handles[0].outcome().unwrap();
     assert_eq!(outcome.status(), OrderStatus::Skipped);
     assert!(outcome.failure().unwrap().message.contains("skipped"), "{outcome:?}");
@@ -107,10 +107,10 @@ async fn an_earlier_runs_outcome_is_taken_over_without_a_worker() {
         let outcome = coupa_batch::Outcome::Completed(coupa_batch::model::Receipt::default());
         (order, Some(PriorResult::Ended(outcome, RunId::new("earlier"))))
     });
-    let handles = pool.control().submit_with_past(settled.collect()).await.unwrap();
+    let handles = pool.control().submit_with_prior(settled.collect()).await.unwrap();
     assert_eq!(handles[1].outcome().unwrap().status(), OrderStatus::Completed);
     pool.submit_tasks(orders([3])).await.unwrap();
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     let report = pool.shutdown().await.unwrap();
     assert_eq!(remote.started_orders(), ["PO3"]);
     assert_eq!((report.status.tasks.admitted, report.status.tasks.completed), (3, 3));
@@ -126,7 +126,7 @@ async fn failures_in_a_row_end_a_hopeless_run() {
         remote.play(&format!("PO{number}"), [Play::Fail(FailureKind::DownloadCorrupt)]);
     }
     pool.submit_tasks(orders(1..=9)).await.unwrap();
-    assert!(!pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap_err();
     let report = pool.shutdown().await.unwrap();
     assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::TooManyFailures);
     assert_eq!(remote.started_orders().last().unwrap(), "PO6");

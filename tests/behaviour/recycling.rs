@@ -24,14 +24,14 @@ async fn the_next_session_is_opened_while_the_worn_one_still_works() {
     pool.submit_tasks(orders(1..=8)).await.unwrap();
     // five more than its number, since nothing else is there yet
     remote.until_started(8).await;
-    assert!(pool.wait_for_completion(Some(LONG)).await);
+    pool.wait_for_completion(Some(LONG)).await.unwrap();
     assert_eq!(remote.opened.load(Ordering::SeqCst), 1);
     opening.add_permits(1);
     until(&pool, |status| status.workers[&WorkerId(1)].recycle_count == 1).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(remote.asked_to_open.load(Ordering::SeqCst), 2, "the fresh one is not judged by what the old one said");
     pool.submit_tasks(orders(11..=12)).await.unwrap();
-    assert!(pool.wait_for_completion(Some(LONG)).await);
+    pool.wait_for_completion(Some(LONG)).await.unwrap();
     assert_eq!((remote.opened.load(Ordering::SeqCst), remote.most_open.load(Ordering::SeqCst)), (2, 2));
     assert_eq!(remote.entered.load(Ordering::SeqCst), 2, "a new session is let in anew");
     assert_eq!(pool.status().workers[&WorkerId(1)].restart_count, 0);
@@ -47,7 +47,7 @@ async fn sessions_are_renewed_one_after_the_other_and_a_shutdown_ends_both() {
     let opening = Arc::new(Semaphore::new(0));
     *remote.opening.lock().unwrap() = Some(Arc::clone(&opening));
     pool.submit_tasks(orders(1..=30)).await.unwrap();
-    assert!(pool.wait_for_completion(Some(LONG)).await);
+    pool.wait_for_completion(Some(LONG)).await.unwrap();
     assert_eq!(remote.asked_to_open.load(Ordering::SeqCst), 4, "all three are worn, and one is renewed");
     opening.add_permits(1);
     until(&pool, |status| status.workers.values().map(|worker| worker.recycle_count).sum::<u32>() == 1).await;
@@ -63,14 +63,14 @@ async fn a_session_whose_pages_have_become_slow_is_replaced() {
     let pace = |millis| remote.page_times.lock().unwrap().insert(WorkerId(1), Duration::from_millis(millis));
     pace(200);
     pool.submit_tasks(orders(1..=3)).await.unwrap();
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     pace(2_000);
     pool.submit_tasks(orders(4..=6)).await.unwrap();
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     // the fresh one is as slow: now that is what is usual, and it stays
     until(&pool, |status| status.workers[&WorkerId(1)].recycle_count == 1).await;
     pool.submit_tasks(orders(7..=20)).await.unwrap();
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     assert_eq!(pool.status().workers[&WorkerId(1)].recycle_count, 1);
     pool.shutdown().await.unwrap();
 }
@@ -84,7 +84,7 @@ async fn a_worker_whose_browsers_break_too_often_is_given_up_and_says_so() {
     }
     let pool = start(config, &remote);
     pool.submit_tasks(orders(1..=9)).await.unwrap();
-    assert!(!pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap_err();
     let status = pool.status();
     assert_eq!(status.stopped_because.as_ref().unwrap().kind, StopKind::NoWorkers);
     assert_eq!(status.workers[&WorkerId(1)].status, WorkerState::Failed);
@@ -112,7 +112,7 @@ async fn a_smaller_pool_still_replaces_its_browsers_and_ends_when_the_last_worke
     kill(2);
     until(&pool, |status| is_up(status, 2, 1)).await;
     pool.submit_tasks(orders(1..=3)).await.unwrap();
-    assert!(pool.wait_for_completion(Some(LONG)).await, "{:?}", pool.status());
+    pool.wait_for_completion(Some(LONG)).await.unwrap();
     kill(2);
     until(&pool, |status| status.stopped_because.is_some()).await;
     assert_eq!(pool.status().stopped_because.as_ref().unwrap().kind, StopKind::NoWorkers);
@@ -131,7 +131,7 @@ async fn a_browser_that_ends_again_and_again_while_its_worker_waits_is_no_failed
         remote.deaths.lock().unwrap()[&WorkerId(1)].cancel();
     }
     pool.submit_tasks(orders(1..=1)).await.unwrap();
-    assert!(pool.wait_for_completion(Some(LONG)).await, "{:?}", pool.status());
+    pool.wait_for_completion(Some(LONG)).await.unwrap();
     pool.shutdown().await.unwrap();
 }
 
@@ -144,7 +144,7 @@ async fn a_browser_that_ends_while_its_worker_waits_is_replaced_before_an_order_
     until(&pool, |status| status.workers[&WorkerId(1)].restart_count == 1).await;
     assert!(began.elapsed() < Duration::from_secs(5), "it is not left to the next probe");
     pool.submit_tasks(orders(1..=1)).await.unwrap();
-    assert!(pool.wait_for_completion(Some(LONG)).await);
+    pool.wait_for_completion(Some(LONG)).await.unwrap();
     assert_eq!((pool.status().tasks.completed, remote.started_orders().len()), (1, 1));
     pool.shutdown().await.unwrap();
 }
@@ -156,7 +156,7 @@ async fn where_no_second_session_can_be_opened_the_worn_one_is_closed_first() {
     until(&pool, |status| status.worker_count == 1).await;
     remote.refuse_open.lock().unwrap().push_back(SessionError::NotStarted("all ports are in use".to_owned()));
     pool.submit_tasks(orders(1..=5)).await.unwrap();
-    assert!(pool.wait_for_completion(Some(LONG)).await);
+    pool.wait_for_completion(Some(LONG)).await.unwrap();
     until(&pool, |status| status.workers[&WorkerId(1)].recycle_count == 1).await;
     let status = pool.status();
     assert_eq!((status.tasks.completed, status.workers[&WorkerId(1)].restart_count), (5, 0));

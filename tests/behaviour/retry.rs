@@ -12,7 +12,7 @@ async fn what_cannot_get_better_is_tried_once() {
     remote.play("PO2", [Play::Fail(FailureKind::AccessDenied)]);
     remote.play("PO3", [Play::Fail(FailureKind::RequisitionDenied)]);
     let handles = pool.submit_tasks(orders(1..=3)).await.unwrap();
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     let statuses: Vec<_> = handles.iter().map(|handle| handle.outcome().unwrap().status()).collect();
     assert_eq!(statuses, [OrderStatus::PoNotFound, OrderStatus::AccessDenied, OrderStatus::PrNotAccessible]);
     assert_eq!(remote.started_orders().len(), 3);
@@ -34,7 +34,7 @@ async fn others_pass_while_one_waits_for_its_next_try() {
     let (pool, remote) = pool(1);
     remote.play("PO1", [Play::Fail(FailureKind::DownloadStalled)]);
     pool.submit_tasks(orders(1..=3)).await.unwrap();
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     assert_eq!(remote.started_orders(), ["PO1", "PO2", "PO3", "PO1"]);
     pool.shutdown().await.unwrap();
 }
@@ -45,7 +45,7 @@ async fn the_budget_ends_and_what_is_there_makes_it_partial() {
     remote.play("PO1", vec![Play::FailPartly(FailureKind::DownloadCorrupt); 9]);
     remote.play("PO2", vec![Play::Fail(FailureKind::DownloadCorrupt); 9]);
     let handles = pool.submit_tasks(orders(1..=2)).await.unwrap();
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     assert_eq!(handles[0].outcome().unwrap().status(), OrderStatus::Partial);
     assert_eq!(handles[0].outcome().unwrap().files().len(), 1);
     assert_eq!(handles[1].outcome().unwrap().status(), OrderStatus::Failed);
@@ -81,7 +81,7 @@ async fn a_full_disk_stops_the_run_and_leaves_the_orders_open() {
     let (pool, remote) = pool(1);
     remote.refuse_conclude.store(true, Ordering::SeqCst);
     pool.submit_tasks(orders(1..=3)).await.unwrap();
-    assert!(!pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap_err();
     let report = pool.shutdown().await.unwrap();
     assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::DiskFull);
     assert!(report.history.tasks.values().all(|state| state.outcome().is_none()));
@@ -103,7 +103,7 @@ async fn a_cancelled_order_that_cannot_be_finalized_stops_the_run_because_of_the
     let (pool, remote, handle) = waiting_after(Play::FailPartly(FailureKind::DownloadStalled)).await;
     remote.refuse_conclude.store(true, Ordering::SeqCst);
     assert!(handle.cancel().await.unwrap());
-    assert!(!pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap_err();
     let report = pool.shutdown().await.unwrap();
     assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::DiskFull, "{:?}", report.status);
     let state = report.history.tasks.values().next().unwrap();
@@ -114,7 +114,7 @@ async fn a_cancelled_order_that_cannot_be_finalized_stops_the_run_because_of_the
 async fn a_cancelled_order_reports_the_files_that_earlier_attempts_placed() {
     let (pool, _, handle) = waiting_after(Play::FailPartly(FailureKind::DownloadStalled)).await;
     assert!(handle.cancel().await.unwrap());
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     let outcome = handle.outcome().unwrap();
     assert_eq!((outcome.status(), outcome.files().len()), (OrderStatus::Skipped, 1));
     assert_eq!(pool.shutdown().await.unwrap().status.tasks.files, 1);

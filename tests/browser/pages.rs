@@ -159,6 +159,12 @@ async fn requests_of_a_page_are_known_until_they_are_answered(rig: Rig) {
     let activity = page.settle(&selectors, &patient).await.unwrap();
     let failed = FailedRequest { path: "/missing".to_owned(), status: 404, is_of_page: false };
     assert_eq!((activity.is_settled, activity.failed), (true, vec![failed]));
+    for (how, path) in [("torn", Some("/torn")), ("times-out", Some("/never")), ("gives-up", None)] {
+        page.goto(&address(how)).await.unwrap();
+        let activity = page.settle(&selectors, &patient).await.unwrap();
+        let failed: Vec<_> = activity.failed.iter().map(|request| (request.path.as_str(), request.status)).collect();
+        assert_eq!(failed, path.map(|path| (path, 0)).into_iter().collect::<Vec<_>>(), "{how}");
+    }
     let looks = page.evaluate("return [fetch.name, fetch.length, String(fetch).includes('[native code]')]", vec![]);
     assert_eq!(looks.await.unwrap(), serde_json::json!(["fetch", 1, true]));
     assert!(session.close().await.is_clean());

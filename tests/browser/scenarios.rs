@@ -42,7 +42,7 @@ async fn a_drain_finishes_what_runs_and_a_pending_order_can_be_cancelled() {
     let mut signals = ShutdownHandler::new(pool.control());
     assert_eq!(signals.climb().await, ShutdownStep::Draining);
     scene.portal.faults().release_all();
-    assert!(!pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap_err();
     scene.end(pool).await;
     assert_eq!(handles[0].outcome().unwrap().status(), OrderStatus::Completed);
     assert_eq!(handles[1].outcome().unwrap().status(), OrderStatus::Skipped);
@@ -62,7 +62,7 @@ async fn the_second_signal_leaves_the_order_open_and_no_half_file() {
     let mut signals = ShutdownHandler::new(pool.control());
     signals.climb().await;
     assert_eq!(signals.climb().await, ShutdownStep::Aborting);
-    assert!(!pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap_err();
     let report = scene.end(pool).await;
     assert_eq!(handles[0].status(), TaskStatus::NotDone);
     assert_eq!(report.history.tasks.values().next().unwrap().tally().spent, 0);
@@ -73,7 +73,7 @@ async fn the_second_signal_leaves_the_order_open_and_no_half_file() {
     scene.portal.faults().release_all();
     let pool = scene.start().await;
     let handles = submit(&pool, orders.clone()).await;
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     scene.end(pool).await;
     scene.check(&handles);
 }
@@ -92,7 +92,7 @@ async fn an_order_whose_driver_is_killed_finishes_with_another_browser() {
     kill(driver);
     until("its browser is gone too", async || members.iter().all(|pid| tree(*pid).is_empty()).then_some(())).await;
     scene.portal.faults().release_all();
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     let report = scene.end(pool).await;
     scene.check(&handles);
     assert_eq!(report.history.tasks.values().map(|state| state.tally().started).collect::<Vec<_>>(), [2, 1]);
@@ -115,7 +115,7 @@ async fn an_order_whose_page_crashes_finishes_in_another_browser() {
     assert!(!renderers.is_empty());
     renderers.into_iter().for_each(kill);
     scene.portal.faults().release_all();
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     scene.end(pool).await;
     scene.check(&handles);
 }
@@ -127,7 +127,7 @@ async fn pages_that_open_dialogs_cost_no_order_a_try() {
     scene.portal.faults().add(FaultRule::new(PortalFault::Dialogs, RequestTarget::OrderPage));
     let pool = scene.start().await;
     let handles = submit(&pool, orders).await;
-    assert!(pool.wait_for_completion(None).await, "{:?}", pool.status().stopped_because);
+    pool.wait_for_completion(None).await.unwrap();
     let report = scene.end(pool).await;
     scene.check(&handles);
     let started: Vec<_> = report.history.tasks.values().map(|state| state.tally().started).collect();
@@ -144,7 +144,7 @@ async fn a_page_that_never_ends_costs_a_try_and_not_the_order() {
     scene.portal.faults().add(rule.times(1));
     let pool = scene.start().await;
     let handles = submit(&pool, orders).await;
-    assert!(pool.wait_for_completion(None).await, "{:?}", pool.status().stopped_because);
+    pool.wait_for_completion(None).await.unwrap();
     let report = scene.end(pool).await;
     scene.check(&handles);
     assert_eq!(report.history.tasks.values().map(|state| state.tally().started).collect::<Vec<_>>(), [2]);
@@ -162,7 +162,7 @@ async fn a_page_that_hangs_its_browser_costs_the_browser_and_not_the_order() {
         .add(FaultRule::new(PortalFault::BusyScript, RequestTarget::OrderPage).for_order(&orders[0]).times(1));
     let pool = scene.start().await;
     let handles = submit(&pool, orders.clone()).await;
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     scene.end(pool).await;
     scene.check(&handles);
 }
@@ -179,7 +179,7 @@ async fn a_file_that_is_not_what_it_claims_makes_the_order_partial_and_is_named(
     scene.portal.faults().add(rule.times(1));
     let pool = scene.start().await;
     let handles = submit(&pool, orders.clone()).await;
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     scene.end(pool).await;
     let outcome = handles[0].outcome().unwrap();
     assert_eq!(outcome.status(), OrderStatus::Partial, "{outcome:?}");
@@ -194,7 +194,7 @@ async fn the_same_batch_twice_places_nothing_twice_and_keeps_what_a_person_put_t
     let orders = scene.orders();
     let pool = scene.start().await;
     let handles = submit(&pool, orders.clone()).await;
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     scene.end(pool).await;
     scene.check(&handles);
     let receipt = handles[0].outcome().unwrap().receipt().unwrap().clone();
@@ -203,7 +203,7 @@ async fn the_same_batch_twice_places_nothing_twice_and_keeps_what_a_person_put_t
 
     let pool = scene.start().await;
     let again = submit(&pool, orders.clone()).await;
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     scene.end(pool).await;
     assert_eq!(std::fs::read_to_string(&note).unwrap(), "mine");
     std::fs::remove_file(&note).unwrap();

@@ -20,6 +20,7 @@ pub(crate) async fn start() -> String {
         .route("/never", get(std::future::pending::<()>))
         .route("/late", get(|| async { Html(LATE) }))
         .route("/asking/{number}/{how}", get(asking))
+        .route("/torn", get(torn))
         .route(
             "/part",
             get(|| async { ([(header::CACHE_CONTROL, "no-store")], "<span role=button>a file attachment</span>") }),
@@ -53,12 +54,24 @@ setInterval(() => { clock.textContent = performance.now(); }, 10);
 addEventListener('load', () => { setTimeout(() => fill(2), 200); setTimeout(() => { fill(2); window.isDone = true; }, 350); });
 </script>"#;
 
+/// An answer whose connection breaks in the middle of its body.
+async fn torn() -> Body {
+    let parts = [Ok("<span role=button>a file"), Err(std::io::Error::other("torn"))];
+    Body::from_stream(futures_util::stream::iter(parts))
+}
+
 /// A page that asks for parts of its list.
 async fn asking(Path((number, how)): Path<(String, String)>) -> Html<String> {
     let script = match how.as_str() {
         "stays" => "fetch('/never')".to_owned(),
         "stays-of-page" => format!("fetch('/never?order={number}')"),
         "fails" => "fetch('/missing')".to_owned(),
+        "torn" => "fetch('/torn').then((r) => r.text()).catch(() => {})".to_owned(),
+        "times-out" => "fetch('/never', { signal: AbortSignal.timeout(200) }).catch(() => {})".to_owned(),
+        "gives-up" => {
+            "const c = new AbortController(); fetch('/never', { signal: c.signal }).catch(() => {}); c.abort()"
+                .to_owned()
+        }
         // browsers leave the body of such an answer unread for ever
         "unread" => "fetch('/part')".to_owned(),
         "by-xhr" => "const x = new XMLHttpRequest(); x.open('GET', '/never'); x.send()".to_owned(),

@@ -47,7 +47,7 @@ pub(crate) fn start(scene: &Scene, limit: &Arc<AtomicU64>) -> PersistentWorkerPo
         .sessions(Arc::new(sessions))
         .site(Arc::new(site))
         .journal(Arc::new(MemoryJournal::new()))
-        .gauge(Box::new(Limited { gauge: HostMemory::new(), limit: Arc::clone(limit) }))
+        .memory(Box::new(Limited { gauge: HostMemory::new(), limit: Arc::clone(limit) }))
         .start()
         .unwrap()
 }
@@ -67,7 +67,7 @@ async fn under_a_shrinking_limit_six_browsers_become_two_and_six_again_while_the
         let mut handles = Vec::new();
         loop {
             let round = pool.submit_tasks(scene.orders().into_iter().map(PoTask::new)).await.unwrap();
-            assert!(pool.wait_for_completion(None).await);
+            pool.wait_for_completion(None).await.unwrap();
             scene.check(&round);
             handles.extend(round);
         }
@@ -90,7 +90,7 @@ async fn under_a_shrinking_limit_six_browsers_become_two_and_six_again_while_the
         () = rounds => unreachable!("it goes on for ever"),
         () = tokio::time::sleep(Duration::from_secs(180)) => panic!("it never came: {:?}", pool.status()),
     }
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     let status = pool.status();
     assert_eq!((status.tasks.settled(), status.tasks.partial), (status.tasks.admitted, 0));
     assert_eq!(status.stopped_because, None);

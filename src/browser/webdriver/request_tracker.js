@@ -10,7 +10,8 @@
   const note = (request) => {
     if (requests.length >= MAX_REQUESTS) {
       const ended = requests.findIndex((old) => old.ended !== null);
-      requests.splice(Math.max(ended, 0), 1);
+      // one that is pending is never forgotten
+      if (ended >= 0) requests.splice(ended, 1);
     }
     requests.push(request);
     return request;
@@ -46,8 +47,9 @@
     const answer = Reflect.apply(target, self, args);
     if (request === null) return answer;
     const signal = (init && init.signal) || (asked && asked.signal);
-    // what the page itself gives up has not failed
-    if (signal) signal.addEventListener('abort', () => { request.isAborted = true; end(request, false); });
+    // what the page itself gives up has not failed; what ran out of time has
+    const isGivenUp = () => !(signal.reason && signal.reason.name === 'TimeoutError');
+    if (signal) signal.addEventListener('abort', () => { request.isAborted = isGivenUp(); end(request, false); });
     answer.then(
       (response) => {
         request.answered = performance.now();
@@ -79,6 +81,17 @@
     if (request) request.isCloned = true;
     return Reflect.apply(target, self, args);
   });
+  // a body that was cut off is no answer, whatever its status says
+  for (const name of ['arrayBuffer', 'blob', 'bytes', 'formData', 'json', 'text']) {
+    wrap(Response.prototype, name, (target, self, args) => {
+      const request = requests.find((other) => other.response && other.response.deref() === self);
+      const body = Reflect.apply(target, self, args);
+      // a body that is no JSON has arrived all the same
+      const isCut = (why) => !(why instanceof SyntaxError);
+      if (request) body.catch((why) => { if (isCut(why)) Object.assign(request, { isGood: false, status: 0 }); });
+      return body;
+    });
+  }
   // an answer that nobody begins to read brings nothing; browsers may leave its body unread for ever
   const review = (now) => {
     for (const request of requests) {

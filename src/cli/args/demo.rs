@@ -1,4 +1,4 @@
-//! The words of `coupa-batch demo`.
+//! Arguments of `coupa-batch demo`.
 
 use std::path::PathBuf;
 
@@ -15,15 +15,15 @@ fn look(text: &str) -> Result<PortalKind, String> {
         .ok_or_else(|| format!("use one of {}", PortalKind::ALL.map(PortalKind::recipe).join(", ")))
 }
 
-/// How often a fault strikes when nobody says: often enough to be seen, and seldom enough to be got over.
+/// Default of `EVERY`: often enough to be seen, and rarely enough for retries to succeed.
 const STRIKES_EACH: u32 = 5;
 
-/// What `demo --fault` asks for.
+/// A value of `demo --fault`.
 #[derive(Clone, Debug)]
 pub(crate) enum FaultArg {
-    /// To see which there are.
+    /// List the faults.
     List,
-    /// This one.
+    /// Add this fault.
     Rule(FaultRule),
 }
 
@@ -40,7 +40,7 @@ fn fault(text: &str) -> Result<FaultArg, String> {
         None => STRIKES_EACH,
         Some(every) => {
             let count = every.parse().ok().filter(|count| *count > 0);
-            count.ok_or_else(|| format!("{every:?} is not a number of requests from 1 on"))?
+            count.ok_or_else(|| format!("{every:?} is not a number of requests of at least 1"))?
         }
     };
     Ok(FaultArg::Rule(named.each(every)))
@@ -53,10 +53,10 @@ pub(crate) struct DemoArgs {
     /// How many orders the portal has
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) orders: u32,
-    /// How many browsers work side by side; `auto` goes by orders, processors and memory
+    /// How many browsers work in parallel; `auto` depends on the number of orders, the processors and the memory
     #[arg(long, value_name = "N|auto")]
     pub(crate) workers: Option<WorkerCount>,
-    /// Folder that the files go into; a fresh temporary one if not given
+    /// Folder for the files; a new temporary one if not given
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Show the browsers' windows
@@ -65,14 +65,14 @@ pub(crate) struct DemoArgs {
     /// Install a missing browser or driver with the system's package manager
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Which kind of portal it is, by the name of the shipped recipe for it (`recipe list`)
+    /// The kind of portal, by the name of its built-in recipe (see `recipe list`)
     #[arg(long = "recipe", value_name = "NAME", default_value = "coupa", value_parser = look)]
     pub(crate) look: PortalKind,
-    /// Let something go wrong, with each fifth request of its kind or each EVERY-th; can be given several times, `list`
-    /// says what there is
+    /// Let something fail on every fifth request of its kind, or on every EVERY-th; can be given several times; `list`
+    /// shows all faults
     #[arg(long = "fault", value_name = "NAME[=EVERY]", value_parser = fault)]
     pub(crate) faults: Vec<FaultArg>,
-    /// Leave the portal up after the batch, until Ctrl-C
+    /// Keep the portal running after the batch, until Ctrl-C
     #[arg(long)]
     pub(crate) keep: bool,
     #[command(flatten)]

@@ -59,7 +59,7 @@ setting_flags! {
     SettingFlags: |_| true;
 }
 
-/// The settings that have a flag and whose names fulfil `has`.
+/// The settings that have a flag and whose names match `has`.
 fn flagged(has: impl Fn(&str) -> bool) -> impl Iterator<Item = &'static Setting> {
     SETTINGS.iter().filter(move |setting| setting.flag.is_some() && has(setting.name))
 }
@@ -146,10 +146,10 @@ pub(crate) fn out_settings(out: Option<&Path>) -> Settings {
     Settings { out: out.map(Path::to_owned), ..Settings::default() }
 }
 
-/// Where the record of a run is kept.
+/// The journal of a run.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct JournalArg {
-    /// The journal; .coupa-batch/journal.db in the output folder if not given
+    /// Journal file; .coupa-batch/journal.db in the output folder if not given
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
 }
@@ -162,18 +162,18 @@ impl JournalArg {
     }
 }
 
-/// The way to the configuration file.
+/// The configuration file.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ConfigFileArg {
-    /// Configuration file; else the one that COUPA_BATCH_CONFIG names, else coupa-batch.toml in the current folder
+    /// Configuration file; COUPA_BATCH_CONFIG or coupa-batch.toml in the current folder if not given
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 
-/// When no more orders are started.
+/// When to start no more orders.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct TimeLimitArgs {
-    /// Start no order after this time of the day, such as 06:00; running ones finish, the rest stays open
+    /// Start no order after this time of day, such as 06:00; running orders finish, the others stay open
     #[arg(long, value_name = "HH:MM", value_parser = time_of_day)]
     pub(crate) until: Option<Time>,
     /// Start no order after this long, such as 3h
@@ -182,25 +182,25 @@ pub(crate) struct TimeLimitArgs {
 }
 
 impl TimeLimitArgs {
-    /// When the time is over, counted from now.
+    /// The time limit, counted from now.
     pub(crate) fn closing(&self) -> Result<Option<TimeLimit>, CommandError> {
         TimeLimit::of(self.until, self.max_duration, &Zoned::now()).map_err(CommandError::bad_call)
     }
 }
 
-/// What is said, and where.
+/// What is printed and logged.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct OutputArgs {
     /// Print one JSON object with the summary on standard output
     #[arg(long)]
     pub(crate) json: bool,
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(long, short, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Say more; twice for everything
+    /// Print more; twice for everything
     #[arg(long, short, action = ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// Log file, JSON lines; coupa-batch.log in the output folder if not given
+    /// Log file (JSON lines); coupa-batch.log in the output folder if not given
     #[arg(long, value_name = "PATH")]
     pub(crate) log_file: Option<PathBuf>,
     /// Plain lines instead of progress bars

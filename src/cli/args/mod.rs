@@ -1,4 +1,4 @@
-//! The words of the command line.
+//! Arguments of the command line.
 
 pub(crate) mod demo;
 pub(crate) mod flags;
@@ -43,28 +43,28 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Fetch the attachments of a batch of orders
     Run(Box<RunArgs>),
-    /// Go on with the last run that did not come to its end
+    /// Continue the last unfinished run
     Resume(Box<ResumeArgs>),
-    /// Log in to the portal by hand, in a window, and keep the login for later runs
+    /// Log in to the portal by hand, in a window, and save the login for later runs
     Login(Box<LoginArgs>),
-    /// Forget the login that is kept, and the password in the system's keyring
+    /// Delete the saved login, and the password in the system's keyring
     Logout(Box<LogoutArgs>),
-    /// Say how the last run of an output folder stands, also from another terminal
+    /// Show the state of the last run in an output folder, also from another terminal
     Status(StatusArgs),
-    /// Write the report of a run again, from its journal
+    /// Write the report of a run again from its journal
     Report(ReportArgs),
     /// Check the files in an output folder against their manifests: missing, changed, extra
     Verify(VerifyArgs),
-    /// Site recipes: which there are, and what one finds on a real page
+    /// List and show site recipes, and check what one finds on a real page
     Recipe {
         #[command(subcommand)]
         command: RecipeCommand,
     },
-    /// Fetch a batch from a small portal inside of this program, with real browsers, and check every file
+    /// Fetch a batch from a small portal inside this program, with real browsers, and check every file
     Demo(Box<DemoArgs>),
-    /// Say what is there and what is missing: browser, driver, memory, disk
+    /// Check browser, driver, memory and disk, and say what to do
     Doctor(Box<DoctorArgs>),
-    /// Remove what programs that were killed have left: profile folders, and browsers that still run on them
+    /// Remove what killed runs left behind: profile folders, and browsers that still use them
     Sweep(SweepArgs),
     /// Print the settings in force
     Config(Box<ConfigArgs>),
@@ -80,10 +80,10 @@ pub(crate) enum Command {
     Exit codes: 0 all well, 1 unexpected, 2 bad call or input, 3 finished with failures,\n\
     4 stopped early, 5 no usable browser, 6 journal unusable, 130 forced.")]
 pub(crate) struct RunArgs {
-    /// CSV or XLSX files with a PO_NUMBER column, lists of numbers, numbers, or - for standard input
+    /// CSV, XLSX, XLSB, XLS or ODS files with a PO_NUMBER column, lists of numbers, numbers, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<Source>,
-    /// How urgent orders are whose row does not say: urgent, high, normal or low
+    /// Priority of orders whose row has none: urgent, high, normal or low
     #[arg(long, value_name = "P", default_value_t)]
     pub(crate) priority: TaskPriority,
     #[command(flatten)]
@@ -116,18 +116,18 @@ pub(crate) struct ResumeArgs {
     coupa-batch login --base-url https://acme.coupahost.com\n  \
     coupa-batch login --username me@example.com --base-url https://acme.coupahost.com\n  \
     coupa-batch login --save-password --base-url https://acme.coupahost.com\n\n\
-    Without a user name a window opens, in which you log in as always, with single sign-on and second factor.")]
+    Without a user name a window opens in which you log in as usual, with single sign-on and second factor.")]
 pub(crate) struct LoginArgs {
-    /// Log in through the portal's form as this user; the password is COUPA_PASSWORD's, the keyring's, or asked for
+    /// Log in through the portal's form as this user; the password is taken from COUPA_PASSWORD or the keyring, or asked for
     #[arg(long, value_name = "USER")]
     pub(crate) username: Option<String>,
-    /// Save user name and password in the system's keyring once the portal has taken them; later runs use them
+    /// Save user name and password in the system's keyring after the portal has accepted them; later runs use them
     #[arg(long)]
     pub(crate) save_password: bool,
     /// How long to wait for the login in the window
     #[arg(long, value_name = "SPAN", value_parser = span, default_value = "10m")]
     pub(crate) wait: Duration,
-    /// Without a window, for tests of what a person does in it
+    /// No window, for tests
     #[arg(long, hide = true)]
     pub(crate) headless: bool,
     #[command(flatten)]
@@ -139,7 +139,7 @@ pub(crate) struct LoginArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  coupa-batch logout --all")]
 pub(crate) struct LogoutArgs {
-    /// Forget the logins of all portals
+    /// Delete the logins of all portals
     #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]
@@ -148,9 +148,9 @@ pub(crate) struct LogoutArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RecipeCommand {
-    /// Name the recipes that are built in
+    /// List the built-in recipes
     List,
-    /// Print one that is built in, as a start for your own
+    /// Print a built-in recipe, as a start for your own
     Show {
         /// Its name
         name: String,
@@ -164,13 +164,13 @@ pub(crate) enum RecipeCommand {
     coupa-batch recipe check --po PO15262984 --base-url https://acme.coupahost.com\n  \
     coupa-batch recipe check https://acme.coupahost.com/order_headers/15262984 --recipe ours.toml")]
 pub(crate) struct RecipeCheckArgs {
-    /// The page
+    /// Address of the page
     #[arg(value_name = "URL", value_parser = parse_address, conflicts_with = "po")]
     pub(crate) url: Option<Url>,
-    /// The page of this order instead
-    #[arg(long, value_name = "PO")]
+    /// Use the page of this order
+    #[arg(long, value_name = "PO", value_parser = |text: &str| PoNumber::try_from(text.to_owned()))]
     pub(crate) po: Option<PoNumber>,
-    /// Where the picture goes
+    /// File for the screenshot
     #[arg(long, value_name = "FILE", default_value = "recipe-check.png")]
     pub(crate) screenshot: PathBuf,
     /// Print JSON
@@ -188,7 +188,7 @@ pub(crate) struct StatusArgs {
     /// Output folder of the run
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Show each change until the run has ended
+    /// Show every change until the run ends
     #[arg(long)]
     pub(crate) watch: bool,
     /// Print JSON
@@ -204,7 +204,7 @@ pub(crate) struct ReportArgs {
     /// Output folder of the run; the report is written there
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Which run; the last one if not given
+    /// The run; the last one if not given
     #[arg(long, value_name = "RUN")]
     pub(crate) run: Option<String>,
     #[command(flatten)]
@@ -227,7 +227,7 @@ pub(crate) struct VerifyArgs {
 }
 
 impl ReportArgs {
-    /// What the flags say, as a layer of settings.
+    /// The values of the flags, as a layer of settings.
     pub(crate) fn to_settings(&self) -> Settings {
         out_settings(self.out.as_deref())
     }
@@ -236,8 +236,8 @@ impl ReportArgs {
 /// Which orders of the input are fetched.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct FilterArgs {
-    /// When an order that was completed before is fetched again: never, missing (a file of it is gone or changed), always,
-    /// or "older-than 30d"
+    /// When to fetch an order again that was completed before: never, missing (if one of its files is gone or changed),
+    /// always, or "older-than 30d"
     #[arg(long, value_name = "WHEN", conflicts_with = "force")]
     pub(crate) refresh: Option<Refresh>,
     /// Fetch everything again; short for --refresh always
@@ -254,7 +254,7 @@ pub(crate) struct FilterArgs {
 impl FilterArgs {
     pub(crate) fn wanted(&self) -> OrderFilter {
         let asked = self.refresh.unwrap_or_default();
-        // who names a status wants these orders again, also completed ones
+        // a status asks for these orders again, even completed ones
         let refresh =
             if self.force || (self.only.is_some() && self.refresh.is_none()) { Refresh::Always } else { asked };
         OrderFilter { refresh, only_failed: self.retry_failed, only: self.only }
@@ -289,10 +289,10 @@ pub(crate) struct DoctorArgs {
     Each run does this by itself when it starts. Folders and browsers of running programs, and your own, are not touched.\n\
     Exit codes: 0 nothing is left, 1 something could not be removed.")]
 pub(crate) struct SweepArgs {
-    /// Say what would be removed, and remove nothing
+    /// Only show what would be removed
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Also remove what is kept: profile templates, and profiles of runs with profile_cleanup = false
+    /// Also remove what is kept on purpose: profile templates, and profiles of runs with profile_cleanup = false
     #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]
@@ -323,11 +323,11 @@ mod tests {
     #[test]
     fn every_flag_reaches_its_setting() {
         let line = "coupa-batch run a.csv PO7 --base-url https://a.com --out o --workers 3 --headed --browser edge \
-                    --browser-path b --driver-path d --recipe r --cookies c --types pdf --name x* --max-size 5MB --shutdown-timeout 90 --task-timeout 2m --retries 1";
+                    --browser-path b --driver-path d --recipe r --cookies c --types pdf --name x* --max-size 5MB --column C --sheet Feb --shutdown-timeout 90 --task-timeout 2m --retries 1";
         let Command::Run(run) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else { panic!() };
         let (expected, problems) = Settings::from_toml(
             "base_url = 'https://a.com'\nout = 'o'\nworkers = 3\nheadless = false\nbrowser = 'edge'\nbrowser_path = 'b'\n\
-             driver_path = 'd'\nrecipe = 'r'\ncookies = 'c'\ntypes = 'pdf'\nname = 'x*'\nmax_size = '5MB'\nshutdown_timeout = 90\ntask_timeout = '2m'\nretry_limit = 1",
+             driver_path = 'd'\nrecipe = 'r'\ncookies = 'c'\ntypes = 'pdf'\nname = 'x*'\nmax_size = '5MB'\ncolumn = 'C'\nsheet = 'Feb'\nshutdown_timeout = 90\ntask_timeout = '2m'\nretry_limit = 1",
             "test",
         );
         assert_eq!(problems, []);
@@ -355,7 +355,6 @@ mod tests {
         for line in [
             "",
             "run",
-            "run nonsense",
             "run 7 --headed --headless",
             "run 7 -q -v",
             "run 7 --password x",

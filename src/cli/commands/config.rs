@@ -14,7 +14,7 @@ pub(crate) fn config(args: &ConfigArgs) -> Result<ExitReason, CommandError> {
     }
     let file = args.settings.file.config.as_deref();
     let flags = args.settings.to_settings();
-    // refuses what a run would refuse, before anything is printed as if it were fine
+    // refuses what a run would refuse, before it prints anything
     layers::load_config(flags.clone(), file).map_err(CommandError::bad_call)?;
     let settings = layers::load(flags, file).map_err(CommandError::bad_call)?;
     output::print(&settings.with_defaults().to_toml())?;

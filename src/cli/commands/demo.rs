@@ -41,7 +41,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, CommandError> {
     flags.out = Some(out);
     flags.workers = args.workers;
     flags.headless = args.headed.then_some(false);
-    // browser settings of the environment and the file apply here too; those of a portal do not
+    // browser settings of the environment and the file apply here too, but not those of a portal
     let mut config = layers::load_config(flags, None).map_err(CommandError::bad_call)?;
     let lock = Arc::new(OutputLock::take(&config.out).map_err(CommandError::bad_call)?);
     let progress = start_logging(&args.output, &config)?;
@@ -73,7 +73,7 @@ async fn batch_on(
 ) -> Result<ExitReason, CommandError> {
     let out = config.out.clone();
     let tasks = portal.orders().into_iter().map(PoTask::new).collect();
-    // a new run each time, whatever the folder holds
+    // always a new run, whatever the folder contains
     let filter = OrderFilter { refresh: Refresh::Always, ..OrderFilter::default() };
     let view = BatchView::new(progress);
     let lines = view.clone();
@@ -93,7 +93,7 @@ async fn batch_on(
     }
 }
 
-/// Compares the result with the portal: what counts is not how many files there are, but that each is correct.
+/// Compares each file and status with what the portal served.
 fn compare(
     portal: &DemoPortal,
     out: &Path,

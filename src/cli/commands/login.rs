@@ -24,14 +24,14 @@ pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, CommandError> {
     let saved_login = saved_login_of(&config)?;
     let keyring = keyring_of(&config)?;
     if args.save_password {
-        // before anybody types a password for nothing
+        // checked before anyone types a password
         keyring.load().or_else(damaged_is_none).map_err(|why| not_saved(&why))?;
     }
     config.site.credentials = credentials(args, config.site.credentials.take(), &keyring)?;
     let is_form = config.site.credentials.is_some();
     config.browser.headless = is_form || args.headless;
     let rejected_logins = rejected_logins_of(&config)?;
-    // who calls this asks for it: what was refused before is tried once more
+    // the user asks for it: a password that was refused before is tried once more
     let interactive = InteractiveLogin::new(&config.site, config.deadlines)
         .map_err(CommandError::bad_call)?
         .with_rejections(Arc::new(rejected_logins.clone()), true);
@@ -47,7 +47,7 @@ pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, CommandError> {
         }
         Ok((made?, interactive.has_logged_in().await))
     })?;
-    // a portal that let in without a login has not said whether the password is right
+    // a portal that needed no login has not confirmed the password
     let to_save = config.site.credentials.filter(|_| args.save_password && is_tried);
     if cookies.is_empty() || (args.save_password && to_save.is_none()) {
         output::print("the portal needs no login: nothing was saved\n")?;
@@ -101,7 +101,7 @@ pub(crate) fn logout(args: &LogoutArgs) -> Result<ExitReason, CommandError> {
     Ok(ExitReason::AllWell)
 }
 
-/// What the keyring answered; nothing where there is none.
+/// The result of the keyring; `None` if there is no keyring.
 fn unless_absent<T>(answer: Result<T, KeyringError>) -> Result<Option<T>, CommandError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
@@ -136,9 +136,7 @@ fn load(portal: &PortalArgs, settings: Settings) -> Result<PoolConfig, CommandEr
 
 fn folder_of(config: &PoolConfig) -> Result<PathBuf, CommandError> {
     config.site.login_dir.clone().or_else(usual_folder).ok_or_else(|| {
-        CommandError::bad_call(
-            "this user has no home folder to save a login in: set login_dir or COUPA_BATCH_LOGIN_DIR",
-        )
+        CommandError::bad_call("this user has no home folder for saved logins: set login_dir or COUPA_BATCH_LOGIN_DIR")
     })
 }
 
@@ -160,8 +158,8 @@ fn keyring_of(config: &PoolConfig) -> Result<Keyring, CommandError> {
     Ok(Keyring::of(base))
 }
 
-/// Those of the environment; or of the user that is named, whose password is in the keyring or asked for in the terminal.
-/// Who saves a password is asked for the new one, whatever the keyring holds.
+/// The credentials of the environment, or those of the given user: the password is taken from the keyring or asked for.
+/// With `--save-password` it is always asked for.
 fn credentials(
     args: &LoginArgs,
     given: Option<Credentials>,

@@ -1,4 +1,4 @@
-//! One file per subcommand; each gives the reason why the program ends.
+//! One file per subcommand; each returns the exit reason.
 
 pub(crate) mod config;
 pub(crate) mod demo;

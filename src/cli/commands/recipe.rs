@@ -1,4 +1,4 @@
-//! `coupa-batch recipe`: which there are, what they say, and what one finds on a real page.
+//! `coupa-batch recipe`: lists and shows recipes, and checks what one finds on a real page.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -25,9 +25,9 @@ pub(crate) fn recipe(command: &RecipeCommand) -> Result<ExitReason, CommandError
         }
         RecipeCommand::Show { name } => match shipped_recipes().iter().find(|(shipped, _)| shipped == name) {
             Some((_, text)) => output::print(text).map(|()| ExitReason::AllWell),
-            None => {
-                Err(CommandError::bad_call(format!("there is no shipped recipe {name:?}: see coupa-batch recipe list")))
-            }
+            None => Err(CommandError::bad_call(format!(
+                "there is no built-in recipe {name:?}: see coupa-batch recipe list"
+            ))),
         },
         RecipeCommand::Check(args) => check(args),
     }
@@ -38,14 +38,14 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
     let target = match (&args.url, &args.po) {
         (Some(url), _) => {
             let address: Url = url.clone();
-            // the portal is the one that the page is of, unless somebody says otherwise
+            // the portal of the page, unless another one is given
             if settings.base_url.is_none() {
                 settings.base_url = address.join("/").ok();
             }
             InspectTarget::Address(address)
         }
         (None, Some(po)) => InspectTarget::Order(po.clone()),
-        (None, None) => return Err(CommandError::bad_call("which page? Give its address, or an order with --po")),
+        (None, None) => return Err(CommandError::bad_call("no page given: give its address, or an order with --po")),
     };
     let mut config =
         layers::load_config(settings, args.portal.file.config.as_deref()).map_err(CommandError::bad_call)?;
@@ -78,7 +78,7 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
     })?;
     fs::write(&args.screenshot, &seen.picture).map_err(|why| {
         CommandError::bad_call(format!(
-            "{} cannot be written ({why}): name another file with --screenshot",
+            "{} cannot be written ({why}): choose another file with --screenshot",
             args.screenshot.display()
         ))
     })?;
@@ -87,20 +87,20 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
 }
 
 fn to_text(seen: &Inspection, args: &RecipeCheckArgs) -> String {
-    let mut text = format!("{} ({:?})\ntaken for: {}\n", seen.url, seen.title, seen.kind);
+    let mut text = format!("{} ({:?})\nrecognized as: {}\n", seen.url, seen.title, seen.kind);
     if !seen.is_at_rest {
-        text.push_str("it was still changing when the recipe's settle.at_most was over\n");
+        text.push_str("the page was still changing after the recipe's settle.at_most\n");
     }
     for find in &seen.finds {
         let texts: Vec<_> =
             find.texts.iter().map(|text| format!("{:?}", text.chars().take(40).collect::<String>())).collect();
         let _ = writeln!(text, "{:>4}  {:<30} {}  {}", find.count, find.key, find.css, texts.join(" ")); // cannot fail
     }
-    let _ = writeln!(text, "{} attachments would be fetched", seen.attachments.len());
+    let _ = writeln!(text, "{} would be fetched", output::count(seen.attachments.len() as u64, "attachment"));
     for name in &seen.attachments {
         let _ = writeln!(text, "      {}", output::in_one_line(name));
     }
-    let _ = writeln!(text, "picture with the finds in frames: {}", args.screenshot.display());
+    let _ = writeln!(text, "screenshot with the finds in frames: {}", args.screenshot.display());
     text
 }
 

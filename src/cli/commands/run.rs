@@ -6,16 +6,16 @@ use crate::assembly::check_login;
 use crate::batch::notices::RunNotices;
 use crate::batch::{Batch, BatchError, BatchReport, run_record};
 use crate::cli::args::{OutputArgs, ResumeArgs, RunArgs};
-use crate::cli::batch_view::{BatchView, print_summary, show_rejects};
+use crate::cli::batch_view::{BatchView, print_summary};
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::output::count;
+use crate::cli::intake_view::show_intake;
 use crate::cli::progress::Progress;
 use crate::cli::setup::{block_on, start_logging};
 use crate::config::PoolConfig;
 use crate::config::layers;
 use crate::credentials::LoginSource;
 use crate::download::OutputLock;
-use crate::input;
+use crate::input::{self, InputOptions};
 use crate::journal::JournalReader;
 use crate::notify::RunFinished;
 
@@ -30,28 +30,26 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
              or base_url in coupa-batch.toml",
         ));
     }
-    let intake = input::read(&args.inputs, args.priority).map_err(CommandError::bad_call)?;
+    let options = InputOptions {
+        priority: args.priority,
+        numbers: config.input.numbers.clone(),
+        column: config.input.column.clone(),
+        sheet: config.input.sheet.clone(),
+    };
+    let intake = input::read(&args.inputs, &options).map_err(CommandError::bad_call)?;
     if intake.tasks.is_empty() {
         let refused: Vec<_> = intake.rejects.iter().take(10).map(|reject| format!("\n  {reject}")).collect();
         return Err(CommandError::bad_call(format!("there is no order in the input{}", refused.concat())));
     }
     let login = LoginSource::fill(&mut config);
     check_login(&config.site).map_err(CommandError::bad_call)?;
-    // only now: a refused call leaves no folder behind
+    // only now: a refused command leaves no folder behind
     let lock = Arc::new(OutputLock::take(&config.out).map_err(CommandError::bad_call)?);
     let progress = start_logging(&args.output, &config)?;
     if let Some(remark) = login.remark() {
         progress.say(&remark);
     }
-    for remark in &intake.remarks {
-        progress.say(&format!("note: {remark}"));
-    }
-    if intake.duplicates > 0 {
-        let verb = if intake.duplicates == 1 { "repeats" } else { "repeat" };
-        let rows = count(intake.duplicates as u64, "row");
-        progress.say(&format!("{rows} {verb} an order that is already in the input; each order is fetched once"));
-    }
-    show_rejects(&intake.rejects, &progress);
+    show_intake(&intake, &progress);
     let journal = run_record::path(args.journal.journal.as_deref(), &config.out);
     let batch = Batch::new(config.clone()).locked(lock).journal(journal).time_limit(closing);
     let filter = args.wanted.wanted();
@@ -71,11 +69,11 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, CommandError> {
         JournalReader::open(&journal).and_then(|reader| reader.last_unfinished()).map_err(CommandError::unreadable)?
     else {
         return Err(CommandError::bad_call(format!(
-            "{} holds no unfinished run: there is nothing to resume",
+            "{} has no unfinished run: there is nothing to resume",
             journal.display()
         )));
     };
-    // the portal of the run, unless the caller knows better
+    // the portal of the run, unless another one is given
     if config.site.base_url.is_none() {
         flags.base_url = info.base_url.as_deref().and_then(|address| address.parse().ok());
     }
@@ -120,7 +118,7 @@ where
     };
     tokio::select! {
         () = notices.finish(notice_of(&ended)) => {}
-        // a person at the terminal need not wait for it
+        // Ctrl-C ends the wait
         _ = tokio::signal::ctrl_c() => {}
     }
     let reason = ended?.map_or(ExitReason::AllWell, |report| report.status.into());

@@ -52,11 +52,11 @@ fn show(journal: &Path, is_json: bool) -> Result<(), CommandError> {
 /// The last run, and the program that is working on it.
 fn newest(journal: &Path) -> Result<(RunInfo, Option<String>), CommandError> {
     let reader = JournalReader::open(journal).map_err(CommandError::unreadable)?;
-    // before the runs, so that one that ends in between is shown as running and not as crashed
+    // read before the runs, so that a run that ends in between is shown as running and not as crashed
     let mut owner = reader.owner();
     let mut newest = reader.runs().map_err(CommandError::unreadable)?.into_iter().next_back();
     if owner.is_none() && newest.as_ref().is_some_and(|info| info.finished_at.is_none()) {
-        // or one has started in between
+        // or a run has started in between
         owner = reader.owner();
         newest = reader.runs().map_err(CommandError::unreadable)?.into_iter().next_back();
     }

@@ -16,7 +16,7 @@ pub(crate) fn sweep(args: &SweepArgs) -> Result<ExitReason, CommandError> {
     let config =
         layers::load_config(Settings::default(), args.file.config.as_deref()).map_err(CommandError::bad_call)?;
     let unreadable = |why| {
-        let advice = "check who owns it, or set profile_dir to another one";
+        let advice = "check its owner, or set profile_dir to another folder";
         CommandError::new(
             ExitReason::Unexpected,
             format!("the folder for browser profiles cannot be read ({why}): {advice}"),

@@ -23,7 +23,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitReason, CommandError> {
     let folder = layers::load_config(settings, None).map_err(CommandError::bad_call)?.out;
     if !folder.is_dir() {
         return Err(CommandError::bad_call(format!(
-            "{} is not a folder: name the output folder of a run",
+            "{} is not a folder: give the output folder of a run",
             folder.display()
         )));
     }
@@ -32,7 +32,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitReason, CommandError> {
         CommandError::new(ExitReason::Unexpected, format!("the folder cannot be read completely: {why}"))
     })?;
     if audit.order_count == 0 && audit.findings.is_empty() {
-        let advice = "name the output folder of a run, or the folder of one order in it";
+        let advice = "give the output folder of a run, or the folder of one order in it";
         return Err(CommandError::bad_call(format!("there is no order in {}: {advice}", folder.display())));
     }
     if args.json { output::print_json(&to_json(&audit)) } else { output::print(&to_text(&audit)) }?;
@@ -43,7 +43,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitReason, CommandError> {
 fn expected(journal: Option<&Path>, folder: &Path) -> Result<HashMap<PoNumber, String>, CommandError> {
     let is_named = journal.is_some();
     let reader = match JournalReader::open(&run_record::path(journal, folder)) {
-        // the folder of one order, a copy, or a library's
+        // the folder of one order, a copy, or the output of a library user
         Err(JournalError::Missing { .. }) if !is_named => return Ok(HashMap::new()),
         other => other.map_err(CommandError::unreadable)?,
     };

@@ -1,6 +1,7 @@
 //! Events of `tracing`, with the fields of their spans, as records of the `log` crate.
 
 use std::fmt;
+use std::sync::Arc;
 
 use log::Record;
 use log::kv::Value;
@@ -10,10 +11,11 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::Logger;
-
-/// Names that the sink gives a meaning of its own.
+/// Field names that the sink uses itself.
 const TAKEN: [&str; 7] = ["level", "message", "module", "target", "timestamp", "file", "line"];
+
+/// A sink of the `log` crate.
+pub(crate) type Logger = Arc<dyn log::Log>;
 
 /// Hands each event to a `log` logger.
 pub(crate) struct JsonLines {
@@ -145,7 +147,7 @@ impl Visit for Fields {
     }
 }
 
-/// Records of crates that speak `log`: only their warnings.
+/// Passes on the warnings of crates that use `log`.
 pub(crate) struct ForeignLogger(pub(crate) Logger);
 
 impl log::Log for ForeignLogger {

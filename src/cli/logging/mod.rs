@@ -1,8 +1,8 @@
 //! Two logs of the same events: readable lines on the terminal, JSON lines in a file.
 //!
-//! Both are fed from `tracing`. The file is written by `structured-logger`, which is a sink for the `log` crate: a layer
-//! of our own hands it each event with its fields. (`tracing`'s own `log-always` bridge was looked at: it flattens the
-//! fields into the text and ignores the filters.)
+//! Both get their events from `tracing`. The file is written by `structured-logger`, a sink of the `log` crate: a layer of
+//! our own passes it each event with its fields. (The `log-always` feature of `tracing` would flatten the fields into the
+//! text and ignore the filters.)
 
 pub(crate) mod bridge;
 pub(crate) mod redact;
@@ -25,35 +25,36 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
-use self::bridge::JsonLines;
+use self::bridge::{JsonLines, Logger};
 use crate::cli::logging::redact::LogRedactor;
 
-/// The crate whose events are told in full; the binary's own module path begins with the same word.
+/// The crate whose events are logged in full.
 const OURS: &str = "coupa_batch";
-/// What is logged, in the words of `tracing-subscriber`'s `EnvFilter`.
+/// The variable with a filter in the syntax of `tracing-subscriber`'s `EnvFilter`.
 const VARIABLE: &str = "COUPA_BATCH_LOG";
 
-/// How much is said, and where. Not `Debug`: it holds the secrets.
+/// What is logged, and where. Not `Debug`, since it contains secrets.
 #[derive(Clone)]
 pub(crate) struct LogOptions {
-    /// Nothing but errors on the terminal.
+    /// Only errors on the terminal.
     pub(crate) is_quiet: bool,
-    /// 0, 1 or 2 and more.
+    /// How often `-v` was given.
     pub(crate) verbosity: u8,
-    /// Whether progress bars tell the good news already.
+    /// Whether progress bars show the normal course of the run.
     pub(crate) has_bars: bool,
-    /// Whether colours are wanted.
+    /// Whether to use colours.
     pub(crate) has_colours: bool,
-    /// The JSON lines.
+    /// The file for JSON lines.
     pub(crate) file: Option<PathBuf>,
-    /// Texts that no log may hold, such as the password.
+    /// Texts that no log may contain, such as the password.
     pub(crate) secrets: Vec<String>,
 }
 
-/// Starts both logs for the life of the program, panics included. The lines on the terminal go through `bars`, so that they do not tear them.
+/// Starts both logs for the rest of the program, panics included. Lines on the terminal suspend `bars` while they are
+/// written.
 ///
 /// # Errors
-/// A message, when the file cannot be opened or the filter cannot be understood.
+/// A message if the file cannot be opened or the filter cannot be parsed.
 pub(crate) fn start(options: &LogOptions, bars: &MultiProgress) -> Result<(), String> {
     let scrub = Arc::new(LogRedactor::new(&options.secrets));
     let terminal = Terminal { bars: bars.clone(), scrub: scrub.clone() };
@@ -61,10 +62,10 @@ pub(crate) fn start(options: &LogOptions, bars: &MultiProgress) -> Result<(), St
     let logger = file.map(|file| structured(scrub.over(file)));
     let wish = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
     let subscriber = subscriber(options, wish.as_deref(), terminal, logger.clone())?;
-    // not `init`, which would also claim the `log` crate's one place
+    // not `init`, which would also install a global `log` logger
     tracing::subscriber::set_global_default(subscriber).map_err(|why| format!("logging was started twice: {why}"))?;
     if let Some(logger) = logger {
-        // crates that speak `log` and not `tracing`
+        // for crates that use `log` and not `tracing`
         log::set_boxed_logger(Box::new(bridge::ForeignLogger(logger))).map_err(|why| why.to_string())?;
         log::set_max_level(log::LevelFilter::Warn);
     }
@@ -80,7 +81,7 @@ pub(crate) fn start(options: &LogOptions, bars: &MultiProgress) -> Result<(), St
     Ok(())
 }
 
-/// The time of day, as on the reader's wall; the file has the full date.
+/// The local time of day; the file has the full date.
 struct WallClock;
 
 impl FormatTime for WallClock {
@@ -89,10 +90,8 @@ impl FormatTime for WallClock {
     }
 }
 
-type Logger = Arc<dyn log::Log>;
-
 fn structured(to: impl Write + Send + Sync + 'static) -> Logger {
-    // the filters are the layers'; this one lets everything pass
+    // the layers filter; this logger accepts everything
     Arc::new(Builder::with_level("TRACE").with_default_writer(json::new_writer(to)).build())
 }
 
@@ -121,8 +120,8 @@ where
     Ok(Registry::default().with(lines).with(file))
 }
 
-/// Libraries below us print what they send and receive, and that holds the password and cookies. Whatever anybody asks
-/// for, nothing of theirs is logged but warnings.
+/// Libraries log what they send and receive, which includes the password and cookies. So only their warnings are logged,
+/// whatever the filter says.
 fn may_be_logged(of: &Metadata<'_>) -> bool {
     let is_ours = of.target() == OURS || of.target().strip_prefix(OURS).is_some_and(|rest| rest.starts_with("::"));
     is_ours || *of.level() <= Level::WARN
@@ -155,7 +154,7 @@ fn file_filter(options: &LogOptions) -> String {
     format!("warn,{OURS}={ours}")
 }
 
-/// Opens the file to be written at its end, for nobody else to read: names of suppliers and files stand in it.
+/// Opens the file for appending. Only this user may read it, since it contains names of suppliers and files.
 fn open(path: &Path) -> Result<File, String> {
     let failed = |why: io::Error| {
         format!("the log file {} cannot be written: {why}; choose another place with --log-file", path.display())
@@ -170,7 +169,7 @@ fn open(path: &Path) -> Result<File, String> {
     options.open(path).map_err(failed)
 }
 
-/// Standard error, written to while the bars stand aside.
+/// Standard error; writing suspends the bars.
 struct Terminal {
     bars: MultiProgress,
     scrub: Arc<LogRedactor>,

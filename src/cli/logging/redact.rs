@@ -1,14 +1,14 @@
-//! The last line of defence: what is known to be secret is taken out of every line, wherever it came from.
+//! Removes known secrets from every log line, wherever it came from.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-/// Shorter secrets would blot out half the log; such a password protects nothing anyway.
+/// Removing shorter secrets would make the log unreadable, and such a password protects nothing.
 const SHORTEST: usize = 4;
 const BLOT: &str = "[secret]";
 
-/// Texts that no log may hold, in every spelling in which they could get there.
+/// Texts that no log may contain, in every spelling in which they could appear.
 pub(crate) struct LogRedactor {
     spellings: Vec<String>,
 }
@@ -22,12 +22,12 @@ impl LogRedactor {
                 let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
                 let percent = form.replace('+', "%20");
                 let debug = unquoted(&format!("{secret:?}"));
-                // the file holds texts as JSON, also those that `Debug` has already put into quotes
+                // the file contains texts as JSON, also those already quoted by `Debug`
                 [json(secret), json(&debug), debug, secret.clone(), form, percent]
             })
             .filter(|spelling| spelling.len() >= SHORTEST)
             .collect();
-        // the longest first, or a short one would cut up a long one that holds it
+        // the longest first, so that no shorter one cuts it up
         spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
         spellings.dedup();
         Self { spellings }
@@ -45,7 +45,7 @@ impl LogRedactor {
         Cow::Owned(clean.into_bytes())
     }
 
-    /// A writer that takes the secrets out of each line; lines must come in one piece each.
+    /// A writer that removes the secrets from each line. Each line must be written in one call.
     pub(crate) fn over<W: Write>(self: &Arc<Self>, to: W) -> Scrubbed<W> {
         Scrubbed { to, scrub: self.clone() }
     }
@@ -59,7 +59,7 @@ fn unquoted(quoted: &str) -> String {
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }
 
-/// See [`LogRedactor::over`].
+/// The writer of [`LogRedactor::over`].
 pub(crate) struct Scrubbed<W> {
     to: W,
     scrub: Arc<LogRedactor>,

@@ -24,7 +24,7 @@ fn options() -> LogOptions {
     LogOptions { is_quiet: false, verbosity: 0, has_bars: false, has_colours: false, file: None, secrets: Vec::new() }
 }
 
-/// What both logs hold after `say`: the terminal, the file.
+/// The texts of both logs after `say`: terminal and file.
 fn logged(options: &LogOptions, wish: Option<&str>, say: impl FnOnce()) -> (String, String) {
     let (terminal, file) = (Sink::default(), Sink::default());
     let scrub = Arc::new(LogRedactor::new(&options.secrets));

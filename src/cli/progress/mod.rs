@@ -1,4 +1,4 @@
-//! What a person sees while a run goes on: bars on a terminal, plain lines elsewhere. All of it on standard error.
+//! Progress display of a run on standard error: bars on a terminal, plain lines elsewhere.
 #[cfg(test)]
 mod tests;
 
@@ -18,13 +18,13 @@ use tokio::sync::watch;
 
 use crate::cli::output::{blanked, count, in_one_line};
 
-/// How often bars are drawn; more often only costs time.
+/// How often bars are drawn.
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// The terminal's bell, for somebody who looks elsewhere. Nothing else of the kind is ever sent to it.
+/// The terminal's bell, rung when the run waits for a person. It is the only control character ever sent.
 const BELL: &str = "\u{7}";
 
-/// How the run shows itself.
+/// Kind of progress display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
     /// One bar for all orders and one line per worker.
@@ -35,17 +35,17 @@ pub(crate) enum Style {
     Quiet,
 }
 
-/// What is known of the place where it shows.
+/// Properties of standard error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terminal {
-    /// Whether standard error is a terminal that can move its cursor, watched by a person.
+    /// Whether it is a terminal that can move its cursor, used by a person.
     pub(crate) is_live: bool,
-    /// Whether colours are wanted there.
+    /// Whether to use colours.
     pub(crate) has_colours: bool,
 }
 
 impl Terminal {
-    /// Looks at standard error and at what the environment says of it.
+    /// Examines standard error and the environment.
     pub(crate) fn look() -> Self {
         Self::judge(
             std::io::stderr().is_terminal(),
@@ -63,7 +63,7 @@ impl Terminal {
     }
 }
 
-/// The progress of a run, as it is shown.
+/// Progress display of a run. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     style: Style,
@@ -72,7 +72,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Bars where they can be drawn, unless `is_plain`; nothing if `is_quiet`.
+    /// Chooses bars if the terminal can draw them and not `is_plain`; nothing if `is_quiet`.
     pub(crate) fn new(on: Terminal, is_plain: bool, is_quiet: bool) -> Self {
         let style = match (is_quiet, on.is_live && !is_plain) {
             (true, _) => Style::Quiet,
@@ -83,40 +83,40 @@ impl Progress {
         Self { style, has_colours: on.has_colours, bars: MultiProgress::with_draw_target(target) }
     }
 
-    /// How it shows.
+    /// The kind of display.
     pub(crate) fn style(&self) -> Style {
         self.style
     }
 
-    /// The bars, for others that write to the terminal and must make them stand aside.
+    /// The bars, for others that write to the terminal and must suspend them.
     pub(crate) fn bars(&self) -> &MultiProgress {
         &self.bars
     }
 
-    /// Prints a line above the bars, unless nothing is to be said.
+    /// Prints a line above the bars, unless the display is quiet.
     pub(crate) fn say(&self, line: &str) {
         if self.style != Style::Quiet {
-            // a terminal that is gone is no reason to stop the run
+            // a closed terminal is no reason to stop the run
             let (bell, line) = line.strip_prefix(BELL).map_or(("", line), |line| (BELL, line));
             self.bars.suspend(|| writeln!(std::io::stderr(), "{bell}{}", blanked(line)).ok());
         }
     }
 
-    /// Tells of an order that has its outcome. With bars, only of one that did not go well.
+    /// Prints the line of a finished order. With bars, only if it did not succeed.
     pub(crate) fn order_done(&self, po: &PoNumber, outcome: &Outcome, settled: u64, total: u64) {
         if self.style == Style::Lines || !outcome.is_success() {
             self.say(&order_line(po, outcome, settled, total));
         }
     }
 
-    /// Draws until the pool is closed or its status ends. Dropping the future leaves the bars as they are; [`Progress::clear`] removes them.
+    /// Draws until the pool is closed. Dropping the future leaves the bars on the screen; [`Progress::clear`] removes them.
     pub(crate) async fn follow(&self, mut status: watch::Receiver<Arc<PoolStatus>>) {
         let mut drawn = (self.style == Style::Bars).then(|| Bars::new(&self.bars, self.has_colours));
         let mut waits = WaitNotices { has_terminal: self.style == Style::Bars, ..WaitNotices::default() };
         let mut redraw = tokio::time::interval(REDRAW);
         redraw.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
-            // an `Arc` clone, so that no lock of the channel is held while drawing
+            // clones the `Arc`, so that the channel is not locked while drawing
             let now = status.borrow_and_update().clone();
             if let Some(line) = waits.news(&now) {
                 self.say(&line);
@@ -138,7 +138,7 @@ impl Progress {
     }
 }
 
-/// Tells once that the run waits, and why: bars alone would be gone with the next line, and a log has none.
+/// Reports once that the run waits, and why: bars vanish with the next line, and a log has none.
 #[derive(Debug, Default)]
 struct WaitNotices {
     has_terminal: bool,
@@ -147,7 +147,7 @@ struct WaitNotices {
 }
 
 impl WaitNotices {
-    /// What there is to say of a new status.
+    /// The line for a new status, if it needs one.
     fn news(&mut self, status: &PoolStatus) -> Option<String> {
         let (reason, needs_person) = match &status.dispatch {
             DispatchState::Suspended { reason, needs_person } if status.pool_status == Stage::Running => {
@@ -165,14 +165,14 @@ impl WaitNotices {
     }
 }
 
-/// `PO15262984 COMPLETED 3 files 120.0 kB (12/200)`, and why it did not go well.
+/// `PO15262984 COMPLETED 3 files 120.0 kB (12/200)`, with the reason if it did not succeed.
 pub(crate) fn order_line(po: &PoNumber, outcome: &Outcome, settled: u64, total: u64) -> String {
     let files = outcome.files();
     let bytes: u64 = files.iter().map(|file| file.size).sum();
     let files = count(files.len() as u64, "file");
     let mut line = format!("{po} {} {files} {} ({settled}/{total})", outcome.status(), size(bytes));
     if let Some(failure) = outcome.failure() {
-        // one line, whatever a portal says
+        // one line, whatever the portal's message contains
         let _ = write!(line, ": {}", in_one_line(&failure.message)); // cannot fail on a String
     }
     line
@@ -182,7 +182,7 @@ fn size(bytes: u64) -> String {
     ByteSize(bytes).display().si().to_string()
 }
 
-/// The bars as they stand.
+/// The bars on the screen.
 struct Bars {
     bars: MultiProgress,
     all: ProgressBar,
@@ -219,11 +219,11 @@ impl Bars {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // the templates are constants of this file, tried by a test; a broken one would only look plainer
+    // the templates are constants, checked by a test; a broken one would only look plainer
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// `0.8/s, 3 min left, 2 failed, 12.3 MB`, and what holds the run up.
+/// `0.8/s, 3 min left, 2 failed, 12.3 MB`, and what delays the run.
 fn overall(status: &PoolStatus) -> String {
     let tasks = &status.tasks;
     let settled = tasks.settled();
@@ -263,7 +263,7 @@ fn overall(status: &PoolStatus) -> String {
     parts.join(", ")
 }
 
-/// Two units at most: nobody plans an evening by seconds.
+/// A time span in at most two units.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and whole on purpose")]
 fn span(seconds: f64) -> String {
     let seconds = seconds as u64;

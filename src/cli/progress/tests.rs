@@ -6,7 +6,7 @@ use indicatif::TermLike;
 
 use super::*;
 
-/// Keeps what is written and knows no positions.
+/// A terminal that records what is written to it.
 #[derive(Clone, Debug, Default)]
 struct Screen(Arc<Mutex<String>>);
 

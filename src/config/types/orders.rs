@@ -91,7 +91,8 @@ impl FromStr for Canary {
             }
         };
         Ok(Self {
-            po: po.parse().map_err(|why: InvalidPoNumber| InvalidValue::new(why.to_string()).caused_by(why))?,
+            po: PoNumber::try_from(po.to_owned())
+                .map_err(|why: InvalidPoNumber| InvalidValue::new(why.to_string()).caused_by(why))?,
             min_files,
         })
     }
@@ -122,7 +123,9 @@ mod tests {
 
     #[test]
     fn a_canary_has_a_number_of_files_or_means_one() {
-        for (text, po, min_files) in [("PO15262984", "PO15262984", 1), (" po7 = 5 ", "PO7", 5)] {
+        for (text, po, min_files) in
+            [("PO15262984", "PO15262984", 1), (" po7 = 5 ", "PO7", 5), ("US0158122", "US0158122", 1)]
+        {
             let canary: Canary = text.parse().unwrap();
             assert_eq!((canary.po.to_string().as_str(), canary.min_files.get()), (po, min_files));
         }

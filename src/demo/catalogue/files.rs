@@ -1,4 +1,4 @@
-//! The bytes of a file, made from its kind, its size and a seed: never kept, so ten thousand orders cost no memory.
+//! The bytes of a file, generated from its kind, size and seed on each request, so that many orders need no memory.
 
 use std::io::{Cursor, Write};
 
@@ -7,7 +7,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::demo::catalogue::rng::Rng;
 
-/// What a file is.
+/// Format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileKind {
     Pdf,
@@ -25,7 +25,7 @@ pub(crate) enum FileKind {
 }
 
 impl FileKind {
-    /// What the portal says it is.
+    /// Its media type.
     pub(crate) fn media_type(self) -> &'static str {
         match self {
             Self::Pdf => "application/pdf",
@@ -43,7 +43,7 @@ impl FileKind {
     }
 }
 
-/// The bytes of a file of `kind` with about `size` bytes; `title` stands in it where the kind can hold text.
+/// The bytes of a file of `kind` with about `size` bytes; it contains `title` if the format has text.
 pub(crate) fn bytes(kind: FileKind, size: usize, title: &str, mut dice: Rng) -> Vec<u8> {
     match kind {
         FileKind::Pdf => pdf(size, title, &mut dice),
@@ -81,7 +81,7 @@ pub(crate) fn bytes(kind: FileKind, size: usize, title: &str, mut dice: Rng) -> 
     }
 }
 
-/// Text that can stand in HTML and XML, in an element or in an attribute between quotes of either kind.
+/// Escapes text for elements and quoted attributes of HTML and XML.
 pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -109,9 +109,9 @@ fn rows(size: usize, heading: &str, dice: &mut Rng) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// One page that says its title, and a stream without meaning for the size.
+/// One page with its title, and a meaningless stream for the size.
 fn pdf(size: usize, title: &str, dice: &mut Rng) -> Vec<u8> {
-    // the standard fonts know Latin letters alone, and ( ) \ would need escaping
+    // the standard fonts only have Latin letters, and ( ) \ would need escaping
     let shown: String = title.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '-')).collect();
     let text = format!("BT /F1 20 Tf 60 760 Td ({shown}) Tj 0 -30 Td (Demo document) Tj ET");
     let noise = dice.noise(size);
@@ -145,7 +145,7 @@ fn pdf(size: usize, title: &str, dice: &mut Rng) -> Vec<u8> {
     bytes
 }
 
-/// A grey noise picture. Its data is stored, not compressed, so nothing but two checksums is needed.
+/// A picture of grey noise. Its data is stored uncompressed, which only needs two checksums.
 pub(crate) fn png(size: usize, dice: &mut Rng) -> Vec<u8> {
     let side = (size as f64).sqrt().clamp(1.0, 2_000.0) as usize;
     let mut raw = Vec::with_capacity(side * (side + 1));
@@ -193,7 +193,7 @@ fn crc(bytes: &[u8]) -> u32 {
     })
 }
 
-/// A grey square of 8 by 8, after comments that make the size.
+/// A grey square of 8 by 8 pixels, after comments that fill the size.
 fn jpg(size: usize, dice: &mut Rng) -> Vec<u8> {
     let mut bytes = b"\xFF\xD8\xFF\xE0\x00\x10JFIF\x00\x01\x01\x01\x00\x48\x00\x48\x00\x00".to_vec();
     for comment in dice.noise(size).chunks(60_000) {
@@ -215,7 +215,7 @@ fn jpg(size: usize, dice: &mut Rng) -> Vec<u8> {
     bytes
 }
 
-/// The header of a compound file (which is what Outlook writes) and sectors without meaning.
+/// The header of a compound file, as Outlook writes it, and meaningless sectors.
 fn msg(size: usize, dice: &mut Rng) -> Vec<u8> {
     let mut bytes = vec![0; 512];
     bytes[..8].copy_from_slice(&[0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1]);
@@ -255,13 +255,13 @@ fn docx(size: usize, title: &str, dice: &mut Rng) -> Vec<u8> {
 }
 
 fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
-    // the date is fixed: with the current one the same seed would give other bytes a moment later
+    // a fixed date: with the current one the same seed would give different bytes
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .last_modified_time(DateTime::default());
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, body) in parts {
-        // writing to memory does not fail; if it ever did, the tests of the signatures below would
+        // writing to memory does not fail
         let _ = zip.start_file(*name, options).is_ok_and(|()| zip.write_all(body).is_ok());
     }
     zip.finish().map(Cursor::into_inner).unwrap_or_default()

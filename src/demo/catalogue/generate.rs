@@ -1,4 +1,4 @@
-//! Which kinds of orders there are, and how one of each kind is made.
+//! Generates one order of each kind.
 
 use super::files::FileKind;
 use super::names::{self, FileNaming};
@@ -6,7 +6,7 @@ use super::orders::{Area, Attachment, DemoOrder, OrderKind, Requisition};
 use crate::demo::catalogue::rng::Rng;
 use crate::model::PoNumber;
 
-/// The mix of 25 orders; more repeat it, fewer are its beginning, so the first is plain and the first ten are varied.
+/// The kinds of 25 orders. More orders repeat them, fewer are their beginning: the first is plain, and the first ten vary.
 pub(crate) const MIX: [OrderKind; 25] = [
     OrderKind::Links,
     OrderKind::Buttons,
@@ -35,7 +35,7 @@ pub(crate) const MIX: [OrderKind; 25] = [
     OrderKind::Links,
 ];
 
-/// Makes one order.
+/// Generator of one order.
 pub(crate) struct OrderGenerator {
     seed: u64,
     at: u64,
@@ -85,7 +85,7 @@ impl OrderGenerator {
             }
             OrderKind::RequisitionDenied => (true, Vec::new()),
             OrderKind::Empty => (false, Vec::new()),
-            // has files of its own, which nobody wants as long as the order has some
+            // has files of its own, which are not fetched as long as the order has some
             OrderKind::Links | OrderKind::Both => (false, self.ordinary(1)),
             _ => return None,
         };
@@ -149,8 +149,8 @@ impl OrderGenerator {
         }
     }
 
-    /// `count` files with names that differ, the first one a PDF: so no rule about requisitions changes what is wanted
-    /// of an order that has attachments, unless it says "always".
+    /// `count` files with different names, the first one a PDF: so of an order with attachments only the rule "always" searches
+    /// the requisition.
     fn ordinary(&mut self, count: usize) -> Vec<Attachment> {
         let from = self.dice.between(0, names::ORDINARY.len() as u64) as usize;
         (0..count)
@@ -173,7 +173,7 @@ impl OrderGenerator {
             .collect()
     }
 
-    /// Mostly small, at times 200 KB.
+    /// Mostly small, sometimes 200 KB.
     fn size(&mut self) -> usize {
         let high = self.dice.pick(&[10_000, 20_000, 40_000, 40_000, 80_000, 200_000]);
         self.dice.between(2_000, high) as usize

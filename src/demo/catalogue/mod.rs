@@ -1,4 +1,4 @@
-//! Which orders the demo portal has, with their files: made from a seed, the same at each start.
+//! The orders and files of the demo portal, generated from a seed and the same at each start.
 
 pub(crate) mod files;
 pub(crate) mod generate;
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use self::generate::{MIX, OrderGenerator};
 use self::orders::{Attachment, DemoOrder, Requisition};
 
-/// Everything that the portal has.
+/// All orders and files of the portal.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     orders: Vec<DemoOrder>,
@@ -21,7 +21,7 @@ pub(crate) struct Catalogue {
 }
 
 impl Catalogue {
-    /// `count` orders (at least one) that follow from `seed`.
+    /// Generates `count` orders (at least one) from `seed`.
     pub(crate) fn new(count: usize, seed: u64) -> Self {
         let orders: Vec<_> = (0..count.max(1))
             .zip(MIX.iter().cycle())
@@ -52,13 +52,13 @@ impl Catalogue {
         self.by_digits.get(digits).map(|at| &self.orders[*at])
     }
 
-    /// The order that a requisition belongs to, and the requisition.
+    /// A requisition, and the order that it belongs to.
     pub(crate) fn requisition(&self, id: &str) -> Option<(&DemoOrder, &Requisition)> {
         let order = &self.orders[*self.by_requisition.get(id)?];
         Some((order, order.requisition.as_ref()?))
     }
 
-    /// The order that a file belongs to, and the file.
+    /// A file, and the order that it belongs to.
     pub(crate) fn file(&self, id: u64) -> Option<(&DemoOrder, &Attachment)> {
         let order = &self.orders[*self.by_file.get(&id)?];
         let mut all = order.attachments.iter().chain(order.requisition.iter().flat_map(|pr| &pr.attachments));

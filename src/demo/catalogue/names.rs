@@ -1,9 +1,9 @@
-//! What files and suppliers are called: the pleasant names, and the ones that break careless programs.
+//! Names of files and suppliers: ordinary ones, and those that break careless programs.
 
 use super::files::FileKind;
 use crate::demo::catalogue::rng::Rng;
 
-/// How a file's name reaches the one who downloads it.
+/// How the portal tells a file's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileNaming {
     /// `attachment; filename="..."`, with the raw bytes of the name as many servers send them.
@@ -36,7 +36,7 @@ impl FileNaming {
     }
 }
 
-/// Every byte that is neither a letter nor a digit nor one of `-._~`, as `%XX`: fits addresses and RFC 8187 alike.
+/// Percent-encodes every byte that is not a letter, a digit or one of `-._~`, as in addresses and RFC 8187.
 pub(crate) fn percent(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -49,7 +49,7 @@ pub(crate) fn percent(text: &str) -> String {
     safe
 }
 
-/// Suppliers as they stand in real masters: accents, other scripts, signs that no folder may hold.
+/// Suppliers as in real data: accents, other scripts, characters that no folder name may contain.
 pub(crate) const SUPPLIERS: &[&str] = &[
     "Acme Industrial Supply Ltd.",
     "Müller & Söhne GmbH",
@@ -61,7 +61,7 @@ pub(crate) const SUPPLIERS: &[&str] = &[
     "\"Best\" Office: Everything?",
 ];
 
-/// Ordinary names, in turn for ordinary orders.
+/// Ordinary names, used in turn.
 pub(crate) const ORDINARY: &[(&str, FileKind)] = &[
     ("Purchase order.pdf", FileKind::Pdf),
     ("Quotation 2231.pdf", FileKind::Pdf),
@@ -82,7 +82,7 @@ pub(crate) const SCRIPTS: &[(&str, FileKind)] = &[
     ("Relatório de inspeção nº 4.xlsx", FileKind::Xlsx),
 ];
 
-/// Names that no file system of all three takes, or that want out of their folder.
+/// Names that some file system refuses, or that would leave their folder.
 pub(crate) const HOSTILE: &[(&str, FileKind)] = &[
     ("a:b*c?.pdf", FileKind::Pdf),
     ("CON.pdf", FileKind::Pdf),
@@ -104,7 +104,7 @@ pub(crate) const FORMATS: &[(&str, FileKind)] = &[
     ("Photo.jpg", FileKind::Jpg),
 ];
 
-/// What a browser would rather show than save.
+/// Files that a browser would show instead of saving.
 pub(crate) const SHOWN: &[(&str, FileKind)] =
     &[("Scan 0001.pdf", FileKind::Pdf), ("Label.png", FileKind::Png), ("Remarks.txt", FileKind::Txt)];
 

@@ -1,4 +1,4 @@
-//! Which orders exist, what each shows and which files hang on it: all of it follows from a seed.
+//! Orders of the portal with their attachments.
 
 use sha2::{Digest, Sha256};
 
@@ -9,14 +9,14 @@ use crate::demo::portal_kind::PortalKind;
 use crate::fs::hex;
 use crate::model::{FileOrigin, OrderStatus, PoNumber};
 
-/// What an order is there to show.
+/// Kind of order, by what it tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OrderKind {
-    /// Attachments as links, named and typed as one would wish.
+    /// Attachments as links with proper names and types.
     Links,
-    /// Attachments as buttons without an address, late and replaced once.
+    /// Attachments as buttons without an address, which appear late and are replaced once.
     Buttons,
-    /// Both shapes on one page.
+    /// Links and buttons on one page.
     Both,
     /// None on the order, some on its requisition.
     OnRequisition,
@@ -24,33 +24,33 @@ pub(crate) enum OrderKind {
     RequisitionDenied,
     /// None anywhere.
     Empty,
-    /// No such order, told in English.
+    /// No such order, with an English message.
     MissingEnglish,
-    /// No such order, told in Portuguese.
+    /// No such order, with a Portuguese message.
     MissingPortuguese,
-    /// There is one, for others.
+    /// An order that this login may not see.
     Denied,
     /// Two different files with one name.
     SameName,
     /// One file, listed in the header and again in a comment.
     ListedTwice,
-    /// Names that want out of their folder or that Windows refuses.
+    /// Names that would leave their folder or that Windows refuses.
     HostileNames,
     /// Names of many scripts, in both forms of `Content-Disposition`.
     Scripts,
     /// Long names and names that end in dots.
     LongNames,
-    /// Files that a browser would rather show than save.
+    /// Files that a browser would show instead of saving.
     Shown,
     /// One file of each format, among them HTML that is an attachment.
     Formats,
     /// One file of some 2 MB, and one of no bytes at all.
     Sizes,
-    /// A page that names no supplier.
+    /// A page without a supplier.
     NoSupplier,
 }
 
-/// Where on the page an attachment is listed.
+/// Area of the page that lists an attachment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Area {
     Header,
@@ -58,7 +58,7 @@ pub(crate) enum Area {
     Comments,
 }
 
-/// One file and the way in which the portal offers it.
+/// A file, and how the portal offers it.
 #[derive(Clone, Debug)]
 pub(crate) struct Attachment {
     pub(crate) id: u64,
@@ -72,7 +72,7 @@ pub(crate) struct Attachment {
 }
 
 impl Attachment {
-    /// Its bytes, the same each time.
+    /// Its bytes, the same on each call.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         files::bytes(self.kind, self.size, &self.name, Rng::new(self.seed, self.id))
     }
@@ -100,22 +100,22 @@ pub(crate) struct Requisition {
     pub(crate) attachments: Vec<Attachment>,
 }
 
-/// One number that can be asked for.
+/// One order number that can be requested.
 #[derive(Clone, Debug)]
 pub(crate) struct DemoOrder {
     pub(crate) po: PoNumber,
     pub(crate) kind: OrderKind,
     pub(crate) supplier: Option<&'static str>,
-    /// Which of the two shapes the supplier has on the page.
+    /// Which of two kinds of markup the supplier has.
     pub(crate) is_supplier_attribute: bool,
     pub(crate) attachments: Vec<Attachment>,
     pub(crate) requisition: Option<Requisition>,
-    /// For what is on the page only for a person to look at.
+    /// Randomness for the decoration of the page.
     pub(crate) looks: u64,
 }
 
 impl DemoOrder {
-    /// How an honest run ends for it.
+    /// The status that a correct run reports.
     pub(crate) fn status(&self) -> OrderStatus {
         match self.kind {
             OrderKind::MissingEnglish | OrderKind::MissingPortuguese => OrderStatus::PoNotFound,
@@ -126,7 +126,7 @@ impl DemoOrder {
         }
     }
 
-    /// The files that an honest run brings when it looks at the requisition of orders without attachments.
+    /// The files that a correct run brings, if it searches the requisitions of orders without attachments.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = (&Attachment, FileOrigin)> {
         let own = self.attachments.iter().map(|file| (file, FileOrigin::Order));
         let others = self

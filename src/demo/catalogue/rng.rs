@@ -1,11 +1,11 @@
-//! Numbers that follow from a seed.
+//! Random numbers from a seed.
 
-/// Numbers that follow from a seed: splitmix64, which is enough for filling files and needs no crate.
+/// Random number generator (SplitMix64) for names, sizes and contents that are the same at each start.
 #[derive(Clone, Debug)]
 pub(crate) struct Rng(u64);
 
 impl Rng {
-    /// Dice for one purpose: the same seed and the same purpose roll the same numbers.
+    /// A generator for one purpose: equal seed and purpose give equal numbers.
     pub(crate) fn new(seed: u64, purpose: u64) -> Self {
         let mut dice = Self(seed ^ purpose.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         dice.roll(); // neighbouring purposes begin alike without it
@@ -31,7 +31,7 @@ impl Rng {
         choices[self.between(0, choices.len() as u64) as usize]
     }
 
-    /// `count` bytes that no compression makes smaller.
+    /// `count` incompressible bytes.
     pub(crate) fn noise(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(count + 8);
         while bytes.len() < count {

@@ -1,4 +1,4 @@
-//! What each fault does to an answer, or puts in its place.
+//! What each fault does to a response, or sends instead.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use crate::demo::server::response::{
 use crate::demo::server::routes::Route;
 use crate::demo::state::Portal;
 
-/// What a bomb unpacks to.
+/// Size of an unpacked compression bomb.
 const BOMB: usize = 16 << 20;
 
-/// What each fault does: to the answer, or instead of it.
+/// Applies a fault to the response, or responds in its place.
 pub(crate) async fn go_wrong(
     fault: PortalFault,
     portal: &Arc<Portal>,
@@ -36,7 +36,7 @@ pub(crate) async fn go_wrong(
             to_login(portal, asked, how)
         }
         PortalFault::LoginInstead => {
-            // without a new cookie: the login goes on
+            // without a new cookie: the login stays valid
             portal.count(|counts| counts.login_pages += 1);
             page(StatusCode::OK, pages::login(portal.look, &portal.logins.form_token(asked.cookie()), None))
         }
@@ -126,7 +126,7 @@ pub(crate) async fn go_wrong(
     }
 }
 
-/// A page with something put into it; any other answer as it is.
+/// Changes a page; other responses stay as they are.
 async fn changed_page(right: Response, change: impl FnOnce(&str) -> String) -> Response {
     if right.headers().get(CONTENT_TYPE).is_some_and(|value| value == HTML) {
         let (parts, bytes) = apart(right).await;

@@ -1,4 +1,4 @@
-//! What goes wrong, for which request, how often: switches that can be turned while the portal runs.
+//! Faults of the portal: what fails, for which requests, how often. They can be changed while the portal runs.
 pub(crate) mod inject;
 pub(crate) mod presets;
 
@@ -11,31 +11,31 @@ use tokio::sync::watch;
 
 use crate::model::PoNumber;
 
-/// One way to go wrong. A new one needs its arm in `answer::go_wrong`; the compiler asks for it.
+/// A fault. A new one needs its arm in `inject::go_wrong`; the compiler asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PortalFault {
-    /// The login that asked is over: this and all its later requests meet the login page, until it logs in again.
+    /// The login of this request ends: this and all its later requests get the login page, until it logs in again.
     LoginEnded(LoginAnswer),
-    /// The login page with status 200 where a page or a file was asked for; the login itself goes on.
+    /// The login page with status 200 in place of a page or a file; the login stays valid.
     LoginInstead,
-    /// A page of a shape that no recipe knows, with status 200.
+    /// A page that no recipe knows, with status 200.
     WrongShape,
     /// This HTTP status and a short page.
     Status(u16),
     /// 429 with `Retry-After`.
     Throttled(RetryAfter),
-    /// The connection is reset before anything is sent. Browsers ask once more by themselves when that happens on a
-    /// connection that they had used before, so a single time may not be noticed.
+    /// The connection is reset before anything is sent. Browsers repeat the request by themselves if the connection had been
+    /// used before, so a single reset may go unnoticed.
     Reset,
     /// The length is announced, half of it is sent, the connection is closed.
     Truncated,
     /// The length is announced, half of it is sent, a moment later the connection is reset.
     ResetMidway,
-    /// Half of it is sent and the connection is closed, without a length having been announced.
+    /// Half of it is sent without a length, and the connection is closed.
     CutShort,
-    /// The right page, whose links to attachments come late, after a script has asked for them ([`RequestTarget::List`]); if that
-    /// is not answered well, they never come. Files are served as they are.
+    /// The right page, whose links to attachments appear after a script has requested them ([`RequestTarget::List`]); if that
+    /// request fails, they never appear. Files are served as they are.
     LateList,
     /// The right answer, so much later.
     Slow(Duration),
@@ -68,7 +68,7 @@ pub enum PortalFault {
     Endless,
     /// The right bytes, compressed for the way (`Content-Encoding: gzip`), as servers do.
     Compressed,
-    /// A few kilobytes that a browser unpacks to 64 MB (`Content-Encoding: gzip`).
+    /// A few kilobytes that a browser unpacks to 16 MB (`Content-Encoding: gzip`).
     Bomb,
     /// An error page in HTML under the name and type of the file that was asked for. Pages are served as they are.
     WrongType,

@@ -1,4 +1,4 @@
-//! Faults by name, for whoever wants to see how a run deals with them.
+//! Faults by name, for `demo --fault`.
 
 use crate::demo::faults::{FaultRule, LoginAnswer, PortalFault, RequestTarget, RetryAfter};
 
@@ -7,13 +7,13 @@ use crate::demo::faults::{FaultRule, LoginAnswer, PortalFault, RequestTarget, Re
 pub struct NamedFault {
     /// Its name: lower-case words with `-` between them.
     pub name: &'static str,
-    /// What goes wrong, and what a run makes of it.
+    /// What fails, and how a run handles it.
     pub about: &'static str,
     fault: fn() -> PortalFault,
     part: RequestTarget,
 }
 
-/// Where nobody is, and where nobody is let: a number of private networks.
+/// An address in a private network that browsers may not reach.
 const BEHIND_THE_WALLS: &str = "http://10.255.255.1/secret";
 
 const fn named(name: &'static str, part: RequestTarget, fault: fn() -> PortalFault, about: &'static str) -> NamedFault {
@@ -120,16 +120,16 @@ const ALL: [NamedFault; 16] = [
 ];
 
 impl NamedFault {
-    /// All there are.
+    /// All of them.
     pub const ALL: &'static [Self] = &ALL;
 
-    /// The one of this name.
+    /// The fault with this name.
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|named| named.name == name)
     }
 
-    /// The rule that has it strike each `every`-th request of its kind; 0 counts as 1.
+    /// A rule that applies it to every `every`-th request of its kind; 0 counts as 1.
     #[must_use]
     pub fn each(self, every: u32) -> FaultRule {
         FaultRule::new((self.fault)(), self.part).every(every)

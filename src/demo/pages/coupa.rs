@@ -1,4 +1,4 @@
-//! Pages as the recipe `coupa` knows them.
+//! Pages for the recipe `coupa`.
 
 use super::shell::{Refusal, Shown, area_name};
 use crate::demo::catalogue::files::escaped;
@@ -19,7 +19,7 @@ pub(crate) fn login(form_token: &str, complaint: Option<&str>) -> String {
     )
 }
 
-/// The title and the content of a page that says no.
+/// Title and content of a page that refuses an order.
 pub(crate) fn refusal(why: Refusal) -> (&'static str, &'static str) {
     match why {
         Refusal::Missing => {
@@ -34,7 +34,7 @@ pub(crate) fn refusal(why: Refusal) -> (&'static str, &'static str) {
     }
 }
 
-/// What orders and requisitions have in common: facts, lines, comments, and attachments in all three.
+/// The common parts of orders and requisitions: facts, lines and comments, with attachments in all three.
 pub(crate) fn sheet(shown: Shown<'_>, late: &str) -> String {
     let mut dice = shown.dice();
     let (facts, tools) = match shown {

@@ -1,4 +1,4 @@
-//! The HTML of the portal, in each of its looks. Everything that comes from outside is escaped here and nowhere else.
+//! The HTML of each kind of portal. Everything that comes from outside is escaped here.
 
 pub(crate) mod coupa;
 pub(crate) mod shell;
@@ -16,14 +16,14 @@ use crate::demo::server::assets;
 
 const RELIST: &str = include_str!("relist.js");
 
-/// When the buttons of one page appear and are replaced, in milliseconds after it was loaded.
+/// When the buttons of a page appear and are replaced, in milliseconds after its load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ListDelay {
     pub(crate) appear: u128,
     pub(crate) replace: Option<u128>,
 }
 
-/// A page with the bar on top. `head` goes into the head as it is.
+/// A page with the top bar. `head` is inserted as it is.
 fn layout(look: PortalKind, title: &str, head: &str, main: &str, foot: &str) -> String {
     let way_out = format!("<a href=\"{}\">Log out</a>", look.way_out());
     format!(
@@ -38,7 +38,7 @@ fn layout(look: PortalKind, title: &str, head: &str, main: &str, foot: &str) -> 
     )
 }
 
-/// A page behind the login.
+/// A page that needs a login.
 fn inside(look: PortalKind, title: &str, form_token: &str, main: &str) -> String {
     let head = format!("<meta name=\"csrf-token\" content=\"{}\">\n{}", escaped(form_token), assets::head_tags());
     let foot = format!(
@@ -66,7 +66,7 @@ fn sheet(look: PortalKind, shown: Shown<'_>, form_token: &str, late: ListDelay) 
     inside(look, &shown.title(), form_token, &main)
 }
 
-/// The login form, with a complaint if the last one was not good.
+/// The login form, with a message if the last login failed.
 pub(crate) fn login(look: PortalKind, form_token: &str, complaint: Option<&str>) -> String {
     let main = match look {
         PortalKind::Coupa => coupa::login(form_token, complaint),
@@ -75,7 +75,7 @@ pub(crate) fn login(look: PortalKind, form_token: &str, complaint: Option<&str>)
     layout(look, "Sign in", "<link rel=\"stylesheet\" href=\"/assets/portal.css\">\n", &main, "")
 }
 
-/// The same login page, with somebody before it who types slowly.
+/// The login page with an imitated person who types slowly.
 pub(crate) fn typed_login(look: PortalKind, page: &str, username: &str, password: &str) -> String {
     let fields = look.form_fields();
     let script = format!(
@@ -89,14 +89,14 @@ pub(crate) fn typed_login(look: PortalKind, page: &str, username: &str, password
     page.replacen("</body>", &script, 1)
 }
 
-/// The page of a login's second step, with somebody before it who types the code in his own time if there is one.
+/// The page of the second step of a login, with an imitated person who types the code later, if there is one.
 pub(crate) fn second_step(look: PortalKind, typed: Option<&str>) -> String {
     let main = "<section class=\"card\"><h1>Enter the code of your authenticator</h1>\
          <form action=\"/mfa\" method=\"post\"><label>Code<input type=\"text\" name=\"code\"></label>\
          <button type=\"submit\">Go on</button></form></section>";
     let page = layout(look, "Second step", "", main, "");
     let Some(code) = typed else { return page };
-    // bound to this document: a page that is left or loaded again loses what was typed
+    // bound to this document: leaving or reloading the page loses what was typed
     let script = format!(
         "<script>setTimeout(() => {{ const field = document.getElementsByName('code')[0];\
          field.value = {}; field.form.requestSubmit(); }}, 4000)</script></body>",
@@ -105,7 +105,7 @@ pub(crate) fn second_step(look: PortalKind, typed: Option<&str>) -> String {
     page.replacen("</body>", &script, 1)
 }
 
-/// The front page, which is for everybody, with what became of a login.
+/// The front page, which needs no login, with a message about the last login.
 pub(crate) fn welcome(look: PortalKind, complaint: Option<&str>) -> String {
     let complaint = complaint
         .map(|text| {
@@ -140,7 +140,7 @@ pub(crate) fn home(look: PortalKind, catalogue: &Catalogue, form_token: &str) ->
     inside(look, "Purchase orders", form_token, &main)
 }
 
-/// The page of an order, whatever the portal shows under its number.
+/// The page under an order's number, whatever it shows.
 pub(crate) fn order(look: PortalKind, order: &DemoOrder, form_token: &str, late: ListDelay) -> String {
     let is_even = order.looks.is_multiple_of(2);
     let why = match order.kind {
@@ -168,13 +168,13 @@ pub(crate) fn requisition(
     sheet(look, Shown::Requisition(order, requisition), form_token, late)
 }
 
-/// The attachments that are buttons, for the script that brings them; nothing if there are none.
+/// Data for the script that adds the buttons; empty if there are none.
 fn late_attachments(look: PortalKind, attachments: &[Attachment], late: ListDelay) -> String {
     let buttons: Vec<_> = attachments
         .iter()
         .filter(|file| file.is_button)
         .map(|file| {
-            // the label always has the name, the title only on some tenants
+            // the label always contains the name, the title only sometimes
             json!({"id": file.id, "name": file.name, "area": area_name(file.areas[0]), "title": file.id % 2 == 0})
         })
         .collect();
@@ -197,13 +197,13 @@ pub(crate) fn missing(look: PortalKind, form_token: &str) -> String {
     refusal(look, Refusal::Missing, form_token)
 }
 
-/// A print view: the same order, made for paper.
+/// The print view of an order.
 pub(crate) fn print_view(look: PortalKind, form_token: &str) -> String {
     let main = "<h1>Print view</h1><p class=\"none\">Use your browser to print this page.</p>";
     inside(look, "Print view", form_token, main)
 }
 
-/// A page of a shape that no recipe knows, full of what nobody else should see, wherever pages have it.
+/// A page that no recipe knows, with secrets in all the places where pages have them.
 pub(crate) fn wrong_shape(look: PortalKind, form_token: &str, cookie: &str) -> String {
     let main = format!(
         "<section class=\"card\"><h2>Welcome to the new experience</h2>\
@@ -222,19 +222,19 @@ pub(crate) fn wrong_shape(look: PortalKind, form_token: &str, cookie: &str) -> S
     inside(look, "Workspace", form_token, &main)
 }
 
-/// A short page without anything else, for errors of the server.
+/// A short page for server errors.
 pub(crate) fn short(text: &str) -> String {
     format!("<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>\n", escaped(text))
 }
 
-/// A page that wants to be heard: when it is opened, a while after that, and when it is left.
+/// A page that opens dialogs: when it is opened, a moment later, and when it is left.
 pub(crate) fn talkative(page: &str) -> String {
     let script = "<body><script>addEventListener('beforeunload', (left) => { left.preventDefault(); });\
                   setTimeout(() => confirm('Your session ends soon. Stay?'), 300); alert('New terms!');</script>";
     page.replacen("<body>", script, 1)
 }
 
-/// A page whose links to attachments are not there before its script was answered.
+/// A page whose links to attachments only appear after its script got a response.
 pub(crate) fn listed_late(page: &str) -> String {
     let script = "<script>{ const links = document.querySelectorAll(\"a[href*='attachment_file'], a.get\");\
                   const places = [...links].map((link) => [link.parentNode, link]);\
@@ -270,18 +270,18 @@ pub(crate) fn relisted(page: &str, change: ListChange) -> String {
     page.replacen("</body>", &format!("<script>({}({how}))</script></body>", RELIST.trim_end()), 1)
 }
 
-/// A page that leaves more behind in its tab each time: what a window is named outlives the pages that it shows.
+/// A page that leaks memory: the name of a window outlives its pages.
 pub(crate) fn leaky(page: &str) -> String {
     page.replacen("<body>", "<body><script>name += 'x'.repeat(4e6) + Math.random();</script>", 1)
 }
 
-/// A page whose script goes to `address` as soon as it is there.
+/// A page whose script navigates to `address` at once.
 pub(crate) fn led_away(page: &str, address: &str) -> String {
     let script = format!("<script>addEventListener('load', () => {{ location = {}; }});</script>", json!(address));
     page.replacen("<body>", &format!("<body>{script}"), 1)
 }
 
-/// A page that takes something from `address` in each way in which pages do.
+/// A page that loads a picture, a frame and a script's request from `address`.
 pub(crate) fn embedding(page: &str, address: &str) -> String {
     let [source, quoted] = [escaped(address), json!(address).to_string()];
     let parts = format!(

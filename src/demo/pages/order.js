@@ -1,4 +1,4 @@
-// What an order page does after it was parsed: it listens for events for ever, and it brings the buttons late.
+// The script of an order page: it listens for events without end, and adds the buttons late.
 (() => {
   'use strict';
   const meta = document.querySelector('meta[name="csrf-token"]');
@@ -19,7 +19,7 @@
     document.querySelector('main').prepend(box);
   };
 
-  // there is no address in the page: it is asked for at the click, and good for one time
+  // the page has no address: a click requests one, which can be used once
   const fetchFile = async (file) => {
     const answer = await fetch(tickets + '/' + file.id, {
       method: 'POST',
@@ -33,7 +33,7 @@
   const fetches = (element, file) => element.addEventListener('click', () =>
     fetchFile(file).catch(() => complain('The attachment could not be downloaded.')));
 
-  // each puts one file on the page and gives what it has put there
+  // each adds one file to the page and returns the new element
   const addButton = (file) => {
     const button = document.createElement('span');
     button.setAttribute('role', 'button');

@@ -1,9 +1,9 @@
-//! What the pages of all kinds of portals are made of.
+//! Parts that the pages of all kinds of portals share.
 
 use crate::demo::catalogue::orders::{Area, Attachment, DemoOrder, Requisition};
 use crate::demo::catalogue::rng::Rng;
 
-/// Why a portal shows no order. Portals have several wordings for the same.
+/// Why a portal does not show an order, in one of several wordings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Refusal {
     Missing,
@@ -35,7 +35,7 @@ impl Shown<'_> {
         }
     }
 
-    /// For what is on the page only for a person to look at.
+    /// Randomness for the decoration of the page.
     pub(crate) fn dice(&self) -> Rng {
         match self {
             Self::Order(order) => Rng::new(order.looks, 0),
@@ -44,7 +44,7 @@ impl Shown<'_> {
     }
 }
 
-/// The name of an area, as it stands in a page.
+/// The name of an area in the markup.
 pub(crate) fn area_name(area: Area) -> &'static str {
     match area {
         Area::Header => "header",

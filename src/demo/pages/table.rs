@@ -1,4 +1,4 @@
-//! Pages as the recipe `table` knows them: documents in a table, whose links all say the same.
+//! Pages for the recipe `table`: documents in a table, whose links all have the same text.
 
 use super::shell::{Refusal, Shown, area_name};
 use crate::demo::catalogue::files::escaped;
@@ -18,7 +18,7 @@ pub(crate) fn login(form_token: &str, complaint: Option<&str>) -> String {
     )
 }
 
-/// The title and the content of a page that says no.
+/// Title and content of a page that refuses an order.
 pub(crate) fn refusal(why: Refusal) -> (&'static str, &'static str) {
     match why {
         Refusal::Missing => ("Documents", "<p class=\"notice\">No order has this number.</p>"),

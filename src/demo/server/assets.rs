@@ -1,4 +1,4 @@
-//! What hangs on every page besides the page: some 15 sub-resources of 600 KB in all, hardly any of it of use.
+//! Sub-resources of every page: some 15 of 600 KB in all, most of them useless, as on real portals.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::demo::catalogue::rng::Rng;
 const STYLE: &str = include_str!("../pages/portal.css");
 const SCRIPT: &str = include_str!("../pages/order.js");
 
-/// The names of scripts that nothing needs, and their sizes.
+/// Names and sizes of scripts that nothing needs.
 const BALLAST_SCRIPTS: &[(&str, usize)] = &[
     ("vendor.js", 120_000),
     ("polyfills.js", 60_000),
@@ -20,7 +20,7 @@ const BALLAST_SCRIPTS: &[(&str, usize)] = &[
     ("chat.js", 45_000),
 ];
 
-/// The names of pictures, and their sizes.
+/// Names and sizes of pictures.
 const PICTURES: &[(&str, usize)] = &[
     ("banner.png", 90_000),
     ("avatar.png", 12_000),
@@ -36,7 +36,7 @@ const PICTURES: &[(&str, usize)] = &[
 pub(crate) struct Asset {
     pub(crate) media_type: &'static str,
     pub(crate) bytes: Bytes,
-    /// Scripts and styles are kept by a browser as their addresses never change; pictures come with every page.
+    /// Whether browsers cache it. Pictures are sent again with every page.
     pub(crate) is_kept: bool,
 }
 

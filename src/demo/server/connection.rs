@@ -1,4 +1,4 @@
-//! Connections that can be cut: by a fault (reset) and when the portal stops, whatever is under way on them.
+//! Connections that can be reset by a fault, and when the portal stops.
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,7 +31,7 @@ impl Listener for Connections {
 
     async fn accept(&mut self) -> (ConnectionIo, SocketAddr) {
         let (stream, from) = Listener::accept(&mut self.listener).await;
-        // small answers would otherwise wait for acknowledgements; without it they are merely late
+        // without this, small responses wait for acknowledgements
         let _ = stream.set_nodelay(true);
         let stopped = Box::pin(self.stop.clone().cancelled_owned());
         (ConnectionIo { stream, stopped, line: Connection::default() }, from)
@@ -42,16 +42,16 @@ impl Listener for Connections {
     }
 }
 
-/// What an answer can do to the connection that it goes to.
+/// Lets a response reset its connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connection {
     is_reset: Arc<AtomicBool>,
 }
 
 impl Connection {
-    /// The next byte written, or read, resets the connection instead, and so does its end.
+    /// Resets the connection at the next read, write or close.
     pub(crate) fn reset(&self) {
-        // nothing else is published with the flag, so no ordering is needed
+        // the flag publishes nothing else, so it needs no ordering
         self.is_reset.store(true, Ordering::Relaxed);
     }
 }
@@ -70,10 +70,10 @@ pub(crate) struct ConnectionIo {
 }
 
 impl ConnectionIo {
-    /// Why nothing more goes over this connection, if so. Wakes the caller when the portal stops.
+    /// The error if this connection is to be reset. Wakes the caller when the portal stops.
     fn cut(&mut self, cx: &mut Context<'_>) -> Option<io::Error> {
         if self.line.is_reset.load(Ordering::Relaxed) {
-            // without it the connection would be closed in the orderly way; then the client sees an empty answer
+            // otherwise the connection would be closed normally, and the client would see an empty response
             let _ = self.stream.set_zero_linger();
             return Some(io::ErrorKind::ConnectionReset.into());
         }

@@ -1,4 +1,4 @@
-//! Who is logged in, which form was handed out, which one-time addresses are open.
+//! Sessions of the portal: logins, forms, one-time addresses.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,18 +14,18 @@ use crate::fs::hex;
 /// After this many refused passwords in a row the account is locked, as on real portals.
 const MAX_REFUSED: u32 = 3;
 
-/// What became of a login form that was sent.
+/// Result of a submitted login form.
 #[derive(Debug)]
 pub(crate) enum LoginResult {
-    /// Let in: the new cookie, and the address first wanted.
+    /// Logged in: the new cookie, and the address that was requested first.
     In { cookie: String, wanted: String },
-    /// The password is right and a code is wanted now: the cookie as whose bearer.
+    /// The password is right, and a code is needed: the cookie of this visit.
     Half { cookie: String },
     /// Wrong user name or password.
     Refused,
-    /// Too many wrong ones.
+    /// Too many wrong passwords.
     Locked,
-    /// The form was not handed out to this visitor.
+    /// The form was not issued to this visitor.
     Forged,
 }
 
@@ -51,7 +51,7 @@ struct LoginSession {
     form_token: String,
     wanted: String,
     is_in: bool,
-    /// The password was right, and the code lacks.
+    /// The password was right, and the code is missing.
     is_half: bool,
 }
 
@@ -77,19 +77,19 @@ impl Logins {
         &self.password
     }
 
-    /// Whether the bearer of this cookie is logged in.
+    /// Whether this cookie belongs to a login.
     pub(crate) fn is_in(&self, cookie: Option<&str>) -> bool {
         cookie.is_some_and(|cookie| self.book().visits.get(cookie).is_some_and(|visit| visit.is_in))
     }
 
-    /// The token of the forms that the bearer of this cookie is given; empty for strangers.
+    /// The form token of this cookie's visit; empty if there is none.
     pub(crate) fn form_token(&self, cookie: Option<&str>) -> String {
         let book = self.book();
         cookie.and_then(|cookie| book.visits.get(cookie)).map(|visit| visit.form_token.clone()).unwrap_or_default()
     }
 
-    /// Begins a visit without a login, or goes on with one: the cookie and the form's token. `wanted` is where a login
-    /// will lead; an empty one changes nothing.
+    /// Starts a visit without a login, or continues one: returns the cookie and the form token. `wanted` is the address that a
+    /// login leads to; an empty one changes nothing.
     pub(crate) fn visit(&self, cookie: Option<&str>, wanted: &str) -> (String, String) {
         let mut book = self.book();
         if let Some(cookie) = cookie
@@ -107,7 +107,7 @@ impl Logins {
         (cookie, form_token)
     }
 
-    /// Takes a login form.
+    /// Handles a submitted login form.
     pub(crate) fn enter(&self, cookie: Option<&str>, token: &str, username: &str, password: &str) -> LoginResult {
         let mut book = self.book();
         let Some((cookie, visit)) = cookie.and_then(|cookie| Some((cookie, book.visits.get(cookie)?))) else {
@@ -139,7 +139,7 @@ impl Logins {
         LoginResult::In { cookie, wanted }
     }
 
-    /// Takes the code of the second step, which is the form's token. True when it lets in.
+    /// Handles the code of the second step, which is the form token. Returns whether it is right.
     pub(crate) fn take_code(&self, cookie: Option<&str>, code: &str) -> bool {
         let mut book = self.book();
         let visit = cookie.and_then(|cookie| book.visits.get_mut(cookie));
@@ -148,12 +148,12 @@ impl Logins {
         true
     }
 
-    /// Whether the bearer of this cookie has given the right password and not yet the code.
+    /// Whether this visit has given the right password and not yet the code.
     pub(crate) fn is_half(&self, cookie: Option<&str>) -> bool {
         cookie.is_some_and(|cookie| self.book().visits.get(cookie).is_some_and(|visit| visit.is_half))
     }
 
-    /// Whether a code is wanted after the password.
+    /// Sets whether a code is needed after the password.
     pub(crate) fn set_second_step(&self, is_wanted: bool) {
         self.book().has_second_step = is_wanted;
     }
@@ -170,29 +170,29 @@ impl Logins {
         self.book().visits.retain(|_, visit| !visit.is_in);
     }
 
-    /// Whether a login ends the older ones.
+    /// Sets whether a login ends all older ones.
     pub(crate) fn set_single(&self, is_single: bool) {
         self.book().is_single = is_single;
     }
 
-    /// The cookies and the tokens of forms that were handed out, ended ones included.
+    /// All cookies and form tokens that were issued, ended ones included.
     pub(crate) fn handed_out(&self) -> Vec<SecretString> {
         self.book().handed_out.clone()
     }
 
-    /// How many different logins are open.
+    /// The number of open logins.
     pub(crate) fn open_count(&self) -> usize {
         self.book().visits.values().filter(|visit| visit.is_in).count()
     }
 
-    /// A one-time ticket for a file.
+    /// Issues a one-time ticket for a file.
     pub(crate) fn issue(&self, file: u64) -> String {
         let ticket = self.secrets.next();
         self.book().tickets.insert(ticket.clone(), file);
         ticket
     }
 
-    /// The file of a ticket, the first time.
+    /// The file of a ticket, which is used up.
     pub(crate) fn redeem(&self, ticket: &str) -> Option<u64> {
         self.book().tickets.remove(ticket)
     }
@@ -213,8 +213,8 @@ impl fmt::Debug for Logins {
     }
 }
 
-/// Texts that cannot be guessed. The standard library's hash keys come from the system's random numbers; hashing a
-/// counter with them and SHA-256 over it is enough for a portal on loopback and spares a crate.
+/// Generates texts that cannot be guessed, from a counter hashed with the standard library's random keys and SHA-256: enough
+/// for a portal on loopback, without another crate.
 struct OneTimeKeys {
     seed: [u8; 32],
     next: AtomicU64,

@@ -1,5 +1,4 @@
-//! The demo portal's HTTP server: reads a request, lets a fault answer it where one is switched on, and answers it as it
-//! should be otherwise.
+//! HTTP server of the demo portal: reads a request and responds with a fault or without.
 
 pub(crate) mod assets;
 pub(crate) mod connection;
@@ -23,7 +22,7 @@ use crate::demo::faults::{HoldPoint, RequestTarget};
 use crate::demo::pages;
 use crate::demo::state::Portal;
 
-/// Answers every request of a portal.
+/// Responds to every request of a portal.
 pub(crate) async fn answer(
     State(portal): State<Arc<Portal>>,
     ConnectInfo(line): ConnectInfo<Connection>,

@@ -1,4 +1,4 @@
-//! From a request to its answer: gates, then faults, then the login, then the thing itself.
+//! From a request to its response: gates, faults, the login check, then the page or file.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -27,14 +27,14 @@ use crate::demo::portal_kind::PortalKind;
 use crate::demo::server::response::{page, redirect, with, with_cookie};
 use crate::demo::state::Portal;
 
-/// Larger forms are not the portal's own.
+/// Largest form that is read; the portal's own are smaller.
 const MAX_FORM: usize = 64 * 1024;
 
-/// A request, read.
+/// A request that was read completely.
 pub(crate) struct PortalRequest {
     pub(crate) wanted: Route,
     pub(crate) path: String,
-    /// As the browser calls it, with the port.
+    /// Host and port, as the browser sent them.
     pub(crate) host: String,
     cookie: Option<String>,
     /// The token that scripts send with their requests.
@@ -63,14 +63,14 @@ impl PortalRequest {
         self.cookie.as_deref()
     }
 
-    /// A field of the form that was sent; empty without one.
+    /// A field of the submitted form; empty if there is none.
     fn field(&self, name: &str) -> String {
         let found = form_urlencoded::parse(&self.form).find(|(key, _)| key == name);
         found.map(|(_, value)| value.into_owned()).unwrap_or_default()
     }
 }
 
-/// The answer as it should be.
+/// The response without any fault.
 pub(crate) fn go_right(portal: &Arc<Portal>, asked: &PortalRequest) -> Response {
     let look = portal.look;
     match &asked.wanted {
@@ -117,7 +117,7 @@ pub(crate) fn go_right(portal: &Arc<Portal>, asked: &PortalRequest) -> Response 
             })
         }
         Route::File(id) => match portal.catalogue.file(*id) {
-            // what is a button has no address that lasts
+            // a file behind a button has no permanent address
             Some((_, file)) if !file.is_button => attachment(portal, file),
             _ => page(StatusCode::NOT_FOUND, pages::short("Not found")),
         },
@@ -162,7 +162,7 @@ pub(crate) fn attachment(portal: &Arc<Portal>, file: &Attachment) -> Response {
     let bytes = Bytes::from(file.bytes());
     let length = bytes.len().to_string();
     let middle = bytes.len() / 2;
-    // always in two pieces, with a gate in between that is open unless an order is held
+    // always in two pieces, with a gate in between that is closed while the order is held
     let (first, second, portal) = (bytes.slice(..middle), bytes.slice(middle..), Arc::clone(portal));
     let stream = stream::iter([first].into_iter().filter(|first| !first.is_empty())).chain(stream::once(async move {
         if let Some(po) = order {
@@ -201,10 +201,10 @@ fn asset(portal: &Portal, name: &str) -> Response {
     with(with(asset.bytes.clone().into_response(), CONTENT_TYPE, asset.media_type), CACHE_CONTROL, kept)
 }
 
-/// Puts the login page before someone who asked for something else.
+/// Shows the login page in place of what was requested.
 pub(crate) fn to_login(portal: &Portal, asked: &PortalRequest, how: LoginAnswer) -> Response {
     portal.count(|counts| counts.login_pages += 1);
-    // a file or a script's request is no place to come back to
+    // a login does not return to a file or a script's request
     let wanted = match asked.wanted {
         Route::Home | Route::Order(_) | Route::Requisition(_) => asked.path.as_str(),
         _ => "",

@@ -1,4 +1,4 @@
-//! How answers are put together, whole or in half.
+//! Building blocks of responses, complete or incomplete.
 
 use std::io::Write;
 use std::time::{Duration, SystemTime};
@@ -20,19 +20,19 @@ use crate::demo::server::connection::Connection;
 /// The type of a page.
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 
-/// How the half of an answer ends.
+/// How an incomplete response ends.
 #[derive(Clone)]
 pub(crate) enum CutPoint {
     Cut,
-    /// By a reset of this connection.
+    /// The connection is reset.
     Reset(Connection),
     Never,
 }
 
-/// So long lies a first half on its way before the connection is reset: a reset takes along what nobody has read yet.
+/// Pause before a reset, since a reset discards what the client has not read yet.
 const ON_ITS_WAY: Duration = Duration::from_millis(100);
 
-/// The first half of an answer, under the length of the whole.
+/// The first half of a response, with the length of the whole.
 pub(crate) async fn half(whole: Response, end: CutPoint) -> Response {
     let (mut parts, bytes) = apart(whole).await;
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
@@ -45,7 +45,7 @@ pub(crate) async fn half(whole: Response, end: CutPoint) -> Response {
             Err(std::io::Error::other("reset by a fault"))
         }))),
         CutPoint::Cut => {
-            // without the pause the error would come before the first half was sent, and take it along
+            // without the pause the error would discard the first half
             Body::from_stream(first.chain(stream::once(async {
                 tokio::task::yield_now().await;
                 Err(std::io::Error::other("cut by a fault"))
@@ -55,17 +55,17 @@ pub(crate) async fn half(whole: Response, end: CutPoint) -> Response {
     Response::from_parts(parts, body)
 }
 
-/// The first half of an answer and nothing that says so: its end is that of the connection.
+/// The first half of a response without a length: it ends with the connection.
 pub(crate) async fn cut_short(whole: Response) -> Response {
     let (mut parts, bytes) = apart(whole).await;
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    // chunks would have an end of their own; half of a file in whole chunks looks the same to a browser
+    // chunks would have an end of their own
     let half = bytes.slice(..bytes.len() / 2);
     Response::from_parts(parts, Body::from_stream(stream::once(async move { Ok::<_, std::io::Error>(half) })))
 }
 
-/// The answer, and after it the same bytes again and again.
+/// The response, followed by the same bytes without end.
 pub(crate) async fn endless(whole: Response) -> Response {
     let (mut parts, bytes) = apart(whole).await;
     parts.headers.remove(CONTENT_LENGTH);
@@ -73,11 +73,11 @@ pub(crate) async fn endless(whole: Response) -> Response {
     Response::from_parts(parts, Body::from_stream(stream::repeat(bytes).map(Ok::<_, std::io::Error>)))
 }
 
-/// The answer as it goes over the wire where a server saves its line.
+/// The response with a compressed body.
 pub(crate) async fn compressed(whole: Response) -> Response {
     let (mut parts, bytes) = apart(whole).await;
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
-    // writing to memory does not fail; were it to, the browser would notice the missing end
+    // writing to memory does not fail; otherwise the browser would notice the missing end
     let packed = packed.write_all(&bytes).and_then(|()| packed.finish()).unwrap_or_default();
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(packed.len()));
     parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -103,7 +103,7 @@ pub(crate) fn with_cookie(answer: Response, look: PortalKind, cookie: &str) -> R
     with(answer, SET_COOKIE, &format!("{name}={cookie}; Path=/; HttpOnly; SameSite=Lax"))
 }
 
-/// The same answer with a header; one that cannot be sent is left out.
+/// The response with another header; an invalid header is left out.
 pub(crate) fn with(mut answer: Response, name: HeaderName, value: &str) -> Response {
     if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
         answer.headers_mut().insert(name, value);

@@ -1,4 +1,4 @@
-//! What an address asks for, and on which order's behalf.
+//! What an address requests, and for which order.
 
 use url::form_urlencoded;
 
@@ -8,24 +8,24 @@ use crate::demo::faults::RequestTarget;
 use crate::demo::portal_kind::PortalKind;
 use crate::model::PoNumber;
 
-/// What is asked for.
+/// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// The login form.
     LoginForm,
-    /// The login form, filled in.
+    /// A submitted login form.
     LoginSent,
     /// The second step of a login: a code.
     SecondStep,
-    /// The code, typed.
+    /// A submitted code.
     CodeSent,
-    /// The portal's front page, which is for everybody.
+    /// The front page, which needs no login.
     Welcome,
-    /// An end to the login.
+    /// Logout.
     Logout,
     /// The list of orders.
     Home,
-    /// The number that no order has: for whoever wants to know whether he is in.
+    /// A number that no order has: the login check.
     Door,
     /// An order page, by its digits.
     Order(String),
@@ -33,7 +33,7 @@ pub(crate) enum Route {
     Requisition(String),
     /// A file behind a link.
     File(u64),
-    /// A one-time address for a file behind a button.
+    /// Request for the one-time address of a file behind a button.
     Ticket(u64),
     /// The file behind a one-time address.
     OneTime(String),
@@ -41,15 +41,15 @@ pub(crate) enum Route {
     Asset(String),
     /// Whether the links of a page may be listed, for pages that ask late.
     List(String),
-    /// The connection that stays open for ever.
+    /// The event stream, which never ends.
     Events,
-    /// What looks like a download and is no attachment.
+    /// A link that looks like a download and is not an attachment.
     Decoy(Decoy),
-    /// Something that the portal does not have.
+    /// Anything that the portal does not have.
     Nothing,
 }
 
-/// The links that look like downloads and are none.
+/// Links that look like downloads and are not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Decoy {
     HelpGuide,
@@ -59,7 +59,7 @@ pub(crate) enum Decoy {
 }
 
 impl Route {
-    /// What the portal, in this look, understands by an address.
+    /// Reads an address of this kind of portal.
     pub(crate) fn read(look: PortalKind, is_post: bool, path: &str, query: &str) -> Self {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         match (is_post, parts.as_slice()) {
@@ -122,7 +122,7 @@ impl Route {
         }
     }
 
-    /// Which faults can strike it; none for sub-resources.
+    /// The part that faults apply to; `None` for sub-resources.
     pub(crate) fn part(&self) -> Option<RequestTarget> {
         match self {
             Self::LoginForm => Some(RequestTarget::Login),
@@ -144,10 +144,10 @@ impl Route {
         }
     }
 
-    /// The order behind it.
+    /// The order that it belongs to.
     pub(crate) fn order(&self, catalogue: &Catalogue, logins: &Logins) -> Option<PoNumber> {
         let order = match self {
-            // also numbers that the portal does not have can be held and struck
+            // numbers that the portal does not have can be held and can fail too
             Self::Order(digits) | Self::List(digits) => return digits.parse().ok(),
             Self::Requisition(id) => catalogue.requisition(id)?.0,
             Self::File(id) | Self::Ticket(id) => catalogue.file(*id)?.0,

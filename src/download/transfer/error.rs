@@ -124,7 +124,7 @@ impl TransferError {
     #[must_use]
     pub fn may_a_browser_succeed(&self) -> bool {
         match self {
-            // walls against programs; a body, a proxy or a certificate that only the browser can deal with
+            // portals that refuse programs; a body, a proxy or a certificate that only the browser can deal with
             Self::Refused | Self::Encoded { .. } | Self::Unreachable { .. } | Self::BadRedirect { .. } => true,
             // a one-time address that was used up is asked for anew by the page
             Self::Cut { .. } | Self::Standstill { .. } | Self::Answered { status: 404 | 410 } => true,

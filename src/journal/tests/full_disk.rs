@@ -1,4 +1,4 @@
-//! What becomes of a journal whose disk gets full, or cannot be written.
+//! Journals on disks that are full or cannot be written.
 
 use std::fs;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! Legal journals, made up: shared by the tests of everything that keeps one.
+//! Random legal journals, shared by the tests of everything that stores one.
 
 use proptest::prelude::*;
 

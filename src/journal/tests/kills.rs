@@ -1,4 +1,4 @@
-//! A program that writes its journal from many sides at once is killed again and again, at moments drawn from a seed.
+//! A program with many writers is killed again and again, at moments from a seed.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -11,10 +11,10 @@ use crate::journal::tests::generate::facts;
 use crate::journal::{JournalReader, SqliteStore};
 use crate::model::{AttemptNo, Entry, Outcome, PoTask, Receipt, RunId, TaskId, TaskState, WorkerId};
 
-/// So many wait for the disk at any moment, and share its flushes.
-const SCRIBES: u64 = 8;
+/// Number of writers that wait for the disk at the same time and share its flushes.
+const WRITERS: u64 = 8;
 
-/// More batches than any scribe gets to write.
+/// More batches than any writer can write.
 const BATCHES: u64 = 1_000_000;
 
 /// Tasks of one batch.
@@ -24,42 +24,42 @@ fn run() -> RunId {
     RunId::new("r")
 }
 
-/// The tasks of one batch of one scribe; no two batches share one.
-fn tasks(scribe: u64, batch: u64) -> Range<u64> {
-    let first = (scribe * BATCHES + batch) * TASKS + 1;
+/// The tasks of one batch of one writer; no two batches share one.
+fn tasks(writer: u64, batch: u64) -> Range<u64> {
+    let first = (writer * BATCHES + batch) * TASKS + 1;
     first..first + TASKS
 }
 
 /// Three orders are accepted, one of them is begun, and it ends.
-fn entries(scribe: u64, batch: u64) -> Vec<Entry> {
+fn entries(writer: u64, batch: u64) -> Vec<Entry> {
     let admitted = |task: u64| {
         let order = PoTask::new(format!("PO{task}").parse().unwrap());
         // as the file has it: what else may be known of an order does not matter here
         serde_json::from_value(serde_json::json!({ "entry": "admitted", "task": TaskId(task), "order": order }))
             .unwrap()
     };
-    let mut entries: Vec<_> = tasks(scribe, batch).map(admitted).collect();
-    let task = TaskId(tasks(scribe, batch).start);
+    let mut entries: Vec<_> = tasks(writer, batch).map(admitted).collect();
+    let task = TaskId(tasks(writer, batch).start);
     entries.push(Entry::Started { task, attempt: AttemptNo(1), worker: WorkerId(1) });
     entries.push(Entry::Settled { task, outcome: Outcome::Completed(Receipt::default()) });
     entries
 }
 
-/// How many batches of each scribe are there. Fails when one is there in part, or one is and the one before it is not.
+/// How many batches of each writer are there. Fails when one is there in part, or one is and the one before it is not.
 fn batches(history: &History) -> BTreeMap<u64, u64> {
     let mut counts = BTreeMap::new();
-    for scribe in 0..SCRIBES {
-        let all = tasks(scribe, 0).start..tasks(scribe + 1, 0).start;
+    for writer in 0..WRITERS {
+        let all = tasks(writer, 0).start..tasks(writer + 1, 0).start;
         let there: Vec<_> = history.tasks.range(TaskId(all.start)..TaskId(all.end)).collect();
         let count = there.len() as u64 / TASKS;
-        let expected = (0..count).flat_map(|batch| tasks(scribe, batch));
-        assert!(there.iter().map(|(task, _)| task.0).eq(expected), "of scribe {scribe}, a batch is there in part");
+        let expected = (0..count).flat_map(|batch| tasks(writer, batch));
+        assert!(there.iter().map(|(task, _)| task.0).eq(expected), "of writer {writer}, a batch is there in part");
         for (place, (task, state)) in there.into_iter().enumerate() {
             let is_first = (place as u64).is_multiple_of(TASKS);
             assert_eq!(matches!(state, TaskState::Settled { .. }), is_first, "task {task}: {state:?}");
             assert_eq!(matches!(state, TaskState::Ready { .. }), !is_first, "task {task}: {state:?}");
         }
-        counts.insert(scribe, count);
+        counts.insert(writer, count);
     }
     let counted: u64 = counts.values().sum();
     assert_eq!(history.tasks.len() as u64, counted * TASKS, "tasks that nobody wrote");
@@ -69,8 +69,8 @@ fn batches(history: &History) -> BTreeMap<u64, u64> {
 /// Not a test: a program that writes batches as fast as they are taken, and says of each that it was.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "the entry point of a program that is to be killed, not a test"]
-async fn scribes() {
-    let Ok(path) = std::env::var("SCRIBES_JOURNAL") else { return };
+async fn writers() {
+    let Ok(path) = std::env::var("WRITERS_JOURNAL") else { return };
     let store = SqliteStore::open(path.as_ref()).unwrap();
     let (journal, history) = match store.begin(run(), facts()).await {
         Ok(journal) => (journal, History::default()),
@@ -78,12 +78,12 @@ async fn scribes() {
     };
     println!();
     let mut at_work = tokio::task::JoinSet::new();
-    for (scribe, written) in batches(&history) {
+    for (writer, written) in batches(&history) {
         let journal = journal.clone();
         at_work.spawn(async move {
             for batch in written..BATCHES {
-                journal.append(entries(scribe, batch)).await.unwrap();
-                println!("taken {scribe} {batch}");
+                journal.append(entries(writer, batch)).await.unwrap();
+                println!("taken {writer} {batch}");
             }
         });
     }
@@ -91,22 +91,22 @@ async fn scribes() {
 }
 
 /// One life of the program, until it has said so many times that a batch was taken. Returns the last that it said of each
-/// scribe.
+/// writer.
 fn live_and_die(journal: &Path, said_count: u64) -> BTreeMap<u64, u64> {
     let mut program = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "journal::tests::kills::scribes", "--ignored", "--nocapture"])
-        .env("SCRIBES_JOURNAL", journal)
+        .args(["--exact", "journal::tests::kills::writers", "--ignored", "--nocapture"])
+        .env("WRITERS_JOURNAL", journal)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let lines = BufReader::new(program.stdout.take().unwrap()).lines().map_while(Result::ok);
     let words = lines.filter_map(|line| {
-        let (scribe, batch) = line.strip_prefix("taken ")?.split_once(' ')?;
-        Some((scribe.parse().ok()?, batch.parse().ok()?))
+        let (writer, batch) = line.strip_prefix("taken ")?.split_once(' ')?;
+        Some((writer.parse().ok()?, batch.parse().ok()?))
     });
     let (mut taken, mut is_killed) = (BTreeMap::new(), false);
-    for (said, (scribe, batch)) in (1..).zip(words) {
-        taken.insert(scribe, batch);
+    for (said, (writer, batch)) in (1..).zip(words) {
+        taken.insert(writer, batch);
         if said == said_count {
             program.kill().unwrap(); // SIGKILL; what it said before that is still read
             is_killed = true;
@@ -136,9 +136,9 @@ fn every_batch_that_was_taken_survives_kills_in_the_middle_of_group_commits_and_
     for life in 0..8 {
         let taken = live_and_die(&path, 1 + drawn(&mut seed, 300));
         let there = batches(&JournalReader::open(&path).unwrap().history(&run()).unwrap());
-        for (scribe, count) in &there {
-            let known = taken.get(scribe).map_or(0, |last| last + 1).max(before.get(scribe).copied().unwrap_or(0));
-            assert!(*count >= known, "life {life}: {known} batches of scribe {scribe} were taken, {count} are there");
+        for (writer, count) in &there {
+            let known = taken.get(writer).map_or(0, |last| last + 1).max(before.get(writer).copied().unwrap_or(0));
+            assert!(*count >= known, "life {life}: {known} batches of writer {writer} were taken, {count} are there");
             assert!(*count <= known + 1, "life {life}: nobody writes a batch before the last one was taken");
         }
         before = there;

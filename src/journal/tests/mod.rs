@@ -1,4 +1,4 @@
-//! TODOC
+//! Tests of the journal on real files: kills, full disks, random entries.
 
 mod full_disk;
 

@@ -1,4 +1,4 @@
-//! The journal in a file, alone and against the one without a disk.
+//! The journal in a file, alone and compared with the journal in memory.
 
 use proptest::prelude::*;
 
@@ -91,7 +91,7 @@ async fn a_second_owner_is_refused_until_the_first_has_closed() {
     SqliteStore::open(&path).unwrap().close().await.unwrap();
 }
 
-/// The same entries in a journal without a disk.
+/// The same entries in a journal in memory.
 async fn in_memory(batches: &[Vec<Entry>]) -> MemoryJournal {
     let journal = MemoryJournal::new();
     for batch in batches {

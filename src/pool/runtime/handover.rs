@@ -1,4 +1,5 @@
-//! A worker's next session, opened while the one before still works, and the old one, closed while the next works.
+//! Replaces a worker's session without a pause: the next one opens while the old one works, and the old one closes while
+//! the next one works.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,21 +12,22 @@ use crate::model::{Stage, WorkerId};
 use crate::policy::RecycleReason;
 use crate::pool::scheduler::DesiredState;
 
-/// What stands beside a worker's session. Dropping it ends both.
+/// Sessions beside a worker's own: the next one and old ones. Dropping it kills them.
 #[derive(Default)]
 pub(crate) struct Handover {
-    opening: JoinSet<Opened>,
-    /// Why the one before is to go.
-    worn: Option<RecycleReason>,
+    opening: JoinSet<OpenResult>,
+    /// Why the worker's own session is to go.
+    reason: Option<RecycleReason>,
     closing: JoinSet<CloseReport>,
 }
 
-type Opened = Result<Box<dyn Session>, SessionError>;
+type OpenResult = Result<Box<dyn Session>, SessionError>;
 
-/// A session that is to take over, or why there is none.
-pub(crate) struct Next {
-    pub(crate) opened: Opened,
-    pub(crate) worn: RecycleReason,
+/// The next session is open, or could not be opened.
+pub(crate) struct HandoverReady {
+    pub(crate) opened: OpenResult,
+    /// Why the worker's own session is to go.
+    pub(crate) reason: RecycleReason,
 }
 
 impl Handover {
@@ -34,40 +36,43 @@ impl Handover {
         &mut self,
         sessions: Arc<dyn SessionFactory>,
         worker: WorkerId,
-        worn: RecycleReason,
-        deadline: Duration,
+        reason: RecycleReason,
+        timeout: Duration,
     ) {
-        self.worn = Some(worn);
+        self.reason = Some(reason);
         self.opening.spawn(async move {
-            let opened = tokio::time::timeout(deadline, sessions.open(worker)).await;
-            opened.unwrap_or_else(|_| Err(SessionError::NotStarted(format!("it was not ready within {deadline:?}"))))
+            let opened = tokio::time::timeout(timeout, sessions.open(worker)).await;
+            opened.unwrap_or_else(|_| {
+                let timeout = humantime::format_duration(timeout);
+                Err(SessionError::NotStarted(format!("it was not ready within {timeout} (startup_timeout)")))
+            })
         });
     }
 
-    /// The next session, if it was begun and has come up, or failed to, by now.
-    pub(crate) fn try_next(&mut self) -> Option<Next> {
+    /// The next session, if opening it was begun and has ended.
+    pub(crate) fn try_next(&mut self) -> Option<HandoverReady> {
         let opened = unfold(self.opening.try_join_next()?);
-        Some(Next { opened, worn: self.worn? })
+        Some(HandoverReady { opened, reason: self.reason? })
     }
 
-    /// Waits for the next session; for ever if none was begun. Dropping the future loses nothing.
-    pub(crate) async fn next(&mut self) -> Next {
-        if let Some(worn) = self.worn
+    /// Waits for the next session, forever if none is being opened. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) -> HandoverReady {
+        if let Some(reason) = self.reason
             && let Some(opened) = self.opening.join_next().await
         {
-            return Next { opened: unfold(opened), worn };
+            return HandoverReady { opened: unfold(opened), reason };
         }
         std::future::pending().await
     }
 
-    /// Closes a session that another one has taken over from.
+    /// Closes a session whose successor has taken over.
     pub(crate) fn close(&mut self, session: Box<dyn Session>) {
         self.closing.spawn(session.close());
     }
 
-    /// Closes everything, and says what it left. A session that is still being opened is waited for, since killing one in
-    /// the middle of its start is the surest way to leave something behind; unless the pool aborts.
-    pub(crate) async fn end(mut self, directive: &mut watch::Receiver<DesiredState>) -> Vec<String> {
+    /// Closes everything, and says what could not be removed. Unless the pool aborts, it waits for a session that is being
+    /// opened: killing one while it starts is the surest way to leave something behind.
+    pub(crate) async fn end(mut self, desired: &mut watch::Receiver<DesiredState>) -> Vec<String> {
         let mut leftovers = Vec::new();
         while !self.opening.is_empty() {
             tokio::select! {
@@ -76,24 +81,24 @@ impl Handover {
                         leftovers.extend(session.close().await.leftovers);
                     }
                 }
-                () = aborted(directive) => self.opening.shutdown().await,
+                () = aborted(desired) => self.opening.shutdown().await,
             }
         }
         while let Some(closed) = self.closing.join_next().await {
             match closed {
                 Ok(report) => leftovers.extend(report.leftovers),
-                Err(broke) => leftovers.push(format!("closing an old browser broke off: {broke}")),
+                Err(broke) => leftovers.push(format!("closing an old browser failed: {broke}")),
             }
         }
         leftovers
     }
 }
 
-async fn aborted(directive: &mut watch::Receiver<DesiredState>) {
+async fn aborted(desired: &mut watch::Receiver<DesiredState>) {
     // an error means that the dispatcher is gone, which is an abort too
-    let _ = directive.wait_for(|directive| directive.stage >= Stage::Aborting).await;
+    let _ = desired.wait_for(|desired| desired.stage >= Stage::Aborting).await;
 }
 
-fn unfold(opened: Result<Opened, JoinError>) -> Opened {
-    opened.unwrap_or_else(|broke| Err(SessionError::NotStarted(format!("opening it broke off: {broke}"))))
+fn unfold(opened: Result<OpenResult, JoinError>) -> OpenResult {
+    opened.unwrap_or_else(|broke| Err(SessionError::NotStarted(format!("internal error: {broke}"))))
 }

@@ -1,7 +1,8 @@
-//! TODOC
+//! What the scheduler decides is done here: dispatcher, supervisor, workers.
 
+pub(crate) mod channel;
 pub(crate) mod dispatcher;
 pub(crate) mod handover;
-pub(crate) mod lease;
+pub(crate) mod replies;
 pub(crate) mod supervisor;
 pub(crate) mod worker;

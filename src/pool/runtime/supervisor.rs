@@ -1,5 +1,5 @@
-//! Keeps as many workers alive as the directive wants; replaces what breaks with a growing delay, and gives up on those
-//! that break too often.
+//! Keeps as many workers as are wanted: replaces broken sessions with a growing delay, and gives workers up whose sessions
+//! break too often.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,17 +9,18 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::worker::{ExitCause, Worker, WorkerContext, WorkerEnd, WorkerExit, WorkerExited};
+use super::worker::{ExitCause, Worker, WorkerContext, WorkerReport};
 use crate::backend::SessionError;
 use crate::config::RestartConfig;
 use crate::model::{Stage, WorkerId};
 use crate::policy::{FailureStage, RestartDecision, RestartTracker};
-use crate::pool::scheduler::{DesiredState, Input};
+use crate::pool::scheduler::{DesiredState, Input, WorkerExit, WorkerExited};
 
+/// Starts workers and takes note of their ends. Dropping it kills every session.
 pub(crate) struct Supervisor {
-    shop: Arc<WorkerContext>,
-    directive: watch::Receiver<DesiredState>,
-    running: JoinSet<WorkerEnd>,
+    context: Arc<WorkerContext>,
+    desired: watch::Receiver<DesiredState>,
+    running: JoinSet<WorkerReport>,
     names: HashMap<tokio::task::Id, WorkerId>,
     waiting: BTreeMap<WorkerId, Instant>,
     config: RestartConfig,
@@ -30,10 +31,10 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    pub(crate) fn new(shop: Arc<WorkerContext>, config: RestartConfig) -> Self {
+    pub(crate) fn new(context: Arc<WorkerContext>, config: RestartConfig) -> Self {
         Self {
-            directive: shop.directive.clone(),
-            shop,
+            desired: context.desired.clone(),
+            context,
             running: JoinSet::new(),
             names: HashMap::new(),
             waiting: BTreeMap::new(),
@@ -49,13 +50,13 @@ impl Supervisor {
     /// Dropping the future ends every worker, and with it every session.
     pub(crate) async fn run(mut self) -> Vec<String> {
         loop {
-            let DesiredState { stage, target, most } = *self.directive.borrow_and_update();
+            let DesiredState { stage, target, most } = *self.desired.borrow_and_update();
             if stage < Stage::Draining {
-                // the heart may not have heard yet of the one that was given up last
+                // the scheduler may not know yet of the worker that was given up last
                 self.fill_up(target.min(most.saturating_sub(self.given_up.len())));
             } else {
                 for worker in std::mem::take(&mut self.waiting).into_keys() {
-                    self.note_gone(worker, WorkerExit::Retired, None);
+                    self.report_exit(worker, WorkerExit::Retired, None);
                 }
                 if self.running.is_empty() {
                     return self.leftovers;
@@ -69,8 +70,8 @@ impl Supervisor {
                 }
             };
             tokio::select! {
-                changed = self.directive.changed() => if changed.is_err() {
-                    error!("the dispatcher is gone: ending all browsers");
+                changed = self.desired.changed() => if changed.is_err() {
+                    error!("internal error: the dispatcher ended; killing all browsers");
                     self.running.shutdown().await;
                     return self.leftovers;
                 },
@@ -88,7 +89,7 @@ impl Supervisor {
             if self.running.len() < target {
                 self.spawn(worker);
             } else {
-                self.note_gone(worker, WorkerExit::Retired, None); // nobody wants it any more
+                self.report_exit(worker, WorkerExit::Retired, None); // it is not needed any more
             }
         }
         while self.running.len() + self.waiting.len() < target {
@@ -103,16 +104,16 @@ impl Supervisor {
     }
 
     fn spawn(&mut self, worker: WorkerId) {
-        let task = self.running.spawn(Worker::new(worker, Arc::clone(&self.shop)).run());
+        let task = self.running.spawn(Worker::new(worker, Arc::clone(&self.context)).run());
         self.names.insert(task.id(), worker);
     }
 
-    fn ended(&mut self, ended: Result<(tokio::task::Id, WorkerEnd), JoinError>) {
+    fn ended(&mut self, ended: Result<(tokio::task::Id, WorkerReport), JoinError>) {
         let (task, end) = match ended {
             Ok((task, end)) => (task, end),
             Err(broke) => {
-                let how = ExitCause::Replace(format!("the worker broke off: {broke}"));
-                (broke.id(), WorkerEnd { how, came_to: FailureStage::Waiting, leftovers: Vec::new() })
+                let cause = ExitCause::Replace(format!("the worker failed: {broke}"));
+                (broke.id(), WorkerReport { cause, stage: FailureStage::Waiting, leftovers: Vec::new() })
             }
         };
         let Some(worker) = self.names.remove(&task) else { return };
@@ -120,42 +121,48 @@ impl Supervisor {
             warn!(%worker, "left behind: {leftover}");
         }
         self.leftovers.extend(end.leftovers);
-        let (why, is_hopeless) = match end.how {
+        let (why, is_hopeless) = match end.cause {
             ExitCause::Retired => {
                 self.restarts.remove(&worker);
-                return self.note_gone(worker, WorkerExit::Retired, None);
+                return self.report_exit(worker, WorkerExit::Retired, None);
             }
-            ExitCause::Recycle(worn) => {
-                info!(%worker, "replacing the browser: {worn}");
+            ExitCause::Recycle(reason) => {
+                info!(%worker, "recycling the browser: {reason}");
                 self.waiting.insert(worker, Instant::now());
-                return self.note_gone(worker, WorkerExit::Recycled, None);
+                return self.report_exit(worker, WorkerExit::Recycled, None);
             }
             ExitCause::Replace(why) => (why, false),
             ExitCause::NotOpened(error) => (error.to_string(), matches!(error, SessionError::Unusable(_))),
         };
         let restarts = self.restarts.entry(worker).or_default();
-        let was_at_work = end.came_to == FailureStage::AtWork;
-        match restarts.on_failure(self.started.elapsed(), end.came_to, &self.config) {
+        match restarts.on_failure(self.started.elapsed(), end.stage, &self.config) {
             RestartDecision::After(delay) if !is_hopeless => {
                 let shown = humantime::format_duration(delay);
-                match (was_at_work, delay.is_zero()) {
-                    (true, true) => info!(%worker, "replacing the browser: {why}"),
-                    (true, false) => warn!(%worker, "replacing the browser in {shown}, it breaks often: {why}"),
-                    (false, _) => warn!(%worker, "the browser did not get to work, another one in {shown}: {why}"),
+                match (end.stage, delay.is_zero()) {
+                    (FailureStage::AtWork, true) => info!(%worker, "replacing the browser: {why}"),
+                    (FailureStage::AtWork, false) => {
+                        warn!(%worker, "browsers break often: replacing this one in {shown}: {why}");
+                    }
+                    (FailureStage::Waiting, _) => {
+                        warn!(%worker, "the browser broke before its first order, replacing it in {shown}: {why}");
+                    }
+                    (FailureStage::Starting, _) => {
+                        warn!(%worker, "the browser failed to start, retrying in {shown}: {why}");
+                    }
                 }
                 self.waiting.insert(worker, Instant::now() + delay);
-                self.note_gone(worker, WorkerExit::Replaced, Some(why));
+                self.report_exit(worker, WorkerExit::Replaced, Some(why));
             }
             RestartDecision::After(_) | RestartDecision::GiveUp => {
                 let breaks = restarts.count();
-                error!(%worker, breaks, "giving the worker up, the pool goes on without it: {why}");
+                error!(%worker, breaks, "worker stopped for good, the others continue: {why}");
                 self.given_up.insert(worker);
-                self.note_gone(worker, WorkerExit::TripCause, Some(why));
+                self.report_exit(worker, WorkerExit::GivenUp, Some(why));
             }
         }
     }
 
-    fn note_gone(&self, worker: WorkerId, because: WorkerExit, error: Option<String>) {
-        self.shop.control.note(Input::WorkerExited(worker, WorkerExited { because, error }));
+    fn report_exit(&self, worker: WorkerId, exit: WorkerExit, error: Option<String>) {
+        self.context.events.input(Input::WorkerExited(worker, WorkerExited { exit, error }));
     }
 }

@@ -1,89 +1,133 @@
-//! What the heart is told, and what it wants done.
+//! Inputs and effects of the scheduler: ids and `model` types only, so that a run can be recorded and compared.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
-use crate::backend::{AttemptError, KillSwitch};
 use crate::config::{AdmissionConfig, RecycleConfig, RetryConfig, ScalingConfig, WorkerCount};
-use crate::model::PriorResult;
 use crate::model::{
-    AttemptEnd, Footprint, MemoryLevel, MemoryReading, Outcome, PoTask, Stage, StopReason, TaskId, WorkerId,
+    AttemptEnd, AttemptNo, Failure, FileRecord, Footprint, MemoryLevel, MemoryReading, Outcome, PoNumber, PoTask,
+    PriorResult, Stage, StopReason, TaskId, WorkerId,
 };
-use crate::policy::MemoryLimit;
-use crate::pool::control::{PoolControl, SubmitError};
-use crate::pool::pooled_session::AcquireRequest;
-use crate::pool::runtime::lease::{Assignment, LeaseId, WorkRequest};
-use crate::pool::runtime::worker::{SessionOpened, WorkerExited};
-use crate::pool::task_handle::{TaskCell, TaskHandle, TaskStatus};
+use crate::policy::{MemoryLimit, RecycleReason};
+use crate::pool::error::SubmitError;
 
-/// What somebody outside the engine wants.
-#[derive(Debug)]
-pub(crate) enum Request {
-    Submit {
-        tasks: Vec<PoTask>,
-        control: PoolControl,
-        reply: oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>>,
+/// A request from outside; its sender waits for a [`Response`] under this id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RequestId(pub(crate) u64);
+
+/// A worker's request for work; the worker waits for an [`Assignment`] under this id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct CallId(pub(crate) u64);
+
+/// The right of one worker to one order, or of one borrower to one session. A fencing token: what is said about a lease
+/// that has ended is ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct LeaseId(pub(crate) u64);
+
+/// Anything that the scheduler can be told.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Input {
+    /// Somebody outside the engine wants something.
+    Requested(RequestId, Request),
+    /// The sender of a request no longer waits.
+    RequestWithdrawn(RequestId),
+    /// A worker is free.
+    WorkRequested(WorkRequest),
+    /// The worker that asked for work has ended.
+    WorkWithdrawn(CallId),
+    /// A lease was used up, or dropped.
+    LeaseEnded {
+        lease: LeaseId,
+        end: AttemptEnd,
+        /// When the portal wants to be asked again.
+        retry_after: Option<Duration>,
     },
-    SubmitWithPast {
-        orders: Vec<(PoTask, Option<PriorResult>)>,
-        control: PoolControl,
-        reply: oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>>,
-    },
-    OpenTasks {
-        control: PoolControl,
-        reply: oneshot::Sender<Vec<TaskHandle>>,
-    },
-    Cancel {
+    /// The order's folder has its final name, or could not be given one.
+    Finalized {
         task: TaskId,
-        reply: oneshot::Sender<bool>,
+        result: Result<Outcome, Failure>,
     },
-    Lend(AcquireRequest),
+    /// A session is being started.
+    WorkerStarting(WorkerId),
+    SessionOpened(WorkerId, SessionOpened),
+    /// A session is being closed.
+    WorkerClosing(WorkerId),
+    /// The session has ended, and what follows from it is decided.
+    WorkerExited(WorkerId, WorkerExited),
+    Sampled(ResourceSample),
+    /// The journal refused the entries of the last turn, whose effects were not performed. Must directly follow that turn.
+    AppendFailed {
+        why: String,
+        effects: Vec<Effect>,
+    },
+    /// All sessions are to be killed, since the program is about to leave.
+    KillAll,
+}
+
+/// A request from outside the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Request {
+    Submit(Vec<(PoTask, Option<PriorResult>)>),
+    OpenTasks,
+    Cancel(TaskId),
+    /// Borrow a session.
+    Acquire,
     Pause,
     Resume,
     ScaleTo(usize),
     Drain(StopReason),
     Abort,
+    /// Drain, and end the engine when nothing is under way any more.
     Close,
 }
 
-/// Everything that the heart can be told.
-#[derive(Debug)]
-pub(crate) enum Input {
-    Request(Request),
-    Called(WorkRequest),
-    Ended {
-        lease: LeaseId,
-        end: AttemptEnd,
-        retry_after: Option<Duration>,
-    },
-    Concluded {
-        task: TaskId,
-        result: Result<Outcome, AttemptError>,
-    },
-    WorkerStarting(WorkerId),
-    SessionOpened(WorkerId, SessionOpened),
-    WorkerClosing(WorkerId),
-    WorkerExited(WorkerId, WorkerExited),
-    Sampled(ResourceSample),
-    /// The journal did not take the last turn: so many admissions and these outcomes were not written.
-    JournalBroke {
-        why: String,
-        admitted: u64,
-        settled: Vec<Arc<Outcome>>,
-    },
-    KillAll,
+/// A free worker asks for work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WorkRequest {
+    pub(crate) call: CallId,
+    pub(crate) worker: WorkerId,
+    /// Attempts that its session has made.
+    pub(crate) attempt_count: u32,
+    /// Median load time of the session's last pages.
+    pub(crate) median_page_time: Option<Duration>,
 }
 
-/// What the monitor found.
-#[derive(Debug)]
+/// A session is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SessionOpened {
+    /// The root of its process tree.
+    pub(crate) pid: Option<u32>,
+    /// Whether it has taken over from a session that was recycled.
+    pub(crate) is_handover: bool,
+}
+
+/// A worker's session has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WorkerExited {
+    pub(crate) exit: WorkerExit,
+    pub(crate) error: Option<String>,
+}
+
+/// What becomes of a worker whose session has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WorkerExit {
+    /// It is not needed any more.
+    Retired,
+    /// It gets another session, since this one was broken.
+    Replaced,
+    /// It gets another session, although this one was healthy.
+    Recycled,
+    /// It failed too often and gets none.
+    GivenUp,
+}
+
+/// What the monitor measured.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ResourceSample {
     pub(crate) reading: MemoryReading,
-    pub(crate) room: MemoryLimit,
+    pub(crate) limit: MemoryLimit,
     pub(crate) footprint: Footprint,
+    /// Tasks of the asynchronous runtime.
     pub(crate) task_count: usize,
 }
 
@@ -91,61 +135,104 @@ impl Default for ResourceSample {
     fn default() -> Self {
         Self {
             reading: MemoryReading::default(),
-            room: MemoryLimit { level: MemoryLevel::Normal, cap: usize::MAX },
+            limit: MemoryLimit { level: MemoryLevel::Normal, cap: usize::MAX },
             footprint: Footprint::default(),
             task_count: 0,
         }
     }
 }
 
-/// What is to be done, once the entries of the same turn are written.
-#[derive(Debug)]
+/// Something to be done, once the entries of the same turn are in the journal.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Effect {
-    /// Answer a call; a grant that finds its caller gone comes back through its lease.
-    Assignment(WorkRequest, Assignment),
-    /// Let the task's handles see where it stands.
-    Tell(Arc<TaskCell>, TaskStatus),
-    /// Answer a submission.
-    Accept(oneshot::Sender<Result<Vec<TaskHandle>, SubmitError>>, Result<Vec<TaskHandle>, SubmitError>),
-    /// Answer with handles.
-    Handles(oneshot::Sender<Vec<TaskHandle>>, Vec<TaskHandle>),
-    /// Answer a cancellation.
-    Cancelled(oneshot::Sender<bool>, bool),
-    /// Give the order's folder its final name, then report back.
-    Conclude(TaskId, PoTask, Outcome),
+    /// Answer a worker's request. An assignment that finds its worker gone comes back as [`AttemptEnd::Returned`].
+    Assign(CallId, Assignment),
+    /// Answer a request.
+    Reply(RequestId, Response),
+    /// Show the task's handles where it stands.
+    Publish(TaskId, TaskUpdate),
+    /// Give the order's folder its final name, then report [`Input::Finalized`].
+    Finalize(TaskId, PoTask, Box<Outcome>),
     /// Cancel all attempts.
     CancelAttempts,
-    /// End the processes of these sessions.
-    Kill(Vec<KillSwitch>),
-    /// End those of this worker, since memory is critical, and let it see why.
-    Evict(WorkerId, KillSwitch, Arc<AtomicBool>),
+    /// End the processes of these workers' sessions.
+    Kill(Vec<WorkerId>),
+    /// End the processes of this worker's session, since memory is critical, and let the worker know why.
+    Evict(WorkerId),
 }
 
-/// The directive that workers and the supervisor obey; written by the heart alone.
+/// The answer to a worker's request for work.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Assignment {
+    /// Make one attempt at one order.
+    Run(LeaseId, Box<AttemptSpec>),
+    /// Lend the session to the sender of this request.
+    Lend(LeaseId, RequestId),
+    /// Open the next session, and go on with this one meanwhile.
+    RecycleAhead(RecycleReason),
+    /// Close the session; another one follows.
+    Recycle(RecycleReason),
+    /// Close the session and end.
+    Retire,
+}
+
+/// One attempt to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AttemptSpec {
+    pub(crate) task: TaskId,
+    pub(crate) order: PoTask,
+    pub(crate) no: AttemptNo,
+    pub(crate) worker: WorkerId,
+    /// Files that earlier attempts have placed.
+    pub(crate) have: Vec<FileRecord>,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Response {
+    Submitted(Result<Vec<(TaskId, PoNumber)>, SubmitError>),
+    OpenTasks(Vec<(TaskId, PoNumber)>),
+    /// Whether the task was cancelled.
+    Cancelled(bool),
+    /// There is no session to borrow any more.
+    NoSession,
+}
+
+/// Where a task stands, for its handles.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum TaskUpdate {
+    Waiting,
+    Running(WorkerId),
+    Settled(Box<Outcome>),
+}
+
+/// The state to which workers and the supervisor reconcile themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DesiredState {
     pub(crate) stage: Stage,
     /// How many workers there are to be now.
     pub(crate) target: usize,
-    /// The most there ever were to be: those that are given up count against these.
+    /// The highest number that was ever wanted. Workers that were given up count against it.
     pub(crate) most: usize,
 }
 
-/// Limits that the heart goes by.
+/// Settings of the scheduler.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SchedulerConfig {
     pub(crate) retry: RetryConfig,
+    /// How long running attempts may go on after a drain.
     pub(crate) drain: Duration,
+    /// Seed of the jitter between tries.
     pub(crate) seed: u64,
     pub(crate) worker_count: WorkerCount,
     pub(crate) scaling: ScalingConfig,
-    /// How many orders the first submission will have, if the caller knows.
+    /// How many orders the first submission will have, if known.
     pub(crate) expected_count: Option<usize>,
-    /// How many processors there are, if the system tells.
+    /// How many processors there are, if known.
     pub(crate) processor_count: Option<usize>,
     pub(crate) recycle: RecycleConfig,
     pub(crate) hold: AdmissionConfig,
     pub(crate) has_site: bool,
-    /// So many failed orders in a row end the run; none does when `None`.
+    /// This many failed orders in a row end the run; `None`: never.
     pub(crate) stop_after: Option<NonZeroU32>,
 }

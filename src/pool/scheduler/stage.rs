@@ -1,82 +1,126 @@
-//! How far the pool has come, and why it stops.
+//! How far the pool has come on its way to the end, and why it stops.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::heart::Scheduler;
-use crate::model::{Failure, Outcome, Stage, StopKind, StopReason};
-use crate::policy::TripCause;
-use crate::pool::scheduler::messages::Effect;
-use crate::pool::scheduler::tasks::counter;
+use crate::model::{Stage, StopKind, StopReason};
 
-impl Scheduler {
+/// Stage of the pool, the reason to stop, and the deadline of the drain. Stages only climb.
+#[derive(Clone, Debug)]
+pub(crate) struct Lifecycle {
+    /// How long running attempts may go on after a drain.
+    drain_time: Duration,
+    stage: Stage,
+    stop: Option<StopReason>,
+    abort_at: Option<Duration>,
+    is_closing: bool,
+    is_journal_broken: bool,
+}
+
+impl Lifecycle {
+    pub(crate) fn new(drain_time: Duration) -> Self {
+        Self {
+            drain_time,
+            stage: Stage::Running,
+            stop: None,
+            abort_at: None,
+            is_closing: false,
+            is_journal_broken: false,
+        }
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.stage == Stage::Running
+    }
+
+    /// Why it stops. The first reason counts, unless the journal broke.
+    pub(crate) fn stop(&self) -> Option<&StopReason> {
+        self.stop.as_ref()
+    }
+
+    /// Starts no more orders. Without effect when the pool drains already.
     pub(crate) fn drain(&mut self, now: Duration, stop: StopReason) {
         if self.stage == Stage::Running {
             self.stage = Stage::Draining;
             self.stop = Some(stop);
-            self.drain_until = Some(now + self.rules.drain);
+            self.abort_at = Some(now + self.drain_time);
         }
     }
 
-    pub(crate) fn abort(&mut self, now: Duration) {
-        self.drain(now, StopReason { kind: StopKind::Requested, message: "the run was aborted".to_owned() });
-        if self.stage == Stage::Draining {
+    /// Drains, and returns whether running attempts are to be cancelled now: true once.
+    pub(crate) fn abort(&mut self, now: Duration) -> bool {
+        self.drain(now, requested("the run was aborted"));
+        let is_news = self.stage == Stage::Draining;
+        if is_news {
             self.stage = Stage::Aborting;
-            self.acts.push(Effect::CancelAttempts);
         }
+        is_news
     }
 
-    /// Nothing that was not written is ever told, so the totals must not tell it either.
-    pub(crate) fn take_back(&mut self, admitted: u64, settled: &[Arc<Outcome>]) {
-        self.totals.admitted -= admitted;
-        self.totals.pending -= admitted;
-        for outcome in settled {
-            *counter(&mut self.totals, outcome.status()) -= 1;
-            self.totals.pending += 1;
-            self.totals.files -= outcome.files().len() as u64;
-            self.totals.bytes -= outcome.files().iter().map(|file| file.size).sum::<u64>();
-        }
+    /// Drains, and lets the engine end when nothing is under way any more.
+    pub(crate) fn close(&mut self, now: Duration) {
+        self.drain(now, requested("the pool was shut down"));
+        self.is_closing = true;
     }
 
-    pub(crate) fn journal_broke(&mut self, now: Duration, why: String) {
-        self.is_broken = true;
-        self.stage = self.stage.max(Stage::Draining);
-        self.stop = Some(StopReason { kind: StopKind::JournalUnusable, message: why });
-        self.drain_until = Some(now + self.rules.drain);
-        self.abort(now);
+    /// Records that the journal cannot be written: no entry is emitted any more. Replaces the reason to stop.
+    pub(crate) fn break_journal(&mut self, now: Duration, why: String) {
+        let stop = StopReason { kind: StopKind::JournalUnusable, message: why };
+        self.drain(now, stop.clone());
+        self.stop = Some(stop);
+        self.is_journal_broken = true;
     }
 
-    /// The last act; what dropping the heart means for its tasks, see there.
-    pub(crate) fn close(&mut self) {
+    /// The engine has ended.
+    pub(crate) fn end(&mut self) {
         self.stage = Stage::Closed;
     }
-}
 
-/// However the heart ends, also with a pool that is dropped or a dispatcher that breaks off: a task that was not told its
-/// outcome is told that it was not done, or whoever waits for it would wait for ever.
-impl Drop for Scheduler {
-    fn drop(&mut self) {
-        for record in &self.records {
-            record.cell.give_up();
-        }
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing
+    }
+
+    pub(crate) fn is_journal_broken(&self) -> bool {
+        self.is_journal_broken
+    }
+
+    /// When the drain becomes an abort.
+    pub(crate) fn abort_at(&self) -> Option<Duration> {
+        self.abort_at.filter(|_| self.stage < Stage::Aborting)
     }
 }
 
-/// Why a run ends whose site was given up.
-pub(crate) fn stop_for(given_up: TripCause, failure: &Failure) -> StopReason {
-    match given_up {
-        TripCause::NeverReached => StopReason { kind: StopKind::NeverReached, message: failure.message.clone() },
-        TripCause::OutOfPatience => StopReason {
-            kind: StopKind::SiteDown,
-            message: format!("the portal did not recover within the patience; the last word was: {}", failure.message),
-        },
-        TripCause::Drifted => StopReason {
-            kind: StopKind::PagesChanged,
-            message: format!(
-                "the pages of ten orders in a row fit nothing that the site recipe knows, so the rest was not tried; \
-                 check the address and the recipe; the last word was: {}",
-                failure.message
-            ),
-        },
+fn requested(message: &str) -> StopReason {
+    StopReason { kind: StopKind::Requested, message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_first_reason_to_stop_counts_unless_the_journal_breaks() {
+        let mut lifecycle = Lifecycle::new(secs(120));
+        lifecycle.drain(secs(1), StopReason { kind: StopKind::DiskFull, message: "full".to_owned() });
+        lifecycle.drain(secs(2), requested("later"));
+        assert_eq!(lifecycle.stop().unwrap().kind, StopKind::DiskFull);
+        assert_eq!(lifecycle.abort_at(), Some(secs(121)));
+        lifecycle.break_journal(secs(3), "gone".to_owned());
+        assert_eq!(lifecycle.stop().unwrap().kind, StopKind::JournalUnusable);
+    }
+
+    #[test]
+    fn attempts_are_cancelled_once() {
+        let mut lifecycle = Lifecycle::new(secs(120));
+        assert!(lifecycle.abort(secs(1)));
+        assert!(!lifecycle.abort(secs(2)));
+        assert_eq!((lifecycle.stage(), lifecycle.abort_at()), (Stage::Aborting, None));
     }
 }

@@ -1,428 +1,359 @@
-//! What becomes of an order, from admission to its outcome.
+//! The tasks of a run: where each stands, and where it is placed.
 
-use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::heart::{ActiveLease, Phase, Scheduler, TaskRecord, index};
-use crate::backend::{AttemptError, History};
-use crate::model::PriorResult;
 use crate::model::{
-    AttemptCounts, AttemptEnd, Entry, Failure, FailureKind, Fault, OrderStatus, Outcome, PoTask, Receipt, Stage,
-    StopKind, StopReason, TaskId, TaskState, Totals,
+    AttemptCounts, Entry, IllegalTransition, OrderStatus, Outcome, PoNumber, PoTask, Receipt, TaskId, TaskPriority,
+    TaskState, Totals,
 };
-use crate::policy::{Permit, RetryDecision, SiteFailure, is_first_attempt, retry_decision, retry_delay};
-use crate::pool::control::{PoolControl, SubmitError};
-use crate::pool::runtime::lease::LeaseId;
-use crate::pool::scheduler::messages::Effect;
-use crate::pool::scheduler::stage::stop_for;
-use crate::pool::task_handle::{TaskCell, TaskHandle, TaskStatus};
+use crate::policy::TaskQueue;
 
-impl Scheduler {
-    pub(crate) fn submit(
-        &mut self,
-        now: Duration,
-        tasks: Vec<PoTask>,
-        control: &PoolControl,
-    ) -> Result<Vec<TaskHandle>, SubmitError> {
-        self.check_open()?;
-        self.records.reserve(tasks.len());
-        Ok(tasks.into_iter().map(|order| self.admit(now, order, None, control)).collect())
-    }
+/// An order whose browser was ended to free memory this often is repeated at no cost. Further evictions count: the order
+/// may be what fills the memory.
+const MAX_EVICTIONS: u32 = 3;
 
-    fn check_open(&self) -> Result<(), SubmitError> {
-        if !self.rules.has_site {
-            return Err(SubmitError::NoSite);
-        }
-        if self.stage != Stage::Running {
-            let why = self.stop.as_ref().map_or_else(|| "it is shutting down".to_owned(), ToString::to_string);
-            return Err(SubmitError::Closed(why));
-        }
-        Ok(())
-    }
+/// Open tasks with their states, their placement and the totals of all tasks.
+///
+/// A state changes only by [`TaskTable::apply`]. Placement follows from it, but for what no entry says: which task was
+/// taken from the queue, and which is being finalized. The changes since [`TaskTable::commit`] can be undone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TaskTable {
+    /// By admission number, which counts from 1; none once the task is settled.
+    open: Vec<Option<Box<OpenTask>>>,
+    /// Open tasks by order: two tasks for one order would put two workers into one folder.
+    by_po: HashMap<PoNumber, TaskId>,
+    queue: TaskQueue,
+    leased_count: usize,
+    finalizing_count: usize,
+    /// What the transitions count; `pending` and `running` follow from the placement.
+    totals: Totals,
+    /// Orders that were settled by their own attempts, not by the outcome of an earlier run.
+    settled_here: u64,
+    changes: Vec<Change>,
+    totals_before: Totals,
+}
 
-    pub(crate) fn submit_with_past(
-        &mut self,
-        now: Duration,
-        orders: Vec<(PoTask, Option<PriorResult>)>,
-        control: &PoolControl,
-    ) -> Result<Vec<TaskHandle>, SubmitError> {
-        self.check_open()?;
-        let take = |(order, earlier): (PoTask, Option<PriorResult>)| {
-            let (outcome, receipt) = match earlier {
-                Some(PriorResult::Ended(outcome, from)) => (Some((outcome, from)), None),
-                Some(PriorResult::Begun(receipt)) => (None, Some(receipt)),
-                None => (None, None),
-            };
-            let (is_open, priority) = (self.open.contains_key(&order.po), order.priority);
-            let handle = self.admit(now, order, receipt, control);
-            if let Some((outcome, from)) = outcome.filter(|_| !is_open) {
-                self.queue.remove(handle.id(), priority, now);
-                self.totals.pending -= 1;
-                self.entries.push(Entry::Reused { task: handle.id(), outcome: outcome.clone(), from });
-                self.settle(handle.id(), outcome);
+#[derive(Clone, Debug)]
+struct OpenTask {
+    state: TaskState,
+    /// None after the journal broke: nothing happens to the task in this run any more.
+    place: Option<Place>,
+    eviction_count: u32,
+}
+
+/// Where an open task is, which is never journaled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It waits for a worker; may be started from `due` on.
+    Queued { due: Duration },
+    /// A worker has it.
+    Leased,
+    /// Its outcome is decided, and its folder gets its final name.
+    Finalizing,
+}
+
+/// One applied entry, with what it takes to undo it.
+#[derive(Clone, Debug)]
+struct Change {
+    task: TaskId,
+    /// None when the entry admitted the task.
+    before: Option<Before>,
+}
+
+#[derive(Clone, Debug)]
+struct Before {
+    is_leased: bool,
+    tally: AttemptCounts,
+    receipt: Option<Receipt>,
+    /// Only when the entry settled the task.
+    order: Option<PoTask>,
+}
+
+impl TaskTable {
+    /// The tasks of an unfinished run, with those that were in work when it ended. Nobody works on these: they need an
+    /// entry that makes them wait again.
+    pub(crate) fn restore(states: BTreeMap<TaskId, TaskState>) -> (Self, Vec<TaskId>) {
+        let mut table = Self::default();
+        let mut interrupted = Vec::new();
+        for (task, state) in states {
+            let slot = index(task);
+            if table.open.len() <= slot {
+                table.open.resize_with(slot + 1, || None);
             }
-            handle
+            table.totals.admitted += 1;
+            let priority = state.order().priority;
+            match &state {
+                TaskState::Settled { outcome, .. } => {
+                    table.count(outcome);
+                    continue;
+                }
+                TaskState::Ready { .. } => {}
+                TaskState::Leased { .. } => interrupted.push(task),
+            }
+            let place = matches!(state, TaskState::Ready { .. }).then_some(Place::Queued { due: Duration::ZERO });
+            table.relocate(task, priority, None, place);
+            table.by_po.insert(state.order().po.clone(), task);
+            table.open[slot] = Some(Box::new(OpenTask { state, place, eviction_count: 0 }));
+        }
+        table.commit();
+        (table, interrupted)
+    }
+
+    /// Applies `entry`; a task that waits again is due at `due`. Returns the outcome of a task that it settles.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] when the entry cannot follow; nothing has changed then.
+    pub(crate) fn apply(&mut self, entry: &Entry, due: Duration) -> Result<Option<Outcome>, IllegalTransition> {
+        let (task, slot) = (entry.task(), index(entry.task()));
+        let is_new = slot == self.open.len();
+        if is_new != matches!(entry, Entry::Admitted { .. }) {
+            let before = self.state(task).cloned().map(Box::new);
+            return Err(IllegalTransition { before, entry: Box::new(entry.clone()) });
+        }
+        let (before, place, eviction_count) = match self.open.get_mut(slot).and_then(Option::take) {
+            Some(open) => (Some(open.state), open.place, open.eviction_count),
+            None => (None, None, 0),
         };
-        Ok(orders.into_iter().map(take).collect())
-    }
-
-    /// Takes over the tasks of an unfinished run. Those that were in work when it ended were interrupted, which costs
-    /// them nothing. Their admission numbers must count from 1 without a gap, as every run's do.
-    pub(crate) fn restore(&mut self, history: History) {
-        for (task, state) in history.tasks {
-            self.totals.admitted += 1;
-            let (cell, mut tally) = (TaskCell::new(), state.tally());
-            let receipt = if state.outcome().is_none() { state.receipt().cloned() } else { None };
-            let (order, phase) = match state {
-                TaskState::Settled { order, outcome, .. } => {
-                    self.count(&outcome);
-                    cell.tell(TaskStatus::Settled(Arc::new(outcome)));
-                    (order, Phase::Settled)
-                }
-                TaskState::Ready { order, .. } => (order, Phase::Waiting { due: Duration::ZERO }),
-                TaskState::Leased { order, .. } => {
-                    let failure =
-                        Failure::new(FailureKind::Interrupted, "the program ended in the middle of the order");
-                    tally = tally.after_failure(failure.kind, false);
-                    self.entries.push(Entry::Postponed { task, failure, counted: false, receipt: None });
-                    (order, Phase::Waiting { due: Duration::ZERO })
-                }
-            };
-            if let Phase::Waiting { due } = phase {
-                self.queue.push(task, order.priority, due);
-                self.open.insert(order.po.clone(), task);
-                self.totals.pending += 1;
-            }
-            self.records.push(TaskRecord { order, cell, tally, phase, receipt, evicted_count: 0, is_cancelled: false });
-        }
-    }
-
-    /// Handles to all tasks that have no outcome yet, in the order of their admission.
-    pub(crate) fn open_handles(&self, control: &PoolControl) -> Vec<TaskHandle> {
-        let with_numbers = self.records.iter().zip(1..);
-        let open = with_numbers.filter(|(record, _)| record.phase != Phase::Settled);
-        open.map(|(record, number)| {
-            let (po, cell) = (record.order.po.clone(), Arc::clone(&record.cell));
-            TaskHandle::new(TaskId(number), po, cell, control.clone())
-        })
-        .collect()
-    }
-
-    fn admit(&mut self, now: Duration, order: PoTask, receipt: Option<Receipt>, control: &PoolControl) -> TaskHandle {
-        // two tasks for one open order would put two workers into one folder
-        let known = self.open.get(&order.po).and_then(|task| Some((*task, self.records.get(index(*task))?)));
-        if let Some((task, record)) = known {
-            return TaskHandle::new(task, record.order.po.clone(), Arc::clone(&record.cell), control.clone());
-        }
-        let task = TaskId(self.records.len() as u64 + 1);
-        let cell = TaskCell::new();
-        self.entries.push(Entry::Admitted { task, order: order.clone(), receipt: receipt.clone() });
-        self.queue.push(task, order.priority, now);
-        self.open.insert(order.po.clone(), task);
-        self.totals.admitted += 1;
-        self.totals.pending += 1;
-        let handle = TaskHandle::new(task, order.po.clone(), Arc::clone(&cell), control.clone());
-        let phase = Phase::Waiting { due: now };
-        self.records.push(TaskRecord {
-            order,
-            cell,
-            tally: AttemptCounts::default(),
-            phase,
-            receipt,
-            evicted_count: 0,
-            is_cancelled: false,
+        let mut undo = before.as_ref().map(|state| Before {
+            is_leased: matches!(state, TaskState::Leased { .. }),
+            tally: state.tally(),
+            receipt: state.receipt().cloned(),
+            order: None,
         });
-        handle
-    }
-
-    pub(crate) fn cancel(&mut self, now: Duration, task: TaskId) -> bool {
-        let Some(record) = self.records.get_mut(index(task)) else { return false };
-        let Phase::Waiting { due } = record.phase else { return false };
-        record.is_cancelled = true;
-        self.queue.remove(task, record.order.priority, due);
-        let cancelled = Failure::new(FailureKind::Interrupted, "cancelled before a worker took it");
-        self.totals.pending -= 1;
-        self.totals.running += 1;
-        let receipt = record.receipt.clone();
-        self.finalize(now, task, Outcome::Skipped(cancelled, receipt));
-        true
-    }
-
-    pub(crate) fn ended(&mut self, now: Duration, lease: LeaseId, end: AttemptEnd, retry_after: Option<Duration>) {
-        let Some(holder) = self.leases.remove(&lease) else { return }; // fenced off
-        let view = self.worker(holder.worker);
-        view.po = None;
-        view.attempt_count += u64::from(end != AttemptEnd::Returned);
-        let Some(task) = holder.task else { return };
-        match end {
-            AttemptEnd::Done(receipt) if !receipt.is_complete() => {
-                // COMPLETED is said here and nowhere else
-                let (listed, arrived) = (receipt.listed_count - receipt.repeated_count, receipt.arrived_count());
-                let message = format!("the portal lists {listed} attachments and {arrived} arrived");
-                let failure = Failure::new(FailureKind::DownloadCorrupt, message);
-                self.failed(now, task, holder, failure, Some(receipt), None);
-            }
-            AttemptEnd::Done(receipt) => {
-                self.gate.on_success();
-                self.pace.on_success();
-                let is_empty = receipt.listed_count == 0;
-                let outcome = if is_empty { Outcome::NoAttachments(receipt) } else { Outcome::Completed(receipt) };
-                self.finalize(now, task, outcome);
-            }
-            AttemptEnd::NotBegun(failure) => {
-                self.blame_site(now, &failure, retry_after, holder.is_probe, false);
-                if failure.kind == FailureKind::LoginRefused {
-                    self.drain(now, StopReason { kind: StopKind::LoginRefused, message: failure.message });
+        let after = match TaskState::apply(before, entry) {
+            Ok(after) => after,
+            Err(why) => {
+                if let Some(state) = &why.before {
+                    let state = state.as_ref().clone();
+                    self.open[slot] = Some(Box::new(OpenTask { state, place, eviction_count }));
                 }
-                self.give_back(now, task);
+                return Err(why);
             }
-            AttemptEnd::Returned => self.give_back_unheard(now, task, holder),
-            // what the attempt says of the site or the order, it says of a browser that was killed under it
-            AttemptEnd::Failed(..) if holder.is_evicted => self.give_back_unheard(now, task, holder),
-            AttemptEnd::Failed(failure, receipt) => self.failed(now, task, holder, failure, receipt, retry_after),
-        }
-    }
-
-    pub(crate) fn failed(
-        &mut self,
-        now: Duration,
-        task: TaskId,
-        holder: ActiveLease,
-        failure: Failure,
-        receipt: Option<Receipt>,
-        retry_after: Option<Duration>,
-    ) {
-        match failure.kind.fault() {
-            Fault::Site => {
-                let is_first = self.records.get(index(task)).is_some_and(|record| is_first_attempt(record.tally));
-                self.blame_site(now, &failure, retry_after, holder.is_probe, is_first);
-            }
-            Fault::Task => {
-                self.gate.on_success();
-                self.pace.on_success();
-            }
-            Fault::Session | Fault::Host | Fault::Nobody => {
-                if holder.is_probe {
-                    self.gate.on_trial_lost();
-                }
-            }
-        }
-        let limit = self.rules.retry.limit;
-        let Some(record) = self.records.get_mut(index(task)) else { return };
-        let learned = receipt.clone();
-        record.receipt = match (record.receipt.take(), receipt) {
-            (Some(earlier), Some(later)) => Some(together(earlier, later)),
-            (earlier, later) => later.or(earlier),
         };
-        let kind = self.gate.kind_for_retry(failure.kind);
-        let decision = retry_decision(kind, record.tally, limit);
-        let (is_counted, delay) = match decision {
-            RetryDecision::Settle => {
-                let outcome = self.final_outcome(task, failure);
-                return self.finalize(now, task, outcome);
+        let priority = after.order().priority;
+        let (next, outcome) = match after {
+            TaskState::Settled { order, outcome, .. } => {
+                self.relocate(task, priority, place, None);
+                self.by_po.remove(&order.po);
+                self.count(&outcome);
+                self.settled_here += u64::from(matches!(entry, Entry::Settled { .. }));
+                if let Some(undo) = &mut undo {
+                    undo.order = Some(order);
+                }
+                (None, Some(outcome))
             }
-            RetryDecision::Quarantine => {
-                let message = format!(
-                    "skipped: this order crashed a browser again, alone in a new one; last error: {}",
-                    failure.message
-                );
-                let receipt = record.receipt.take();
-                return self.finalize(now, task, Outcome::Skipped(Failure { message, ..failure }, receipt));
-            }
-            RetryDecision::RetryNow | RetryDecision::RetryAlone => (true, Duration::ZERO),
-            RetryDecision::RetryLater => {
-                (true, retry_delay(&self.rules.retry, kind, record.tally, retry_after, task, self.rules.seed))
-            }
-            RetryDecision::AwaitSite => {
-                (false, retry_delay(&self.rules.retry, kind, record.tally, retry_after, task, self.rules.seed))
-            }
-            RetryDecision::LeaveOpen => (false, Duration::ZERO),
-            RetryDecision::StopRun => {
-                let kind = match failure.kind {
-                    FailureKind::LoginRefused => StopKind::LoginRefused,
-                    _ => StopKind::DiskFull,
+            state => {
+                let next = match state {
+                    TaskState::Leased { .. } => Place::Leased,
+                    TaskState::Ready { .. } | TaskState::Settled { .. } => Place::Queued { due },
                 };
-                self.drain(now, StopReason { kind, message: failure.message.clone() });
-                (false, Duration::ZERO)
+                self.relocate(task, priority, place, Some(next));
+                (Some(Box::new(OpenTask { state, place: Some(next), eviction_count })), None)
             }
         };
-        let Some(record) = self.records.get_mut(index(task)) else { return };
-        record.tally = record.tally.after_failure(failure.kind, is_counted);
-        self.entries.push(Entry::Postponed { task, failure, counted: is_counted, receipt: learned });
-        self.requeue(task, now + delay);
-    }
-
-    fn blame_site(
-        &mut self,
-        now: Duration,
-        failure: &Failure,
-        retry_after: Option<Duration>,
-        is_probe: bool,
-        is_first: bool,
-    ) {
-        if matches!(failure.kind, FailureKind::Throttled | FailureKind::SiteDown) {
-            self.pace.on_overload(now);
+        if is_new {
+            self.totals.admitted += 1;
+            self.by_po.extend(next.as_ref().map(|open| (open.state.order().po.clone(), task)));
+            self.open.push(next);
+        } else {
+            self.open[slot] = next;
         }
-        // what was under way when the gate closed says nothing new
-        let is_news = is_probe || retry_after.is_some() || self.gate.permit(now) == Permit::Allowed;
-        let given_up =
-            self.gate.on_failure(now, SiteFailure { kind: failure.kind, retry_after, was_trial: is_probe, is_first });
-        if is_news && self.gate.permit(now) != Permit::Allowed {
-            self.gate_reason.clone_from(&failure.message);
-            // a login that says when to come back is a person's to make
-            self.gate_wants_person = failure.kind == FailureKind::LoginRequired && retry_after.is_some();
-        }
-        if let Some(given_up) = given_up {
-            self.drain(now, stop_for(given_up, failure));
-        }
+        self.changes.push(Change { task, before: undo });
+        Ok(outcome)
     }
 
-    fn give_back_unheard(&mut self, now: Duration, task: TaskId, holder: ActiveLease) {
-        if holder.is_probe {
-            self.gate.on_trial_lost();
-        }
-        self.give_back(now, task);
+    /// The changes so far are in the journal: they cannot be undone any more.
+    pub(crate) fn commit(&mut self) {
+        self.changes.clear();
+        self.totals_before = self.totals;
     }
 
-    /// As if the attempt had never been started.
-    fn give_back(&mut self, now: Duration, task: TaskId) {
-        if let Some(record) = self.records.get_mut(index(task)) {
-            record.tally.started -= 1;
-        }
-        self.entries.push(Entry::Returned { task });
-        self.requeue(task, now);
-    }
-
-    /// How an order ends whose tries are used up.
-    pub(crate) fn final_outcome(&mut self, task: TaskId, failure: Failure) -> Outcome {
-        let receipt = self.records.get_mut(index(task)).and_then(|record| record.receipt.take());
-        match (failure.kind, receipt) {
-            (FailureKind::OrderMissing, receipt) => Outcome::NotFound(failure, receipt),
-            (_, Some(receipt)) if !receipt.files.is_empty() => Outcome::Partial(receipt, failure),
-            (_, receipt) => Outcome::Failed(failure, receipt),
-        }
-    }
-
-    pub(crate) fn requeue(&mut self, task: TaskId, due: Duration) {
-        let Some(record) = self.records.get_mut(index(task)) else { return };
-        record.phase = Phase::Waiting { due };
-        self.queue.push(task, record.order.priority, due);
-        self.totals.running -= 1;
-        self.totals.pending += 1;
-        self.acts.push(Effect::Tell(Arc::clone(&record.cell), TaskStatus::Pending));
-    }
-
-    pub(crate) fn finalize(&mut self, now: Duration, task: TaskId, outcome: Outcome) {
-        self.watch_failures(now, &outcome); // now, and not when it is settled: meanwhile another one would be started
-        let Some(record) = self.records.get_mut(index(task)) else { return };
-        record.phase = Phase::Concluding;
-        let order = record.order.clone();
-        self.concluding += 1;
-        self.acts.push(Effect::Conclude(task, order, outcome));
-    }
-
-    pub(crate) fn concluded(&mut self, now: Duration, task: TaskId, result: Result<Outcome, AttemptError>) {
-        self.concluding -= 1;
-        let outcome = match result {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                let Some(record) = self.records.get(index(task)) else { return };
-                // a cancelled task was with no worker: it stays as it was
-                if !record.is_cancelled {
-                    self.entries.push(Entry::Postponed {
-                        task,
-                        failure: error.to_failure(),
-                        counted: false,
-                        receipt: None,
-                    });
+    /// Undoes every change since the last commit. Tasks that wait again are due at `now`; nobody works on the others.
+    pub(crate) fn undo(&mut self, now: Duration) {
+        while let Some(Change { task, before }) = self.changes.pop() {
+            let slot = index(task);
+            let open = self.open.get_mut(slot).and_then(Option::take);
+            if let Some(open) = &open {
+                self.relocate(task, open.state.order().priority, open.place, None);
+            }
+            let eviction_count = open.as_ref().map_or(0, |open| open.eviction_count);
+            let order = open.map(|open| into_order(open.state));
+            let Some(before) = before else {
+                if let Some(order) = order {
+                    self.by_po.remove(&order.po);
                 }
-                self.drain(now, StopReason { kind: StopKind::DiskFull, message: error.to_string() });
-                return self.requeue(task, now);
-            }
-        };
-        self.totals.running -= 1;
-        self.worked_count += 1;
-        self.entries.push(Entry::Settled { task, outcome: outcome.clone() });
-        self.settle(task, outcome);
+                self.open.truncate(slot); // the newest admission is undone first
+                continue;
+            };
+            let Some(order) = order.or(before.order) else { continue };
+            let (tally, receipt, priority) = (before.tally, before.receipt, order.priority);
+            self.by_po.insert(order.po.clone(), task);
+            let (state, place) = if before.is_leased {
+                (TaskState::Leased { order, tally, receipt }, None)
+            } else {
+                (TaskState::Ready { order, tally, receipt }, Some(Place::Queued { due: now }))
+            };
+            self.relocate(task, priority, None, place);
+            self.open[slot] = Some(Box::new(OpenTask { state, place, eviction_count }));
+        }
+        self.totals = self.totals_before;
     }
 
-    fn settle(&mut self, task: TaskId, outcome: Outcome) {
-        let Some(record) = self.records.get_mut(index(task)) else { return };
-        record.phase = Phase::Settled;
-        let cell = Arc::clone(&record.cell);
-        self.open.remove(&record.order.po);
-        self.count(&outcome);
-        self.acts.push(Effect::Tell(cell, TaskStatus::Settled(Arc::new(outcome))));
+    /// Takes the next task that is due from the queue; a worker gets it.
+    pub(crate) fn take_next(&mut self, now: Duration) -> Option<TaskId> {
+        let task = self.queue.pop(now)?;
+        let open = self.open.get_mut(index(task))?.as_mut()?;
+        open.place = Some(Place::Leased);
+        self.leased_count += 1;
+        Some(task)
     }
 
-    /// A run in which one order after the other fails is hopeless. An order that is not there says nothing about it.
-    fn watch_failures(&mut self, now: Duration, outcome: &Outcome) {
-        match outcome.status() {
-            OrderStatus::Completed | OrderStatus::NoAttachments => self.failed_in_a_row = 0,
-            OrderStatus::Failed | OrderStatus::Partial => self.failed_in_a_row += 1,
-            OrderStatus::PoNotFound
-            | OrderStatus::AccessDenied
-            | OrderStatus::PrNotAccessible
-            | OrderStatus::Skipped
-            | OrderStatus::NotDone => {}
+    /// The outcome of the task is decided: its folder gets its final name. Returns what was asked for.
+    pub(crate) fn begin_finalizing(&mut self, task: TaskId) -> Option<PoTask> {
+        self.place(task, Some(Place::Finalizing))
+    }
+
+    /// A task that was cancelled while it waited, and could not be finalized, waits again.
+    pub(crate) fn requeue(&mut self, task: TaskId, due: Duration) {
+        self.place(task, Some(Place::Queued { due }));
+    }
+
+    /// Nothing happens to the task in this run any more, since the journal broke. One that waited stays in the queue.
+    pub(crate) fn abandon(&mut self, task: TaskId, now: Duration) {
+        let is_waiting = matches!(self.state(task), Some(TaskState::Ready { .. }));
+        self.place(task, is_waiting.then_some(Place::Queued { due: now }));
+    }
+
+    fn place(&mut self, task: TaskId, to: Option<Place>) -> Option<PoTask> {
+        let open = self.open.get_mut(index(task))?.as_mut()?;
+        let (order, from) = (open.state.order().clone(), std::mem::replace(&mut open.place, to));
+        self.relocate(task, order.priority, from, to);
+        Some(order)
+    }
+
+    /// The only writer of the queue and of the counts beside it, apart from [`TaskTable::take_next`].
+    fn relocate(&mut self, task: TaskId, priority: TaskPriority, from: Option<Place>, to: Option<Place>) {
+        match from {
+            Some(Place::Queued { due }) => _ = self.queue.remove(task, priority, due),
+            Some(Place::Leased) => self.leased_count -= 1,
+            Some(Place::Finalizing) => self.finalizing_count -= 1,
+            None => {}
         }
-        let is_hopeless = |limit: NonZeroU32| self.failed_in_a_row >= limit.get();
-        if self.rules.stop_after.is_some_and(is_hopeless) {
-            let message = format!("{} orders in a row failed, so the rest was not tried", self.failed_in_a_row);
-            self.drain(now, StopReason { kind: StopKind::TooManyFailures, message });
+        match to {
+            Some(Place::Queued { due }) => self.queue.push(task, priority, due),
+            Some(Place::Leased) => self.leased_count += 1,
+            Some(Place::Finalizing) => self.finalizing_count += 1,
+            None => {}
         }
+    }
+
+    /// The browser under the task is ended to free memory. Returns whether its attempt is free of cost.
+    pub(crate) fn evict(&mut self, task: TaskId) -> bool {
+        let Some(Some(open)) = self.open.get_mut(index(task)) else { return false };
+        let is_free = open.eviction_count < MAX_EVICTIONS;
+        open.eviction_count += u32::from(is_free);
+        is_free
+    }
+
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.open.reserve(count);
+        self.by_po.reserve(count);
+    }
+
+    /// The number of the next admission.
+    pub(crate) fn next_id(&self) -> TaskId {
+        TaskId(self.open.len() as u64 + 1)
+    }
+
+    /// The state of an open task.
+    pub(crate) fn state(&self, task: TaskId) -> Option<&TaskState> {
+        self.open.get(index(task))?.as_ref().map(|open| &open.state)
+    }
+
+    pub(crate) fn place_of(&self, task: TaskId) -> Option<Place> {
+        self.open.get(index(task))?.as_ref()?.place
+    }
+
+    /// The open task of an order, with the number as it was first written.
+    pub(crate) fn by_po(&self, po: &PoNumber) -> Option<(TaskId, &PoNumber)> {
+        self.by_po.get_key_value(po).map(|(po, task)| (*task, po))
+    }
+
+    /// All tasks without an outcome, in the order of their admission.
+    pub(crate) fn open_tasks(&self) -> impl Iterator<Item = (TaskId, &TaskState)> {
+        let numbered = self.open.iter().zip(1..);
+        numbered.filter_map(|(open, number)| Some((TaskId(number), &open.as_ref()?.state)))
+    }
+
+    /// When the next task is due; none when no task waits.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        self.queue.next_due()
+    }
+
+    pub(crate) fn is_any_queued(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    pub(crate) fn is_any_finalizing(&self) -> bool {
+        self.finalizing_count > 0
+    }
+
+    pub(crate) fn settled_here(&self) -> u64 {
+        self.settled_here
+    }
+
+    /// Tasks by state. In work are those that a worker has and those that are being finalized.
+    pub(crate) fn totals(&self) -> Totals {
+        let running = (self.leased_count + self.finalizing_count) as u64;
+        Totals { running, pending: self.totals.admitted - self.totals.settled() - running, ..self.totals }
+    }
+
+    /// What contradicts itself, if anything does: the queue, and the counts beside it, must follow from the places.
+    #[cfg(test)]
+    pub(crate) fn contradiction(&self) -> Option<String> {
+        let mut places: BTreeMap<TaskId, Place> = BTreeMap::new();
+        places.extend(self.open_tasks().filter_map(|(task, _)| Some((task, self.place_of(task)?))));
+        let placed = |wanted: fn(&Place) -> bool| places.iter().filter(move |(_, place)| wanted(place));
+        let mut queue = self.queue.clone();
+        let mut queued: Vec<_> = std::iter::from_fn(|| queue.pop(Duration::MAX)).collect();
+        queued.sort_unstable();
+        let expected: Vec<_> = placed(|place| matches!(place, Place::Queued { .. })).map(|(task, _)| *task).collect();
+        if queued != expected {
+            return Some(format!("in the queue are {queued:?}, placed there are {expected:?}"));
+        }
+        let counts = (self.leased_count, self.finalizing_count);
+        let expected =
+            (placed(|place| *place == Place::Leased).count(), placed(|place| *place == Place::Finalizing).count());
+        if counts != expected {
+            return Some(format!("counted as leased and finalizing: {counts:?}, placed: {expected:?}"));
+        }
+        let by_po: BTreeMap<_, _> = self.by_po.iter().map(|(po, task)| (*task, po)).collect();
+        let open: BTreeMap<_, _> = self.open_tasks().map(|(task, state)| (task, &state.order().po)).collect();
+        (by_po != open).then(|| format!("by order: {by_po:?}, open: {open:?}"))
     }
 
     fn count(&mut self, outcome: &Outcome) {
         self.totals.files += outcome.files().len() as u64;
         self.totals.bytes += outcome.files().iter().map(|file| file.size).sum::<u64>();
-        *counter(&mut self.totals, outcome.status()) += 1;
+        *match outcome.status() {
+            OrderStatus::Completed => &mut self.totals.completed,
+            OrderStatus::NoAttachments => &mut self.totals.no_attachments,
+            OrderStatus::Partial => &mut self.totals.partial,
+            OrderStatus::PoNotFound => &mut self.totals.not_found,
+            OrderStatus::Failed | OrderStatus::AccessDenied | OrderStatus::PrNotAccessible => &mut self.totals.failed,
+            OrderStatus::Skipped | OrderStatus::NotDone => &mut self.totals.skipped,
+        } += 1;
     }
 }
 
-/// What two attempts brought between them: the files of both lie in the order's folder.
-fn together(earlier: Receipt, mut later: Receipt) -> Receipt {
-    for file in earlier.files {
-        if !later.files.iter().any(|other| other.path == file.path) {
-            later.missing.retain(|missing| !file.listings.contains(&missing.listing));
-            later.files.push(file);
-        }
-    }
-    if later.listed_count < earlier.listed_count {
-        (later.listed_count, later.repeated_count) = (earlier.listed_count, earlier.repeated_count);
-    }
-    if later.folder.is_empty() {
-        // it did not come as far as the order's own page
-        later.folder = earlier.folder;
-    }
-    later.supplier = later.supplier.or(earlier.supplier);
-    later
+/// The place of a task among all: admission numbers count from 1.
+fn index(task: TaskId) -> usize {
+    usize::try_from(task.0).unwrap_or(usize::MAX).wrapping_sub(1)
 }
 
-/// Where an outcome is counted.
-pub(crate) fn counter(totals: &mut Totals, status: OrderStatus) -> &mut u64 {
-    match status {
-        OrderStatus::Completed => &mut totals.completed,
-        OrderStatus::NoAttachments => &mut totals.no_attachments,
-        OrderStatus::Partial => &mut totals.partial,
-        OrderStatus::PoNotFound => &mut totals.not_found,
-        OrderStatus::Failed | OrderStatus::AccessDenied | OrderStatus::PrNotAccessible => &mut totals.failed,
-        OrderStatus::Skipped | OrderStatus::NotDone => &mut totals.skipped,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_only_one_of_two_attempts_saw_is_kept() {
-        let seen = Receipt { supplier: Some("Acme".to_owned()), ..Receipt::default() };
-        let unseen = Receipt { folder: "Acme/PO1__WORK".to_owned(), ..Receipt::default() };
-        for (earlier, later) in [(seen.clone(), unseen.clone()), (unseen, seen)] {
-            let both = together(earlier, later);
-            assert_eq!((both.supplier.as_deref(), both.folder.as_str()), (Some("Acme"), "Acme/PO1__WORK"));
-        }
+fn into_order(state: TaskState) -> PoTask {
+    match state {
+        TaskState::Ready { order, .. } | TaskState::Leased { order, .. } | TaskState::Settled { order, .. } => order,
     }
 }

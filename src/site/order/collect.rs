@@ -9,15 +9,14 @@ use super::open::{ListingPage, OpenedPage};
 use super::turns::{Destination, FileTurns};
 use crate::backend::{Attempt, AttemptError, Page};
 use crate::config::RequisitionRule;
-use crate::download::{OrderDir, StagingDir, extension, opaque_id};
-use crate::model::{Failure, FailureKind, FileOrigin, ListingId, MissingFile, Receipt};
+use crate::download::{OrderDir, StagingDir, extension};
+use crate::model::{FailureKind, FileOrigin, ListingId, Receipt};
 use crate::site::context::PortalContext;
 use crate::site::error;
 use crate::site::login::SharedLogin;
 use crate::site::page::classify::{PageKind, classify, is_same_host, without_query};
 use crate::site::page::readiness::Awaited;
 use crate::site::page::snapshot::PageSnapshot;
-use crate::site::page::unlisted::Unlisted;
 
 /// How often a page is looked at again for attachments that have newly appeared: a page that grows for ever must not
 /// keep a worker for ever.
@@ -29,6 +28,8 @@ pub(crate) struct OrderCollector<'a> {
     attempt: &'a Attempt,
     turns: FileTurns<'a>,
     seen: BTreeSet<ListingId>,
+    /// Why there may be more than was listed, for when all that was listed has been seen to.
+    open_question: Option<AttemptError>,
 }
 
 impl<'a> OrderCollector<'a> {
@@ -41,7 +42,7 @@ impl<'a> OrderCollector<'a> {
         begun: Instant,
     ) -> Self {
         let turns = FileTurns::new(context, login, page, attempt, begun);
-        Self { context, attempt, turns, seen: BTreeSet::new() }
+        Self { context, attempt, turns, seen: BTreeSet::new(), open_question: None }
     }
 
     /// Fetches the order.
@@ -69,7 +70,9 @@ impl<'a> OrderCollector<'a> {
         let supplier = opened.snapshot.supplier.clone();
         let folder = OrderDir::open(&self.context.out, supplier.as_deref(), po).await.map_err(error::of_download)?;
         self.turns.draft.receipt.supplier = supplier;
-        let fetched = self.fetch_pages(&place, opened, Destination { staging: &staging, folder: &folder }).await;
+        let requisition = opened.snapshot.requisition.clone();
+        let fetched = self.fetch_pages(&place, opened, requisition, Destination { staging: &staging, folder: &folder });
+        let fetched = fetched.await;
         self.turns.draft.receipt.folder = folder.relative();
         fetched
     }
@@ -78,29 +81,30 @@ impl<'a> OrderCollector<'a> {
         &mut self,
         place: &ListingPage,
         opened: OpenedPage,
+        requisition: Option<String>,
         to: Destination<'_>,
     ) -> Result<(), AttemptError> {
-        let (requisition, mut doubt) = (opened.snapshot.requisition.clone(), opened.doubt.clone());
-        self.turns.are_pages_left = requisition.is_some();
+        self.turns.are_pages_left = requisition.is_some() && self.context.requisition != RequisitionRule::Never;
         self.fetch_all(place, opened, to).await?;
         self.turns.are_pages_left = false;
         if let Some(address) = requisition
             && self.wants_requisition()
         {
-            doubt = doubt.or(self.walk_requisition(&address, to).await?);
+            self.walk_requisition(&address, to).await?;
         }
         self.turns.fetch_postponed(to).await?;
-        // what its requisition has was fetched all the same
-        doubt.map_or(Ok(()), Err).map_err(error::of_failure)
+        self.open_question.take().map_or(Ok(()), Err)
     }
 
     /// Fetches what `opened` lists, then what has newly appeared, and takes note of how much was listed.
     async fn fetch_all(
         &mut self,
         place: &ListingPage,
-        opened: OpenedPage,
+        mut opened: OpenedPage,
         to: Destination<'_>,
     ) -> Result<(), AttemptError> {
+        let doubt = opened.doubt.take();
+        self.open_question = self.open_question.take().or(doubt.map(error::of_failure));
         let seen_before = self.seen.len();
         let mut most_listed = 0;
         let fetched = self.fetch_rounds(place, opened, to, &mut most_listed).await;
@@ -154,27 +158,14 @@ impl<'a> OrderCollector<'a> {
             ));
         }
         if let Some(unlisted) = unlisted {
-            self.miss_unlisted(place, &unlisted);
+            self.turns.draft.miss_unlisted(place, &unlisted);
         }
-        match awaited {
-            // always in motion, and the same each time
-            None | Some(Awaited::Change) => Ok(()),
-            Some(awaited) => Err(AttemptError::new(
-                FailureKind::StepTimeout,
-                format!("the page of {} may list more, since {awaited}", place.what),
-            )),
+        // one that is always in motion, and the same each time, has been read
+        if let Some(awaited) = awaited.filter(|awaited| *awaited != Awaited::Change) {
+            let message = format!("the page of {} may list more, since {awaited}", place.what);
+            self.open_question = Some(AttemptError::new(FailureKind::StepTimeout, message));
         }
-    }
-
-    /// Takes note of what the page has and does not list.
-    fn miss_unlisted(&mut self, place: &ListingPage, unlisted: &Unlisted) {
-        let Unlisted { count, why, kind } = unlisted;
-        let name = if *count == 1 { "1 more attachment".to_owned() } else { format!("{count} more attachments") };
-        tracing::warn!(po = %self.attempt.order.po, name, reason = why, "the list of a page is not whole");
-        let failure = Failure::new(*kind, format!("{why}: open {} in a browser", without_query(place.url.as_str())));
-        let listing = opaque_id(&format!("unlisted {:?} {why}", place.origin));
-        self.turns.draft.receipt.listed_count += count;
-        self.turns.draft.receipt.missing.push(MissingFile { name, listing, source: place.origin, failure });
+        Ok(())
     }
 
     fn wants_requisition(&self) -> bool {
@@ -190,7 +181,7 @@ impl<'a> OrderCollector<'a> {
         }
     }
 
-    async fn walk_requisition(&mut self, address: &str, to: Destination<'_>) -> Result<Option<Failure>, AttemptError> {
+    async fn walk_requisition(&mut self, address: &str, to: Destination<'_>) -> Result<(), AttemptError> {
         let has_files = self.turns.draft.receipt.listed_count > 0;
         let what = format!("the requisition of order {}", self.attempt.order.po);
         let url = match Url::parse(address) {
@@ -211,15 +202,13 @@ impl<'a> OrderCollector<'a> {
             Err(error) if matches!(error.kind, FailureKind::AccessDenied | FailureKind::OrderMissing) => {
                 if has_files {
                     tracing::warn!(po = %self.attempt.order.po, reason = %error, "the requisition was not looked at");
-                    return Ok(None);
+                    return Ok(());
                 }
                 let message = format!("the order has no attachments, and {error}");
                 return Err(AttemptError::new(FailureKind::RequisitionDenied, message));
             }
             Err(error) => return Err(error),
         };
-        let doubt = opened.doubt.clone();
-        self.fetch_all(&place, opened, to).await?;
-        Ok(doubt)
+        self.fetch_all(&place, opened, to).await
     }
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use super::open::ListingPage;
 use crate::backend::AttemptError;
+use crate::download::opaque_id;
 use crate::model::{ExcludedFile, Failure, FailureKind, FileOrigin, FileRecord, MissingFile, PoNumber, Receipt};
+use crate::site::page::classify::without_query;
 use crate::site::page::snapshot::ListedAttachment;
+use crate::site::page::unlisted::Unlisted;
 
 /// A receipt that is not complete yet.
 pub(crate) struct ReceiptDraft {
@@ -52,6 +55,17 @@ impl ReceiptDraft {
         }
     }
 
+    /// The page has attachments that it does not list.
+    pub(crate) fn miss_unlisted(&mut self, place: &ListingPage, unlisted: &Unlisted) {
+        let Unlisted { count, why, kind } = unlisted;
+        let name = if *count == 1 { "1 more attachment".to_owned() } else { format!("{count} more attachments") };
+        tracing::warn!(po = %self.po, name, reason = why, "the list of a page is not whole");
+        let failure = Failure::new(*kind, format!("{why}: open {} in a browser", without_query(place.url.as_str())));
+        let listing = opaque_id(&format!("unlisted {} {why}", place.url));
+        self.receipt.listed_count += count;
+        self.receipt.missing.push(MissingFile { name, listing, source: place.origin, failure });
+    }
+
     /// The attachment was not asked for: the attempt ended with `error` before.
     pub(crate) fn not_tried(&mut self, listed: &ListedAttachment, place: &ListingPage, error: &AttemptError) {
         let failure = Failure::new(error.kind, "not tried: the attempt ended before it");
@@ -63,7 +77,7 @@ impl ReceiptDraft {
     pub(crate) fn shortfall(&self) -> Option<AttemptError> {
         let receipt = &self.receipt;
         let hope = |missing: &&MissingFile| match missing.failure.kind {
-            FailureKind::DownloadStalled | FailureKind::DownloadCorrupt => 0,
+            FailureKind::DownloadStalled | FailureKind::DownloadCorrupt | FailureKind::StepTimeout => 0,
             FailureKind::FileUnavailable => 1,
             _ => 2,
         };

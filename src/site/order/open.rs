@@ -1,6 +1,8 @@
 //! Opens a page that lists attachments: requests it, waits until it has settled, classifies it, and reads the responses
 //! that explain it.
 
+use std::collections::BTreeMap;
+
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -53,6 +55,20 @@ impl OpenedPage {
     }
 }
 
+/// Whether all was read that the page shows. One that is always in motion is as far as it gets.
+fn is_read(reading: &Reading) -> bool {
+    matches!(reading.awaited, None | Some(Awaited::Change))
+}
+
+/// How many attachments of each name a page lists.
+fn labels(snapshot: &PageSnapshot) -> BTreeMap<String, usize> {
+    let mut labels = BTreeMap::new();
+    for listed in &snapshot.attachments {
+        *labels.entry(listed.label.clone()).or_default() += 1;
+    }
+    labels
+}
+
 /// Opens the pages of one order in its session.
 pub(crate) struct PageOpener<'a> {
     pub(crate) context: &'a PortalContext,
@@ -98,33 +114,33 @@ impl<'a> PageOpener<'a> {
     /// Looks again at a page that was not yet read, with all the patience of the first time: more may be listed by now.
     pub(crate) async fn look_again(&mut self, place: &ListingPage) -> Result<OpenedPage, AttemptError> {
         let reader = PageReader { context: self.context, url: &place.url, origin: place.origin, begun: self.begun };
-        let reading = reader.read(self.page).await?;
-        Ok(OpenedPage::new(reading, None, &self.context.recipe))
+        self.read(&reader, place).await
     }
 
     /// Reads the page that is shown, all of its list.
     async fn read(&mut self, reader: &PageReader<'_>, place: &ListingPage) -> Result<OpenedPage, AttemptError> {
         let mut reading = reader.read(self.page).await?;
         self.check(&reading, &place.what).await?;
+        let mut lost = None;
         for _ in 0..MAX_CLICKS {
-            if reading.awaited.is_some() {
+            if !is_read(&reading) {
                 break;
             }
-            let before = reading.snapshot.listed_count;
+            let (before, earlier) = (reading.snapshot.listed_count, labels(&reading.snapshot));
             let Some(control) = controls::click_next(self.page, &self.context.recipe).await? else { break };
             tracing::debug!(url = %place.url.path(), text = control.text, "clicked what shows more");
             self.check_cancelled().map_err(error::of_failure)?;
             reading = reader.read_after_click(self.page).await?;
             self.check(&reading, &place.what).await?;
+            lost = lost.or_else(|| Unlisted::after_click(&control.text, &earlier, &labels(&reading.snapshot)));
             if control.kind == ControlKind::More && reading.snapshot.listed_count <= before {
                 break;
             }
         }
-        let rest = match reading.awaited {
-            None => controls::next(self.page, &self.context.recipe).await?,
-            Some(_) => None,
-        };
-        Ok(OpenedPage::new(reading, rest, &self.context.recipe))
+        let rest = if is_read(&reading) { controls::next(self.page, &self.context.recipe).await? } else { None };
+        let mut opened = OpenedPage::new(reading, rest, &self.context.recipe);
+        opened.unlisted = lost.or(opened.unlisted);
+        Ok(opened)
     }
 
     /// Watches a page that lists nothing for longer, and says whether it has nothing.
@@ -143,7 +159,9 @@ impl<'a> PageOpener<'a> {
             }
             let doubt =
                 opened.rest.as_ref().map(FoundControl::doubt).or_else(|| emptiness::doubt(&reading.signs, recipe));
+            let earlier = opened.unlisted.take();
             opened = OpenedPage::new(reading, opened.rest, recipe);
+            opened.unlisted = earlier.or(opened.unlisted);
             if let Some(doubt) = doubt {
                 let kind = emptiness::unproven(&opened.snapshot.look.evidence, &doubt);
                 self.check_calls(&kind, &opened.snapshot, &place.what).await?;

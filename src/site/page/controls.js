@@ -69,4 +69,5 @@ for (const control of more) {
   const element = found(control).find(isNear);
   if (element) return click('more', element);
 }
-return null;
+// not null, which a dialog that breaks in gives as well
+return false;

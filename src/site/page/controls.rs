@@ -72,7 +72,13 @@ async fn run(page: &mut dyn Page, recipe: &Recipe, is_look: bool) -> Result<Opti
             tracing::debug!(why, "a control led away from its page");
             Ok(None)
         }
-        answer => Ok(serde_json::from_value(answer?).unwrap_or(None)),
+        answer => match answer? {
+            Value::Bool(false) => Ok(None),
+            Value::Null => Err(SessionError::Refused("a dialog of the page broke in".to_owned())),
+            found => serde_json::from_value(found)
+                .map(Some)
+                .map_err(|why| SessionError::Refused(format!("the page's answer cannot be understood: {why}"))),
+        },
     }
 }
 

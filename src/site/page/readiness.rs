@@ -120,8 +120,13 @@ impl PageReader<'_> {
         loop {
             let at_most = limit.saturating_duration_since(Instant::now());
             let stability = Stability { unchanged_for: still, at_most, ..stability.clone() };
-            let activity = page.settle(&watched, &stability).await?;
-            self.context.long_polls.learn(&activity.long_polls);
+            let mut activity = page.settle(&watched, &stability).await?;
+            // a request whose address speaks of attachments brings the list, however long it takes
+            let (lists, polls): (Vec<_>, Vec<_>) = std::mem::take(&mut activity.long_polls)
+                .into_iter()
+                .partition(|request| recipe.attachments.are_named_in(&request.path));
+            activity.pending.extend(lists);
+            self.context.long_polls.learn(&polls);
             let snapshot = PageSnapshot::take(page, recipe, self.origin).await?;
             let kind = classify(recipe, self.url, &snapshot.look);
             if !matches!(kind, PageKind::Wanted | PageKind::Unknown(_)) {
@@ -170,7 +175,8 @@ fn awaited(activity: &PageActivity, signs: &PageSigns, patience: SignPatience) -
     if let Some(mark) = &signs.busy {
         return Some(Awaited::Busy(mark.clone()));
     }
-    if patience.until_complete && !signs.is_complete {
+    // a document that is still loading is no page in motion
+    if !signs.is_complete && (patience.until_complete || !activity.is_settled) {
         return Some(Awaited::Document);
     }
     if !activity.is_settled {

@@ -42,7 +42,10 @@ const range = '(?:[0-9]+\\s*[-\\u2013]\\s*)?[0-9]+';
 // "Attachments (2)", "2 attachments", "5 of 7 attachments": as the whole of a short text, since people write such things
 // in comments, too. The last group is how many there are.
 const COUNTED = [
-  '^' + word + '\\s*[:\\-\\u2013\\uff1a]?\\s*' + open + '([0-9]+)(?:\\s*' + word + ')?' + close + '$',
+  '^' + word + '\\s*[:\\-\\u2013\\uff1a]?\\s*[(\\[\\uff08]\\s*([0-9]+)(?:\\s*' + word + ')?' + close + '$',
+  '^' + word + '\\s*[:\\uff1a]\\s*([0-9]+)(?:\\s*' + word + ')?$',
+  // "Document 4500012345" is a number, and no count
+  '^' + word + '\\s*[\\-\\u2013]?\\s*([0-9]{1,3})(?:\\s*' + word + ')?$',
   '^' + open + '([0-9]+)\\s*' + word + close + '$',
   '^(?:\\p{L}+\\s){0,2}' + range + of + '([0-9]+)\\s*' + word + '$',
   '^' + word + '\\s*[:\\-\\u2013]?\\s*' + open + range + of + '([0-9]+)' + close + '$',
@@ -71,6 +74,7 @@ const unmet = () => {
   const found = [];
   const note = (element, text, number) => {
     if (number === 0 || found.length >= 5 || !isShown(element)) return;
+    if (attachments.some((one) => one.contains(element))) return; // its own name
     if (isNever(element) || isElsewhere(element) || isWithin(element, comments)) return;
     const has = shortfall(element, number);
     if (has !== null && !found.some((other) => other.text === text)) found.push({ text, number, listed: has });

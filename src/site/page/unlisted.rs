@@ -1,14 +1,13 @@
 //! Attachments that a page says it has and does not list.
 
+use std::collections::BTreeMap;
+
 use crate::backend::FailedRequest;
 use crate::model::FailureKind;
 use crate::site::Recipe;
 use crate::site::page::controls::FoundControl;
 use crate::site::page::signs::PageSigns;
 use crate::site::page::snapshot::PageSnapshot;
-
-/// A part of a word must be so long that it means something in an address.
-const SHORTEST_WORD: usize = 4;
 
 /// What a page has and does not list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +21,18 @@ pub(crate) struct Unlisted {
 }
 
 impl Unlisted {
+    /// What a click has taken off the list, by the number of attachments of each name before and after it.
+    pub(crate) fn after_click(
+        control: &str,
+        before: &BTreeMap<String, usize>,
+        after: &BTreeMap<String, usize>,
+    ) -> Option<Self> {
+        let gone = |(label, count): (&String, &usize)| count.saturating_sub(after.get(label).copied().unwrap_or(0));
+        let count = before.iter().map(gone).sum();
+        let why = format!("a click on {control:?} replaced a part of the list");
+        (count > 0).then_some(Self { count, why, kind: FailureKind::PageChanged })
+    }
+
     /// What is missing in the list of a page; none when nothing says that it is not whole.
     pub(crate) fn find(
         snapshot: &PageSnapshot,
@@ -30,9 +41,9 @@ impl Unlisted {
         rest: Option<&FoundControl>,
         recipe: &Recipe,
     ) -> Option<Self> {
-        if let Some(count) = signs.unmet.iter().max_by_key(|count| count.number - count.listed.min(count.number)) {
+        if let Some(count) = signs.unmet.iter().max_by_key(|count| count.number.saturating_sub(count.listed)) {
             let why = format!("the page says {:?} and lists {}", count.text, count.listed);
-            let count = count.number - count.listed.min(count.number);
+            let count = count.number.saturating_sub(count.listed);
             return Some(Self { count, why, kind: FailureKind::PageChanged });
         }
         if let Some(control) = rest {
@@ -53,9 +64,7 @@ impl Unlisted {
 
 /// Whether a request that failed could have brought a part of the list: it was about the order, or about attachments.
 fn could_be_list(request: &FailedRequest, recipe: &Recipe) -> bool {
-    let path = request.path.to_lowercase();
-    let mut words = recipe.attachments.words.iter().map(|word| word.to_lowercase());
-    let names_attachments = words.any(|word| word.len() >= SHORTEST_WORD && path.contains(&word));
+    let names_attachments = recipe.attachments.are_named_in(&request.path);
     match request.status {
         403 => names_attachments,
         0 | 401 | 429 | 500.. => names_attachments || request.is_of_page,

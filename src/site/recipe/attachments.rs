@@ -4,6 +4,9 @@ use serde::Deserialize;
 
 use super::Selector;
 
+/// A word must be so long that it means something as a part of an address.
+const SHORTEST_WORD: usize = 4;
+
 /// What is an attachment.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,6 +101,17 @@ pub struct ColumnSelector {
     pub row: Selector,
     /// The cell: the first one in the row that this finds.
     pub css: Selector,
+}
+
+impl Attachments {
+    /// Whether a path has one of the words for attachments in it.
+    pub(crate) fn are_named_in(&self, path: &str) -> bool {
+        let path = path.to_lowercase();
+        self.words
+            .iter()
+            .map(|word| word.to_lowercase())
+            .any(|word| word.len() >= SHORTEST_WORD && path.contains(&word))
+    }
 }
 
 /// What is never an attachment, whatever finds it.

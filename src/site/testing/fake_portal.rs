@@ -197,9 +197,10 @@ impl FakePage {
 
     /// Clicks the next control, or only looks for it.
     fn click_control(&mut self, is_look: bool) -> Value {
-        let Some(control) = self.shown.controls.first().cloned() else { return Value::Null };
+        let Some(control) = self.shown.controls.first().cloned() else { return Value::Bool(false) };
         if !is_look {
             self.portal.state().clicks.push(format!("Control {}", control.text));
+            self.shown.offers.drain(..control.takes);
             self.shown.offers.extend(control.reveals);
             if control.stays {
                 self.shown.controls[0].reveals.clear();

@@ -31,6 +31,8 @@ pub(crate) struct FakeControl {
     pub(crate) kind: &'static str,
     pub(crate) text: &'static str,
     pub(crate) reveals: Vec<Offer>,
+    /// How many of the first attachments it replaces.
+    pub(crate) takes: usize,
     /// Whether it is still there afterwards.
     pub(crate) stays: bool,
 }

@@ -11,6 +11,7 @@ async fn broken_input_is_named_with_the_remedy_before_anything_starts() {
     desk.write("empty.csv", "");
     desk.write("blank.csv", "\n\n \n");
     desk.write("other.csv", "A,B\n1,2\n");
+    desk.write("open.csv", "PO_NUMBER,NOTE\n7,\"6 inch\n8,b\n");
     desk.write("noise.xlsx", b"PK\x03\x04 and no workbook");
     desk.write("picture.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0");
     fs::create_dir(desk.work().join("folder")).unwrap();
@@ -20,8 +21,10 @@ async fn broken_input_is_named_with_the_remedy_before_anything_starts() {
         ("blank.csv", &["blank.csv is empty"]),
         ("other.csv", &["other.csv has no PO_NUMBER column", "A | B"]),
         ("noise.xlsx", &["noise.xlsx is not a readable workbook", "save it again"]),
-        ("picture.csv", &["picture.csv is neither text nor a workbook"]),
+        ("picture.csv", &["picture.csv is a picture, which cannot be read"]),
         ("absent.csv", &["absent.csv cannot be read", "check the path"]),
+        ("nonsense", &["\"nonsense\" is neither a file that exists nor a purchase-order number"]),
+        ("open.csv", &["open.csv, line 2: a quotation mark in this line is not closed"]),
         ("folder", &["folder cannot be read", "give the file inside of it"]),
         ("folder.csv", &["folder.csv cannot be read", "give the file inside of it"]),
     ] {

@@ -68,7 +68,7 @@ async fn what_shows_more_of_a_list_is_clicked_as_long_as_it_does() {
     let stage = Stage::new();
     let control = |kind, text, name: &'static str, stays| {
         let reveals = vec![link(name.len() as u32, name, file(name, name))];
-        FakeControl { kind, text, reveals, stays }
+        FakeControl { kind, text, reveals, takes: 0, stays }
     };
     let controls = vec![
         control("open", "Cart items", "tab.txt", false),
@@ -80,13 +80,72 @@ async fn what_shows_more_of_a_list_is_clicked_as_long_as_it_does() {
     assert_eq!(names(&receipt), ["a.txt", "tab.txt", "more.txt", "last"]);
 
     // one that stays and brings nothing leaves the question open, also where nothing is listed
-    let stuck = || vec![FakeControl { kind: "more", text: "Show more", reveals: Vec::new(), stays: true }];
+    let stuck = || vec![FakeControl { kind: "more", text: "Show more", reveals: Vec::new(), takes: 0, stays: true }];
     let error = stage.failure(&FakePortal::with(ORDER, Shown { controls: stuck(), ..one_file() })).await;
     assert_eq!(error.kind, FailureKind::PageChanged, "{error}");
     assert!(error.message.contains("Show more"), "{error}");
     let error = stage.failure(&FakePortal::with(ORDER, Shown { controls: stuck(), ..Shown::default() })).await;
     assert_eq!(error.kind, FailureKind::PageChanged, "{error}");
-    let opened = || vec![FakeControl { kind: "open", text: "Cart items", reveals: Vec::new(), stays: false }];
+    let opened = || vec![FakeControl { kind: "open", text: "Cart items", reveals: Vec::new(), takes: 0, stays: false }];
     let nothing = stage.collect(&FakePortal::with(ORDER, Shown { controls: opened(), ..Shown::default() })).await;
     assert_eq!(nothing.unwrap().listed_count, 0);
+}
+
+#[tokio::test]
+async fn what_a_click_takes_off_the_list_is_missing_and_a_page_in_motion_is_clicked_as_well() {
+    let stage = Stage::new();
+    let replaces = FakeControl {
+        kind: "open",
+        text: "Line attachments",
+        reveals: vec![link(2, "b.txt", file("b.txt", "two"))],
+        takes: 1,
+        stays: false,
+    };
+    let error = stage.failure(&FakePortal::with(ORDER, Shown { controls: vec![replaces], ..one_file() })).await;
+    assert_eq!(error.kind, FailureKind::PageChanged, "{error}");
+    assert!(error.message.contains("Line attachments") && error.message.contains("1 more attachment"), "{error}");
+    assert_eq!(names(&error.receipt.unwrap()), ["b.txt"]);
+
+    let more = FakeControl {
+        kind: "more",
+        text: "Show 1 more",
+        reveals: vec![link(2, "b.txt", file("b.txt", "two"))],
+        takes: 0,
+        stays: false,
+    };
+    let activity = PageActivity { is_settled: false, is_tracked: true, ..PageActivity::default() };
+    let portal = FakePortal::with(ORDER, Shown { activity, controls: vec![more], ..one_file() });
+    assert_eq!(names(&stage.collect(&portal).await.unwrap()), ["a.txt", "b.txt"]);
+}
+
+#[tokio::test]
+async fn a_document_that_is_still_loading_has_not_shown_its_whole_list() {
+    let mut config = config();
+    config.deadlines.page = Duration::from_millis(100);
+    let activity = PageActivity { is_settled: false, is_tracked: true, ..PageActivity::default() };
+    let signs = json!({ "isComplete": false, "saysNone": false, "areas": [] });
+    let portal = FakePortal::with(ORDER, Shown { activity, signs, ..one_file() });
+    let error = Stage::with(&config).failure(&portal).await;
+    assert_eq!(error.kind, FailureKind::StepTimeout, "{error}");
+    assert_eq!(names(&error.receipt.unwrap()), ["a.txt"]);
+}
+
+#[tokio::test]
+async fn a_request_for_the_list_is_never_taken_for_one_that_does_not_end() {
+    let mut config = config();
+    config.deadlines.page = Duration::from_millis(100);
+    let stage = Stage::with(&config);
+    let asked = |path: &str| PendingRequest { key: format!("GET {path}"), path: path.to_owned(), age: 20_000 };
+    let with = |path: &str| {
+        let activity = PageActivity {
+            long_polls: vec![asked(path)],
+            is_settled: true,
+            is_tracked: true,
+            ..PageActivity::default()
+        };
+        FakePortal::with(ORDER, Shown { activity, ..one_file() })
+    };
+    let error = stage.failure(&with("/api/attachments")).await;
+    assert_eq!(error.kind, FailureKind::StepTimeout, "{error}");
+    stage.collect(&with("/events")).await.unwrap();
 }

@@ -1,13 +1,17 @@
-use std::sync::Mutex;
+//! The number of workers: asked for, by load, by memory, and workers that cannot start.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use coupa_batch::backend::{MemoryReader, SessionError};
 use coupa_batch::config::PoolConfig;
 use coupa_batch::journal::MemoryJournal;
-use coupa_batch::model::{DispatchState, MemoryReading, WorkerId};
-use coupa_batch::pool::PersistentWorkerPool;
+use coupa_batch::model::{DispatchState, MemoryReading, StopKind, WorkerId, WorkerState};
+use coupa_batch::pool::{PersistentWorkerPool, WaitError};
 
-use crate::doubles::{Remote, ScriptedSite, StubSessions, config, orders, pool};
-use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+use crate::doubles::{Remote, ScriptedSite, StubSessions, config, orders, pool, start};
 
 #[tokio::test(start_paused = true)]
 async fn scale_to_retires_and_brings_back_workers() {
@@ -26,12 +30,14 @@ async fn pause_starts_nothing_until_resume() {
     let (pool, remote) = pool(2);
     pool.control().pause().await.unwrap();
     pool.submit_tasks(orders(1..=2)).await.unwrap();
-    pool.wait_until_ready().await;
+    pool.wait_until_ready().await.unwrap();
     assert_eq!(pool.status().dispatch, DispatchState::Paused);
-    assert!(!pool.wait_for_completion(Some(std::time::Duration::from_secs(60))).await);
+    let limit = std::time::Duration::from_secs(60);
+    let timed_out = pool.wait_for_completion(Some(limit)).await.unwrap_err();
+    assert_eq!(timed_out, WaitError::CompletionTimedOut { open: 2, limit });
     assert!(remote.started_orders().is_empty());
     pool.control().resume().await.unwrap();
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
     pool.shutdown().await.unwrap();
 }
 
@@ -54,7 +60,7 @@ async fn memory_pressure_retires_workers_and_relief_brings_them_back() {
         .sessions(Arc::new(StubSessions(Arc::clone(&remote))))
         .site(Arc::new(ScriptedSite(Arc::clone(&remote))))
         .journal(Arc::new(MemoryJournal::new()))
-        .gauge(Box::new(Dial(Arc::clone(&used))))
+        .memory(Box::new(Dial(Arc::clone(&used))))
         .start()
         .unwrap();
     let mut snapshots = pool.watch();
@@ -73,7 +79,7 @@ async fn a_given_up_worker_leaves_room_for_one_that_memory_had_retired() {
         .sessions(Arc::new(StubSessions(Arc::clone(&remote))))
         .site(Arc::new(ScriptedSite(Arc::clone(&remote))))
         .journal(Arc::new(MemoryJournal::new()))
-        .gauge(Box::new(Dial(Arc::new(Mutex::new(90)))))
+        .memory(Box::new(Dial(Arc::new(Mutex::new(90)))))
         .start()
         .unwrap();
     let mut snapshots = pool.watch();
@@ -81,7 +87,7 @@ async fn a_given_up_worker_leaves_room_for_one_that_memory_had_retired() {
     // the one that is left serves an order, is worn, and finds no browser for its next session
     remote.refuse_open.lock().unwrap().push_back(SessionError::Unusable("scripted".to_owned()));
     pool.submit_tasks(orders(1..=3)).await.unwrap();
-    assert!(pool.wait_for_completion(None).await, "{:?}", pool.status().stopped_because);
+    pool.wait_for_completion(None).await.unwrap();
     pool.shutdown().await.unwrap();
 }
 
@@ -110,6 +116,61 @@ async fn an_automatic_pool_has_the_workers_that_its_orders_make_sense_of() {
     for po in 1..=30 {
         remote.release(&format!("PO{po}"));
     }
-    assert!(pool.wait_for_completion(None).await);
+    pool.wait_for_completion(None).await.unwrap();
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_cannot_start_is_given_up_and_the_others_do_the_work() {
+    let remote = Arc::new(Remote::default());
+    let refusals = (0..3).map(|_| SessionError::NotStarted("scripted".to_owned()));
+    remote.refuse_open.lock().unwrap().extend(refusals);
+    let pool = start(config(1), &remote);
+    // one worker, three failed starts: given up, and with it the run
+    pool.submit_tasks(orders(1..=2)).await.unwrap();
+    pool.wait_for_completion(None).await.unwrap_err();
+    let stop = pool.status().stopped_because.clone().unwrap();
+    assert_eq!(stop.kind, StopKind::NoWorkers);
+    assert!(stop.message.contains("scripted"), "{stop}");
+    pool.shutdown().await.unwrap();
+
+    let remote = Arc::new(Remote::default());
+    remote.refuse_open.lock().unwrap().push_back(SessionError::Unusable("no browser".to_owned()));
+    let pool = start(config(3), &remote);
+    pool.submit_tasks(orders(1..=9)).await.unwrap();
+    pool.wait_for_completion(None).await.unwrap();
+    let failed = pool.status().workers.values().filter(|view| view.status == WorkerState::Failed).count();
+    assert_eq!(failed, 1);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_whose_browser_can_never_start_says_so_and_ends() {
+    let remote = Arc::new(Remote::default());
+    let refusals = (0..4).map(|_| SessionError::Unusable("no browser here".to_owned()));
+    remote.refuse_open.lock().unwrap().extend(refusals);
+    let pool = start(config(4), &remote);
+    pool.wait_until_ready().await.unwrap_err();
+    assert_eq!(pool.status().stopped_because.as_ref().unwrap().kind, StopKind::NoWorkers);
+    pool.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_start_side_by_side_and_the_first_one_gets_an_order_at_once() {
+    let remote = Arc::new(Remote::default());
+    let opening = Arc::new(Semaphore::new(0));
+    *remote.opening.lock().unwrap() = Some(Arc::clone(&opening));
+    let pool = start(config(4), &remote);
+    remote.hold("1");
+    pool.submit_tasks(orders(1..=9)).await.unwrap();
+    while remote.asked_to_open.load(Ordering::SeqCst) < 4 {
+        tokio::task::yield_now().await;
+    }
+    opening.add_permits(1);
+    remote.until_started(1).await;
+    assert_eq!(remote.opened.load(Ordering::SeqCst), 1, "three sessions are not open yet");
+    opening.add_permits(99);
+    remote.release("1");
+    pool.wait_for_completion(None).await.unwrap();
     pool.shutdown().await.unwrap();
 }

@@ -1,0 +1,17 @@
+//! Files with sheets, in the formats that they are stored in.
+
+mod compound;
+mod ods;
+mod open;
+mod package;
+mod panics;
+mod spreadsheetml;
+mod xls;
+mod xlsb;
+mod xlsx;
+mod xml;
+
+pub(crate) use compound::open_compound;
+pub(crate) use ods::OdsBook;
+pub(crate) use open::open_package;
+pub(crate) use spreadsheetml::{NAMESPACE, SpreadsheetMl};

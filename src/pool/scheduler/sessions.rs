@@ -1,0 +1,126 @@
+//! Who gets what to do: free workers and their sessions, workers that come and go.
+
+use std::time::Duration;
+
+use super::Scheduler;
+use super::capacity::{Capacity, Recycling};
+use super::messages::{Assignment, AttemptSpec, CallId, Effect, Response, WorkerExited};
+use crate::model::{AttemptNo, Entry, Stage, StopKind, StopReason, WorkerId};
+use crate::policy::RecycleReason;
+
+impl Scheduler {
+    /// Gives every free worker what there is to do for it. Workers that retire or recycle their session come first, then
+    /// borrowers, then orders.
+    pub(super) fn assign(&mut self, now: Duration) {
+        if self.lifecycle.stage() >= Stage::Draining {
+            for call in self.workers.retire_all() {
+                self.perform(Effect::Assign(call, Assignment::Retire));
+            }
+            for request in self.workers.dismiss_borrowers() {
+                self.perform(Effect::Reply(request, Response::NoSession));
+            }
+            self.capacity.take_eviction();
+        } else {
+            self.retire_surplus();
+            if self.capacity.take_eviction() {
+                self.evict(now);
+            }
+            self.recycle_worn(now);
+            self.lend();
+            self.start_orders(now);
+            self.fit_capacity(now);
+        }
+        self.capacity.note_wanted();
+    }
+
+    /// Retires free workers that are too many. While memory is short and there is work for everybody, the largest workers
+    /// are chosen, and retire after their orders.
+    fn retire_surplus(&mut self) {
+        let surplus = self.workers.live_count().saturating_sub(self.desired_state().target);
+        let is_only_marked =
+            self.capacity.is_memory_short() && self.tasks.is_any_queued() && self.lifecycle.is_running();
+        self.workers.mark_largest(if is_only_marked { surplus } else { 0 });
+        for call in self.workers.retire(surplus, is_only_marked) {
+            self.perform(Effect::Assign(call, Assignment::Retire));
+        }
+    }
+
+    /// Ends the browser that holds most memory, whatever it is doing: memory is critical. Its order is repeated at no
+    /// cost.
+    fn evict(&mut self, now: Duration) {
+        let is_surplus = self.workers.live_count() > self.desired_state().target;
+        let may_go = |usage: &_| Capacity::is_worth_evicting(usage, is_surplus);
+        let Some(worker) = self.workers.largest(now, may_go) else { return };
+        if let Some(call) = self.workers.call_of(worker) {
+            return self.recycle(call, worker, Recycling { reason: RecycleReason::Memory, is_ahead: false });
+        }
+        if let Some((lease, task)) = self.workers.evict(worker)
+            && self.tasks.evict(task)
+        {
+            self.workers.mark_evicted(lease);
+        }
+        self.perform(Effect::Evict(worker));
+    }
+
+    /// Has worn sessions of free workers replaced.
+    fn recycle_worn(&mut self, now: Duration) {
+        for (call, worker, usage) in self.workers.usage_of_free(now) {
+            if let Some(recycling) = self.capacity.recycling(&usage) {
+                self.recycle(call, worker, recycling);
+            }
+        }
+    }
+
+    fn recycle(&mut self, call: CallId, worker: WorkerId, Recycling { reason, is_ahead }: Recycling) {
+        self.workers.recycle(call, is_ahead);
+        let assignment = if is_ahead {
+            self.capacity.begin_handover(worker);
+            Assignment::RecycleAhead(reason)
+        } else {
+            Assignment::Recycle(reason)
+        };
+        self.perform(Effect::Assign(call, assignment));
+    }
+
+    fn lend(&mut self) {
+        while !self.admission.is_paused() {
+            let Some((granted, request)) = self.workers.lend() else { return };
+            self.perform(Effect::Assign(granted.call, Assignment::Lend(granted.lease, request)));
+        }
+    }
+
+    fn start_orders(&mut self, now: Duration) {
+        while self.workers.free_count() > 0 {
+            let Some(start) = self.admission.start(now, self.workers.in_work()) else { return };
+            let Some(task) = self.tasks.take_next(now) else { return };
+            let Some(state) = self.tasks.state(task) else { return };
+            let (order, no) = (state.order().clone(), AttemptNo(state.tally().started + 1));
+            let have = state.receipt().map_or_else(Vec::new, |receipt| receipt.files.clone());
+            let Some(granted) = self.workers.lease(task, order.po.clone(), start.is_trial) else { return };
+            if start.is_trial {
+                self.admission.started_trial();
+            }
+            let worker = granted.worker;
+            self.emit(now, Entry::Started { task, attempt: no, worker });
+            let attempt = Box::new(AttemptSpec { task, order, no, worker, have });
+            self.perform(Effect::Assign(granted.call, Assignment::Run(granted.lease, attempt)));
+        }
+    }
+
+    fn fit_capacity(&mut self, now: Duration) {
+        let totals = self.tasks.totals();
+        let open = usize::try_from(totals.pending + totals.running).unwrap_or(usize::MAX);
+        let wanting = open.saturating_add(self.workers.borrower_count());
+        self.capacity.fit(now, wanting, self.tasks.settled_here(), self.workers.free_count());
+    }
+
+    pub(super) fn worker_exited(&mut self, now: Duration, worker: WorkerId, exited: WorkerExited) {
+        self.capacity.end_handover(worker);
+        self.workers.exited(worker, &exited);
+        let is_nobody_left = self.workers.given_up_count() >= self.capacity.most_wanted().max(self.workers.count());
+        if is_nobody_left && self.lifecycle.is_running() {
+            let message = exited.error.unwrap_or_else(|| "no browser could be started".to_owned());
+            self.drain(now, StopReason { kind: StopKind::NoWorkers, message });
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Judges what a scheduler emits, with rules of its own: it must not share a mistake with what it checks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Entry, FailureKind, OrderStatus, Outcome, TaskId, TaskState, Totals, WorkerId};
+use crate::pool::scheduler::{Assignment, Effect, LeaseId, Response, TaskUpdate};
+
+/// What was written and done so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Checker {
+    tasks: BTreeMap<TaskId, Life>,
+    /// What a replay of the written entries gives.
+    states: BTreeMap<TaskId, TaskState>,
+    /// Attempts that were handed out and have not ended.
+    leases: BTreeMap<LeaseId, TaskId>,
+    finalizing: BTreeSet<TaskId>,
+    /// Tasks whose finalization ended, and nothing was written of it yet.
+    finalized: BTreeSet<TaskId>,
+    ended_totals: Totals,
+    is_broken: bool,
+}
+
+/// The life of one task, as its entries tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Life {
+    at: At,
+    started: u32,
+    counted: u32,
+    losses: u32,
+    interruptions: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Ready,
+    Leased,
+    Settled,
+}
+
+type Verdict = Result<(), String>;
+
+impl Checker {
+    /// A checker of the run that continues the one of `other`: what was under way there was interrupted.
+    pub(super) fn resumed(other: &Self) -> Self {
+        Self {
+            tasks: other.tasks.clone(),
+            states: other.states.clone(),
+            ended_totals: other.ended_totals,
+            ..Self::default()
+        }
+    }
+
+    /// The states that the written entries add up to.
+    pub(super) fn states(&self) -> &BTreeMap<TaskId, TaskState> {
+        &self.states
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// The lease ended, in whatever way.
+    pub(super) fn lease_ended(&mut self, lease: LeaseId) {
+        self.leases.remove(&lease);
+    }
+
+    /// The finalization of the task ended.
+    pub(super) fn finalized(&mut self, task: TaskId) {
+        if self.finalizing.remove(&task) {
+            self.finalized.insert(task);
+        }
+    }
+
+    /// Judges a turn whose entries were written.
+    pub(super) fn turn(&mut self, entries: &[Entry], effects: &[Effect]) -> Verdict {
+        if self.is_broken && !entries.is_empty() {
+            return Err(format!("entries after the journal broke: {entries:?}"));
+        }
+        for entry in entries {
+            self.enter(entry)?;
+        }
+        self.starts(entries, effects)?;
+        self.outcomes(entries, effects)?;
+        for effect in effects {
+            match effect {
+                Effect::Assign(_, Assignment::Run(lease, attempt)) => {
+                    let task = attempt.task;
+                    if self.leases.values().any(|other| *other == task) || self.finalizing.contains(&task) {
+                        return Err(format!("{task} was given to a second worker"));
+                    }
+                    if self.leases.insert(*lease, task).is_some() {
+                        return Err(format!("{lease:?} was given twice"));
+                    }
+                }
+                Effect::Finalize(task, ..) => {
+                    let is_open = self.tasks.get(task).is_some_and(|life| life.at != At::Settled);
+                    let is_in_work = self.leases.values().any(|other| other == task);
+                    if !is_open || is_in_work || !self.finalizing.insert(*task) || self.is_broken {
+                        return Err(format!("{task} is finalized while it is in work or has its outcome"));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges what followed a turn that the journal refused: nothing of it is done, and whoever waits is told.
+    pub(super) fn refused(&mut self, refused: &[Effect], instead: &[Effect]) -> Verdict {
+        self.is_broken = true;
+        for effect in instead {
+            match effect {
+                Effect::Assign(_, Assignment::Retire)
+                | Effect::CancelAttempts
+                | Effect::Kill(_)
+                | Effect::Evict(_)
+                | Effect::Reply(
+                    _,
+                    Response::Submitted(Err(_))
+                    | Response::OpenTasks(_)
+                    | Response::Cancelled(false)
+                    | Response::NoSession,
+                ) => {}
+                done => return Err(format!("done although the turn was refused: {done:?}")),
+            }
+        }
+        let answered = |effects: &[Effect]| -> BTreeSet<_> {
+            effects
+                .iter()
+                .filter_map(|effect| if let Effect::Assign(call, _) = effect { Some(*call) } else { None })
+                .collect()
+        };
+        let replied = |effects: &[Effect]| -> BTreeSet<_> {
+            effects
+                .iter()
+                .filter_map(|effect| if let Effect::Reply(id, _) = effect { Some(*id) } else { None })
+                .collect()
+        };
+        if !answered(refused).is_subset(&answered(instead)) || !replied(refused).is_subset(&replied(instead)) {
+            return Err("somebody who waits for the refused turn is not told".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether `totals` are those of what was written and is under way.
+    pub(super) fn totals(&self, totals: Totals) -> Verdict {
+        let running = (self.leases.len() + self.finalizing.len()) as u64;
+        let open = self.tasks.values().filter(|life| life.at != At::Settled).count() as u64;
+        let admitted = self.tasks.len() as u64;
+        let expected = Totals { admitted, running, pending: open.saturating_sub(running), ..self.ended_totals };
+        if totals != expected {
+            return Err(format!("the totals are {totals:?}, they should be {expected:?}"));
+        }
+        if totals.admitted != totals.pending + totals.running + totals.settled() {
+            return Err(format!("the totals do not add up: {totals:?}"));
+        }
+        Ok(())
+    }
+
+    /// Whether an entry may follow, by the rules of this checker and by those of the program.
+    fn enter(&mut self, entry: &Entry) -> Verdict {
+        let task = entry.task();
+        let before = self.tasks.get(&task).copied();
+        let illegal = || Err(format!("{entry:?} cannot follow {before:?}"));
+        let is_in_work = self.leases.values().any(|other| *other == task);
+        if is_in_work && !matches!(entry, Entry::Started { .. }) {
+            return Err(format!("{entry:?} although its attempt has not ended"));
+        }
+        if matches!(entry, Entry::Settled { .. }) && !self.finalized.contains(&task) {
+            return Err(format!("{entry:?} although it was not finalized"));
+        }
+        self.finalized.remove(&task);
+        let after = match (before, entry) {
+            (None, Entry::Admitted { .. }) if task.0 == self.tasks.len() as u64 + 1 => {
+                Life { at: At::Ready, started: 0, counted: 0, losses: 0, interruptions: 0 }
+            }
+            (Some(life), Entry::Started { attempt, .. }) if life.at == At::Ready && attempt.0 == life.started + 1 => {
+                Life { at: At::Leased, started: attempt.0, ..life }
+            }
+            (Some(life), Entry::Postponed { failure, counted, .. }) if life.at == At::Leased => {
+                let is_loss =
+                    matches!(failure.kind, FailureKind::SessionLost | FailureKind::SessionHung | FailureKind::Crashed);
+                Life {
+                    at: At::Ready,
+                    counted: life.counted + u32::from(*counted),
+                    losses: life.losses + u32::from(is_loss),
+                    interruptions: life.interruptions + u32::from(failure.kind == FailureKind::Interrupted),
+                    ..life
+                }
+            }
+            (Some(life), Entry::Returned { .. }) if life.at == At::Leased => {
+                Life { at: At::Ready, started: life.started - 1, ..life }
+            }
+            (Some(life), Entry::Reused { .. }) if life.at == At::Ready && life.started == 0 => {
+                Life { at: At::Settled, ..life }
+            }
+            (Some(life), Entry::Settled { .. }) if life.at != At::Settled => Life { at: At::Settled, ..life },
+            _ => return illegal(),
+        };
+        if let Entry::Settled { outcome, .. } | Entry::Reused { outcome, .. } = entry {
+            self.count(outcome);
+        }
+        self.tasks.insert(task, after);
+        let state = TaskState::apply(self.states.remove(&task), entry).map_err(|illegal| illegal.to_string())?;
+        let at = match &state {
+            TaskState::Ready { .. } => At::Ready,
+            TaskState::Leased { .. } => At::Leased,
+            TaskState::Settled { .. } => At::Settled,
+        };
+        let counts = state.tally();
+        let replayed = Life {
+            at,
+            started: counts.started,
+            counted: counts.spent,
+            losses: counts.breaks,
+            interruptions: counts.interruptions,
+        };
+        self.states.insert(task, state);
+        if replayed == after { Ok(()) } else { Err(format!("{task} is {after:?}, its replay says {replayed:?}")) }
+    }
+
+    /// Every attempt that is handed out was written in the same turn, and every one that was written is handed out.
+    fn starts(&self, entries: &[Entry], effects: &[Effect]) -> Verdict {
+        let written: BTreeSet<(TaskId, u32, WorkerId)> = entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Started { task, attempt, worker } => Some((*task, attempt.0, *worker)),
+                _ => None,
+            })
+            .collect();
+        let handed_out: BTreeSet<_> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Assign(_, Assignment::Run(_, attempt)) => Some((attempt.task, attempt.no.0, attempt.worker)),
+                _ => None,
+            })
+            .collect();
+        if written == handed_out {
+            Ok(())
+        } else {
+            Err(format!("attempts that were written: {written:?}, handed out: {handed_out:?}"))
+        }
+    }
+
+    /// Every outcome that is told was written in the same turn, and every one that was written is told.
+    fn outcomes(&self, entries: &[Entry], effects: &[Effect]) -> Verdict {
+        let written: Vec<(TaskId, &Outcome)> = entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Settled { task, outcome } | Entry::Reused { task, outcome, .. } => Some((*task, outcome)),
+                _ => None,
+            })
+            .collect();
+        let told: Vec<(TaskId, &Outcome)> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Publish(task, TaskUpdate::Settled(outcome)) => Some((*task, outcome.as_ref())),
+                _ => None,
+            })
+            .collect();
+        if written == told { Ok(()) } else { Err(format!("outcomes that were written: {written:?}, told: {told:?}")) }
+    }
+
+    fn count(&mut self, outcome: &Outcome) {
+        let totals = &mut self.ended_totals;
+        totals.files += outcome.files().len() as u64;
+        totals.bytes += outcome.files().iter().map(|file| file.size).sum::<u64>();
+        match outcome.status() {
+            OrderStatus::Completed => totals.completed += 1,
+            OrderStatus::NoAttachments => totals.no_attachments += 1,
+            OrderStatus::Partial => totals.partial += 1,
+            OrderStatus::PoNotFound => totals.not_found += 1,
+            OrderStatus::Failed | OrderStatus::AccessDenied | OrderStatus::PrNotAccessible => totals.failed += 1,
+            OrderStatus::Skipped | OrderStatus::NotDone => totals.skipped += 1,
+        }
+    }
+}

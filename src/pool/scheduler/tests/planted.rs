@@ -1,0 +1,146 @@
+//! Planted mistakes: the checker must find each, or it would prove nothing.
+
+use super::checker::Checker;
+use crate::model::{AttemptNo, Entry, Failure, FailureKind, Outcome, PoTask, Receipt, TaskId, Totals, WorkerId};
+use crate::pool::scheduler::{Assignment, AttemptSpec, CallId, Effect, LeaseId, RequestId, Response, TaskUpdate};
+
+const T: TaskId = TaskId(1);
+const W: WorkerId = WorkerId(1);
+
+fn order() -> PoTask {
+    PoTask::new("7".parse().unwrap())
+}
+fn admitted() -> Entry {
+    Entry::Admitted { task: T, order: order(), receipt: None }
+}
+fn started(no: u32) -> Entry {
+    Entry::Started { task: T, attempt: AttemptNo(no), worker: W }
+}
+fn settled() -> Entry {
+    Entry::Settled { task: T, outcome: Outcome::Completed(Receipt::default()) }
+}
+fn told() -> Effect {
+    Effect::Publish(T, TaskUpdate::Settled(Box::new(Outcome::Completed(Receipt::default()))))
+}
+fn finalize() -> Effect {
+    Effect::Finalize(T, order(), Box::new(Outcome::Completed(Receipt::default())))
+}
+fn run(lease: u64, no: u32) -> Effect {
+    let attempt = AttemptSpec { task: T, order: order(), no: AttemptNo(no), worker: W, have: Vec::new() };
+    Effect::Assign(CallId(lease), Assignment::Run(LeaseId(lease), Box::new(attempt)))
+}
+
+/// A checker that has seen one order admitted and started.
+fn at_work() -> Checker {
+    let mut checker = Checker::default();
+    checker.turn(&[admitted(), started(1)], &[run(1, 1)]).unwrap();
+    checker
+}
+
+/// The same, with the attempt ended and the order finalized.
+fn at_its_end() -> Checker {
+    let mut checker = at_work();
+    checker.lease_ended(LeaseId(1));
+    checker.turn(&[], &[finalize()]).unwrap();
+    checker.finalized(T);
+    checker
+}
+
+/// The mistake is found by the rule that says `rule`, and by no other.
+#[track_caller]
+fn finds(verdict: Result<(), String>, rule: &str) {
+    let why = verdict.unwrap_err();
+    assert!(why.contains(rule), "{why}");
+}
+
+#[test]
+fn a_right_sequence_is_accepted() {
+    let mut checker = at_its_end();
+    checker.turn(&[settled()], &[told()]).unwrap();
+    checker.totals(Totals { admitted: 1, completed: 1, ..Totals::default() }).unwrap();
+}
+
+#[test]
+fn an_entry_that_cannot_follow_is_found() {
+    finds(Checker::default().turn(&[started(1)], &[run(1, 1)]), "cannot follow");
+    let mut checker = at_work();
+    checker.lease_ended(LeaseId(1));
+    finds(checker.clone().turn(&[started(2)], &[run(2, 2)]), "cannot follow");
+    finds(checker.clone().turn(&[admitted()], &[]), "cannot follow");
+    finds(checker.turn(&[settled()], &[told()]), "was not finalized");
+}
+
+#[test]
+fn an_entry_of_an_attempt_that_has_not_ended_is_found() {
+    let failure = Failure::new(FailureKind::StepTimeout, "slow");
+    let postponed = Entry::Postponed { task: T, failure, counted: true, receipt: None };
+    finds(at_work().turn(std::slice::from_ref(&postponed), &[]), "has not ended");
+    let mut checker = at_work();
+    checker.lease_ended(LeaseId(1));
+    checker.turn(&[postponed], &[]).unwrap();
+}
+
+#[test]
+fn an_order_that_ends_twice_is_found() {
+    let mut checker = at_its_end();
+    checker.turn(&[settled()], &[told()]).unwrap();
+    finds(checker.clone().turn(&[settled()], &[told()]), "was not finalized");
+    finds(checker.clone().turn(&[], &[told()]), "outcomes that were written");
+    finds(checker.turn(&[], &[finalize()]), "is finalized while");
+}
+
+#[test]
+fn an_outcome_that_nobody_is_told_is_found() {
+    finds(at_its_end().turn(&[settled()], &[]), "outcomes that were written");
+}
+
+#[test]
+fn an_assignment_without_its_entry_before_it_is_found() {
+    let mut checker = Checker::default();
+    checker.turn(&[admitted()], &[]).unwrap();
+    finds(checker.clone().turn(&[], &[run(1, 1)]), "attempts that were written");
+    finds(checker.turn(&[started(1)], &[]), "attempts that were written");
+}
+
+#[test]
+fn an_order_in_the_hands_of_two_workers_is_found() {
+    finds(at_work().turn(&[started(1)], &[run(2, 1)]), "cannot follow");
+    finds(at_work().turn(&[], &[finalize()]), "is finalized while");
+}
+
+#[test]
+fn totals_that_miss_or_add_an_order_are_found() {
+    let right = Totals { admitted: 1, running: 1, ..Totals::default() };
+    at_work().totals(right).unwrap();
+    finds(at_work().totals(Totals { pending: 1, ..right }), "the totals are");
+    finds(at_work().totals(Totals { admitted: 2, ..right }), "the totals are");
+    finds(at_work().totals(Totals { running: 0, ..right }), "the totals are");
+    finds(at_work().totals(Totals { files: 1, ..right }), "the totals are");
+}
+
+#[test]
+fn what_is_done_although_the_journal_refused_it_is_found() {
+    let submitted = Effect::Reply(RequestId(1), Response::Submitted(Ok(vec![(T, order().po)])));
+    let retire = Effect::Assign(CallId(1), Assignment::Retire);
+    at_work().refused(&[run(1, 1)], std::slice::from_ref(&retire)).unwrap();
+    finds(at_work().refused(&[run(1, 1)], &[run(1, 1)]), "done although");
+    finds(at_work().refused(&[run(1, 1)], &[]), "is not told");
+    finds(at_work().refused(&[], std::slice::from_ref(&submitted)), "done although");
+    finds(at_work().refused(&[submitted], &[retire]), "is not told");
+    finds(at_work().refused(&[], &[told()]), "done although");
+}
+
+#[test]
+fn a_finalizing_order_is_neither_started_nor_finalized_again() {
+    let mut checker = Checker::default();
+    checker.turn(&[admitted()], &[finalize()]).unwrap();
+    finds(checker.clone().turn(&[started(1)], &[run(1, 1)]), "second worker");
+    finds(checker.turn(&[], &[finalize()]), "is finalized while");
+}
+
+#[test]
+fn an_entry_after_the_journal_broke_is_found() {
+    let mut checker = Checker::default();
+    checker.refused(&[], &[]).unwrap();
+    finds(checker.turn(&[admitted()], &[]), "after the journal broke");
+}

@@ -1,0 +1,21 @@
+//! Whatever happens in whatever order, each turn is legal, adds up, and can be replayed.
+
+use proptest::prelude::*;
+
+use super::actions::{Action, actions};
+use super::world::World;
+
+fn play(actions: &[Action]) -> Result<(), TestCaseError> {
+    let mut world = World::new();
+    for action in actions {
+        world.act(action).map_err(TestCaseError::fail)?;
+    }
+    world.finish().map_err(TestCaseError::fail)
+}
+
+proptest! {
+    #[test]
+    fn every_interleaving_of_inputs_is_legal_and_ends_each_order_once(actions in actions()) {
+        play(&actions)?;
+    }
+}
