@@ -67,7 +67,8 @@ settings! {
     retry_limit: u32 = "3", in 0..=20, flag "N", alias retries;
     /// First wait before an order is tried again. It doubles with each attempt, up to 15 seconds.
     retry_delay: Duration = "1s", in TIME_SPAN;
-    /// First wait before an order is tried again if the portal throttled requests without a `Retry-After`. It doubles each time.
+    /// First wait before an order is tried again if the portal throttled requests without a `Retry-After`. It doubles each time, up to
+    /// `retry_delay_max`.
     throttle_delay: Duration = "15s", in TIME_SPAN;
     /// Longest wait before an order is tried again.
     retry_delay_max: Duration = "15m", in TIME_SPAN;

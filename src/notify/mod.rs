@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::report::Summary;
 use crate::model::{DispatchState, OrderStatus, PoolStatus, RunId, Stage};
 
-pub use webhook::{Notifier, NotifierHandle};
+pub use webhook::Notifier;
 
 /// Longest text of a notice. A longer one can only come from somebody else's words in it.
 const MAX_TEXT: usize = 1000;
