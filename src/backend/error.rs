@@ -80,7 +80,7 @@ impl SessionError {
             Self::DriverUnresponsive { .. } => FailureKind::SessionHung,
             Self::PageTimeout(_) | Self::PageUnresponsive { .. } => FailureKind::StepTimeout,
             Self::Unreachable { .. } => FailureKind::Unreachable,
-            Self::BlockedHost { .. } => FailureKind::AccessDenied,
+            Self::BlockedHost { .. } => FailureKind::BlockedHost,
             Self::Refused(_) => FailureKind::PageChanged,
             Self::Io { .. } => FailureKind::DiskFull,
         }
