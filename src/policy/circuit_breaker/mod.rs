@@ -184,7 +184,8 @@ impl CircuitBreaker {
         let pause = first.saturating_mul(1 << before.min(16)).min(LONGEST_PAUSE.max(first));
         let pause = retry_after.map_or(pause, |asked| asked.max(FIRST_PAUSE));
         let until = now + pause;
-        let is_announced = retry_after.is_some();
+        // a person who is to log in has promised nothing
+        let is_announced = retry_after.is_some() && kind != FailureKind::LoginRequired;
         self.suspension = Some(Suspension { since, until, is_on_trial: false, failure_count, is_announced });
         let is_over = until > since + self.patience;
         if !self.has_ever_answered

@@ -92,6 +92,17 @@ fn after_its_retry_after_a_site_is_asked_by_all_again_unless_it_fails_once_more(
 }
 
 #[test]
+fn a_login_that_only_a_person_can_make_is_asked_for_by_trials_alone() {
+    let mut breaker = breaker_of_a_site_that_answered();
+    let wait = SiteFailure { retry_after: Some(s(2)), ..of(FailureKind::LoginRequired) };
+    breaker.on_failure(s(0), wait);
+    assert_eq!(breaker.permit(s(2)), Permit::Trial);
+    breaker.on_trial();
+    breaker.on_failure(s(3), SiteFailure { was_trial: true, ..wait });
+    assert_eq!(breaker.permit(s(3)), Permit::Denied(Some(s(5))));
+}
+
+#[test]
 fn a_throttled_request_alone_holds_nobody_up_and_three_in_a_row_make_all_wait() {
     let mut breaker = breaker_of_a_site_that_answered();
     for now in 0..20 {
