@@ -133,7 +133,7 @@ pub fn is_first_attempt(counts: AttemptCounts) -> bool {
 /// Whether an order of these counts is only tried alone, in a fresh browser, after all others: it has crashed two.
 #[cfg(test)]
 #[must_use]
-pub fn must_run_alone(counts: AttemptCounts) -> bool {
+fn must_run_alone(counts: AttemptCounts) -> bool {
     counts.breaks >= SUSPECT_AFTER
 }
 
