@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::backend::{History, JournalError};
 use crate::fs::blocking::BlockingError;
-use crate::model::{Outcome, PoNumber, PoolStatus, RunId, StopReason};
+use crate::model::{Outcome, PoNumber, PoolStatus, RunId};
 use crate::pool::StartError;
 use crate::report::{ReportError, ReportFiles, Summary};
 
@@ -126,9 +126,6 @@ pub enum BatchError {
     /// The pool did not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The canary did not yield its files, or the run was stopped while it was being fetched.
-    #[error("{}", .0.message)]
-    Canary(StopReason),
     /// Signals of the operating system cannot be received, so nobody could have stopped the run.
     #[error("signals cannot be received: {0}")]
     Signals(#[source] io::Error),

@@ -83,12 +83,6 @@ impl PoolConfig {
     pub fn worker_count(&self) -> WorkerCount {
         self.worker_count
     }
-
-    /// Sets the number of workers to exactly `count`. Memory may still retire some of them.
-    pub(crate) fn fix_workers(&mut self, count: NonZeroUsize) {
-        self.worker_count = WorkerCount::Exactly(count);
-        self.scaling = ScalingConfig { min: self.scaling.min.min(count), max: count, is_automatic: false };
-    }
 }
 
 /// The browser, and how it is started.

@@ -2,6 +2,7 @@
 //! pool's start), so that it can be tested without a runtime.
 
 mod autoscale;
+mod canary;
 mod circuit_breaker;
 mod concurrency;
 mod leak;
@@ -11,6 +12,7 @@ mod retry;
 mod session_life;
 
 pub use autoscale::{Autoscaler, BYTES_PER_WORKER, LoadSample, workers_for};
+pub use canary::{has_passed, judge_canary};
 pub use circuit_breaker::{CircuitBreaker, Permit, SiteFailure, TripCause};
 pub use concurrency::AdaptiveLimit;
 pub use leak::{LeakDetector, LeakKind};

@@ -24,7 +24,7 @@ use crate::site::recipe::selectors;
 #[derive(Debug)]
 pub struct PortalSite {
     context: Arc<PortalContext>,
-    login: Arc<SharedLogin>,
+    login: SharedLogin,
     evidence: EvidenceStore,
     /// A browser accepted all selectors of the recipe. All sessions are of one kind, so one check is enough.
     has_checked_selectors: AtomicBool,
@@ -44,13 +44,13 @@ impl PortalSite {
         deadlines: Timeouts,
         run: &RunId,
     ) -> Result<Self, RecipeError> {
-        let login = Arc::new(SharedLogin::of(config, claim.out(), deadlines, Vec::new(), None)?);
+        let login = SharedLogin::of(config, claim.out(), deadlines, Vec::new(), None)?;
         Ok(Self::with_login(config, claim, run, login))
     }
 
-    /// The same, with a login that was made for this configuration and folder, and may be in force already.
+    /// The same, with a login that was made for this configuration and folder.
     #[must_use]
-    pub fn with_login(config: &SiteConfig, claim: Arc<OutputLock>, run: &RunId, login: Arc<SharedLogin>) -> Self {
+    pub fn with_login(config: &SiteConfig, claim: Arc<OutputLock>, run: &RunId, login: SharedLogin) -> Self {
         let evidence = EvidenceStore::new(claim.out(), run, config.evidence_max_size);
         Self {
             context: login.shared_context(),

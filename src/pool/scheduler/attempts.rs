@@ -142,6 +142,11 @@ impl Scheduler {
     }
 
     fn finalize(&mut self, now: Duration, task: TaskId, outcome: Outcome) {
+        if let Some(stop) = self.canary_stop(task, &outcome)
+            && self.leave_canary_open(now, task, &outcome, stop)
+        {
+            return;
+        }
         // now and not when it is settled: meanwhile another order would be started
         if let Some(stop) = self.admission.on_outcome(&outcome) {
             self.drain(now, stop);
@@ -159,7 +164,10 @@ impl Scheduler {
             return;
         }
         match result {
-            Ok(outcome) => self.emit(now, Entry::Settled { task, outcome }),
+            Ok(outcome) => {
+                self.canary_settles(now, task, &outcome);
+                self.emit(now, Entry::Settled { task, outcome });
+            }
             Err(failure) => {
                 self.drain(now, StopReason { kind: StopKind::DiskFull, message: failure.message.clone() });
                 match self.tasks.state(task) {
