@@ -12,7 +12,9 @@ use crate::backend::{
     ResponseInfo, SessionError, Stability,
 };
 use crate::site::Recipe;
-use crate::site::page::selectors::{any_of, outside_asides, requisition_selector, without_exclusions};
+use crate::site::page::selectors::{
+    any_of, mentioned_requisition_selector, outside_asides, requisition_selector, without_exclusions,
+};
 use crate::site::recipe::parse::load;
 
 pub(crate) use crate::site::testing::offers::{FakeReply, Offer, button, file, link};
@@ -173,7 +175,12 @@ impl FakePage {
         } else if css == any_of(&recipe.errors.css) || css == recipe.login.refusal.as_str() {
             once(!self.shown.notice.is_empty(), text(self.shown.notice))
         } else if css == requisition_selector(recipe) {
-            self.shown.requisitions.iter().map(|href| element("", &[("href", href)])).collect()
+            let late = self.shown.late_requisitions.iter().filter(|_| self.download_count > 0);
+            self.shown.requisitions.iter().chain(late).map(|href| element("", &[("href", href)])).collect()
+        } else if mentioned_requisition_selector(recipe).is_some_and(|mentions| css == mentions) {
+            self.shown.mentioned.iter().map(|href| element("", &[("href", href)])).collect()
+        } else if css == "a[href]" {
+            self.shown.orders_linked.iter().map(|href| element("", &[("href", href)])).collect()
         } else if css == outside_asides(recipe, &recipe.order.number[0].css) {
             once(!self.shown.title.is_empty(), text(self.shown.title))
         } else if css == outside_asides(recipe, &recipe.requisition.orders[0].css) {

@@ -351,7 +351,7 @@ async fn the_requisition_is_looked_at_when_the_rule_says_so() {
 }
 
 #[tokio::test]
-async fn a_requisition_that_may_not_be_seen_is_a_failure_only_when_the_order_has_nothing() {
+async fn a_requisition_that_may_not_be_seen_leaves_an_order_unfinished_whether_it_has_files_or_not() {
     let denied = || Shown { has_marker: false, notice: "Access denied", ..Shown::default() };
     let mut config = config();
     config.site.requisition = RequisitionRule::Always;
@@ -359,7 +359,8 @@ async fn a_requisition_that_may_not_be_seen_is_a_failure_only_when_the_order_has
     let error = stage.failure(&with_requisition(vec![], denied())).await;
     assert_eq!(error.kind, FailureKind::RequisitionDenied);
     let text = link(1, "a.txt", file("a.txt", "a"));
-    stage.collect(&with_requisition(vec![text], denied())).await.unwrap();
+    let error = stage.failure(&with_requisition(vec![text], denied())).await;
+    assert_eq!((error.kind, names(&error.receipt.unwrap())), (FailureKind::RequisitionDenied, vec!["a.txt"]));
 }
 
 #[tokio::test]
