@@ -7,3 +7,4 @@ pub(crate) mod draft;
 pub(crate) mod fetch;
 pub(crate) mod open;
 pub(crate) mod turns;
+pub(crate) mod ways;

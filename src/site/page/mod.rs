@@ -3,6 +3,7 @@
 pub(crate) mod classify;
 pub(crate) mod controls;
 pub(crate) mod emptiness;
+pub(crate) mod identity;
 pub(crate) mod long_polls;
 pub(crate) mod readiness;
 pub(crate) mod responses;

@@ -1,14 +1,15 @@
 //! One look at a page: everything that a recipe asks for, found at one moment, so that no two answers contradict each
 //! other.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use url::Url;
 
 use super::classify::PageFacts;
+use super::identity::{self, ListingKey, MARK, ShownListing, WRITE_MARKS};
 use crate::backend::{DocumentInfo, ElementInfo, Page, Query, SessionError};
-use crate::download::{extension, opaque_id, percent_decoded};
+use crate::download::{extension, percent_decoded};
 use crate::model::{FileOrigin, ListingId};
 use crate::site::{ColumnSelector, Listing, NameSource, Recipe, Selector};
 
@@ -34,30 +35,17 @@ pub(crate) struct ListedAttachment {
     pub(crate) label: String,
     /// What tells it from the others of the page, also after the page was rendered anew.
     pub(crate) key: ListingKey,
+    /// Where its file is, as this look has shown it.
+    pub(crate) address: Option<String>,
+    /// Whether it is a link, and not a button that may have an address all the same.
+    pub(crate) is_link: bool,
+    /// Whether an earlier look has marked it: it is the same element.
+    pub(crate) is_marked: bool,
     /// What tells it from the others of the order.
     pub(crate) id: ListingId,
     /// What finds it, and its place among what that finds: true for this look only.
     pub(crate) css: String,
     pub(crate) nth: usize,
-}
-
-/// What tells an attachment from the others.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum ListingKey {
-    /// A link, by its address.
-    Link(String),
-    /// A button, by its name and its place among those of that name.
-    Button(String, usize),
-}
-
-impl ListingKey {
-    /// A link leads to the same file from every page; a button of the same name on another page is another one.
-    fn id(&self, origin: FileOrigin) -> ListingId {
-        opaque_id(&match self {
-            Self::Link(address) => format!("link {address}"),
-            Self::Button(name, place) => format!("button {origin:?} {place} {name}"),
-        })
-    }
 }
 
 impl PageSnapshot {
@@ -89,6 +77,21 @@ impl PageSnapshot {
         let answers = ask(page, recipe, &queries).await?;
         let found = listings(recipe).zip(answers).map(|((listing, shape), answer)| (listing, shape, answer));
         Ok(attachments(recipe, origin, found.collect()).0)
+    }
+
+    /// Marks the buttons that have the name of others, so that each is known wherever the page moves it.
+    pub(crate) async fn mark_equals(page: &mut dyn Page, attachments: &[ListedAttachment]) -> Result<(), SessionError> {
+        let mut wanted: BTreeMap<&str, Vec<(usize, String)>> = BTreeMap::new();
+        for listed in attachments {
+            if let ListingKey::Button { place, count: count @ 2.., .. } = &listed.key {
+                wanted.entry(&listed.css).or_default().push((listed.nth, identity::mark(*place, *count)));
+            }
+        }
+        for (css, marks) in wanted {
+            let (places, texts): (Vec<_>, Vec<_>) = marks.into_iter().unzip();
+            page.evaluate(WRITE_MARKS, vec![json!(css), json!(places), json!(texts), json!(MARK)]).await?;
+        }
+        Ok(())
     }
 
     /// Looks at the page.
@@ -153,9 +156,11 @@ pub(crate) fn listing_selectors(recipe: &Recipe) -> (Vec<String>, Vec<String>) {
 
 fn listing_queries(recipe: &Recipe) -> impl Iterator<Item = Query> {
     listings(recipe).enumerate().map(|(at, (listing, _))| {
-        let own = ["title", "aria-label", "download", "href"].map(str::to_owned);
+        let own = ["title", "aria-label", "download", "href", MARK].map(str::to_owned);
+        let around = listing.address.iter().map(|attribute| format!("^{attribute}"));
         let of_cells = cells(at, listing).map(|(attribute, _)| attribute);
-        Query { css: without_exclusions(recipe, listing), attributes: own.into_iter().chain(of_cells).collect() }
+        let attributes = own.into_iter().chain(around).chain(of_cells).collect();
+        Query { css: without_exclusions(recipe, listing), attributes }
     })
 }
 
@@ -213,8 +218,6 @@ fn attachments(
 ) -> (Vec<ListedAttachment>, usize) {
     let has_strict = found.iter().any(|(_, shape, elements)| *shape != ListingKind::WiderLink && !elements.is_empty());
     let mut listed = Vec::new();
-    let mut seen = BTreeSet::new();
-    let mut listed_count = 0;
     for (at, (listing, shape, elements)) in found.into_iter().enumerate() {
         if shape == ListingKind::WiderLink && has_strict {
             continue;
@@ -227,31 +230,86 @@ fn attachments(
             );
         }
         let css = without_exclusions(recipe, listing);
-        let mut same_name: HashMap<String, usize> = HashMap::new();
-        for (nth, element) in elements.into_iter().enumerate() {
-            let label = label(at, listing, &element);
-            let key = match shape {
-                ListingKind::Link | ListingKind::WiderLink => ListingKey::Link(address(&element)),
-                ListingKind::Button => {
-                    let count = same_name.entry(label.clone()).or_default();
-                    *count += 1;
-                    ListingKey::Button(label.clone(), *count)
-                }
-            };
-            listed_count += 1;
-            if seen.insert(key.clone()) {
-                let id = key.id(origin);
-                listed.push(ListedAttachment { label, key, id, css: css.clone(), nth });
-            }
+        for (nth, mut element) in elements.into_iter().enumerate() {
+            let is_link = shape != ListingKind::Button;
+            listed.push(FoundListing {
+                at,
+                label: label(at, listing, &element),
+                address: address(recipe, listing, &element, is_link),
+                mark: element.attributes.remove(MARK),
+                is_link,
+                css: css.clone(),
+                nth,
+            });
         }
     }
-    (listed, listed_count)
+    drop_shared_addresses(&mut listed);
+    let listed_count = listed.len();
+    (distinct(listed, origin), listed_count)
 }
 
-/// Two links that differ in their fragment lead to the same file.
-fn address(element: &ElementInfo) -> String {
-    let href = element.attributes.get("href").map(String::as_str).unwrap_or_default();
-    href.split('#').next().unwrap_or_default().to_owned()
+/// An attachment that was found, before it is known what tells it from the others.
+struct FoundListing {
+    /// Which listing of the recipe found it.
+    at: usize,
+    label: String,
+    address: Option<String>,
+    mark: Option<String>,
+    is_link: bool,
+    css: String,
+    nth: usize,
+}
+
+/// An address around several buttons is that of their list and not that of a file.
+fn drop_shared_addresses(listed: &mut [FoundListing]) {
+    let mut uses: BTreeMap<(usize, String), usize> = BTreeMap::new();
+    for button in listed.iter().filter(|listed| !listed.is_link) {
+        if let Some(address) = &button.address {
+            *uses.entry((button.at, address.clone())).or_default() += 1;
+        }
+    }
+    for button in listed.iter_mut().filter(|listed| !listed.is_link) {
+        let at = button.at;
+        button.address.take_if(|address| uses.get(&(at, address.clone())).is_some_and(|count| *count > 1));
+    }
+}
+
+/// Each attachment once.
+fn distinct(listed: Vec<FoundListing>, origin: FileOrigin) -> Vec<ListedAttachment> {
+    let shown: Vec<_> = listed
+        .iter()
+        .map(|found| ShownListing {
+            listing: found.at,
+            label: &found.label,
+            address: found.address.as_deref(),
+            mark: found.mark.as_deref(),
+        })
+        .collect();
+    let keys = identity::keys(&shown);
+    let mut seen = BTreeSet::new();
+    let found = listed.into_iter().zip(keys).filter(|(_, key)| seen.insert(key.clone()));
+    let listed = found.map(|(FoundListing { label, address, mark, is_link, css, nth, at: _ }, key)| {
+        let id = key.id(origin);
+        ListedAttachment { label, key, address, is_link, is_marked: mark.is_some(), id, css, nth }
+    });
+    listed.collect()
+}
+
+/// Where the file is, as far as the page tells. Two links that differ in their fragment lead to the same file.
+fn address(recipe: &Recipe, listing: &Listing, element: &ElementInfo, is_link: bool) -> Option<String> {
+    let attribute = |name: &str| element.attributes.get(name).map(String::as_str);
+    let without_fragment = |address: &str| address.split('#').next().unwrap_or_default().to_owned();
+    if is_link {
+        let leads_nowhere = ["", "javascript:", "javascript:;", "javascript:void(0)", "javascript:void(0);"];
+        let leads_somewhere = |address: &&str| !leads_nowhere.contains(address);
+        return attribute("href").filter(leads_somewhere).map(without_fragment);
+    }
+    let around = listing.address.iter().filter_map(|name| attribute(&format!("^{name}")));
+    let is_of_file = |address: &&str| {
+        let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        url.is_some_and(|url| recipe.attachments.are_named_in(url.path()))
+    };
+    around.filter(is_of_file).map(without_fragment).next()
 }
 
 fn label(at: usize, listing: &Listing, element: &ElementInfo) -> String {
@@ -323,7 +381,7 @@ mod tests {
         let recipe = load("coupa").unwrap();
         let button = || element("", &[("aria-label", "Invoice 12.msg file attachment")]);
         let (listed, _) = read(&recipe, vec![], vec![button(), button()], vec![]);
-        assert_eq!(listed[1].key, ListingKey::Button("Invoice 12.msg".into(), 2));
+        assert_eq!(listed[1].key, ListingKey::Button { name: "Invoice 12.msg".into(), place: 2, count: 2 });
         assert_eq!(listed[1].nth, 1);
     }
 
@@ -334,7 +392,7 @@ mod tests {
         assert_eq!(read(&recipe, vec![link("1")], vec![], vec![link("2")]).0.len(), 1);
         assert_eq!(
             read(&recipe, vec![], vec![], vec![link("2")]).0[0].key,
-            ListingKey::Link("https://acme.test/attachment_file/2".into())
+            ListingKey::Address("https://acme.test/attachment_file/2".into())
         );
     }
 
@@ -364,7 +422,7 @@ mod tests {
             assert_eq!(read(&recipe, vec![link(name)], vec![], vec![]).0[0].label, label);
         }
         let coupa = load("coupa").unwrap();
-        assert!(listing_queries(&coupa).all(|query| query.attributes.len() == 4));
+        assert!(listing_queries(&coupa).all(|query| query.attributes.len() <= 6));
     }
 
     #[test]

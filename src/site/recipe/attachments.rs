@@ -72,6 +72,10 @@ pub struct Listing {
     /// Endings that are no part of the name.
     #[serde(default)]
     pub name_ends: Vec<String>,
+    /// Attributes that hold the file's address, of a button or of the nearest element around it. Such a file is fetched without a
+    /// click.
+    #[serde(default)]
+    pub address: Vec<String>,
 }
 
 /// Where an attachment's name is read.

@@ -12,10 +12,11 @@ use crate::backend::{
     ResponseInfo, SessionError, Stability,
 };
 use crate::site::Recipe;
+use crate::site::page::identity::MARK;
 use crate::site::page::snapshot::{any_of, without_exclusions};
 use crate::site::recipe::parse::load;
 
-pub(crate) use crate::site::testing::offers::{FakeReply, Offer, button, file, link};
+pub(crate) use crate::site::testing::offers::{AfterClick, FakeReply, Offer, button, file, link};
 pub(crate) use crate::site::testing::shown::{FakeControl, Shown};
 
 pub(crate) const BASE: &str = "https://acme.test";
@@ -69,6 +70,7 @@ impl FakePortal {
             download_count: 0,
             settle_count: 0,
             cancelled: Vec::new(),
+            effect: json!({}),
         })
     }
 }
@@ -91,6 +93,8 @@ pub(crate) struct FakePage {
     download_count: usize,
     settle_count: usize,
     pub(crate) cancelled: Vec<String>,
+    /// What the last click has shown.
+    effect: Value,
 }
 
 impl FakePage {
@@ -194,7 +198,59 @@ impl FakePage {
         json!({ "kind": control.kind, "text": control.text })
     }
 
+    /// Has the browser save what is at an address: what is shown, what a link leads to, or what stands beside a button.
+    fn save(&mut self, address: &str, is_shown: bool) {
+        self.portal.state().clicks.push(format!("Address {}", address.strip_prefix(BASE).unwrap_or(address)));
+        let offers = self.shown.offers.clone();
+        let of_link = offers.iter().find(|offer| offer.href.as_deref() == Some(address));
+        let beside = offers.iter().filter_map(|offer| offer.address.as_ref()).find(|(beside, _)| beside == address);
+        let shown = offers.iter().find_map(|offer| match &offer.answer {
+            FakeReply::Inline(_, bytes) if is_shown => Some(file("shown", bytes)),
+            _ => None,
+        });
+        let answer =
+            shown.or(beside.map(|(_, answer)| (**answer).clone())).or(of_link.map(|offer| offer.answer.clone()));
+        let answer = match answer.unwrap_or(FakeReply::Answered(404)) {
+            FakeReply::Handled(name, bytes) => file(name, bytes),
+            other => other,
+        };
+        self.set_off(&Offer { answer, ..button("", FakeReply::Silence) });
+    }
+
+    /// Writes marks onto buttons.
+    fn mark(&mut self, args: &[Value]) {
+        let css = args[0].as_str().unwrap_or_default().to_owned();
+        let labels: Vec<_> =
+            self.listed(&css).into_iter().map(|offer| (offer.label.clone(), offer.answer.clone())).collect();
+        for (nth, text) in args[1].as_array().into_iter().flatten().zip(args[2].as_array().into_iter().flatten()) {
+            let nth = usize::try_from(nth.as_u64().unwrap_or_default()).unwrap_or_default();
+            let buttons = self.shown.offers.iter_mut().filter(|offer| offer.href.is_none());
+            if let (Some(button), true) = (buttons.into_iter().nth(nth), nth < labels.len()) {
+                button.mark = text.as_str().map(str::to_owned);
+            }
+        }
+    }
+
+    /// Moves what was clicked.
+    fn moved(&mut self, css: &str, nth: usize, after_click: AfterClick) {
+        if after_click == AfterClick::Stays {
+            return;
+        }
+        let is_button =
+            self.recipe.attachments.buttons.iter().any(|listing| without_exclusions(&self.recipe, listing) == css);
+        let at = self.shown.offers.iter().enumerate().filter(|(_, offer)| offer.href.is_none() == is_button).nth(nth);
+        if let Some((at, _)) = at {
+            let moved = self.shown.offers.remove(at);
+            self.shown.offers.push(moved);
+        }
+        if after_click == AfterClick::IsMadeAnew {
+            self.shown.offers.iter_mut().for_each(|offer| offer.mark = None);
+        }
+    }
+
     fn set_off(&mut self, offer: &Offer) {
+        self.effect =
+            json!({ "isLeft": false, "isBusy": false, "url": self.url, "type": "text/html", "addresses": [] });
         self.download_count += 1;
         let id = format!("d{}", self.download_count);
         let began = |name: &str| DownloadEvent::Began { id: id.clone(), url: BASE.to_owned(), name: name.to_owned() };
@@ -204,7 +260,14 @@ impl FakePage {
                 std::fs::write(self.folder.join(&id), &bytes).unwrap();
                 self.events.extend([began(name), completed(id, bytes.len() as u64)]);
             }
-            FakeReply::Silence => {}
+            FakeReply::Silence | FakeReply::Handled(..) => {}
+            FakeReply::Preview(path) => {
+                self.effect["addresses"] = json!([{ "kind": "iframe", "url": format!("{BASE}{path}") }]);
+            }
+            FakeReply::Inline(media_type, _) => {
+                self.url = format!("{BASE}/shown");
+                (self.effect["isLeft"], self.effect["type"]) = (true.into(), media_type.into());
+            }
             FakeReply::LoginShown => (self.is_login, self.portal.state().password) = (true, Some("right")),
             FakeReply::LoginSent => {
                 self.portal.state().password = Some("right");
@@ -248,7 +311,13 @@ fn element(text: &str, attributes: &[(&str, &str)]) -> ElementInfo {
 fn describe(offer: &Offer) -> ElementInfo {
     match &offer.href {
         Some(href) => element(&offer.label, &[("href", href)]),
-        None => element("", &[("aria-label", &format!("{} file attachment", offer.label))]),
+        None => {
+            let label = format!("{} file attachment", offer.label);
+            let beside = offer.address.iter().map(|(address, _)| ("^data-url", address.as_str()));
+            let mark = offer.mark.iter().map(|mark| (MARK, mark.as_str()));
+            let attributes: Vec<_> = [("aria-label", label.as_str())].into_iter().chain(beside).chain(mark).collect();
+            element("", &attributes)
+        }
     }
 }
 
@@ -287,6 +356,7 @@ impl Page for FakePage {
         if let Some(offer) = &offer {
             self.portal.state().clicks.push(format!("{how:?} {}", offer.label));
             self.set_off(offer);
+            self.moved(css, nth, offer.after_click);
         }
         now!(Ok(offer.is_some()))
     }
@@ -307,6 +377,18 @@ impl Page for FakePage {
         }
         if script.contains("coupa-batch.clicked") {
             return now!(Ok(self.click_control(args[0]["isLook"] == true)));
+        }
+        if script.contains("isPutOff") {
+            self.effect["url"] = json!(self.url);
+            return now!(Ok(self.effect.clone()));
+        }
+        if script.contains("MOST_KEPT") {
+            self.save(args[0].as_str().unwrap_or_default(), args[2] == Value::Bool(true));
+            return now!(Ok(Value::Null));
+        }
+        if script.contains("hasAttribute(arguments[3])") {
+            self.mark(&args);
+            return now!(Ok(Value::Null));
         }
         let is_of_signs = script.contains("fetchedBefore");
         now!(Ok(if is_of_signs { self.shown.signs.clone() } else { Value::Bool(true) }))

@@ -4,6 +4,7 @@ mod bad_files;
 mod emptiness;
 mod evidence;
 mod logins;
+mod ways;
 
 use std::path::Path;
 use std::sync::Arc;
