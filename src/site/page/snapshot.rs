@@ -1,13 +1,14 @@
 //! One look at a page: everything that a recipe asks for, found at one moment, so that no two answers contradict each
 //! other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use url::Url;
 
 use super::classify::PageFacts;
-use super::identity::{self, ListingKey, MARK, ShownListing, WRITE_MARKS};
+use super::identity::listed::attachments;
+use super::identity::{self, ListingKey, MARK, WRITE_MARKS};
 use crate::backend::{DocumentInfo, ElementInfo, Page, Query, SessionError};
 use crate::download::{extension, percent_decoded};
 use crate::model::{FileOrigin, ListingId};
@@ -131,8 +132,9 @@ impl PageSnapshot {
     }
 }
 
+/// How an attachment is listed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum ListingKind {
+pub(crate) enum ListingKind {
     Link,
     WiderLink,
     Button,
@@ -210,109 +212,8 @@ pub(crate) fn without_exclusions(recipe: &Recipe, listing: &Listing) -> String {
     }
 }
 
-/// The attachments, each once, and how many were listed. Wider links count only when there is nothing else.
-fn attachments(
-    recipe: &Recipe,
-    origin: FileOrigin,
-    found: Vec<(&Listing, ListingKind, Vec<ElementInfo>)>,
-) -> (Vec<ListedAttachment>, usize) {
-    let has_strict = found.iter().any(|(_, shape, elements)| *shape != ListingKind::WiderLink && !elements.is_empty());
-    let mut listed = Vec::new();
-    for (at, (listing, shape, elements)) in found.into_iter().enumerate() {
-        if shape == ListingKind::WiderLink && has_strict {
-            continue;
-        }
-        if shape == ListingKind::WiderLink && !elements.is_empty() {
-            tracing::warn!(
-                count = elements.len(),
-                css = listing.css.as_str(),
-                "attachments found by the wider selectors only"
-            );
-        }
-        let css = without_exclusions(recipe, listing);
-        for (nth, mut element) in elements.into_iter().enumerate() {
-            let is_link = shape != ListingKind::Button;
-            listed.push(FoundListing {
-                at,
-                label: label(at, listing, &element),
-                address: address(recipe, listing, &element, is_link),
-                mark: element.attributes.remove(MARK),
-                is_link,
-                css: css.clone(),
-                nth,
-            });
-        }
-    }
-    drop_shared_addresses(&mut listed);
-    let listed_count = listed.len();
-    (distinct(listed, origin), listed_count)
-}
-
-/// An attachment that was found, before it is known what tells it from the others.
-struct FoundListing {
-    /// Which listing of the recipe found it.
-    at: usize,
-    label: String,
-    address: Option<String>,
-    mark: Option<String>,
-    is_link: bool,
-    css: String,
-    nth: usize,
-}
-
-/// An address around several buttons is that of their list and not that of a file.
-fn drop_shared_addresses(listed: &mut [FoundListing]) {
-    let mut uses: BTreeMap<(usize, String), usize> = BTreeMap::new();
-    for button in listed.iter().filter(|listed| !listed.is_link) {
-        if let Some(address) = &button.address {
-            *uses.entry((button.at, address.clone())).or_default() += 1;
-        }
-    }
-    for button in listed.iter_mut().filter(|listed| !listed.is_link) {
-        let at = button.at;
-        button.address.take_if(|address| uses.get(&(at, address.clone())).is_some_and(|count| *count > 1));
-    }
-}
-
-/// Each attachment once.
-fn distinct(listed: Vec<FoundListing>, origin: FileOrigin) -> Vec<ListedAttachment> {
-    let shown: Vec<_> = listed
-        .iter()
-        .map(|found| ShownListing {
-            listing: found.at,
-            label: &found.label,
-            address: found.address.as_deref(),
-            mark: found.mark.as_deref(),
-        })
-        .collect();
-    let keys = identity::keys(&shown);
-    let mut seen = BTreeSet::new();
-    let found = listed.into_iter().zip(keys).filter(|(_, key)| seen.insert(key.clone()));
-    let listed = found.map(|(FoundListing { label, address, mark, is_link, css, nth, at: _ }, key)| {
-        let id = key.id(origin);
-        ListedAttachment { label, key, address, is_link, is_marked: mark.is_some(), id, css, nth }
-    });
-    listed.collect()
-}
-
-/// Where the file is, as far as the page tells. Two links that differ in their fragment lead to the same file.
-fn address(recipe: &Recipe, listing: &Listing, element: &ElementInfo, is_link: bool) -> Option<String> {
-    let attribute = |name: &str| element.attributes.get(name).map(String::as_str);
-    let without_fragment = |address: &str| address.split('#').next().unwrap_or_default().to_owned();
-    if is_link {
-        let leads_nowhere = ["", "javascript:", "javascript:;", "javascript:void(0)", "javascript:void(0);"];
-        let leads_somewhere = |address: &&str| !leads_nowhere.contains(address);
-        return attribute("href").filter(leads_somewhere).map(without_fragment);
-    }
-    let around = listing.address.iter().filter_map(|name| attribute(&format!("^{name}")));
-    let is_of_file = |address: &&str| {
-        let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        url.is_some_and(|url| recipe.attachments.are_named_in(url.path()))
-    };
-    around.filter(is_of_file).map(without_fragment).next()
-}
-
-fn label(at: usize, listing: &Listing, element: &ElementInfo) -> String {
+/// What the page calls an attachment that the recipe's `at`-th listing found.
+pub(crate) fn label(at: usize, listing: &Listing, element: &ElementInfo) -> String {
     let attribute = |name: &str| element.attributes.get(name).cloned().unwrap_or_default();
     let texts: Vec<String> = listing
         .name

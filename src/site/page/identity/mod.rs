@@ -4,6 +4,7 @@
 //! and has its place only until then.
 
 pub(crate) mod address;
+pub(crate) mod listed;
 
 use std::collections::{BTreeSet, HashMap};
 
