@@ -33,7 +33,7 @@ pub enum InputError {
     #[error(
         "{input} has no PO_NUMBER column. Its first row reads: {}. Name the column with the numbers PO_NUMBER \
          (PO, PO_NUM and Purchase Order are understood too), or say which one it is with --column",
-        columns.join(" | ")
+        listed(columns, " | ")
     )]
     NoPoColumn {
         /// Which input.
@@ -42,7 +42,7 @@ pub enum InputError {
         columns: Vec<String>,
     },
     /// The column that the caller named is not there.
-    #[error("{input} has no column {column:?}. Its first row reads: {}", columns.join(" | "))]
+    #[error("{input} has no column {column:?}. Its first row reads: {}", listed(columns, " | "))]
     NoSuchColumn {
         /// Which input.
         input: String,
@@ -52,7 +52,10 @@ pub enum InputError {
         columns: Vec<String>,
     },
     /// Several columns could be meant, and they hold different numbers.
-    #[error("{input} has several columns with order numbers: {}. Say which column is meant with --column", columns.join(", "))]
+    #[error(
+        "{input} has several columns with order numbers: {}. Say which column is meant with --column",
+        listed(columns, ", ")
+    )]
     AmbiguousColumn {
         /// Which input.
         input: String,
@@ -60,7 +63,7 @@ pub enum InputError {
         columns: Vec<String>,
     },
     /// The sheet that the caller named is not there.
-    #[error("{input} has no sheet {sheet:?}. It has: {}", sheets.join(", "))]
+    #[error("{input} has no sheet {sheet:?}. It has: {}", listed(sheets, ", "))]
     NoSuchSheet {
         /// Which input.
         input: String,
@@ -95,6 +98,12 @@ pub enum InputError {
         input: String,
         /// The limit.
         max: ByteSize,
+    },
+    /// A workbook with more cells than a list of orders ever has.
+    #[error("{input} has more cells than can be read: save only the PO_NUMBER column")]
+    TooManyCells {
+        /// Which input.
+        input: String,
     },
     /// More rows than one run takes.
     #[error("{input} has more than {max} rows: split it into several runs")]
@@ -142,6 +151,18 @@ pub enum InputError {
     },
 }
 
+/// So many names are listed in a message.
+const MAX_LISTED: usize = 12;
+
+/// Names for a message, with a count of those that are too many to be listed.
+pub(crate) fn listed(names: &[String], separator: &str) -> String {
+    let shown = names.get(..MAX_LISTED).unwrap_or(names).join(separator);
+    match names.len().saturating_sub(MAX_LISTED) {
+        0 => shown,
+        more => format!("{shown}{separator}and {more} more"),
+    }
+}
+
 /// What to do about the commonest reasons.
 fn hint(why: &std::io::Error) -> &'static str {
     match why.kind() {
@@ -168,6 +189,8 @@ pub(crate) enum SheetError {
     Locked,
     /// It unpacks to more than [`MAX_UNPACKED`].
     TooLarge,
+    /// It has more cells, or rows, than a sheet of orders ever has.
+    TooManyCells,
 }
 
 impl SheetError {
@@ -179,6 +202,7 @@ impl SheetError {
             Self::Damaged(why) => InputError::NotAWorkbook { input, why },
             Self::AnotherKind(what) => InputError::AnotherKind { input, what: what.to_owned() },
             Self::Locked => InputError::Locked { input },
+            Self::TooManyCells => InputError::TooManyCells { input },
             Self::TooLarge => InputError::TooLargeUnpacked { input, max: MAX_UNPACKED },
         }
     }

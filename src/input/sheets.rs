@@ -3,7 +3,7 @@
 use crate::input::book::{Book, SheetInfo};
 use crate::input::cell::Cell;
 use crate::input::cell::words::shorten;
-use crate::input::error::{InputError, SheetError};
+use crate::input::error::{InputError, SheetError, listed};
 use crate::input::intake::IntakeBuilder;
 use crate::input::row::SheetRow;
 use crate::input::table::{Ambiguous, Head, SAMPLE_ROWS, SheetKind, judge, take_list, take_table};
@@ -64,9 +64,13 @@ pub(crate) fn take_book(book: &mut dyn Book, builder: &mut IntakeBuilder<'_>) ->
     }
     if read.iter().any(|sheet| sheet.info.is_hidden) {
         let which = if builder.options().sheet.is_some() { "" } else { ", since no visible sheet has orders" };
-        builder.say(format!("orders are read from hidden sheets{which}: {}", counts.join(", ")));
+        builder.say(format!("orders are read from hidden sheets{which}: {}", listed(&counts, ", ")));
     } else if counts.len() > 1 {
-        builder.say(format!("orders are read from {} sheets: {}; --sheet picks one", counts.len(), counts.join(", ")));
+        builder.say(format!(
+            "orders are read from {} sheets: {}; --sheet picks one",
+            counts.len(),
+            listed(&counts, ", ")
+        ));
     }
     Ok(())
 }
@@ -167,25 +171,25 @@ fn take_sheet(book: &mut dyn Book, sheet: &JudgedSheet, builder: &mut IntakeBuil
 
 /// Says of sheets that hold something, and are not read, that they are not.
 fn say_rest(rest: &[JudgedSheet], builder: &mut IntakeBuilder<'_>) {
-    let names = |is_right: &dyn Fn(&JudgedSheet) -> bool| -> Vec<String> {
-        rest.iter().filter(|sheet| is_right(sheet)).map(JudgedSheet::name).collect()
+    let names = |is_right: &dyn Fn(&JudgedSheet) -> bool| -> Option<String> {
+        let names: Vec<_> = rest.iter().filter(|sheet| is_right(sheet)).map(JudgedSheet::name).collect();
+        (!names.is_empty()).then(|| listed(&names, ", "))
     };
     let has_orders = |sheet: &JudgedSheet| sheet.has_orders() || sheet.is_list();
-    let with_orders = names(&|sheet| sheet.info.is_hidden && has_orders(sheet));
-    if !with_orders.is_empty() {
-        let names = with_orders.join(", ");
+    if let Some(names) = names(&|sheet| sheet.info.is_hidden && has_orders(sheet)) {
         builder.say(format!("hidden sheets with orders are not read: {names}; --sheet reads one"));
     }
-    let lists = names(&|sheet| !sheet.info.is_hidden && sheet.is_list());
-    if !lists.is_empty() {
-        let names = lists.join(", ");
+    if let Some(names) = names(&|sheet| !sheet.info.is_hidden && sheet.is_list()) {
         builder.say(format!(
             "sheets with numbers, but without a heading for them, are not read: {names}; --sheet reads one"
         ));
     }
-    let unknown = names(&|sheet| !sheet.info.is_hidden && matches!(sheet.verdict, Verdict::Unknown(_)));
-    if !unknown.is_empty() {
-        builder.say(format!("sheets without a column of order numbers are not read: {}", unknown.join(", ")));
+    if let Some(names) = names(&|sheet| !sheet.info.is_hidden && matches!(sheet.verdict, Verdict::Unknown(_))) {
+        builder.say(format!("sheets without a column of order numbers are not read: {names}"));
+    }
+    let is_heading = |sheet: &JudgedSheet| matches!(sheet.verdict, Verdict::Table { has_rows: false, .. });
+    if let Some(names) = names(&|sheet| !sheet.info.is_hidden && is_heading(sheet)) {
+        builder.say(format!("sheets with headings, but without a row below them: {names}"));
     }
 }
 

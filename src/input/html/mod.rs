@@ -31,7 +31,10 @@ impl HtmlBook {
     /// Reads the tables of a page.
     pub(crate) fn open(bytes: &[u8]) -> Result<Self, SheetError> {
         let text = match declared_encoding(bytes) {
-            Some(encoding) => Some(encoding.decode(bytes).0.into_owned()),
+            Some(encoding) => match encoding.decode(bytes) {
+                (text, _, false) => Some(text.into_owned()),
+                _ => decode(bytes), // it names one encoding and is written in another
+            },
             None => decode(bytes),
         };
         let tables = text.map(|text| read_tables(&text)).transpose()?.unwrap_or_default();
@@ -98,6 +101,7 @@ mod tests {
                 "Müller",
             ),
             (b"<table><tr><td>M\xfcller</table>", "Müller"),
+            (b"<meta charset=utf-8><table><tr><td>M\xfcller</table>", "Müller"),
         ] {
             let mut book = HtmlBook::open(page).unwrap();
             let row = book.rows(0).unwrap().next().unwrap().unwrap();

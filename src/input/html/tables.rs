@@ -151,7 +151,7 @@ impl Reader {
         let Some(table) = self.open.last_mut() else { return Ok(()) };
         let Some(row) = table.row.take() else { return Ok(()) };
         if row.line > MAX_LINES {
-            return Err(SheetError::TooLarge);
+            return Err(SheetError::TooManyCells);
         }
         if let (false, Some(rows)) = (row.cells.is_empty(), self.tables.get_mut(table.at)) {
             rows.push(row);

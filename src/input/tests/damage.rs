@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::writers::{Grid, Value, every_format, ods, package, xlsx_of_rows};
+use super::writers::{Grid, Value, every_format, ods, package, xlsb_cut, xlsx_of_rows};
 use super::{numbers, take};
 use crate::input::InputError;
 
@@ -123,8 +123,8 @@ fn counts_of_repeated_rows_and_cells_are_bounded() {
     };
     let intake = repeated(3, 1).unwrap();
     assert_eq!((intake.tallies[0].rows, intake.tallies[0].merged), (3, 2));
-    assert!(matches!(repeated(1_000_000, 16_000), Err(InputError::TooLargeUnpacked { .. })));
-    assert!(matches!(repeated(2_000_000, 1), Err(InputError::TooLargeUnpacked { .. })));
+    assert!(matches!(repeated(1_000_000, 16_000), Err(InputError::TooManyCells { .. })));
+    assert!(matches!(repeated(2_000_000, 1), Err(InputError::TooManyCells { .. })));
     assert!(matches!(repeated(1, 1_000_000), Err(InputError::NotAWorkbook { .. })));
 }
 
@@ -152,4 +152,43 @@ fn hidden_sheets_of_other_formats_are_hidden_too() {
     let intake = take(&ods(&[("old", true, &old), ("orders", false, &orders)])).unwrap();
     assert_eq!(intake.tasks.len(), 40);
     assert!(intake.remarks[0].to_string().contains("hidden sheets with orders are not read: \"old\""));
+}
+
+#[test]
+fn a_binary_cell_that_is_cut_short_is_told_and_not_read_as_blank() {
+    let grid = vec![vec![Value::Text("PO".to_owned())], vec![Value::Number(15.0)], vec![Value::Number(77.0)]];
+    let intake = take(&xlsb_cut(&grid, 0)).unwrap();
+    assert_eq!(numbers(&intake), ["15", "77"]);
+    let intake = take(&xlsb_cut(&grid, 3)).unwrap();
+    assert_eq!(numbers(&intake), ["15"]);
+    assert_eq!(intake.rejects.len(), 1);
+    assert!(intake.rejects[0].text.contains("#damaged"), "{:?}", intake.rejects);
+}
+
+#[test]
+fn a_chart_that_lies_on_a_sheet_hides_no_row() {
+    let grid = vec![vec![Value::Text("PO".to_owned())], vec![Value::Number(15.0)]];
+    let chart = "<table:shapes><draw:frame><draw:object><office:chart><table:table table:name='data'><table:table-row>\
+                 <table:table-cell office:value-type='float' office:value='9'/></table:table-row></table:table></office:chart>\
+                 </draw:object></draw:frame></table:shapes>";
+    let content = format!(
+        "<?xml version='1.0'?><office:document office:mimetype='application/vnd.oasis.opendocument.spreadsheet'>{}</office:document>",
+        super::writers::opendocument(&[("Orders", false, &grid)])
+    );
+    let with_chart = content.replacen("<table:table-row", &format!("{chart}<table:table-row"), 1);
+    assert_ne!(content, with_chart);
+    assert_eq!(numbers(&take(with_chart.as_bytes()).unwrap()), ["15"]);
+}
+
+#[test]
+fn sheets_that_are_not_read_are_named_but_not_hundreds_of_them() {
+    let (orders, heads) = (grid(), vec![vec![Value::Text("PO".to_owned()), Value::Text("Buyer".to_owned())]]);
+    let intake = take(&ods(&[("orders", false, &orders), ("template", false, &heads)])).unwrap();
+    assert!(intake.remarks[0].to_string().contains("without a row below them: \"template\""), "{:?}", intake.remarks);
+    let names: Vec<_> = (0..500).map(|at| format!("notes {at}")).collect();
+    let notes = vec![vec![Value::Text("bring milk".to_owned())]];
+    let mut sheets = vec![("orders", false, &orders)];
+    sheets.extend(names.iter().map(|name| (name.as_str(), false, &notes)));
+    let told = take(&ods(&sheets)).unwrap().remarks[0].to_string();
+    assert!(told.contains("\"notes 0\"") && told.ends_with("and 488 more"), "{told}");
 }

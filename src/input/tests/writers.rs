@@ -108,7 +108,13 @@ fn relationships(kind: &str, target: &str) -> String {
 }
 
 fn xlsb(grid: &Grid) -> Vec<u8> {
+    xlsb_cut(grid, 0)
+}
+
+/// A binary workbook whose last cell lacks its last `cut` bytes.
+pub(super) fn xlsb_cut(grid: &Grid, cut: usize) -> Vec<u8> {
     let mut sheet = record(145, &[]);
+    let last = grid.last().map_or((0, 0), |row| (grid.len() - 1, row.len().saturating_sub(1)));
     for (line, row) in (0_u32..).zip(grid) {
         sheet.extend(record(0, &[&line.to_le_bytes()[..], &[0; 13]].concat()));
         for (column, value) in (0_u32..).zip(row) {
@@ -119,7 +125,11 @@ fn xlsb(grid: &Grid) -> Vec<u8> {
                 Value::Flag(flag) => (4, vec![u8::from(*flag)]),
                 Value::Error => (11, vec![0x2a, 0, 0]),
             };
-            sheet.extend(record(kind, &[&column.to_le_bytes()[..], &[0; 4], &value].concat()));
+            let mut data = [&column.to_le_bytes()[..], &[0; 4], &value].concat();
+            if (line as usize, column as usize) == last {
+                data.truncate(data.len() - cut);
+            }
+            sheet.extend(record(kind, &data));
         }
     }
     sheet.extend(record(146, &[]));
@@ -217,7 +227,7 @@ fn fods(grid: &Grid) -> String {
     )
 }
 
-fn opendocument(sheets: &[(&str, bool, &Grid)]) -> String {
+pub(super) fn opendocument(sheets: &[(&str, bool, &Grid)]) -> String {
     let tables: String = sheets
         .iter()
         .map(|(name, is_hidden, grid)| {

@@ -116,9 +116,11 @@ struct OdsRows<'a> {
 
 impl OdsRows<'_> {
     fn next_row(&mut self) -> Result<Option<SheetRow>, SheetError> {
+        // a chart that lies on the sheet has a table of its own, before the rows
+        let mut inner_tables = 0_usize;
         if let Some((row, count)) = self.repeated.take() {
             self.line += 1;
-            self.left = self.left.checked_sub(row.cells.len()).ok_or(SheetError::TooLarge)?;
+            self.left = self.left.checked_sub(row.cells.len()).ok_or(SheetError::TooManyCells)?;
             let again = SheetRow { line: self.line, ..row };
             if count > 1 {
                 self.repeated = Some((again.clone(), count - 1));
@@ -127,7 +129,8 @@ impl OdsRows<'_> {
         }
         loop {
             match self.xml.next()? {
-                Event::Start(start) if start.local_name().as_ref() == "table-row" => {
+                Event::Start(start) if start.local_name().as_ref() == "table" => inner_tables += 1,
+                Event::Start(start) if inner_tables == 0 && start.local_name().as_ref() == "table-row" => {
                     let count = repeated(&start, "number-rows-repeated");
                     let is_hidden = attribute(&start, "visibility").is_some_and(|visibility| visibility != "visible");
                     let cells = self.cells()?;
@@ -136,7 +139,7 @@ impl OdsRows<'_> {
                         continue;
                     }
                     if self.line.saturating_add(count) > MAX_LINES {
-                        return Err(SheetError::TooLarge);
+                        return Err(SheetError::TooManyCells);
                     }
                     self.line += 1;
                     let row = SheetRow { line: self.line, is_hidden, cells, inner: Vec::new() };
@@ -145,7 +148,10 @@ impl OdsRows<'_> {
                     }
                     return Ok(Some(row));
                 }
-                Event::End(end) if end.local_name().as_ref() == "table" => return Ok(None),
+                Event::End(end) if end.local_name().as_ref() == "table" => match inner_tables.checked_sub(1) {
+                    Some(outer) => inner_tables = outer,
+                    None => return Ok(None),
+                },
                 Event::Eof => return Err(ends_early()),
                 _ => {}
             }
@@ -168,7 +174,7 @@ impl OdsRows<'_> {
                         if end > MAX_COLUMNS {
                             return Err(SheetError::Damaged(format!("its row {} is too long", self.line + 1)));
                         }
-                        self.left = self.left.checked_sub(count).ok_or(SheetError::TooLarge)?;
+                        self.left = self.left.checked_sub(count).ok_or(SheetError::TooManyCells)?;
                         cells.extend((column..end).map(|column| (column, cell.clone())));
                     }
                     column = end;

@@ -13,9 +13,10 @@ use crate::input::cell::{Cell, DateCell, date};
 use crate::input::error::SheetError;
 use crate::input::row::{Cells, SheetRow};
 
-/// Most cells between the first and the last one of all sheets: calamine holds each of them.
 /// The last column of this format.
 const LAST_COLUMN: u32 = 0xff;
+
+/// Most cells between the first and the last one of all sheets: calamine holds each of them.
 const MAX_CELLS: usize = 30_000_000;
 
 pub(crate) struct XlsBook {
@@ -134,8 +135,8 @@ const ROW: u16 = 0x0208;
 /// The hidden rows of each sheet. Sheets that claim more cells than there can be are refused: the reader would ask for
 /// the memory of all of them.
 fn scan(stream: &[u8]) -> Result<Vec<HashSet<u32>>, SheetError> {
-    let is_encrypted = |(kind, data): (u16, &[u8])| kind == ENCRYPTION && short(data, 0) != Some(0);
-    if Records(stream).take_while(|(kind, _)| *kind != END).any(is_encrypted) {
+    // also the oldest way, which only garbles the records
+    if Records(stream).take_while(|(kind, _)| *kind != END).any(|(kind, _)| kind == ENCRYPTION) {
         return Err(SheetError::Locked);
     }
     let sheets: Vec<_> =
@@ -188,7 +189,7 @@ fn scan(stream: &[u8]) -> Result<Vec<HashSet<u32>>, SheetError> {
         cell_count = cell_count.saturating_add(places.area());
         hidden.push(rows);
     }
-    if cell_count > MAX_CELLS { Err(SheetError::TooLarge) } else { Ok(hidden) }
+    if cell_count > MAX_CELLS { Err(SheetError::TooManyCells) } else { Ok(hidden) }
 }
 
 /// The smallest rectangle around cells.

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::open::{ListingPage, OpenedPage};
+use super::requisitions::{Requisitions, is_of};
 use super::turns::{Destination, FileTurns};
 use crate::backend::{Attempt, AttemptError, Page};
 use crate::config::RequisitionRule;
@@ -14,7 +15,7 @@ use crate::model::{FailureKind, FileOrigin, ListingId, Receipt};
 use crate::site::context::PortalContext;
 use crate::site::error;
 use crate::site::login::SharedLogin;
-use crate::site::page::classify::{PageKind, classify, is_same_host, without_query};
+use crate::site::page::classify::{PageKind, classify, without_query};
 use crate::site::page::readiness::Awaited;
 use crate::site::page::snapshot::PageSnapshot;
 
@@ -63,16 +64,15 @@ impl<'a> OrderCollector<'a> {
         let attempt = self.attempt;
         let po = &attempt.order.po;
         let staging = StagingDir::open(&self.context.out).await.map_err(error::of_download)?;
-        let place =
-            ListingPage { url: self.context.order_page(po), origin: FileOrigin::Order, what: format!("order {po}") };
+        let (url, what) = (self.context.order_page(po), format!("order {po}"));
+        let place = ListingPage { url, origin: FileOrigin::Order, po: po.clone(), what };
         self.turns.opener.page.set_download_dir(staging.path()).await?;
         let opened = self.turns.open(&place).await?;
         let supplier = opened.snapshot.supplier.clone();
         let folder = OrderDir::open(&self.context.out, supplier.as_deref(), po).await.map_err(error::of_download)?;
         self.turns.draft.receipt.supplier = supplier;
-        let requisition = opened.snapshot.requisition.clone();
-        let fetched = self.fetch_pages(&place, opened, requisition, Destination { staging: &staging, folder: &folder });
-        let fetched = fetched.await;
+        let to = Destination { staging: &staging, folder: &folder };
+        let fetched = self.fetch_pages(&place, opened, to).await;
         self.turns.draft.receipt.folder = folder.relative();
         fetched
     }
@@ -81,17 +81,16 @@ impl<'a> OrderCollector<'a> {
         &mut self,
         place: &ListingPage,
         opened: OpenedPage,
-        requisition: Option<String>,
         to: Destination<'_>,
     ) -> Result<(), AttemptError> {
-        self.turns.are_pages_left = requisition.is_some() && self.context.requisition != RequisitionRule::Never;
+        let requisitions = Requisitions::of(&opened.snapshot.requisitions, &self.context.base, &self.context.recipe);
+        self.turns.are_pages_left =
+            !requisitions.pages.is_empty() && self.context.requisition != RequisitionRule::Never;
         self.fetch_all(place, opened, to).await?;
-        self.turns.are_pages_left = false;
-        if let Some(address) = requisition
-            && self.wants_requisition()
-        {
-            self.walk_requisition(&address, to).await?;
+        if self.wants_requisition() {
+            self.walk_requisitions(requisitions, to).await?;
         }
+        self.turns.are_pages_left = false;
         self.turns.fetch_postponed(to).await?;
         self.open_question.take().map_or(Ok(()), Err)
     }
@@ -103,8 +102,12 @@ impl<'a> OrderCollector<'a> {
         mut opened: OpenedPage,
         to: Destination<'_>,
     ) -> Result<(), AttemptError> {
-        let doubt = opened.doubt.take();
-        self.open_question = self.open_question.take().or(doubt.map(error::of_failure));
+        if let Some(doubt) = opened.doubt.take() {
+            self.leave_open(error::of_failure(doubt));
+        }
+        for other in std::mem::take(&mut opened.snapshot.others) {
+            self.turns.draft.name_other(other, place);
+        }
         let seen_before = self.seen.len();
         let mut most_listed = 0;
         let fetched = self.fetch_rounds(place, opened, to, &mut most_listed).await;
@@ -163,7 +166,7 @@ impl<'a> OrderCollector<'a> {
         // one that is always in motion, and the same each time, has been read
         if let Some(awaited) = awaited.filter(|awaited| *awaited != Awaited::Change) {
             let message = format!("the page of {} may list more, since {awaited}", place.what);
-            self.open_question = Some(AttemptError::new(FailureKind::StepTimeout, message));
+            self.leave_open(AttemptError::new(FailureKind::StepTimeout, message));
         }
         Ok(())
     }
@@ -181,34 +184,53 @@ impl<'a> OrderCollector<'a> {
         }
     }
 
-    async fn walk_requisition(&mut self, address: &str, to: Destination<'_>) -> Result<(), AttemptError> {
-        let has_files = self.turns.draft.receipt.listed_count > 0;
-        let what = format!("the requisition of order {}", self.attempt.order.po);
-        let url = match Url::parse(address) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && is_same_host(&url, &self.context.base) => url,
-            _ => {
-                let shown = without_query(address);
-                return Err(AttemptError::new(
-                    FailureKind::PageChanged,
-                    format!(
-                        "the order's requisition has an address outside the portal ({shown}), which is not followed"
-                    ),
-                ));
-            }
-        };
-        let place = ListingPage { url, origin: FileOrigin::Requisition, what };
-        let opened = match self.turns.open(&place).await {
-            Ok(opened) => opened,
-            Err(error) if matches!(error.kind, FailureKind::AccessDenied | FailureKind::OrderMissing) => {
-                if has_files {
-                    tracing::warn!(po = %self.attempt.order.po, reason = %error, "the requisition was not looked at");
-                    return Ok(());
+    /// Fetches what the order's requisitions list.
+    async fn walk_requisitions(&mut self, requisitions: Requisitions, to: Destination<'_>) -> Result<(), AttemptError> {
+        let has_own = self.turns.draft.receipt.listed_count > 0;
+        if let Some(address) = requisitions.outside.first() {
+            let shown = without_query(address);
+            self.leave_open(AttemptError::new(
+                FailureKind::PageChanged,
+                format!("the order's requisition has an address outside the portal ({shown}), which is not followed"),
+            ));
+        }
+        let mut pages = requisitions.pages.into_iter();
+        while let Some(url) = pages.next() {
+            self.turns.are_pages_left = pages.len() > 0;
+            match self.walk_requisition(url, to).await {
+                Err(error) if matches!(error.kind, FailureKind::AccessDenied | FailureKind::OrderMissing) => {
+                    if has_own {
+                        tracing::warn!(po = %self.attempt.order.po, reason = %error, "a requisition was not looked at");
+                        continue;
+                    }
+                    let message = format!("the order has no attachments of its own, and {error}");
+                    self.leave_open(AttemptError::new(FailureKind::RequisitionDenied, message));
                 }
-                let message = format!("the order has no attachments, and {error}");
-                return Err(AttemptError::new(FailureKind::RequisitionDenied, message));
+                // the others may be as they should be
+                Err(error) if matches!(error.kind, FailureKind::PageChanged | FailureKind::StepTimeout) => {
+                    self.leave_open(error);
+                }
+                walked => walked?,
             }
-            Err(error) => return Err(error),
-        };
+        }
+        Ok(())
+    }
+
+    async fn walk_requisition(&mut self, url: Url, to: Destination<'_>) -> Result<(), AttemptError> {
+        let po = &self.attempt.order.po;
+        let what = format!("the requisition of order {po}");
+        let place = ListingPage { url, origin: FileOrigin::Requisition, po: po.clone(), what };
+        let opened = self.turns.open(&place).await?;
+        if !is_of(&opened.snapshot, po, &self.context.recipe) {
+            let orders = opened.snapshot.numbers.join(", ");
+            tracing::warn!(%po, path = place.url.path(), orders, "a requisition of other orders is left out");
+            return Ok(());
+        }
         self.fetch_all(&place, opened, to).await
+    }
+
+    /// Notes why there may be more than was listed. The first reason counts.
+    fn leave_open(&mut self, question: AttemptError) {
+        self.open_question.get_or_insert(question);
     }
 }

@@ -16,8 +16,9 @@ use crate::download::{
 use crate::model::{FileOrigin, FileRecord};
 use crate::site::context::PortalContext;
 use crate::site::page::classify::{is_same_host, without_query};
+use crate::site::page::identity::listed::ListedAttachment;
 use crate::site::page::responses::is_login;
-use crate::site::page::snapshot::{ListedAttachment, PageSnapshot};
+use crate::site::page::snapshot::PageSnapshot;
 
 /// How often an element is looked for that was replaced between the look and the click.
 const MAX_CLICKS: usize = 3;

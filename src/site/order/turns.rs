@@ -16,7 +16,8 @@ use crate::model::{FailureKind, FileRecord, ListingId};
 use crate::site::context::PortalContext;
 use crate::site::login::SharedLogin;
 use crate::site::page::classify::classify;
-use crate::site::page::snapshot::{ListedAttachment, PageSnapshot};
+use crate::site::page::identity::listed::ListedAttachment;
+use crate::site::page::snapshot::PageSnapshot;
 
 /// How long a portal that answered with an error of its own is left alone before the same file is asked for again.
 const AFTER_SERVER_ERROR: Duration = Duration::from_secs(1);

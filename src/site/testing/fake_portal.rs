@@ -13,7 +13,7 @@ use crate::backend::{
 };
 use crate::site::Recipe;
 use crate::site::page::identity::MARK;
-use crate::site::page::snapshot::{any_of, without_exclusions};
+use crate::site::page::selectors::{any_of, outside_asides, requisition_selector, without_exclusions};
 use crate::site::recipe::parse::load;
 
 pub(crate) use crate::site::testing::offers::{FakeReply, Offer, button, file, link};
@@ -159,9 +159,13 @@ impl FakePage {
             once(self.is_login, text(""))
         } else if css == any_of(&recipe.errors.css) || css == recipe.login.refusal.as_str() {
             once(!self.shown.notice.is_empty(), text(self.shown.notice))
-        } else if css == recipe.order.requisition.as_str() {
-            self.shown.requisition.iter().map(|href| element("", &[("href", href)])).collect()
-        } else if css == recipe.order.supplier[0].as_str() {
+        } else if css == requisition_selector(recipe) {
+            self.shown.requisitions.iter().map(|href| element("", &[("href", href)])).collect()
+        } else if css == outside_asides(recipe, &recipe.order.number[0].css) {
+            once(!self.shown.title.is_empty(), text(self.shown.title))
+        } else if css == outside_asides(recipe, &recipe.requisition.orders[0].css) {
+            once(!self.shown.orders.is_empty(), text(self.shown.orders))
+        } else if css == recipe.order.supplier[0].css.as_str() {
             once(self.shown.has_marker, text(self.shown.supplier))
         } else {
             self.listed(css).into_iter().map(describe).collect()

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::fake_portal::{BASE, FakePage};
 use super::offers::{AfterClick, FakeReply, Offer, button, file};
-use crate::site::page::snapshot::without_exclusions;
+use crate::site::page::selectors::without_exclusions;
 
 impl FakePage {
     /// Has the browser save what is at an address: what is shown, what a link leads to, or what stands beside a button.

@@ -24,6 +24,9 @@ const SHEET: u16 = 156;
 const BEGIN_CELL_FORMATS: u16 = 617;
 const END_CELL_FORMATS: u16 = 618;
 
+/// The length of a text that is not there.
+const NO_TEXT: u32 = u32::MAX;
+
 pub(crate) struct XlsbBook<'a> {
     package: Package<'a>,
     sheets: Vec<SheetInfo>,
@@ -37,12 +40,18 @@ impl<'a> XlsbBook<'a> {
     /// Opens a workbook whose main part is at `path`.
     pub(crate) fn open(mut package: Package<'a>, path: &str) -> Result<Self, SheetError> {
         let links = package.relationships(path)?;
-        let (mut listed, mut is_1904) = (Vec::new(), false);
+        let (mut listed, mut is_1904, mut is_cut) = (Vec::new(), false, false);
         each(&mut package, path, |kind, data| match kind {
             WORKBOOK_PROPERTIES => is_1904 = data.first().is_some_and(|flags| flags & 1 != 0),
-            SHEET => listed.extend(sheet(data)),
+            SHEET => match sheet(data) {
+                Some(sheet) => listed.extend(sheet),
+                None => is_cut = true,
+            },
             _ => {}
         })?;
+        if is_cut {
+            return Err(SheetError::Damaged("its list of sheets is damaged".to_owned()));
+        }
         let (sheets, parts) = worksheets(listed, &links)?;
         let linked = |kind: &str| links.iter().find(|link| link.kind == kind).map(|link| link.target.clone());
         let mut strings = Vec::new();
@@ -90,13 +99,18 @@ fn each(package: &mut Package<'_>, path: &str, mut look: impl FnMut(u16, &[u8]))
     Ok(())
 }
 
-/// A sheet as the workbook lists it: visibility, id, relationship, name.
-fn sheet(data: &[u8]) -> Option<(SheetInfo, String)> {
+/// A sheet as the workbook lists it: visibility, id, relationship, name. The outer `None` is a damaged record, the inner one
+/// a sheet without a part of its own, such as a macro of Excel 4.
+fn sheet(data: &[u8]) -> Option<Option<(SheetInfo, String)>> {
     let is_hidden = u32_at(data, 0)? != 0;
     let link = data.get(8..)?;
-    let link_len = usize::try_from(u32_at(link, 0)?).ok().filter(|len| *len != 0xffff_ffff)?;
-    let name = wide_text(link.get(4 + link_len.checked_mul(2)?..)?)?;
-    Some((SheetInfo { name, is_hidden }, wide_text(link)?))
+    let link_len = u32_at(link, 0)?;
+    if link_len == NO_TEXT {
+        return Some(None);
+    }
+    let link_len = usize::try_from(link_len).ok()?;
+    let name = wide_text(link.get(link_len.checked_mul(2)?.checked_add(4)?..)?)?;
+    Some(Some((SheetInfo { name, is_hidden }, wide_text(link)?)))
 }
 
 impl Book for XlsbBook<'_> {

@@ -12,6 +12,7 @@ use crate::input::workbook::xlsx::styles::NumberStyles;
 /// Kinds of records.
 const ROW: u16 = 0;
 const FIRST_CELL: u16 = 1;
+const BLANK: u16 = FIRST_CELL;
 const LAST_CELL: u16 = 11;
 /// Cells that leave out their column: it is the one after the cell before. They are the kinds 1 to 7 again.
 const FIRST_SHORT_CELL: u16 = 12;
@@ -66,6 +67,9 @@ impl<'a, R: BufRead> XlsbRows<'a, R> {
                         return Ok(Some(row(&done, cells)));
                     }
                 }
+                FIRST_CELL..=LAST_SHORT_CELL | RICH_TEXT if current.is_none() => {
+                    return Err(SheetError::Damaged("it has a cell outside of any row".to_owned()));
+                }
                 FIRST_CELL..=LAST_CELL | RICH_TEXT => {
                     let column = u32_at(data, 0).and_then(|column| usize::try_from(column).ok());
                     let column = column.filter(|column| *column < MAX_COLUMNS && cells.len() < MAX_COLUMNS);
@@ -83,12 +87,20 @@ impl<'a, R: BufRead> XlsbRows<'a, R> {
         }
     }
 
-    /// A cell by its kind; `data` begins with its style. None if it is blank.
+    /// A cell by its kind; `data` begins with its style. None if it is blank; one that is cut short is told, not left out.
     fn cell(&self, kind: u16, data: &[u8]) -> Option<Cell> {
+        let damaged = || Some(Cell::Error("#damaged: a cell that is cut short".to_owned()));
+        self.value(kind, data).unwrap_or_else(damaged)
+    }
+
+    /// As [`XlsbRows::cell`]; the outer `None` is a cell that is cut short.
+    fn value(&self, kind: u16, data: &[u8]) -> Option<Option<Cell>> {
+        if kind == BLANK {
+            return Some(None);
+        }
         let style = usize::try_from(u32_at(data, 0)? & 0x00ff_ffff).unwrap_or(0);
         let value = data.get(4..)?;
-        match kind {
-            1 => None,
+        Some(match kind {
             2 => Some(self.styles.cell(packed_number(u32_at(value, 0)?), style)),
             3 | 11 => Some(Cell::Error(error(*value.first()?).to_owned())),
             4 | 10 => Some(Cell::Flag(*value.first()? != 0)),
@@ -103,7 +115,7 @@ impl<'a, R: BufRead> XlsbRows<'a, R> {
             },
             RICH_TEXT => Cell::text(&wide_text(value.get(1..)?)?),
             _ => None,
-        }
+        })
     }
 }
 

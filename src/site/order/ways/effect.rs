@@ -10,7 +10,7 @@ use super::Way;
 use crate::backend::{BoxFuture, Page, SessionError};
 use crate::download::{Outlook, extension, percent_decoded};
 use crate::site::Recipe;
-use crate::site::page::snapshot::any_of;
+use crate::site::page::selectors::any_of;
 
 const EFFECT: &str = include_str!("effect.js");
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::backend::{Click, Page, SessionError};
 use crate::download::percent_decoded;
-use crate::site::page::snapshot::ListedAttachment;
+use crate::site::page::identity::listed::ListedAttachment;
 
 const SAVE: &str = include_str!("save.js");
 

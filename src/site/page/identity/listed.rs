@@ -4,11 +4,33 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use super::{MARK, ShownListing, keys};
+use super::{ListingKey, MARK, ShownListing, keys};
 use crate::backend::ElementInfo;
-use crate::model::FileOrigin;
-use crate::site::page::snapshot::{ListedAttachment, ListingKind, label, without_exclusions};
+use crate::model::{FileOrigin, ListingId};
+use crate::site::page::names::label;
+use crate::site::page::readiness::signs::plain_words;
+use crate::site::page::selectors::{ListingKind, without_exclusions};
 use crate::site::{Listing, Recipe};
+
+/// An attachment as a page lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListedAttachment {
+    /// What the page calls it; may be empty.
+    pub(crate) label: String,
+    /// What tells it from the others of the page, also after the page was rendered anew.
+    pub(crate) key: ListingKey,
+    /// Where its file is, as this look has shown it.
+    pub(crate) address: Option<String>,
+    /// Whether it is a link, and not a button that may have an address all the same.
+    pub(crate) is_link: bool,
+    /// Whether an earlier look has marked it: it is the same element.
+    pub(crate) is_marked: bool,
+    /// What tells it from the others of the order.
+    pub(crate) id: ListingId,
+    /// What finds it, and its place among what that finds: true for this look only.
+    pub(crate) css: String,
+    pub(crate) nth: usize,
+}
 
 /// The attachments, each once, and how many were listed. Wider links count only when there is nothing else.
 pub(crate) fn attachments(
@@ -32,6 +54,9 @@ pub(crate) fn attachments(
         let css = without_exclusions(recipe, listing);
         for (nth, mut element) in elements.into_iter().enumerate() {
             let is_link = shape != ListingKind::Button;
+            if !is_link && is_never(recipe, &element) {
+                continue;
+            }
             listed.push(FoundListing {
                 at,
                 label: label(at, listing, &element),
@@ -110,4 +135,11 @@ fn address(recipe: &Recipe, listing: &Listing, element: &ElementInfo, is_link: b
         url.is_some_and(|url| recipe.attachments.are_named_in(url.path()))
     };
     around.filter(is_of_file).map(without_fragment).next()
+}
+
+/// Whether a button says that it is something else, such as "Add file".
+fn is_never(recipe: &Recipe, element: &ElementInfo) -> bool {
+    let label = element.attributes.get("aria-label").unwrap_or(&element.text);
+    let words = plain_words(label);
+    recipe.attachments.never.texts.iter().any(|text| plain_words(text) == words)
 }

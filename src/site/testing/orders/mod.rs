@@ -4,6 +4,8 @@ mod bad_files;
 mod emptiness;
 mod evidence;
 mod logins;
+mod numbers;
+mod requisitions;
 mod ways;
 
 use std::path::Path;
@@ -316,8 +318,8 @@ async fn wider_links_are_a_fallback() {
 }
 
 fn with_requisition(offers: Vec<Offer>, requisition: Shown) -> FakePortal {
-    let address = Some(format!("{BASE}/requisition_headers/70"));
-    let portal = FakePortal::with(ORDER, Shown { offers, requisition: address, ..Shown::default() });
+    let requisitions = vec![format!("{BASE}/requisition_headers/70")];
+    let portal = FakePortal::with(ORDER, Shown { offers, requisitions, ..Shown::default() });
     portal.state().pages.insert("/requisition_headers/70".into(), requisition);
     portal
 }
