@@ -179,7 +179,7 @@ mod tests {
     fn the_most_serious_status_wins() {
         use OrderStatus::*;
         assert_eq!(BatchStatus::of(&summary(&[(Completed, 2), (NoAttachments, 1)])), BatchStatus::Succeeded);
-        for status in [Partial, PoNotFound, PrNotAccessible, Failed, Skipped] {
+        for status in [Partial, PoNotFound, AccessDenied, PrNotAccessible, Failed, Skipped] {
             assert_eq!(BatchStatus::of(&summary(&[(Completed, 2), (status, 1)])), BatchStatus::SomeFailed);
         }
         assert_eq!(BatchStatus::of(&summary(&[(Failed, 1), (NotDone, 1)])), BatchStatus::StoppedEarly);

@@ -109,7 +109,11 @@ fn is_wanted(past: Option<&PriorOutcome>, wanted: OrderFilter) -> bool {
     let has_failed = |status| {
         matches!(
             status,
-            OrderStatus::Failed | OrderStatus::Partial | OrderStatus::PrNotAccessible | OrderStatus::Skipped
+            OrderStatus::Failed
+                | OrderStatus::Partial
+                | OrderStatus::AccessDenied
+                | OrderStatus::PrNotAccessible
+                | OrderStatus::Skipped
         )
     };
     let failed = !wanted.only_failed || past.is_some_and(|past| has_failed(past.status));

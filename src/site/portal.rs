@@ -84,11 +84,17 @@ impl Site for PortalSite {
             let mut redirect_count = 0;
             let begun = Instant::now();
             loop {
+                let order = self.context.order_page(&attempt.order.po);
                 let collector = OrderCollector::new(&self.context, &self.login, session.page(), attempt, begun);
                 match collector.collect().await {
-                    Ok(receipt) => return Ok(receipt),
+                    Ok(receipt) => {
+                        self.login.saw_order(order);
+                        return Ok(receipt);
+                    }
                     Err(error) => {
-                        let order = self.context.order_page(&attempt.order.po);
+                        if error.receipt.as_ref().is_some_and(|receipt| !receipt.folder.is_empty()) {
+                            self.login.saw_order(order.clone()); // its page was shown before the attempt failed
+                        }
                         self.login.interpret_failure(session.page(), &order, error, &mut redirect_count).await?;
                     }
                 }

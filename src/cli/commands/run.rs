@@ -11,14 +11,15 @@ use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::intake_view::show_intake;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::Progress;
-use crate::cli::setup::LoginSource;
 use crate::cli::setup::{block_on, start_logging};
 use crate::config::PoolConfig;
 use crate::config::layers;
+use crate::credentials::LoginSource;
 use crate::download::OutputLock;
 use crate::input::{self, InputOptions};
 use crate::journal::JournalReader;
 use crate::notify::RunFinished;
+use crate::site::number_rules;
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
     let settings = &args.settings;
@@ -31,9 +32,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
              or base_url in coupa-batch.toml",
         ));
     }
+    let numbers = number_rules(&config.site.recipe).map_err(CommandError::bad_call)?;
     let options = InputOptions {
         priority: args.priority,
-        numbers: config.input.numbers.clone(),
+        numbers: config.input.numbers.clone().or(&numbers.format),
+        prefix_counts: numbers.prefix_counts,
         column: config.input.column.clone(),
         sheet: config.input.sheet.clone(),
     };

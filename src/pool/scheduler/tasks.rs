@@ -355,7 +355,7 @@ impl TaskTable {
             OrderStatus::NoAttachments => &mut self.totals.no_attachments,
             OrderStatus::Partial => &mut self.totals.partial,
             OrderStatus::PoNotFound => &mut self.totals.not_found,
-            OrderStatus::Failed | OrderStatus::PrNotAccessible => &mut self.totals.failed,
+            OrderStatus::Failed | OrderStatus::AccessDenied | OrderStatus::PrNotAccessible => &mut self.totals.failed,
             OrderStatus::Skipped | OrderStatus::NotDone => &mut self.totals.skipped,
         } += 1;
     }

@@ -8,8 +8,9 @@ use crate::backend::AttemptError;
 use crate::download::opaque_id;
 use crate::model::{ExcludedFile, Failure, FailureKind, FileOrigin, FileRecord, MissingFile, PoNumber, Receipt};
 use crate::site::page::classify::without_query;
+use crate::site::page::others::OtherAttachment;
+use crate::site::page::readiness::unlisted::Unlisted;
 use crate::site::page::snapshot::ListedAttachment;
-use crate::site::page::unlisted::Unlisted;
 
 /// A receipt that is not complete yet.
 pub(crate) struct ReceiptDraft {
@@ -55,6 +56,17 @@ impl ReceiptDraft {
         }
     }
 
+    /// The attachment is no file. One that two pages list is named once.
+    pub(crate) fn name_other(&mut self, other: OtherAttachment, place: &ListingPage) {
+        let OtherAttachment { name, id: listing, reason } = other;
+        if self.receipt.left_out.iter().any(|known| known.listing == listing) {
+            return;
+        }
+        tracing::info!(po = %self.po, name, reason, "an attachment is not fetched");
+        self.receipt.listed_count += 1;
+        self.receipt.left_out.push(ExcludedFile { name, listing, source: place.origin, reason });
+    }
+
     /// The page has attachments that it does not list.
     pub(crate) fn miss_unlisted(&mut self, place: &ListingPage, unlisted: &Unlisted) {
         let Unlisted { count, why, kind } = unlisted;
@@ -76,13 +88,12 @@ impl ReceiptDraft {
     /// What is missing, as the attempt's error. Of several kinds the one that another try may mend decides.
     pub(crate) fn shortfall(&self) -> Option<AttemptError> {
         let receipt = &self.receipt;
-        let may_mend = |missing: &&MissingFile| {
-            matches!(
-                missing.failure.kind,
-                FailureKind::DownloadStalled | FailureKind::DownloadCorrupt | FailureKind::StepTimeout
-            )
+        let hope = |missing: &&MissingFile| match missing.failure.kind {
+            FailureKind::DownloadStalled | FailureKind::DownloadCorrupt | FailureKind::StepTimeout => 0,
+            FailureKind::FileUnavailable => 1,
+            _ => 2,
         };
-        let worst = receipt.missing.iter().find(may_mend).or(receipt.missing.first())?;
+        let worst = receipt.missing.iter().min_by_key(hope)?;
         let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for missing in &receipt.missing {
             by_reason.entry(&missing.failure.message).or_default().push(&missing.name);

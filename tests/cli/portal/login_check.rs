@@ -139,7 +139,7 @@ async fn an_order_that_leads_to_a_login_while_one_is_in_force_fails_alone() {
         let order = orders.iter().find(|order| order["po_number"] == po.to_string()).unwrap();
         assert_eq!(
             (&order["status"], &order["error"]["kind"]),
-            (&"FAILED".into(), &"access_denied".into()),
+            (&"ACCESS_DENIED".into(), &"access_denied".into()),
             "{order:#}"
         );
         assert!(order["error"]["message"].as_str().unwrap().contains(part), "{order:#}");

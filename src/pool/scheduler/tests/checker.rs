@@ -316,7 +316,7 @@ impl Checker {
             OrderStatus::NoAttachments => totals.no_attachments += 1,
             OrderStatus::Partial => totals.partial += 1,
             OrderStatus::PoNotFound => totals.not_found += 1,
-            OrderStatus::Failed | OrderStatus::PrNotAccessible => totals.failed += 1,
+            OrderStatus::Failed | OrderStatus::AccessDenied | OrderStatus::PrNotAccessible => totals.failed += 1,
             OrderStatus::Skipped | OrderStatus::NotDone => totals.skipped += 1,
         }
     }
