@@ -43,6 +43,23 @@ async fn the_second_signal_cancels_what_runs_and_costs_it_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_disk_that_stands_still_while_an_order_is_finalized_does_not_keep_the_pool_from_ending() {
+    let (pool, remote) = pool(1);
+    remote.stall_conclude.store(true, Ordering::SeqCst);
+    let handles = pool.submit_tasks(orders(1..=2)).await.unwrap();
+    remote.until_started(2).await;
+    let mut signals = ShutdownHandler::new(pool.control());
+    for step in [ShutdownStep::Draining, ShutdownStep::Aborting, ShutdownStep::Killed] {
+        assert_eq!(signals.climb().await, step);
+    }
+    pool.wait_for_completion(None).await.unwrap_err();
+    let report = pool.shutdown().await.unwrap();
+    assert!(handles.iter().all(|handle| handle.status() == TaskStatus::NotDone));
+    assert_eq!((report.status.tasks.pending, report.status.tasks.running), (2, 0));
+    assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_drain_that_takes_too_long_becomes_an_abort() {
     let (pool, remote) = pool(1);
     remote.play("PO1", [Play::Ignore]);

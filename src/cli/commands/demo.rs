@@ -17,6 +17,7 @@ use crate::batch::{Batch, BatchReport};
 use crate::cli::args::{DemoArgs, FaultArg};
 use crate::cli::batch_view::{BatchView, print_summary};
 use crate::cli::exit::{CommandError, ExitReason};
+use crate::cli::interrupt::Interrupt;
 use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::cli::setup::{block_on, start_logging};
@@ -48,7 +49,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, CommandError> {
     if args.yes {
         install_missing(&config.browser, |line| progress.say(line))?;
     }
-    block_on(async {
+    block_on(|signals| async {
         let demo = DemoConfig { orders: args.orders as usize, look: args.look, faults, ..DemoConfig::default() };
         let portal = DemoPortal::start(demo)
             .await
@@ -57,7 +58,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, CommandError> {
         progress.say(&format!("demo portal at {} with {} orders", portal.base_url(), portal.orders().len()));
         let ended = batch_on(&portal, config, args, &progress, lock).await;
         if args.keep && ended.is_ok() {
-            keep_up(&portal, &progress).await;
+            keep_up(&portal, &progress, signals.without_earlier()).await;
         }
         portal.stop().await;
         ended
@@ -166,7 +167,7 @@ fn fresh_folder() -> Result<PathBuf, CommandError> {
 }
 
 /// Keeps the portal running for a person to look at.
-async fn keep_up(portal: &DemoPortal, progress: &Progress) {
+async fn keep_up(portal: &DemoPortal, progress: &Progress, mut signals: Interrupt) {
     use secrecy::ExposeSecret;
     progress.say(&format!(
         "the portal keeps running at {} until Ctrl-C; user name {}, password {}",
@@ -174,7 +175,5 @@ async fn keep_up(portal: &DemoPortal, progress: &Progress) {
         portal.username(),
         portal.password().expose_secret() // made for this demo, and gone with it
     ));
-    if let Err(why) = tokio::signal::ctrl_c().await {
-        progress.say(&format!("cannot wait for Ctrl-C ({why}), closing the portal"));
-    }
+    signals.received().await;
 }
