@@ -66,7 +66,7 @@ impl<'a> OrderCollector<'a> {
             },
             Err(error) => error,
         };
-        Err(AttemptError { receipt: Some(self.turns.draft.receipt), ..error })
+        Err(AttemptError { receipt: Some(Box::new(self.turns.draft.receipt)), ..error })
     }
 
     async fn run(&mut self) -> Result<(), AttemptError> {

@@ -173,7 +173,11 @@ async fn a_receipt_accounts_for_every_attachment_even_when_the_attempt_breaks_of
         link(2, "b.pdf", FakeReply::Answered(429)),
         button("c.txt", file("c.txt", "three")),
     ];
-    let error = stage.failure(&order(offers)).await;
+    let portal = order(offers);
+    portal.state().password = Some("right");
+    let mut session = portal.session();
+    stage.site.log_in(WorkerId(1), &mut session).await.unwrap();
+    let error = stage.site.collect(&mut session, &stage.attempt).await.unwrap_err();
     let receipt = error.receipt.unwrap();
     assert_eq!((error.kind, receipt.listed_count, receipt.repeated_count), (FailureKind::Throttled, 5, 1));
     assert_eq!((receipt.files.len(), receipt.arrived_count()), (1, 1));
@@ -214,7 +218,7 @@ async fn refusals_and_troubles_of_the_portal_are_told_apart() {
         ("Desculpe, não encontramos o que você procurava", 200, FailureKind::OrderMissing),
         ("You are not authorized", 200, FailureKind::AccessDenied),
         ("", 429, FailureKind::Throttled),
-        ("", 502, FailureKind::SiteDown),
+        ("", 502, FailureKind::ServerError),
     ] {
         let portal = FakePortal::with(ORDER, Shown { has_marker: false, notice, status, ..Shown::default() });
         let error = stage.failure(&portal).await;
