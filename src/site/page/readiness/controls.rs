@@ -8,7 +8,7 @@ use crate::site::page::readiness::signs::plain_words;
 use crate::site::page::selectors::{any_of, listing_selectors};
 use crate::site::{Control, Recipe, Selector};
 
-const CONTROLS: &str = include_str!("controls.js");
+const CONTROLS: &str = concat!(include_str!("common.js"), include_str!("controls.js"));
 
 /// What a control is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
