@@ -15,8 +15,8 @@ use crate::site::page::names::{cell_requests, cells, supplier_of};
 use crate::site::page::number::numbers_in;
 use crate::site::page::others::{OtherAttachment, other_listings};
 use crate::site::page::selectors::{
-    any_of, listings, mentioned_requisition_selector, other_selector, outside_asides,
-    requisition_selector, without_exclusions,
+    any_of, listings, mentioned_requisition_selector, other_selector, outside_asides, requisition_selector,
+    without_exclusions,
 };
 use crate::site::{NumberSource, Recipe, SupplierSource};
 
