@@ -2,6 +2,14 @@
 // not respond at all to text with an unpaired surrogate.
 const fold = (text) => (text || '').replace(/\s+/g, ' ').trim().slice(0, 2000).toWellFormed();
 const read = (element, name) => {
+  if (name.startsWith('^')) {
+    const text = element.closest(`[${CSS.escape(name.slice(1))}]`)?.getAttribute(name.slice(1)) ?? null;
+    try {
+      return text === null || text.trim() === '' ? null : new URL(text, document.baseURI).href;
+    } catch {
+      return null;
+    }
+  }
   const resolved = name === 'href' || name === 'src' ? element[name] : null;
   return typeof resolved === 'string' && element.hasAttribute(name) ? resolved : element.getAttribute(name);
 };

@@ -78,6 +78,10 @@ pub struct Listing {
     /// Endings that are no part of the name.
     #[serde(default)]
     pub name_ends: Vec<String>,
+    /// Attributes that hold the file's address, of a button or of the nearest element around it. Such a file is fetched without a
+    /// click.
+    #[serde(default)]
+    pub address: Vec<String>,
     /// Beginnings of the `aria-label` of what `css` finds, in several languages and in any case of letters. Where there are
     /// some, or some `label_ends`, only an element with one of these counts. They are no part of the name.
     #[serde(default)]
@@ -209,6 +213,7 @@ mod tests {
             css: Selector::try_from("span[role='button']".to_owned()).unwrap(),
             name: vec![NameSource::AriaLabel],
             name_ends: Vec::new(),
+            address: Vec::new(),
             label_starts: texts(starts),
             label_ends: texts(ends),
             any_label: None,

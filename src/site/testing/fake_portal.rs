@@ -11,6 +11,7 @@ use crate::backend::{
     ResponseInfo, SessionError, Stability,
 };
 use crate::site::Recipe;
+use crate::site::page::identity::MARK;
 use crate::site::page::selectors::{
     any_of, mentioned_requisition_selector, outside_asides, requisition_selector, without_exclusions,
 };
@@ -55,6 +56,7 @@ impl FakePortal {
             download_count: 0,
             settle_count: 0,
             cancelled: Vec::new(),
+            effect: json!({}),
         })
     }
 }
@@ -63,9 +65,9 @@ pub(crate) struct FakeSession(pub(crate) FakePage);
 
 pub(crate) struct FakePage {
     pub(crate) portal: FakePortal,
-    recipe: Recipe,
+    pub(super) recipe: Recipe,
     url: String,
-    shown: Shown,
+    pub(super) shown: Shown,
     is_login: bool,
     pub(crate) ticket: Option<u32>,
     typed: Option<String>,
@@ -77,6 +79,8 @@ pub(crate) struct FakePage {
     download_count: usize,
     settle_count: usize,
     pub(crate) cancelled: Vec<String>,
+    /// What the last click has shown.
+    effect: Value,
 }
 
 impl FakePage {
@@ -164,7 +168,7 @@ impl FakePage {
         }
     }
 
-    fn listed(&self, css: &str) -> Vec<&Offer> {
+    pub(super) fn listed(&self, css: &str) -> Vec<&Offer> {
         let attachments = &self.recipe.attachments;
         let is = |listing| without_exclusions(&self.recipe, listing) == css;
         if attachments.links.iter().any(is) {
@@ -194,7 +198,9 @@ impl FakePage {
         json!({ "kind": control.kind, "text": control.text })
     }
 
-    fn set_off(&mut self, offer: &Offer) {
+    pub(super) fn set_off(&mut self, offer: &Offer) {
+        self.effect =
+            json!({ "isLeft": false, "isBusy": false, "url": self.url, "type": "text/html", "addresses": [] });
         self.download_count += 1;
         let id = format!("d{}", self.download_count);
         let began = |name: &str| DownloadEvent::Began { id: id.clone(), url: BASE.to_owned(), name: name.to_owned() };
@@ -204,7 +210,14 @@ impl FakePage {
                 std::fs::write(self.folder.join(&id), &bytes).unwrap();
                 self.events.extend([began(name), completed(id, bytes.len() as u64)]);
             }
-            FakeReply::Silence => {}
+            FakeReply::Silence | FakeReply::Handled(..) => {}
+            FakeReply::Preview(path) => {
+                self.effect["addresses"] = json!([{ "kind": "iframe", "url": format!("{BASE}{path}") }]);
+            }
+            FakeReply::Inline(media_type, _) => {
+                self.url = format!("{BASE}/shown");
+                (self.effect["isLeft"], self.effect["type"]) = (true.into(), media_type.into());
+            }
             FakeReply::LoginShown => (self.is_login, self.portal.state().password) = (true, Some("right")),
             FakeReply::LoginSent => {
                 self.portal.state().password = Some("right");
@@ -268,7 +281,13 @@ fn element(text: &str, attributes: &[(&str, &str)]) -> ElementInfo {
 fn describe(offer: &Offer) -> ElementInfo {
     match &offer.href {
         Some(href) => element(&offer.label, &[("href", href)]),
-        None => element("", &[("aria-label", &format!("{} file attachment", offer.label))]),
+        None => {
+            let label = format!("{} file attachment", offer.label);
+            let beside = offer.address.iter().map(|(address, _)| ("^data-url", address.as_str()));
+            let mark = offer.mark.iter().map(|mark| (MARK, mark.as_str()));
+            let attributes: Vec<_> = [("aria-label", label.as_str())].into_iter().chain(beside).chain(mark).collect();
+            element("", &attributes)
+        }
     }
 }
 
@@ -307,6 +326,7 @@ impl Page for FakePage {
         if let Some(offer) = &offer {
             self.portal.state().clicks.push(format!("{how:?} {}", offer.label));
             self.set_off(offer);
+            self.moved(css, nth, offer.after_click);
         }
         now!(Ok(offer.is_some()))
     }
@@ -327,6 +347,18 @@ impl Page for FakePage {
         }
         if script.contains("coupa-batch.clicked") {
             return now!(Ok(self.click_control(args[0]["isLook"] == true)));
+        }
+        if script.contains("isPutOff") {
+            self.effect["url"] = json!(self.url);
+            return now!(Ok(self.effect.clone()));
+        }
+        if script.contains("MOST_KEPT") {
+            self.save(args[0].as_str().unwrap_or_default(), args[2] == Value::Bool(true));
+            return now!(Ok(Value::Null));
+        }
+        if script.contains("hasAttribute(arguments[3])") {
+            self.mark(&args);
+            return now!(Ok(Value::Null));
         }
         let is_of_signs = script.contains("fetchedBefore");
         now!(Ok(if is_of_signs { self.shown.signs.clone() } else { Value::Bool(true) }))

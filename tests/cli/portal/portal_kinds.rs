@@ -53,7 +53,6 @@ async fn a_portal_that_is_not_coupa_yields_every_file_under_its_name() {
     portal.stop().await;
 }
 
-#[ignore = "addresses in data-url are not fetched yet"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_of_another_shape_yields_every_file_of_its_lines_and_of_all_its_requisitions() {
     needs_browser!();

@@ -3,6 +3,14 @@ const fold = (text) => (text || '').replace(/\s+/g, ' ').trim().slice(0, 2000).t
 const textOf = (element) => (typeof element.innerText === 'string' ? element.innerText : element.textContent);
 
 const readAttribute = (element, name) => {
+  if (name.startsWith('^')) {
+    const text = element.closest(`[${CSS.escape(name.slice(1))}]`)?.getAttribute(name.slice(1)) ?? null;
+    try {
+      return text === null || text.trim() === '' ? null : new URL(text, element.ownerDocument.baseURI).href;
+    } catch {
+      return null;
+    }
+  }
   const resolved = name === 'href' || name === 'src' ? element[name] : null;
   return typeof resolved === 'string' && element.hasAttribute(name) ? resolved : element.getAttribute(name);
 };
