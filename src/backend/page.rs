@@ -123,7 +123,8 @@ pub struct Query {
     /// The selector.
     pub css: String,
     /// Attributes to read, by name. `href` and `src` come back resolved to absolute addresses. A name after `^` is read from the
-    /// nearest element around that has it, itself included, and comes back as an absolute address under its name with `^`.
+    /// nearest element around that has it, itself included, unless that has several of what `css` finds in it; it comes back as
+    /// an absolute address under its name with `^`.
     pub attributes: Vec<String>,
 }
 

@@ -29,6 +29,8 @@ impl Way {
     pub(crate) fn known(listed: &ListedAttachment) -> Vec<Self> {
         match (&listed.address, listed.is_link) {
             (Some(_), true) => vec![Self::Click(Click::Save)],
+            // if the address is none, its buttons may be those of several files
+            (Some(_), false) if listed.is_repeated => vec![Self::Address],
             (Some(_), false) => vec![Self::Address, Self::Click(Click::Script)],
             (None, _) => vec![Self::Click(Click::Script)],
         }

@@ -23,6 +23,8 @@ pub(crate) struct ListedAttachment {
     pub(crate) address: Option<String>,
     /// Whether it is a link, and not a button that may have an address all the same.
     pub(crate) is_link: bool,
+    /// Whether the page shows it several times. Only its address says that it is the same one.
+    pub(crate) is_repeated: bool,
     /// Whether an earlier look has marked it: it is the same element.
     pub(crate) is_marked: bool,
     /// What tells it from the others of the order.
@@ -85,17 +87,16 @@ struct FoundListing {
     nth: usize,
 }
 
-/// An address around several buttons is that of their list and not that of a file.
+/// An address beside buttons of several names is that of their list and not that of a file.
 fn drop_shared_addresses(listed: &mut [FoundListing]) {
-    let mut uses: BTreeMap<(usize, String), usize> = BTreeMap::new();
+    let mut labels: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for button in listed.iter().filter(|listed| !listed.is_link) {
         if let Some(address) = &button.address {
-            *uses.entry((button.at, address.clone())).or_default() += 1;
+            labels.entry(address.clone()).or_default().insert(button.label.clone());
         }
     }
     for button in listed.iter_mut().filter(|listed| !listed.is_link) {
-        let at = button.at;
-        button.address.take_if(|address| uses.get(&(at, address.clone())).is_some_and(|count| *count > 1));
+        button.address.take_if(|address| labels.get(address).is_some_and(|labels| labels.len() > 1));
     }
 }
 
@@ -111,11 +112,14 @@ fn distinct(listed: Vec<FoundListing>, origin: FileOrigin) -> Vec<ListedAttachme
         })
         .collect();
     let keys = keys(&shown);
+    let mut counts: BTreeMap<ListingKey, usize> = BTreeMap::new();
+    keys.iter().for_each(|key| *counts.entry(key.clone()).or_default() += 1);
     let mut seen = BTreeSet::new();
     let found = listed.into_iter().zip(keys).filter(|(_, key)| seen.insert(key.clone()));
     let listed = found.map(|(FoundListing { label, address, mark, is_link, css, nth, at: _ }, key)| {
         let id = key.id(origin);
-        ListedAttachment { label, key, address, is_link, is_marked: mark.is_some(), id, css, nth }
+        let is_repeated = counts.get(&key).is_some_and(|count| *count > 1);
+        ListedAttachment { label, key, address, is_link, is_marked: mark.is_some(), is_repeated, id, css, nth }
     });
     listed.collect()
 }
