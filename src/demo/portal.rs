@@ -123,7 +123,7 @@ impl DemoPortal {
     /// The page of this order, whether there is such an order or not.
     #[must_use]
     pub fn order_page(&self, po: &PoNumber) -> Url {
-        self.at(&self.portal.look.order(po.digits()))
+        self.at(&self.portal.look.order(po))
     }
 
     /// The page of this order's requisition, if it has one.

@@ -1,5 +1,7 @@
 //! The kinds of portal that the demo can be: the same orders, files, logins and faults behind different addresses and markup.
 
+use crate::model::PoNumber;
+
 /// Kind of portal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PortalKind {
@@ -8,6 +10,9 @@ pub enum PortalKind {
     Coupa,
     /// A portal for the recipe `table`: documents in a table, order numbers in the query.
     Table,
+    /// As the recipe `coupa-prefixed` knows it: a Coupa tenant in Portuguese, whose addresses have the number's prefix and
+    /// whose attachments are list items that bear their address.
+    CoupaPrefixed,
 }
 
 /// Names of the fields of the login form.
@@ -20,7 +25,7 @@ pub(crate) struct FormFields {
 
 impl PortalKind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Coupa, Self::Table];
+    pub const ALL: [Self; 3] = [Self::Coupa, Self::Table, Self::CoupaPrefixed];
 
     /// The name of its built-in recipe.
     #[must_use]
@@ -28,13 +33,14 @@ impl PortalKind {
         match self {
             Self::Coupa => "coupa",
             Self::Table => "table",
+            Self::CoupaPrefixed => "coupa-prefixed",
         }
     }
 
     /// The address of the login form.
     pub(crate) fn login(self) -> &'static str {
         match self {
-            Self::Coupa => "/sessions/new",
+            Self::Coupa | Self::CoupaPrefixed => "/sessions/new",
             Self::Table => "/account/sign-in",
         }
     }
@@ -42,14 +48,14 @@ impl PortalKind {
     /// The address for logging out.
     pub(crate) fn way_out(self) -> &'static str {
         match self {
-            Self::Coupa => "/sessions/destroy",
+            Self::Coupa | Self::CoupaPrefixed => "/sessions/destroy",
             Self::Table => "/account/sign-out",
         }
     }
 
     pub(crate) fn form_fields(self) -> FormFields {
         match self {
-            Self::Coupa => {
+            Self::Coupa | Self::CoupaPrefixed => {
                 FormFields { token: "authenticity_token", username: "user[login]", password: "user[password]" }
             }
             Self::Table => FormFields { token: "form_key", username: "member", password: "passphrase" },
@@ -59,7 +65,7 @@ impl PortalKind {
     /// The name of the login cookie.
     pub(crate) fn cookie(self) -> &'static str {
         match self {
-            Self::Coupa => "_coupa_session",
+            Self::Coupa | Self::CoupaPrefixed => "_coupa_session",
             Self::Table => "visit",
         }
     }
@@ -67,23 +73,24 @@ impl PortalKind {
     /// The list of orders.
     pub(crate) fn home(self) -> &'static str {
         match self {
-            Self::Coupa => "/order_headers",
+            Self::Coupa | Self::CoupaPrefixed => "/order_headers",
             Self::Table => "/orders",
         }
     }
 
     /// The page of an order.
-    pub(crate) fn order(self, digits: &str) -> String {
+    pub(crate) fn order(self, po: &PoNumber) -> String {
         match self {
-            Self::Coupa => format!("/order_headers/{digits}"),
-            Self::Table => format!("/documents?order={digits}"),
+            Self::Coupa => format!("/order_headers/{}", po.digits()),
+            Self::CoupaPrefixed => format!("/order_headers/{po}"),
+            Self::Table => format!("/documents?order={}", po.digits()),
         }
     }
 
     /// The page of a requisition.
     pub(crate) fn requisition(self, id: &str) -> String {
         match self {
-            Self::Coupa => format!("/requisition_headers/{id}"),
+            Self::Coupa | Self::CoupaPrefixed => format!("/requisition_headers/{id}"),
             Self::Table => format!("/documents?request={id}"),
         }
     }
@@ -92,6 +99,7 @@ impl PortalKind {
     pub(crate) fn files(self) -> &'static str {
         match self {
             Self::Coupa => "/attachments/attachment_file",
+            Self::CoupaPrefixed => "/attachment/attachment_file/type",
             Self::Table => "/files",
         }
     }
@@ -99,7 +107,7 @@ impl PortalKind {
     /// Prefix of the addresses that give out one-time addresses.
     pub(crate) fn tickets(self) -> &'static str {
         match self {
-            Self::Coupa => "/attachments/tickets",
+            Self::Coupa | Self::CoupaPrefixed => "/attachments/tickets",
             Self::Table => "/files/tickets",
         }
     }

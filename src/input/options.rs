@@ -9,6 +9,8 @@ pub struct InputOptions {
     pub priority: TaskPriority,
     /// How order numbers are written.
     pub numbers: PoNumberFormat,
+    /// Whether two numbers with the same digits and other prefixes are two orders.
+    pub prefix_counts: bool,
     /// The column with the numbers: its heading, or its letter.
     pub column: Option<String>,
     /// The only sheet of a workbook to read.

@@ -13,7 +13,7 @@ use super::Recipe;
 use crate::backend::{LongPolls, Stability};
 use crate::config::{Filter, RequisitionRule, SiteConfig, Timeouts};
 use crate::model::{ListingId, PoNumber};
-use crate::site::page::long_polls::LongPollRegistry;
+use crate::site::page::readiness::long_polls::LongPollRegistry;
 use crate::site::rate_limit::RateLimiter;
 use crate::site::recipe::parse::{RecipeError, load};
 
@@ -108,13 +108,12 @@ impl PortalContext {
 
     /// The page of an order.
     pub(crate) fn order_page(&self, po: &PoNumber) -> Url {
-        self.at(&self.recipe.address.order.replace("{digits}", po.digits()))
+        self.at(&self.recipe.address.order_path(po))
     }
 
     /// Whether this is the address of an order, whichever it is.
     pub(crate) fn is_order_page(&self, address: &Url) -> bool {
-        let before = self.recipe.address.order.split("{digits}").next().unwrap_or_default();
-        address.as_str().starts_with(self.at(before).as_str())
+        address.as_str().starts_with(self.at(self.recipe.address.before_number()).as_str())
     }
 
     /// When a page counts as settled, `spent` of its deadline being over.

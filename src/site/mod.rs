@@ -17,8 +17,10 @@ mod testing;
 
 pub use evidence::evidence_folder;
 pub use interactive::InteractiveLogin;
-pub use interactive::inspect::{InspectTarget, Inspection, SelectorMatch};
+pub use interactive::inspect::{InspectTarget, Inspection, RecipeFit, SelectorMatch};
 pub use login::SharedLogin;
 pub use portal::PortalSite;
-pub use recipe::parse::{RecipeError, shipped_recipes};
-pub use recipe::{ColumnSelector, Control, Listing, NameSource, Recipe, Selector};
+pub use recipe::parse::{RecipeError, number_rules, shipped_recipes};
+pub use recipe::{
+    ColumnSelector, Control, Listing, NameSource, NumberRules, NumberSource, Recipe, Selector, SupplierSource,
+};

@@ -17,6 +17,7 @@ mod drivers;
 mod edge;
 mod health;
 mod lanes;
+mod listings;
 mod pages;
 mod responses;
 mod scenarios;

@@ -100,6 +100,14 @@ fn to_text(seen: &Inspection, args: &RecipeCheckArgs) -> String {
     for name in &seen.attachments {
         let _ = writeln!(text, "      {}", output::in_one_line(name));
     }
+    for remark in &seen.remarks {
+        let _ = writeln!(text, "      {}", output::in_one_line(remark));
+    }
+    for fit in &seen.fits {
+        let fits = if fit.is_understood { "fits" } else { "does not fit" };
+        let attachments = output::count(u64::try_from(fit.attachment_count).unwrap_or(u64::MAX), "attachment");
+        let _ = writeln!(text, "recipe {}: {fits}, {attachments}", fit.name);
+    }
     let _ = writeln!(text, "screenshot with the finds in frames: {}", args.screenshot.display());
     text
 }
@@ -114,6 +122,8 @@ fn to_json(seen: &Inspection) -> serde_json::Value {
         "at_rest": seen.is_at_rest,
         "finds": seen.finds.iter().map(find).collect::<Vec<_>>(),
         "attachments": seen.attachments,
+        "remarks": seen.remarks,
+        "recipes": seen.fits.iter().map(|fit| serde_json::json!({ "name": fit.name, "understood": fit.is_understood, "attachments": fit.attachment_count })).collect::<Vec<_>>(),
     })
 }
 
@@ -146,6 +156,8 @@ mod tests {
             is_at_rest: true,
             finds: vec![find],
             attachments: vec![evil.to_owned()],
+            fits: Vec::new(),
+            remarks: Vec::new(),
             picture: Vec::new(),
         };
         let args = Line::parse_from(["check", "--po", "PO7"]).check;

@@ -18,6 +18,7 @@ use crate::download::OutputLock;
 use crate::input::{self, InputOptions};
 use crate::journal::JournalReader;
 use crate::notify::RunFinished;
+use crate::site::number_rules;
 
 pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
     let settings = &args.settings;
@@ -30,9 +31,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
              or base_url in coupa-batch.toml",
         ));
     }
+    let numbers = number_rules(&config.site.recipe).map_err(CommandError::bad_call)?;
     let options = InputOptions {
         priority: args.priority,
-        numbers: config.input.numbers.clone(),
+        numbers: config.input.numbers.clone().or(&numbers.format),
+        prefix_counts: numbers.prefix_counts,
         column: config.input.column.clone(),
         sheet: config.input.sheet.clone(),
     };

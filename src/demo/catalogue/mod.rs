@@ -10,6 +10,8 @@ use std::collections::HashMap;
 
 use self::generate::{MIX, OrderGenerator};
 use self::orders::{Attachment, DemoOrder, Requisition};
+use super::portal_kind::PortalKind;
+use crate::model::PoNumber;
 
 /// All orders and files of the portal.
 #[derive(Debug)]
@@ -37,7 +39,8 @@ impl Catalogue {
             by_requisition: orders
                 .iter()
                 .enumerate()
-                .filter_map(|(at, order)| Some((order.requisition.as_ref()?.id.clone(), at)))
+                .filter_map(|(at, order)| Some((at, order.requisition.as_ref()?)))
+                .flat_map(|(at, requisition)| [(requisition.id.clone(), at), (requisition.second_id(), at)])
                 .collect(),
             by_file,
             orders,
@@ -50,6 +53,18 @@ impl Catalogue {
 
     pub(crate) fn order(&self, digits: &str) -> Option<&DemoOrder> {
         self.by_digits.get(digits).map(|at| &self.orders[*at])
+    }
+
+    /// The order that an address names, in the portal of this kind.
+    pub(crate) fn order_at(&self, look: PortalKind, named: &str) -> Option<&DemoOrder> {
+        match look {
+            PortalKind::Coupa | PortalKind::Table => self.order(named),
+            // the bare digits are another order's
+            PortalKind::CoupaPrefixed => {
+                let po: PoNumber = named.parse().ok()?;
+                self.order(po.digits()).filter(|order| order.po.to_string() == named)
+            }
+        }
     }
 
     /// A requisition, and the order that it belongs to.

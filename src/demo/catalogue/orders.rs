@@ -86,6 +86,7 @@ impl Attachment {
     /// The address of a link; buttons have none.
     pub(crate) fn address(&self, look: PortalKind) -> String {
         match self.naming {
+            _ if look == PortalKind::CoupaPrefixed => format!("{}/{}/{}", look.files(), self.id, percent(&self.name)),
             FileNaming::InAddress => format!("{}/{}/{}", look.files(), self.id, percent(&self.name)),
             _ => format!("{}/{}", look.files(), self.id),
         }
@@ -98,6 +99,18 @@ pub(crate) struct Requisition {
     pub(crate) id: String,
     pub(crate) is_denied: bool,
     pub(crate) attachments: Vec<Attachment>,
+}
+
+impl Requisition {
+    /// The number of a second requisition, where a portal shows the files of this one on two.
+    pub(crate) fn second_id(&self) -> String {
+        format!("2{}", self.id)
+    }
+
+    /// Its files on the first one and on the second one then.
+    pub(crate) fn halves(&self) -> (&[Attachment], &[Attachment]) {
+        self.attachments.split_at(self.attachments.len() / 2)
+    }
 }
 
 /// One order number that can be requested.

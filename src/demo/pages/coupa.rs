@@ -62,9 +62,9 @@ pub(crate) fn sheet(shown: Shown<'_>, late: &str) -> String {
             );
             (facts, tools)
         }
-        Shown::Requisition(order, _) => {
+        Shown::Requisition(order, ..) => {
             let digits = order.po.digits();
-            let to_order = PortalKind::Coupa.order(digits);
+            let to_order = PortalKind::Coupa.order(&order.po);
             let facts = format!("<div><label>Purchase order</label><a href=\"{to_order}\">#{digits}</a></div>");
             (facts, String::new())
         }

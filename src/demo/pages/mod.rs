@@ -1,6 +1,7 @@
 //! The HTML of each kind of portal. Everything that comes from outside is escaped here.
 
 pub(crate) mod coupa;
+pub(crate) mod prefixed;
 pub(crate) mod shell;
 pub(crate) mod table;
 
@@ -53,6 +54,7 @@ fn refusal(look: PortalKind, why: Refusal, form_token: &str) -> String {
     let (title, main) = match look {
         PortalKind::Coupa => coupa::refusal(why),
         PortalKind::Table => table::refusal(why),
+        PortalKind::CoupaPrefixed => prefixed::refusal(why),
     };
     inside(look, title, form_token, main)
 }
@@ -62,6 +64,7 @@ fn sheet(look: PortalKind, shown: Shown<'_>, form_token: &str, late: ListDelay) 
     let main = match look {
         PortalKind::Coupa => coupa::sheet(shown, &late),
         PortalKind::Table => table::sheet(shown, &late),
+        PortalKind::CoupaPrefixed => prefixed::sheet(shown, &late),
     };
     inside(look, &shown.title(), form_token, &main)
 }
@@ -69,7 +72,7 @@ fn sheet(look: PortalKind, shown: Shown<'_>, form_token: &str, late: ListDelay) 
 /// The login form, with a message if the last login failed.
 pub(crate) fn login(look: PortalKind, form_token: &str, complaint: Option<&str>) -> String {
     let main = match look {
-        PortalKind::Coupa => coupa::login(form_token, complaint),
+        PortalKind::Coupa | PortalKind::CoupaPrefixed => coupa::login(form_token, complaint),
         PortalKind::Table => table::login(form_token, complaint),
     };
     layout(look, "Sign in", "<link rel=\"stylesheet\" href=\"/assets/portal.css\">\n", &main, "")
@@ -127,7 +130,7 @@ pub(crate) fn home(look: PortalKind, catalogue: &Catalogue, form_token: &str) ->
         .map(|order| {
             format!(
                 "<tr><td><a href=\"{}\">{}</a></td><td>{}</td></tr>",
-                look.order(order.po.digits()),
+                look.order(&order.po),
                 escaped(&order.po.to_string()),
                 escaped(order.supplier.unwrap_or("—"))
             )
@@ -159,13 +162,19 @@ pub(crate) fn requisition(
     look: PortalKind,
     order: &DemoOrder,
     requisition: &Requisition,
+    id: &str,
     form_token: &str,
     late: ListDelay,
 ) -> String {
     if requisition.is_denied {
         return refusal(look, Refusal::Denied, form_token);
     }
-    sheet(look, Shown::Requisition(order, requisition), form_token, late)
+    let attachments = match look {
+        PortalKind::Coupa | PortalKind::Table => requisition.attachments.as_slice(),
+        PortalKind::CoupaPrefixed if id == requisition.id => requisition.halves().0,
+        PortalKind::CoupaPrefixed => requisition.halves().1,
+    };
+    sheet(look, Shown::Requisition(order, id, attachments), form_token, late)
 }
 
 /// Data for the script that adds the buttons; empty if there are none.
@@ -185,6 +194,7 @@ fn late_attachments(look: PortalKind, attachments: &[Attachment], late: ListDela
         "appear": late.appear as u64,
         "replace": late.replace.map(|ms| ms as u64),
         "tickets": look.tickets(),
+        "label": if look == PortalKind::CoupaPrefixed { ("Anexo de arquivo de ", "") } else { ("", " file attachment") },
         "files": buttons,
     });
     // "</script>" in a name must not end the element

@@ -10,7 +10,7 @@
 
   const late = document.getElementById('late-attachments');
   if (!late) return;
-  const { appear, replace, tickets, files } = JSON.parse(late.textContent);
+  const { appear, replace, tickets, label, files } = JSON.parse(late.textContent);
 
   const complain = (text) => {
     const box = document.createElement('div');
@@ -38,12 +38,20 @@
     const button = document.createElement('span');
     button.setAttribute('role', 'button');
     button.tabIndex = 0;
-    button.setAttribute('aria-label', file.name + ' file attachment');
+    button.setAttribute('aria-label', label[0] + file.name + label[1]);
     if (file.title) button.title = file.name;
     button.textContent = file.name;
     fetches(button, file);
-    document.querySelector('[data-area="' + file.area + '"]').append(button);
-    return button;
+    const area = document.querySelector('[data-area="' + file.area + '"]');
+    if (area.localName !== 'ul') {
+      area.append(button);
+      return button;
+    }
+    const item = document.createElement('li');
+    item.className = 'attachment';
+    item.append(button);
+    area.append(item);
+    return item;
   };
 
   const addRow = (file) => {

@@ -1,6 +1,6 @@
 //! Parts that the pages of all kinds of portals share.
 
-use crate::demo::catalogue::orders::{Area, Attachment, DemoOrder, Requisition};
+use crate::demo::catalogue::orders::{Area, Attachment, DemoOrder};
 use crate::demo::catalogue::rng::Rng;
 
 /// Why a portal does not show an order, in one of several wordings.
@@ -17,21 +17,22 @@ pub(crate) enum Refusal {
 #[derive(Clone, Copy)]
 pub(crate) enum Shown<'a> {
     Order(&'a DemoOrder),
-    Requisition(&'a DemoOrder, &'a Requisition),
+    /// A requisition of an order, by its number, with what it lists.
+    Requisition(&'a DemoOrder, &'a str, &'a [Attachment]),
 }
 
 impl Shown<'_> {
     pub(crate) fn title(&self) -> String {
         match self {
             Self::Order(order) => format!("Purchase order #{}", order.po.digits()),
-            Self::Requisition(_, requisition) => format!("Requisition #{}", requisition.id),
+            Self::Requisition(_, id, _) => format!("Requisition #{id}"),
         }
     }
 
     pub(crate) fn attachments(&self) -> &[Attachment] {
         match self {
             Self::Order(order) => &order.attachments,
-            Self::Requisition(_, requisition) => &requisition.attachments,
+            Self::Requisition(_, _, attachments) => attachments,
         }
     }
 
@@ -39,7 +40,7 @@ impl Shown<'_> {
     pub(crate) fn dice(&self) -> Rng {
         match self {
             Self::Order(order) => Rng::new(order.looks, 0),
-            Self::Requisition(order, _) => Rng::new(!order.looks, 0),
+            Self::Requisition(order, ..) => Rng::new(!order.looks, 0),
         }
     }
 }

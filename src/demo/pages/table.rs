@@ -46,10 +46,10 @@ pub(crate) fn sheet(shown: Shown<'_>, late: &str) -> String {
             }
             ("of-order", format!("order={}", order.po.digits()))
         }
-        Shown::Requisition(order, requisition) => {
+        Shown::Requisition(order, id, _) => {
             let digits = order.po.digits();
-            fact("Ordered as", "result", &format!("<a href=\"{}\">{digits}</a>", PortalKind::Table.order(digits)));
-            ("of-request", format!("request={}", requisition.id))
+            fact("Ordered as", "result", &format!("<a href=\"{}\">{digits}</a>", PortalKind::Table.order(&order.po)));
+            ("of-request", format!("request={id}"))
         }
     };
     let files = shown.attachments();

@@ -102,7 +102,7 @@ pub(crate) fn go_right(portal: &Arc<Portal>, asked: &PortalRequest) -> Response 
         Route::Home => shown(pages::home(look, &portal.catalogue, &token)),
         Route::Order(digits) => {
             portal.count(|counts| counts.order_pages += 1);
-            shown(match portal.catalogue.order(digits) {
+            shown(match portal.catalogue.order_at(look, digits) {
                 Some(order) => pages::order(look, order, &token, portal.pace.of(order)),
                 None => pages::missing(look, &token),
             })
@@ -111,7 +111,7 @@ pub(crate) fn go_right(portal: &Arc<Portal>, asked: &PortalRequest) -> Response 
             portal.count(|counts| counts.requisition_pages += 1);
             shown(match portal.catalogue.requisition(id) {
                 Some((order, requisition)) => {
-                    pages::requisition(look, order, requisition, &token, portal.pace.of(order))
+                    pages::requisition(look, order, requisition, id, &token, portal.pace.of(order))
                 }
                 None => pages::missing(look, &token),
             })
@@ -143,6 +143,12 @@ pub(crate) fn go_right(portal: &Arc<Portal>, asked: &PortalRequest) -> Response 
         Route::List(_) => with("[]".into_response(), CONTENT_TYPE, "application/json"),
         Route::Decoy(decoy) => {
             portal.count(|counts| counts.decoys_served += 1);
+            if let Decoy::BackToOrder(id) = decoy {
+                return match portal.catalogue.file(*id) {
+                    Some((order, _)) => redirect(&look.order(&order.po)),
+                    None => page(StatusCode::NOT_FOUND, pages::short("Not found")),
+                };
+            }
             decoyed(look, decoy, &token)
         }
         Route::Logout => {
@@ -189,7 +195,7 @@ fn decoyed(look: PortalKind, decoy: &Decoy, token: &str) -> Response {
         Decoy::HelpGuide => download(FileKind::Pdf, "Help guide.pdf"),
         Decoy::Terms => download(FileKind::Pdf, "Terms.pdf"),
         Decoy::Export(digits) => download(FileKind::Csv, &format!("order {digits}.csv")),
-        Decoy::PrintView => page(StatusCode::OK, pages::print_view(look, token)),
+        Decoy::PrintView | Decoy::BackToOrder(_) => page(StatusCode::OK, pages::print_view(look, token)),
     }
 }
 

@@ -54,6 +54,8 @@ pub(crate) enum Route {
 pub(crate) enum Decoy {
     HelpGuide,
     PrintView,
+    /// The address of an attachment that leads back to its order.
+    BackToOrder(u64),
     Export(String),
     Terms,
 }
@@ -74,6 +76,7 @@ impl Route {
             (is_post, parts) => match look {
                 PortalKind::Coupa => Self::read_coupa(is_post, parts),
                 PortalKind::Table => Self::read_table(is_post, parts, query),
+                PortalKind::CoupaPrefixed => Self::read_prefixed(is_post, parts),
             },
         }
     }
@@ -95,6 +98,17 @@ impl Route {
             }
             (true, ["attachments", "tickets", id]) => id.parse().map_or(Self::Nothing, Self::Ticket),
             _ => Self::Nothing,
+        }
+    }
+
+    fn read_prefixed(is_post: bool, parts: &[&str]) -> Self {
+        match (is_post, parts) {
+            (false, ["order_headers", "show_custom", _]) => Self::Decoy(Decoy::PrintView),
+            (false, ["attachment", "attachment_file", "type", "once", ticket]) => Self::OneTime((*ticket).to_owned()),
+            (false, ["attachment", "attachment_file", "type", id, _]) => id.parse().map_or(Self::Nothing, Self::File),
+            (false, ["attachments", id]) => id.parse().map_or(Self::Nothing, |id| Self::Decoy(Decoy::BackToOrder(id))),
+            (false, ["attachments" | "attachment", ..]) => Self::Nothing,
+            _ => Self::read_coupa(is_post, parts),
         }
     }
 
@@ -198,9 +212,10 @@ mod tests {
                 let (path, query) = address.split_once('?').unwrap_or((address, ""));
                 Route::read(look, false, path, query)
             };
-            assert_eq!(read(&look.order("7")), Route::Order("7".to_owned()));
+            let po = "7".parse().unwrap();
+            assert_eq!(read(&look.order(&po)), Route::Order("7".to_owned()));
             assert_eq!(read(&look.requisition("8")), Route::Requisition("8".to_owned()));
-            assert_eq!(read(&format!("{}/9", look.files())), Route::File(9));
+            assert_eq!(read(&format!("{}/9/a.pdf", look.files())), Route::File(9));
             assert_eq!(read(&format!("{}/once/ab", look.files())), Route::OneTime("ab".to_owned()));
             assert_eq!((read(look.login()), read(look.way_out())), (Route::LoginForm, Route::Logout));
             assert_eq!(read(look.home()), Route::Home);

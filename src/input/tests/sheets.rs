@@ -129,6 +129,19 @@ fn prefixes_and_suffixes_of_the_settings_are_understood() {
 }
 
 #[test]
+fn where_the_prefix_makes_another_order_the_second_one_is_refused_and_not_merged() {
+    let rows = b"PO_NUMBER\nPO7405\nPM7405\nPO-7405\n";
+    let options = InputOptions { prefix_counts: true, ..InputOptions::default() };
+    let intake = take_with(rows, &options).unwrap();
+    assert_eq!((numbers(&intake), intake.rejects.len()), (vec!["PO7405".to_owned()], 1));
+    let reject = intake.rejects[0].to_string();
+    assert!(
+        reject.contains("PM7405") && reject.contains("those of PO7405") && reject.contains("output folder"),
+        "{reject}"
+    );
+}
+
+#[test]
 fn many_rows_with_a_foreign_priority_make_one_remark() {
     let mut rows = "PO_NUMBER,PRIORITY\n".to_owned();
     (20_001..25_001).for_each(|po| rows.push_str(&format!("{po},{}\n", if po % 2 == 0 { "Alta" } else { "Baixa" })));

@@ -9,14 +9,22 @@ use crate::download::extension;
 use crate::model::{FileOrigin, PoNumber};
 use crate::site::context::PortalContext;
 use crate::site::interactive::InteractiveLogin;
-use crate::site::page::classify::{PageKind, without_query};
+use crate::site::page::classify::{PageKind, classify, without_query};
 use crate::site::page::emptiness;
-use crate::site::page::readiness::{PageReader, Reading};
-use crate::site::page::snapshot::without_exclusions;
+use crate::site::page::number::is_number_of;
+use crate::site::page::readiness::controls::ControlKind;
+use crate::site::page::readiness::unlisted::Unlisted;
+use crate::site::page::readiness::{PageReader, Reading, controls};
+use crate::site::page::selectors::without_exclusions;
+use crate::site::page::snapshot::PageSnapshot;
+use crate::site::recipe::parse::{load, shipped_recipes};
 use crate::site::recipe::selectors::check_all;
 use crate::site::{ColumnSelector, NameSource, error};
 
 const MARK: &str = include_str!("mark.js");
+
+/// So often is what shows more of a list clicked.
+const MAX_CLICKS: usize = 20;
 
 /// Texts of so many elements are shown.
 const SHOWN_TEXTS: usize = 3;
@@ -38,8 +46,23 @@ pub struct Inspection {
     pub finds: Vec<SelectorMatch>,
     /// What would be fetched, by the name that the page gives it.
     pub attachments: Vec<String>,
+    /// What speaks against the list being whole, and what is on it that is no file.
+    pub remarks: Vec<String>,
+    /// What each shipped recipe makes of the page.
+    pub fits: Vec<RecipeFit>,
     /// The page with a frame around each find, as PNG.
     pub picture: Vec<u8>,
+}
+
+/// What a shipped recipe makes of a page.
+#[derive(Clone, Debug)]
+pub struct RecipeFit {
+    /// The name of the recipe.
+    pub name: String,
+    /// Whether it takes the page for what was asked for.
+    pub is_understood: bool,
+    /// How many attachments it finds.
+    pub attachment_count: usize,
 }
 
 /// What one selector finds.
@@ -83,18 +106,41 @@ impl InteractiveLogin {
         page.goto(url.as_str()).await.map_err(|error| error::of_session(error, &context.base))?;
         let reader = PageReader { context, url: &url, origin, begun: Instant::now() };
         let mut reading = reader.read(page).await?;
-        let mut kind = reading.kind.clone();
-        if kind == PageKind::Wanted && reading.snapshot.attachments.is_empty() && reading.awaited.is_none() {
-            reading = reader.read_longer(page).await?;
-            kind = reading.kind.clone();
-            if kind == PageKind::Wanted
-                && reading.snapshot.attachments.is_empty()
-                && let Some(doubt) = emptiness::doubt(&reading.signs, recipe)
-            {
-                kind = emptiness::unproven(&reading.snapshot.look.evidence, &doubt);
+        for _ in 0..MAX_CLICKS {
+            let before = reading.snapshot.listed_count;
+            let control = match reading.kind {
+                PageKind::Wanted => controls::click_next(page, recipe).await?,
+                _ => None,
+            };
+            let Some(control) = control else { break };
+            reading = reader.read_after_click(page).await?;
+            if control.kind == ControlKind::More && reading.snapshot.listed_count <= before {
+                break;
             }
         }
-        let Reading { snapshot, awaited, .. } = reading;
+        let rest = controls::next(page, recipe).await?;
+        if reading.kind == PageKind::Wanted && reading.snapshot.attachments.is_empty() && reading.awaited.is_none() {
+            reading = reader.read_longer(page).await?;
+        }
+        let Reading { snapshot, mut kind, signs, failed, awaited } = reading;
+        if kind == PageKind::Wanted
+            && snapshot.attachments.is_empty()
+            && let Some(doubt) = emptiness::doubt(&signs, recipe)
+        {
+            kind = emptiness::unproven(&snapshot.look.evidence, &doubt);
+        }
+        let mut remarks: Vec<String> =
+            snapshot.others.iter().map(|other| format!("{} is not fetched: {}", other.name, other.reason)).collect();
+        remarks.extend(
+            Unlisted::find(&snapshot, &signs, &failed, rest.as_ref(), recipe)
+                .map(|unlisted| format!("the list is not whole: {}", unlisted.why)),
+        );
+        remarks.extend(awaited.as_ref().map(|awaited| format!("the page was not read to its end: {awaited}")));
+        if let (InspectTarget::Order(po), Some(shown)) = (target, snapshot.numbers.first())
+            && !is_number_of(shown, po, recipe.order.numbers.prefix_counts)
+        {
+            remarks.push(format!("the page shows another number than {po}: {shown}"));
+        }
         let is_at_rest = awaited.is_none();
         let selectors = selectors(context);
         let queries: Vec<_> =
@@ -112,6 +158,16 @@ impl InteractiveLogin {
                 .collect(),
         });
         let finds: Vec<_> = finds.collect();
+        let mut fits = Vec::new();
+        for (name, _) in shipped_recipes() {
+            let Ok(other) = load(name) else { continue };
+            let seen = PageSnapshot::take(page, &other, origin).await?;
+            fits.push(RecipeFit {
+                name: (*name).to_owned(),
+                is_understood: classify(&other, &url, &seen.look) == PageKind::Wanted,
+                attachment_count: seen.attachments.len(),
+            });
+        }
         let marks: Vec<Value> =
             finds.iter().filter(|find| find.count > 0).map(|find| json!([find.key, find.css])).collect();
         page.evaluate(MARK, vec![Value::Array(marks)]).await?;
@@ -126,6 +182,8 @@ impl InteractiveLogin {
             kind: in_words(&kind),
             is_at_rest,
             finds,
+            fits,
+            remarks,
             attachments: snapshot.attachments.iter().map(|listed| name(&listed.label)).collect(),
             picture: page.screenshot().await?,
         })
@@ -140,15 +198,23 @@ fn selectors(context: &PortalContext) -> Vec<(String, String)> {
         all.extend(selectors.iter().enumerate().map(|(at, css)| (format!("{key}[{at}]"), css.as_str().to_owned())));
     };
     list("order.markers", &recipe.order.markers);
-    list("order.supplier", &recipe.order.supplier);
-    list("order.requisition", std::slice::from_ref(&recipe.order.requisition));
+    list("order.requisition", &recipe.order.requisition);
+    list("order.aside", &recipe.order.aside);
     list("requisition.markers", &recipe.requisition.markers);
     list("errors.css", &recipe.errors.css);
     list("attachments.never.css", &recipe.attachments.never.css);
+    list("attachments.never.except", &recipe.attachments.never.except);
     list("attachments.areas", &recipe.attachments.areas);
+    list("attachments.places", &recipe.attachments.places);
     list("attachments.none", &recipe.attachments.none);
     list("attachments.busy", &recipe.attachments.busy);
     let attachments = &recipe.attachments;
+    let suppliers = recipe.order.supplier.iter().enumerate();
+    all.extend(suppliers.map(|(at, source)| (format!("order.supplier[{at}]"), source.css.as_str().to_owned())));
+    for (key, sources) in [("order.number", &recipe.order.number), ("requisition.orders", &recipe.requisition.orders)] {
+        let sources = sources.iter().enumerate();
+        all.extend(sources.map(|(at, source)| (format!("{key}[{at}]"), source.css.as_str().to_owned())));
+    }
     for (key, listings) in
         [("links", &attachments.links), ("buttons", &attachments.buttons), ("wider_links", &attachments.wider_links)]
     {

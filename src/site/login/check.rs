@@ -18,9 +18,6 @@ use crate::site::page::classify::{PageFacts, PageKind, classify, describe, is_an
 
 const REQUEST: &str = include_str!("check.js");
 
-/// A number that no order has: its page is the check address unless the recipe names another one.
-const NO_ORDER: &str = "0";
-
 /// Whether a session is logged in, by the response of the check address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AuthState {
@@ -63,7 +60,7 @@ impl SharedLogin {
     pub(crate) fn check_address(&self, shared: &LoginState) -> Url {
         shared.learned_check.clone().unwrap_or_else(|| {
             let paths = &self.context.recipe.address;
-            let path = paths.login_check.clone().unwrap_or_else(|| paths.order.replace("{digits}", NO_ORDER));
+            let path = paths.login_check.clone().unwrap_or_else(|| paths.no_order_path());
             self.context.at(&path)
         })
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use tokio::time::Instant;
-use url::Url;
 
 use super::open::{ListingPage, OpenedPage};
+use super::requisitions::{RequisitionLink, Requisitions, is_of};
 use super::turns::{Destination, FileTurns};
 use crate::backend::{Attempt, AttemptError, Page};
 use crate::config::RequisitionRule;
@@ -14,7 +14,7 @@ use crate::model::{FailureKind, FileOrigin, ListingId, Receipt};
 use crate::site::context::PortalContext;
 use crate::site::error;
 use crate::site::login::SharedLogin;
-use crate::site::page::classify::{PageKind, classify, is_same_host, without_query};
+use crate::site::page::classify::{PageKind, classify, without_query};
 use crate::site::page::readiness::Awaited;
 use crate::site::page::snapshot::PageSnapshot;
 
@@ -22,12 +22,16 @@ use crate::site::page::snapshot::PageSnapshot;
 /// keep a worker for ever.
 const MAX_ROUNDS: usize = 4;
 
+/// So many requisitions of an order are followed.
+const MAX_REQUISITIONS: usize = 50;
+
 /// One walk.
 pub(crate) struct OrderCollector<'a> {
     context: &'a PortalContext,
     attempt: &'a Attempt,
     turns: FileTurns<'a>,
     seen: BTreeSet<ListingId>,
+    requisitions: Requisitions,
     /// Why there may be more than was listed, for when all that was listed has been seen to.
     open_question: Option<AttemptError>,
 }
@@ -42,7 +46,14 @@ impl<'a> OrderCollector<'a> {
         begun: Instant,
     ) -> Self {
         let turns = FileTurns::new(context, login, page, attempt, begun);
-        Self { context, attempt, turns, seen: BTreeSet::new(), open_question: None }
+        Self {
+            context,
+            attempt,
+            turns,
+            seen: BTreeSet::new(),
+            requisitions: Requisitions::default(),
+            open_question: None,
+        }
     }
 
     /// Fetches the order.
@@ -55,7 +66,7 @@ impl<'a> OrderCollector<'a> {
             },
             Err(error) => error,
         };
-        Err(AttemptError { receipt: Some(self.turns.draft.receipt), ..error })
+        Err(AttemptError { receipt: Some(Box::new(self.turns.draft.receipt)), ..error })
     }
 
     async fn run(&mut self) -> Result<(), AttemptError> {
@@ -63,16 +74,15 @@ impl<'a> OrderCollector<'a> {
         let attempt = self.attempt;
         let po = &attempt.order.po;
         let staging = StagingDir::open(&self.context.out).await.map_err(error::of_download)?;
-        let place =
-            ListingPage { url: self.context.order_page(po), origin: FileOrigin::Order, what: format!("order {po}") };
+        let (url, what) = (self.context.order_page(po), format!("order {po}"));
+        let place = ListingPage { url, origin: FileOrigin::Order, po: po.clone(), what };
         self.turns.opener.page.set_download_dir(staging.path()).await?;
         let opened = self.turns.open(&place).await?;
         let supplier = opened.snapshot.supplier.clone();
         let folder = OrderDir::open(&self.context.out, supplier.as_deref(), po).await.map_err(error::of_download)?;
         self.turns.draft.receipt.supplier = supplier;
-        let requisition = opened.snapshot.requisition.clone();
-        let fetched = self.fetch_pages(&place, opened, requisition, Destination { staging: &staging, folder: &folder });
-        let fetched = fetched.await;
+        let to = Destination { staging: &staging, folder: &folder };
+        let fetched = self.fetch_pages(&place, opened, to).await;
         self.turns.draft.receipt.folder = folder.relative();
         fetched
     }
@@ -81,17 +91,16 @@ impl<'a> OrderCollector<'a> {
         &mut self,
         place: &ListingPage,
         opened: OpenedPage,
-        requisition: Option<String>,
         to: Destination<'_>,
     ) -> Result<(), AttemptError> {
-        self.turns.are_pages_left = requisition.is_some() && self.context.requisition != RequisitionRule::Never;
+        self.requisitions.add(&opened.snapshot, &self.context.base, &self.context.recipe);
+        self.turns.are_pages_left =
+            !self.requisitions.pages.is_empty() && self.context.requisition != RequisitionRule::Never;
         self.fetch_all(place, opened, to).await?;
-        self.turns.are_pages_left = false;
-        if let Some(address) = requisition
-            && self.wants_requisition()
-        {
-            self.walk_requisition(&address, to).await?;
+        if self.wants_requisition() {
+            self.walk_requisitions(to).await?;
         }
+        self.turns.are_pages_left = false;
         self.turns.fetch_postponed(to).await?;
         self.open_question.take().map_or(Ok(()), Err)
     }
@@ -103,8 +112,12 @@ impl<'a> OrderCollector<'a> {
         mut opened: OpenedPage,
         to: Destination<'_>,
     ) -> Result<(), AttemptError> {
-        let doubt = opened.doubt.take();
-        self.open_question = self.open_question.take().or(doubt.map(error::of_failure));
+        if let Some(doubt) = opened.doubt.take() {
+            self.leave_open(error::of_failure(doubt));
+        }
+        for other in std::mem::take(&mut opened.snapshot.others) {
+            self.turns.draft.name_other(other, place);
+        }
         let seen_before = self.seen.len();
         let mut most_listed = 0;
         let fetched = self.fetch_rounds(place, opened, to, &mut most_listed).await;
@@ -123,6 +136,9 @@ impl<'a> OrderCollector<'a> {
     ) -> Result<(), AttemptError> {
         let OpenedPage { mut snapshot, mut awaited, mut unlisted, .. } = opened;
         for _ in 0..MAX_ROUNDS {
+            if place.origin == FileOrigin::Order {
+                self.requisitions.add(&snapshot, &self.context.base, &self.context.recipe);
+            }
             *most_listed = (*most_listed).max(snapshot.listed_count);
             let new: Vec<_> =
                 snapshot.attachments.iter().filter(|listed| !self.seen.contains(&listed.id)).cloned().collect();
@@ -150,6 +166,7 @@ impl<'a> OrderCollector<'a> {
                 snapshot.attachments.clear(); // the last click has led away; all that the page listed has been seen to
                 break;
             }
+            self.turns.opener.check_number(&snapshot, place)?;
         }
         if snapshot.attachments.iter().any(|listed| !self.seen.contains(&listed.id)) {
             return Err(AttemptError::new(
@@ -163,7 +180,7 @@ impl<'a> OrderCollector<'a> {
         // one that is always in motion, and the same each time, has been read
         if let Some(awaited) = awaited.filter(|awaited| *awaited != Awaited::Change) {
             let message = format!("the page of {} may list more, since {awaited}", place.what);
-            self.open_question = Some(AttemptError::new(FailureKind::StepTimeout, message));
+            self.leave_open(AttemptError::new(FailureKind::StepTimeout, message));
         }
         Ok(())
     }
@@ -181,34 +198,63 @@ impl<'a> OrderCollector<'a> {
         }
     }
 
-    async fn walk_requisition(&mut self, address: &str, to: Destination<'_>) -> Result<(), AttemptError> {
-        let has_files = self.turns.draft.receipt.listed_count > 0;
-        let what = format!("the requisition of order {}", self.attempt.order.po);
-        let url = match Url::parse(address) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && is_same_host(&url, &self.context.base) => url,
-            _ => {
-                let shown = without_query(address);
-                return Err(AttemptError::new(
-                    FailureKind::PageChanged,
-                    format!(
-                        "the order's requisition has an address outside the portal ({shown}), which is not followed"
-                    ),
-                ));
-            }
-        };
-        let place = ListingPage { url, origin: FileOrigin::Requisition, what };
-        let opened = match self.turns.open(&place).await {
-            Ok(opened) => opened,
-            Err(error) if matches!(error.kind, FailureKind::AccessDenied | FailureKind::OrderMissing) => {
-                if has_files {
-                    tracing::warn!(po = %self.attempt.order.po, reason = %error, "the requisition was not looked at");
-                    return Ok(());
+    /// Fetches what the order's requisitions list.
+    async fn walk_requisitions(&mut self, to: Destination<'_>) -> Result<(), AttemptError> {
+        let has_own = self.turns.draft.receipt.listed_count > 0;
+        let Requisitions { mut pages, outside } = std::mem::take(&mut self.requisitions);
+        if let Some(address) = outside.first() {
+            let shown = without_query(address);
+            self.leave_open(AttemptError::new(
+                FailureKind::PageChanged,
+                format!("the order's requisition has an address outside the portal ({shown}), which is not followed"),
+            ));
+        }
+        if pages.len() > MAX_REQUISITIONS {
+            let message =
+                format!("the order links to {} requisitions, of which {MAX_REQUISITIONS} are followed", pages.len());
+            self.leave_open(AttemptError::new(FailureKind::PageChanged, message));
+            pages.truncate(MAX_REQUISITIONS);
+        }
+        let mut pages = pages.into_iter();
+        while let Some(link) = pages.next() {
+            self.turns.are_pages_left = pages.len() > 0;
+            let Err(error) = self.walk_requisition(&link, to).await else { continue };
+            match error.kind {
+                // it may well be another order's
+                FailureKind::AccessDenied | FailureKind::OrderMissing | FailureKind::PageChanged if link.is_mention => {
+                    tracing::debug!(po = %self.attempt.order.po, reason = %error, "a requisition that is mentioned cannot be seen");
                 }
-                let message = format!("the order has no attachments, and {error}");
-                return Err(AttemptError::new(FailureKind::RequisitionDenied, message));
+                FailureKind::AccessDenied | FailureKind::OrderMissing => {
+                    let has = if has_own {
+                        "more attachments may be on its requisition, but"
+                    } else {
+                        "the order has no attachments of its own, and"
+                    };
+                    self.leave_open(AttemptError::new(FailureKind::RequisitionDenied, format!("{has} {error}")));
+                }
+                // the others may be as they should be
+                FailureKind::PageChanged | FailureKind::StepTimeout => self.leave_open(error),
+                _ => return Err(error),
             }
-            Err(error) => return Err(error),
-        };
+        }
+        Ok(())
+    }
+
+    async fn walk_requisition(&mut self, link: &RequisitionLink, to: Destination<'_>) -> Result<(), AttemptError> {
+        let po = &self.attempt.order.po;
+        let what = format!("the requisition of order {po}");
+        let place = ListingPage { url: link.url.clone(), origin: FileOrigin::Requisition, po: po.clone(), what };
+        let opened = self.turns.open(&place).await?;
+        if !is_of(self.turns.opener.page, &opened.snapshot, link, po, self.context).await? {
+            let orders = opened.snapshot.numbers.join(", ");
+            tracing::warn!(%po, path = place.url.path(), orders, "a requisition of other orders is left out");
+            return Ok(());
+        }
         self.fetch_all(&place, opened, to).await
+    }
+
+    /// Notes why there may be more than was listed. The first reason counts.
+    fn leave_open(&mut self, question: AttemptError) {
+        self.open_question.get_or_insert(question);
     }
 }

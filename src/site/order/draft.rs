@@ -8,8 +8,9 @@ use crate::backend::AttemptError;
 use crate::download::opaque_id;
 use crate::model::{ExcludedFile, Failure, FailureKind, FileOrigin, FileRecord, MissingFile, PoNumber, Receipt};
 use crate::site::page::classify::without_query;
+use crate::site::page::others::OtherAttachment;
+use crate::site::page::readiness::unlisted::Unlisted;
 use crate::site::page::snapshot::ListedAttachment;
-use crate::site::page::unlisted::Unlisted;
 
 /// A receipt that is not complete yet.
 pub(crate) struct ReceiptDraft {
@@ -53,6 +54,17 @@ impl ReceiptDraft {
             Some(earlier) => *earlier = missing,
             None => self.receipt.missing.push(missing),
         }
+    }
+
+    /// The attachment is no file. One that two pages list is named once.
+    pub(crate) fn name_other(&mut self, other: OtherAttachment, place: &ListingPage) {
+        let OtherAttachment { name, id: listing, reason } = other;
+        if self.receipt.left_out.iter().any(|known| known.listing == listing) {
+            return;
+        }
+        tracing::info!(po = %self.po, name, reason, "an attachment is not fetched");
+        self.receipt.listed_count += 1;
+        self.receipt.left_out.push(ExcludedFile { name, listing, source: place.origin, reason });
     }
 
     /// The page has attachments that it does not list.

@@ -6,4 +6,5 @@ pub(crate) mod collect;
 pub(crate) mod draft;
 pub(crate) mod fetch;
 pub(crate) mod open;
+pub(crate) mod requisitions;
 pub(crate) mod turns;

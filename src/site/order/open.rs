@@ -8,17 +8,18 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::backend::{AttemptError, Page};
-use crate::model::{Failure, FailureKind, FileOrigin};
+use crate::model::{Failure, FailureKind, FileOrigin, PoNumber};
 use crate::site::Recipe;
 use crate::site::context::PortalContext;
 use crate::site::error;
 use crate::site::page::classify::{PageKind, classify};
-use crate::site::page::controls::{self, ControlKind, FoundControl};
 use crate::site::page::emptiness;
+use crate::site::page::number::is_number_of;
+use crate::site::page::readiness::controls::{self, ControlKind, FoundControl};
+use crate::site::page::readiness::unlisted::Unlisted;
 use crate::site::page::readiness::{Awaited, PageReader, Reading};
 use crate::site::page::responses::{Responses, complaint};
 use crate::site::page::snapshot::PageSnapshot;
-use crate::site::page::unlisted::Unlisted;
 
 /// So often is a page clicked at to show more of its list: one that goes on for ever must not keep a worker for ever.
 const MAX_CLICKS: usize = 60;
@@ -28,6 +29,8 @@ const MAX_CLICKS: usize = 60;
 pub(crate) struct ListingPage {
     pub(crate) url: Url,
     pub(crate) origin: FileOrigin,
+    /// The order that it belongs to.
+    pub(crate) po: PoNumber,
     pub(crate) what: String,
 }
 
@@ -120,7 +123,7 @@ impl<'a> PageOpener<'a> {
     /// Reads the page that is shown, all of its list.
     async fn read(&mut self, reader: &PageReader<'_>, place: &ListingPage) -> Result<OpenedPage, AttemptError> {
         let mut reading = reader.read(self.page).await?;
-        self.check(&reading, &place.what).await?;
+        self.check(&reading, place).await?;
         let mut lost = None;
         for _ in 0..MAX_CLICKS {
             if !is_read(&reading) {
@@ -131,7 +134,7 @@ impl<'a> PageOpener<'a> {
             tracing::debug!(url = %place.url.path(), text = control.text, "clicked what shows more");
             self.check_cancelled().map_err(error::of_failure)?;
             reading = reader.read_after_click(self.page).await?;
-            self.check(&reading, &place.what).await?;
+            self.check(&reading, place).await?;
             lost = lost.or_else(|| Unlisted::after_click(&control.text, &earlier, &labels(&reading.snapshot)));
             if control.kind == ControlKind::More && reading.snapshot.listed_count <= before {
                 break;
@@ -153,7 +156,7 @@ impl<'a> PageOpener<'a> {
         let recipe = &self.context.recipe;
         if opened.awaited.is_none() {
             let reading = reader.read_longer(self.page).await?;
-            self.check(&reading, &place.what).await?;
+            self.check(&reading, place).await?;
             if !reading.snapshot.attachments.is_empty() {
                 return self.read(reader, place).await;
             }
@@ -183,9 +186,33 @@ impl<'a> PageOpener<'a> {
 
     /// Makes sure that what was read is the page that was asked for, and that no call of its scripts was refused to which a
     /// page that lists nothing may owe that.
-    async fn check(&mut self, reading: &Reading, what: &str) -> Result<(), AttemptError> {
-        self.check_calls(&reading.kind, &reading.snapshot, what).await?;
-        self.require(reading.kind.clone(), what).await
+    async fn check(&mut self, reading: &Reading, place: &ListingPage) -> Result<(), AttemptError> {
+        self.check_calls(&reading.kind, &reading.snapshot, &place.what).await?;
+        self.require(reading.kind.clone(), &place.what).await?;
+        self.check_number(&reading.snapshot, place)
+    }
+
+    /// Makes sure that an order's page shows no other order.
+    ///
+    /// # Errors
+    /// [`FailureKind::PageChanged`] with both numbers.
+    pub(crate) fn check_number(&self, snapshot: &PageSnapshot, place: &ListingPage) -> Result<(), AttemptError> {
+        match (place.origin, snapshot.numbers.first()) {
+            (FileOrigin::Order, Some(shown)) if !self.is_number_of(shown, &place.po) => Err(AttemptError::new(
+                FailureKind::PageChanged,
+                format!(
+                    "the page of {} shows another number, {shown}, so its files are not this order's: where the portal's \
+                     addresses take an id of their own, the sheet must hold that; if {shown} is not the number of the page's \
+                     order, change order.number in the recipe",
+                    place.what
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_number_of(&self, shown: &str, po: &PoNumber) -> bool {
+        is_number_of(shown, po, self.context.recipe.order.numbers.prefix_counts)
     }
 
     /// Makes sure that the page shown is the one that was asked for.

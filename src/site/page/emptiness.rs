@@ -4,7 +4,7 @@
 use super::classify::{PageKind, describe};
 use crate::backend::DocumentInfo;
 use crate::site::Recipe;
-use crate::site::page::signs::PageSigns;
+use crate::site::page::readiness::signs::PageSigns;
 
 /// Why there may be an attachment all the same on a page that lists none; none if the page shows that there is none.
 pub(crate) fn doubt(signs: &PageSigns, recipe: &Recipe) -> Option<String> {

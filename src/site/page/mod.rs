@@ -1,11 +1,11 @@
 //! What a page shows, and what that means.
 
 pub(crate) mod classify;
-pub(crate) mod controls;
 pub(crate) mod emptiness;
-pub(crate) mod long_polls;
+pub(crate) mod names;
+pub(crate) mod number;
+pub(crate) mod others;
 pub(crate) mod readiness;
 pub(crate) mod responses;
-pub(crate) mod signs;
+pub(crate) mod selectors;
 pub(crate) mod snapshot;
-pub(crate) mod unlisted;

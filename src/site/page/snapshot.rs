@@ -3,14 +3,22 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
 use super::classify::PageFacts;
 use crate::backend::{DocumentInfo, ElementInfo, Page, Query, SessionError};
-use crate::download::{extension, opaque_id, percent_decoded};
+use crate::download::opaque_id;
 use crate::model::{FileOrigin, ListingId};
-use crate::site::{ColumnSelector, Listing, NameSource, Recipe, Selector};
+use crate::site::page::names::{cell_requests, cells, label, supplier_of};
+use crate::site::page::number::numbers_in;
+use crate::site::page::others::{OtherAttachment, other_listings};
+use crate::site::page::readiness::signs::plain_words;
+use crate::site::page::selectors::{
+    ListingKind, any_of, listings, mentioned_requisition_selector, other_selector, outside_asides,
+    requisition_selector, without_exclusions,
+};
+use crate::site::{Listing, NumberSource, Recipe, SupplierSource};
 
 /// Writes names that stand in other cells onto the elements themselves.
 pub(crate) const CELLS: &str = include_str!("cells.js");
@@ -24,7 +32,14 @@ pub(crate) struct PageSnapshot {
     pub(crate) attachments: Vec<ListedAttachment>,
     /// Those listed twice included.
     pub(crate) listed_count: usize,
-    pub(crate) requisition: Option<String>,
+    /// Attachments that are no files.
+    pub(crate) others: Vec<OtherAttachment>,
+    /// Addresses of the links to requisitions.
+    pub(crate) requisitions: Vec<String>,
+    /// The same where the link may be to another order's.
+    pub(crate) mentioned: Vec<String>,
+    /// The number of the order that an order page is about; the orders that a requisition names.
+    pub(crate) numbers: Vec<String>,
 }
 
 /// An attachment as a page lists it.
@@ -72,10 +87,18 @@ impl PageSnapshot {
             plain(any_of(markers)),
             plain(recipe.login.form.as_str().to_owned()),
             plain(any_of(&recipe.errors.css)),
-            Query { css: recipe.order.requisition.as_str().to_owned(), attributes: vec!["href".to_owned()] },
         ];
-        queries.extend(recipe.order.supplier.iter().map(|css| plain(css.as_str().to_owned())));
+        let links = [Some(requisition_selector(recipe)), mentioned_requisition_selector(recipe)];
+        let link = |css| Query { css, attributes: vec!["href".to_owned()] };
+        queries.extend(links.into_iter().flatten().map(link));
+        queries.extend(number_sources(recipe, origin).iter().map(|source| plain(outside_asides(recipe, &source.css))));
+        let supplier = |source: &SupplierSource| Query {
+            css: source.css.as_str().to_owned(),
+            attributes: source.attributes.clone(),
+        };
+        queries.extend(recipe.order.supplier.iter().map(supplier));
         queries.extend(listing_queries(recipe));
+        queries.extend(other_queries(recipe));
         queries
     }
 
@@ -113,42 +136,47 @@ impl PageSnapshot {
             has_login_form: !next().is_empty(),
             notices: next().into_iter().map(|found| found.text).filter(|text| !text.is_empty()).collect(),
         };
-        let requisition = next().into_iter().find_map(|mut found| found.attributes.remove("href"));
-        let suppliers: Vec<_> = recipe.order.supplier.iter().map(|_| next()).collect();
-        let supplier = suppliers.into_iter().flatten().map(|found| found.text).find(|text| !text.trim().is_empty());
+        let addresses = |found: Vec<ElementInfo>| {
+            found.into_iter().filter_map(|mut found| found.attributes.remove("href")).collect::<Vec<_>>()
+        };
+        let requisitions = addresses(next());
+        let mentioned = mentioned_requisition_selector(recipe).map(|_| addresses(next())).unwrap_or_default();
+        let numbers: Vec<_> = number_sources(recipe, origin).iter().map(|source| (source, next())).collect();
+        let mut numbers = numbers
+            .into_iter()
+            .map(|(source, found)| found.iter().flat_map(|found| numbers_in(&found.text, source)).collect::<Vec<_>>());
+        let numbers = numbers.find(|numbers| !numbers.is_empty()).unwrap_or_default();
+        let suppliers: Vec<_> = recipe.order.supplier.iter().map(|source| (source, next())).collect();
+        let supplier =
+            suppliers.iter().flat_map(|(source, found)| found.iter().map(|found| supplier_of(source, found)));
+        let supplier = supplier.flatten().next();
         let found: Vec<_> = listings(recipe).map(|(listing, shape)| (listing, shape, next())).collect();
         let (attachments, listed_count) = attachments(recipe, origin, found);
-        Self { look, supplier, attachments, listed_count, requisition }
+        let shown_at = Url::parse(&look.evidence.url).ok();
+        let others: Vec<_> = other_listings(recipe).map(|(listing, kind)| (listing, kind, next())).collect();
+        let others = others.into_iter().flat_map(|(listing, kind, found)| {
+            found
+                .into_iter()
+                .filter_map(|found| OtherAttachment::of(listing, kind, &found, shown_at.as_ref()))
+                .collect::<Vec<_>>()
+        });
+        let others = others.collect();
+        Self { others, look, supplier, attachments, listed_count, requisitions, mentioned, numbers }
     }
 
     /// What must stop changing before the page is at rest.
     pub(crate) fn settling(recipe: &Recipe) -> Vec<String> {
         let listed = listings(recipe).map(|(listing, _)| without_exclusions(recipe, listing));
-        listed.chain([recipe.order.requisition.as_str().to_owned()]).collect()
+        listed.chain([requisition_selector(recipe)]).collect()
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ListingKind {
-    Link,
-    WiderLink,
-    Button,
-}
-
-fn listings(recipe: &Recipe) -> impl Iterator<Item = (&Listing, ListingKind)> {
-    let attachments = &recipe.attachments;
-    let links = attachments.links.iter().map(|listing| (listing, ListingKind::Link));
-    let buttons = attachments.buttons.iter().map(|listing| (listing, ListingKind::Button));
-    links.chain(buttons).chain(attachments.wider_links.iter().map(|listing| (listing, ListingKind::WiderLink)))
-}
-
-/// What finds the listed attachments, and what finds those that count only when there is nothing else.
-pub(crate) fn listing_selectors(recipe: &Recipe) -> (Vec<String>, Vec<String>) {
-    let (wider, strict): (Vec<_>, Vec<_>) = listings(recipe).partition(|(_, kind)| *kind == ListingKind::WiderLink);
-    let selectors = |found: Vec<(&Listing, ListingKind)>| {
-        found.into_iter().map(|(listing, _)| without_exclusions(recipe, listing)).collect()
-    };
-    (selectors(strict), selectors(wider))
+/// Where numbers of orders stand on a page of this kind.
+fn number_sources(recipe: &Recipe, origin: FileOrigin) -> &[NumberSource] {
+    match origin {
+        FileOrigin::Order => &recipe.order.number,
+        FileOrigin::Requisition => &recipe.requisition.orders,
+    }
 }
 
 fn listing_queries(recipe: &Recipe) -> impl Iterator<Item = Query> {
@@ -159,27 +187,12 @@ fn listing_queries(recipe: &Recipe) -> impl Iterator<Item = Query> {
     })
 }
 
-/// The other cells that the names of a listing, the recipe's `at`-th, are read from, and the attribute for each.
-fn cells(at: usize, listing: &Listing) -> impl Iterator<Item = (String, &ColumnSelector)> {
-    listing.name.iter().enumerate().filter_map(move |(nth, name)| match name {
-        NameSource::Cell(cell) => Some((cell_attribute(at, nth), cell)),
-        NameSource::Title | NameSource::AriaLabel | NameSource::Download | NameSource::Text | NameSource::Href => None,
+/// What is looked for of attachments that are no files.
+fn other_queries(recipe: &Recipe) -> impl Iterator<Item = Query> {
+    other_listings(recipe).map(|(listing, _)| {
+        let attributes = ["title", "aria-label", "download", "href", "data-url"].map(str::to_owned).into();
+        Query { css: other_selector(recipe, listing), attributes }
     })
-}
-
-fn cell_attribute(listing: usize, name: usize) -> String {
-    format!("data-recipe-cell-{listing}-{name}")
-}
-
-/// What the script that writes names onto elements ([`CELLS`]) is to write.
-pub(crate) fn cell_requests(recipe: &Recipe) -> Vec<Value> {
-    let cells = listings(recipe)
-        .enumerate()
-        .flat_map(|(at, (listing, _))| cells(at, listing).map(move |(attribute, cell)| (listing, attribute, cell)));
-    let request = |(listing, attribute, cell): (&Listing, String, &ColumnSelector)| {
-        json!([without_exclusions(recipe, listing), cell.row.as_str(), cell.css.as_str(), attribute])
-    };
-    cells.map(request).collect()
 }
 
 /// Looks for `queries`, after what stands in other cells has been written where they read it.
@@ -189,20 +202,6 @@ async fn ask(page: &mut dyn Page, recipe: &Recipe, queries: &[Query]) -> Result<
         page.evaluate(CELLS, vec![Value::Array(cells)]).await?;
     }
     page.query(queries).await
-}
-
-/// What finds whatever one of these finds.
-pub(crate) fn any_of(selectors: &[Selector]) -> String {
-    selectors.iter().map(Selector::as_str).collect::<Vec<_>>().join(", ")
-}
-
-/// What finds the listed attachments and none that is excluded: one selector, so that counting is the same everywhere.
-pub(crate) fn without_exclusions(recipe: &Recipe, listing: &Listing) -> String {
-    let css = listing.css.as_str();
-    match recipe.attachments.never.css.as_slice() {
-        [] => css.to_owned(),
-        never => format!(":is({css}):not({})", any_of(never)),
-    }
 }
 
 /// The attachments, each once, and how many were listed. Wider links count only when there is nothing else.
@@ -229,6 +228,9 @@ fn attachments(
         let css = without_exclusions(recipe, listing);
         let mut same_name: HashMap<String, usize> = HashMap::new();
         for (nth, element) in elements.into_iter().enumerate() {
+            if shape == ListingKind::Button && is_never(recipe, &element) {
+                continue;
+            }
             let label = label(at, listing, &element);
             let key = match shape {
                 ListingKind::Link | ListingKind::WiderLink => ListingKey::Link(address(&element)),
@@ -254,34 +256,11 @@ fn address(element: &ElementInfo) -> String {
     href.split('#').next().unwrap_or_default().to_owned()
 }
 
-fn label(at: usize, listing: &Listing, element: &ElementInfo) -> String {
-    let attribute = |name: &str| element.attributes.get(name).cloned().unwrap_or_default();
-    let texts: Vec<String> = listing
-        .name
-        .iter()
-        .enumerate()
-        .map(|(nth, source)| match source {
-            NameSource::Title => attribute("title"),
-            NameSource::AriaLabel => attribute("aria-label"),
-            NameSource::Download => attribute("download"),
-            NameSource::Text => element.text.clone(),
-            NameSource::Href => last_part(&attribute("href")),
-            NameSource::Cell(_) => attribute(&cell_attribute(at, nth)),
-        })
-        .map(|text| without_ends(&text, &listing.name_ends))
-        .filter(|text| !text.is_empty())
-        .collect();
-    let best = texts.iter().find(|text| extension(text).is_some()).or(texts.first());
-    best.cloned().unwrap_or_default()
-}
-
-fn without_ends(text: &str, ends: &[String]) -> String {
-    let text = text.trim();
-    ends.iter().find_map(|end| text.strip_suffix(end.as_str())).unwrap_or(text).trim().to_owned()
-}
-
-fn last_part(href: &str) -> String {
-    Url::parse(href).ok().and_then(|url| url.path_segments()?.next_back().map(percent_decoded)).unwrap_or_default()
+/// Whether a button says that it is something else, such as "Add file".
+fn is_never(recipe: &Recipe, element: &ElementInfo) -> bool {
+    let label = element.attributes.get("aria-label").unwrap_or(&element.text);
+    let words = plain_words(label);
+    recipe.attachments.never.texts.iter().any(|text| plain_words(text) == words)
 }
 
 #[cfg(test)]
@@ -328,6 +307,15 @@ mod tests {
     }
 
     #[test]
+    fn a_button_that_adds_a_file_is_no_attachment() {
+        let recipe = load("coupa").unwrap();
+        let button = |label: &str| element("", &[("aria-label", label)]);
+        let buttons = vec![button("Add file attachment"), button("Add-on.pdf file attachment")];
+        let (listed, count) = read(&recipe, vec![], buttons, vec![]);
+        assert_eq!((listed[0].label.as_str(), listed[0].nth, count), ("Add-on.pdf", 1, 1));
+    }
+
+    #[test]
     fn wider_links_count_only_when_there_is_nothing_else() {
         let recipe = load("coupa").unwrap();
         let link = |id: &str| element("x", &[("href", &format!("https://acme.test/attachment_file/{id}"))]);
@@ -336,20 +324,6 @@ mod tests {
             read(&recipe, vec![], vec![], vec![link("2")]).0[0].key,
             ListingKey::Link("https://acme.test/attachment_file/2".into())
         );
-    }
-
-    #[test]
-    fn the_first_name_with_an_extension_is_the_label() {
-        let recipe = load("coupa").unwrap();
-        let href = ("href", "https://acme.test/attachment_file/9/Bid%20%C3%A9.pdf?t=1");
-        for (text, title, label) in [
-            ("Download", Some("Bid.docx"), "Bid.docx"),
-            ("Download", None, "Bid é.pdf"),
-            ("Bid.xlsx", Some("Click"), "Bid.xlsx"),
-        ] {
-            let attributes: Vec<_> = title.map(|title| ("title", title)).into_iter().chain([href]).collect();
-            assert_eq!(read(&recipe, vec![element(text, &attributes)], vec![], vec![]).0[0].label, label);
-        }
     }
 
     #[test]
@@ -371,8 +345,10 @@ mod tests {
     fn every_selector_leaves_out_what_is_never_an_attachment() {
         let recipe = load("coupa").unwrap();
         let queries = PageSnapshot::queries(&recipe, FileOrigin::Order);
-        for query in &queries[4 + recipe.order.supplier.len()..] {
-            assert!(query.css.contains(":not(a[href*='/help']"), "{}", query.css);
+        let first = 5 + recipe.order.number.len() + recipe.order.supplier.len();
+        for query in &queries[first..] {
+            assert!(query.css.contains(":not(:is(a[href*='/help']"), "{}", query.css);
+            assert!(query.css.contains(":not([href*='attachment_file']"), "{}", query.css);
         }
     }
 }

@@ -21,6 +21,12 @@ pub struct Attachments {
     /// Buttons whose script asks for the file.
     #[serde(default)]
     pub buttons: Vec<Listing>,
+    /// Attachments that are web addresses: named in the report, not fetched.
+    #[serde(default)]
+    pub web: Vec<Listing>,
+    /// Attachments that are texts: named in the report, not fetched.
+    #[serde(default)]
+    pub notes: Vec<Listing>,
     /// What is never one.
     #[serde(default)]
     pub never: Exclusions,
@@ -72,6 +78,53 @@ pub struct Listing {
     /// Endings that are no part of the name.
     #[serde(default)]
     pub name_ends: Vec<String>,
+    /// Beginnings of the `aria-label` of what `css` finds, in several languages and in any case of letters. Where there are
+    /// some, or some `label_ends`, only an element with one of these counts. They are no part of the name.
+    #[serde(default)]
+    pub label_starts: Vec<String>,
+    /// Endings of the same.
+    #[serde(default)]
+    pub label_ends: Vec<String>,
+}
+
+impl Listing {
+    /// What finds them, by their label as well.
+    pub(crate) fn selector(&self) -> String {
+        let label = |operator: &str, text: &String| {
+            let text: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            format!("[aria-label{operator}=\"{}\" i]", text.replace('\\', "\\\\").replace('"', "\\\""))
+        };
+        let starts = self.label_starts.iter().map(|text| label("^", text));
+        let labels: Vec<_> = starts.chain(self.label_ends.iter().map(|text| label("$", text))).collect();
+        if labels.is_empty() {
+            return self.css.as_str().to_owned();
+        }
+        format!(":is({}):is({})", self.css.as_str(), labels.join(", "))
+    }
+
+    /// A name without what is no part of it.
+    pub(crate) fn name_of(&self, text: &str) -> String {
+        let text = text.trim();
+        let text = self.name_ends.iter().find_map(|end| text.strip_suffix(end.as_str())).unwrap_or(text);
+        let start = self.label_starts.iter().find_map(|start| without_start(text.trim(), start.trim()));
+        let text = start.unwrap_or_else(|| text.trim().to_owned());
+        let end = self.label_ends.iter().find_map(|end| without_end(text.trim(), end.trim()));
+        end.unwrap_or(text).trim().to_owned()
+    }
+}
+
+/// `text` without `start`, if it begins with that in any case of letters.
+fn without_start(text: &str, start: &str) -> Option<String> {
+    let count = start.chars().count();
+    let head: String = text.chars().take(count).collect();
+    (head.to_lowercase() == start.to_lowercase()).then(|| text.chars().skip(count).collect())
+}
+
+/// `text` without `end`, if it ends in that in any case of letters.
+fn without_end(text: &str, end: &str) -> Option<String> {
+    let count = text.chars().count().checked_sub(end.chars().count())?;
+    let tail: String = text.chars().skip(count).collect();
+    (tail.to_lowercase() == end.to_lowercase()).then(|| text.chars().take(count).collect())
 }
 
 /// Where an attachment's name is read.
@@ -122,8 +175,53 @@ pub struct Exclusions {
     /// What finds them.
     #[serde(default)]
     pub css: Vec<Selector>,
+    /// What is an attachment all the same, such as a link whose address is an attachment's: its name may look like anything.
+    #[serde(default)]
+    pub except: Vec<Selector>,
     /// What a link or button says that is none, such as `Add file`: in any case of letters, numbers and punctuation left
     /// out.
     #[serde(default)]
     pub texts: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(starts: &[&str], ends: &[&str]) -> Listing {
+        let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+        Listing {
+            css: Selector::try_from("span[role='button']".to_owned()).unwrap(),
+            name: vec![NameSource::AriaLabel],
+            name_ends: Vec::new(),
+            label_starts: texts(starts),
+            label_ends: texts(ends),
+        }
+    }
+
+    #[test]
+    fn a_label_finds_its_buttons_and_is_no_part_of_their_names() {
+        let listing = listing(&["Anexo de arquivo de"], &["file attachment", "say \"x\""]);
+        assert_eq!(
+            listing.selector(),
+            "span[role='button']:is([aria-label^=\"Anexo de arquivo de\" i], [aria-label$=\"file attachment\" i], \
+             [aria-label$=\"say \\\"x\\\"\" i])"
+                .replacen("span[role='button']", ":is(span[role='button'])", 1)
+        );
+        for (label, name) in [
+            ("Anexo de arquivo de Nota.pdf", "Nota.pdf"),
+            ("ANEXO DE ARQUIVO DE Nota.pdf ", "Nota.pdf"),
+            ("Invoice 12.msg file attachment", "Invoice 12.msg"),
+            ("Invoice 12.msg File Attachment", "Invoice 12.msg"),
+            ("Offer.pdf", "Offer.pdf"),
+            ("", ""),
+        ] {
+            assert_eq!(listing.name_of(label), name, "{label}");
+        }
+    }
+
+    #[test]
+    fn without_labels_a_listing_is_its_selector() {
+        assert_eq!(listing(&[], &[]).selector(), "span[role='button']");
+    }
 }

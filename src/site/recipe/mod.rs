@@ -1,16 +1,19 @@
 //! A recipe: everything about a portal that differs between tenants, as checked types.
 pub(crate) mod attachments;
 pub(crate) mod hosts;
+pub(crate) mod numbers;
 pub(crate) mod parse;
 pub(crate) mod selectors;
 pub(crate) mod validate;
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 pub(crate) use self::attachments::Attachments;
 pub use self::attachments::{ColumnSelector, Control, Listing, NameSource};
+pub(crate) use self::numbers::NumberFormat;
+pub use self::numbers::{NumberRules, NumberSource};
 
 /// The shape of a portal. Written as TOML; the shipped ones are in `profiles/sites`.
 #[derive(Clone, Debug, Deserialize)]
@@ -40,7 +43,8 @@ pub struct Recipe {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Addresses {
-    /// An order; `{digits}` stands for its number. May have a query, which then belongs to the address.
+    /// An order; `{digits}` stands for the digits of its number, `{number}` for the number with its prefix. May have a query,
+    /// which then belongs to the address.
     pub order: String,
     /// A page that needs no login.
     pub login: String,
@@ -82,15 +86,67 @@ pub struct OrderPage {
     /// Elements of which one is on every order page and on no other.
     pub markers: Vec<Selector>,
     /// Where the supplier stands; the first with a text wins.
-    pub supplier: Vec<Selector>,
-    /// The link to the order's requisition.
-    pub requisition: Selector,
+    pub supplier: Vec<SupplierSource>,
+    /// Links to the order's requisitions: each distinct one is followed, and none that stands in `comments`.
+    #[serde(deserialize_with = "one_or_more")]
+    pub requisition: Vec<Selector>,
+    /// Where the page shows its number, best first: another one than was asked for is another order.
+    #[serde(default)]
+    pub number: Vec<NumberSource>,
+    /// How the portal's order numbers are written.
+    #[serde(default)]
+    pub numbers: NumberFormat,
     /// Parts of the page that speak of other orders, such as a list of related ones.
     #[serde(default)]
     pub aside: Vec<Selector>,
     /// Where people write: what stands there says nothing about the page.
     #[serde(default)]
     pub comments: Vec<Selector>,
+    /// Parts of the page where a requisition that is linked may be another order's: its files are taken only if its own page
+    /// names this order.
+    #[serde(default)]
+    pub mentions: Vec<Selector>,
+}
+
+/// Where a page shows the supplier: a selector alone, or with more about it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "WrittenSupplier")]
+#[non_exhaustive]
+pub struct SupplierSource {
+    /// What finds the element.
+    pub css: Selector,
+    /// The attributes that hold the name, best first; then its text.
+    pub attributes: Vec<String>,
+    /// Whether a number may stand before the name, as in `10023 - ACME LTDA`.
+    pub is_numbered: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a CSS selector, or a table of css, attributes and is_numbered")]
+enum WrittenSupplier {
+    Alone(Selector),
+    Table(SupplierTable),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SupplierTable {
+    css: Selector,
+    #[serde(default)]
+    attributes: Vec<String>,
+    #[serde(default)]
+    is_numbered: bool,
+}
+
+impl From<WrittenSupplier> for SupplierSource {
+    fn from(written: WrittenSupplier) -> Self {
+        match written {
+            WrittenSupplier::Alone(css) => Self { css, attributes: Vec::new(), is_numbered: false },
+            WrittenSupplier::Table(SupplierTable { css, attributes, is_numbered }) => {
+                Self { css, attributes, is_numbered }
+            }
+        }
+    }
 }
 
 /// The requisition page.
@@ -100,6 +156,24 @@ pub struct OrderPage {
 pub struct RequisitionPage {
     /// Elements of which one is on every requisition page.
     pub markers: Vec<Selector>,
+    /// Where the page names the orders that came of it: if it names some, the order in question must be among them.
+    #[serde(default)]
+    pub orders: Vec<NumberSource>,
+}
+
+/// One selector, or several in a list.
+fn one_or_more<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<Selector>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a CSS selector or a list of them")]
+    enum OneOrMore {
+        One(String),
+        More(Vec<String>),
+    }
+    let texts = match OneOrMore::deserialize(value)? {
+        OneOrMore::One(text) => vec![text],
+        OneOrMore::More(texts) => texts,
+    };
+    texts.into_iter().map(|text| Selector::try_from(text).map_err(serde::de::Error::custom)).collect()
 }
 
 /// Pages that say no although their status is 200.

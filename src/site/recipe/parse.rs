@@ -6,13 +6,14 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
-use crate::site::Recipe;
 use crate::site::recipe::validate::check;
+use crate::site::{NumberRules, Recipe};
 
 /// Recipes that are built in: their names and their text.
-const SHIPPED: [(&str, &str); 2] = [
+const SHIPPED: [(&str, &str); 3] = [
     ("coupa", include_str!("../../../profiles/sites/coupa.toml")),
     ("table", include_str!("../../../profiles/sites/table.toml")),
+    ("coupa-prefixed", include_str!("../../../profiles/sites/coupa-prefixed.toml")),
 ];
 
 /// The recipe cannot be used.
@@ -71,6 +72,16 @@ pub(crate) fn load(name: &str) -> Result<Recipe, RecipeError> {
     }
 }
 
+/// How order numbers are written, by the recipe of that name, or in that file.
+///
+/// # Errors
+/// [`RecipeError`] when the recipe cannot be used.
+pub fn number_rules(name: &str) -> Result<NumberRules, RecipeError> {
+    let invalid =
+        |(key, why): (&str, String)| RecipeError::Invalid { origin: name.to_owned(), place: format!("{key}: "), why };
+    load(name)?.order.numbers.rules().map_err(invalid)
+}
+
 /// Reads a recipe from its text. `origin` names it in errors.
 pub(crate) fn parse(text: &str, origin: &str) -> Result<Recipe, RecipeError> {
     let invalid =
@@ -95,10 +106,12 @@ pub(crate) fn parse(text: &str, origin: &str) -> Result<Recipe, RecipeError> {
     // a shipped recipe has no mistakes, so whatever is told has its place in the text that was laid over it
     let recipe = Recipe::deserialize(toml::de::Deserializer::from(whole)).map_err(of_text)?;
     tracing::debug!(recipe = recipe.name, origin, "site recipe read");
-    check(&recipe).map_err(|(key, why)| {
+    let at_key = |key: &str, why: &str| {
         let line = place_of_key(own.get_ref(), key).map(|at| line_at(text, at));
         invalid(line.map_or_else(|| format!("{key}: "), |line| format!("line {line}: {key}: ")), why)
-    })?;
+    };
+    check(&recipe).map_err(|(key, why)| at_key(key, why))?;
+    recipe.order.numbers.rules().map_err(|(key, why)| at_key(key, &why))?;
     Ok(recipe)
 }
 
@@ -113,10 +126,14 @@ pub(crate) fn line_of(name: &str, key: &str) -> Option<usize> {
     place_of_key(own.get_ref(), key).map(|at| line_at(&text, at))
 }
 
-/// The text of a shipped recipe, as a table.
+/// The text of a shipped recipe, as a table, on top of the one that it extends.
 fn shipped(name: &str) -> Option<DeTable<'static>> {
     let (_, text) = SHIPPED.iter().find(|(shipped, _)| *shipped == name)?;
-    DeTable::parse(text).ok().map(toml::Spanned::into_inner)
+    let mut own = DeTable::parse(text).ok()?.into_inner();
+    let Some(base) = own.remove("extends") else { return Some(own) };
+    let mut below = shipped(base.get_ref().as_str()?)?;
+    lay_over(&mut below, &own);
+    Some(below)
 }
 
 /// What `own` says, on top of `base`: table by table, key by key; a list or a value replaces the other one as a whole.
@@ -201,12 +218,19 @@ mod tests {
         let own = "extends = \"coupa\"\nname = \"ours\"\n[order]\nsupplier = [\".vendor\"]\n[address]\nallowed_hosts = [\"f.acme.test\"]";
         let (own, base) = (parse(own, "ours.toml").unwrap(), load("coupa").unwrap());
         assert_eq!(
-            (own.name.as_str(), own.order.supplier[0].as_str(), own.order.supplier.len()),
+            (own.name.as_str(), own.order.supplier[0].css.as_str(), own.order.supplier.len()),
             ("ours", ".vendor", 1)
         );
         assert_eq!(own.address.allowed_hosts, ["f.acme.test"]);
         assert_eq!((own.address.order, own.order.markers), (base.address.order, base.order.markers));
         assert_eq!(own.attachments.links.len(), base.attachments.links.len());
+    }
+
+    #[test]
+    fn a_recipe_may_extend_one_that_extends_another() {
+        let own = parse("extends = \"coupa-prefixed\"\nname = \"ours\"", "ours.toml").unwrap();
+        assert_eq!((own.address.order.as_str(), own.attachments.areas.len()), ("/order_headers/{number}", 0));
+        assert_eq!(own.attachments.links.len(), load("coupa").unwrap().attachments.links.len());
     }
 
     #[test]
@@ -266,6 +290,8 @@ mod tests {
             ("/order_headers/{digits}\"", "/order_headers/\"", &["line 8", "address.order", "{digits}"]),
             ("name = [\"title\", \"aria-label\"]", "name = [\"titel\"]", &["line", "titel"]),
             ("login_paths = [", "login_paths = [\"/\", ", &["line", "login_paths"]),
+            ("prefixes = []", "prefixes = [\"../\"]", &["line", "order.numbers.prefixes", "../"]),
+            ("suffixes = []", "suffixes = [\"2\"]", &["line", "order.numbers.suffixes", "-#"]),
         ] {
             assert!(coupa().contains(from), "{from}");
             let error = parse(&coupa().replace(from, to), "mine.toml").unwrap_err().to_string();

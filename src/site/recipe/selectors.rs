@@ -42,31 +42,43 @@ fn all(recipe: &Recipe) -> Vec<(String, &Selector)> {
         ("login.password", &login.password),
         ("login.submit", &login.submit),
         ("login.refusal", &login.refusal),
-        ("order.requisition", &order.requisition),
     ];
     let lists = [
         ("order.markers", &order.markers),
-        ("order.supplier", &order.supplier),
+        ("order.requisition", &order.requisition),
         ("order.aside", &order.aside),
         ("order.comments", &order.comments),
+        ("order.mentions", &order.mentions),
         ("requisition.markers", &requisition.markers),
         ("attachments.areas", &attachments.areas),
         ("attachments.places", &attachments.places),
         ("attachments.none", &attachments.none),
         ("attachments.busy", &attachments.busy),
         ("attachments.never.css", &attachments.never.css),
+        ("attachments.never.except", &attachments.never.except),
         ("errors.css", &errors.css),
     ];
     let mut all: Vec<_> = single.map(|(key, css)| (key.to_owned(), css)).into();
     for (key, list) in lists {
         all.extend(list.iter().enumerate().map(|(at, css)| (format!("{key}[{at}]"), css)));
     }
+    let suppliers = order.supplier.iter().enumerate();
+    all.extend(suppliers.map(|(at, source)| (format!("order.supplier[{at}]"), &source.css)));
+    for (key, sources) in [("order.number", &order.number), ("requisition.orders", &requisition.orders)] {
+        let sources = sources.iter().enumerate();
+        all.extend(sources.map(|(at, source)| (format!("{key}[{at}].css"), &source.css)));
+    }
     for (key, controls) in [("open", &attachments.open), ("more", &attachments.more)] {
         let controls = controls.iter().enumerate();
         all.extend(controls.map(|(at, control)| (format!("attachments.{key}[{at}].css"), &control.css)));
     }
-    let listings =
-        [("links", &attachments.links), ("wider_links", &attachments.wider_links), ("buttons", &attachments.buttons)];
+    let listings = [
+        ("links", &attachments.links),
+        ("wider_links", &attachments.wider_links),
+        ("buttons", &attachments.buttons),
+        ("web", &attachments.web),
+        ("notes", &attachments.notes),
+    ];
     for (key, listings) in listings {
         for (at, listing) in listings.iter().enumerate() {
             let key = format!("attachments.{key}[{at}]");

@@ -12,8 +12,8 @@ fn is_of_this_net(host: &str) -> bool {
 /// Refuses a recipe that could never work. The error names the key, and says why.
 pub(crate) fn check(recipe: &Recipe) -> Result<(), (&'static str, &'static str)> {
     let Recipe { name: _, address, login, order, requisition, attachments, errors, settle } = recipe;
-    if !address.order.starts_with('/') || !address.order.contains("{digits}") {
-        return Err(("address.order", "it must begin with / and contain {digits}"));
+    if !address.order.starts_with('/') || !address.names_order() {
+        return Err(("address.order", "it must begin with / and contain {digits} or {number}"));
     }
     if !address.login.starts_with('/') {
         return Err(("address.login", "it must begin with /"));
@@ -55,6 +55,10 @@ pub(crate) fn check(recipe: &Recipe) -> Result<(), (&'static str, &'static str)>
     }
     if has_empty(&errors.not_allowed) {
         return Err(("errors.not_allowed", "an empty text is in every page"));
+    }
+    if order.number.iter().chain(&requisition.orders).any(|source| source.after.is_empty() || has_empty(&source.after))
+    {
+        return Err(("order.number", "without a word before it any number on the page could be the order's"));
     }
     if has_empty(&attachments.words) {
         return Err(("attachments.words", "an empty text is in every page"));

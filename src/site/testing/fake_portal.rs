@@ -1,6 +1,5 @@
 //! A portal without a browser: a scripted double of `Session` and `Page`. Several sessions can share one portal.
 
-use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -12,44 +11,19 @@ use crate::backend::{
     ResponseInfo, SessionError, Stability,
 };
 use crate::site::Recipe;
-use crate::site::page::snapshot::{any_of, without_exclusions};
+use crate::site::page::selectors::{
+    any_of, mentioned_requisition_selector, outside_asides, requisition_selector, without_exclusions,
+};
 use crate::site::recipe::parse::load;
 
 pub(crate) use crate::site::testing::offers::{FakeReply, Offer, button, file, link};
+pub(crate) use crate::site::testing::portal_state::Portal;
 pub(crate) use crate::site::testing::shown::{FakeControl, Shown};
 
 pub(crate) const BASE: &str = "https://acme.test";
 
 /// What a portal says of an order that is not there.
 pub(crate) const OOPS: &str = "Oops! We couldn't find what you wanted";
-
-#[derive(Default)]
-pub(crate) struct Portal {
-    pub(crate) pages: HashMap<String, Shown>,
-    /// A login is wanted, with this password.
-    pub(crate) password: Option<&'static str>,
-    /// The value of the cookie that is let in.
-    pub(crate) ticket: u32,
-    pub(crate) accepted_count: u32,
-    pub(crate) refused_count: u32,
-    pub(crate) is_unreachable: bool,
-    pub(crate) sends_elsewhere: bool,
-    /// Whoever was logged in and no longer is gets "not found" at every address but the login's.
-    pub(crate) hides_ended_login: bool,
-    /// Whoever never was gets it, too.
-    pub(crate) hides_from_strangers: bool,
-    /// What the next forms are answered with: the path, the page, and whether the form is on it.
-    pub(crate) form_answers: VecDeque<(&'static str, Shown, bool)>,
-    pub(crate) form_count: u32,
-    /// The login check cannot be requested by a script.
-    pub(crate) check_fails: bool,
-    /// Its sessions are gone, and can only be asked what they last said.
-    pub(crate) is_dead: bool,
-    /// How often a session is refused its cookies.
-    pub(crate) cookies_refused: u32,
-    pub(crate) clicks: Vec<String>,
-    pub(crate) visits: Vec<String>,
-}
 
 #[derive(Clone, Default)]
 pub(crate) struct FakePortal(Arc<Mutex<Portal>>);
@@ -172,9 +146,18 @@ impl FakePage {
             once(self.is_login, text(""))
         } else if css == any_of(&recipe.errors.css) || css == recipe.login.refusal.as_str() {
             once(!self.shown.notice.is_empty(), text(self.shown.notice))
-        } else if css == recipe.order.requisition.as_str() {
-            self.shown.requisition.iter().map(|href| element("", &[("href", href)])).collect()
-        } else if css == recipe.order.supplier[0].as_str() {
+        } else if css == requisition_selector(recipe) {
+            let late = self.shown.late_requisitions.iter().filter(|_| self.download_count > 0);
+            self.shown.requisitions.iter().chain(late).map(|href| element("", &[("href", href)])).collect()
+        } else if mentioned_requisition_selector(recipe).is_some_and(|mentions| css == mentions) {
+            self.shown.mentioned.iter().map(|href| element("", &[("href", href)])).collect()
+        } else if css == "a[href]" {
+            self.shown.orders_linked.iter().map(|href| element("", &[("href", href)])).collect()
+        } else if css == outside_asides(recipe, &recipe.order.number[0].css) {
+            once(!self.shown.title.is_empty(), text(self.shown.title))
+        } else if css == outside_asides(recipe, &recipe.requisition.orders[0].css) {
+            once(!self.shown.orders.is_empty(), text(self.shown.orders))
+        } else if css == recipe.order.supplier[0].css.as_str() {
             once(self.shown.has_marker, text(self.shown.supplier))
         } else {
             self.listed(css).into_iter().map(describe).collect()

@@ -12,4 +12,5 @@ pub(crate) mod fake_portal;
 mod fake_session;
 pub(crate) mod offers;
 mod orders;
+pub(crate) mod portal_state;
 pub(crate) mod shown;

@@ -12,7 +12,18 @@ pub(crate) struct Shown {
     pub(crate) has_marker: bool,
     pub(crate) notice: &'static str,
     pub(crate) supplier: &'static str,
-    pub(crate) requisition: Option<String>,
+    pub(crate) requisitions: Vec<String>,
+    /// The same where another order's may be linked.
+    pub(crate) mentioned: Vec<String>,
+    /// Requisitions that are linked from the second wait on.
+    /// Linked as soon as a file was fetched.
+    pub(crate) late_requisitions: Vec<String>,
+    /// Addresses of the orders that are linked.
+    pub(crate) orders_linked: Vec<String>,
+    /// The title, with the number of the order.
+    pub(crate) title: &'static str,
+    /// What a requisition says of its orders.
+    pub(crate) orders: &'static str,
     pub(crate) offers: Vec<Offer>,
     /// What it is doing each time it is waited for.
     pub(crate) activity: PageActivity,
@@ -44,7 +55,12 @@ impl Default for Shown {
             has_marker: true,
             notice: "",
             supplier: "ACME",
-            requisition: None,
+            requisitions: Vec::new(),
+            mentioned: Vec::new(),
+            late_requisitions: Vec::new(),
+            orders_linked: Vec::new(),
+            title: "",
+            orders: "",
             offers: Vec::new(),
             activity: PageActivity { is_settled: true, is_tracked: true, ..PageActivity::default() },
             stragglers: Vec::new(),

@@ -233,6 +233,7 @@ mod tests {
 
     use super::*;
     use crate::model::FileOrigin;
+    use crate::site::page::selectors::without_exclusions;
     use crate::site::recipe::parse::load;
 
     const ORDER: &str = "https://acme.test/order_headers/7";
@@ -248,10 +249,11 @@ mod tests {
     /// What the queries of an order page find: its marker, and these links and buttons.
     fn found(recipe: &Recipe, links: &[&str], buttons: &[&str]) -> serde_json::Value {
         let queries = PageSnapshot::queries(recipe, FileOrigin::Order);
-        let lists = queries.iter().enumerate().map(|(at, query)| match &*query.css {
+        let finds = |listing| without_exclusions(recipe, listing);
+        let lists = queries.iter().enumerate().map(|(at, query)| match &query.css {
             _ if at == 0 => vec![element(json!({}))],
-            css if css.contains("role='button'") => buttons.iter().map(|name| button(name)).collect(),
-            css if css.contains("div.commentAttachments a[href") => {
+            css if *css == finds(&recipe.attachments.buttons[0]) => buttons.iter().map(|name| button(name)).collect(),
+            css if *css == finds(&recipe.attachments.links[0]) => {
                 links.iter().map(|href| element(json!({ "href": href }))).collect()
             }
             _ => Vec::new(),

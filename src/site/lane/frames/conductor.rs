@@ -11,7 +11,9 @@ use super::messages::{FrameCommand, FrameEvent};
 use crate::backend::{Page, SessionError};
 use crate::model::FileOrigin;
 use crate::site::Recipe;
-use crate::site::page::snapshot::{CELLS, PageSnapshot, any_of, cell_requests};
+use crate::site::page::names::cell_requests;
+use crate::site::page::selectors::any_of;
+use crate::site::page::snapshot::{CELLS, PageSnapshot};
 
 const HOOK: &str = include_str!("hook.js");
 const READ: &str = include_str!("read.js");

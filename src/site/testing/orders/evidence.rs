@@ -18,9 +18,13 @@ async fn a_list_is_not_complete_while_a_request_is_pending_or_a_mark_says_that_m
     let asked = PendingRequest { key: "GET /list/7".into(), path: "/list/7".into(), age: 900 };
     let activity = PageActivity { pending: vec![asked], is_tracked: true, ..PageActivity::default() };
     let busy = json!({ "isComplete": true, "saysNone": false, "areas": [], "busy": "div.loading" });
-    for (shown, why) in
-        [(Shown { activity, ..one_file() }, "/list/7"), (Shown { signs: busy, ..one_file() }, "div.loading")]
-    {
+    let loading = json!({ "isComplete": false, "saysNone": false, "areas": [] });
+    let unsettled = PageActivity { is_tracked: true, ..PageActivity::default() };
+    for (shown, why) in [
+        (Shown { activity, ..one_file() }, "/list/7"),
+        (Shown { signs: busy, ..one_file() }, "div.loading"),
+        (Shown { activity: unsettled, signs: loading, ..one_file() }, "still loading"),
+    ] {
         let error = stage.failure(&FakePortal::with(ORDER, shown)).await;
         assert_eq!(error.kind, FailureKind::StepTimeout, "{error}");
         assert!(error.message.contains("may list more") && error.message.contains(why), "{error}");

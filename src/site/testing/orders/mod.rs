@@ -4,6 +4,8 @@ mod bad_files;
 mod emptiness;
 mod evidence;
 mod logins;
+mod numbers;
+mod requisitions;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -319,8 +321,8 @@ async fn wider_links_are_a_fallback() {
 }
 
 fn with_requisition(offers: Vec<Offer>, requisition: Shown) -> FakePortal {
-    let address = Some(format!("{BASE}/requisition_headers/70"));
-    let portal = FakePortal::with(ORDER, Shown { offers, requisition: address, ..Shown::default() });
+    let requisitions = vec![format!("{BASE}/requisition_headers/70")];
+    let portal = FakePortal::with(ORDER, Shown { offers, requisitions, ..Shown::default() });
     portal.state().pages.insert("/requisition_headers/70".into(), requisition);
     portal
 }
@@ -349,7 +351,7 @@ async fn the_requisition_is_looked_at_when_the_rule_says_so() {
 }
 
 #[tokio::test]
-async fn a_requisition_that_may_not_be_seen_is_a_failure_only_when_the_order_has_nothing() {
+async fn a_requisition_that_may_not_be_seen_leaves_an_order_unfinished_whether_it_has_files_or_not() {
     let denied = || Shown { has_marker: false, notice: "Access denied", ..Shown::default() };
     let mut config = config();
     config.site.requisition = RequisitionRule::Always;
@@ -357,7 +359,8 @@ async fn a_requisition_that_may_not_be_seen_is_a_failure_only_when_the_order_has
     let error = stage.failure(&with_requisition(vec![], denied())).await;
     assert_eq!(error.kind, FailureKind::RequisitionDenied);
     let text = link(1, "a.txt", file("a.txt", "a"));
-    stage.collect(&with_requisition(vec![text], denied())).await.unwrap();
+    let error = stage.failure(&with_requisition(vec![text], denied())).await;
+    assert_eq!((error.kind, names(&error.receipt.unwrap())), (FailureKind::RequisitionDenied, vec!["a.txt"]));
 }
 
 #[tokio::test]

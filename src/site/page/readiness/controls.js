@@ -26,7 +26,7 @@ const isHarmless = (element) => {
   return !(sends && sends.form && ['submit', 'image', 'reset'].includes(sends.type));
 };
 const isDone = (element) =>
-  element.disabled || ['aria-disabled', 'aria-selected', 'aria-expanded'].some((name) => element.getAttribute(name) === 'true');
+  element.disabled || (element.localName === 'summary' && element.parentElement.open === true) || ['aria-disabled', 'aria-selected', 'aria-expanded'].some((name) => element.getAttribute(name) === 'true');
 const isFree = (element) =>
   isShown(element) && isHarmless(element) && !isElsewhere(element) && !isDone(element) &&
   !attachments.some((one) => one === element || one.contains(element));

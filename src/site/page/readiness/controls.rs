@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::backend::{Page, SessionError};
-use crate::site::page::signs::plain_words;
-use crate::site::page::snapshot::{any_of, listing_selectors};
+use crate::site::page::readiness::signs::plain_words;
+use crate::site::page::selectors::{any_of, listing_selectors};
 use crate::site::{Control, Recipe, Selector};
 
 const CONTROLS: &str = include_str!("controls.js");

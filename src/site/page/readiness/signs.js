@@ -1,14 +1,15 @@
 // What a page says of its own list of attachments: whether it is complete, what counts it, what is still to come. What is
 // hidden says nothing, but what stands in a hidden area may well be an attachment.
-// arguments[0]: {areas: [css], places: [css], listed: [css], wider: [css], none, never, busy, aside, comments: css or null,
+// arguments[0]: {areas: [css], places: [css], listed: [css], wider: [css], web: [css], notes: [css], none, never, busy, aside, comments: css or null,
 // words: [text], neverTexts: [text], patience: milliseconds, untilComplete, unfetchedFor: milliseconds} -> promise
 const { areas, places, listed, wider, none, never, busy, aside, comments, words, neverTexts } = arguments[0];
-const { patience, untilComplete, unfetchedFor } = arguments[0];
+const { web, notes, patience, untilComplete, unfetchedFor } = arguments[0];
 const fold = (text) => (text || '').replace(/\s+/g, ' ').trim().slice(0, 80).toWellFormed();
 const plain = (text) => fold(text).toLowerCase().replace(/[^\p{Alphabetic}]+/gu, ' ').trim();
 const isShown = (element) => element.checkVisibility({ visibilityProperty: true });
 const isWithin = (element, css) => css !== null && element.closest(css) !== null;
 const says = (element) => plain(element.textContent) || plain(element.getAttribute('aria-label') || element.getAttribute('title') || '');
+const isNeverText = (element) => neverTexts.includes(plain(element.getAttribute('aria-label') || '') || says(element));
 const isNever = (element) => {
   if (isWithin(element, never)) return true;
   const control = element.closest('a, button, [role="button"], [role="link"], label');
@@ -23,8 +24,14 @@ const innermost = (elements) => {
   const unique = [...new Set(elements)];
   return unique.filter((element) => !unique.some((other) => other !== element && element.contains(other)));
 };
+// attachments that are no files: named, and not fetched
+const leadsAway = (element) => {
+  const address = element.href || element.dataset.url || '';
+  return URL.canParse(address) && new URL(address).host !== location.host;
+};
+const others = () => [...all(web).filter(leadsAway), ...all(notes)];
 const listing = () => {
-  const strict = innermost(all(listed));
+  const strict = innermost([...all(listed).filter((one) => one.matches('a') || !isNeverText(one)), ...others()]);
   return strict.length > 0 ? strict : innermost(all(wider));
 };
 // where attachments stand, on this page
@@ -104,12 +111,17 @@ const named = (element) => {
   return element.localName + ' ' + JSON.stringify(fold(element.textContent) || fold((text || '').split(/[?#]/)[0]));
 };
 const holds = (area) => {
-  const parts = [area, ...area.querySelectorAll('*')];
+  const nonFiles = others();
+  const isOther = (element) => nonFiles.some((other) => other.contains(element));
+  const parts = [area, ...area.querySelectorAll('*')].filter((element) => !isOther(element));
   // whatever a part of its own draws cannot be looked into
   const could = parts.find((e) => (e.matches(COULD_BE) || e.shadowRoot || e.localName.includes('-')) && !isNever(e));
   if (could) return named(could);
-  const text = fold(area.textContent);
-  return FILE_NAME.test(area.textContent) ? 'the text ' + JSON.stringify(text) : null;
+  const texts = [];
+  const walker = document.createTreeWalker(area, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) if (!isOther(node)) texts.push(node.data);
+  const text = [texts.join(''), texts.join(' ')].find((text) => FILE_NAME.test(text));
+  return text === undefined ? null : 'the text ' + JSON.stringify(fold(text));
 };
 
 const marked = () => {

@@ -4,6 +4,11 @@
 //! request of the page pending, nothing marked as busy), and what is looked for has stopped changing. Time only bounds the
 //! wait; a page that is not read by then has given no verdict.
 
+pub(crate) mod controls;
+pub(crate) mod long_polls;
+pub(crate) mod signs;
+pub(crate) mod unlisted;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -14,7 +19,7 @@ use super::classify::{PageKind, classify};
 use crate::backend::{AttemptError, FailedRequest, Page, PageActivity, SessionError, Stability};
 use crate::model::FileOrigin;
 use crate::site::context::PortalContext;
-use crate::site::page::signs::{PageSigns, SignPatience};
+use crate::site::page::readiness::signs::{PageSigns, SignPatience};
 use crate::site::page::snapshot::PageSnapshot;
 
 /// How long a page that is still waiting for something is watched before it is looked at anew.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::backend::FailedRequest;
 use crate::model::FailureKind;
 use crate::site::Recipe;
-use crate::site::page::controls::FoundControl;
-use crate::site::page::signs::PageSigns;
+use crate::site::page::readiness::controls::FoundControl;
+use crate::site::page::readiness::signs::PageSigns;
 use crate::site::page::snapshot::PageSnapshot;
 
 /// What a page has and does not list.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::backend::{Page, SessionError};
-use crate::site::page::snapshot::{any_of, listing_selectors};
+use crate::site::page::selectors::{any_of, listing_selectors, never_selector, other_selector};
 use crate::site::{Recipe, Selector};
 
 const SIGNS: &str = include_str!("signs.js");
@@ -75,8 +75,10 @@ impl PageSigns {
             "places": list(&attachments.places),
             "listed": listed,
             "wider": wider,
+            "web": attachments.web.iter().map(|listing| other_selector(recipe, listing)).collect::<Vec<_>>(),
+            "notes": attachments.notes.iter().map(|listing| other_selector(recipe, listing)).collect::<Vec<_>>(),
             "none": any(&attachments.none),
-            "never": any(&attachments.never.css),
+            "never": never_selector(recipe),
             "busy": any(&attachments.busy),
             "aside": any(&recipe.order.aside),
             "comments": any(&recipe.order.comments),

@@ -1,0 +1,118 @@
+//! How the names on a page are read from what was found: of attachments, and of the supplier.
+
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::backend::ElementInfo;
+use crate::download::{extension, percent_decoded};
+use crate::site::page::selectors::{listings, without_exclusions};
+use crate::site::{ColumnSelector, Listing, NameSource, Recipe, SupplierSource};
+
+/// The supplier that an element names; none if it names none.
+pub(crate) fn supplier_of(source: &SupplierSource, found: &ElementInfo) -> Option<String> {
+    let attributes = source.attributes.iter().filter_map(|name| found.attributes.get(name));
+    let name = attributes.chain([&found.text]).map(|text| text.trim()).find(|text| !text.is_empty())?;
+    let name = match name.split_once(" - ") {
+        Some((number, name)) if source.is_numbered && is_number(number) && !name.trim().is_empty() => name,
+        _ => name,
+    };
+    Some(name.trim().to_owned())
+}
+
+/// Whether a text can be the number of a supplier: one word with a digit.
+fn is_number(text: &str) -> bool {
+    !text.trim().contains(char::is_whitespace) && text.contains(|c: char| c.is_ascii_digit())
+}
+
+/// The other cells that the names of a listing, the recipe's `at`-th, are read from, and the attribute for each.
+pub(crate) fn cells(at: usize, listing: &Listing) -> impl Iterator<Item = (String, &ColumnSelector)> {
+    listing.name.iter().enumerate().filter_map(move |(nth, name)| match name {
+        NameSource::Cell(cell) => Some((cell_attribute(at, nth), cell)),
+        NameSource::Title | NameSource::AriaLabel | NameSource::Download | NameSource::Text | NameSource::Href => None,
+    })
+}
+
+fn cell_attribute(listing: usize, name: usize) -> String {
+    format!("data-recipe-cell-{listing}-{name}")
+}
+
+/// What the script that writes names onto elements (`cells.js`) is to write.
+pub(crate) fn cell_requests(recipe: &Recipe) -> Vec<Value> {
+    let cells = listings(recipe)
+        .enumerate()
+        .flat_map(|(at, (listing, _))| cells(at, listing).map(move |(attribute, cell)| (listing, attribute, cell)));
+    let request = |(listing, attribute, cell): (&Listing, String, &ColumnSelector)| {
+        json!([without_exclusions(recipe, listing), cell.row.as_str(), cell.css.as_str(), attribute])
+    };
+    cells.map(request).collect()
+}
+
+/// The name of an attachment, by the recipe's `at`-th listing; empty if it has none.
+pub(crate) fn label(at: usize, listing: &Listing, element: &ElementInfo) -> String {
+    let attribute = |name: &str| element.attributes.get(name).cloned().unwrap_or_default();
+    let texts: Vec<String> = listing
+        .name
+        .iter()
+        .enumerate()
+        .map(|(nth, source)| match source {
+            NameSource::Title => attribute("title"),
+            NameSource::AriaLabel => attribute("aria-label"),
+            NameSource::Download => attribute("download"),
+            NameSource::Text => element.text.clone(),
+            NameSource::Href => last_part(&attribute("href")),
+            NameSource::Cell(_) => attribute(&cell_attribute(at, nth)),
+        })
+        .map(|text| listing.name_of(&text))
+        .filter(|text| !text.is_empty())
+        .collect();
+    let best = texts.iter().find(|text| extension(text).is_some()).or(texts.first());
+    best.cloned().unwrap_or_default()
+}
+
+fn last_part(href: &str) -> String {
+    Url::parse(href).ok().and_then(|url| url.path_segments()?.next_back().map(percent_decoded)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::recipe::parse::load;
+
+    fn element(text: &str, attributes: &[(&str, &str)]) -> ElementInfo {
+        let attributes = attributes.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        ElementInfo { text: text.to_owned(), attributes }
+    }
+
+    #[test]
+    fn the_first_name_with_an_extension_is_the_label() {
+        let recipe = load("coupa").unwrap();
+        let href = ("href", "https://acme.test/attachment_file/9/Bid%20%C3%A9.pdf?t=1");
+        for (text, title, label) in [
+            ("Download", Some("Bid.docx"), "Bid.docx"),
+            ("Download", None, "Bid é.pdf"),
+            ("Bid.xlsx", Some("Click"), "Bid.xlsx"),
+        ] {
+            let attributes: Vec<_> = title.map(|title| ("title", title)).into_iter().chain([href]).collect();
+            assert_eq!(super::label(0, &recipe.attachments.links[0], &element(text, &attributes)), label);
+        }
+    }
+
+    #[test]
+    fn a_supplier_is_named_by_its_text_or_in_a_title_behind_its_number() {
+        let recipe = load("coupa").unwrap();
+        let source = recipe.order.supplier.iter().find(|source| source.is_numbered).unwrap();
+        for (title, text, name) in [
+            ("10023 - NORTHWIND TRADING LTDA", "NORTHWIND TRA\u{2026}", Some("NORTHWIND TRADING LTDA")),
+            ("A-77 - North - South", "x", Some("North - South")),
+            ("Smith - Jones Ltd", "x", Some("Smith - Jones Ltd")),
+            ("", " ACME ", Some("ACME")),
+            ("10023 - ", "x", Some("10023 -")),
+            ("", "", None),
+        ] {
+            let found = element(text, &[("title", title)]);
+            assert_eq!(supplier_of(source, &found).as_deref(), name, "{title}");
+        }
+        let plain = &recipe.order.supplier[0];
+        assert_eq!(supplier_of(plain, &element("3M - Germany", &[])).as_deref(), Some("3M - Germany"));
+    }
+}

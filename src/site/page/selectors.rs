@@ -1,0 +1,87 @@
+//! What finds the parts of a page, put together from a recipe: one selector for each, so that looking, counting and clicking
+//! mean the same elements.
+
+use crate::site::recipe::OrderPage;
+use crate::site::{Listing, Recipe, Selector};
+
+/// How an attachment is listed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListingKind {
+    Link,
+    WiderLink,
+    Button,
+}
+
+/// All listings of a recipe.
+pub(crate) fn listings(recipe: &Recipe) -> impl Iterator<Item = (&Listing, ListingKind)> {
+    let attachments = &recipe.attachments;
+    let links = attachments.links.iter().map(|listing| (listing, ListingKind::Link));
+    let buttons = attachments.buttons.iter().map(|listing| (listing, ListingKind::Button));
+    links.chain(buttons).chain(attachments.wider_links.iter().map(|listing| (listing, ListingKind::WiderLink)))
+}
+
+/// What finds the listed attachments, and what finds those that count only when there is nothing else.
+pub(crate) fn listing_selectors(recipe: &Recipe) -> (Vec<String>, Vec<String>) {
+    let (wider, strict): (Vec<_>, Vec<_>) = listings(recipe).partition(|(_, kind)| *kind == ListingKind::WiderLink);
+    let selectors = |found: Vec<(&Listing, ListingKind)>| {
+        found.into_iter().map(|(listing, _)| without_exclusions(recipe, listing)).collect()
+    };
+    (selectors(strict), selectors(wider))
+}
+
+/// What finds whatever one of these finds.
+pub(crate) fn any_of(selectors: &[Selector]) -> String {
+    selectors.iter().map(Selector::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// What finds the links to an order's requisitions, and none that somebody has written or that may be another order's.
+pub(crate) fn requisition_selector(recipe: &Recipe) -> String {
+    let OrderPage { requisition, comments, aside, mentions, .. } = &recipe.order;
+    let elsewhere: Vec<_> = [comments, aside, mentions].into_iter().flatten().map(Selector::as_str).collect();
+    let css = format!(":is({})", any_of(requisition));
+    if elsewhere.is_empty() { css } else { format!("{css}:not(:is({}) *)", elsewhere.join(", ")) }
+}
+
+/// What finds the links to requisitions that may be another order's.
+pub(crate) fn mentioned_requisition_selector(recipe: &Recipe) -> Option<String> {
+    let OrderPage { requisition, comments, aside, mentions, .. } = &recipe.order;
+    let around: Vec<_> = [aside, mentions].into_iter().flatten().map(Selector::as_str).collect();
+    if around.is_empty() {
+        return None;
+    }
+    let css = format!(":is({}):is(:is({}) *)", any_of(requisition), around.join(", "));
+    Some(if comments.is_empty() { css } else { format!("{css}:not(:is({}) *)", any_of(comments)) })
+}
+
+/// What `css` finds, but for what stands in a part of the page that speaks of other orders.
+pub(crate) fn outside_asides(recipe: &Recipe, css: &Selector) -> String {
+    let aside = recipe.order.aside.iter().map(Selector::as_str).chain(["aside", "nav", "footer"]);
+    let aside = aside.collect::<Vec<_>>().join(", ");
+    format!(":is({}):not(:is({aside}), :is({aside}) *)", css.as_str())
+}
+
+/// What finds what is never an attachment.
+pub(crate) fn never_selector(recipe: &Recipe) -> Option<String> {
+    let never = &recipe.attachments.never;
+    match (never.css.as_slice(), never.except.as_slice()) {
+        ([], _) => None,
+        (css, []) => Some(any_of(css)),
+        (css, except) => Some(format!(":is({}):not({})", any_of(css), any_of(except))),
+    }
+}
+
+/// What finds the listed attachments and none that is excluded: one selector, so that counting is the same everywhere.
+pub(crate) fn without_exclusions(recipe: &Recipe, listing: &Listing) -> String {
+    let css = listing.selector();
+    match never_selector(recipe) {
+        Some(never) => format!(":is({css}):not({never})"),
+        None => css,
+    }
+}
+
+/// What finds attachments that are no files, and none that could be fetched after all.
+pub(crate) fn other_selector(recipe: &Recipe, listing: &Listing) -> String {
+    let files = listings(recipe).filter(|(_, kind)| *kind != ListingKind::WiderLink);
+    let files: Vec<_> = files.map(|(listing, _)| listing.selector()).collect();
+    format!("{}:not({})", without_exclusions(recipe, listing), files.join(", "))
+}

@@ -1,0 +1,81 @@
+//! Which requisitions of an order are followed.
+
+use serde_json::json;
+
+use super::*;
+
+/// An order whose page lists `own` and links to requisitions 70, 71, ...
+fn bundled(own: Vec<Offer>, requisitions: Vec<Shown>) -> FakePortal {
+    let paths: Vec<_> = (70..).take(requisitions.len()).map(|id| format!("/requisition_headers/{id}")).collect();
+    let links = paths.iter().flat_map(|path| [format!("{BASE}{path}"), format!("{BASE}{path}#lines")]).collect();
+    let portal = FakePortal::with(ORDER, Shown { offers: own, requisitions: links, ..Shown::default() });
+    portal.state().pages.extend(paths.into_iter().zip(requisitions));
+    portal
+}
+
+fn lists(id: u32, name: &'static str) -> Shown {
+    Shown { offers: vec![link(id, name, file(name, name))], ..Shown::default() }
+}
+
+#[tokio::test]
+async fn every_requisition_of_an_order_is_followed_once() {
+    let stage = Stage::new();
+    let portal = bundled(vec![], vec![Shown::default(), lists(1, "a.txt"), lists(2, "b.txt")]);
+    assert_eq!(names(&stage.collect(&portal).await.unwrap()), ["a.txt", "b.txt"]);
+    assert_eq!(portal.state().visits.len(), 4);
+}
+
+#[tokio::test]
+async fn a_requisition_that_names_other_orders_alone_is_not_the_orders() {
+    let stage = Stage::new();
+    let other = Shown { orders: "PO n\u{ba} 5555", ..lists(1, "secret.txt") };
+    let own = Shown { orders: "PO n\u{ba} 5555 PO n\u{ba} 7", ..lists(2, "quote.txt") };
+    let portal = bundled(vec![], vec![other.clone(), own]);
+    assert_eq!(names(&stage.collect(&portal).await.unwrap()), ["quote.txt"]);
+    let alone = stage.collect(&bundled(vec![], vec![other])).await.unwrap();
+    assert_eq!((alone.listed_count, alone.is_complete()), (0, true));
+}
+
+#[tokio::test]
+async fn a_requisition_that_may_not_be_seen_does_not_cost_what_the_others_have() {
+    let stage = Stage::new();
+    let denied = || Shown { has_marker: false, notice: "Access denied", ..Shown::default() };
+    let error = stage.failure(&bundled(vec![], vec![denied(), lists(1, "a.txt")])).await;
+    assert_eq!((error.kind, names(&error.receipt.unwrap())), (FailureKind::RequisitionDenied, vec!["a.txt"]));
+}
+
+#[tokio::test]
+async fn what_a_requisition_has_is_fetched_also_if_the_orders_own_page_proves_nothing() {
+    let stage = Stage::new();
+    let portal = bundled(vec![], vec![lists(1, "a.txt")]);
+    let signs = json!({ "isComplete": true, "saysNone": false, "areas": [{ "count": 0, "shown": 0 }] });
+    portal.state().pages.get_mut(ORDER).unwrap().signs = signs;
+    let error = stage.failure(&portal).await;
+    assert_eq!((error.kind, names(&error.receipt.unwrap())), (FailureKind::PageChanged, vec!["a.txt"]));
+}
+
+#[tokio::test]
+async fn a_requisition_that_a_comment_mentions_is_the_orders_only_if_its_page_says_so() {
+    let stage = Stage::new();
+    let other = Shown { orders: "PO n\u{ba} 5555", ..lists(1, "secret.txt") };
+    let unnamed = lists(2, "unnamed.txt");
+    let named = Shown { orders: "PO n\u{ba} 7", ..lists(3, "named.txt") };
+    let linking = Shown { orders_linked: vec![format!("{BASE}{ORDER}?tab=1#top")], ..lists(4, "linked.txt") };
+    let denied = Shown { has_marker: false, notice: "Access denied", ..Shown::default() };
+    let portal = bundled(vec![], vec![other, unnamed, named, linking, denied]);
+    let links = std::mem::take(&mut portal.state().pages.get_mut(ORDER).unwrap().requisitions);
+    portal.state().pages.get_mut(ORDER).unwrap().mentioned = links;
+    assert_eq!(names(&stage.collect(&portal).await.unwrap()), ["named.txt", "linked.txt"]);
+}
+
+#[tokio::test]
+async fn a_requisition_that_is_linked_only_after_a_click_is_followed() {
+    let mut config = config();
+    config.site.requisition = RequisitionRule::Always;
+    let own = vec![link(9, "own.txt", file("own.txt", "own"))];
+    let portal = bundled(own, vec![lists(1, "a.txt")]);
+    if let Some(page) = portal.state().pages.get_mut(ORDER) {
+        page.late_requisitions = std::mem::take(&mut page.requisitions);
+    }
+    assert_eq!(names(&Stage::with(&config).collect(&portal).await.unwrap()), ["own.txt", "a.txt"]);
+}

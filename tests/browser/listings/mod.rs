@@ -1,0 +1,181 @@
+//! What a real page shows as its list of attachments, in the ways of many tenants: read as `recipe check` reads it.
+
+use axum::Router;
+use axum::extract::Path;
+use axum::response::Html;
+use axum::routing::get;
+use coupa_batch::site::{InspectTarget, Inspection, InteractiveLogin};
+use tokio::net::TcpListener;
+
+use crate::browser::Rig;
+
+crate::on_the_installed_browser!(lists_of_many_shapes_are_read_whole_or_said_not_to_be);
+
+/// An order page: what stands in its area for attachments, and below that.
+struct Shape {
+    area: &'static str,
+    below: &'static str,
+    /// The names of its attachments.
+    names: &'static [&'static str],
+    /// What must be remarked; nothing may be if it is empty.
+    remark: &'static str,
+}
+
+const A: &str = "<a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a>";
+
+const fn shape(area: &'static str, below: &'static str, names: &'static [&'static str], remark: &'static str) -> Shape {
+    Shape { area, below, names, remark }
+}
+
+const SHAPES: [Shape; 22] = [
+    shape(A, "", &["a.pdf"], ""),
+    // names that look like what is never an attachment
+    shape(
+        "<a href='/attachment/attachment_file/file/1/terms.pdf'>T</a><a href='/attachment/attachment_file/file/2/export_license.pdf'>E</a>\
+         <a href='/attachment/attachment_file/file/3/print_view.pdf'>P</a><a href='/attachment/attachment_file/file/4/help.pdf'>H</a>\
+         <a href='/help/guide.pdf'>Guide</a><a data-method='delete' href='/attachment/attachment_file/file/1'>x</a>",
+        "",
+        &["terms.pdf", "export_license.pdf", "print_view.pdf", "help.pdf"],
+        "",
+    ),
+    // labels before and behind the name
+    shape(
+        "<ul><li class='attachment'><span role='button' aria-label='Anexo de arquivo de Nota.pdf'>Nota\u{2026}</span></li>\
+         <li class='attachment'><button aria-label='b.pdf File Attachment'>b</button></li></ul>\
+         <button aria-label='Add file attachment'>+</button>",
+        "",
+        &["Nota.pdf", "b.pdf"],
+        "",
+    ),
+    // of the lines
+    shape(
+        A,
+        "<div class='lineAttachments'><ul><li class='attachment'><a href='/attachment/attachment_file/2/l.pdf'>l.pdf</a></li></ul></div>",
+        &["a.pdf", "l.pdf"],
+        "",
+    ),
+    // no files
+    shape(
+        "<a href='https://files.example/x.pdf'>x.pdf</a><a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a>",
+        "",
+        &["a.pdf"],
+        "x.pdf is not fetched",
+    ),
+    shape("<ul><li class='attachment'>See drawing 5</li></ul>", "", &[], "See drawing 5 is not fetched"),
+    // none
+    shape("", "", &[], ""),
+    shape("<a class='file-attachment' href='#'>Add File</a>", "", &[], ""),
+    shape("<button>Adicionar arquivo</button>", "", &[], ""),
+    // counts that are met, or are none of the list's
+    shape(
+        A,
+        "<nav>Documents (9)</nav><aside>5 files</aside><div>Page 1 of 3</div><p class='commentText'>2 files</p>",
+        &["a.pdf"],
+        "",
+    ),
+    shape("<h3>Attachments (1)</h3><a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a>", "", &["a.pdf"], ""),
+    // counts that are not
+    shape(
+        "<h3>Attachments (7)</h3><a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a>",
+        "",
+        &["a.pdf"],
+        "Attachments (7)",
+    ),
+    shape(
+        "<h3>Anexos <b>3</b></h3><a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a>",
+        "",
+        &["a.pdf"],
+        "Anexos 3",
+    ),
+    shape(
+        "<a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a><i>Showing 1 of 4</i>",
+        "",
+        &["a.pdf"],
+        "Showing 1 of 4",
+    ),
+    shape(
+        A,
+        "<section><h3>2 files</h3><div class='lineAttachments'><a href='/attachment/attachment_file/2/l.pdf'>l.pdf</a></div></section>",
+        &["a.pdf", "l.pdf"],
+        "",
+    ),
+    shape(
+        A,
+        "<section><h3>4 files</h3><div class='lineAttachments'><a href='/attachment/attachment_file/2/l.pdf'>l.pdf</a></div></section>",
+        &["a.pdf", "l.pdf"],
+        "4 files",
+    ),
+    // what shows more
+    shape(
+        A,
+        "<a href='#' onclick=\"document.querySelector('.lineAttachments').innerHTML = this.dataset.more\" \
+         data-more=\"<a href='/attachment/attachment_file/2/l.pdf'>l.pdf</a>\">Itens do carrinho (1)</a><div class='lineAttachments'></div>",
+        &["a.pdf", "l.pdf"],
+        "",
+    ),
+    shape(
+        "<a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a><button type='button' onclick=\"this.outerHTML = this.dataset.more\" \
+         data-more=\"<a href='/attachment/attachment_file/2/b.pdf'>b.pdf</a>\">Show 1 more</button>",
+        "",
+        &["a.pdf", "b.pdf"],
+        "",
+    ),
+    shape(
+        "<a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a><button type='button'>Ver mais</button>",
+        "",
+        &["a.pdf"],
+        "Ver mais",
+    ),
+    // never clicked: it leads away, or sends something
+    shape(
+        "<a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a><a href='/elsewhere'>Show all</a>",
+        "<form action='/sent'><button>Show more</button></form>",
+        &["a.pdf"],
+        "",
+    ),
+    // still to come
+    shape(A, "<section aria-busy='true'>\u{2026}</section>", &["a.pdf"], "still to come"),
+    // another order
+    shape(A, "<h1>Purchase Order #9912</h1>", &["a.pdf"], "another number than 121: 9912"),
+];
+
+/// Starts a portal that shows each shape as an order, the first one as order 100.
+async fn portal() -> String {
+    let order = |Path(number): Path<usize>| async move {
+        let found = number.checked_sub(100).and_then(|at| SHAPES.get(at));
+        Html(found.map_or_else(
+            || "<h1>Oops! We couldn't find what you wanted</h1>".to_owned(),
+            |Shape { area, below, .. }| {
+                format!("<body><span data-supplier-name>ACME</span><div class='commentAttachments'>{area}</div>{below}</body>")
+            },
+        ))
+    };
+    let router = Router::new().route("/order_headers/{number}", get(order));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{address}")
+}
+
+async fn lists_of_many_shapes_are_read_whole_or_said_not_to_be(rig: Rig) {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = folder.path().join("quick.toml");
+    let text = "extends = \"coupa\"\n[settle]\nafter_load = \"50ms\"\nunchanged_for = \"100ms\"\nempty_for = \"200ms\"\nat_most = \"700ms\"";
+    std::fs::write(&recipe, text).unwrap();
+    let mut config = rig.config.clone();
+    config.site.base_url = Some(portal().await.parse().unwrap());
+    config.site.recipe = recipe.to_str().unwrap().to_owned();
+    let login = InteractiveLogin::new(&config.site, config.deadlines).unwrap();
+    let mut session = rig.open().await;
+    for (at, Shape { area, names, remark, .. }) in SHAPES.iter().enumerate() {
+        let target = InspectTarget::Order((100 + at).to_string().parse().unwrap());
+        let Inspection { attachments, remarks, is_understood, kind, .. } =
+            login.inspect(session.page(), &target).await.unwrap();
+        assert!(is_understood, "{area}: {kind}");
+        assert_eq!(&attachments, names, "{area}");
+        let is_right =
+            if remark.is_empty() { remarks.is_empty() } else { remarks.iter().any(|told| told.contains(remark)) };
+        assert!(is_right, "{area}: {remarks:?}");
+    }
+    assert!(session.close().await.is_clean());
+}
