@@ -53,8 +53,6 @@ pub(crate) struct Remote {
     pub(crate) refuse_open: Mutex<VecDeque<SessionError>>,
     pub(crate) refuse_enter: Mutex<VecDeque<FailureKind>>,
     pub(crate) refuse_conclude: AtomicBool,
-    /// No folder ever gets its final name.
-    pub(crate) stall_conclude: AtomicBool,
     pub(crate) refuse_append: AtomicBool,
     pub(crate) concluded: Mutex<Vec<String>>,
     /// What ends the attempt of a worker whose session is killed.
@@ -176,9 +174,6 @@ impl Site for ScriptedSite {
 
     fn finalize<'a>(&'a self, task: &'a PoTask, outcome: Outcome) -> BoxFuture<'a, Result<Outcome, AttemptError>> {
         Box::pin(async move {
-            if self.0.stall_conclude.load(Ordering::SeqCst) {
-                return std::future::pending().await;
-            }
             if self.0.refuse_conclude.load(Ordering::SeqCst) {
                 return Err(AttemptError::new(FailureKind::DiskFull, "no room left"));
             }

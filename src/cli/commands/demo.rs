@@ -8,6 +8,7 @@ use crate::browser::{locate, provision};
 use crate::config::{BrowserConfig, Credentials, PoolConfig};
 use crate::demo::{DemoConfig, DemoPortal, Faults, NamedFault, check};
 use crate::download::OutputLock;
+use crate::fs::private;
 use crate::model::PoTask;
 use crate::model::TaskState;
 use jiff::Timestamp;
@@ -156,11 +157,7 @@ pub(crate) fn install_missing(config: &BrowserConfig, mut say: impl FnMut(&str))
 fn fresh_folder() -> Result<PathBuf, CommandError> {
     let name = format!("coupa-batch-demo-{}-{}", Timestamp::now().strftime("%Y%m%d-%H%M%S"), std::process::id());
     let folder = std::env::temp_dir().join(name);
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "rights are taken from the parent there"))]
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(&folder).map_err(|why| {
+    private::create_folder(&folder).map_err(|why| {
         CommandError::bad_call(format!("cannot create {}: {why}; choose another folder with --out", folder.display()))
     })?;
     Ok(folder)
