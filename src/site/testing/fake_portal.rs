@@ -11,13 +11,13 @@ use crate::backend::{
     ResponseInfo, SessionError, Stability,
 };
 use crate::site::Recipe;
-use crate::site::page::identity::MARK;
 use crate::site::page::selectors::{
     any_of, mentioned_requisition_selector, outside_asides, requisition_selector, without_exclusions,
 };
 use crate::site::recipe::parse::load;
 
 pub(crate) use crate::site::testing::offers::{FakeReply, Offer, button, file, link};
+use crate::site::testing::offers::{describe, element};
 pub(crate) use crate::site::testing::portal_state::Portal;
 pub(crate) use crate::site::testing::shown::{FakeControl, Shown};
 
@@ -89,7 +89,7 @@ impl FakePage {
         if portal.is_unreachable {
             return Err(SessionError::Unreachable { url: url.to_owned(), why: "ERR_CONNECTION_REFUSED".to_owned() });
         }
-        let (url, shown, is_login) = answer(&portal, url, self.ticket);
+        let (url, shown, is_login) = portal.answer(url, self.ticket);
         (self.url, self.shown, self.is_login) = (url, shown, is_login);
         drop(portal);
         self.portal.state().visits.push(self.url.clone());
@@ -124,7 +124,7 @@ impl FakePage {
             return Value::Null;
         }
         let ticket = self.ticket.filter(|_| args[4] == Value::Bool(false));
-        let (url, shown, is_login) = answer(&portal, args[0].as_str().unwrap_or_default(), ticket);
+        let (url, shown, is_login) = portal.answer(args[0].as_str().unwrap_or_default(), ticket);
         let notices: Vec<_> = [shown.notice].into_iter().filter(|notice| !notice.is_empty()).collect();
         let has_marker = shown.has_marker && !is_login;
         json!({
@@ -248,47 +248,9 @@ impl FakePage {
     }
 }
 
-/// What a request with this ticket is answered with: the address, the page, and whether it is the login page.
-fn answer(portal: &Portal, url: &str, ticket: Option<u32>) -> (String, Shown, bool) {
-    let path = url.strip_prefix(BASE).unwrap_or(url);
-    let is_in = portal.password.is_none() || ticket.is_some_and(|ticket| ticket == portal.ticket);
-    let nothing = Shown { has_marker: false, ..Shown::default() };
-    let is_hidden = portal.hides_ended_login && (ticket.is_some() || portal.hides_from_strangers);
-    if !is_in && is_hidden && !path.starts_with("/sessions") {
-        return (url.to_owned(), Shown { notice: OOPS, ..nothing }, false);
-    }
-    let is_login = !is_in || path.starts_with("/sessions");
-    match is_login {
-        true if portal.sends_elsewhere => ("https://idp.test/saml".to_owned(), nothing, false),
-        true => (format!("{BASE}/sessions/new"), nothing, true),
-        false => {
-            let absent = Shown { notice: if portal.hides_ended_login { OOPS } else { "" }, ..nothing };
-            (url.to_owned(), portal.pages.get(path).cloned().unwrap_or(absent), false)
-        }
-    }
-}
-
 fn cookie(value: String) -> Cookie {
     let (name, value) = ("_coupa_session".into(), value.into());
     Cookie { name, value, domain: None, path: None, secure: true, http_only: true, expiry: None, same_site: None }
-}
-
-fn element(text: &str, attributes: &[(&str, &str)]) -> ElementInfo {
-    let pair = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
-    ElementInfo { text: text.to_owned(), attributes: attributes.iter().map(pair).collect() }
-}
-
-fn describe(offer: &Offer) -> ElementInfo {
-    match &offer.href {
-        Some(href) => element(&offer.label, &[("href", href)]),
-        None => {
-            let label = format!("{} file attachment", offer.label);
-            let beside = offer.address.iter().map(|(address, _)| ("^data-url", address.as_str()));
-            let mark = offer.mark.iter().map(|mark| (MARK, mark.as_str()));
-            let attributes: Vec<_> = [("aria-label", label.as_str())].into_iter().chain(beside).chain(mark).collect();
-            element("", &attributes)
-        }
-    }
 }
 
 impl Page for FakePage {
