@@ -1,7 +1,7 @@
 //! Floor 4: the only place that picks implementations.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use tracing::{info, warn};
 use url::Url;
@@ -10,7 +10,7 @@ use crate::backend::{
     History, Journal, LoginStore, LoginStoreError, RejectionStore, Session, SessionError, SessionFactory,
 };
 use crate::browser::BrowserFactory;
-use crate::config::{BrowserConfig, PoolConfig, ProfileConfig, SiteConfig, Timeouts};
+use crate::config::{BrowserConfig, Canary, PoolConfig, ProfileConfig, SiteConfig, Timeouts};
 use crate::credentials::{CookieFile, RejectedLogins, SavedLoginFile, usual_folder};
 use crate::download::OutputLock;
 use crate::fs::blocking::blocking;
@@ -35,24 +35,8 @@ pub(crate) struct StartOptions {
     pub(crate) history: History,
     /// How many orders there will be, if that is known; see [`crate::pool::PoolBuilder::expect_orders`].
     pub(crate) order_count: Option<usize>,
-    /// Its login; default one of its own.
-    pub(crate) login: OneLogin,
-}
-
-/// The login of several pools of one program on one portal with one configuration, such as a canary's and that of the run
-/// after it: made once, by the first of them. Default: not made yet.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct OneLogin(Arc<OnceLock<Arc<SharedLogin>>>);
-
-impl OneLogin {
-    fn of(&self, site: &SiteConfig, out: &Path, deadlines: Timeouts) -> Result<Arc<SharedLogin>, RecipeError> {
-        if let Some(login) = self.0.get() {
-            return Ok(Arc::clone(login));
-        }
-        let refusals = refusals(site).map(|refusals| Arc::new(refusals) as Arc<dyn RejectionStore>);
-        let login = Arc::new(SharedLogin::of(site, out, deadlines, kept_logins(site), refusals)?);
-        Ok(Arc::clone(self.0.get_or_init(|| login)))
-    }
+    /// The order that must pass before any other one is started; default none. See [`crate::pool::PoolBuilder`].
+    pub(crate) canary: Option<Canary>,
 }
 
 impl Default for StartOptions {
@@ -64,7 +48,7 @@ impl Default for StartOptions {
             run: RunId::new(&now),
             history: History::default(),
             order_count: None,
-            login: OneLogin::default(),
+            canary: None,
         }
     }
 }
@@ -106,7 +90,7 @@ impl PersistentWorkerPool {
     /// # Errors
     /// As there.
     pub(crate) async fn start_with(config: PoolConfig, setup: StartOptions) -> Result<Self, StartError> {
-        let StartOptions { claim, journal, run, history, order_count, login } = setup;
+        let StartOptions { claim, journal, run, history, order_count, canary } = setup;
         let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
         let (memory_max, portal) = (config.memory.max, config.site.base_url.clone());
         if let (Some(portal), true) = (&portal, claim.is_some()) {
@@ -132,8 +116,9 @@ impl PersistentWorkerPool {
         let recipe = |why: RecipeError| StartError::Recipe(why.into());
         let site = match claim {
             Some(claim) => {
-                let login = login.of(&config.site, claim.out(), deadlines).map_err(recipe)?;
-                Some(PortalSite::with_login(&config.site, claim, &run, login))
+                let refusals = refusals(&config.site).map(|refusals| Arc::new(refusals) as Arc<dyn RejectionStore>);
+                let login = SharedLogin::of(&config.site, claim.out(), deadlines, kept_logins(&config.site), refusals);
+                Some(PortalSite::with_login(&config.site, claim, &run, login.map_err(recipe)?))
             }
             None => None,
         };
@@ -141,6 +126,7 @@ impl PersistentWorkerPool {
             .sessions(Arc::new(sessions))
             .journal(journal)
             .resume(history)
+            .canary(canary)
             .memory(Box::new(HostMemory::new().within(memory_max)))
             .seed(jiff::Timestamp::now().as_millisecond().unsigned_abs());
         if let Some(count) = order_count {

@@ -80,7 +80,7 @@ impl SessionError {
             Self::DriverUnresponsive { .. } => FailureKind::SessionHung,
             Self::PageTimeout(_) | Self::PageUnresponsive { .. } => FailureKind::StepTimeout,
             Self::Unreachable { .. } => FailureKind::Unreachable,
-            Self::BlockedHost { .. } => FailureKind::AccessDenied,
+            Self::BlockedHost { .. } => FailureKind::BlockedHost,
             Self::Refused(_) => FailureKind::PageChanged,
             Self::Io { .. } => FailureKind::DiskFull,
         }
@@ -98,7 +98,7 @@ pub struct AttemptError {
     /// How long the portal asks to wait before the next request.
     pub retry_after: Option<Duration>,
     /// What is in the order's folder despite the failure.
-    pub receipt: Option<Receipt>,
+    pub receipt: Option<Box<Receipt>>,
 }
 
 impl AttemptError {

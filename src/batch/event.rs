@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::backend::{History, JournalError};
 use crate::fs::blocking::BlockingError;
-use crate::model::{Outcome, PoNumber, PoolStatus, RunId, StopReason};
+use crate::model::{Outcome, PoNumber, PoolStatus, RunId};
 use crate::pool::StartError;
 use crate::report::{ReportError, ReportFiles, Summary};
 
@@ -126,9 +126,6 @@ pub enum BatchError {
     /// The pool did not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The canary did not yield its files, or the run was stopped while it was being fetched.
-    #[error("{}", .0.message)]
-    Canary(StopReason),
     /// Signals of the operating system cannot be received, so nobody could have stopped the run.
     #[error("signals cannot be received: {0}")]
     Signals(#[source] io::Error),
@@ -179,7 +176,7 @@ mod tests {
     fn the_most_serious_status_wins() {
         use OrderStatus::*;
         assert_eq!(BatchStatus::of(&summary(&[(Completed, 2), (NoAttachments, 1)])), BatchStatus::Succeeded);
-        for status in [Partial, PoNotFound, PrNotAccessible, Failed, Skipped] {
+        for status in [Partial, PoNotFound, AccessDenied, PrNotAccessible, Failed, Skipped] {
             assert_eq!(BatchStatus::of(&summary(&[(Completed, 2), (status, 1)])), BatchStatus::SomeFailed);
         }
         assert_eq!(BatchStatus::of(&summary(&[(Failed, 1), (NotDone, 1)])), BatchStatus::StoppedEarly);

@@ -3,7 +3,6 @@
 //! A program gives [`Batch`] its configuration, listens to [`BatchEvent`]s if it wants to, and gets a [`BatchReport`] or a
 //! [`BatchError`]. Nothing here prints, or knows exit codes.
 
-mod canary;
 mod event;
 #[cfg(feature = "notify")]
 pub(crate) mod notices;

@@ -35,7 +35,7 @@ impl RunNotices {
             }
             BatchEvent::PoolStarted(status) => {
                 if let Some(notifier) = notifier.as_ref() {
-                    tokio::spawn(notifier.mailbox().follow(status.clone())); // ends with the pool
+                    tokio::spawn(notifier.handle().follow(status.clone())); // ends with the pool
                 }
             }
             _ => {}

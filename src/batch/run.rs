@@ -4,19 +4,19 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::assembly::{OneLogin, StartOptions};
+use crate::assembly::StartOptions;
 use crate::backend::{History, Journal};
 use crate::config::PoolConfig;
 use crate::download::OutputLock;
 use crate::fs::blocking::blocking;
 use crate::journal::{JournalReader, RunInfo, SqliteStore};
 use crate::model::{Entry, PoNumber, PoTask, PriorResult, RejectedRow, StopKind, StopReason, TaskId};
+use crate::policy::has_passed;
 use crate::pool::{PersistentWorkerPool, ShutdownHandler, StartError};
 use crate::report::{self, RunFacts};
 use crate::site::evidence_folder;
 use jiff::Timestamp;
 
-use crate::batch::canary;
 use crate::batch::event::{BatchError, BatchEvent, BatchReport, BatchStatus, Observer};
 use crate::batch::run_record::{self, RunRecord};
 use crate::batch::selection::{OrderFilter, Selection, select};
@@ -211,7 +211,7 @@ impl Batch {
             run: record.run.clone(),
             history: std::mem::take(&mut record.history),
             order_count: None,
-            login: OneLogin::default(),
+            canary: config.site.canary.clone(),
         };
         let is_idle = selection.reused_count() == selection.orders.len() && setup.history.open_tasks().next().is_none();
         if is_idle {
@@ -219,19 +219,11 @@ impl Batch {
         }
         let open = selection.orders.len() - selection.reused_count() + setup.history.open_tasks().count();
         let setup = StartOptions { order_count: Some(open), ..setup };
-        if let Some(canary) = config.site.canary.clone() {
-            match canary::send(&config, &lock, &record.run, &setup.login, &canary, time_limit.as_ref(), &observer).await
-            {
-                Ok(receipt) => selection.take_over(&canary.po, receipt),
-                Err(error) => {
-                    let stop = match &error {
-                        BatchError::Canary(stop) => stop.clone(),
-                        BatchError::Start(why) => StopReason { kind: StopKind::NoWorkers, message: why.to_string() },
-                        other => StopReason { kind: StopKind::Requested, message: other.to_string() },
-                    };
-                    return Err(finish_failed(record, stop, error).await);
-                }
-            }
+        if let Some(canary) = &setup.canary
+            && !setup.history.tasks.values().any(|state| has_passed(canary, state))
+        {
+            selection.include(&canary.po);
+            observer(&BatchEvent::CanaryStarted(canary.po.clone()));
         }
         let pool = match PersistentWorkerPool::start_with(config, setup).await {
             Ok(pool) => pool,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::download::is_intact;
 use crate::journal::PriorOutcome;
-use crate::model::{OrderStatus, PoNumber, PoTask, PriorResult, Receipt};
+use crate::model::{OrderStatus, PoNumber, PoTask, PriorResult};
 use jiff::{SignedDuration, Timestamp};
 
 /// When an order that was completed before is fetched again.
@@ -70,10 +70,10 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// The canary has brought this: it is not fetched once more.
-    pub(crate) fn take_over(&mut self, po: &PoNumber, receipt: Receipt) {
-        if let Some((_, earlier @ None)) = self.orders.iter_mut().find(|(order, _)| order.po == *po) {
-            *earlier = Some(PriorResult::Begun(receipt));
+    /// Adds the canary, unless the input has it.
+    pub(crate) fn include(&mut self, canary: &PoNumber) {
+        if !self.orders.iter().any(|(order, _)| order.po == *canary) {
+            self.orders.insert(0, (PoTask::new(canary.clone()), None));
         }
     }
 
@@ -109,7 +109,11 @@ fn is_wanted(past: Option<&PriorOutcome>, wanted: OrderFilter) -> bool {
     let has_failed = |status| {
         matches!(
             status,
-            OrderStatus::Failed | OrderStatus::Partial | OrderStatus::PrNotAccessible | OrderStatus::Skipped
+            OrderStatus::Failed
+                | OrderStatus::Partial
+                | OrderStatus::AccessDenied
+                | OrderStatus::PrNotAccessible
+                | OrderStatus::Skipped
         )
     };
     let failed = !wanted.only_failed || past.is_some_and(|past| has_failed(past.status));
@@ -143,7 +147,7 @@ fn earlier(past: &PriorOutcome, refresh: Refresh, filter: &str, out: &Path, now:
 #[cfg(test)]
 mod tests {
     use crate::model::Outcome;
-    use crate::model::{Failure, FailureKind, FileRecord, RunId};
+    use crate::model::{Failure, FailureKind, FileRecord, Receipt, RunId};
 
     use super::*;
 

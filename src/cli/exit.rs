@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use crate::backend::JournalError;
 use crate::batch::{BatchError, BatchStatus};
-use crate::model::StopKind;
 use crate::pool::StartError;
 
 /// Advice if there is no usable browser.
@@ -124,11 +123,6 @@ impl From<BatchError> for CommandError {
                 ExitReason::BadCall
             }
             BatchError::Start(_) | BatchError::Signals(_) => ExitReason::Unexpected,
-            BatchError::Canary(stop) => match stop.kind {
-                StopKind::NeverReached | StopKind::LoginRefused => ExitReason::BadCall,
-                StopKind::NoWorkers => ExitReason::NoBrowser,
-                _ => ExitReason::StoppedEarly,
-            },
             BatchError::NothingToResume(_) => ExitReason::BadCall,
             BatchError::Journal(_) | BatchError::Interrupted(_) => ExitReason::JournalUnusable,
             BatchError::Report(_) => ExitReason::StoppedEarly,

@@ -1,4 +1,4 @@
-//! What commands set up first: user name and password, logs, progress display, async runtime.
+//! What commands set up first: logs, progress display, async runtime.
 
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::logging::{self, LogOptions};
 use crate::cli::progress::{Progress, Style, Terminal};
 use crate::config::{PoolConfig, SecretUrl};
-use crate::credentials::{Keyring, KeyringError};
 
 /// How long background threads (name lookups, file access) may take to end after everything else.
 const RUNTIME_DEADLINE: Duration = Duration::from_secs(5);
@@ -40,55 +39,4 @@ pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, CommandError>>
     let ended = runtime.block_on(command);
     runtime.shutdown_timeout(RUNTIME_DEADLINE);
     ended
-}
-
-/// Where user name and password come from.
-#[derive(Debug)]
-pub(crate) enum LoginSource {
-    /// `COUPA_USERNAME` and `COUPA_PASSWORD`.
-    Variables,
-    /// What `login --save-password` saved.
-    Keyring,
-    /// There are none; with the reason if the keyring could not be read.
-    Nowhere(Option<KeyringError>),
-}
-
-impl LoginSource {
-    /// Takes them from the keyring if the variables are not set. Without a keyring the configuration stays as it is. Blocks
-    /// for half a minute at most.
-    pub(crate) fn fill(config: &mut PoolConfig) -> Self {
-        if config.site.credentials.is_some() {
-            return Self::Variables;
-        }
-        let Some(base) = &config.site.base_url else { return Self::Nowhere(None) };
-        match Keyring::of(base).load() {
-            Ok(Some(credentials)) => {
-                config.site.credentials = Some(credentials);
-                Self::Keyring
-            }
-            Ok(None) => Self::Nowhere(None),
-            Err(why) => Self::Nowhere(Some(why)),
-        }
-    }
-
-    /// The place in words, if there is one.
-    pub(crate) fn word(&self) -> Option<&'static str> {
-        match self {
-            Self::Variables => Some("the environment"),
-            Self::Keyring => Some("the keyring"),
-            Self::Nowhere(_) => None,
-        }
-    }
-
-    /// A line for the person who starts a run.
-    pub(crate) fn remark(&self) -> Option<String> {
-        match self {
-            Self::Keyring => {
-                Some("user name and password: from the system's keyring (`coupa-batch logout` removes them)".to_owned())
-            }
-            // without a keyring nothing can have been saved
-            Self::Nowhere(Some(why)) if !why.is_absent() => Some(format!("note: {why}; continuing without it")),
-            Self::Variables | Self::Nowhere(_) => None,
-        }
-    }
 }

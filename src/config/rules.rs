@@ -103,10 +103,12 @@ pub(crate) fn resolve(settings: Settings, credentials: Option<Credentials>) -> R
         interval: settings.memory_interval.unwrap_or_default(),
         cool_down: settings.memory_cool_down.unwrap_or_default(),
     };
+    let delay_max = settings.retry_delay_max.unwrap_or_default();
     let retry = RetryConfig {
         limit: retry_limit,
         delay_min: settings.retry_delay.unwrap_or_default(),
-        delay_max: settings.retry_delay_max.unwrap_or_default(),
+        throttle_delay: settings.throttle_delay.unwrap_or_default().min(delay_max),
+        delay_max,
         patience: settings.patience.unwrap_or_default(),
         stop_after: settings.stop_after.and_then(NonZeroU32::new),
     };

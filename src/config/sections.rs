@@ -83,12 +83,6 @@ impl PoolConfig {
     pub fn worker_count(&self) -> WorkerCount {
         self.worker_count
     }
-
-    /// Sets the number of workers to exactly `count`. Memory may still retire some of them.
-    pub(crate) fn fix_workers(&mut self, count: NonZeroUsize) {
-        self.worker_count = WorkerCount::Exactly(count);
-        self.scaling = ScalingConfig { min: self.scaling.min.min(count), max: count, is_automatic: false };
-    }
 }
 
 /// The browser, and how it is started.
@@ -155,8 +149,10 @@ pub struct MemoryConfig {
 pub struct RetryConfig {
     /// Number of retries; default 3.
     pub limit: u32,
-    /// Shortest wait before a retry; default 15 s.
+    /// Shortest wait before a retry; default 1 s.
     pub delay_min: Duration,
+    /// First wait after the portal throttled requests without a `Retry-After`; default 15 s.
+    pub throttle_delay: Duration,
     /// Longest wait before a retry; default 15 min.
     pub delay_max: Duration,
     /// How long to wait for a portal that is down; default 10 min.

@@ -65,8 +65,11 @@ settings! {
     task_timeout: Duration = "300s", in TIME_SPAN, flag "SPAN";
     /// How often an order is tried again after its first attempt. Failures that cannot get better are not tried again.
     retry_limit: u32 = "3", in 0..=20, flag "N", alias retries;
-    /// Shortest wait before an order is tried again. Later waits grow with the fourth power of the number of attempts.
-    retry_delay: Duration = "15s", in TIME_SPAN;
+    /// First wait before an order is tried again. It doubles with each attempt, up to 15 seconds.
+    retry_delay: Duration = "1s", in TIME_SPAN;
+    /// First wait before an order is tried again if the portal throttled requests without a `Retry-After`. It doubles each time, up to
+    /// `retry_delay_max`.
+    throttle_delay: Duration = "15s", in TIME_SPAN;
     /// Longest wait before an order is tried again.
     retry_delay_max: Duration = "15m", in TIME_SPAN;
     /// How long the run waits for a portal that is down or throttles requests. Then it stops and can be resumed.

@@ -1,5 +1,5 @@
-//! Logins that are kept beyond a run: cookies in a file for this user alone, or those of a person's own browser in the
-//! format that other download tools take; user name and password in the system's keyring; and which of them a portal has
+//! Logins beyond a run: saved cookies in a file for this user alone; those of a person's own browser, in the format of
+//! other download tools; user name and password from the environment or the system's keyring; and which of these a portal has
 //! refused. Nothing here is ever logged.
 
 mod cookies_txt;
@@ -8,9 +8,13 @@ mod keyring;
 mod private;
 mod rejected;
 mod saved_login;
+#[cfg(feature = "keyring")]
+mod source;
 
 pub use cookies_txt::CookieFile;
 #[cfg(feature = "keyring")]
 pub use keyring::{Keyring, KeyringError};
 pub use rejected::RejectedLogins;
 pub use saved_login::{SavedLoginFile, usual_folder};
+#[cfg(feature = "keyring")]
+pub use source::LoginSource;

@@ -214,17 +214,19 @@ impl DownloadError {
             Self::Answered { status: 403, .. } => FailureKind::AccessDenied,
             Self::Answered { status: 429, .. } => FailureKind::Throttled,
             Self::Answered { status: 500.., .. } => FailureKind::SiteDown,
-            Self::Answered { .. }
+            // too slow a request, or one too early: the next one may be answered
+            Self::Answered { status: 408 | 425, .. }
             | Self::Cut
             | Self::Refused
             | Self::LedBack
             | Self::CutShort { .. }
-            | Self::DeclaredOtherwise { .. }
             | Self::WrongSize { .. }
-            | Self::NotAsClaimed { .. }
+            | Self::NotAsClaimed { .. } => FailureKind::DownloadCorrupt,
+            Self::Answered { .. }
+            | Self::DeclaredOtherwise { .. }
             | Self::SupplierFolder { .. }
-            | Self::Unstorable { .. } => FailureKind::DownloadCorrupt,
-            Self::Elsewhere { .. } | Self::NotFollowed { .. } => FailureKind::AccessDenied,
+            | Self::Unstorable { .. } => FailureKind::FileUnavailable,
+            Self::Elsewhere { .. } | Self::NotFollowed { .. } => FailureKind::BlockedHost,
             Self::TooLarge { .. } => FailureKind::TooLarge,
             Self::LoginPage => FailureKind::LoginRequired,
             Self::Disk { .. } | Self::Output { .. } | Self::Claimed { .. } => FailureKind::DiskFull,

@@ -14,12 +14,16 @@ pub enum FailureKind {
     AccessDenied,
     /// The order has no attachments and its requisition may not be seen.
     RequisitionDenied,
+    /// It leads to a host that the settings do not let the browser reach.
+    BlockedHost,
     /// The page is none of the shapes that the recipe knows.
     PageChanged,
     /// The portal asks to come back later (429).
     Throttled,
-    /// The portal answers 5xx.
+    /// The portal answers with errors of its own (5xx).
     SiteDown,
+    /// The portal answered with an error of its own (5xx), or cut the connection, for this order; it answers otherwise.
+    ServerError,
     /// Nothing answers at the portal's address: the name is not known, or nobody takes the connection.
     Unreachable,
     /// A login page stood where an order or a file was asked for.
@@ -36,8 +40,10 @@ pub enum FailureKind {
     Crashed,
     /// A download did not begin or stood still.
     DownloadStalled,
-    /// What arrived is not what was asked for.
+    /// What arrived is incomplete, or not what was asked for.
     DownloadCorrupt,
+    /// The portal lists a file that it does not have, or one that cannot be kept as it is.
+    FileUnavailable,
     /// It is larger than this run may fetch.
     TooLarge,
     /// No room left on the disk of the output folder, or it cannot be written.
@@ -73,16 +79,43 @@ pub enum SessionAction {
 }
 
 impl FailureKind {
-    /// The name used in reports and logs.
+    /// All of them.
+    pub const ALL: [Self; 21] = [
+        Self::OrderMissing,
+        Self::AccessDenied,
+        Self::RequisitionDenied,
+        Self::BlockedHost,
+        Self::PageChanged,
+        Self::Throttled,
+        Self::SiteDown,
+        Self::ServerError,
+        Self::Unreachable,
+        Self::LoginRequired,
+        Self::LoginRefused,
+        Self::StepTimeout,
+        Self::SessionLost,
+        Self::SessionHung,
+        Self::Crashed,
+        Self::DownloadStalled,
+        Self::DownloadCorrupt,
+        Self::FileUnavailable,
+        Self::TooLarge,
+        Self::DiskFull,
+        Self::Interrupted,
+    ];
+
+    /// The word in reports and logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OrderMissing => "order_missing",
             Self::AccessDenied => "access_denied",
             Self::RequisitionDenied => "requisition_denied",
+            Self::BlockedHost => "blocked_host",
             Self::PageChanged => "page_changed",
             Self::Throttled => "throttled",
             Self::SiteDown => "site_down",
+            Self::ServerError => "server_error",
             Self::Unreachable => "unreachable",
             Self::LoginRequired => "login_required",
             Self::LoginRefused => "login_refused",
@@ -92,6 +125,7 @@ impl FailureKind {
             Self::Crashed => "crashed",
             Self::DownloadStalled => "download_stalled",
             Self::DownloadCorrupt => "download_corrupt",
+            Self::FileUnavailable => "file_unavailable",
             Self::TooLarge => "too_large",
             Self::DiskFull => "disk_full",
             Self::Interrupted => "interrupted",
@@ -105,12 +139,15 @@ impl FailureKind {
             Self::OrderMissing
             | Self::AccessDenied
             | Self::RequisitionDenied
+            | Self::BlockedHost
             | Self::DownloadStalled
             | Self::DownloadCorrupt
+            | Self::FileUnavailable
             | Self::TooLarge => Fault::Task,
             Self::PageChanged
             | Self::Throttled
             | Self::SiteDown
+            | Self::ServerError
             | Self::Unreachable
             | Self::LoginRequired
             | Self::LoginRefused => Fault::Site,
@@ -129,14 +166,17 @@ impl FailureKind {
             Self::OrderMissing
             | Self::AccessDenied
             | Self::RequisitionDenied
+            | Self::BlockedHost
             | Self::PageChanged
             | Self::Throttled
             | Self::SiteDown
+            | Self::ServerError
             | Self::Unreachable
             | Self::LoginRequired
             | Self::LoginRefused
             | Self::DownloadStalled
             | Self::DownloadCorrupt
+            | Self::FileUnavailable
             | Self::TooLarge
             | Self::DiskFull
             | Self::Interrupted => SessionAction::Keep,

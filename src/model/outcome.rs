@@ -176,6 +176,7 @@ impl Outcome {
             Self::NoAttachments(_) => OrderStatus::NoAttachments,
             Self::Partial(..) => OrderStatus::Partial,
             Self::NotFound(..) => OrderStatus::PoNotFound,
+            Self::Failed(failure, _) if failure.kind == FailureKind::AccessDenied => OrderStatus::AccessDenied,
             Self::Failed(failure, _) if failure.kind == FailureKind::RequisitionDenied => OrderStatus::PrNotAccessible,
             Self::Failed(..) => OrderStatus::Failed,
             Self::Skipped(..) => OrderStatus::Skipped,
@@ -275,7 +276,9 @@ pub enum OrderStatus {
     NoAttachments,
     /// The portal has no such order.
     PoNotFound,
-    /// The order has none and its requisition may not be seen.
+    /// This login may not see the order, or none of its files.
+    AccessDenied,
+    /// The order has no attachments, and this login may not see its requisition.
     PrNotAccessible,
     /// Set aside or cancelled.
     Skipped,
@@ -285,11 +288,12 @@ pub enum OrderStatus {
 
 impl OrderStatus {
     /// All of them, in the order in which a summary counts them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Completed,
         Self::NoAttachments,
         Self::Partial,
         Self::PoNotFound,
+        Self::AccessDenied,
         Self::PrNotAccessible,
         Self::Failed,
         Self::Skipped,
@@ -305,6 +309,7 @@ impl OrderStatus {
             Self::Failed => "FAILED",
             Self::NoAttachments => "NO_ATTACHMENTS",
             Self::PoNotFound => "PO_NOT_FOUND",
+            Self::AccessDenied => "ACCESS_DENIED",
             Self::PrNotAccessible => "PR_NOT_ACCESSIBLE",
             Self::Skipped => "SKIPPED",
             Self::NotDone => "NOT_DONE",
@@ -328,6 +333,17 @@ mod tests {
         let failure = Failure::new(FailureKind::PageChanged, "new page");
         assert_eq!(serde_json::from_str::<Outcome>(old).unwrap(), Outcome::Failed(failure.clone(), None));
         assert_eq!(serde_json::to_string(&Outcome::Failed(failure, None)).unwrap(), old);
+    }
+
+    #[test]
+    fn an_order_that_the_login_may_not_see_has_not_failed_in_journals_of_older_versions_either() {
+        let old = r#"{"kind":"failed","what":{"kind":"access_denied","message":"not yours"}}"#;
+        assert_eq!(serde_json::from_str::<Outcome>(old).unwrap().status(), OrderStatus::AccessDenied);
+        for kind in FailureKind::ALL {
+            let status = Outcome::Failed(Failure::new(kind, ""), None).status();
+            let is_denied = matches!(kind, FailureKind::AccessDenied | FailureKind::RequisitionDenied);
+            assert_eq!(status == OrderStatus::Failed, !is_denied, "{kind}");
+        }
     }
 
     #[test]

@@ -117,7 +117,7 @@ pub struct Totals {
     pub partial: u64,
     /// Ended as PO_NOT_FOUND.
     pub not_found: u64,
-    /// Ended as FAILED or PR_NOT_ACCESSIBLE.
+    /// Ended as FAILED, ACCESS_DENIED or PR_NOT_ACCESSIBLE.
     pub failed: u64,
     /// Ended as SKIPPED.
     pub skipped: u64,

@@ -1,5 +1,8 @@
+use super::webhook::send_once;
 use super::*;
 use crate::backend::History;
+use crate::config::SecretUrl;
+use crate::net::HttpClient;
 use crate::report::RunFacts;
 
 fn place() -> NoticeContext {
@@ -44,7 +47,7 @@ fn the_end_of_a_run_is_told_in_a_sentence_and_in_counts() {
     let body = Notice::RunEnded(end(Some(summary.clone()))).body(&place());
     assert_eq!(
         body["text"],
-        "coupa-batch stopped early: 6 orders, 4 well, 1 not, 1 open; 9 files; exit code 4 (run 20261121-0100-abc, \
+        "coupa-batch stopped early: 6 orders, 4 succeeded, 1 did not, 1 open; 9 files; exit code 4 (run 20261121-0100-abc, \
          folder files)"
     );
     for (key, value) in [("event", "run_ended"), ("status", "stopped_early"), ("portal", "https://acme.test/")] {
@@ -89,7 +92,7 @@ fn a_person_is_called_once_and_told_once_that_the_run_goes_on() {
     ];
     for (pool_status, dispatch) in steps {
         let status = PoolStatus { pool_status, dispatch, ..PoolStatus::default() };
-        told.push(match news(&status, &mut is_needed) {
+        told.push(match next_notice(&status, &mut is_needed) {
             None => '.',
             Some(Notice::LoginNeeded { .. }) => 'n',
             Some(Notice::LoginRestored) => 'r',
@@ -105,8 +108,8 @@ async fn a_failure_is_told_without_what_is_secret_of_the_address() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = SecretUrl::parse(&format!("http://me:hunter2@127.0.0.1:{port}/s3cret?k=t0ken")).unwrap();
     let client = HttpClient::for_notices(address.expose()).await.unwrap();
-    let failed = post_once(&client, &address, &json!({})).await.unwrap_err();
-    assert!(failed.is_passing && failed.why.contains("refused"), "{}", failed.why);
+    let failed = send_once(&client, &address, &json!({})).await.unwrap_err();
+    assert!(failed.may_retry && failed.why.contains("refused"), "{}", failed.why);
     for secret in ["hunter2", "s3cret", "t0ken"] {
         assert!(!failed.why.contains(secret), "{}", failed.why);
     }

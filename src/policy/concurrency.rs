@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// Orders that must succeed in a row before one more may run at the same time.
-const GROW_AFTER: u32 = 15;
+/// One more order may run when each place has brought this many successes in a row: as TCP does, once per round trip, only
+/// more carefully.
+const GROW_AFTER_ROUNDS: usize = 2;
 
 /// Every attempt that is running reports the same overload; for this long they count as one.
 const ONE_OVERLOAD: Duration = Duration::from_secs(10);
@@ -14,7 +15,7 @@ const ONE_OVERLOAD: Duration = Duration::from_secs(10);
 pub struct AdaptiveLimit {
     max: usize,
     limit: usize,
-    successes_in_a_row: u32,
+    successes_in_a_row: usize,
     overloaded_at: Option<Duration>,
 }
 
@@ -49,7 +50,7 @@ impl AdaptiveLimit {
     /// The site answered an order as a healthy site does.
     pub fn on_success(&mut self) {
         self.successes_in_a_row += 1;
-        if self.successes_in_a_row >= GROW_AFTER {
+        if self.successes_in_a_row >= GROW_AFTER_ROUNDS * self.limit {
             self.successes_in_a_row = 0;
             self.limit = (self.limit + 1).min(self.max);
         }
@@ -71,9 +72,11 @@ mod tests {
         assert_eq!((limit.limit(), limit.is_reduced()), (4, true));
         limit.on_overload(Duration::from_secs(30));
         assert_eq!(limit.limit(), 2);
-        (0..GROW_AFTER).for_each(|_| limit.on_success());
+        (0..4).for_each(|_| limit.on_success());
         assert_eq!(limit.limit(), 3);
-        (0..10 * GROW_AFTER).for_each(|_| limit.on_success());
+        (0..6).for_each(|_| limit.on_success());
+        assert_eq!(limit.limit(), 4);
+        (0..60).for_each(|_| limit.on_success());
         assert_eq!((limit.limit(), limit.is_reduced()), (8, false));
     }
 

@@ -2,6 +2,7 @@
 //! pool's start), so that it can be tested without a runtime.
 
 mod autoscale;
+mod canary;
 mod circuit_breaker;
 mod concurrency;
 mod leak;
@@ -11,12 +12,13 @@ mod retry;
 mod session_life;
 
 pub use autoscale::{Autoscaler, BYTES_PER_WORKER, LoadSample, workers_for};
-pub use circuit_breaker::{CircuitBreaker, Permit, TripCause};
+pub use canary::{has_passed, judge_canary};
+pub use circuit_breaker::{CircuitBreaker, Permit, SiteFailure, TripCause};
 pub use concurrency::AdaptiveLimit;
 pub use leak::{LeakDetector, LeakKind};
 pub use memory::{MemoryLimit, MemoryScaler};
 pub use queue::TaskQueue;
-pub use retry::{RetryDecision, retry_decision, retry_delay};
+pub use retry::{RetryDecision, is_first_attempt, retry_decision, retry_delay};
 pub use session_life::{
     FailureStage, MAX_PAGE_TIMEOUTS, RecycleReason, RestartDecision, RestartTracker, SessionUsage, recycle_reason,
 };

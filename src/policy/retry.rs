@@ -1,30 +1,35 @@
-//! What follows from a failed attempt, and how long an order waits for its next one.
+//! What follows from a failed attempt, and how long an order waits for its next one: one table by kind of failure.
 
 use std::time::Duration;
 
 use crate::config::RetryConfig;
 use crate::model::{AttemptCounts, FailureKind, TaskId};
 
-/// Attempts at one order after which even failures that cost nothing (a site that is down, a login that ended) end it:
-/// an order that alone keeps running into them must not be tried for ever. Those that were interrupted do not count.
+/// Attempts at one order after which even failures that are not counted (the portal is down, the login expired) end it: an
+/// order that alone keeps failing so must not be tried for ever. Interruptions are not among them.
 const MAX_ATTEMPTS: u32 = 50;
 
-/// Browsers that one order may end. The first may have been bad luck; after the second it is the order that breaks them,
-/// and it is set aside before it has broken every worker's.
-const MAX_SESSION_LOSSES: u32 = 2;
+/// Browsers that one order may crash before it counts as the cause. The first crash may have been bad luck, and even two
+/// may have been: somebody killed the browsers, or memory ran out.
+const SUSPECT_AFTER: u32 = 2;
+
+/// Longest wait after a failure that usually passes within seconds.
+const LONGEST_SHORT_WAIT: Duration = Duration::from_secs(15);
 
 /// What follows from a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDecision {
     /// The order has its outcome.
     Settle,
-    /// The order is set aside: it has ended too many browsers.
+    /// Skipped: the order crashed a browser again, alone in a fresh one.
     Quarantine,
-    /// Another session tries at once; one try is used up.
+    /// Another session tries at once; the attempt is counted.
     RetryNow,
-    /// Tried again after a growing delay; one try is used up.
+    /// Tried again after [`retry_delay`]; the attempt is counted.
     RetryLater,
-    /// Tried again when the circuit breaker permits it; no try is used up.
+    /// Tried once more when all other orders have ended, alone in a fresh browser; the attempt is counted.
+    RetryAlone,
+    /// Tried again after [`retry_delay`], as soon as the circuit breaker permits; the attempt is not counted.
     AwaitSite,
     /// The order stays open for the next run, and this run starts no more.
     StopRun,
@@ -32,49 +37,141 @@ pub enum RetryDecision {
     LeaveOpen,
 }
 
-/// What follows from a failure of `kind` of a task that has been through `tally` (the failed attempt's beginning included, its
-/// failure not), when `limit` tries are allowed after the first one.
-#[must_use]
-pub fn retry_decision(kind: FailureKind, tally: AttemptCounts, limit: u32) -> RetryDecision {
-    let while_budget =
-        |limit: u32, retry: RetryDecision| if tally.spent < limit { retry } else { RetryDecision::Settle };
-    let tried = tally.started.saturating_sub(tally.interruptions);
-    let while_sane = |retry: RetryDecision| if tried < MAX_ATTEMPTS { retry } else { RetryDecision::Settle };
-    match kind {
+/// How one kind of failure is treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct RetryRule {
+    budget: Budget,
+    wait: Wait,
+}
+
+/// How often a kind of failure is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Budget {
+    /// Never: it cannot get better.
+    Never,
+    /// At most so often, and never more often than `retry_limit`.
+    AtMost(u32),
+    /// As often as `retry_limit`.
+    Limit,
+    /// Twice as often as `retry_limit`; not counted, so that it costs the order nothing.
+    ServerErrors,
+    /// As long as the portal is waited for; not counted.
+    Site,
+    /// Until the order is suspected of crashing browsers, and then once more alone.
+    Crash,
+    /// Not in this run, which ends.
+    EndsRun,
+    /// Not in this run.
+    Open,
+}
+
+/// How long an order waits for its next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// Not at all.
+    None,
+    /// From `retry_delay` on; doubles with each attempt, up to a quarter of a minute.
+    Short,
+    /// From `throttle_delay` on; doubles with each attempt that was not counted.
+    Throttled,
+}
+
+/// The table.
+const fn rule(kind: FailureKind) -> RetryRule {
+    let (budget, wait) = match kind {
         FailureKind::OrderMissing
         | FailureKind::AccessDenied
         | FailureKind::RequisitionDenied
-        | FailureKind::TooLarge => RetryDecision::Settle,
-        // once more on a fresh page: it may have been half rendered
-        FailureKind::PageChanged => while_budget(limit.min(1), RetryDecision::RetryLater),
-        FailureKind::Throttled | FailureKind::SiteDown | FailureKind::Unreachable | FailureKind::LoginRequired => {
-            while_sane(RetryDecision::AwaitSite)
-        }
-        FailureKind::LoginRefused | FailureKind::DiskFull => RetryDecision::StopRun,
-        FailureKind::StepTimeout | FailureKind::DownloadStalled | FailureKind::DownloadCorrupt => {
-            while_budget(limit, RetryDecision::RetryLater)
-        }
-        FailureKind::SessionLost | FailureKind::SessionHung | FailureKind::Crashed => {
-            if tally.breaks + 1 < MAX_SESSION_LOSSES {
-                while_budget(limit, RetryDecision::RetryNow)
-            } else {
-                RetryDecision::Quarantine
-            }
-        }
-        FailureKind::Interrupted => RetryDecision::LeaveOpen,
+        | FailureKind::BlockedHost
+        | FailureKind::TooLarge => (Budget::Never, Wait::None),
+        // once more on a fresh page: it may have been half rendered, or half published
+        FailureKind::PageChanged | FailureKind::FileUnavailable => (Budget::AtMost(1), Wait::Short),
+        // each of these has cost a whole deadline already
+        FailureKind::StepTimeout | FailureKind::DownloadStalled => (Budget::AtMost(2), Wait::Short),
+        FailureKind::DownloadCorrupt => (Budget::Limit, Wait::Short),
+        // errors at random hit an order with many files more than once
+        FailureKind::ServerError => (Budget::ServerErrors, Wait::Short),
+        FailureKind::Throttled => (Budget::Site, Wait::Throttled),
+        // the circuit breaker decides when the portal is asked again
+        FailureKind::SiteDown | FailureKind::Unreachable | FailureKind::LoginRequired => (Budget::Site, Wait::None),
+        FailureKind::SessionLost | FailureKind::SessionHung | FailureKind::Crashed => (Budget::Crash, Wait::None),
+        FailureKind::LoginRefused | FailureKind::DiskFull => (Budget::EndsRun, Wait::None),
+        FailureKind::Interrupted => (Budget::Open, Wait::None),
+    };
+    RetryRule { budget, wait }
+}
+
+/// What follows from a failure of `kind`. `counts` are those of the task, including the start of the failed attempt but not
+/// yet its failure. `limit` attempts are allowed after the first one.
+#[must_use]
+pub fn retry_decision(kind: FailureKind, counts: AttemptCounts, limit: u32) -> RetryDecision {
+    let within = |limit: u32, retry: RetryDecision| if counts.spent < limit { retry } else { RetryDecision::Settle };
+    match rule(kind).budget {
+        Budget::Never => RetryDecision::Settle,
+        Budget::AtMost(most) => within(limit.min(most), RetryDecision::RetryLater),
+        Budget::Limit => within(limit, RetryDecision::RetryLater),
+        Budget::ServerErrors if uncounted(counts) < limit.saturating_mul(2) => RetryDecision::AwaitSite,
+        Budget::ServerErrors => RetryDecision::Settle,
+        Budget::Site if counts.started.saturating_sub(counts.interruptions) < MAX_ATTEMPTS => RetryDecision::AwaitSite,
+        Budget::Site => RetryDecision::Settle,
+        Budget::Crash => match counts.breaks + 1 {
+            losses if losses < SUSPECT_AFTER => within(limit, RetryDecision::RetryNow),
+            SUSPECT_AFTER => RetryDecision::RetryAlone,
+            _ => RetryDecision::Quarantine,
+        },
+        Budget::EndsRun => RetryDecision::StopRun,
+        Budget::Open => RetryDecision::LeaveOpen,
     }
 }
 
-/// The delay after `spent` tries were used up: `spent`⁴ seconds more than the shortest one, with up to a tenth of
-/// jitter so that orders that failed together do not come back together, and never longer than the longest one.
-///
-/// The jitter depends on `seed`, the task and the try alone: the same run can be repeated.
+/// Whether the running attempt of these counts is the first one, apart from interrupted ones.
 #[must_use]
-pub fn retry_delay(retry: &RetryConfig, task: TaskId, spent: u32, seed: u64) -> Duration {
-    let grown = retry.delay_min + Duration::from_secs(u64::from(spent.saturating_sub(1)).saturating_pow(4).min(86_400));
-    let share = f64::from(u32::try_from(mix(seed ^ task.0.rotate_left(32) ^ u64::from(spent)) >> 32).unwrap_or(0))
-        / f64::from(u32::MAX);
-    grown.mul_f64(1.0 + share / 10.0).min(retry.delay_max)
+pub fn is_first_attempt(counts: AttemptCounts) -> bool {
+    counts.started == counts.interruptions + 1
+}
+
+/// Whether an order of these counts is only tried alone, in a fresh browser, after all others: it has crashed two.
+#[cfg(test)]
+#[must_use]
+fn must_run_alone(counts: AttemptCounts) -> bool {
+    counts.breaks >= SUSPECT_AFTER
+}
+
+/// Earlier attempts that failed and were not counted, interruptions left out.
+fn uncounted(counts: AttemptCounts) -> u32 {
+    counts.started.saturating_sub(counts.spent.saturating_add(counts.interruptions).saturating_add(1))
+}
+
+/// How long `task` waits after a failure of `kind`; `counts` as for [`retry_decision`]. `asked` is how long the portal itself
+/// wants to be left alone, and then decides.
+///
+/// The wait doubles with each attempt. Up to a quarter is added at random, so that orders that failed together do not come
+/// back together. The random part depends on the task, the attempt and `seed` alone, so that a run can be repeated.
+#[must_use]
+pub fn retry_delay(
+    config: &RetryConfig,
+    kind: FailureKind,
+    counts: AttemptCounts,
+    asked: Option<Duration>,
+    task: TaskId,
+    seed: u64,
+) -> Duration {
+    let (first, times, longest) = match rule(kind).wait {
+        Wait::None => return Duration::ZERO, // what the portal asked for binds the circuit breaker
+        Wait::Short => {
+            let longest = config.delay_max.min(LONGEST_SHORT_WAIT.max(config.delay_min));
+            (config.delay_min, counts.spent.saturating_add(uncounted(counts)), longest)
+        }
+        Wait::Throttled => (config.throttle_delay, uncounted(counts), config.delay_max),
+    };
+    let wait = first.saturating_mul(1 << times.min(20)).min(longest);
+    let wait = asked.unwrap_or(wait);
+    wait.saturating_add(wait.mul_f64(random_share(seed ^ task.0.rotate_left(32) ^ u64::from(counts.started)) / 4.0))
+}
+
+/// A number from 0 to 1 that looks random.
+fn random_share(seed: u64) -> f64 {
+    f64::from(u32::try_from(mix(seed) >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
 
 /// SplitMix64's output function: spreads neighbouring numbers over all 64 bits.
@@ -90,44 +187,86 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: [FailureKind; 18] = [
-        FailureKind::OrderMissing,
-        FailureKind::AccessDenied,
-        FailureKind::RequisitionDenied,
-        FailureKind::PageChanged,
-        FailureKind::Throttled,
-        FailureKind::SiteDown,
-        FailureKind::Unreachable,
-        FailureKind::LoginRequired,
-        FailureKind::LoginRefused,
-        FailureKind::StepTimeout,
-        FailureKind::SessionLost,
-        FailureKind::SessionHung,
-        FailureKind::Crashed,
-        FailureKind::DownloadStalled,
-        FailureKind::DownloadCorrupt,
-        FailureKind::TooLarge,
-        FailureKind::DiskFull,
-        FailureKind::Interrupted,
-    ];
+    const CONFIG: RetryConfig = RetryConfig {
+        limit: 3,
+        delay_min: Duration::from_secs(1),
+        throttle_delay: Duration::from_secs(15),
+        delay_max: Duration::from_secs(900),
+        patience: Duration::from_secs(600),
+        stop_after: None,
+    };
 
-    fn tally(spent: u32, started: u32) -> AttemptCounts {
-        AttemptCounts { spent, started, ..AttemptCounts::default() }
+    fn counts(counted: u32, started: u32) -> AttemptCounts {
+        AttemptCounts { spent: counted, started, ..AttemptCounts::default() }
+    }
+
+    /// The decisions and the waits in seconds, rounded, of an order that fails with `kind` each time.
+    fn life(kind: FailureKind, limit: u32) -> (Vec<RetryDecision>, Vec<Duration>) {
+        let (mut counts, mut decisions, mut waits) = (AttemptCounts::default(), Vec::new(), Vec::new());
+        for _ in 0..1_000 {
+            counts.started += 1;
+            let decision = retry_decision(kind, counts, limit);
+            decisions.push(decision);
+            let is_counted = match decision {
+                RetryDecision::RetryNow | RetryDecision::RetryLater | RetryDecision::RetryAlone => true,
+                RetryDecision::AwaitSite => false,
+                _ => return (decisions, waits),
+            };
+            waits.push((0..2048).map(|seed| retry_delay(&CONFIG, kind, counts, None, TaskId(1), seed)).min().unwrap());
+            counts = counts.after_failure(kind, is_counted);
+        }
+        panic!("{kind} is tried for ever");
+    }
+
+    fn seconds(waits: &[Duration]) -> Vec<u64> {
+        waits.iter().map(Duration::as_secs).collect()
     }
 
     #[test]
-    fn no_failure_is_retried_for_ever() {
-        // what is interrupted is not retried: it stays open for the next run
-        for kind in ALL.into_iter().filter(|kind| *kind != FailureKind::Interrupted) {
-            let mut tally = AttemptCounts::default();
-            let ended = (0..1_000).any(|_| {
-                tally.started += 1;
-                let decision = retry_decision(kind, tally, 20);
-                let is_counted = matches!(decision, RetryDecision::RetryNow | RetryDecision::RetryLater);
-                tally = tally.after_failure(kind, is_counted);
-                matches!(decision, RetryDecision::Settle | RetryDecision::Quarantine | RetryDecision::StopRun)
-            });
-            assert!(ended, "{kind}");
+    fn no_failure_is_tried_again_for_ever() {
+        for kind in FailureKind::ALL {
+            let (decisions, _) = life(kind, 20);
+            let end = decisions.last().unwrap();
+            assert!(!matches!(end, RetryDecision::RetryNow | RetryDecision::RetryLater), "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_passes_soon_is_tried_again_after_a_second_and_then_with_growing_waits() {
+        assert_eq!(seconds(&life(FailureKind::DownloadCorrupt, 3).1), [1, 2, 4]);
+        assert_eq!(seconds(&life(FailureKind::ServerError, 3).1), [1, 2, 4, 8, 15, 15]);
+    }
+
+    #[test]
+    fn only_a_throttled_order_waits_fifteen_seconds_at_first() {
+        for kind in FailureKind::ALL {
+            let first = retry_delay(&CONFIG, kind, counts(0, 1), None, TaskId(1), 1).as_secs();
+            if kind == FailureKind::Throttled {
+                assert!((15..=18).contains(&first), "{kind} waits {first} s");
+            } else {
+                assert!(first <= 1, "{kind} waits {first} s");
+            }
+        }
+        assert_eq!(seconds(&life(FailureKind::Throttled, 3).1[..4]), [15, 30, 60, 120]);
+    }
+
+    #[test]
+    fn what_will_not_get_better_is_not_tried_four_times() {
+        use RetryDecision::{RetryLater, Settle};
+        for kind in [
+            FailureKind::OrderMissing,
+            FailureKind::AccessDenied,
+            FailureKind::RequisitionDenied,
+            FailureKind::BlockedHost,
+            FailureKind::TooLarge,
+        ] {
+            assert_eq!(life(kind, 20).0, [Settle], "{kind}");
+        }
+        for kind in [FailureKind::PageChanged, FailureKind::FileUnavailable] {
+            assert_eq!(life(kind, 20).0, [RetryLater, Settle], "{kind}");
+        }
+        for kind in [FailureKind::StepTimeout, FailureKind::DownloadStalled] {
+            assert_eq!(life(kind, 20).0, [RetryLater, RetryLater, Settle], "{kind}");
         }
     }
 
@@ -142,62 +281,69 @@ mod tests {
         often.started += 1;
         assert_eq!(retry_decision(FailureKind::SiteDown, often, 3), RetryDecision::AwaitSite);
         assert_eq!(retry_decision(FailureKind::StepTimeout, often, 3), RetryDecision::RetryLater);
+        let wait = retry_delay(&CONFIG, FailureKind::Throttled, often, None, TaskId(1), 1);
+        assert!(wait < Duration::from_secs(20), "interruptions do not make a wait longer: {wait:?}");
     }
 
     #[test]
-    fn what_cannot_get_better_is_tried_once() {
-        for kind in [
-            FailureKind::OrderMissing,
-            FailureKind::AccessDenied,
-            FailureKind::RequisitionDenied,
-            FailureKind::TooLarge,
-        ] {
-            assert_eq!(retry_decision(kind, tally(0, 1), 20), RetryDecision::Settle);
+    fn the_limit_counts_attempts_after_the_first() {
+        assert_eq!(life(FailureKind::DownloadCorrupt, 3).0.len(), 4);
+        for kind in FailureKind::ALL {
+            let decision = retry_decision(kind, counts(0, 1), 0);
+            assert!(!matches!(decision, RetryDecision::RetryNow | RetryDecision::RetryLater), "{kind}: {decision:?}");
         }
     }
 
     #[test]
-    fn the_limit_counts_tries_after_the_first() {
-        let tries = (0..).take_while(|spent| {
-            retry_decision(FailureKind::StepTimeout, tally(*spent, spent + 1), 3) != RetryDecision::Settle
-        });
-        assert_eq!(tries.count(), 3);
-        assert_eq!(retry_decision(FailureKind::StepTimeout, tally(0, 1), 0), RetryDecision::Settle);
-    }
-
-    #[test]
-    fn an_order_that_ends_two_browsers_is_set_aside() {
-        let first = tally(0, 1);
-        assert_eq!(retry_decision(FailureKind::SessionHung, first, 20), RetryDecision::RetryNow);
-        let second = first.after_failure(FailureKind::SessionHung, true);
-        assert_eq!(retry_decision(FailureKind::Crashed, second, 20), RetryDecision::Quarantine);
+    fn an_order_whose_browser_crashed_twice_is_tried_once_more_alone_before_it_is_skipped() {
+        use RetryDecision::{Quarantine, RetryAlone, RetryNow};
+        for kind in [FailureKind::SessionLost, FailureKind::SessionHung, FailureKind::Crashed] {
+            assert_eq!(life(kind, 3).0, [RetryNow, RetryAlone, Quarantine], "{kind}");
+        }
+        let (mut crashed, mut alone) = (counts(0, 1), Vec::new());
+        for kind in [FailureKind::SessionHung, FailureKind::Crashed] {
+            alone.push(must_run_alone(crashed));
+            crashed = crashed.after_failure(kind, true);
+        }
+        assert_eq!(alone, [false, false]);
+        assert!(must_run_alone(crashed));
+        // another failure of its lone attempt is treated as any other
+        let crashed = AttemptCounts { started: 3, ..crashed };
+        assert_eq!(retry_decision(FailureKind::OrderMissing, crashed, 3), RetryDecision::Settle);
+        assert_eq!(retry_decision(FailureKind::SiteDown, crashed, 3), RetryDecision::AwaitSite);
     }
 
     #[test]
     fn a_refused_login_stops_the_run_at_once() {
-        assert_eq!(retry_decision(FailureKind::LoginRefused, tally(0, 1), 20), RetryDecision::StopRun);
+        assert_eq!(retry_decision(FailureKind::LoginRefused, counts(0, 1), 20), RetryDecision::StopRun);
     }
 
-    const RETRY: RetryConfig = RetryConfig {
-        limit: 3,
-        delay_min: Duration::from_secs(15),
-        delay_max: Duration::from_secs(900),
-        patience: Duration::from_secs(600),
-        stop_after: None,
-    };
-
     #[test]
-    fn grows_and_stays_below_the_longest() {
-        let delays: Vec<_> = (1..12).map(|spent| retry_delay(&RETRY, TaskId(1), spent, 7)).collect();
-        assert!(delays.windows(2).all(|pair| pair[0] <= pair[1] || pair[1] == RETRY.delay_max), "{delays:?}");
-        assert_eq!(delays.last(), Some(&RETRY.delay_max));
+    fn the_portals_own_retry_after_decides_over_the_wait() {
+        for asked in [2, 120] {
+            let wait = retry_delay(
+                &CONFIG,
+                FailureKind::Throttled,
+                counts(0, 1),
+                Some(Duration::from_secs(asked)),
+                TaskId(1),
+                1,
+            );
+            assert!((asked..=asked + asked / 4).contains(&wait.as_secs()), "{wait:?}");
+        }
     }
 
     proptest! {
         #[test]
-        fn stays_in_bounds(task in any::<u64>(), spent in any::<u32>(), seed in any::<u64>()) {
-            let delay = retry_delay(&RETRY, TaskId(task), spent, seed);
-            prop_assert!(delay >= RETRY.delay_min && delay <= RETRY.delay_max);
+        fn a_wait_stays_in_its_bounds(task in any::<u64>(), counted in any::<u32>(), more in any::<u32>(), seed in any::<u64>()) {
+            let counts = counts(counted, counted.saturating_add(more));
+            for kind in FailureKind::ALL {
+                let wait = retry_delay(&CONFIG, kind, counts, None, TaskId(task), seed);
+                prop_assert!(wait <= CONFIG.delay_max.mul_f64(1.25));
+                if rule(kind).wait == Wait::Short {
+                    prop_assert!(wait >= CONFIG.delay_min && wait <= LONGEST_SHORT_WAIT.mul_f64(1.25));
+                }
+            }
         }
     }
 }

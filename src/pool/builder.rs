@@ -19,7 +19,7 @@ use super::runtime::supervisor::Supervisor;
 use super::runtime::worker::WorkerContext;
 use super::scheduler::{Scheduler, SchedulerConfig};
 use crate::backend::{History, Journal, MemoryReader, SessionError, SessionFactory, Site};
-use crate::config::PoolConfig;
+use crate::config::{Canary, PoolConfig};
 use crate::policy::MemoryScaler;
 
 /// A pool could not be started. Nothing is left running.
@@ -55,6 +55,7 @@ pub struct PoolBuilder {
     history: History,
     expected_count: Option<usize>,
     processor_count: Option<usize>,
+    canary: Option<Canary>,
     seed: u64,
 }
 
@@ -70,6 +71,7 @@ impl PoolBuilder {
             history: History::default(),
             expected_count: None,
             processor_count: std::thread::available_parallelism().ok().map(std::num::NonZero::get),
+            canary: None,
             seed: 0,
         }
     }
@@ -117,6 +119,13 @@ impl PoolBuilder {
         self
     }
 
+    /// An order that one worker fetches before any other order is started. If it does not pass, it stays open and the pool
+    /// stops. It must be submitted, unless it has passed in the run that is continued. Default: none.
+    pub(crate) fn canary(mut self, canary: Option<Canary>) -> Self {
+        self.canary = canary;
+        self
+    }
+
     /// Seed of the jitter between tries. Default: 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -144,6 +153,7 @@ impl PoolBuilder {
             hold: config.hold,
             has_site: self.site.is_some(),
             stop_after: config.retry.stop_after,
+            canary: self.canary,
         };
         let scheduler = Scheduler::new(scheduler_config, self.history.tasks);
         let (events, inbox) = Events::channel();

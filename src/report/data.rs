@@ -127,6 +127,21 @@ impl Summary {
         self.count(OrderStatus::NotDone)
     }
 
+    /// What this login may not see, in words; none if it may see everything.
+    fn denied(&self) -> Option<String> {
+        let count = |number: u64, noun: &str| match number {
+            0 => None,
+            1 => Some(format!("1 {noun}")),
+            _ => Some(format!("{number} {noun}s")),
+        };
+        let orders = count(self.count(OrderStatus::AccessDenied), "order");
+        let requisitions = count(self.count(OrderStatus::PrNotAccessible), "requisition");
+        match (orders, requisitions) {
+            (Some(orders), Some(requisitions)) => Some(format!("{orders} and {requisitions}")),
+            (orders, requisitions) => orders.or(requisitions),
+        }
+    }
+
     /// Whether every order is complete or has nothing to fetch.
     #[must_use]
     pub fn is_all_well(&self) -> bool {
@@ -152,6 +167,9 @@ impl fmt::Display for Summary {
                 writeln!(f, "  {status:<18} {count:>7}")?;
             }
         }
+        if let Some(denied) = self.denied() {
+            writeln!(f, "  no access: ask whoever manages this user's rights in the portal to let it see {denied}")?;
+        }
         if self.missing > 0 {
             writeln!(f, "  listed attachments that are missing: {}", self.missing)?;
         }
@@ -173,8 +191,8 @@ mod tests {
     #[test]
     fn everything_is_counted_once() {
         let summary = Summary::of(&sample::history(), &sample::facts());
-        assert_eq!(summary.orders, 8);
-        assert_eq!(summary.by_status.values().sum::<u64>(), 8);
+        assert_eq!(summary.orders, 9);
+        assert_eq!(summary.by_status.values().sum::<u64>(), 9);
         assert!(OrderStatus::ALL.into_iter().all(|status| summary.count(status) == 1));
         assert_eq!((summary.files, summary.bytes, summary.missing, summary.rejected), (4, 6000, 1, 1));
         assert!((summary.seconds - 150.0).abs() < f64::EPSILON);
@@ -188,6 +206,19 @@ mod tests {
         let text = serde_json::to_string(&summary).unwrap();
         assert!(text.contains("\"PO_NOT_FOUND\":1"), "{text}");
         assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), summary);
+    }
+
+    #[test]
+    fn the_end_says_whom_to_ask_for_access() {
+        let mut summary = Summary::of(&sample::history(), &sample::facts());
+        let asks =
+            |summary: &Summary| summary.to_string().lines().find(|line| line.contains("ask ")).map(str::to_owned);
+        assert!(asks(&summary).unwrap().ends_with("to let it see 1 order and 1 requisition"), "{summary}");
+        summary.by_status.insert(OrderStatus::PrNotAccessible, 0);
+        summary.by_status.insert(OrderStatus::AccessDenied, 12);
+        assert!(asks(&summary).unwrap().ends_with("to let it see 12 orders"), "{summary}");
+        summary.by_status.insert(OrderStatus::AccessDenied, 0);
+        assert_eq!(asks(&summary), None);
     }
 
     #[test]

@@ -65,6 +65,7 @@ pub(crate) fn history() -> History {
         Some(Outcome::Failed(Failure::new(FailureKind::PageChanged, "-page is new"), seen_at(6))),
         Some(Outcome::Skipped(Failure::new(FailureKind::Interrupted, "cancelled"), None)),
         None,
+        Some(Outcome::Failed(Failure::new(FailureKind::AccessDenied, "order not yours"), seen_at(9))),
     ];
     let mut history = History::default();
     for (id, outcome) in (1..).zip(states) {

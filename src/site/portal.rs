@@ -24,7 +24,7 @@ use crate::site::recipe::selectors;
 #[derive(Debug)]
 pub struct PortalSite {
     context: Arc<PortalContext>,
-    login: Arc<SharedLogin>,
+    login: SharedLogin,
     evidence: EvidenceStore,
     /// A browser accepted all selectors of the recipe. All sessions are of one kind, so one check is enough.
     has_checked_selectors: AtomicBool,
@@ -44,13 +44,13 @@ impl PortalSite {
         deadlines: Timeouts,
         run: &RunId,
     ) -> Result<Self, RecipeError> {
-        let login = Arc::new(SharedLogin::of(config, claim.out(), deadlines, Vec::new(), None)?);
+        let login = SharedLogin::of(config, claim.out(), deadlines, Vec::new(), None)?;
         Ok(Self::with_login(config, claim, run, login))
     }
 
-    /// The same, with a login that was made for this configuration and folder, and may be in force already.
+    /// The same, with a login that was made for this configuration and folder.
     #[must_use]
-    pub fn with_login(config: &SiteConfig, claim: Arc<OutputLock>, run: &RunId, login: Arc<SharedLogin>) -> Self {
+    pub fn with_login(config: &SiteConfig, claim: Arc<OutputLock>, run: &RunId, login: SharedLogin) -> Self {
         let evidence = EvidenceStore::new(claim.out(), run, config.evidence_max_size);
         Self {
             context: login.shared_context(),
@@ -84,11 +84,17 @@ impl Site for PortalSite {
             let mut redirect_count = 0;
             let begun = Instant::now();
             loop {
+                let order = self.context.order_page(&attempt.order.po);
                 let collector = OrderCollector::new(&self.context, &self.login, session.page(), attempt, begun);
                 match collector.collect().await {
-                    Ok(receipt) => return Ok(receipt),
+                    Ok(receipt) => {
+                        self.login.saw_order(order);
+                        return Ok(receipt);
+                    }
                     Err(error) => {
-                        let order = self.context.order_page(&attempt.order.po);
+                        if error.receipt.as_ref().is_some_and(|receipt| !receipt.folder.is_empty()) {
+                            self.login.saw_order(order.clone()); // its page was shown before the attempt failed
+                        }
                         self.login.interpret_failure(session.page(), &order, error, &mut redirect_count).await?;
                     }
                 }

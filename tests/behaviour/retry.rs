@@ -14,7 +14,7 @@ async fn what_cannot_get_better_is_tried_once() {
     let handles = pool.submit_tasks(orders(1..=3)).await.unwrap();
     pool.wait_for_completion(None).await.unwrap();
     let statuses: Vec<_> = handles.iter().map(|handle| handle.outcome().unwrap().status()).collect();
-    assert_eq!(statuses, [OrderStatus::PoNotFound, OrderStatus::Failed, OrderStatus::PrNotAccessible]);
+    assert_eq!(statuses, [OrderStatus::PoNotFound, OrderStatus::AccessDenied, OrderStatus::PrNotAccessible]);
     assert_eq!(remote.started_orders().len(), 3);
     pool.shutdown().await.unwrap();
 }

@@ -123,7 +123,7 @@ async fn a_403_of_a_background_call_is_access_denied_where_the_page_lists_nothin
     }
     let (handles, tallies) = run(&mut scene, &orders).await;
     let outcome = handles[0].outcome().unwrap();
-    assert_eq!(outcome.status(), OrderStatus::Failed, "{outcome:?}");
+    assert_eq!(outcome.status(), OrderStatus::AccessDenied, "{outcome:?}");
     let failure = outcome.failure().unwrap();
     assert_eq!(failure.kind, FailureKind::AccessDenied);
     assert!(failure.message.contains("/lists/") && failure.message.contains("403"), "{failure}");
@@ -158,7 +158,7 @@ async fn a_403_of_a_background_call_that_asks_for_a_file_is_said_at_once() {
     let (handles, tallies) = run(&mut scene, &orders).await;
     let outcome = handles[0].outcome().unwrap();
     assert!(missing(&outcome).iter().all(|(kind, _)| *kind == FailureKind::AccessDenied), "{outcome:?}");
-    assert_eq!((outcome.status(), tallies[0].started), (OrderStatus::Failed, 1));
+    assert_eq!((outcome.status(), tallies[0].started), (OrderStatus::AccessDenied, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,9 +195,9 @@ async fn a_file_that_a_portal_does_not_give_is_named_with_its_answer() {
     let all = scene.orders();
     let orders = [&all[0], &all[7], &all[10]].map(Clone::clone);
     let plan = [
-        (404, FailureKind::DownloadCorrupt, "does not have it"),
+        (404, FailureKind::FileUnavailable, "does not have it"),
         (403, FailureKind::AccessDenied, "does not let this login"),
-        (410, FailureKind::DownloadCorrupt, "does not have it"),
+        (410, FailureKind::FileUnavailable, "does not have it"),
     ];
     for (po, (status, ..)) in orders.iter().zip(plan) {
         scene.portal.faults().add(rule(&scene, PortalFault::Status(status), RequestTarget::File, po).times(2));

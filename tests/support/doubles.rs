@@ -153,16 +153,15 @@ impl Site for ScriptedSite {
                 }],
                 ..Receipt::default()
             };
+            let failed = |kind: FailureKind| AttemptError::new(kind, format!("scripted {kind}"));
+            let failed_with = |kind, receipt| AttemptError { receipt: Some(Box::new(receipt)), ..failed(kind) };
             match play {
                 Play::Done => Ok(receipt),
                 Play::Empty => Ok(Receipt::default()),
-                Play::Fail(kind) => Err(AttemptError::new(kind, format!("scripted {kind}"))),
-                Play::FailPartly(kind) => {
-                    Err(AttemptError { receipt: Some(receipt), ..AttemptError::new(kind, format!("scripted {kind}")) })
-                }
+                Play::Fail(kind) => Err(failed(kind)),
+                Play::FailPartly(kind) => Err(failed_with(kind, receipt)),
                 Play::FailKnowingSupplier(kind) => {
-                    let receipt = Receipt { supplier: receipt.supplier, ..Receipt::default() };
-                    Err(AttemptError { receipt: Some(receipt), ..AttemptError::new(kind, format!("scripted {kind}")) })
+                    Err(failed_with(kind, Receipt { supplier: receipt.supplier, ..Receipt::default() }))
                 }
                 Play::Panic => panic!("scripted panic of {po}"),
                 Play::Hang | Play::Ignore => {

@@ -41,6 +41,7 @@ impl Scene {
             password: portal.password(),
         });
         config.retry.delay_min = Duration::from_millis(10);
+        config.retry.throttle_delay = Duration::from_millis(10);
         config.deadlines.download = Duration::from_secs(8);
         Some(Self { rig, portal, out, config })
     }

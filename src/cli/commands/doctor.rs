@@ -13,8 +13,8 @@ use super::demo::install_missing;
 use crate::cli::args::DoctorArgs;
 use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::output;
-use crate::cli::setup::LoginSource;
 use crate::config::layers;
+use crate::credentials::LoginSource;
 
 /// A batch so long that its length does not limit the workers.
 const LONG_BATCH: usize = 10_000;
@@ -91,7 +91,7 @@ impl Diagnosis {
                 ByteSize(host.available_bytes).display().si()
             ));
         }
-        if let LoginSource::Nowhere(Some(why)) = &login
+        if let LoginSource::None(Some(why)) = &login
             && !why.is_absent()
         {
             warnings.push(why.to_string());
@@ -169,7 +169,7 @@ impl Diagnosis {
             let free = free.map_or_else(|| "unknown".to_owned(), |free| ByteSize(free).display().si().to_string());
             line("ok", &format!("disk for {what}: {free} free in {path}"));
         }
-        match self.login.word() {
+        match self.login.name() {
             Some(source) => line("ok", &format!("password: from {source}")),
             None => line("-", "password: none; a saved login or a portal without a login needs none"),
         }
@@ -215,7 +215,7 @@ impl Diagnosis {
             "has_headless_shell": self.headless_shell.as_ref().map(Detection::is_usable),
             "host": self.host,
             "folders": folders,
-            "password_from": self.login.word(),
+            "password_from": self.login.name(),
             "warnings": self.warnings,
         })
     }

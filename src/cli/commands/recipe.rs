@@ -12,9 +12,9 @@ use url::Url;
 use crate::cli::args::{RecipeCheckArgs, RecipeCommand};
 use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::output;
-use crate::cli::setup::LoginSource;
 use crate::cli::setup::block_on;
 use crate::config::layers;
+use crate::credentials::LoginSource;
 
 pub(crate) fn recipe(command: &RecipeCommand) -> Result<ExitReason, CommandError> {
     match command {

@@ -132,7 +132,7 @@ impl DemoOrder {
     pub(crate) fn status(&self) -> OrderStatus {
         match self.kind {
             OrderKind::MissingEnglish | OrderKind::MissingPortuguese => OrderStatus::PoNotFound,
-            OrderKind::Denied => OrderStatus::Failed,
+            OrderKind::Denied => OrderStatus::AccessDenied,
             OrderKind::RequisitionDenied => OrderStatus::PrNotAccessible,
             OrderKind::Empty => OrderStatus::NoAttachments,
             _ => OrderStatus::Completed,

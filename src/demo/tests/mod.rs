@@ -111,7 +111,7 @@ async fn every_order_is_served_as_it_is_expected() {
                 let texts = ["Oops! We couldn't find", "looking for doesn't exist", "Desculpe, não encontramos"];
                 assert!(texts.iter().any(|known| text.contains(known)), "{text}");
             }
-            OrderStatus::Failed => {
+            OrderStatus::AccessDenied => {
                 assert!(text.contains("You are not authorized") || text.contains("Access denied"));
             }
             _ => {

@@ -153,13 +153,16 @@ impl TransferError {
     #[must_use]
     pub fn kind(&self) -> FailureKind {
         match self {
-            Self::Refused | Self::BlockedHost { .. } | Self::Elsewhere { .. } => FailureKind::AccessDenied,
+            Self::Refused => FailureKind::AccessDenied,
+            Self::BlockedHost { .. } | Self::Elsewhere { .. } => FailureKind::BlockedHost,
             Self::LoginEnded => FailureKind::LoginRequired,
             Self::Throttled { status: 429, .. } => FailureKind::Throttled,
             Self::Throttled { .. } | Self::Answered { status: 500.. } => FailureKind::SiteDown,
-            Self::Answered { .. } | Self::Cut { .. } | Self::BadRedirect { .. } | Self::Encoded { .. } => {
-                FailureKind::DownloadCorrupt
-            }
+            Self::Answered { status: 408 | 425 }
+            | Self::Cut { .. }
+            | Self::BadRedirect { .. }
+            | Self::Encoded { .. } => FailureKind::DownloadCorrupt,
+            Self::Answered { .. } => FailureKind::FileUnavailable,
             Self::Standstill { .. } | Self::TooSlow { .. } => FailureKind::DownloadStalled,
             Self::TooLarge { .. } => FailureKind::TooLarge,
             Self::Unreachable { .. } => FailureKind::Unreachable,

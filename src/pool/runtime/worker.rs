@@ -271,7 +271,7 @@ impl Worker {
                 let end = if is_about_the_site {
                     AttemptEnd::NotBegun(failure)
                 } else {
-                    AttemptEnd::Failed(failure, error.receipt)
+                    AttemptEnd::Failed(failure, error.receipt.map(|receipt| *receipt))
                 };
                 (end, error.retry_after, error.kind.fate())
             }

@@ -8,7 +8,7 @@ use bytesize::ByteSize;
 use super::messages::{ResourceSample, SchedulerConfig};
 use crate::config::AdmissionConfig;
 use crate::model::{DispatchState, Failure, FailureKind, OrderStatus, Outcome, StopKind, StopReason};
-use crate::policy::{AdaptiveLimit, CircuitBreaker, Permit, TripCause};
+use crate::policy::{AdaptiveLimit, CircuitBreaker, Permit, SiteFailure, TripCause};
 
 /// What decides whether an order may start beside those in work, and when a run is hopeless.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl Admission {
             stop_after: config.stop_after,
             patience: config.retry.patience,
             is_paused: false,
-            breaker: CircuitBreaker::new(config.retry.patience),
+            breaker: CircuitBreaker::new(&config.retry),
             reason: String::new(),
             wants_person: false,
             limit: AdaptiveLimit::new(config.scaling.max.get()),
@@ -109,20 +109,24 @@ impl Admission {
         self.limit.on_success();
     }
 
-    /// The site was at fault. Returns why the run stops, if it does.
+    /// The site was at fault; `is_first` tells whether it is the first failure of its order. Returns why the run stops, if
+    /// it does.
     pub(crate) fn on_site_failure(
         &mut self,
         now: Duration,
         failure: &Failure,
         retry_after: Option<Duration>,
         is_trial: bool,
+        is_first: bool,
     ) -> Option<StopReason> {
         if matches!(failure.kind, FailureKind::Throttled | FailureKind::SiteDown) {
             self.limit.on_overload(now);
         }
         // what was under way when the breaker opened says nothing new
         let is_news = is_trial || retry_after.is_some() || self.breaker.permit(now) == Permit::Allowed;
-        let tripped = self.breaker.on_failure(now, failure.kind, retry_after, is_trial);
+        let tripped = self
+            .breaker
+            .on_failure(now, SiteFailure { kind: failure.kind, retry_after, was_trial: is_trial, is_first });
         if is_news && self.breaker.permit(now) != Permit::Allowed {
             self.reason.clone_from(&failure.message);
             // a login with a time to come back is one that only a person can make
@@ -131,13 +135,23 @@ impl Admission {
         tripped.map(|cause| self.stop_for(cause, failure))
     }
 
+    /// The kind of failure that decides about the next attempt of an order: while the site is left alone, its error is not
+    /// the order's.
+    pub(crate) fn kind_for_retry(&self, kind: FailureKind) -> FailureKind {
+        self.breaker.kind_for_retry(kind)
+    }
+
     /// Counts failed orders in a row. Returns why the run stops, if it has become hopeless. An order that does not exist
     /// says nothing about the others.
     pub(crate) fn on_outcome(&mut self, outcome: &Outcome) -> Option<StopReason> {
         match outcome.status() {
             OrderStatus::Completed | OrderStatus::NoAttachments => self.failed_in_a_row = 0,
             OrderStatus::Failed | OrderStatus::Partial => self.failed_in_a_row += 1,
-            OrderStatus::PoNotFound | OrderStatus::PrNotAccessible | OrderStatus::Skipped | OrderStatus::NotDone => {}
+            OrderStatus::PoNotFound
+            | OrderStatus::AccessDenied
+            | OrderStatus::PrNotAccessible
+            | OrderStatus::Skipped
+            | OrderStatus::NotDone => {}
         }
         let failed = self.failed_in_a_row;
         self.stop_after.is_some_and(|limit| failed >= limit.get()).then(|| StopReason {

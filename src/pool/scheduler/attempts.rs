@@ -9,7 +9,7 @@ use super::workers::ActiveLease;
 use crate::model::{
     AttemptEnd, Entry, Failure, FailureKind, Fault, Outcome, Receipt, StopKind, StopReason, TaskId, TaskState,
 };
-use crate::policy::{RetryDecision, retry_decision, retry_delay};
+use crate::policy::{RetryDecision, is_first_attempt, retry_decision, retry_delay};
 
 impl Scheduler {
     pub(super) fn lease_ended(
@@ -40,7 +40,7 @@ impl Scheduler {
                 self.finalize(now, task, outcome);
             }
             AttemptEnd::NotBegun(failure) => {
-                self.blame_site(now, &failure, retry_after, lease.is_trial);
+                self.blame_site(now, &failure, retry_after, lease.is_trial, false);
                 if failure.kind == FailureKind::LoginRefused {
                     self.drain(now, StopReason { kind: StopKind::LoginRefused, message: failure.message });
                 }
@@ -71,7 +71,10 @@ impl Scheduler {
         retry_after: Option<Duration>,
     ) {
         match failure.kind.fault() {
-            Fault::Site => self.blame_site(now, &failure, retry_after, lease.is_trial),
+            Fault::Site => {
+                let is_first = self.tasks.state(task).is_some_and(|state| is_first_attempt(state.tally()));
+                self.blame_site(now, &failure, retry_after, lease.is_trial, is_first);
+            }
             Fault::Task => self.admission.on_success(),
             Fault::Session | Fault::Host | Fault::Nobody => {
                 if lease.is_trial {
@@ -80,23 +83,26 @@ impl Scheduler {
             }
         }
         let Some(state) = self.tasks.state(task) else { return };
-        let counts = state.tally();
-        let (counted, delay) = match retry_decision(failure.kind, counts, self.config.retry.limit) {
+        let (counts, retry) = (state.tally(), &self.config.retry);
+        let kind = self.admission.kind_for_retry(failure.kind);
+        let delay = || retry_delay(retry, kind, counts, retry_after, task, self.config.seed);
+        let (counted, delay) = match retry_decision(kind, counts, retry.limit) {
             RetryDecision::Settle => {
                 let receipt = state.receipt_with(receipt);
                 return self.finalize(now, task, final_outcome(failure, receipt));
             }
             RetryDecision::Quarantine => {
-                let message = format!("skipped: this order crashed two browsers; last error: {}", failure.message);
+                let message = format!(
+                    "skipped: this order crashed a browser again, alone in a fresh one; last error: {}",
+                    failure.message
+                );
                 let receipt = state.receipt_with(receipt);
                 return self.finalize(now, task, Outcome::Skipped(Failure { message, ..failure }, receipt));
             }
-            RetryDecision::RetryNow => (true, Duration::ZERO),
-            RetryDecision::RetryLater => {
-                let delay = retry_delay(&self.config.retry, task, counts.spent + 1, self.config.seed);
-                (true, retry_after.map_or(delay, |asked| asked.max(delay)))
-            }
-            RetryDecision::AwaitSite | RetryDecision::LeaveOpen => (false, Duration::ZERO),
+            RetryDecision::RetryNow | RetryDecision::RetryAlone => (true, Duration::ZERO),
+            RetryDecision::RetryLater => (true, delay()),
+            RetryDecision::AwaitSite => (false, delay()),
+            RetryDecision::LeaveOpen => (false, Duration::ZERO),
             RetryDecision::StopRun => {
                 let kind = match failure.kind {
                     FailureKind::LoginRefused => StopKind::LoginRefused,
@@ -109,8 +115,15 @@ impl Scheduler {
         self.emit(now + delay, Entry::Postponed { task, failure, counted, receipt });
     }
 
-    fn blame_site(&mut self, now: Duration, failure: &Failure, retry_after: Option<Duration>, is_trial: bool) {
-        if let Some(stop) = self.admission.on_site_failure(now, failure, retry_after, is_trial) {
+    fn blame_site(
+        &mut self,
+        now: Duration,
+        failure: &Failure,
+        retry_after: Option<Duration>,
+        is_trial: bool,
+        is_first: bool,
+    ) {
+        if let Some(stop) = self.admission.on_site_failure(now, failure, retry_after, is_trial, is_first) {
             self.drain(now, stop);
         }
     }
@@ -129,6 +142,11 @@ impl Scheduler {
     }
 
     fn finalize(&mut self, now: Duration, task: TaskId, outcome: Outcome) {
+        if let Some(stop) = self.canary_stop(task, &outcome)
+            && self.leave_canary_open(now, task, &outcome, stop)
+        {
+            return;
+        }
         // now and not when it is settled: meanwhile another order would be started
         if let Some(stop) = self.admission.on_outcome(&outcome) {
             self.drain(now, stop);
@@ -146,7 +164,10 @@ impl Scheduler {
             return;
         }
         match result {
-            Ok(outcome) => self.emit(now, Entry::Settled { task, outcome }),
+            Ok(outcome) => {
+                self.canary_settles(now, task, &outcome);
+                self.emit(now, Entry::Settled { task, outcome });
+            }
             Err(failure) => {
                 self.drain(now, StopReason { kind: StopKind::DiskFull, message: failure.message.clone() });
                 match self.tasks.state(task) {

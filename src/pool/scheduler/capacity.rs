@@ -25,6 +25,8 @@ pub(crate) struct Capacity {
     /// The worker whose next session is being opened: one at a time.
     handing_over: Option<WorkerId>,
     sample: ResourceSample,
+    /// Only the canary may start, for which one worker is enough.
+    awaits_canary: bool,
 }
 
 /// How a session is recycled.
@@ -39,14 +41,16 @@ impl Capacity {
     pub(crate) fn new(config: &SchedulerConfig) -> Self {
         let (count, expected) = (config.worker_count, config.expected_count);
         let autoscaler = Autoscaler::new(count, config.scaling, expected, config.processor_count);
+        let awaits_canary = config.canary.is_some();
         Self {
             config: config.recycle,
-            most_wanted: autoscaler.target(),
+            most_wanted: if awaits_canary { 1 } else { autoscaler.target() },
             autoscaler,
             must_evict: false,
             fresh_page_time: None,
             handing_over: None,
             sample: ResourceSample::default(),
+            awaits_canary,
         }
     }
 
@@ -70,7 +74,7 @@ impl Capacity {
 
     /// Takes note of the wanted number: workers that are given up later count against the highest one.
     pub(crate) fn note_wanted(&mut self) {
-        self.most_wanted = self.most_wanted.max(self.autoscaler.target());
+        self.most_wanted = self.most_wanted.max(self.wanted());
     }
 
     pub(crate) fn sampled(&mut self, sample: ResourceSample) {
@@ -78,9 +82,14 @@ impl Capacity {
         self.sample = sample;
     }
 
+    /// The canary has passed: as many workers as the load asks for.
+    pub(crate) fn canary_passed(&mut self) {
+        self.awaits_canary = false;
+    }
+
     /// The number of workers that would be wanted if memory were no matter and no worker had been given up.
     pub(crate) fn wanted(&self) -> usize {
-        self.autoscaler.target()
+        if self.awaits_canary { 1 } else { self.autoscaler.target() }
     }
 
     pub(crate) fn most_wanted(&self) -> usize {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::config::{AdmissionConfig, RecycleConfig, RetryConfig, ScalingConfig, WorkerCount};
+use crate::config::{AdmissionConfig, Canary, RecycleConfig, RetryConfig, ScalingConfig, WorkerCount};
 use crate::model::{
     AttemptEnd, AttemptNo, Failure, FileRecord, Footprint, MemoryLevel, MemoryReading, Outcome, PoNumber, PoTask,
     PriorResult, Stage, StopReason, TaskId, WorkerId,
@@ -217,7 +217,7 @@ pub(crate) struct DesiredState {
 }
 
 /// Settings of the scheduler.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SchedulerConfig {
     pub(crate) retry: RetryConfig,
     /// How long running attempts may go on after a drain.
@@ -235,4 +235,6 @@ pub(crate) struct SchedulerConfig {
     pub(crate) has_site: bool,
     /// This many failed orders in a row end the run; `None`: never.
     pub(crate) stop_after: Option<NonZeroU32>,
+    /// The order that must pass before any other one is started, by one worker.
+    pub(crate) canary: Option<Canary>,
 }

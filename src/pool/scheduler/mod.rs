@@ -6,6 +6,7 @@
 
 mod admission;
 mod attempts;
+mod canary;
 mod capacity;
 mod messages;
 mod sessions;
@@ -24,10 +25,12 @@ use self::stage::Lifecycle;
 use self::tasks::TaskTable;
 use self::workers::WorkerTable;
 use super::error::SubmitError;
+use crate::config::Canary;
 use crate::model::{
     Entry, Failure, FailureKind, IllegalTransition, PoNumber, PoTask, PoolStatus, PriorResult, StopReason, TaskId,
     TaskState,
 };
+use crate::policy::has_passed;
 
 pub(crate) use self::messages::{
     Assignment, AttemptSpec, CallId, DesiredState, Effect, Input, LeaseId, Request, RequestId, ResourceSample,
@@ -43,6 +46,8 @@ pub(crate) struct Scheduler {
     admission: Admission,
     capacity: Capacity,
     lifecycle: Lifecycle,
+    /// The order that must pass before any other one is started; none once it has.
+    canary: Option<Canary>,
     entries: Vec<Entry>,
     effects: Vec<Effect>,
     /// An entry of this turn that cannot follow the ones before it: a bug. Nothing of the turn is written or done.
@@ -54,7 +59,8 @@ pub(crate) struct Scheduler {
 impl Scheduler {
     /// A scheduler that goes on with the tasks of an unfinished run, none for a new one. Tasks that were in work when that
     /// run ended are repeated at no cost.
-    pub(crate) fn new(config: SchedulerConfig, states: BTreeMap<TaskId, TaskState>) -> Self {
+    pub(crate) fn new(mut config: SchedulerConfig, states: BTreeMap<TaskId, TaskState>) -> Self {
+        config.canary.take_if(|canary| states.values().any(|state| has_passed(canary, state)));
         let (tasks, interrupted) = TaskTable::restore(states);
         let mut scheduler = Self {
             tasks,
@@ -62,6 +68,7 @@ impl Scheduler {
             admission: Admission::new(&config),
             capacity: Capacity::new(&config),
             lifecycle: Lifecycle::new(config.drain),
+            canary: config.canary.clone(),
             config,
             entries: Vec::new(),
             effects: Vec::new(),
@@ -139,7 +146,7 @@ impl Scheduler {
     /// When the next turn is due if nothing happens until then.
     pub(crate) fn next_wake(&self, now: Duration) -> Option<Duration> {
         let may_start = self.lifecycle.is_running() && self.workers.free_count() > 0;
-        let start = may_start.then(|| self.admission.wake(now, self.workers.in_work(), self.tasks.next_due()));
+        let start = may_start.then(|| self.admission.wake(now, self.workers.in_work(), self.next_due()));
         start.flatten().into_iter().chain(self.lifecycle.abort_at()).min()
     }
 
@@ -217,7 +224,8 @@ impl Scheduler {
             return (task, po.clone());
         }
         let (task, po) = (self.tasks.next_id(), order.po.clone());
-        let (receipt, ended) = match prior {
+        // what an earlier run brought shows nothing of the portal of today
+        let (receipt, ended) = match prior.filter(|_| !self.is_canary(&po)) {
             None => (None, None),
             Some(PriorResult::Begun(receipt)) => (Some(receipt), None),
             Some(PriorResult::Ended(outcome, from)) => (None, Some((outcome, from))),

@@ -92,7 +92,7 @@ impl Scheduler {
     fn start_orders(&mut self, now: Duration) {
         while self.workers.free_count() > 0 {
             let Some(start) = self.admission.start(now, self.workers.in_work()) else { return };
-            let Some(task) = self.tasks.take_next(now) else { return };
+            let Some(task) = self.take_next(now) else { return };
             let Some(state) = self.tasks.state(task) else { return };
             let (order, no) = (state.order().clone(), AttemptNo(state.tally().started + 1));
             let have = state.receipt().map_or_else(Vec::new, |receipt| receipt.files.clone());

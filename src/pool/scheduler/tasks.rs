@@ -209,6 +209,20 @@ impl TaskTable {
         Some(task)
     }
 
+    /// Takes this very task from the queue if it waits there and is due; a worker gets it.
+    pub(crate) fn take(&mut self, task: TaskId, now: Duration) -> Option<TaskId> {
+        let due = self.due_of(task)?;
+        (due <= now).then(|| self.place(task, Some(Place::Leased)))?.map(|_order| task)
+    }
+
+    /// When a task in the queue is due.
+    pub(crate) fn due_of(&self, task: TaskId) -> Option<Duration> {
+        match self.place_of(task)? {
+            Place::Queued { due } => Some(due),
+            Place::Leased | Place::Finalizing => None,
+        }
+    }
+
     /// The outcome of the task is decided: its folder gets its final name. Returns what was asked for.
     pub(crate) fn begin_finalizing(&mut self, task: TaskId) -> Option<PoTask> {
         self.place(task, Some(Place::Finalizing))
@@ -341,7 +355,7 @@ impl TaskTable {
             OrderStatus::NoAttachments => &mut self.totals.no_attachments,
             OrderStatus::Partial => &mut self.totals.partial,
             OrderStatus::PoNotFound => &mut self.totals.not_found,
-            OrderStatus::Failed | OrderStatus::PrNotAccessible => &mut self.totals.failed,
+            OrderStatus::Failed | OrderStatus::AccessDenied | OrderStatus::PrNotAccessible => &mut self.totals.failed,
             OrderStatus::Skipped | OrderStatus::NotDone => &mut self.totals.skipped,
         } += 1;
     }

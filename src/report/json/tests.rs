@@ -46,32 +46,8 @@ fn the_schema_knows_every_status_and_every_kind_of_failure() {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     let statuses: Vec<_> = OrderStatus::ALL.iter().map(|status| json!(status)).collect();
     assert_eq!(schema.pointer("/$defs/status/enum"), Some(&json!(statuses)));
-    let kinds = schema.pointer("/$defs/kind/enum").unwrap().as_array().unwrap();
-    for kind in kinds {
-        let kind: FailureKind = serde_json::from_value(kind.clone()).unwrap();
-        // a match without a wildcard: a new kind does not compile until somebody has looked here
-        match kind {
-            FailureKind::OrderMissing
-            | FailureKind::AccessDenied
-            | FailureKind::RequisitionDenied
-            | FailureKind::PageChanged
-            | FailureKind::Throttled
-            | FailureKind::SiteDown
-            | FailureKind::Unreachable
-            | FailureKind::LoginRequired
-            | FailureKind::LoginRefused
-            | FailureKind::StepTimeout
-            | FailureKind::SessionLost
-            | FailureKind::SessionHung
-            | FailureKind::Crashed
-            | FailureKind::DownloadStalled
-            | FailureKind::DownloadCorrupt
-            | FailureKind::TooLarge
-            | FailureKind::DiskFull
-            | FailureKind::Interrupted => {}
-        }
-    }
-    assert_eq!(kinds.len(), 18);
+    let kinds: Vec<_> = FailureKind::ALL.iter().map(|kind| json!(kind)).collect();
+    assert_eq!(schema.pointer("/$defs/kind/enum"), Some(&json!(kinds)));
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Is this session logged in? Only the response of one address tells, which shows a page to nobody else. Any other page
 //! without a login form (a second step, a front page with an error message) proves nothing.
+//!
+//! At that address "not found" is weak evidence: the page of order 0 never shows anything else to a user, and some portals
+//! show it to everybody. An order that this run has seen is better evidence, as soon as there is one.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,20 +18,32 @@ use crate::site::page::classify::{PageFacts, PageKind, classify, describe, is_an
 
 const REQUEST: &str = include_str!("check.js");
 
-/// What stands between a session and the portal.
+/// Whether a session is logged in, by the response of the check address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AuthState {
-    /// Nothing.
+    /// It is: the address shows its page.
     Open,
-    /// The portal's own login page.
+    /// It may be: the portal says "not found" or "not allowed", which some portals tell everybody.
+    Unproven,
+    /// It is not: this is the portal's own login page.
     Form,
-    /// Another host, where companies keep their single sign-on.
+    /// It is not: this is another host, where companies have their single sign-on.
     Elsewhere(String),
-    /// Some other page of the portal's own, described: a second step, as a rule.
+    /// It is not: this is some other page of the portal, described. As a rule it is a second step of the login.
     Closed(String),
 }
 
-/// An answer that a script in the page was given.
+impl AuthState {
+    /// Whether the portal let the session pass, as far as its response tells.
+    pub(crate) fn lets_pass(&self) -> bool {
+        match self {
+            Self::Open | Self::Unproven => true,
+            Self::Form | Self::Elsewhere(_) | Self::Closed(_) => false,
+        }
+    }
+}
+
+/// The response to a request by a script of the page.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AuthResponse {
@@ -50,10 +65,10 @@ impl SharedLogin {
         })
     }
 
-    /// Opens the check address and tells what is there.
+    /// Opens the check address and tells whether the session is logged in.
     ///
     /// # Errors
-    /// The portal's fault, when the response does not tell.
+    /// What is wrong with the portal, when its response does not tell.
     pub(crate) async fn open_check_page(&self, page: &mut dyn Page, address: &Url) -> Result<AuthState, AttemptError> {
         self.go(page, address).await?;
         let look = self.look(page).await?.0;
@@ -89,11 +104,25 @@ impl SharedLogin {
         let look = PageFacts { evidence, has_marker, has_login_form: has_form, notices };
         Ok(auth_state(recipe, address, &look).ok())
     }
+
+    /// What is behind [`AuthState::Unproven`], if an order that this run has seen tells: whoever is logged in still sees it.
+    pub(crate) async fn prove(&self, page: &mut dyn Page, state: AuthState) -> Result<AuthState, AttemptError> {
+        let Some(order) = self.seen_order().filter(|_| state == AuthState::Unproven) else { return Ok(state) };
+        Ok(match self.request_check(page, &order, false).await? {
+            Some(AuthState::Unproven) => {
+                AuthState::Closed(format!("no longer the page {order}, which it has shown in this run"))
+            }
+            Some(proven) => proven,
+            None => state,
+        })
+    }
 }
 
 /// What the response of the check address says about the login. An error when it says nothing.
 fn auth_state(recipe: &Recipe, address: &Url, look: &PageFacts) -> Result<AuthState, Failure> {
-    match classify(recipe, address, look) {
+    let kind = classify(recipe, address, look);
+    let is_unknown = matches!(kind, PageKind::Unknown(_));
+    match kind {
         PageKind::Login => Ok(AuthState::Form),
         PageKind::Elsewhere(host) => Ok(AuthState::Elsewhere(host)),
         PageKind::Wanted => Ok(AuthState::Open),
@@ -109,8 +138,9 @@ fn auth_state(recipe: &Recipe, address: &Url, look: &PageFacts) -> Result<AuthSt
                     describe(&look.evidence)
                 ),
             )),
-            _ if is_answer_to(recipe, address, look) => Ok(AuthState::Open),
-            _ => Ok(AuthState::Closed(describe(&look.evidence))),
+            _ if !is_answer_to(recipe, address, look) => Ok(AuthState::Closed(describe(&look.evidence))),
+            _ if is_unknown => Ok(AuthState::Open),
+            _ => Ok(AuthState::Unproven),
         },
     }
 }
@@ -120,23 +150,26 @@ mod tests {
     use super::*;
     use crate::site::recipe::parse::load;
 
-    const DOOR: &str = "https://acme.test/order_headers/0";
+    const CHECK: &str = "https://acme.test/order_headers/0";
 
     fn judged(url: &str, status: u16, has_login_form: bool, notice: &str) -> Result<AuthState, Failure> {
         let evidence = DocumentInfo { url: url.to_owned(), status: Some(status), ..DocumentInfo::default() };
         let notices = vec![notice.to_owned()];
         let look = PageFacts { evidence, has_login_form, notices, ..PageFacts::default() };
-        auth_state(&load("coupa").unwrap(), &DOOR.parse().unwrap(), &look)
+        auth_state(&load("coupa").unwrap(), &CHECK.parse().unwrap(), &look)
     }
 
     #[test]
-    fn only_an_answer_to_its_own_address_or_in_the_portals_words_means_logged_in() {
+    fn only_an_answer_to_its_own_address_means_logged_in_and_not_found_leaves_it_open() {
+        assert_eq!(judged(CHECK, 200, false, "Order 0"), Ok(AuthState::Open));
+        let oops = "Oops! We couldn't find what you wanted";
         for (url, status, notice) in [
-            (DOOR, 200, "Order 0"),
-            (DOOR, 404, "Gone"),
-            ("https://acme.test/home", 200, "Oops! We couldn't find what you wanted"),
+            (CHECK, 404, "Gone"),
+            (CHECK, 200, oops),
+            (CHECK, 200, "You are not authorized"),
+            ("https://acme.test/home", 200, oops),
         ] {
-            assert_eq!(judged(url, status, false, notice), Ok(AuthState::Open), "{url} {notice}");
+            assert_eq!(judged(url, status, false, notice), Ok(AuthState::Unproven), "{url} {notice}");
         }
         for (url, status) in [
             ("https://acme.test/mfa", 200),
@@ -146,8 +179,8 @@ mod tests {
         ] {
             assert!(matches!(judged(url, status, false, "Welcome"), Ok(AuthState::Closed(_))), "{url}");
         }
-        assert_eq!(judged(DOOR, 401, false, "Page not found"), Ok(AuthState::Form));
-        assert_eq!(judged(DOOR, 200, true, ""), Ok(AuthState::Form));
+        assert_eq!(judged(CHECK, 401, false, "Page not found"), Ok(AuthState::Form));
+        assert_eq!(judged(CHECK, 200, true, ""), Ok(AuthState::Form));
         assert_eq!(judged("https://acme.test/sessions/new", 200, false, ""), Ok(AuthState::Form));
         assert_eq!(judged("https://idp.test/saml", 200, false, ""), Ok(AuthState::Elsewhere("idp.test".to_owned())));
     }
@@ -155,7 +188,7 @@ mod tests {
     #[test]
     fn a_portal_in_trouble_says_nothing_about_a_login() {
         for status in [403, 429, 500, 503] {
-            assert!(judged(DOOR, status, false, "Access denied").is_err(), "{status}");
+            assert!(judged(CHECK, status, false, "Access denied").is_err(), "{status}");
         }
     }
 }

@@ -25,24 +25,17 @@ impl SharedLogin {
     ) -> Result<(), AttemptError> {
         match error.kind {
             FailureKind::LoginRequired => self.interpret_redirect(page, order, error, redirect_count).await,
-            // each of them may be how a portal shows that the login has ended
-            FailureKind::AccessDenied | FailureKind::RequisitionDenied | FailureKind::PageChanged
+            // each of these may be how a portal shows that the login has ended
+            FailureKind::OrderMissing
+            | FailureKind::AccessDenied
+            | FailureKind::RequisitionDenied
+            | FailureKind::PageChanged
                 if error.receipt.as_ref().is_none_or(|receipt| receipt.missing.is_empty()) =>
             {
-                let address = self.check_address(&*self.shared.lock().await);
-                match self.request_check(page, &address, false).await {
-                    Ok(Some(AuthState::Form | AuthState::Elsewhere(_) | AuthState::Closed(_))) => Err(AttemptError {
-                        message: format!("the login has ended: {error}"),
-                        kind: FailureKind::LoginRequired,
-                        ..error
-                    }),
-                    Ok(Some(AuthState::Open)) => {
-                        self.context.confirm_login();
-                        Err(error)
-                    }
-                    // what cannot be told changes nothing
-                    Ok(None) | Err(_) => Err(error),
-                }
+                self.interpret_denial(page, error).await
+            }
+            FailureKind::SiteDown | FailureKind::Unreachable if error.retry_after.is_none() => {
+                self.interpret_outage(page, error).await
             }
             kind => {
                 if kind.fault() == Fault::Task {
@@ -53,17 +46,73 @@ impl SharedLogin {
         }
     }
 
+    /// Tells an order that is not there, or not to be seen, from a login that has ended.
+    async fn interpret_denial(&self, page: &mut dyn Page, error: AttemptError) -> Result<(), AttemptError> {
+        let address = self.check_address(&*self.shared.lock().await);
+        let state = match self.request_check(page, &address, false).await {
+            Ok(Some(state)) => self.prove(page, state).await?,
+            Ok(None) | Err(_) => return Err(error), // what cannot be told changes nothing
+        };
+        let ended = |error: AttemptError, why: &str| AttemptError {
+            message: format!("{why}: {error}"),
+            kind: FailureKind::LoginRequired,
+            ..error
+        };
+        if !state.lets_pass() {
+            return Err(ended(error, "the login has ended"));
+        }
+        if state == AuthState::Unproven && error.kind == FailureKind::OrderMissing && self.seen_order().is_none() {
+            let mut shared = self.shared.lock().await;
+            let is_fresh = shared.form_generation == Some(shared.generation);
+            if self.credentials.is_some() && !is_fresh {
+                shared.doubted_generation = Some(shared.generation);
+                return Err(ended(error, "the login may have ended, so it is renewed"));
+            }
+            if self.credentials.is_none() {
+                let message = format!("{error}; or the login is missing or has ended: this run has seen no order yet");
+                return Err(AttemptError { message, ..error });
+            }
+        }
+        self.context.confirm_login();
+        Err(error)
+    }
+
+    /// Tells a portal that is down from one that fails for this order alone: the login check is answered then.
+    async fn interpret_outage(&self, page: &mut dyn Page, error: AttemptError) -> Result<(), AttemptError> {
+        let address = self.check_address(&*self.shared.lock().await);
+        let shows_page = page.url().await.is_ok_and(|shown| shown.starts_with("http"));
+        let is_answered = if shows_page {
+            matches!(self.request_check(page, &address, false).await, Ok(Some(_)))
+        } else {
+            // the browser shows an error page of its own, from which nothing can be requested
+            self.open_check_page(page, &address).await.is_ok()
+        };
+        if !is_answered {
+            return Err(error);
+        }
+        let mut receipt = error.receipt.clone();
+        for missing in receipt.iter_mut().flat_map(|receipt| &mut receipt.missing) {
+            if missing.failure.kind == error.kind {
+                missing.failure.kind = FailureKind::ServerError;
+            }
+        }
+        let message = format!("{error} (the portal answers otherwise)");
+        Err(AttemptError { kind: FailureKind::ServerError, message, receipt, ..error })
+    }
+
     /// Whether the login of `page` is in force, which stays as it is. `None` when its check address does not tell. One that
     /// opens without a login is replaced by that of `order` from then on.
     pub(crate) async fn is_in_force(&self, page: &mut dyn Page, order: &Url) -> Option<bool> {
         loop {
             let address = self.check_address(&*self.shared.lock().await);
-            match self.request_check(page, &address, false).await {
-                Ok(Some(AuthState::Open)) if self.is_telling(page, &address, order).await => return Some(true),
-                Ok(Some(AuthState::Open)) => {} // another address is asked, once
-                Ok(Some(AuthState::Form | AuthState::Elsewhere(_) | AuthState::Closed(_))) => return Some(false),
-                Ok(None) | Err(_) => return None,
+            let state = self.request_check(page, &address, false).await.ok().flatten()?;
+            let state = self.prove(page, state).await.ok()?;
+            if !state.lets_pass() {
+                return Some(false);
             }
+            if self.is_telling(page, &address, order).await {
+                return Some(true);
+            } // or another address is asked, once
         }
     }
 
@@ -73,7 +122,9 @@ impl SharedLogin {
         if shared.has_denied || shared.learned_check.is_some() {
             return true;
         }
-        if let Ok(Some(AuthState::Open)) = self.request_check(page, address, true).await {
+        if let Ok(Some(state)) = self.request_check(page, address, true).await
+            && state.lets_pass()
+        {
             tracing::info!("the recipe's address.login_check opens without a login: using an order's page instead");
             shared.learned_check = Some(order.clone());
             return false;
@@ -95,7 +146,7 @@ impl SharedLogin {
             // another site's page cannot ask
             None => {
                 let address = self.check_address(&*self.shared.lock().await);
-                self.open_check_page(page, &address).await.is_ok_and(|state| state == AuthState::Open)
+                self.open_check_page(page, &address).await.is_ok_and(|state| state.lets_pass())
                     && self.is_telling(page, &address, order).await
             }
             Some(is_in_force) => is_in_force,

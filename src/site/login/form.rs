@@ -19,6 +19,17 @@ use crate::site::page::classify::{PageFacts, PageKind, describe, spoken};
 /// in the same window, and a form may be answered by several redirects.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
+/// A field that a person can fill in.
+const ANY_FIELD: &str = "input:not([type='hidden']), select, textarea";
+
+/// The fields of the page after the form.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fields {
+    /// That of the user name or of the password.
+    has_login: bool,
+    has_any: bool,
+}
+
 /// Set on the document that holds the form: once it is gone, another document is shown.
 const MARK: &str = "document.documentElement.setAttribute('data-before-login', '')";
 const IS_ANSWERED: &str =
@@ -27,16 +38,32 @@ const SEND: &str = "const form = document.querySelector(arguments[0]); form.requ
 
 /// What the portal made of a form that was sent.
 pub(crate) enum FormResult {
-    /// Let in: the cookies of the login.
+    /// Logged in: the cookies of the login.
     In(Vec<Cookie>),
-    /// Not taken, in the portal's words if it has any.
+    /// Refused, in the portal's words if it has any.
     Refused(Option<String>),
     /// Neither: something else is wanted, on the page that is described.
     More(String),
 }
 
+/// What the page after the form says of the password.
+#[derive(Debug, PartialEq, Eq)]
+enum FormVerdict {
+    /// It was refused.
+    Refused,
+    /// It was not looked at, since the form itself had expired.
+    Stale,
+    /// It was not looked at: the page is about something else.
+    Unjudged,
+    /// It was accepted, and the page asks for something more.
+    SecondStep,
+    /// The page does not tell; the check address may.
+    Unknown,
+}
+
 impl SharedLogin {
-    /// Submits the login form, then opens the check address to see whether that worked. The caller holds the lock.
+    /// Submits the login form, then opens the check address to see whether that worked. A form that had expired is fetched
+    /// and submitted once more. The caller holds the lock.
     pub(crate) async fn send_form(
         &self,
         page: &mut dyn Page,
@@ -44,11 +71,47 @@ impl SharedLogin {
         address: &Url,
         shared: &mut LoginState,
     ) -> Result<FormResult, AttemptError> {
-        let form = &self.context.recipe.login;
         if !self.look(page).await?.0.has_login_form {
-            // a portal may say that a login is wanted on a page without the form
+            // a portal may ask for a login on a page without the form
             self.go(page, &self.context.at(&self.context.recipe.address.login)).await?;
         }
+        let mut is_fresh = false;
+        loop {
+            let (look, kind) = self.submit_form(page, credentials, shared).await?;
+            let said = self.refusal(page, &look).await?;
+            let verdict = judge_answer(&look, &kind, said.is_some(), &self.fields(page).await?);
+            tracing::debug!(?verdict, page = describe(&look.evidence), "the portal answered the login form");
+            match verdict {
+                FormVerdict::Refused => return Ok(FormResult::Refused(said)),
+                FormVerdict::SecondStep => return Ok(FormResult::More(describe(&look.evidence))),
+                FormVerdict::Stale if !is_fresh => {
+                    is_fresh = true;
+                    self.take_back(shared);
+                    self.go(page, &self.context.at(&self.context.recipe.address.login)).await?;
+                }
+                FormVerdict::Stale | FormVerdict::Unjudged => {
+                    return Err(AttemptError::new(
+                        FailureKind::SiteDown,
+                        format!(
+                            "the portal did not take the login form, and did not say that the password is wrong: it \
+                             shows {}. It may block this machine, or be in maintenance; see whether you can log in by hand",
+                            describe(&look.evidence)
+                        ),
+                    ));
+                }
+                FormVerdict::Unknown => return self.check_login(page, address, shared, said, &look).await,
+            }
+        }
+    }
+
+    /// Fills in the form and submits it; returns the page that follows.
+    async fn submit_form(
+        &self,
+        page: &mut dyn Page,
+        credentials: &Credentials,
+        shared: &mut LoginState,
+    ) -> Result<(PageFacts, PageKind), AttemptError> {
+        let form = &self.context.recipe.login;
         let (look, kind) = self.look(page).await?;
         if let PageKind::Elsewhere(host) = kind {
             return Err(self.elsewhere(&host));
@@ -66,7 +129,7 @@ impl SharedLogin {
         page.fill(form.username.as_str(), &credentials.username.clone().into()).await?;
         page.fill(form.password.as_str(), &credentials.password).await?;
         page.evaluate(MARK, Vec::new()).await?;
-        // before it is sent: whoever is dropped in the middle has sent it
+        // before it is sent: if this future is dropped in the middle, it was sent
         shared.unanswered_count += 1;
         self.context.unproven_login_count.fetch_add(1, Ordering::Relaxed);
         if !page.click(form.submit.as_str(), 0, Click::Script).await? {
@@ -81,20 +144,45 @@ impl SharedLogin {
         if let PageKind::Elsewhere(host) = kind {
             return Err(self.elsewhere(&host));
         }
-        let said = self.refusal(page, &look).await?;
-        if kind == PageKind::Login {
-            return Ok(FormResult::Refused(said));
-        }
-        match self.open_check_page(page, address).await? {
-            AuthState::Open => {
+        Ok((look, kind))
+    }
+
+    /// The password was sent with a form that had expired, and not looked at.
+    fn take_back(&self, shared: &mut LoginState) {
+        shared.unanswered_count -= 1;
+        self.context.unproven_login_count.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Asks the check address what became of the login.
+    async fn check_login(
+        &self,
+        page: &mut dyn Page,
+        address: &Url,
+        shared: &mut LoginState,
+        said: Option<String>,
+        look: &PageFacts,
+    ) -> Result<FormResult, AttemptError> {
+        match (self.open_check_page(page, address).await?, said) {
+            (AuthState::Open, _) | (AuthState::Unproven, None) => {
                 shared.unanswered_count = 0;
                 Ok(FormResult::In(page.cookies().await?))
             }
-            AuthState::Form | AuthState::Elsewhere(_) | AuthState::Closed(_) => Ok(match said {
-                Some(said) => FormResult::Refused(Some(said)),
-                None => FormResult::More(describe(&look.evidence)),
-            }),
+            (_, Some(said)) => Ok(FormResult::Refused(Some(said))),
+            (AuthState::Form | AuthState::Elsewhere(_) | AuthState::Closed(_), None) => {
+                Ok(FormResult::More(describe(&look.evidence)))
+            }
         }
+    }
+
+    /// Which fields a page has.
+    async fn fields(&self, page: &mut dyn Page) -> Result<Fields, AttemptError> {
+        let form = &self.context.recipe.login;
+        let queries = [form.username.as_str(), form.password.as_str(), ANY_FIELD]
+            .map(|css| Query { css: css.to_owned(), attributes: Vec::new() });
+        let mut found = page.query(&queries).await?.into_iter().map(|elements| !elements.is_empty());
+        let (has_username, has_password) = (found.next() == Some(true), found.next() == Some(true));
+        let has_login = has_username || has_password;
+        Ok(Fields { has_login, has_any: found.next() == Some(true) })
     }
 
     /// The portal's own words for a refusal, which never repeat the password.
@@ -121,5 +209,74 @@ impl SharedLogin {
             FailureKind::StepTimeout,
             format!("the portal did not answer the login within {:?}", self.context.deadlines.page),
         ))
+    }
+}
+
+/// What the page after the form says of the password. A page that neither shows the form again nor gives a reason is not
+/// taken for a refusal: that would be remembered.
+fn judge_answer(look: &PageFacts, kind: &PageKind, has_words: bool, fields: &Fields) -> FormVerdict {
+    match look.evidence.status {
+        Some(401) => FormVerdict::Refused,
+        _ if *kind == PageKind::Login && fields.has_login && has_words => FormVerdict::Refused,
+        Some(422 | 419) => FormVerdict::Stale,
+        Some(400..=499) => FormVerdict::Unjudged,
+        _ if *kind != PageKind::Login => FormVerdict::Unknown,
+        _ if fields.has_login || has_words && !fields.has_any => FormVerdict::Refused,
+        _ if fields.has_any => FormVerdict::SecondStep,
+        _ => FormVerdict::Unjudged,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::DocumentInfo;
+
+    const FORM: Fields = Fields { has_login: true, has_any: true };
+    const CODE: Fields = Fields { has_login: false, has_any: true };
+    const NOTHING: Fields = Fields { has_login: false, has_any: false };
+
+    fn verdict(status: u16, kind: &PageKind, has_words: bool, fields: Fields) -> FormVerdict {
+        let evidence = DocumentInfo { status: Some(status), ..DocumentInfo::default() };
+        // a form for a code may look like the login form from outside
+        let look = PageFacts { evidence, has_login_form: fields.has_any, ..PageFacts::default() };
+        judge_answer(&look, kind, has_words, &fields)
+    }
+
+    #[test]
+    fn a_password_is_refused_by_the_form_again_by_words_or_by_401() {
+        for (status, has_words, fields) in [
+            (200, true, FORM),
+            (200, false, FORM),
+            (422, true, FORM), // as frameworks answer a form with a mistake in it
+            (200, true, NOTHING),
+            (401, false, NOTHING),
+        ] {
+            let verdict = verdict(status, &PageKind::Login, has_words, fields);
+            assert_eq!(verdict, FormVerdict::Refused, "{status} {has_words} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_does_not_speak_of_the_password_has_not_refused_it() {
+        assert_eq!(verdict(422, &PageKind::Login, false, NOTHING), FormVerdict::Stale);
+        assert_eq!(verdict(422, &PageKind::Login, false, FORM), FormVerdict::Stale);
+        assert_eq!(verdict(403, &PageKind::Login, false, NOTHING), FormVerdict::Unjudged);
+        assert_eq!(verdict(403, &PageKind::Login, true, NOTHING), FormVerdict::Unjudged);
+        assert_eq!(verdict(200, &PageKind::Login, false, NOTHING), FormVerdict::Unjudged, "maintenance");
+    }
+
+    #[test]
+    fn a_page_below_the_login_that_asks_for_something_else_is_a_second_step() {
+        assert_eq!(verdict(200, &PageKind::Login, false, CODE), FormVerdict::SecondStep);
+        assert_eq!(verdict(200, &PageKind::Login, true, CODE), FormVerdict::SecondStep);
+    }
+
+    #[test]
+    fn of_any_other_page_the_check_address_tells() {
+        for has_words in [false, true] {
+            let kind = PageKind::Unknown("the start page".to_owned());
+            assert_eq!(verdict(200, &kind, has_words, CODE), FormVerdict::Unknown);
+        }
     }
 }

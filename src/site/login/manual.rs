@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use url::Url;
 
 use super::state::SharedLogin;
 use crate::backend::{AttemptError, Cookie, Page};
@@ -41,7 +42,7 @@ impl SharedLogin {
             looks = if look.evidence.url == last { looks + 1 } else { 0 };
             last = look.evidence.url;
             if may_be_in && (is_open || looks.is_multiple_of(ASK_EACH)) {
-                let now = self.request_check(page, &address, false).await? == Some(AuthState::Open);
+                let now = self.is_in(page, &address).await?;
                 // twice in a row: on its way back from a single sign-on a browser passes pages of the portal
                 if now && is_open {
                     return Ok(page.cookies().await?);
@@ -57,6 +58,17 @@ impl SharedLogin {
                 ));
             }
             tokio::time::sleep(LOOK_AT_PERSON).await;
+        }
+    }
+
+    /// Whether the person is logged in. "Not found" counts if the portal tells it to nobody who is not.
+    async fn is_in(&self, page: &mut dyn Page, address: &Url) -> Result<bool, AttemptError> {
+        match self.request_check(page, address, false).await? {
+            Some(AuthState::Open) => Ok(true),
+            Some(AuthState::Unproven) => {
+                Ok(self.request_check(page, address, true).await?.is_some_and(|stranger| !stranger.lets_pass()))
+            }
+            _ => Ok(false),
         }
     }
 }

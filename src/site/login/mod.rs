@@ -59,22 +59,25 @@ impl SharedLogin {
                 self.apply_cookies(page, &cookies).await?;
             }
             let state = self.open_check_page(page, &address).await?;
+            let state = self.prove(page, state).await?;
+            let is_in = self.lets_in(page, &state, generation).await?;
             let mut shared = self.shared.lock().await;
-            if state == AuthState::Open {
-                if shared.has_denied && generation > 0 {
+            if is_in {
+                if state == AuthState::Open && shared.has_denied && generation > 0 {
                     self.context.confirm_login();
                 }
                 shared.was_ever_in = true;
                 return Ok(());
             }
-            shared.has_denied = true;
+            shared.has_denied |= !state.lets_pass();
             shared.check_refused().map_err(error::of_failure)?;
             if shared.generation != generation || self.take_saved(&mut shared).await? {
-                continue; // somebody else was faster
+                continue; // another session was faster
             }
             match self.renew(page, &state, &address, &mut shared).await {
                 Ok(cookies) => {
                     self.adopt(&mut shared, cookies);
+                    shared.form_generation = Some(shared.generation);
                     shared.was_ever_in = true;
                     tracing::info!(generation = shared.generation, "logged in");
                     return Ok(());
@@ -91,6 +94,19 @@ impl SharedLogin {
             FailureKind::LoginRequired,
             "the login ended each time before this browser could use it: somebody else may be using the same account",
         ))
+    }
+
+    /// Whether a session in this state is logged in. "Not found" is believed unless there is a reason not to: nobody has logged
+    /// in yet and the portal offers its form, or the login was doubted.
+    async fn lets_in(&self, page: &mut dyn Page, state: &AuthState, generation: u64) -> Result<bool, AttemptError> {
+        if *state != AuthState::Unproven || self.credentials.is_none() {
+            return Ok(state.lets_pass());
+        }
+        if generation > 0 {
+            return Ok(self.shared.lock().await.doubted_generation != Some(generation));
+        }
+        self.go(page, &self.context.at(&self.context.recipe.address.login)).await?;
+        Ok(!self.look(page).await?.0.has_login_form)
     }
 
     fn adopt(&self, shared: &mut LoginState, cookies: Vec<Cookie>) {
@@ -112,9 +128,7 @@ impl SharedLogin {
         match (&self.credentials, state) {
             (Some(_), _) if shared.second_step.is_some() => Err(self.wait_for_another(shared)),
             (Some(_), AuthState::Elsewhere(host)) => Err(self.elsewhere(host)),
-            (Some(credentials), AuthState::Open | AuthState::Form | AuthState::Closed(_)) => {
-                self.submit_credentials(page, credentials, address, shared).await
-            }
+            (Some(credentials), _) => self.submit_credentials(page, credentials, address, shared).await,
             // nobody sits there when a run begins that cannot get in
             (None, _) if !shared.was_ever_in || self.stores.is_empty() => {
                 let what = match shared.tried.last() {

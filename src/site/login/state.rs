@@ -23,8 +23,10 @@ pub struct SharedLogin {
     /// A person asks for it now, and may know better than what is remembered.
     pub(crate) is_asked_for: bool,
     pub(crate) shared: Mutex<LoginState>,
-    /// The cookies of the newest login, for those who must know what to keep out of sight: never held across an await.
+    /// The cookies of the newest login, for those who must redact them. Never held across an await.
     pub(crate) newest: std::sync::Mutex<Vec<SecretString>>,
+    /// The page of the order that was seen last in this run. Never held across an await.
+    seen_order: std::sync::Mutex<Option<Url>>,
 }
 
 /// Held by the one session that logs in, for as long as it does.
@@ -47,6 +49,10 @@ pub(crate) struct LoginState {
     pub(crate) has_denied: bool,
     /// The address to use instead of a check address that everybody can open.
     pub(crate) learned_check: Option<Url>,
+    /// Which of the logins was made through the form in this run.
+    pub(crate) form_generation: Option<u64>,
+    /// The login that may have ended although the check address does not say so.
+    pub(crate) doubted_generation: Option<u64>,
     /// Why no login will be tried any more.
     pub(crate) refused: Option<String>,
 }
@@ -81,6 +87,7 @@ impl SharedLogin {
             is_asked_for: false,
             shared: Mutex::default(),
             newest: std::sync::Mutex::default(),
+            seen_order: std::sync::Mutex::default(),
         }
     }
 
@@ -109,7 +116,17 @@ impl SharedLogin {
         self.credentials.as_ref().map(|credentials| &credentials.password)
     }
 
-    /// Whether there was a login, kept or made.
+    /// The page of an order was shown to a session of this run.
+    pub(crate) fn saw_order(&self, order: Url) {
+        *self.seen_order.lock().unwrap_or_else(PoisonError::into_inner) = Some(order);
+    }
+
+    /// The page of the order that was seen last in this run.
+    pub(crate) fn seen_order(&self) -> Option<Url> {
+        self.seen_order.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether there was a login, saved or made.
     pub(crate) async fn is_made(&self) -> bool {
         self.shared.lock().await.generation > 0
     }

@@ -166,7 +166,7 @@ mod tests {
             assert_eq!(said(DownloadError::LoginPage, known(PLAIN)), ("postpone", FailureKind::LoginRequired));
             assert_eq!(said(DownloadError::LoginPage, known(LAST)), ("miss", FailureKind::AccessDenied));
             let elsewhere = DownloadError::Elsewhere { host: "h".into() };
-            assert_eq!(said(elsewhere, known(PLAIN)), ("miss", FailureKind::AccessDenied));
+            assert_eq!(said(elsewhere, known(PLAIN)), ("miss", FailureKind::BlockedHost));
         }
     }
 

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use tokio::time::Instant;
-use url::Url;
 
 use super::open::{ListingPage, OpenedPage};
-use super::requisitions::{Requisitions, is_of};
+use super::requisitions::{RequisitionLink, Requisitions, is_of};
 use super::turns::{Destination, FileTurns};
 use crate::backend::{Attempt, AttemptError, Page};
 use crate::config::RequisitionRule;
@@ -23,12 +22,16 @@ use crate::site::page::snapshot::PageSnapshot;
 /// keep a worker for ever.
 const MAX_ROUNDS: usize = 4;
 
+/// So many requisitions of an order are followed.
+const MAX_REQUISITIONS: usize = 50;
+
 /// One walk.
 pub(crate) struct OrderCollector<'a> {
     context: &'a PortalContext,
     attempt: &'a Attempt,
     turns: FileTurns<'a>,
     seen: BTreeSet<ListingId>,
+    requisitions: Requisitions,
     /// Why there may be more than was listed, for when all that was listed has been seen to.
     open_question: Option<AttemptError>,
 }
@@ -43,7 +46,14 @@ impl<'a> OrderCollector<'a> {
         begun: Instant,
     ) -> Self {
         let turns = FileTurns::new(context, login, page, attempt, begun);
-        Self { context, attempt, turns, seen: BTreeSet::new(), open_question: None }
+        Self {
+            context,
+            attempt,
+            turns,
+            seen: BTreeSet::new(),
+            requisitions: Requisitions::default(),
+            open_question: None,
+        }
     }
 
     /// Fetches the order.
@@ -56,7 +66,7 @@ impl<'a> OrderCollector<'a> {
             },
             Err(error) => error,
         };
-        Err(AttemptError { receipt: Some(self.turns.draft.receipt), ..error })
+        Err(AttemptError { receipt: Some(Box::new(self.turns.draft.receipt)), ..error })
     }
 
     async fn run(&mut self) -> Result<(), AttemptError> {
@@ -83,12 +93,12 @@ impl<'a> OrderCollector<'a> {
         opened: OpenedPage,
         to: Destination<'_>,
     ) -> Result<(), AttemptError> {
-        let requisitions = Requisitions::of(&opened.snapshot.requisitions, &self.context.base, &self.context.recipe);
+        self.requisitions.add(&opened.snapshot, &self.context.base, &self.context.recipe);
         self.turns.are_pages_left =
-            !requisitions.pages.is_empty() && self.context.requisition != RequisitionRule::Never;
+            !self.requisitions.pages.is_empty() && self.context.requisition != RequisitionRule::Never;
         self.fetch_all(place, opened, to).await?;
         if self.wants_requisition() {
-            self.walk_requisitions(requisitions, to).await?;
+            self.walk_requisitions(to).await?;
         }
         self.turns.are_pages_left = false;
         self.turns.fetch_postponed(to).await?;
@@ -126,6 +136,9 @@ impl<'a> OrderCollector<'a> {
     ) -> Result<(), AttemptError> {
         let OpenedPage { mut snapshot, mut awaited, mut unlisted, .. } = opened;
         for _ in 0..MAX_ROUNDS {
+            if place.origin == FileOrigin::Order {
+                self.requisitions.add(&snapshot, &self.context.base, &self.context.recipe);
+            }
             *most_listed = (*most_listed).max(snapshot.listed_count);
             let new: Vec<_> =
                 snapshot.attachments.iter().filter(|listed| !self.seen.contains(&listed.id)).cloned().collect();
@@ -153,6 +166,7 @@ impl<'a> OrderCollector<'a> {
                 snapshot.attachments.clear(); // the last click has led away; all that the page listed has been seen to
                 break;
             }
+            self.turns.opener.check_number(&snapshot, place)?;
         }
         if snapshot.attachments.iter().any(|listed| !self.seen.contains(&listed.id)) {
             return Err(AttemptError::new(
@@ -185,43 +199,53 @@ impl<'a> OrderCollector<'a> {
     }
 
     /// Fetches what the order's requisitions list.
-    async fn walk_requisitions(&mut self, requisitions: Requisitions, to: Destination<'_>) -> Result<(), AttemptError> {
+    async fn walk_requisitions(&mut self, to: Destination<'_>) -> Result<(), AttemptError> {
         let has_own = self.turns.draft.receipt.listed_count > 0;
-        if let Some(address) = requisitions.outside.first() {
+        let Requisitions { mut pages, outside } = std::mem::take(&mut self.requisitions);
+        if let Some(address) = outside.first() {
             let shown = without_query(address);
             self.leave_open(AttemptError::new(
                 FailureKind::PageChanged,
                 format!("the order's requisition has an address outside the portal ({shown}), which is not followed"),
             ));
         }
-        let mut pages = requisitions.pages.into_iter();
-        while let Some(url) = pages.next() {
+        if pages.len() > MAX_REQUISITIONS {
+            let message =
+                format!("the order links to {} requisitions, of which {MAX_REQUISITIONS} are followed", pages.len());
+            self.leave_open(AttemptError::new(FailureKind::PageChanged, message));
+            pages.truncate(MAX_REQUISITIONS);
+        }
+        let mut pages = pages.into_iter();
+        while let Some(link) = pages.next() {
             self.turns.are_pages_left = pages.len() > 0;
-            match self.walk_requisition(url, to).await {
-                Err(error) if matches!(error.kind, FailureKind::AccessDenied | FailureKind::OrderMissing) => {
-                    if has_own {
-                        tracing::warn!(po = %self.attempt.order.po, reason = %error, "a requisition was not looked at");
-                        continue;
-                    }
-                    let message = format!("the order has no attachments of its own, and {error}");
-                    self.leave_open(AttemptError::new(FailureKind::RequisitionDenied, message));
+            let Err(error) = self.walk_requisition(&link, to).await else { continue };
+            match error.kind {
+                // it may well be another order's
+                FailureKind::AccessDenied | FailureKind::OrderMissing | FailureKind::PageChanged if link.is_mention => {
+                    tracing::debug!(po = %self.attempt.order.po, reason = %error, "a requisition that is mentioned cannot be seen");
+                }
+                FailureKind::AccessDenied | FailureKind::OrderMissing => {
+                    let has = if has_own {
+                        "more attachments may be on its requisition, but"
+                    } else {
+                        "the order has no attachments of its own, and"
+                    };
+                    self.leave_open(AttemptError::new(FailureKind::RequisitionDenied, format!("{has} {error}")));
                 }
                 // the others may be as they should be
-                Err(error) if matches!(error.kind, FailureKind::PageChanged | FailureKind::StepTimeout) => {
-                    self.leave_open(error);
-                }
-                walked => walked?,
+                FailureKind::PageChanged | FailureKind::StepTimeout => self.leave_open(error),
+                _ => return Err(error),
             }
         }
         Ok(())
     }
 
-    async fn walk_requisition(&mut self, url: Url, to: Destination<'_>) -> Result<(), AttemptError> {
+    async fn walk_requisition(&mut self, link: &RequisitionLink, to: Destination<'_>) -> Result<(), AttemptError> {
         let po = &self.attempt.order.po;
         let what = format!("the requisition of order {po}");
-        let place = ListingPage { url, origin: FileOrigin::Requisition, po: po.clone(), what };
+        let place = ListingPage { url: link.url.clone(), origin: FileOrigin::Requisition, po: po.clone(), what };
         let opened = self.turns.open(&place).await?;
-        if !is_of(&opened.snapshot, po, &self.context.recipe) {
+        if !is_of(self.turns.opener.page, &opened.snapshot, link, po, self.context).await? {
             let orders = opened.snapshot.numbers.join(", ");
             tracing::warn!(%po, path = place.url.path(), orders, "a requisition of other orders is left out");
             return Ok(());

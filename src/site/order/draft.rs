@@ -99,13 +99,12 @@ impl ReceiptDraft {
     /// What is missing, as the attempt's error. Of several kinds the one that another try may mend decides.
     pub(crate) fn shortfall(&self) -> Option<AttemptError> {
         let receipt = &self.receipt;
-        let may_mend = |missing: &&MissingFile| {
-            matches!(
-                missing.failure.kind,
-                FailureKind::DownloadStalled | FailureKind::DownloadCorrupt | FailureKind::StepTimeout
-            )
+        let hope = |missing: &&MissingFile| match missing.failure.kind {
+            FailureKind::DownloadStalled | FailureKind::DownloadCorrupt | FailureKind::StepTimeout => 0,
+            FailureKind::FileUnavailable => 1,
+            _ => 2,
         };
-        let worst = receipt.missing.iter().find(may_mend).or(receipt.missing.first())?;
+        let worst = receipt.missing.iter().min_by_key(hope)?;
         let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for missing in &receipt.missing {
             by_reason.entry(&missing.failure.message).or_default().push(&missing.name);

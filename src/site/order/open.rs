@@ -189,7 +189,15 @@ impl<'a> PageOpener<'a> {
     async fn check(&mut self, reading: &Reading, place: &ListingPage) -> Result<(), AttemptError> {
         self.check_calls(&reading.kind, &reading.snapshot, &place.what).await?;
         self.require(reading.kind.clone(), &place.what).await?;
-        match (place.origin, reading.snapshot.numbers.first()) {
+        self.check_number(&reading.snapshot, place)
+    }
+
+    /// Makes sure that an order's page shows no other order.
+    ///
+    /// # Errors
+    /// [`FailureKind::PageChanged`] with both numbers.
+    pub(crate) fn check_number(&self, snapshot: &PageSnapshot, place: &ListingPage) -> Result<(), AttemptError> {
+        match (place.origin, snapshot.numbers.first()) {
             (FileOrigin::Order, Some(shown)) if !self.is_number_of(shown, &place.po) => Err(AttemptError::new(
                 FailureKind::PageChanged,
                 format!(

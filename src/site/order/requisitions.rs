@@ -2,44 +2,62 @@
 
 use url::Url;
 
+use crate::backend::{Page, Query, SessionError};
 use crate::model::PoNumber;
 use crate::site::Recipe;
+use crate::site::context::PortalContext;
 use crate::site::page::classify::is_same_host;
 use crate::site::page::number::is_number_of;
 use crate::site::page::snapshot::PageSnapshot;
 
-/// The requisitions that a page links to.
+/// The requisitions that the pages of an order link to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Requisitions {
     /// Their pages, each once.
-    pub(crate) pages: Vec<Url>,
+    pub(crate) pages: Vec<RequisitionLink>,
     /// Links that lead out of the portal.
     pub(crate) outside: Vec<String>,
 }
 
+/// A link to a requisition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RequisitionLink {
+    pub(crate) url: Url,
+    /// It stands where another order's may be linked as well.
+    pub(crate) is_mention: bool,
+}
+
 impl Requisitions {
-    /// Those that `links` lead to. Where orders are told apart by their paths, so are requisitions: what follows the number in
-    /// a link leads to a part of the same page, and a link without a number to none.
-    pub(crate) fn of(links: &[String], base: &Url, recipe: &Recipe) -> Self {
-        let is_by_query = recipe.address.order.contains('?');
-        let mut found = Self::default();
-        for link in links {
-            let Ok(mut url) = Url::parse(link) else { continue };
-            if !matches!(url.scheme(), "http" | "https") || !is_same_host(&url, base) {
-                found.outside.push(link.clone());
-                continue;
-            }
-            url.set_fragment(None);
-            if !is_by_query {
-                let Some(path) = up_to_number(url.path()) else { continue };
-                url.set_path(&path);
-                url.set_query(None);
-            }
-            if !found.pages.contains(&url) {
-                found.pages.push(url);
-            }
+    /// Adds those that a look at the order's page has found.
+    pub(crate) fn add(&mut self, seen: &PageSnapshot, base: &Url, recipe: &Recipe) {
+        for link in &seen.requisitions {
+            self.add_link(link, false, base, recipe);
         }
-        found
+        for link in &seen.mentioned {
+            self.add_link(link, true, base, recipe);
+        }
+    }
+
+    /// Where orders are told apart by their paths, so are requisitions: what follows the number in a link leads to a part of the
+    /// same page, and a link without a number to none.
+    fn add_link(&mut self, link: &str, is_mention: bool, base: &Url, recipe: &Recipe) {
+        let Ok(mut url) = Url::parse(link) else { return };
+        if !matches!(url.scheme(), "http" | "https") || !is_same_host(&url, base) {
+            if !is_mention && !self.outside.iter().any(|known| known == link) {
+                self.outside.push(link.to_owned());
+            }
+            return;
+        }
+        url.set_fragment(None);
+        if !recipe.address.order.contains('?') {
+            let Some(path) = up_to_number(url.path()) else { return };
+            url.set_path(&path);
+            url.set_query(None);
+        }
+        match self.pages.iter_mut().find(|known| known.url == url) {
+            Some(known) => known.is_mention &= is_mention,
+            None => self.pages.push(RequisitionLink { url, is_mention }),
+        }
     }
 }
 
@@ -53,10 +71,35 @@ fn up_to_number(path: &str) -> Option<String> {
     Some(parts.get(..=at)?.join("/"))
 }
 
-/// Whether a requisition is one of the order: it names none, or it is among those that it names.
-pub(crate) fn is_of(snapshot: &PageSnapshot, po: &PoNumber, recipe: &Recipe) -> bool {
-    let counts = recipe.order.numbers.prefix_counts;
-    snapshot.numbers.is_empty() || snapshot.numbers.iter().any(|number| is_number_of(number, po, counts))
+/// Whether a requisition is one of the order: it is among those that its page names. One that names none is the order's, if the
+/// order's own page does more than mention it.
+pub(crate) async fn is_of(
+    page: &mut dyn Page,
+    snapshot: &PageSnapshot,
+    link: &RequisitionLink,
+    po: &PoNumber,
+    context: &PortalContext,
+) -> Result<bool, SessionError> {
+    let counts = context.recipe.order.numbers.prefix_counts;
+    if !snapshot.numbers.is_empty() {
+        return Ok(snapshot.numbers.iter().any(|number| is_number_of(number, po, counts)));
+    }
+    if link.is_mention { links_to_order(page, po, context).await } else { Ok(true) }
+}
+
+/// Whether the page that is shown has a link to the order.
+async fn links_to_order(page: &mut dyn Page, po: &PoNumber, context: &PortalContext) -> Result<bool, SessionError> {
+    let links = Query { css: "a[href]".to_owned(), attributes: vec!["href".to_owned()] };
+    let order = context.order_page(po);
+    let found = page.query(&[links]).await?.into_iter().flatten();
+    let mut addresses = found.filter_map(|mut found| Url::parse(&found.attributes.remove("href")?).ok());
+    Ok(addresses.any(|mut address| {
+        address.set_fragment(None);
+        if order.query().is_none() {
+            address.set_query(None);
+        }
+        address == order
+    }))
 }
 
 #[cfg(test)]
@@ -64,11 +107,22 @@ mod tests {
     use super::*;
     use crate::site::recipe::parse::load;
 
-    fn pages(recipe: &str, links: &[&str]) -> Vec<String> {
+    fn found(recipe: &str, own: &[&str], mentioned: &[&str]) -> Requisitions {
         let base = "https://acme.test/".parse().unwrap();
-        let links: Vec<_> = links.iter().map(|link| format!("https://acme.test{link}")).collect();
-        let found = Requisitions::of(&links, &base, &load(recipe).unwrap());
-        found.pages.iter().map(|page| page.as_str().replacen("https://acme.test", "", 1)).collect()
+        let recipe = load(recipe).unwrap();
+        let mut found = Requisitions::default();
+        for (links, is_mention) in [(own, false), (mentioned, true)] {
+            for link in links {
+                let link = if link.starts_with('/') { format!("https://acme.test{link}") } else { (*link).to_owned() };
+                found.add_link(&link, is_mention, &base, &recipe);
+            }
+        }
+        found
+    }
+
+    fn pages(recipe: &str, links: &[&str]) -> Vec<String> {
+        let found = found(recipe, links, &[]);
+        found.pages.iter().map(|page| page.url.as_str().replacen("https://acme.test", "", 1)).collect()
     }
 
     #[test]
@@ -89,9 +143,18 @@ mod tests {
 
     #[test]
     fn a_link_out_of_the_portal_is_told_and_not_followed() {
-        let base = "https://acme.test/".parse().unwrap();
-        let links = ["https://evil.test/requisition_headers/1".to_owned(), "javascript:void(0)".to_owned()];
-        let found = Requisitions::of(&links, &base, &load("coupa").unwrap());
+        let found = found("coupa", &["https://evil.test/requisition_headers/1", "javascript:void(0)"], &[]);
         assert_eq!((found.pages.len(), found.outside.len()), (0, 2));
+    }
+
+    #[test]
+    fn a_requisition_that_is_linked_and_mentioned_is_the_orders() {
+        let found = found(
+            "coupa",
+            &["/requisition_headers/1"],
+            &["/requisition_headers/1", "/requisition_headers/2", "https://evil.test/requisition_headers/3"],
+        );
+        let kinds: Vec<_> = found.pages.iter().map(|page| page.is_mention).collect();
+        assert_eq!((kinds, found.outside.len()), (vec![false, true], 0));
     }
 }

@@ -1,6 +1,7 @@
 //! What finds the parts of a page, put together from a recipe: one selector for each, so that looking, counting and clicking
 //! mean the same elements.
 
+use crate::site::recipe::OrderPage;
 use crate::site::{Listing, Recipe, Selector};
 
 /// How an attachment is listed.
@@ -33,13 +34,23 @@ pub(crate) fn any_of(selectors: &[Selector]) -> String {
     selectors.iter().map(Selector::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// What finds the links to an order's requisitions, and none that somebody has written.
+/// What finds the links to an order's requisitions, and none that somebody has written or that may be another order's.
 pub(crate) fn requisition_selector(recipe: &Recipe) -> String {
-    let css = format!(":is({})", any_of(&recipe.order.requisition));
-    match recipe.order.comments.as_slice() {
-        [] => css,
-        comments => format!("{css}:not(:is({}) *)", any_of(comments)),
+    let OrderPage { requisition, comments, aside, mentions, .. } = &recipe.order;
+    let elsewhere: Vec<_> = [comments, aside, mentions].into_iter().flatten().map(Selector::as_str).collect();
+    let css = format!(":is({})", any_of(requisition));
+    if elsewhere.is_empty() { css } else { format!("{css}:not(:is({}) *)", elsewhere.join(", ")) }
+}
+
+/// What finds the links to requisitions that may be another order's.
+pub(crate) fn mentioned_requisition_selector(recipe: &Recipe) -> Option<String> {
+    let OrderPage { requisition, comments, aside, mentions, .. } = &recipe.order;
+    let around: Vec<_> = [aside, mentions].into_iter().flatten().map(Selector::as_str).collect();
+    if around.is_empty() {
+        return None;
     }
+    let css = format!(":is({}):is(:is({}) *)", any_of(requisition), around.join(", "));
+    Some(if comments.is_empty() { css } else { format!("{css}:not(:is({}) *)", any_of(comments)) })
 }
 
 /// What `css` finds, but for what stands in a part of the page that speaks of other orders.

@@ -15,7 +15,8 @@ use crate::site::page::names::{cell_requests, cells, supplier_of};
 use crate::site::page::number::numbers_in;
 use crate::site::page::others::{OtherAttachment, other_listings};
 use crate::site::page::selectors::{
-    any_of, listings, other_selector, outside_asides, requisition_selector, without_exclusions,
+    any_of, listings, mentioned_requisition_selector, other_selector, outside_asides, requisition_selector,
+    without_exclusions,
 };
 use crate::site::{NumberSource, Recipe, SupplierSource};
 
@@ -35,6 +36,8 @@ pub(crate) struct PageSnapshot {
     pub(crate) others: Vec<OtherAttachment>,
     /// Addresses of the links to requisitions.
     pub(crate) requisitions: Vec<String>,
+    /// The same where the link may be to another order's.
+    pub(crate) mentioned: Vec<String>,
     /// The number of the order that an order page is about; the orders that a requisition names.
     pub(crate) numbers: Vec<String>,
 }
@@ -51,8 +54,10 @@ impl PageSnapshot {
             plain(any_of(markers)),
             plain(recipe.login.form.as_str().to_owned()),
             plain(any_of(&recipe.errors.css)),
-            Query { css: requisition_selector(recipe), attributes: vec!["href".to_owned()] },
         ];
+        let links = [Some(requisition_selector(recipe)), mentioned_requisition_selector(recipe)];
+        let link = |css| Query { css, attributes: vec!["href".to_owned()] };
+        queries.extend(links.into_iter().flatten().map(link));
         queries.extend(number_sources(recipe, origin).iter().map(|source| plain(outside_asides(recipe, &source.css))));
         let supplier = |source: &SupplierSource| Query {
             css: source.css.as_str().to_owned(),
@@ -113,7 +118,11 @@ impl PageSnapshot {
             has_login_form: !next().is_empty(),
             notices: next().into_iter().map(|found| found.text).filter(|text| !text.is_empty()).collect(),
         };
-        let requisitions = next().into_iter().filter_map(|mut found| found.attributes.remove("href")).collect();
+        let addresses = |found: Vec<ElementInfo>| {
+            found.into_iter().filter_map(|mut found| found.attributes.remove("href")).collect::<Vec<_>>()
+        };
+        let requisitions = addresses(next());
+        let mentioned = mentioned_requisition_selector(recipe).map(|_| addresses(next())).unwrap_or_default();
         let numbers: Vec<_> = number_sources(recipe, origin).iter().map(|source| (source, next())).collect();
         let mut numbers = numbers
             .into_iter()
@@ -134,7 +143,7 @@ impl PageSnapshot {
                 .collect::<Vec<_>>()
         });
         let others = others.collect();
-        Self { others, look, supplier, attachments, listed_count, requisitions, numbers }
+        Self { others, look, supplier, attachments, listed_count, requisitions, mentioned, numbers }
     }
 
     /// What must stop changing before the page is at rest.
@@ -262,7 +271,7 @@ mod tests {
     fn every_selector_leaves_out_what_is_never_an_attachment() {
         let recipe = load("coupa").unwrap();
         let queries = PageSnapshot::queries(&recipe, FileOrigin::Order);
-        let first = 4 + recipe.order.number.len() + recipe.order.supplier.len();
+        let first = 5 + recipe.order.number.len() + recipe.order.supplier.len();
         for query in &queries[first..] {
             assert!(query.css.contains(":not(:is(a[href*='/help']"), "{}", query.css);
             assert!(query.css.contains(":not([href*='attachment_file']"), "{}", query.css);

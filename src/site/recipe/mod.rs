@@ -102,6 +102,10 @@ pub struct OrderPage {
     /// Where people write: what stands there says nothing about the page.
     #[serde(default)]
     pub comments: Vec<Selector>,
+    /// Parts of the page where a requisition that is linked may be another order's: its files are taken only if its own page
+    /// names this order.
+    #[serde(default)]
+    pub mentions: Vec<Selector>,
 }
 
 /// Where a page shows the supplier: a selector alone, or with more about it.

@@ -48,6 +48,7 @@ fn all(recipe: &Recipe) -> Vec<(String, &Selector)> {
         ("order.requisition", &order.requisition),
         ("order.aside", &order.aside),
         ("order.comments", &order.comments),
+        ("order.mentions", &order.mentions),
         ("requisition.markers", &requisition.markers),
         ("attachments.areas", &attachments.areas),
         ("attachments.places", &attachments.places),

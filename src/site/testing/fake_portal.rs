@@ -1,6 +1,5 @@
 //! A portal without a browser: a scripted double of `Session` and `Page`. Several sessions can share one portal.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -8,37 +7,24 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::backend::{
-    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Initiator, Page, PageActivity, Query,
-    ResponseInfo, SessionError, Stability,
+    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Page, PageActivity, Query, ResponseInfo,
+    SessionError, Stability,
 };
 use crate::site::Recipe;
 use crate::site::page::identity::MARK;
-use crate::site::page::selectors::{any_of, outside_asides, requisition_selector, without_exclusions};
+use crate::site::page::selectors::{
+    any_of, mentioned_requisition_selector, outside_asides, requisition_selector, without_exclusions,
+};
 use crate::site::recipe::parse::load;
 
 pub(crate) use crate::site::testing::offers::{FakeReply, Offer, button, file, link};
+pub(crate) use crate::site::testing::portal_state::Portal;
 pub(crate) use crate::site::testing::shown::{FakeControl, Shown};
 
 pub(crate) const BASE: &str = "https://acme.test";
 
-#[derive(Default)]
-pub(crate) struct Portal {
-    pub(crate) pages: HashMap<String, Shown>,
-    /// A login is wanted, with this password.
-    pub(crate) password: Option<&'static str>,
-    /// The value of the cookie that is let in.
-    pub(crate) ticket: u32,
-    pub(crate) accepted_count: u32,
-    pub(crate) refused_count: u32,
-    pub(crate) is_unreachable: bool,
-    pub(crate) sends_elsewhere: bool,
-    /// Its sessions are gone, and can only be asked what they last said.
-    pub(crate) is_dead: bool,
-    /// How often a session is refused its cookies.
-    pub(crate) cookies_refused: u32,
-    pub(crate) clicks: Vec<String>,
-    pub(crate) visits: Vec<String>,
-}
+/// What a portal says of an order that is not there.
+pub(crate) const OOPS: &str = "Oops! We couldn't find what you wanted";
 
 #[derive(Clone, Default)]
 pub(crate) struct FakePortal(Arc<Mutex<Portal>>);
@@ -80,40 +66,31 @@ pub(crate) struct FakeSession(pub(crate) FakePage);
 pub(crate) struct FakePage {
     pub(crate) portal: FakePortal,
     pub(super) recipe: Recipe,
-    url: String,
+    pub(super) url: String,
     pub(super) shown: Shown,
-    is_login: bool,
+    pub(super) is_login: bool,
     pub(crate) ticket: Option<u32>,
     typed: Option<String>,
-    folder: PathBuf,
-    events: Vec<DownloadEvent>,
-    answers: Vec<ResponseInfo>,
+    pub(super) folder: PathBuf,
+    pub(super) events: Vec<DownloadEvent>,
+    pub(super) answers: Vec<ResponseInfo>,
     /// The download that never ends, and its bytes so far.
-    endless: Option<(String, u64)>,
-    download_count: usize,
+    pub(super) endless: Option<(String, u64)>,
+    pub(super) download_count: usize,
     settle_count: usize,
     pub(crate) cancelled: Vec<String>,
     /// What the last click has shown.
-    effect: Value,
+    pub(super) effect: Value,
 }
 
 impl FakePage {
     fn open(&mut self, url: &str) -> Result<(), SessionError> {
-        let is_let_in = self.is_let_in();
         let portal = self.portal.state();
         if portal.is_unreachable {
             return Err(SessionError::Unreachable { url: url.to_owned(), why: "ERR_CONNECTION_REFUSED".to_owned() });
         }
-        let path = url.strip_prefix(BASE).unwrap_or(url).to_owned();
-        self.is_login = !is_let_in || path.starts_with("/sessions");
-        let nothing = Shown { has_marker: false, ..Shown::default() };
-        self.shown = if self.is_login { nothing } else { portal.pages.get(&path).cloned().unwrap_or(nothing) };
-        self.url = match self.is_login {
-            true if portal.sends_elsewhere => "https://idp.test/saml".to_owned(),
-            true => format!("{BASE}/sessions/new"),
-            false => url.to_owned(),
-        };
-        self.is_login &= !portal.sends_elsewhere;
+        let (url, shown, is_login) = answer(&portal, url, self.ticket);
+        (self.url, self.shown, self.is_login) = (url, shown, is_login);
         drop(portal);
         self.portal.state().visits.push(self.url.clone());
         Ok(())
@@ -121,6 +98,12 @@ impl FakePage {
 
     fn send_form(&mut self) {
         let mut portal = self.portal.state();
+        portal.form_count += 1;
+        if let Some((path, shown, has_form)) = portal.form_answers.pop_front() {
+            self.typed = None;
+            (self.url, self.shown, self.is_login) = (format!("{BASE}{path}"), shown, has_form);
+            return;
+        }
         if self.typed.take().as_deref() == portal.password {
             portal.accepted_count += 1;
             portal.ticket += 1;
@@ -134,15 +117,20 @@ impl FakePage {
     }
 
     /// What the login check is answered, by address and whether a stranger asks.
+    /// What a script that requests the login check is answered.
     fn answer_check(&self, args: &[Value]) -> Value {
-        let is_in = args[4] == Value::Bool(false) && self.is_let_in() || self.portal.state().password.is_none();
-        let url = if is_in { args[0].clone() } else { json!(format!("{BASE}/sessions/new")) };
-        json!({ "url": url, "status": 200, "title": "", "hasForm": !is_in, "hasMarker": is_in, "notices": [] })
-    }
-
-    fn is_let_in(&self) -> bool {
         let portal = self.portal.state();
-        portal.password.is_none() || self.ticket.is_some_and(|ticket| ticket == portal.ticket)
+        if portal.is_unreachable || portal.check_fails {
+            return Value::Null;
+        }
+        let ticket = self.ticket.filter(|_| args[4] == Value::Bool(false));
+        let (url, shown, is_login) = answer(&portal, args[0].as_str().unwrap_or_default(), ticket);
+        let notices: Vec<_> = [shown.notice].into_iter().filter(|notice| !notice.is_empty()).collect();
+        let has_marker = shown.has_marker && !is_login;
+        json!({
+            "url": url, "status": shown.status, "title": "", "hasForm": is_login, "hasMarker": has_marker,
+            "notices": notices,
+        })
     }
 
     fn offers(&self, wanted: impl Fn(&Offer) -> bool) -> Vec<&Offer> {
@@ -155,12 +143,20 @@ impl FakePage {
         let once = |is_there: bool, found: ElementInfo| if is_there { vec![found] } else { Vec::new() };
         if css == any_of(&recipe.order.markers) || css == any_of(&recipe.requisition.markers) {
             once(self.shown.has_marker, text(""))
-        } else if css == recipe.login.form.as_str() {
+        } else if [&recipe.login.form, &recipe.login.username, &recipe.login.password]
+            .map(|field| field.as_str())
+            .contains(&css)
+        {
             once(self.is_login, text(""))
         } else if css == any_of(&recipe.errors.css) || css == recipe.login.refusal.as_str() {
             once(!self.shown.notice.is_empty(), text(self.shown.notice))
         } else if css == requisition_selector(recipe) {
-            self.shown.requisitions.iter().map(|href| element("", &[("href", href)])).collect()
+            let late = self.shown.late_requisitions.iter().filter(|_| self.download_count > 0);
+            self.shown.requisitions.iter().chain(late).map(|href| element("", &[("href", href)])).collect()
+        } else if mentioned_requisition_selector(recipe).is_some_and(|mentions| css == mentions) {
+            self.shown.mentioned.iter().map(|href| element("", &[("href", href)])).collect()
+        } else if css == "a[href]" {
+            self.shown.orders_linked.iter().map(|href| element("", &[("href", href)])).collect()
         } else if css == outside_asides(recipe, &recipe.order.number[0].css) {
             once(!self.shown.title.is_empty(), text(self.shown.title))
         } else if css == outside_asides(recipe, &recipe.requisition.orders[0].css) {
@@ -201,53 +197,24 @@ impl FakePage {
         }
         json!({ "kind": control.kind, "text": control.text })
     }
+}
 
-    pub(super) fn set_off(&mut self, offer: &Offer) {
-        self.effect =
-            json!({ "isLeft": false, "isBusy": false, "url": self.url, "type": "text/html", "addresses": [] });
-        self.download_count += 1;
-        let id = format!("d{}", self.download_count);
-        let began = |name: &str| DownloadEvent::Began { id: id.clone(), url: BASE.to_owned(), name: name.to_owned() };
-        let completed = |id: String, size: u64| DownloadEvent::Completed { id, size, is_length_told: true };
-        match offer.answer.clone() {
-            FakeReply::File(name, bytes) => {
-                std::fs::write(self.folder.join(&id), &bytes).unwrap();
-                self.events.extend([began(name), completed(id, bytes.len() as u64)]);
-            }
-            FakeReply::Silence | FakeReply::Handled(..) => {}
-            FakeReply::Preview(path) => {
-                self.effect["addresses"] = json!([{ "kind": "iframe", "url": format!("{BASE}{path}") }]);
-            }
-            FakeReply::Inline(media_type, _) => {
-                self.url = format!("{BASE}/shown");
-                (self.effect["isLeft"], self.effect["type"]) = (true.into(), media_type.into());
-            }
-            FakeReply::LoginShown => (self.is_login, self.portal.state().password) = (true, Some("right")),
-            FakeReply::LoginSent => {
-                self.portal.state().password = Some("right");
-                let answer = file("b.html", "<!DOCTYPE html><html><input name=\"user[login]\">");
-                self.set_off(&Offer { answer, ..offer.clone() });
-            }
-            FakeReply::Cut => {
-                let half = DownloadEvent::Progress { id: id.clone(), received: 5 };
-                self.events.extend([began("x"), half, DownloadEvent::Canceled { id }]);
-            }
-            FakeReply::Answered(status) => self.answers.push(ResponseInfo {
-                url: format!("{BASE}/attachment_file"),
-                status,
-                initiator: Initiator::Navigation,
-                media_type: None,
-                retry_after: None,
-            }),
-            FakeReply::Endless => {
-                self.events.push(began("x"));
-                self.endless = Some((id, 0));
-            }
-            FakeReply::Standstill => self.events.push(began("x")),
-            FakeReply::Short => {
-                std::fs::write(self.folder.join(&id), "12").unwrap();
-                self.events.extend([began("x"), completed(id, 3)]);
-            }
+/// What a request with this ticket is answered with: the address, the page, and whether it is the login page.
+fn answer(portal: &Portal, url: &str, ticket: Option<u32>) -> (String, Shown, bool) {
+    let path = url.strip_prefix(BASE).unwrap_or(url);
+    let is_in = portal.password.is_none() || ticket.is_some_and(|ticket| ticket == portal.ticket);
+    let nothing = Shown { has_marker: false, ..Shown::default() };
+    let is_hidden = portal.hides_ended_login && (ticket.is_some() || portal.hides_from_strangers);
+    if !is_in && is_hidden && !path.starts_with("/sessions") {
+        return (url.to_owned(), Shown { notice: OOPS, ..nothing }, false);
+    }
+    let is_login = !is_in || path.starts_with("/sessions");
+    match is_login {
+        true if portal.sends_elsewhere => ("https://idp.test/saml".to_owned(), nothing, false),
+        true => (format!("{BASE}/sessions/new"), nothing, true),
+        false => {
+            let absent = Shown { notice: if portal.hides_ended_login { OOPS } else { "" }, ..nothing };
+            (url.to_owned(), portal.pages.get(path).cloned().unwrap_or(absent), false)
         }
     }
 }

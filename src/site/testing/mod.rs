@@ -13,4 +13,5 @@ mod fake_session;
 mod fake_ways;
 pub(crate) mod offers;
 mod orders;
+pub(crate) mod portal_state;
 pub(crate) mod shown;

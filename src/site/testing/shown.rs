@@ -13,6 +13,13 @@ pub(crate) struct Shown {
     pub(crate) notice: &'static str,
     pub(crate) supplier: &'static str,
     pub(crate) requisitions: Vec<String>,
+    /// The same where another order's may be linked.
+    pub(crate) mentioned: Vec<String>,
+    /// Requisitions that are linked from the second wait on.
+    /// Linked as soon as a file was fetched.
+    pub(crate) late_requisitions: Vec<String>,
+    /// Addresses of the orders that are linked.
+    pub(crate) orders_linked: Vec<String>,
     /// The title, with the number of the order.
     pub(crate) title: &'static str,
     /// What a requisition says of its orders.
@@ -49,6 +56,9 @@ impl Default for Shown {
             notice: "",
             supplier: "ACME",
             requisitions: Vec::new(),
+            mentioned: Vec::new(),
+            late_requisitions: Vec::new(),
+            orders_linked: Vec::new(),
             title: "",
             orders: "",
             offers: Vec::new(),

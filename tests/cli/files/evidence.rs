@@ -141,14 +141,14 @@ async fn an_error_of_the_server_is_kept_with_its_status() {
     desk.run(&portal, [po.to_string()]).end().await.assert(0, &["evidence of failed attempts: "]);
     let folder = attempt(&desk, &format!("{po}-1"));
     let record = record(&folder);
-    assert_eq!((&record["kind"], &record["http_status"]), (&"site_down".into(), &503.into()), "{record:#}");
+    assert_eq!((&record["kind"], &record["http_status"]), (&"server_error".into(), &503.into()), "{record:#}");
     assert!(fs::read_to_string(folder.join("page.html")).unwrap().contains("Service Unavailable"));
     assert_nothing_lets_in(&desk, &portal);
     portal.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_that_is_set_aside_names_what_was_kept_of_it() {
+async fn an_order_that_is_skipped_names_the_evidence_of_its_last_attempt() {
     needs_browser!();
     let portal = portal(1).await;
     let desk = Desk::new();
@@ -156,7 +156,7 @@ async fn an_order_that_is_set_aside_names_what_was_kept_of_it() {
     portal.faults().hold(&po);
     let mut run = desk.run(&portal, [po.to_string()]).start();
     let mut ended = None;
-    for _ in 0..2 {
+    for _ in 0..3 {
         // a browser that has ended asks for nothing any more once the next one is there
         let browser = until("a new browser", async || browser_of(&desk).filter(|pid| Some(*pid) != ended)).await;
         run.works_on(&portal, &po).await;
@@ -167,7 +167,7 @@ async fn an_order_that_is_set_aside_names_what_was_kept_of_it() {
     let report = desk.report();
     assert_eq!(statuses(&report)[&po.to_string()], "SKIPPED");
     let named = desk.out().join(report["orders"][0]["error"]["evidence"].as_str().unwrap());
-    assert_eq!(named, attempt(&desk, &format!("{po}-2")));
+    assert_eq!(named, attempt(&desk, &format!("{po}-3")));
     let record = record(&named);
     assert_eq!((&record["kind"], named.join("page.html").exists()), (&"session_lost".into(), false), "{record:#}");
     assert_nothing_lets_in(&desk, &portal);

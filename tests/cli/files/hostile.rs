@@ -32,7 +32,7 @@ async fn a_download_that_is_led_to_another_host_is_stopped() {
     let (desk, portal, _, ended) = fetch(PortalFault::Elsewhere, &[("COUPA_BATCH_PRIVATE_HOSTS", "localhost")]).await;
     ended.assert(3, &[]);
     let missing = first_missing(&desk);
-    assert_eq!(missing["kind"], "access_denied", "{missing}");
+    assert_eq!(missing["kind"], "blocked_host", "{missing}");
     assert!(missing["message"].as_str().unwrap().contains("localhost"), "{missing}");
     assert!(missing["message"].as_str().unwrap().contains("allowed_hosts"), "{missing}");
     desk.assert_nothing_left().await;

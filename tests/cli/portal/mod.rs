@@ -1,5 +1,6 @@
 //! What the portal shows and does: logins, recipes, kinds of pages, faults.
 
+mod canary;
 mod emptiness;
 mod faults;
 mod keyring;

@@ -64,41 +64,6 @@ async fn a_recipe_of_a_few_lines_carries_a_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_canary_that_brings_nothing_stops_the_run_before_any_other_order_is_asked_for() {
-    needs_browser!();
-    let portal = portal(3).await;
-    let desk = Desk::new();
-    let po = largest(&portal);
-    let pos: Vec<_> = portal.orders().iter().map(ToString::to_string).collect();
-    let call = || desk.run(&portal, pos.iter()).arg("--canary").arg(po.to_string());
-    // a new look of the portal, in which the recipe finds nothing
-    let drifted = "extends = \"coupa\"\n[attachments]\nlinks = [{ css = \".gone\", name = [\"text\"] }]\nbuttons = []\n\
-                   wider_links = []\n";
-    let recipe = desk.write("drifted.toml", format!("{drifted}{QUICK_SETTLE}"));
-    let ended = call().arg("--recipe").arg(&recipe).end().await;
-    ended.assert(4, &["the canary", "FAILED", "which could be one", "recipe check"]);
-    assert!(portal.asked().iter().all(|asked| *asked == po), "{:?}", portal.asked());
-    desk.assert_nothing_left().await;
-
-    // one file more than it has; what else is too little is proven where it is judged
-    let own = portal.expected(&po).unwrap().files.len();
-    let wants = |canary: String| desk.run(&portal, pos.iter()).arg("--force").arg("--canary").arg(canary);
-    let ended = wants(format!("{po}={}", own + 1)).end().await;
-    ended.assert(4, &[&format!("with {own} files of its own page"), &format!("at least {}", own + 1)]);
-    wants(format!("{po}=none")).end().await.assert_refusal(2, &["canary", "PO15262984=5"]);
-    assert!(portal.asked().iter().all(|asked| *asked == po), "{:?}", portal.asked());
-    let before = portal.counts().files_served;
-
-    let ended = wants(format!("{po}={own}")).end().await;
-    assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
-    assert_all_there(&desk.out(), &portal);
-    let all: usize = portal.orders().iter().map(|po| portal.expected(po).unwrap().files.len()).sum();
-    assert_eq!(portal.counts().files_served - before, all as u64, "the canary's files are fetched once");
-    desk.call(["verify"]).end().await.assert(0, &[]);
-    portal.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_selector_that_the_browser_refuses_is_named_with_its_key_and_its_line() {
     needs_browser!();
     let portal = portal(1).await;

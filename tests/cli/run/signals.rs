@@ -105,23 +105,3 @@ async fn a_second_signal_while_browsers_do_not_start_ends_the_run_at_once() {
     assert_eq!(statuses(&desk.report())["PO7"], "NOT_DONE");
     desk.assert_nothing_left().await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn two_signals_end_a_run_whose_canary_waits_for_a_portal_that_never_answers() {
-    needs_browser!();
-    let portal = portal(2).await;
-    let desk = Desk::new();
-    let pos = portal.orders();
-    portal.faults().hold(&pos[0]);
-    let words = [pos[1].to_string(), "--canary".to_owned(), pos[0].to_string()];
-    let mut run = desk.run(&portal, &words).start();
-    run.works_on(&portal, &pos[0]).await;
-    run.signal(Signal::INT);
-    run.says("stopping: ").await;
-    run.signal(Signal::INT);
-    let ended = run.end().await;
-    ended.assert(4, &["aborting: ", "canary"]);
-    assert!(!portal.asked().contains(&pos[1]), "{ended}");
-    desk.assert_nothing_left().await;
-    portal.stop().await;
-}

@@ -87,7 +87,7 @@ impl Trap {
     #[track_caller]
     fn assert_is_named(&self, error: &serde_json::Value) {
         let host = self.bystander.address.split('/').nth(2).unwrap();
-        assert_eq!(error["kind"], "access_denied", "{error:#}");
+        assert_eq!(error["kind"], "blocked_host", "{error:#}");
         let message = error["message"].as_str().unwrap();
         for part in [host, "not the portal's own", "private_hosts"] {
             assert!(message.contains(part), "{part:?} is missing in {message}");

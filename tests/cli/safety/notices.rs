@@ -89,7 +89,7 @@ async fn a_hook_that_is_gone_or_hangs_or_sends_elsewhere_changes_nothing() {
     for (hook, why) in [
         (Hook::nowhere().as_str(), "refused"),
         (&hanging.address, "nothing came within"),
-        (&sending.address, "redirections are not followed"),
+        (&sending.address, "redirects are not followed"),
     ] {
         let desk = Desk::new();
         let ended = desk.login(run(&desk, &portal, hook), &portal).end().await;

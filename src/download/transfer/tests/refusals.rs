@@ -18,10 +18,10 @@ async fn each_way_to_be_refused_is_told_apart() {
         ("429", FailureKind::Throttled, seconds(7), false),
         ("503", FailureKind::SiteDown, seconds(7), false),
         ("500", FailureKind::SiteDown, None, false),
-        ("404", FailureKind::DownloadCorrupt, None, true),
-        ("410", FailureKind::DownloadCorrupt, None, true),
-        ("204", FailureKind::DownloadCorrupt, None, false),
-        ("206", FailureKind::DownloadCorrupt, None, false),
+        ("404", FailureKind::FileUnavailable, None, true),
+        ("410", FailureKind::FileUnavailable, None, true),
+        ("204", FailureKind::FileUnavailable, None, false),
+        ("206", FailureKind::FileUnavailable, None, false),
     ] {
         let error = Fetch::new(&server).get(status).await.unwrap_err();
         assert_eq!((error.kind(), error.retry_after()), (kind, retry_after), "{status} {error}");

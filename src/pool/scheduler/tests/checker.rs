@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Entry, FailureKind, OrderStatus, Outcome, TaskId, TaskState, Totals, WorkerId};
+use crate::config::Canary;
+use crate::model::{
+    Entry, FailureKind, FileRecord, ListingId, OrderStatus, Outcome, Receipt, TaskId, TaskState, Totals, WorkerId,
+};
 use crate::pool::scheduler::{Assignment, Effect, LeaseId, Response, TaskUpdate};
 
 /// What was written and done so far.
@@ -18,6 +21,8 @@ pub(super) struct Checker {
     finalized: BTreeSet<TaskId>,
     ended_totals: Totals,
     is_broken: bool,
+    /// The order that must end well before another one starts; none once it has.
+    canary: Option<Canary>,
 }
 
 /// The life of one task, as its entries tell it.
@@ -40,12 +45,35 @@ enum At {
 type Verdict = Result<(), String>;
 
 impl Checker {
+    /// A checker of a run that begins with the canary.
+    pub(super) fn awaiting(canary: Option<Canary>) -> Self {
+        Self { canary, ..Self::default() }
+    }
+
+    /// The canary, while other orders wait for it.
+    pub(super) fn canary(&self) -> Option<Canary> {
+        self.canary.clone()
+    }
+
+    /// What an attempt brings with which every order ends well, the canary included.
+    pub(super) fn all_well(&self) -> Receipt {
+        let files =
+            self.canary.iter().map(|_| FileRecord { listings: vec![ListingId::new("0")], ..FileRecord::default() });
+        Receipt { listed_count: files.len(), files: files.collect(), ..Receipt::default() }
+    }
+
+    /// Whether there may be this many workers.
+    pub(super) fn workers(&self, target: usize) -> Verdict {
+        if self.canary.is_some() && target > 1 { Err(format!("{target} workers for the canary")) } else { Ok(()) }
+    }
+
     /// A checker of the run that continues the one of `other`: what was under way there was interrupted.
     pub(super) fn resumed(other: &Self) -> Self {
         Self {
             tasks: other.tasks.clone(),
             states: other.states.clone(),
             ended_totals: other.ended_totals,
+            canary: other.canary.clone(),
             ..Self::default()
         }
     }
@@ -170,6 +198,7 @@ impl Checker {
             return Err(format!("{entry:?} although it was not finalized"));
         }
         self.finalized.remove(&task);
+        self.canary_first(entry)?;
         let after = match (before, entry) {
             (None, Entry::Admitted { .. }) if task.0 == self.tasks.len() as u64 + 1 => {
                 Life { at: At::Ready, started: 0, counted: 0, losses: 0, interruptions: 0 }
@@ -217,6 +246,23 @@ impl Checker {
         };
         self.states.insert(task, state);
         if replayed == after { Ok(()) } else { Err(format!("{task} is {after:?}, its replay says {replayed:?}")) }
+    }
+
+    /// No other order is started, and the canary is not taken over, before the canary has brought a file.
+    fn canary_first(&mut self, entry: &Entry) -> Verdict {
+        let Some(canary) = &self.canary else { return Ok(()) };
+        let is_canary = self.states.get(&entry.task()).is_some_and(|state| state.order().po == canary.po);
+        match entry {
+            Entry::Started { .. } if !is_canary => Err(format!("{entry:?} before the canary passed")),
+            Entry::Reused { .. } if is_canary => Err(format!("{entry:?} although it is the canary")),
+            Entry::Settled { outcome, .. } if is_canary => {
+                if outcome.status() == OrderStatus::Completed && !outcome.files().is_empty() {
+                    self.canary = None;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Every attempt that is handed out was written in the same turn, and every one that was written is handed out.
@@ -270,7 +316,7 @@ impl Checker {
             OrderStatus::NoAttachments => totals.no_attachments += 1,
             OrderStatus::Partial => totals.partial += 1,
             OrderStatus::PoNotFound => totals.not_found += 1,
-            OrderStatus::Failed | OrderStatus::PrNotAccessible => totals.failed += 1,
+            OrderStatus::Failed | OrderStatus::AccessDenied | OrderStatus::PrNotAccessible => totals.failed += 1,
             OrderStatus::Skipped | OrderStatus::NotDone => totals.skipped += 1,
         }
     }

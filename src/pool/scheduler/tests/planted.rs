@@ -1,7 +1,7 @@
 //! Planted mistakes: the checker must find each, or it would prove nothing.
 
 use super::checker::Checker;
-use crate::model::{AttemptNo, Entry, Failure, FailureKind, Outcome, PoTask, Receipt, TaskId, Totals, WorkerId};
+use crate::model::{AttemptNo, Entry, Failure, FailureKind, Outcome, PoTask, Receipt, RunId, TaskId, Totals, WorkerId};
 use crate::pool::scheduler::{Assignment, AttemptSpec, CallId, Effect, LeaseId, RequestId, Response, TaskUpdate};
 
 const T: TaskId = TaskId(1);
@@ -136,6 +136,22 @@ fn a_finalizing_order_is_neither_started_nor_finalized_again() {
     checker.turn(&[admitted()], &[finalize()]).unwrap();
     finds(checker.clone().turn(&[started(1)], &[run(1, 1)]), "second worker");
     finds(checker.turn(&[], &[finalize()]), "is finalized while");
+}
+
+#[test]
+fn an_order_that_starts_before_the_canary_passed_is_found() {
+    let start = |canary: &str| {
+        let mut checker = Checker::awaiting(Some(canary.parse().unwrap()));
+        checker.turn(&[admitted(), started(1)], &[run(1, 1)])
+    };
+    start("7").unwrap();
+    finds(start("8"), "before the canary passed");
+    let reused =
+        Entry::Reused { task: T, outcome: Outcome::Completed(Receipt::default()), from: RunId::new("earlier") };
+    let mut checker = Checker::awaiting(Some("7".parse().unwrap()));
+    finds(checker.turn(&[admitted(), reused], &[told()]), "although it is the canary");
+    finds(checker.workers(2), "for the canary");
+    checker.workers(1).unwrap();
 }
 
 #[test]

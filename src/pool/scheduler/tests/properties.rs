@@ -2,11 +2,13 @@
 
 use proptest::prelude::*;
 
+use crate::config::Canary;
+
 use super::actions::{Action, actions};
 use super::world::World;
 
-fn play(actions: &[Action]) -> Result<(), TestCaseError> {
-    let mut world = World::new();
+fn play(actions: &[Action], canary: Option<Canary>) -> Result<(), TestCaseError> {
+    let mut world = World::new(canary);
     for action in actions {
         world.act(action).map_err(TestCaseError::fail)?;
     }
@@ -16,6 +18,11 @@ fn play(actions: &[Action]) -> Result<(), TestCaseError> {
 proptest! {
     #[test]
     fn every_interleaving_of_inputs_is_legal_and_ends_each_order_once(actions in actions()) {
-        play(&actions)?;
+        play(&actions, None)?;
+    }
+
+    #[test]
+    fn no_interleaving_starts_an_order_before_the_canary_has_passed(actions in actions()) {
+        play(&actions, Some("3".parse().unwrap()))?;
     }
 }

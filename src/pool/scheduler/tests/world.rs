@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::actions::Action;
 use super::checker::Checker;
 use super::workers::{Worker, WorkerAt};
-use crate::config::{PoolConfig, WorkerCount};
+use crate::config::{Canary, PoolConfig, WorkerCount};
 use crate::model::{
-    AttemptEnd, Failure, FailureKind, Footprint, MemoryReading, Outcome, Receipt, Stage, TaskId, TaskState, WorkerId,
+    AttemptEnd, Failure, FailureKind, Footprint, MemoryReading, Outcome, PoTask, Stage, TaskId, TaskState, WorkerId,
 };
 use crate::policy::MemoryLimit;
 use crate::pool::scheduler::tasks::Place;
@@ -41,7 +41,7 @@ pub(super) struct World {
 
 type Verdict = Result<(), String>;
 
-pub(super) fn config() -> SchedulerConfig {
+pub(super) fn config(canary: Option<Canary>) -> SchedulerConfig {
     let pool = PoolConfig::builder().worker_count(3).retry_limit(2).recycle_after(5).max_cpu(0.9).build().unwrap();
     SchedulerConfig {
         retry: pool.retry,
@@ -55,12 +55,18 @@ pub(super) fn config() -> SchedulerConfig {
         hold: pool.hold,
         has_site: true,
         stop_after: NonZeroU32::new(6),
+        canary,
     }
 }
 
 impl World {
-    pub(super) fn new() -> Self {
-        Self::of(Scheduler::new(config(), BTreeMap::new()), Checker::default())
+    /// A new run, which begins with a canary if there is one.
+    pub(super) fn new(canary: Option<Canary>) -> Self {
+        let scheduler = Scheduler::new(config(canary.clone()), BTreeMap::new());
+        let first = canary.iter().map(|canary| (PoTask::new(canary.po.clone()), None)).collect();
+        let mut world = Self::of(scheduler, Checker::awaiting(canary));
+        world.request(Request::Submit(first));
+        world
     }
 
     fn of(scheduler: Scheduler, checker: Checker) -> Self {
@@ -160,7 +166,7 @@ impl World {
     fn advance(&mut self) -> Verdict {
         self.now += Duration::from_secs(90);
         while !self.leases.is_empty() {
-            self.end_lease(0, AttemptEnd::Done(Receipt::default()), None);
+            self.end_lease(0, AttemptEnd::Done(self.checker.all_well()), None);
         }
         while !self.finalizing.is_empty() {
             self.finalize(0, true);
@@ -180,7 +186,8 @@ impl World {
     /// A scheduler that goes on with what was written has the same tasks, and writes nothing that cannot follow.
     fn check_resumed(&self) -> Verdict {
         let states = self.checker.states().clone();
-        let mut resumed = Self::of(Scheduler::new(config(), states), Checker::resumed(&self.checker));
+        let mut resumed =
+            Self::of(Scheduler::new(config(self.checker.canary()), states), Checker::resumed(&self.checker));
         resumed.turn(true)
     }
 
@@ -227,6 +234,7 @@ impl World {
     /// The scheduler must agree with what was written, and with itself.
     fn check(&self) -> Verdict {
         self.checker.totals(self.scheduler.status(self.now).tasks)?;
+        self.checker.workers(self.scheduler.desired_state().target)?;
         if let Some(contradiction) = self.scheduler.tasks.contradiction() {
             return Err(contradiction);
         }

@@ -52,8 +52,9 @@ async fn a_bad_file_gets_another_turn_after_the_others() {
 async fn a_portal_that_gives_no_file_at_all_is_down_and_keeps_its_orders_open() {
     let stage = Stage::new();
     let alone = order(vec![link(1, "a.txt", FakeReply::Answered(500))]);
-    assert_eq!(stage.failure(&alone).await.kind, FailureKind::SiteDown);
+    assert_eq!(stage.failure(&alone).await.kind, FailureKind::ServerError, "its pages are answered");
     let all = order((1..=9).map(|id| link(id, &format!("{id}.txt"), FakeReply::Answered(500))).collect());
+    all.state().check_fails = true;
     let error = stage.failure(&all).await;
     assert_eq!(error.kind, FailureKind::SiteDown);
     assert_eq!(error.receipt.unwrap().missing.len(), 9);

@@ -1,6 +1,7 @@
 //! Getting in: one login for all workers, renewed when it ends, and portals that let nobody in.
 
 use super::*;
+use crate::site::testing::fake_portal::{FakeSession, Portal};
 
 fn locked(password: &'static str) -> FakePortal {
     let portal = order(vec![]);
@@ -111,4 +112,110 @@ async fn a_login_that_let_an_order_be_seen_may_end_and_be_made_anew_as_often_as_
         portal.state().ticket += 1;
     }
     assert_eq!(portal.state().accepted_count, 5);
+}
+
+/// A portal that shows "not found" for a login that has ended, and two orders of it.
+fn hiding() -> FakePortal {
+    let portal = locked("right");
+    portal.state().hides_ended_login = true;
+    portal
+}
+
+/// Logs a session in and sees the order in it.
+async fn session_that_saw_the_order(stage: &Stage, portal: &FakePortal) -> FakeSession {
+    let mut session = portal.session();
+    stage.site.log_in(WorkerId(1), &mut session).await.unwrap();
+    stage.site.collect(&mut session, &stage.attempt).await.unwrap();
+    session
+}
+
+#[tokio::test]
+async fn not_found_is_a_login_that_ended_where_an_order_that_was_seen_is_no_longer_shown() {
+    let stage = Stage::new();
+    let portal = hiding();
+    let mut session = session_that_saw_the_order(&stage, &portal).await;
+    portal.state().ticket += 1;
+    let error = stage.site.collect(&mut session, &stage.attempt).await.unwrap_err();
+    assert_eq!(error.kind, FailureKind::LoginRequired, "{error}");
+    // another session, which takes the same login, finds out as well and makes a new one
+    stage.site.log_in(WorkerId(2), &mut portal.session()).await.unwrap();
+    stage.site.log_in(WorkerId(1), &mut session).await.unwrap();
+    stage.site.collect(&mut session, &stage.attempt).await.unwrap();
+    assert_eq!(portal.state().accepted_count, 2);
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_there_is_not_found_while_the_login_is_valid() {
+    let stage = Stage::new();
+    let portal = hiding();
+    let mut session = session_that_saw_the_order(&stage, &portal).await;
+    let absent = Attempt { order: PoTask::new("8".parse().unwrap()), ..stage.attempt.clone() };
+    let error = stage.site.collect(&mut session, &absent).await.unwrap_err();
+    assert_eq!(error.kind, FailureKind::OrderMissing, "{error}");
+    assert_eq!(portal.state().accepted_count, 1);
+}
+
+#[tokio::test]
+async fn not_found_at_the_login_check_does_not_count_as_logged_in_for_a_run_that_begins_without_a_login() {
+    let stage = Stage::new();
+    let portal = hiding();
+    portal.state().hides_from_strangers = true;
+    session_that_saw_the_order(&stage, &portal).await;
+    assert_eq!(portal.state().accepted_count, 1);
+}
+
+#[tokio::test]
+async fn where_no_order_was_seen_and_no_login_was_given_not_found_says_that_the_login_may_be_the_reason() {
+    let mut config = config();
+    config.site.credentials = None;
+    let stage = Stage::with(&config);
+    let portal = hiding();
+    portal.state().hides_from_strangers = true;
+    let mut session = portal.session();
+    stage.site.log_in(WorkerId(1), &mut session).await.unwrap();
+    let error = stage.site.collect(&mut session, &stage.attempt).await.unwrap_err();
+    assert_eq!(error.kind, FailureKind::OrderMissing);
+    assert!(error.message.contains("the login is missing or has ended"), "{error}");
+}
+
+fn answered(status: u16) -> Shown {
+    Shown { status, has_marker: false, ..Shown::default() }
+}
+
+#[tokio::test]
+async fn an_expired_form_is_fetched_anew_and_sent_once_more() {
+    let stage = Stage::new();
+    let portal = locked("right");
+    portal.state().form_answers = [("/sessions", answered(422), false)].into();
+    session_that_saw_the_order(&stage, &portal).await;
+    let Portal { form_count, accepted_count, .. } = *portal.state();
+    assert_eq!((form_count, accepted_count), (2, 1));
+}
+
+#[tokio::test]
+async fn a_form_that_the_portal_does_not_look_at_is_no_refused_password_and_is_sent_twice_at_most() {
+    for status in [403, 422, 200] {
+        let stage = Stage::new();
+        let portal = locked("right");
+        portal.state().form_answers = vec![("/sessions", answered(status), false); 9].into();
+        let error = stage.site.log_in(WorkerId(1), &mut portal.session()).await.unwrap_err();
+        assert_eq!(error.kind, FailureKind::SiteDown, "{status}: {error}");
+        for _ in 0..2 {
+            drop(stage.site.log_in(WorkerId(1), &mut portal.session()).await.unwrap_err());
+        }
+        let sent = portal.state().form_count;
+        assert!(sent <= 4, "{status}: the password was sent {sent} times");
+    }
+}
+
+#[tokio::test]
+async fn a_portal_that_answers_otherwise_has_failed_for_the_order_alone() {
+    let stage = Stage::new();
+    let portal = FakePortal::with("/order_headers/7", Shown { status: 502, ..Shown::default() });
+    let mut session = portal.session();
+    let error = stage.site.collect(&mut session, &stage.attempt).await.unwrap_err();
+    assert_eq!(error.kind, FailureKind::ServerError, "{error}");
+    portal.state().check_fails = true;
+    let error = stage.site.collect(&mut session, &stage.attempt).await.unwrap_err();
+    assert_eq!(error.kind, FailureKind::SiteDown, "{error}");
 }

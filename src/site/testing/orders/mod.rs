@@ -174,7 +174,11 @@ async fn a_receipt_accounts_for_every_attachment_even_when_the_attempt_breaks_of
         link(2, "b.pdf", FakeReply::Answered(429)),
         button("c.txt", file("c.txt", "three")),
     ];
-    let error = stage.failure(&order(offers)).await;
+    let portal = order(offers);
+    portal.state().password = Some("right");
+    let mut session = portal.session();
+    stage.site.log_in(WorkerId(1), &mut session).await.unwrap();
+    let error = stage.site.collect(&mut session, &stage.attempt).await.unwrap_err();
     let receipt = error.receipt.unwrap();
     assert_eq!((error.kind, receipt.listed_count, receipt.repeated_count), (FailureKind::Throttled, 5, 1));
     assert_eq!((receipt.files.len(), receipt.arrived_count()), (1, 1));
@@ -215,7 +219,7 @@ async fn refusals_and_troubles_of_the_portal_are_told_apart() {
         ("Desculpe, não encontramos o que você procurava", 200, FailureKind::OrderMissing),
         ("You are not authorized", 200, FailureKind::AccessDenied),
         ("", 429, FailureKind::Throttled),
-        ("", 502, FailureKind::SiteDown),
+        ("", 502, FailureKind::ServerError),
     ] {
         let portal = FakePortal::with(ORDER, Shown { has_marker: false, notice, status, ..Shown::default() });
         let error = stage.failure(&portal).await;
@@ -348,7 +352,7 @@ async fn the_requisition_is_looked_at_when_the_rule_says_so() {
 }
 
 #[tokio::test]
-async fn a_requisition_that_may_not_be_seen_is_a_failure_only_when_the_order_has_nothing() {
+async fn a_requisition_that_may_not_be_seen_leaves_an_order_unfinished_whether_it_has_files_or_not() {
     let denied = || Shown { has_marker: false, notice: "Access denied", ..Shown::default() };
     let mut config = config();
     config.site.requisition = RequisitionRule::Always;
@@ -356,7 +360,8 @@ async fn a_requisition_that_may_not_be_seen_is_a_failure_only_when_the_order_has
     let error = stage.failure(&with_requisition(vec![], denied())).await;
     assert_eq!(error.kind, FailureKind::RequisitionDenied);
     let text = link(1, "a.txt", file("a.txt", "a"));
-    stage.collect(&with_requisition(vec![text], denied())).await.unwrap();
+    let error = stage.failure(&with_requisition(vec![text], denied())).await;
+    assert_eq!((error.kind, names(&error.receipt.unwrap())), (FailureKind::RequisitionDenied, vec!["a.txt"]));
 }
 
 #[tokio::test]

@@ -53,3 +53,29 @@ async fn what_a_requisition_has_is_fetched_also_if_the_orders_own_page_proves_no
     let error = stage.failure(&portal).await;
     assert_eq!((error.kind, names(&error.receipt.unwrap())), (FailureKind::PageChanged, vec!["a.txt"]));
 }
+
+#[tokio::test]
+async fn a_requisition_that_a_comment_mentions_is_the_orders_only_if_its_page_says_so() {
+    let stage = Stage::new();
+    let other = Shown { orders: "PO n\u{ba} 5555", ..lists(1, "secret.txt") };
+    let unnamed = lists(2, "unnamed.txt");
+    let named = Shown { orders: "PO n\u{ba} 7", ..lists(3, "named.txt") };
+    let linking = Shown { orders_linked: vec![format!("{BASE}{ORDER}?tab=1#top")], ..lists(4, "linked.txt") };
+    let denied = Shown { has_marker: false, notice: "Access denied", ..Shown::default() };
+    let portal = bundled(vec![], vec![other, unnamed, named, linking, denied]);
+    let links = std::mem::take(&mut portal.state().pages.get_mut(ORDER).unwrap().requisitions);
+    portal.state().pages.get_mut(ORDER).unwrap().mentioned = links;
+    assert_eq!(names(&stage.collect(&portal).await.unwrap()), ["named.txt", "linked.txt"]);
+}
+
+#[tokio::test]
+async fn a_requisition_that_is_linked_only_after_a_click_is_followed() {
+    let mut config = config();
+    config.site.requisition = RequisitionRule::Always;
+    let own = vec![link(9, "own.txt", file("own.txt", "own"))];
+    let portal = bundled(own, vec![lists(1, "a.txt")]);
+    if let Some(page) = portal.state().pages.get_mut(ORDER) {
+        page.late_requisitions = std::mem::take(&mut page.requisitions);
+    }
+    assert_eq!(names(&Stage::with(&config).collect(&portal).await.unwrap()), ["own.txt", "a.txt"]);
+}
