@@ -116,7 +116,6 @@ impl FakePage {
         }
     }
 
-    /// What the login check is answered, by address and whether a stranger asks.
     /// What a script that requests the login check is answered.
     fn answer_check(&self, args: &[Value]) -> Value {
         let portal = self.portal.state();
@@ -180,22 +179,6 @@ impl FakePage {
         } else {
             Vec::new()
         }
-    }
-
-    /// Clicks the next control, or only looks for it.
-    fn click_control(&mut self, is_look: bool) -> Value {
-        let Some(control) = self.shown.controls.first().cloned() else { return Value::Bool(false) };
-        if !is_look {
-            self.portal.state().clicks.push(format!("Control {}", control.text));
-            self.shown.offers.drain(..control.takes);
-            self.shown.offers.extend(control.reveals);
-            if control.stays {
-                self.shown.controls[0].reveals.clear();
-            } else {
-                self.shown.controls.remove(0);
-            }
-        }
-        json!({ "kind": control.kind, "text": control.text })
     }
 
     pub(super) fn set_off(&mut self, offer: &Offer) {

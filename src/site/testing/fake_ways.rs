@@ -1,6 +1,7 @@
-//! What the double of a page does beside clicks: it saves addresses, takes marks, and moves what was clicked.
+//! What the double of a page does beside clicks: it saves addresses, takes marks, moves what was
+//! clicked, and has controls that show more.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::fake_portal::{BASE, FakePage};
 use super::offers::{AfterClick, FakeReply, Offer, button, file};
@@ -55,5 +56,21 @@ impl FakePage {
         if after_click == AfterClick::IsMadeAnew {
             self.shown.offers.iter_mut().for_each(|offer| offer.mark = None);
         }
+    }
+
+    /// Clicks the next control, or only looks for it.
+    pub(super) fn click_control(&mut self, is_look: bool) -> Value {
+        let Some(control) = self.shown.controls.first().cloned() else { return Value::Bool(false) };
+        if !is_look {
+            self.portal.state().clicks.push(format!("Control {}", control.text));
+            self.shown.offers.drain(..control.takes);
+            self.shown.offers.extend(control.reveals);
+            if control.stays {
+                self.shown.controls[0].reveals.clear();
+            } else {
+                self.shown.controls.remove(0);
+            }
+        }
+        json!({ "kind": control.kind, "text": control.text })
     }
 }
