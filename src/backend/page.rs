@@ -122,7 +122,9 @@ pub trait Page: Send {
 pub struct Query {
     /// The selector.
     pub css: String,
-    /// Attributes to read, by name. `href` and `src` come back resolved to absolute addresses.
+    /// Attributes to read, by name. `href` and `src` come back resolved to absolute addresses. A name after `^` is read from the
+    /// nearest element around that has it, itself included, unless that has several of what `css` finds in it; it comes back as
+    /// an absolute address under its name with `^`.
     pub attributes: Vec<String>,
 }
 
@@ -180,7 +182,7 @@ pub struct PageActivity {
 pub struct PendingRequest {
     /// Tells it from others: method and path, with a hash of its query and its body.
     pub key: String,
-    /// The path of its address.
+    /// The path of its address, behind its host if that is not the page's own.
     pub path: String,
     /// How long it has been open, in milliseconds.
     pub age: u64,
@@ -246,7 +248,7 @@ pub enum Initiator {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FailedRequest {
-    /// The path of its address.
+    /// The path of its address, behind its host if that is not the page's own.
     pub path: String,
     /// The HTTP status; 0 when there was no response.
     pub status: u16,

@@ -10,8 +10,8 @@ pub enum PortalKind {
     Coupa,
     /// A portal for the recipe `table`: documents in a table, order numbers in the query.
     Table,
-    /// As the recipe `coupa-prefixed` knows it: a Coupa tenant in Portuguese, whose addresses have the number's prefix and
-    /// whose attachments are list items that bear their address.
+    /// A Coupa tenant in Portuguese, whose attachments are list items that bear their address. Its addresses take the number
+    /// with its prefix, as the recipe `coupa-prefixed` has it, or without, as `coupa` does.
     CoupaPrefixed,
 }
 

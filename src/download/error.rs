@@ -14,11 +14,22 @@ use crate::model::FailureKind;
 #[non_exhaustive]
 pub enum DownloadError {
     /// The click was made and no download followed.
-    #[error("no download began within {after:?} after the click")]
+    #[error("no download began within {} of the click{}", in_seconds(*after), why_not(*is_settled))]
     NotBegun {
         /// How long was waited.
         after: Duration,
+        /// Whether the page was at rest by then, so that nothing could come any more.
+        is_settled: bool,
     },
+    /// The click was answered by a dialog of the page.
+    #[error("no download began: the page said {said:?} instead")]
+    Said {
+        /// What the dialog said.
+        said: String,
+    },
+    /// Its address led back to the page that lists it.
+    #[error("its address led back to the page that lists it")]
+    LedBack,
     /// The page has listed it and shows it no longer.
     #[error("the page listed it and then no longer showed it")]
     Vanished,
@@ -128,6 +139,17 @@ pub enum DownloadError {
     /// The bytes are the portal's login page.
     #[error("the portal answered with its login page instead of the file: the login has ended")]
     LoginPage,
+    /// What has the name of the supplier's folder can take no files.
+    #[error(
+        "no file can be placed in {path}: {why}; mend or remove it, and the order is fetched again",
+        path = path.display()
+    )]
+    SupplierFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The disk knows no file of that name.
     #[error("{path} cannot be stored under this name: {source}", path = path.display())]
     Unstorable {
@@ -183,6 +205,7 @@ impl DownloadError {
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::NotBegun { .. }
+            | Self::Said { .. }
             | Self::Vanished
             | Self::Standstill { .. }
             | Self::TooSlow { .. }
@@ -195,12 +218,14 @@ impl DownloadError {
             Self::Answered { status: 408 | 425, .. }
             | Self::Cut
             | Self::Refused
+            | Self::LedBack
             | Self::CutShort { .. }
             | Self::WrongSize { .. }
             | Self::NotAsClaimed { .. } => FailureKind::DownloadCorrupt,
-            Self::Answered { .. } | Self::DeclaredOtherwise { .. } | Self::Unstorable { .. } => {
-                FailureKind::FileUnavailable
-            }
+            Self::Answered { .. }
+            | Self::DeclaredOtherwise { .. }
+            | Self::SupplierFolder { .. }
+            | Self::Unstorable { .. } => FailureKind::FileUnavailable,
             Self::Elsewhere { .. } | Self::NotFollowed { .. } => FailureKind::BlockedHost,
             Self::TooLarge { .. } => FailureKind::TooLarge,
             Self::LoginPage => FailureKind::LoginRequired,
@@ -224,9 +249,13 @@ fn in_words(status: u16) -> String {
     format!("{words} (status {status})")
 }
 
+fn why_not(is_settled: bool) -> &'static str {
+    if is_settled { ", and the page has come to rest" } else { "" }
+}
+
 /// A time span in whole seconds.
 fn in_seconds(span: Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(Duration::from_secs(span.as_secs()))
+    humantime::format_duration(Duration::from_secs(span.as_secs().max(1)))
 }
 
 /// What helps against an error of the disk.

@@ -27,4 +27,4 @@ pub use progress::{FinishedDownload, TransferLimits};
 pub use staging::StagingDir;
 pub(crate) use verify::opaque_id;
 pub use verify::{LoginSigns, Verified, VerifyRules, is_intact, verify};
-pub use watch::{DownloadLimits, await_arrival};
+pub use watch::{DownloadLimits, Outlook, await_arrival};

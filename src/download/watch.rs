@@ -8,11 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::DownloadError;
 use super::progress::{FinishedDownload, InFlight, TransferLimits};
-use crate::backend::{DownloadEvent, Initiator, Page, ResponseInfo, SessionError};
+use crate::backend::{BoxFuture, DownloadEvent, Initiator, Page, ResponseInfo, SessionError};
 
 /// How often the browser is asked for news. The driver has no way to call back: it must be asked. Each question costs
 /// some 2 ms of the driver, and most attachments take less than 100 ms.
 const ASK_EVERY: Duration = Duration::from_millis(40);
+
+/// When the page is first asked whether a download can still begin, and then how often. Nearly all begin before.
+const LOOK_AFTER: Duration = Duration::from_millis(600);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// How long a download may still begin after a script of the page was answered with an error: it may have been another
 /// script's, or be asked again.
@@ -26,6 +30,15 @@ pub struct DownloadLimits<'a> {
     pub may_come_from: &'a (dyn Fn(&str) -> Result<(), String> + Sync),
     /// Whether this address is the portal's login page.
     pub is_login: &'a (dyn Fn(&str) -> bool + Sync),
+}
+
+/// Tells whether a download can still begin.
+pub trait Outlook: Send {
+    /// Whether one can, as far as the page shows now. Asked from time to time after a click that nothing has followed yet.
+    ///
+    /// # Errors
+    /// The session's.
+    fn can_begin<'a>(&'a mut self, page: &'a mut dyn Page) -> BoxFuture<'a, Result<bool, SessionError>>;
 }
 
 impl DownloadLimits<'_> {
@@ -48,7 +61,7 @@ impl DownloadLimits<'_> {
 /// with the landing folder.
 ///
 /// # Errors
-/// `NotBegun` after the patience, `Answered` and `LoginPage` as soon as the page or a script of it was answered so instead,
+/// `NotBegun` after the patience, or as soon as `outlook` says that nothing comes; `Answered` and `LoginPage` as soon as the page or a script of it was answered so instead,
 /// `Elsewhere`, `TooLarge`, `TooSlow`, `OutOfTime` and `Standstill` by `bounds`, `Refused` and `Cut` when the browser gives
 /// up before and after the first byte, `WrongSize` when the disk holds another number of bytes than the browser reports,
 /// `Interrupted` when `cancel` is cancelled, `Session`.
@@ -56,6 +69,7 @@ pub async fn await_arrival(
     page: &mut dyn Page,
     folder: &Path,
     bounds: &DownloadLimits<'_>,
+    mut outlook: Option<&mut dyn Outlook>,
     cancel: &CancellationToken,
 ) -> Result<FinishedDownload, DownloadError> {
     let patience = bounds.transfer.patience;
@@ -63,7 +77,16 @@ pub async fn await_arrival(
     let clicked = Instant::now();
     let mut shown: Vec<ResponseInfo> = Vec::new();
     let mut suspected: Option<(Instant, DownloadError)> = None;
+    let mut next_look = clicked + LOOK_AFTER;
     loop {
+        // before the news are read: a download may begin in between
+        let is_hopeless = match &mut outlook {
+            Some(outlook) if underway.is_none() && suspected.is_none() && Instant::now() >= next_look => {
+                next_look = Instant::now() + LOOK_EVERY;
+                !outlook.can_begin(page).await?
+            }
+            _ => false,
+        };
         if cancel.is_cancelled() {
             stop(page, underway.as_ref()).await?;
             return Err(DownloadError::Interrupted);
@@ -120,7 +143,12 @@ pub async fn await_arrival(
                     return Err(refused);
                 }
             }
-            None if clicked.elapsed() >= patience => return Err(DownloadError::NotBegun { after: patience }),
+            None if is_hopeless && suspected.is_none() => {
+                return Err(DownloadError::NotBegun { after: clicked.elapsed(), is_settled: true });
+            }
+            None if clicked.elapsed() >= patience => {
+                return Err(DownloadError::NotBegun { after: patience, is_settled: false });
+            }
             None if Instant::now() >= bounds.transfer.until => {
                 return Err(DownloadError::OutOfTime { received: 0, after: clicked.elapsed() });
             }

@@ -1,7 +1,17 @@
 // arguments[0]: [{css, attributes}] -> one list per query of {text, attributes}. All text is well formed: a driver does
 // not respond at all to text with an unpaired surrogate.
 const fold = (text) => (text || '').replace(/\s+/g, ' ').trim().slice(0, 2000).toWellFormed();
-const read = (element, name) => {
+const read = (element, name, css) => {
+  if (name.startsWith('^')) {
+    const holder = element.closest(`[${CSS.escape(name.slice(1))}]`);
+    // what is around several is none's own
+    const text = holder && holder.querySelectorAll(css).length <= 1 ? holder.getAttribute(name.slice(1)) : null;
+    try {
+      return text === null || text.trim() === '' ? null : new URL(text, document.baseURI).href;
+    } catch {
+      return null;
+    }
+  }
   const resolved = name === 'href' || name === 'src' ? element[name] : null;
   return typeof resolved === 'string' && element.hasAttribute(name) ? resolved : element.getAttribute(name);
 };
@@ -11,7 +21,7 @@ for (const query of arguments[0]) {
   for (const element of document.querySelectorAll(query.css)) {
     const attributes = {};
     for (const name of query.attributes) {
-      const value = read(element, name);
+      const value = read(element, name, query.css);
       if (value !== null) attributes[name] = value.toWellFormed();
     }
     const shown = element.innerText;

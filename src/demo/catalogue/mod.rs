@@ -59,10 +59,10 @@ impl Catalogue {
     pub(crate) fn order_at(&self, look: PortalKind, named: &str) -> Option<&DemoOrder> {
         match look {
             PortalKind::Coupa | PortalKind::Table => self.order(named),
-            // the bare digits are another order's
+            // with its prefix or without any, but not with another one
             PortalKind::CoupaPrefixed => {
                 let po: PoNumber = named.parse().ok()?;
-                self.order(po.digits()).filter(|order| order.po.to_string() == named)
+                self.order(po.digits()).filter(|order| po.prefix().is_empty() || order.po.to_string() == named)
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Pages as the recipe `coupa-prefixed` knows them: a Coupa tenant in Portuguese. Attachments are list items that bear the
+//! Pages of a Coupa tenant in Portuguese, for the recipes `coupa` and `coupa-prefixed`. Attachments are list items that bear the
 //! address of their file, at the header, at the lines, and behind a tab of several requisitions.
 
 use super::shell::{Refusal, Shown, area_name};
@@ -60,7 +60,7 @@ fn order_sheet(order: &DemoOrder, shown: Shown<'_>, late: &str) -> String {
          <p><a href=\"/order_headers/show_custom/{po}?version=1\">Imprimir</a>\
          <a href=\"/order_headers/{po}/export.csv\" download>Exportar pedido</a></p>\n\
          <section class=\"card\">{supplier}{requisitions}</section>\n\
-         <section class=\"card\">{header}</section>\n\
+         <section class=\"card\"><div class=\"commentAttachments\">{header}</div></section>\n\
          <section class=\"card\"><h2>Linhas</h2><table><tr><td>1</td><td>Parafuso M8<div class=\"lineAttachments\">{lines}</div>\
          </td></tr></table></section>\n\
          <section class=\"card\"><h2>Comentários</h2><div class=\"comment\"><p class=\"commentText\">Igual à \
@@ -78,7 +78,8 @@ fn requisition_sheet(order: &DemoOrder, id: &str, shown: Shown<'_>, late: &str) 
     let lines: String = shown.attachments().iter().filter(|file| !file.is_button).map(item).collect();
     format!(
         "<div id=\"msgbar\">Pedido nº {po}</div><div id=\"requisition_header_{id}\"><h1>Requisição nº {id}</h1>\
-         <p class=\"noAttachments\">Nenhum anexo</p><ul data-area=\"header\"></ul><ul data-area=\"comments\"></ul>\
+         <div class=\"commentAttachments\"><p class=\"noAttachments\">Nenhum anexo</p><ul data-area=\"header\"></ul>\
+         <ul data-area=\"comments\"></ul></div>\
          <a href=\"#\" id=\"cart\">Itens do carrinho</a><div class=\"lineAttachments\"><ul data-area=\"lines\"></ul></div>\
          <template id=\"cart-items\">{lines}</template></div>\n\
          <script>document.getElementById('cart').addEventListener('click', (event) => {{ event.preventDefault();\

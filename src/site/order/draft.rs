@@ -8,9 +8,9 @@ use crate::backend::AttemptError;
 use crate::download::opaque_id;
 use crate::model::{ExcludedFile, Failure, FailureKind, FileOrigin, FileRecord, MissingFile, PoNumber, Receipt};
 use crate::site::page::classify::without_query;
+use crate::site::page::identity::listed::ListedAttachment;
 use crate::site::page::others::OtherAttachment;
 use crate::site::page::readiness::unlisted::Unlisted;
-use crate::site::page::snapshot::ListedAttachment;
 
 /// A receipt that is not complete yet.
 pub(crate) struct ReceiptDraft {
@@ -29,8 +29,19 @@ impl ReceiptDraft {
     /// The file is in its place. Two attachments with one name and the same bytes are one file.
     pub(crate) fn keep(&mut self, record: FileRecord) {
         self.receipt.missing.retain(|missing| !record.listings.contains(&missing.listing));
+        for other in self.receipt.files.iter_mut().filter(|other| other.path != record.path && other.listings.len() > 1)
+        {
+            // it was fetched again, and it is another file than it seemed to be
+            let mut left: Vec<_> = other.listings.iter().filter(|id| !record.listings.contains(id)).cloned().collect();
+            if !left.is_empty() {
+                other.listings = std::mem::take(&mut left);
+            }
+        }
         match self.receipt.files.iter_mut().find(|file| file.path == record.path) {
-            Some(file) => file.listings.extend(record.listings),
+            Some(file) => {
+                let new: Vec<_> = record.listings.into_iter().filter(|id| !file.listings.contains(id)).collect();
+                file.listings.extend(new);
+            }
             None => self.receipt.files.push(record),
         }
     }

@@ -1,19 +1,24 @@
 //! How one attachment becomes a file in its order's folder.
 
+use std::collections::VecDeque;
+
 use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
+use super::ways::effect::{ClickEffect, ClickOutlook};
+use super::ways::{self, Way};
 use crate::backend::{Attempt, Click, Initiator, Page, SessionError};
 use crate::download::{
-    DownloadError, DownloadLimits, LoginSigns, OrderDir, StagingDir, TransferLimits, VerifyRules, await_arrival,
-    candidate_names, extension, verify,
+    DownloadError, DownloadLimits, LoginSigns, OrderDir, Outlook, StagingDir, TransferLimits, Verified, VerifyRules,
+    await_arrival, candidate_names, extension, verify,
 };
 use crate::model::{FileOrigin, FileRecord};
 use crate::site::context::PortalContext;
 use crate::site::page::classify::{is_same_host, without_query};
+use crate::site::page::identity::listed::ListedAttachment;
 use crate::site::page::responses::is_login;
-use crate::site::page::snapshot::{ListedAttachment, ListingKey, PageSnapshot};
+use crate::site::page::snapshot::PageSnapshot;
 
 /// How often an element is looked for that was replaced between the look and the click.
 const MAX_CLICKS: usize = 3;
@@ -41,11 +46,30 @@ pub(crate) struct AttachmentFetch<'a> {
     pub(crate) max_bytes: (u64, &'static str),
     /// When it must be complete.
     pub(crate) until: Instant,
+    /// The page that lists it.
+    pub(crate) page_url: &'a Url,
+}
+
+/// A file that came.
+struct Brought {
+    verified: Verified,
+    /// Whether the element was the one that was marked, or needs no mark.
+    is_certain: bool,
+}
+
+/// What became of one way.
+enum WayEnd {
+    Brought(Box<Brought>),
+    LeftOut(String),
 }
 
 /// What became of an attachment.
 pub(crate) enum FetchResult {
-    Placed(FileRecord),
+    Placed {
+        record: FileRecord,
+        /// Whether it is certain that it is the file of this listing, and not that of another one of the same name.
+        is_certain: bool,
+    },
     /// It is not wanted; the reason says why.
     LeftOut(String),
 }
@@ -65,35 +89,105 @@ impl AttachmentFetch<'_> {
             return Err(DownloadError::Interrupted);
         }
         if let Some(record) = self.had(listed).await {
-            return Ok(FetchResult::Placed(record));
+            return Ok(FetchResult::Placed { record, is_certain: true });
         }
         self.context.pace.turn(&self.attempt.cancel).await;
         if self.attempt.cancel.is_cancelled() {
             return Err(DownloadError::Interrupted);
         }
-        let how = match &listed.key {
-            ListingKey::Link(address) => {
-                // or a page could make a login's browser fetch anything
-                self.may_come_from(address).map_err(|host| DownloadError::NotFollowed { host })?;
-                Click::Save
-            }
-            ListingKey::Button(..) => Click::Script,
-        };
-        // news of earlier downloads is not this one's
-        page.download_events().await?;
-        page.responses().await?;
-        for _ in 0..MAX_REFUSALS {
-            if !self.click(page, listed, how).await? {
-                return Err(DownloadError::Vanished);
-            }
-            match (self.bring(page, listed).await, &listed.key) {
-                (Err(DownloadError::Refused), ListingKey::Link(address)) => {
-                    self.ask_why(page, address).await?;
+        if let (Some(address), true) = (&listed.address, listed.is_link) {
+            // or a page could make a login's browser fetch anything
+            self.may_come_from(address).map_err(|host| DownloadError::NotFollowed { host })?;
+        }
+        let mut ways = VecDeque::from(Way::known(listed));
+        let mut held = None;
+        let mut first_error = None;
+        while let Some(way) = ways.pop_front() {
+            tracing::debug!(po = %self.attempt.order.po, listing = listed.label, way = way.name(), "fetching");
+            let error = match self.go(page, listed, &way).await {
+                Ok(WayEnd::LeftOut(reason)) => return Ok(FetchResult::LeftOut(reason)),
+                Ok(WayEnd::Brought(brought)) if is_doubtful(&brought, &way) && !ways.is_empty() => {
+                    held.get_or_insert(brought);
+                    continue;
                 }
-                (brought, _) => return brought,
+                Ok(WayEnd::Brought(brought)) => return self.place(listed, *brought).await,
+                Err(error) => error,
+            };
+            if !is_for_next_way(&error, &way) {
+                return Err(error);
+            }
+            if let (Way::Click(_), DownloadError::NotBegun { .. }) = (&way, &error) {
+                let effect = ClickEffect::read(page, &self.context.recipe).await?;
+                if let Some(said) = effect.said.clone() {
+                    first_error.get_or_insert(DownloadError::Said { said });
+                }
+                // a handler that shows a link's file elsewhere, or nothing at all
+                if listed.is_link && listed.address.is_some() && !effect.is_left {
+                    ways.push_back(Way::Address);
+                }
+                ways.extend(effect.ways(&listed.label, |address| self.may_come_from(address).is_ok()));
+            }
+            tracing::debug!(po = %self.attempt.order.po, listing = listed.label, %error, "tried in vain");
+            if first_error.as_ref().is_none_or(is_vague) {
+                first_error = Some(error);
+            }
+        }
+        match (held, first_error) {
+            (Some(brought), _) => self.place(listed, *brought).await,
+            (None, error) => Err(error.unwrap_or(DownloadError::Vanished)),
+        }
+    }
+
+    /// One way, from the first request to a verified file in the staging folder.
+    async fn go(&self, page: &mut dyn Page, listed: &ListedAttachment, way: &Way) -> Result<WayEnd, DownloadError> {
+        for _ in 0..MAX_REFUSALS {
+            // news of earlier downloads is not this one's
+            page.download_events().await?;
+            page.responses().await?;
+            let Some(now) = self.set_off(page, listed, way).await? else { return Err(DownloadError::Vanished) };
+            let address = match way {
+                Way::Click(Click::Save) | Way::Address => now.address.clone(),
+                Way::Click(Click::Script) | Way::Shown(_) => None,
+                Way::Preview(address) => Some(address.clone()),
+            };
+            match (self.bring(page, listed, way).await, address) {
+                (Err(DownloadError::Refused), Some(address)) => self.ask_why(page, &address).await?,
+                (Ok(Ok(verified)), _) => {
+                    let is_certain = !listed.key.is_by_place() || now.is_marked;
+                    return Ok(WayEnd::Brought(Box::new(Brought { verified, is_certain })));
+                }
+                (Ok(Err(reason)), _) => return Ok(WayEnd::LeftOut(reason)),
+                (Err(error), _) => return Err(error),
             }
         }
         Err(DownloadError::Refused)
+    }
+
+    /// Does what a download is to follow, and tells what the page shows of the attachment now; none if it shows it no longer.
+    async fn set_off(
+        &self,
+        page: &mut dyn Page,
+        listed: &ListedAttachment,
+        way: &Way,
+    ) -> Result<Option<ListedAttachment>, DownloadError> {
+        match way {
+            Way::Click(how) => Ok(self.click(page, listed, *how).await?),
+            Way::Address => {
+                let now = self.find(page, listed).await?.unwrap_or_else(|| listed.clone());
+                let address = now.address.as_deref().unwrap_or_default();
+                self.may_come_from(address).map_err(|host| DownloadError::NotFollowed { host })?;
+                ways::save(page, address).await?;
+                Ok(Some(now))
+            }
+            Way::Preview(address) => {
+                ways::save(page, address).await?;
+                Ok(Some(listed.clone()))
+            }
+            Way::Shown(address) => {
+                ways::save_shown(page, address).await?;
+                Ok(Some(listed.clone()))
+            }
+        }
     }
 
     /// Asks why a link gave not a byte: browsers tell nothing of answers to links that they save. One request, and only
@@ -122,6 +216,9 @@ impl AttachmentFetch<'_> {
 
     /// The file that an earlier attempt brought, if it still lies in the order's folder as it was placed.
     async fn had(&self, listed: &ListedAttachment) -> Option<FileRecord> {
+        if listed.key.is_by_place() {
+            return None; // another time the place may be that of another file
+        }
         let earlier = self.attempt.have.iter().find(|file| file.listings.contains(&listed.id))?;
         let record = self.folder.find(earlier).await?;
         tracing::debug!(po = %self.attempt.order.po, path = record.path, "an earlier attempt has brought it");
@@ -136,7 +233,13 @@ impl AttachmentFetch<'_> {
         }
     }
 
-    async fn bring(&self, page: &mut dyn Page, listed: &ListedAttachment) -> Result<FetchResult, DownloadError> {
+    /// Waits for the file and verifies it, or says why it is not wanted.
+    async fn bring(
+        &self,
+        page: &mut dyn Page,
+        listed: &ListedAttachment,
+        way: &Way,
+    ) -> Result<Result<Verified, String>, DownloadError> {
         let bounds = DownloadLimits {
             transfer: TransferLimits {
                 patience: self.context.deadlines.download,
@@ -147,17 +250,22 @@ impl AttachmentFetch<'_> {
             may_come_from: &|address| self.may_come_from(address),
             is_login: &|address| is_login(address, &self.context.recipe, &self.context.base),
         };
-        let arrived = match await_arrival(page, self.staging.path(), &bounds, &self.attempt.cancel).await {
+        let mut outlook = ClickOutlook::new(&self.context.recipe);
+        let outlook = matches!(way, Way::Click(_)).then_some(&mut outlook as &mut dyn Outlook);
+        let arrived = match await_arrival(page, self.staging.path(), &bounds, outlook, &self.attempt.cancel).await {
             // a browser cuts a download on a full disk, too, and does not say so
             Err(cut @ (DownloadError::Cut | DownloadError::Refused)) => {
                 self.staging.check_writable().await?;
                 return Err(cut);
             }
             Err(DownloadError::TooLarge { limit, setting: MAX_SIZE }) => {
-                return Ok(FetchResult::LeftOut(format!("it is larger than {limit} bytes")));
+                return Ok(Err(format!("it is larger than {limit} bytes")));
             }
             other => other?,
         };
+        if matches!(way, Way::Address) && without_query(&arrived.url) == without_query(self.page_url.as_str()) {
+            return Err(DownloadError::LedBack);
+        }
         let names = candidate_names(&listed.label, &arrived.suggested, &arrived.url);
         let recipe = &self.context.recipe;
         let login = LoginSigns { markers: &recipe.login.file_markers, paths: &recipe.address.login_paths };
@@ -171,28 +279,50 @@ impl AttachmentFetch<'_> {
         // a label without an ending told nothing; the name that the file gets does, or it is of no type
         let ending = extension(&verified.name).unwrap_or_else(|| "none".to_owned());
         if let Some(reason) = self.context.filter.refuses(Some(&verified.name), Some(&ending)) {
-            return Ok(FetchResult::LeftOut(reason)); // it goes with its landing folder
+            return Ok(Err(reason)); // it goes with its landing folder
         }
-        let record = self.folder.place(verified, self.origin, listed.id.clone()).await?;
-        tracing::debug!(po = %self.attempt.order.po, path = record.path, size = record.size, "placed a file");
-        Ok(FetchResult::Placed(record))
+        Ok(Ok(verified))
     }
 
-    /// Clicks the attachment where it is now: pages replace their elements.
-    async fn click(&self, page: &mut dyn Page, listed: &ListedAttachment, how: Click) -> Result<bool, SessionError> {
+    async fn place(&self, listed: &ListedAttachment, brought: Brought) -> Result<FetchResult, DownloadError> {
+        let Brought { verified, is_certain } = brought;
+        let record = self.folder.place(verified, self.origin, listed.id.clone()).await?;
+        tracing::debug!(po = %self.attempt.order.po, path = record.path, size = record.size, "placed a file");
+        Ok(FetchResult::Placed { record, is_certain })
+    }
+
+    /// Where the page shows the attachment now: pages replace their elements.
+    async fn find(
+        &self,
+        page: &mut dyn Page,
+        listed: &ListedAttachment,
+    ) -> Result<Option<ListedAttachment>, SessionError> {
+        let now = PageSnapshot::attachments_of(page, &self.context.recipe, self.origin).await?;
+        Ok(now.into_iter().find(|now| now.key == listed.key))
+    }
+
+    /// Clicks the attachment where it is now.
+    async fn click(
+        &self,
+        page: &mut dyn Page,
+        listed: &ListedAttachment,
+        how: Click,
+    ) -> Result<Option<ListedAttachment>, SessionError> {
         for _ in 0..MAX_CLICKS {
-            let now = PageSnapshot::attachments_of(page, &self.context.recipe, self.origin).await?;
-            let Some(now) = now.iter().find(|now| now.key == listed.key) else { return Ok(false) };
+            let Some(now) = self.find(page, listed).await? else { return Ok(None) };
             if page.click(&now.css, now.nth, how).await? {
-                return Ok(true);
+                return Ok(Some(now));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Whether an attachment may come from there; the error names the host, or what stands in its place.
     fn may_come_from(&self, address: &str) -> Result<(), String> {
         // a page's own script may have made the file: its bytes are in the page already
+        if address.starts_with("data:") {
+            return Ok(());
+        }
         let inner = address.strip_prefix("blob:").unwrap_or(address);
         let Ok(url) = Url::parse(inner) else { return Err("no address at all".to_owned()) };
         let is_allowed = |host: &str| self.context.recipe.address.allowed_hosts.iter().any(|allowed| allowed == host);
@@ -203,4 +333,31 @@ impl AttachmentFetch<'_> {
             (scheme, _) => Err(format!("an address that begins with {}:", without_query(scheme))),
         }
     }
+}
+
+/// Whether another way may bring the file after this error.
+fn is_for_next_way(error: &DownloadError, way: &Way) -> bool {
+    match error {
+        DownloadError::NotBegun { is_settled, .. } => *is_settled || !matches!(way, Way::Click(_)),
+        DownloadError::Vanished => true,
+        // an address that a page shows beside a button may be anything
+        DownloadError::LedBack
+        | DownloadError::NotAsClaimed { .. }
+        | DownloadError::DeclaredOtherwise { .. }
+        | DownloadError::Refused
+        | DownloadError::NotFollowed { .. }
+        | DownloadError::Elsewhere { .. }
+        | DownloadError::Answered { status: 400 | 403..=428, .. } => matches!(way, Way::Address | Way::Preview(_)),
+        _ => false,
+    }
+}
+
+/// Whether an error says little.
+fn is_vague(error: &DownloadError) -> bool {
+    matches!(error, DownloadError::NotBegun { .. } | DownloadError::Vanished)
+}
+
+/// Whether a file may be something else than the attachment: its address stood in the page, and it is not what its name says.
+fn is_doubtful(brought: &Brought, way: &Way) -> bool {
+    matches!(way, Way::Address | Way::Preview(_)) && brought.verified.mismatch.is_some()
 }

@@ -8,3 +8,4 @@ pub(crate) mod fetch;
 pub(crate) mod open;
 pub(crate) mod requisitions;
 pub(crate) mod turns;
+pub(crate) mod ways;

@@ -1,5 +1,6 @@
 //! Gives each attachment its turn, and those that may have been innocent another one after the others.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -11,11 +12,12 @@ use super::fetch::{AttachmentFetch, FetchResult};
 use super::open::{ListingPage, OpenedPage, PageOpener};
 use crate::backend::{Attempt, AttemptError, Page};
 use crate::download::{DownloadError, OrderDir, StagingDir};
-use crate::model::FailureKind;
+use crate::model::{FailureKind, FileRecord, ListingId};
 use crate::site::context::PortalContext;
 use crate::site::login::SharedLogin;
 use crate::site::page::classify::classify;
-use crate::site::page::snapshot::{ListedAttachment, PageSnapshot};
+use crate::site::page::identity::listed::ListedAttachment;
+use crate::site::page::snapshot::PageSnapshot;
 
 /// How long a portal that answered with an error of its own is left alone before the same file is asked for again.
 const AFTER_SERVER_ERROR: Duration = Duration::from_secs(1);
@@ -38,6 +40,8 @@ pub(crate) struct FileTurns<'a> {
     server_errors: u32,
     /// Where the browser was after the page had been opened.
     shown_at: String,
+    /// Listings whose file may be that of another one of the same name.
+    uncertain: BTreeSet<ListingId>,
 }
 
 /// An attachment that gets another turn after the others.
@@ -91,6 +95,7 @@ impl<'a> FileTurns<'a> {
             are_pages_left: false,
             server_errors: 0,
             shown_at: String::new(),
+            uncertain: BTreeSet::new(),
         }
     }
 
@@ -111,6 +116,8 @@ impl<'a> FileTurns<'a> {
         mut new: Vec<ListedAttachment>,
         to: Destination<'_>,
     ) -> Result<(), AttemptError> {
+        PageSnapshot::mark_equals(self.opener.page, &new).await?;
+        let equals: Vec<_> = new.iter().filter(|listed| listed.key.is_by_place()).cloned().collect();
         new.sort_by_key(|listed| self.context.was_throttled(&listed.id)); // or it would end each attempt before the others
         let mut rest = new.into_iter();
         while let Some(listed) = rest.next() {
@@ -118,6 +125,29 @@ impl<'a> FileTurns<'a> {
             if let Err(error) = self.fetch_one(place, &listed, to, turn).await {
                 rest.for_each(|listed| self.draft.not_tried(&listed, place, &error));
                 return Err(error);
+            }
+        }
+        self.fetch_hidden(place, &equals, to).await
+    }
+
+    /// Fetches attachments again whose name others have as well, and which brought another one's bytes: the page may have moved
+    /// them meanwhile. On a page that was just opened each place is the one that was read.
+    async fn fetch_hidden(
+        &mut self,
+        place: &ListingPage,
+        equals: &[ListedAttachment],
+        to: Destination<'_>,
+    ) -> Result<(), AttemptError> {
+        for listed in equals {
+            let is_in_doubt = |file: &FileRecord| {
+                file.listings.contains(&listed.id)
+                    && file.listings.len() > 1
+                    && file.listings.iter().any(|id| self.uncertain.contains(id))
+            };
+            if self.draft.receipt.files.iter().any(is_in_doubt) {
+                tracing::debug!(po = %self.attempt.order.po, listing = listed.label, "the same bytes twice: fetched again");
+                self.reopen(place, to.staging).await?;
+                self.fetch_one(place, listed, to, Turn::First { are_others_waiting: false }).await?;
             }
         }
         Ok(())
@@ -177,13 +207,18 @@ impl<'a> FileTurns<'a> {
             origin: place.origin,
             max_bytes: self.room(),
             until,
+            page_url: &place.url,
         };
         let arrival_count = self.context.arrival_count();
         let error = match fetching.fetch(self.opener.page, listed).await {
-            Ok(FetchResult::Placed(record)) => {
+            Ok(FetchResult::Placed { record, is_certain }) => {
                 self.server_errors = 0;
+                if !is_certain {
+                    self.uncertain.insert(listed.id.clone());
+                }
                 self.draft.keep(record);
-                return Ok(());
+                // a file that the browser has shown stands where the page was
+                return if listed.is_link { Ok(()) } else { self.come_back(place, to.staging).await };
             }
             Ok(FetchResult::LeftOut(reason)) => {
                 self.draft.leave_out(listed, place.origin, reason);

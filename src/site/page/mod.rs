@@ -2,6 +2,7 @@
 
 pub(crate) mod classify;
 pub(crate) mod emptiness;
+pub(crate) mod identity;
 pub(crate) mod names;
 pub(crate) mod number;
 pub(crate) mod others;

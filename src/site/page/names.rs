@@ -8,20 +8,39 @@ use crate::download::{extension, percent_decoded};
 use crate::site::page::selectors::{listings, without_exclusions};
 use crate::site::{ColumnSelector, Listing, NameSource, Recipe, SupplierSource};
 
+/// What stands between the number of a supplier and its name.
+const DASHES: [&str; 4] = [" - ", " \u{2013} ", " \u{2014} ", " | "];
+
 /// The supplier that an element names; none if it names none.
 pub(crate) fn supplier_of(source: &SupplierSource, found: &ElementInfo) -> Option<String> {
     let attributes = source.attributes.iter().filter_map(|name| found.attributes.get(name));
-    let name = attributes.chain([&found.text]).map(|text| text.trim()).find(|text| !text.is_empty())?;
-    let name = match name.split_once(" - ") {
-        Some((number, name)) if source.is_numbered && is_number(number) && !name.trim().is_empty() => name,
-        _ => name,
-    };
-    Some(name.trim().to_owned())
+    let texts = || attributes.clone().chain([&found.text]).map(|text| text.trim()).filter(|text| !text.is_empty());
+    if source.is_numbered {
+        if let Some(name) = texts().find_map(behind_number) {
+            return Some(name.to_owned());
+        }
+        // a tooltip without a number may say anything, unless it is what was cut off on the page
+        let shown = found.text.trim();
+        let is_cut = shown.ends_with('\u{2026}') || shown.ends_with("...");
+        let beginning = shown.trim_end_matches(['.', '\u{2026}', ' ']);
+        let whole = texts().find(|text| is_cut && *text != shown && text.starts_with(beginning));
+        if let Some(name) = whole.or(Some(shown).filter(|shown| !shown.is_empty())) {
+            return Some(name.to_owned());
+        }
+    }
+    texts().next().map(str::to_owned)
 }
 
-/// Whether a text can be the number of a supplier: one word with a digit.
+/// The name in a text such as `10023 - ACME LTDA`.
+fn behind_number(text: &str) -> Option<&str> {
+    let (number, name) = DASHES.iter().find_map(|dash| text.split_once(dash))?;
+    (is_number(number) && !name.trim().is_empty()).then_some(name.trim())
+}
+
+/// Whether a text can be the number of a supplier: one word of digits, or with two at least. "3M" is a name.
 fn is_number(text: &str) -> bool {
-    !text.trim().contains(char::is_whitespace) && text.contains(|c: char| c.is_ascii_digit())
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    !text.trim().contains(char::is_whitespace) && (digits >= 2 || digits == text.trim().len())
 }
 
 /// The other cells that the names of a listing, the recipe's `at`-th, are read from, and the attribute for each.
@@ -50,10 +69,13 @@ pub(crate) fn cell_requests(recipe: &Recipe) -> Vec<Value> {
 /// The name of an attachment, by the recipe's `at`-th listing; empty if it has none.
 pub(crate) fn label(at: usize, listing: &Listing, element: &ElementInfo) -> String {
     let attribute = |name: &str| element.attributes.get(name).cloned().unwrap_or_default();
-    let texts: Vec<String> = listing
-        .name
-        .iter()
-        .enumerate()
+    // a label in words that are not known is more than the name
+    let is_in_other_words =
+        |source: &NameSource| *source == NameSource::AriaLabel && !listing.knows_label(&attribute("aria-label"));
+    let mut sources: Vec<_> = listing.name.iter().enumerate().collect();
+    sources.sort_by_key(|(_, source)| is_in_other_words(source));
+    let texts: Vec<String> = sources
+        .into_iter()
         .map(|(nth, source)| match source {
             NameSource::Title => attribute("title"),
             NameSource::AriaLabel => attribute("aria-label"),
@@ -98,15 +120,35 @@ mod tests {
     }
 
     #[test]
+    fn a_label_in_other_words_is_the_last_place_to_read_a_name() {
+        let recipe = load("coupa").unwrap();
+        let buttons = &recipe.attachments.buttons[0];
+        for (label, text, name) in [
+            ("Nota.pdf file attachment", "Nota\u{2026}", "Nota.pdf"),
+            ("Nota.pdf \u{6dfb}\u{4ed8}", "Nota.pdf", "Nota.pdf"),
+            ("Soubor Nota.pdf", "Nota\u{2026}", "Soubor Nota.pdf"),
+        ] {
+            assert_eq!(super::label(0, buttons, &element(text, &[("aria-label", label)])), name, "{label}");
+        }
+    }
+
+    #[test]
     fn a_supplier_is_named_by_its_text_or_in_a_title_behind_its_number() {
         let recipe = load("coupa").unwrap();
         let source = recipe.order.supplier.iter().find(|source| source.is_numbered).unwrap();
         for (title, text, name) in [
             ("10023 - NORTHWIND TRADING LTDA", "NORTHWIND TRA\u{2026}", Some("NORTHWIND TRADING LTDA")),
             ("A-77 - North - South", "x", Some("North - South")),
-            ("Smith - Jones Ltd", "x", Some("Smith - Jones Ltd")),
+            ("10023 \u{2013} NORTHWIND", "NORTHWIND", Some("NORTHWIND")),
+            ("", "10023 - NORTHWIND", Some("NORTHWIND")),
+            ("Smith - Jones Ltd", "Smith \u{2026}", Some("Smith - Jones Ltd")),
+            ("Smith - Jones Ltd", "Smith...", Some("Smith - Jones Ltd")),
+            ("Show this supplier", "Smith - Jones Ltd", Some("Smith - Jones Ltd")),
+            ("Show this supplier", "Acme Inc.", Some("Acme Inc.")),
+            ("ACME", "", Some("ACME")),
+            ("3M - Germany", "3M - Germany", Some("3M - Germany")),
             ("", " ACME ", Some("ACME")),
-            ("10023 - ", "x", Some("10023 -")),
+            ("10023 - ", "x", Some("x")),
             ("", "", None),
         ] {
             let found = element(text, &[("title", title)]);

@@ -16,6 +16,11 @@ const LONGEST_REVISION: usize = 3;
 /// The numbers in `text` that stand right after one of the words of `source`, as they are written.
 pub(crate) fn numbers_in(text: &str, source: &NumberSource) -> Vec<String> {
     let text = text.to_lowercase();
+    if source.after.is_empty() {
+        let mut words = text.split_whitespace().filter(|word| word.contains(|c: char| c.is_ascii_digit()));
+        let number = words.next().and_then(number_at).filter(|_| words.next().is_none());
+        return number.map(str::to_uppercase).into_iter().collect();
+    }
     let mut found = Vec::new();
     for word in &source.after {
         let word = word.trim().to_lowercase();
@@ -24,7 +29,12 @@ pub(crate) fn numbers_in(text: &str, source: &NumberSource) -> Vec<String> {
             let (begin, end) = (from + at, from + at + word.len());
             from = end;
             let is_inside = text[..begin].ends_with(char::is_alphanumeric);
-            if !is_inside && let Some(number) = number_at(&text[end..]) {
+            // "orders" is no "order", but "PO7405" is behind the word "PO"
+            let goes_on = text[end..].starts_with(char::is_alphabetic);
+            if !is_inside
+                && !goes_on
+                && let Some(number) = number_at(&text[end..])
+            {
                 found.push((begin, number.to_uppercase()));
             }
         }
@@ -36,10 +46,6 @@ pub(crate) fn numbers_in(text: &str, source: &NumberSource) -> Vec<String> {
 
 /// The number that `rest` begins with, after marks and a word for "number".
 fn number_at(rest: &str) -> Option<&str> {
-    // "orders", "PO7" of another word, but "PO7405" for the word "PO"
-    if rest.starts_with(char::is_alphabetic) {
-        return None;
-    }
     let skip = |text: &'static [char]| move |c: char| c.is_whitespace() || text.contains(&c);
     let mut rest = rest.trim_start_matches(skip(&MARKS));
     let word = NUMBER_WORDS.iter().find_map(|word| {
@@ -87,7 +93,12 @@ mod tests {
 
     fn shown(text: &str) -> Option<String> {
         let recipe = load("coupa").unwrap();
-        recipe.order.number.iter().find_map(|source| numbers_in(text, source).into_iter().next())
+        recipe
+            .order
+            .number
+            .iter()
+            .filter(|source| !source.after.is_empty())
+            .find_map(|source| numbers_in(text, source).into_iter().next())
     }
 
     #[test]
@@ -110,6 +121,21 @@ mod tests {
             ("Requisition #223", None),
         ] {
             assert_eq!(shown(text).as_deref(), number, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_place_that_holds_nothing_but_the_number_needs_no_words() {
+        let recipe = load("coupa").unwrap();
+        let source = recipe.order.number.iter().find(|source| source.after.is_empty()).unwrap();
+        for (text, numbers) in [
+            ("9912", &["9912"][..]),
+            (" #PO9912 ", &["PO9912"]),
+            ("Order no.: 9912", &["9912"]),
+            ("9912 of 2026", &[]),
+            ("none", &[]),
+        ] {
+            assert_eq!(numbers_in(text, source), numbers, "{text}");
         }
     }
 

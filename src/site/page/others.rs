@@ -11,6 +11,9 @@ use crate::site::{Listing, NameSource, Recipe};
 /// Names of texts are cut to this length.
 const LONGEST_NAME: usize = 120;
 
+/// How the addresses begin that people attach.
+const WEB_SCHEMES: [&str; 6] = ["http", "https", "ftp", "ftps", "sftp", "file"];
+
 /// What an attachment is that is no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OtherKind {
@@ -49,7 +52,7 @@ impl OtherAttachment {
         let name = names.map(|name| listing.name_of(name)).find(|name| !name.is_empty());
         match kind {
             OtherKind::Web => {
-                let url = Url::parse(address?).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+                let url = Url::parse(address?).ok().filter(|url| WEB_SCHEMES.contains(&url.scheme()))?;
                 if shown_at.is_some_and(|page| is_same_host(page, &url)) {
                     return None;
                 }
@@ -93,6 +96,13 @@ mod tests {
         assert_eq!(of(OtherKind::Web, "", "https://files.example/x.pdf").unwrap().name, "https://files.example/x.pdf");
         for address in ["https://acme.test/users/5", "javascript:void(0)", "mailto:a@b.example", ""] {
             assert_eq!(of(OtherKind::Web, "x", address), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_a_file_server_is_named_too() {
+        for address in ["ftp://files.example/x.pdf", "file://server/share/x.pdf"] {
+            assert!(of(OtherKind::Web, "x.pdf", address).is_some_and(|web| web.reason.contains(address)), "{address}");
         }
     }
 

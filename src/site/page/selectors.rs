@@ -72,7 +72,9 @@ pub(crate) fn never_selector(recipe: &Recipe) -> Option<String> {
 
 /// What finds the listed attachments and none that is excluded: one selector, so that counting is the same everywhere.
 pub(crate) fn without_exclusions(recipe: &Recipe, listing: &Listing) -> String {
-    let css = listing.selector();
+    let is_wider = recipe.attachments.wider_links.iter().any(|wider| std::ptr::eq(wider, listing));
+    // a link that is taken for want of a better one must not be another order's
+    let css = if is_wider { outside_asides(recipe, &listing.css) } else { listing.selector() };
     match never_selector(recipe) {
         Some(never) => format!(":is({css}):not({never})"),
         None => css,

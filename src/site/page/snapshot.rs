@@ -1,24 +1,24 @@
 //! One look at a page: everything that a recipe asks for, found at one moment, so that no two answers contradict each
 //! other.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::classify::PageFacts;
+use super::identity::listed::{ListedAttachment, attachments};
+use super::identity::{self, ListingKey, MARK, WRITE_MARKS};
 use crate::backend::{DocumentInfo, ElementInfo, Page, Query, SessionError};
-use crate::download::opaque_id;
-use crate::model::{FileOrigin, ListingId};
-use crate::site::page::names::{cell_requests, cells, label, supplier_of};
+use crate::model::FileOrigin;
+use crate::site::page::names::{cell_requests, cells, supplier_of};
 use crate::site::page::number::numbers_in;
 use crate::site::page::others::{OtherAttachment, other_listings};
-use crate::site::page::readiness::signs::plain_words;
 use crate::site::page::selectors::{
-    ListingKind, any_of, listings, mentioned_requisition_selector, other_selector, outside_asides,
-    requisition_selector, without_exclusions,
+    any_of, listings, mentioned_requisition_selector, other_selector, outside_asides, requisition_selector,
+    without_exclusions,
 };
-use crate::site::{Listing, NumberSource, Recipe, SupplierSource};
+use crate::site::{NumberSource, Recipe, SupplierSource};
 
 /// Writes names that stand in other cells onto the elements themselves.
 pub(crate) const CELLS: &str = include_str!("cells.js");
@@ -40,39 +40,6 @@ pub(crate) struct PageSnapshot {
     pub(crate) mentioned: Vec<String>,
     /// The number of the order that an order page is about; the orders that a requisition names.
     pub(crate) numbers: Vec<String>,
-}
-
-/// An attachment as a page lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ListedAttachment {
-    /// What the page calls it; may be empty.
-    pub(crate) label: String,
-    /// What tells it from the others of the page, also after the page was rendered anew.
-    pub(crate) key: ListingKey,
-    /// What tells it from the others of the order.
-    pub(crate) id: ListingId,
-    /// What finds it, and its place among what that finds: true for this look only.
-    pub(crate) css: String,
-    pub(crate) nth: usize,
-}
-
-/// What tells an attachment from the others.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum ListingKey {
-    /// A link, by its address.
-    Link(String),
-    /// A button, by its name and its place among those of that name.
-    Button(String, usize),
-}
-
-impl ListingKey {
-    /// A link leads to the same file from every page; a button of the same name on another page is another one.
-    fn id(&self, origin: FileOrigin) -> ListingId {
-        opaque_id(&match self {
-            Self::Link(address) => format!("link {address}"),
-            Self::Button(name, place) => format!("button {origin:?} {place} {name}"),
-        })
-    }
 }
 
 impl PageSnapshot {
@@ -112,6 +79,21 @@ impl PageSnapshot {
         let answers = ask(page, recipe, &queries).await?;
         let found = listings(recipe).zip(answers).map(|((listing, shape), answer)| (listing, shape, answer));
         Ok(attachments(recipe, origin, found.collect()).0)
+    }
+
+    /// Marks the buttons that have the name of others, so that each is known wherever the page moves it.
+    pub(crate) async fn mark_equals(page: &mut dyn Page, attachments: &[ListedAttachment]) -> Result<(), SessionError> {
+        let mut wanted: BTreeMap<&str, Vec<(usize, String)>> = BTreeMap::new();
+        for listed in attachments {
+            if let ListingKey::Button { place, count: count @ 2.., .. } = &listed.key {
+                wanted.entry(&listed.css).or_default().push((listed.nth, identity::mark(*place, *count)));
+            }
+        }
+        for (css, marks) in wanted {
+            let (places, texts): (Vec<_>, Vec<_>) = marks.into_iter().unzip();
+            page.evaluate(WRITE_MARKS, vec![json!(css), json!(places), json!(texts), json!(MARK)]).await?;
+        }
+        Ok(())
     }
 
     /// Looks at the page.
@@ -181,9 +163,11 @@ fn number_sources(recipe: &Recipe, origin: FileOrigin) -> &[NumberSource] {
 
 fn listing_queries(recipe: &Recipe) -> impl Iterator<Item = Query> {
     listings(recipe).enumerate().map(|(at, (listing, _))| {
-        let own = ["title", "aria-label", "download", "href"].map(str::to_owned);
+        let own = ["title", "aria-label", "download", "href", MARK].map(str::to_owned);
+        let around = listing.address.iter().map(|attribute| format!("^{attribute}"));
         let of_cells = cells(at, listing).map(|(attribute, _)| attribute);
-        Query { css: without_exclusions(recipe, listing), attributes: own.into_iter().chain(of_cells).collect() }
+        let attributes = own.into_iter().chain(around).chain(of_cells).collect();
+        Query { css: without_exclusions(recipe, listing), attributes }
     })
 }
 
@@ -204,68 +188,10 @@ async fn ask(page: &mut dyn Page, recipe: &Recipe, queries: &[Query]) -> Result<
     page.query(queries).await
 }
 
-/// The attachments, each once, and how many were listed. Wider links count only when there is nothing else.
-fn attachments(
-    recipe: &Recipe,
-    origin: FileOrigin,
-    found: Vec<(&Listing, ListingKind, Vec<ElementInfo>)>,
-) -> (Vec<ListedAttachment>, usize) {
-    let has_strict = found.iter().any(|(_, shape, elements)| *shape != ListingKind::WiderLink && !elements.is_empty());
-    let mut listed = Vec::new();
-    let mut seen = BTreeSet::new();
-    let mut listed_count = 0;
-    for (at, (listing, shape, elements)) in found.into_iter().enumerate() {
-        if shape == ListingKind::WiderLink && has_strict {
-            continue;
-        }
-        if shape == ListingKind::WiderLink && !elements.is_empty() {
-            tracing::warn!(
-                count = elements.len(),
-                css = listing.css.as_str(),
-                "attachments found by the wider selectors only"
-            );
-        }
-        let css = without_exclusions(recipe, listing);
-        let mut same_name: HashMap<String, usize> = HashMap::new();
-        for (nth, element) in elements.into_iter().enumerate() {
-            if shape == ListingKind::Button && is_never(recipe, &element) {
-                continue;
-            }
-            let label = label(at, listing, &element);
-            let key = match shape {
-                ListingKind::Link | ListingKind::WiderLink => ListingKey::Link(address(&element)),
-                ListingKind::Button => {
-                    let count = same_name.entry(label.clone()).or_default();
-                    *count += 1;
-                    ListingKey::Button(label.clone(), *count)
-                }
-            };
-            listed_count += 1;
-            if seen.insert(key.clone()) {
-                let id = key.id(origin);
-                listed.push(ListedAttachment { label, key, id, css: css.clone(), nth });
-            }
-        }
-    }
-    (listed, listed_count)
-}
-
-/// Two links that differ in their fragment lead to the same file.
-fn address(element: &ElementInfo) -> String {
-    let href = element.attributes.get("href").map(String::as_str).unwrap_or_default();
-    href.split('#').next().unwrap_or_default().to_owned()
-}
-
-/// Whether a button says that it is something else, such as "Add file".
-fn is_never(recipe: &Recipe, element: &ElementInfo) -> bool {
-    let label = element.attributes.get("aria-label").unwrap_or(&element.text);
-    let words = plain_words(label);
-    recipe.attachments.never.texts.iter().any(|text| plain_words(text) == words)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::site::page::selectors::ListingKind;
     use crate::site::recipe::parse::load;
 
     fn element(text: &str, attributes: &[(&str, &str)]) -> ElementInfo {
@@ -302,7 +228,7 @@ mod tests {
         let recipe = load("coupa").unwrap();
         let button = || element("", &[("aria-label", "Invoice 12.msg file attachment")]);
         let (listed, _) = read(&recipe, vec![], vec![button(), button()], vec![]);
-        assert_eq!(listed[1].key, ListingKey::Button("Invoice 12.msg".into(), 2));
+        assert_eq!(listed[1].key, ListingKey::Button { name: "Invoice 12.msg".into(), place: 2, count: 2 });
         assert_eq!(listed[1].nth, 1);
     }
 
@@ -322,7 +248,7 @@ mod tests {
         assert_eq!(read(&recipe, vec![link("1")], vec![], vec![link("2")]).0.len(), 1);
         assert_eq!(
             read(&recipe, vec![], vec![], vec![link("2")]).0[0].key,
-            ListingKey::Link("https://acme.test/attachment_file/2".into())
+            ListingKey::Address("https://acme.test/attachment_file/2".into())
         );
     }
 
@@ -338,7 +264,7 @@ mod tests {
             assert_eq!(read(&recipe, vec![link(name)], vec![], vec![]).0[0].label, label);
         }
         let coupa = load("coupa").unwrap();
-        assert!(listing_queries(&coupa).all(|query| query.attributes.len() == 4));
+        assert!(listing_queries(&coupa).all(|query| query.attributes.len() <= 6));
     }
 
     #[test]
@@ -347,7 +273,7 @@ mod tests {
         let queries = PageSnapshot::queries(&recipe, FileOrigin::Order);
         let first = 5 + recipe.order.number.len() + recipe.order.supplier.len();
         for query in &queries[first..] {
-            assert!(query.css.contains(":not(:is(a[href*='/help']"), "{}", query.css);
+            assert!(query.css.contains(":not(:is(a.file-attachment"), "{}", query.css);
             assert!(query.css.contains(":not([href*='attachment_file']"), "{}", query.css);
         }
     }

@@ -78,6 +78,10 @@ pub struct Listing {
     /// Endings that are no part of the name.
     #[serde(default)]
     pub name_ends: Vec<String>,
+    /// Attributes that hold the file's address, of a button or of the nearest element around it. Such a file is fetched without a
+    /// click.
+    #[serde(default)]
+    pub address: Vec<String>,
     /// Beginnings of the `aria-label` of what `css` finds, in several languages and in any case of letters. Where there are
     /// some, or some `label_ends`, only an element with one of these counts. They are no part of the name.
     #[serde(default)]
@@ -85,6 +89,9 @@ pub struct Listing {
     /// Endings of the same.
     #[serde(default)]
     pub label_ends: Vec<String>,
+    /// What finds more of them, whatever their label says.
+    #[serde(default)]
+    pub any_label: Option<Selector>,
 }
 
 impl Listing {
@@ -99,7 +106,19 @@ impl Listing {
         if labels.is_empty() {
             return self.css.as_str().to_owned();
         }
-        format!(":is({}):is({})", self.css.as_str(), labels.join(", "))
+        let labelled = format!(":is({}):is({})", self.css.as_str(), labels.join(", "));
+        match &self.any_label {
+            Some(any) => format!("{labelled}, {}", any.as_str()),
+            None => labelled,
+        }
+    }
+
+    /// Whether a label is one of those that the listing knows.
+    pub(crate) fn knows_label(&self, text: &str) -> bool {
+        let text = text.trim();
+        let is_known = self.label_starts.iter().any(|start| without_start(text, start.trim()).is_some())
+            || self.label_ends.iter().any(|end| without_end(text, end.trim()).is_some());
+        is_known || self.label_starts.is_empty() && self.label_ends.is_empty()
     }
 
     /// A name without what is no part of it.
@@ -194,8 +213,10 @@ mod tests {
             css: Selector::try_from("span[role='button']".to_owned()).unwrap(),
             name: vec![NameSource::AriaLabel],
             name_ends: Vec::new(),
+            address: Vec::new(),
             label_starts: texts(starts),
             label_ends: texts(ends),
+            any_label: None,
         }
     }
 

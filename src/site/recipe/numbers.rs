@@ -18,7 +18,9 @@ const NUMBER: &str = "{number}";
 pub struct NumberSource {
     /// What finds the text.
     pub css: Selector,
-    /// Words of which one stands right before the number, in any case of letters. Text without one of them shows no number.
+    /// Words of which one stands right before the number, in any case of letters. Text without one of them shows no number. If
+    /// there are no words, the text has one number, and that is it.
+    #[serde(default)]
     pub after: Vec<String>,
 }
 

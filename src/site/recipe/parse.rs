@@ -288,7 +288,7 @@ mod tests {
                 &["line 17", "form", "bracket"],
             ),
             ("/order_headers/{digits}\"", "/order_headers/\"", &["line 8", "address.order", "{digits}"]),
-            ("name = [\"title\", \"aria-label\"]", "name = [\"titel\"]", &["line", "titel"]),
+            ("name = [\"title\", \"aria-label\", \"text\"]", "name = [\"titel\"]", &["line", "titel"]),
             ("login_paths = [", "login_paths = [\"/\", ", &["line", "login_paths"]),
             ("prefixes = []", "prefixes = [\"../\"]", &["line", "order.numbers.prefixes", "../"]),
             ("suffixes = []", "suffixes = [\"2\"]", &["line", "order.numbers.suffixes", "-#"]),

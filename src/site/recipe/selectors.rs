@@ -82,6 +82,7 @@ fn all(recipe: &Recipe) -> Vec<(String, &Selector)> {
     for (key, listings) in listings {
         for (at, listing) in listings.iter().enumerate() {
             let key = format!("attachments.{key}[{at}]");
+            all.extend(listing.any_label.iter().map(|css| (format!("{key}.any_label"), css)));
             all.push((format!("{key}.css"), &listing.css));
             for (nth, name) in listing.name.iter().enumerate() {
                 if let NameSource::Cell(ColumnSelector { row, css }) = name {

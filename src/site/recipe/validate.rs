@@ -56,9 +56,8 @@ pub(crate) fn check(recipe: &Recipe) -> Result<(), (&'static str, &'static str)>
     if has_empty(&errors.not_allowed) {
         return Err(("errors.not_allowed", "an empty text is in every page"));
     }
-    if order.number.iter().chain(&requisition.orders).any(|source| source.after.is_empty() || has_empty(&source.after))
-    {
-        return Err(("order.number", "without a word before it any number on the page could be the order's"));
+    if order.number.iter().chain(&requisition.orders).any(|source| has_empty(&source.after)) {
+        return Err(("order.number", "an empty word stands before every number"));
     }
     if has_empty(&attachments.words) {
         return Err(("attachments.words", "an empty text is in every page"));

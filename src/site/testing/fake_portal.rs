@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::backend::{
-    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Initiator, Page, PageActivity, Query,
-    ResponseInfo, SessionError, Stability,
+    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Page, PageActivity, Query, ResponseInfo,
+    SessionError, Stability,
 };
 use crate::site::Recipe;
 use crate::site::page::selectors::{
@@ -17,6 +17,7 @@ use crate::site::page::selectors::{
 use crate::site::recipe::parse::load;
 
 pub(crate) use crate::site::testing::offers::{FakeReply, Offer, button, file, link};
+use crate::site::testing::offers::{describe, element};
 pub(crate) use crate::site::testing::portal_state::Portal;
 pub(crate) use crate::site::testing::shown::{FakeControl, Shown};
 
@@ -55,6 +56,7 @@ impl FakePortal {
             download_count: 0,
             settle_count: 0,
             cancelled: Vec::new(),
+            effect: json!({}),
         })
     }
 }
@@ -63,20 +65,22 @@ pub(crate) struct FakeSession(pub(crate) FakePage);
 
 pub(crate) struct FakePage {
     pub(crate) portal: FakePortal,
-    recipe: Recipe,
-    url: String,
-    shown: Shown,
-    is_login: bool,
+    pub(super) recipe: Recipe,
+    pub(super) url: String,
+    pub(super) shown: Shown,
+    pub(super) is_login: bool,
     pub(crate) ticket: Option<u32>,
     typed: Option<String>,
-    folder: PathBuf,
-    events: Vec<DownloadEvent>,
-    answers: Vec<ResponseInfo>,
+    pub(super) folder: PathBuf,
+    pub(super) events: Vec<DownloadEvent>,
+    pub(super) answers: Vec<ResponseInfo>,
     /// The download that never ends, and its bytes so far.
-    endless: Option<(String, u64)>,
-    download_count: usize,
+    pub(super) endless: Option<(String, u64)>,
+    pub(super) download_count: usize,
     settle_count: usize,
     pub(crate) cancelled: Vec<String>,
+    /// What the last click has shown.
+    pub(super) effect: Value,
 }
 
 impl FakePage {
@@ -85,7 +89,7 @@ impl FakePage {
         if portal.is_unreachable {
             return Err(SessionError::Unreachable { url: url.to_owned(), why: "ERR_CONNECTION_REFUSED".to_owned() });
         }
-        let (url, shown, is_login) = answer(&portal, url, self.ticket);
+        let (url, shown, is_login) = portal.answer(url, self.ticket);
         (self.url, self.shown, self.is_login) = (url, shown, is_login);
         drop(portal);
         self.portal.state().visits.push(self.url.clone());
@@ -120,7 +124,7 @@ impl FakePage {
             return Value::Null;
         }
         let ticket = self.ticket.filter(|_| args[4] == Value::Bool(false));
-        let (url, shown, is_login) = answer(&portal, args[0].as_str().unwrap_or_default(), ticket);
+        let (url, shown, is_login) = portal.answer(args[0].as_str().unwrap_or_default(), ticket);
         let notices: Vec<_> = [shown.notice].into_iter().filter(|notice| !notice.is_empty()).collect();
         let has_marker = shown.has_marker && !is_login;
         json!({
@@ -164,7 +168,7 @@ impl FakePage {
         }
     }
 
-    fn listed(&self, css: &str) -> Vec<&Offer> {
+    pub(super) fn listed(&self, css: &str) -> Vec<&Offer> {
         let attachments = &self.recipe.attachments;
         let is = |listing| without_exclusions(&self.recipe, listing) == css;
         if attachments.links.iter().any(is) {
@@ -193,83 +197,11 @@ impl FakePage {
         }
         json!({ "kind": control.kind, "text": control.text })
     }
-
-    fn set_off(&mut self, offer: &Offer) {
-        self.download_count += 1;
-        let id = format!("d{}", self.download_count);
-        let began = |name: &str| DownloadEvent::Began { id: id.clone(), url: BASE.to_owned(), name: name.to_owned() };
-        let completed = |id: String, size: u64| DownloadEvent::Completed { id, size, is_length_told: true };
-        match offer.answer.clone() {
-            FakeReply::File(name, bytes) => {
-                std::fs::write(self.folder.join(&id), &bytes).unwrap();
-                self.events.extend([began(name), completed(id, bytes.len() as u64)]);
-            }
-            FakeReply::Silence => {}
-            FakeReply::LoginShown => (self.is_login, self.portal.state().password) = (true, Some("right")),
-            FakeReply::LoginSent => {
-                self.portal.state().password = Some("right");
-                let answer = file("b.html", "<!DOCTYPE html><html><input name=\"user[login]\">");
-                self.set_off(&Offer { answer, ..offer.clone() });
-            }
-            FakeReply::Cut => {
-                let half = DownloadEvent::Progress { id: id.clone(), received: 5 };
-                self.events.extend([began("x"), half, DownloadEvent::Canceled { id }]);
-            }
-            FakeReply::Answered(status) => self.answers.push(ResponseInfo {
-                url: format!("{BASE}/attachment_file"),
-                status,
-                initiator: Initiator::Navigation,
-                media_type: None,
-                retry_after: None,
-            }),
-            FakeReply::Endless => {
-                self.events.push(began("x"));
-                self.endless = Some((id, 0));
-            }
-            FakeReply::Standstill => self.events.push(began("x")),
-            FakeReply::Short => {
-                std::fs::write(self.folder.join(&id), "12").unwrap();
-                self.events.extend([began("x"), completed(id, 3)]);
-            }
-        }
-    }
-}
-
-/// What a request with this ticket is answered with: the address, the page, and whether it is the login page.
-fn answer(portal: &Portal, url: &str, ticket: Option<u32>) -> (String, Shown, bool) {
-    let path = url.strip_prefix(BASE).unwrap_or(url);
-    let is_in = portal.password.is_none() || ticket.is_some_and(|ticket| ticket == portal.ticket);
-    let nothing = Shown { has_marker: false, ..Shown::default() };
-    let is_hidden = portal.hides_ended_login && (ticket.is_some() || portal.hides_from_strangers);
-    if !is_in && is_hidden && !path.starts_with("/sessions") {
-        return (url.to_owned(), Shown { notice: OOPS, ..nothing }, false);
-    }
-    let is_login = !is_in || path.starts_with("/sessions");
-    match is_login {
-        true if portal.sends_elsewhere => ("https://idp.test/saml".to_owned(), nothing, false),
-        true => (format!("{BASE}/sessions/new"), nothing, true),
-        false => {
-            let absent = Shown { notice: if portal.hides_ended_login { OOPS } else { "" }, ..nothing };
-            (url.to_owned(), portal.pages.get(path).cloned().unwrap_or(absent), false)
-        }
-    }
 }
 
 fn cookie(value: String) -> Cookie {
     let (name, value) = ("_coupa_session".into(), value.into());
     Cookie { name, value, domain: None, path: None, secure: true, http_only: true, expiry: None, same_site: None }
-}
-
-fn element(text: &str, attributes: &[(&str, &str)]) -> ElementInfo {
-    let pair = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
-    ElementInfo { text: text.to_owned(), attributes: attributes.iter().map(pair).collect() }
-}
-
-fn describe(offer: &Offer) -> ElementInfo {
-    match &offer.href {
-        Some(href) => element(&offer.label, &[("href", href)]),
-        None => element("", &[("aria-label", &format!("{} file attachment", offer.label))]),
-    }
 }
 
 impl Page for FakePage {
@@ -307,6 +239,7 @@ impl Page for FakePage {
         if let Some(offer) = &offer {
             self.portal.state().clicks.push(format!("{how:?} {}", offer.label));
             self.set_off(offer);
+            self.moved(css, nth, offer.after_click);
         }
         now!(Ok(offer.is_some()))
     }
@@ -327,6 +260,18 @@ impl Page for FakePage {
         }
         if script.contains("coupa-batch.clicked") {
             return now!(Ok(self.click_control(args[0]["isLook"] == true)));
+        }
+        if script.contains("isPutOff") {
+            self.effect["url"] = json!(self.url);
+            return now!(Ok(self.effect.clone()));
+        }
+        if script.contains("MOST_KEPT") {
+            self.save(args[0].as_str().unwrap_or_default(), args[2] == Value::Bool(true));
+            return now!(Ok(Value::Null));
+        }
+        if script.contains("hasAttribute(arguments[3])") {
+            self.mark(&args);
+            return now!(Ok(Value::Null));
         }
         let is_of_signs = script.contains("fetchedBefore");
         now!(Ok(if is_of_signs { self.shown.signs.clone() } else { Value::Bool(true) }))

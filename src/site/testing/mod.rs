@@ -10,6 +10,7 @@ macro_rules! now {
 
 pub(crate) mod fake_portal;
 mod fake_session;
+mod fake_ways;
 pub(crate) mod offers;
 mod orders;
 pub(crate) mod portal_state;

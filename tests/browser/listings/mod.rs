@@ -27,7 +27,7 @@ const fn shape(area: &'static str, below: &'static str, names: &'static [&'stati
     Shape { area, below, names, remark }
 }
 
-const SHAPES: [Shape; 22] = [
+const SHAPES: [Shape; 27] = [
     shape(A, "", &["a.pdf"], ""),
     // names that look like what is never an attachment
     shape(
@@ -47,6 +47,35 @@ const SHAPES: [Shape; 22] = [
         &["Nota.pdf", "b.pdf"],
         "",
     ),
+    // the one button of an item is its file in any language; what stands beside it removes it
+    shape(
+        "<ul><li class='attachment'><span class='attachment-list-item'><span role='button' aria-label='Soubor a.pdf'>a.pdf</span></span>\
+         <span role='button' aria-label='Odstranit a.pdf'>x</span></li></ul>",
+        "",
+        &["a.pdf"],
+        "",
+    ),
+    // what looks like a file and is not listed
+    shape(
+        "<a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a> <span role='button' aria-label='Soubor b.pdf'>b</span>",
+        "",
+        &["a.pdf"],
+        "Soubor b.pdf",
+    ),
+    shape(
+        "<a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a> <a href='/attachments/2/download'>b.pdf</a>",
+        "",
+        &["a.pdf"],
+        "b.pdf",
+    ),
+    // another order's
+    shape(
+        "",
+        "<aside><div class='attachments'><a href='/attachment/attachment_file/file/9/z.pdf'>z.pdf</a></div></aside>",
+        &[],
+        "",
+    ),
+    shape("<label>Anexar<input type='file'></label>", "", &[], ""),
     // of the lines
     shape(
         A,
@@ -136,7 +165,7 @@ const SHAPES: [Shape; 22] = [
     // still to come
     shape(A, "<section aria-busy='true'>\u{2026}</section>", &["a.pdf"], "still to come"),
     // another order
-    shape(A, "<h1>Purchase Order #9912</h1>", &["a.pdf"], "another number than 121: 9912"),
+    shape(A, "<h1>Purchase Order #9912</h1>", &["a.pdf"], "another number than 126: 9912"),
 ];
 
 /// Starts a portal that shows each shape as an order, the first one as order 100.

@@ -11,7 +11,7 @@ use super::messages::{Catch, CaughtAddress, FrameCommand, FrameEvent, FrameNews,
 use crate::backend::{Page, SessionError};
 use crate::site::Recipe;
 use crate::site::page::classify::{PageKind, classify};
-use crate::site::page::snapshot::{ListingKey, PageSnapshot};
+use crate::site::page::snapshot::PageSnapshot;
 
 /// How long one exchange waits for news: well below any deadline of a script.
 const NEWS_WITHIN: Duration = Duration::from_secs(1);
@@ -188,9 +188,9 @@ impl<'a> FrameLane<'a> {
         if snapshot.attachments.is_empty() {
             return Next::End(FrameOutcome::ToTab(TabReason::Empty));
         }
-        let buttons = snapshot.attachments.iter().enumerate().filter_map(|(key, listed)| match listed.key {
-            ListingKey::Button(..) => Some(Catch { key, css: listed.css.clone(), nth: listed.nth }),
-            ListingKey::Link(_) => None,
+        let buttons = snapshot.attachments.iter().enumerate().filter_map(|(key, listed)| match listed.address {
+            None => Some(Catch { key, css: listed.css.clone(), nth: listed.nth }),
+            Some(_) => None,
         });
         let buttons: Vec<_> = buttons.collect();
         flight.listed = Some(snapshot);
@@ -201,9 +201,9 @@ impl<'a> FrameLane<'a> {
     fn end(&self, flight: &InFlight) -> Next {
         let listed = flight.listed.iter().flat_map(|snapshot| snapshot.attachments.iter().enumerate());
         let files = listed.map(|(key, listed)| {
-            let (address, is_once) = match &listed.key {
-                ListingKey::Link(address) => (Url::parse(address).ok().filter(is_web), false),
-                ListingKey::Button(..) => (flight.caught.get(&key).cloned(), true),
+            let (address, is_once) = match &listed.address {
+                Some(address) => (Url::parse(address).ok().filter(is_web), false),
+                None => (flight.caught.get(&key).cloned(), true),
             };
             let uncaught = || TabReason::Uncaught(listed.label.clone());
             address.map(|address| ListedFile { label: listed.label.clone(), address, is_once }).ok_or_else(uncaught)

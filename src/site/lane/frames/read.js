@@ -2,7 +2,17 @@
 const fold = (text) => (text || '').replace(/\s+/g, ' ').trim().slice(0, 2000).toWellFormed();
 const textOf = (element) => (typeof element.innerText === 'string' ? element.innerText : element.textContent);
 
-const readAttribute = (element, name) => {
+const readAttribute = (element, name, css) => {
+  if (name.startsWith('^')) {
+    const holder = element.closest(`[${CSS.escape(name.slice(1))}]`);
+    // what is around several is none's own
+    const text = holder && holder.querySelectorAll(css).length <= 1 ? holder.getAttribute(name.slice(1)) : null;
+    try {
+      return text === null || text.trim() === '' ? null : new URL(text, element.ownerDocument.baseURI).href;
+    } catch {
+      return null;
+    }
+  }
   const resolved = name === 'href' || name === 'src' ? element[name] : null;
   return typeof resolved === 'string' && element.hasAttribute(name) ? resolved : element.getAttribute(name);
 };
@@ -10,7 +20,7 @@ const readAttribute = (element, name) => {
 const readQueries = (doc, queries) =>
   queries.map(({ css, attributes }) =>
     [...doc.querySelectorAll(css)].map((element) => {
-      const found = attributes.map((name) => [name, readAttribute(element, name)]).filter(([, value]) => value !== null);
+      const found = attributes.map((name) => [name, readAttribute(element, name, css)]).filter(([, value]) => value !== null);
       const values = Object.fromEntries(found.map(([name, value]) => [name, value.toWellFormed()]));
       return { text: fold(textOf(element)), attributes: values };
     }),

@@ -1,17 +1,11 @@
 // Clicks the next thing on the page that shows more of its list, if there is one.
 // arguments[0]: {open, more: [{css, texts}], areas, places, listed: [css], aside: css or null, isLook} -> null, or
 // {kind, text} of what was clicked; with isLook nothing is clicked
-const { open, more, areas, places, listed, aside, isLook } = arguments[0];
+const { open, more, isLook } = arguments[0];
 const KEY = Symbol.for('coupa-batch.clicked');
 if (!window[KEY]) Object.defineProperty(window, KEY, { value: { elements: new WeakSet(), counts: new Map(), most: new Map() } });
 const clicked = window[KEY];
-const fold = (text) => (text || '').replace(/\s+/g, ' ').trim().slice(0, 80).toWellFormed();
-const plain = (text) => fold(text).toLowerCase().replace(/[^\p{Alphabetic}]+/gu, ' ').trim();
 const label = (element) => element.textContent.trim() || element.getAttribute('aria-label') || element.getAttribute('title') || element.value || '';
-const isShown = (element) => element.checkVisibility({ visibilityProperty: true });
-const ELSEWHERE = 'nav, header, footer, aside, [role="navigation"], [role="banner"], [role="contentinfo"], [role="complementary"]';
-const isElsewhere = (element) => element.closest(ELSEWHERE) !== null || (aside !== null && element.closest(aside) !== null);
-const all = (selectors) => selectors.flatMap((css) => [...document.querySelectorAll(css)]);
 const attachments = all(listed);
 
 // leads nowhere else and sends nothing

@@ -8,7 +8,7 @@ use crate::site::page::readiness::signs::plain_words;
 use crate::site::page::selectors::{any_of, listing_selectors};
 use crate::site::{Control, Recipe, Selector};
 
-const CONTROLS: &str = include_str!("controls.js");
+const CONTROLS: &str = concat!(include_str!("common.js"), include_str!("controls.js"));
 
 /// How many dialogs in a row may break in while the page is only looked at.
 const MAX_DIALOGS: usize = 100;

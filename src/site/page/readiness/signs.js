@@ -2,12 +2,8 @@
 // hidden says nothing, but what stands in a hidden area may well be an attachment.
 // arguments[0]: {areas: [css], places: [css], listed: [css], wider: [css], web: [css], notes: [css], none, never, busy, aside, comments: css or null,
 // words: [text], neverTexts: [text], patience: milliseconds, untilComplete, unfetchedFor: milliseconds} -> promise
-const { areas, places, listed, wider, none, never, busy, aside, comments, words, neverTexts } = arguments[0];
+const { wider, none, never, busy, comments, words, neverTexts } = arguments[0];
 const { web, notes, patience, untilComplete, unfetchedFor } = arguments[0];
-const fold = (text) => (text || '').replace(/\s+/g, ' ').trim().slice(0, 80).toWellFormed();
-const plain = (text) => fold(text).toLowerCase().replace(/[^\p{Alphabetic}]+/gu, ' ').trim();
-const isShown = (element) => element.checkVisibility({ visibilityProperty: true });
-const isWithin = (element, css) => css !== null && element.closest(css) !== null;
 const says = (element) => plain(element.textContent) || plain(element.getAttribute('aria-label') || element.getAttribute('title') || '');
 const isNeverText = (element) => neverTexts.includes(plain(element.getAttribute('aria-label') || '') || says(element));
 const isNever = (element) => {
@@ -15,11 +11,6 @@ const isNever = (element) => {
   const control = element.closest('a, button, [role="button"], [role="link"], label');
   return control !== null && neverTexts.includes(says(control));
 };
-// parts of a page that speak of something else than what the page shows
-const ELSEWHERE = 'nav, header, footer, aside, [role="navigation"], [role="banner"], [role="contentinfo"], [role="complementary"]';
-const isElsewhere = (element) => isWithin(element, ELSEWHERE) || isWithin(element, aside);
-
-const all = (selectors) => selectors.flatMap((css) => [...document.querySelectorAll(css)]);
 const innermost = (elements) => {
   const unique = [...new Set(elements)];
   return unique.filter((element) => !unique.some((other) => other !== element && element.contains(other)));
@@ -124,6 +115,29 @@ const holds = (area) => {
   return text === undefined ? null : 'the text ' + JSON.stringify(fold(text));
 };
 
+// What looks like a file where attachments stand and is not listed, although others are: all that they say with the name of a
+// file in it, unless that is the name of a listed one, as on a button that removes it.
+const CONTROL = 'a[href], a[onclick], button, [role="button"], [role="link"], [onclick], [download], [data-url]';
+const wordsOf = (element) => {
+  const texts = ['title', 'aria-label', 'download'].map((name) => element.getAttribute(name));
+  return [element.textContent, ...texts].filter(Boolean).map(fold);
+};
+const stray = () => {
+  const attachments = listing();
+  const known = [...attachments, ...others()];
+  if (attachments.length === 0) return null;
+  const small = (text) => text.toLowerCase();
+  const names = known.flatMap(wordsOf).map(small);
+  const isKnown = (text) => names.some((name) => small(text).includes(name) || (FILE_NAME.test(name) && name.includes(small(text))));
+  const isStray = (element) => {
+    if (isNever(element) || known.some((one) => one.contains(element) || element.contains(one))) return false;
+    const words = wordsOf(element);
+    return words.some((text) => FILE_NAME.test(text)) && !words.some(isKnown);
+  };
+  const found = [...all(areas), ...all(places)].flatMap((spot) => [...spot.querySelectorAll(CONTROL)]).filter(isStray);
+  return found.length > 0 ? { text: found[0].localName + ' ' + JSON.stringify(wordsOf(found[0]).find((text) => FILE_NAME.test(text))), count: innermost(found).length } : null;
+};
+
 const marked = () => {
   const attachments = listing();
   const around = spots(attachments);
@@ -163,6 +177,7 @@ const tell = () => {
     areas: found.map((list) => ({ count: list.length, shown: list.filter((area) => isShown(area.parentElement || area)).length })),
     holds: [...found.flat(), ...all(places)].map(holds).find(Boolean) || null,
     unmet: unmet(),
+    stray: stray(),
     busy: marked(),
     fetchedBefore: fetchedBefore(),
   };

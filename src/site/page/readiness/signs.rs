@@ -9,7 +9,7 @@ use crate::backend::{Page, SessionError};
 use crate::site::page::selectors::{any_of, listing_selectors, never_selector, other_selector};
 use crate::site::{Recipe, Selector};
 
-const SIGNS: &str = include_str!("signs.js");
+const SIGNS: &str = concat!(include_str!("common.js"), include_str!("signs.js"));
 
 /// What a page says for itself.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -26,6 +26,9 @@ pub(crate) struct PageSigns {
     /// Counts of attachments of which not all are listed.
     #[serde(default)]
     pub(crate) unmet: Vec<UnmetCount>,
+    /// What looks like a file where attachments stand and is not listed, although others are.
+    #[serde(default)]
+    pub(crate) stray: Option<StrayControl>,
     /// A mark that something is on its way.
     pub(crate) busy: Option<String>,
     /// How many milliseconds ago a script has fetched something that it had not fetched before.
@@ -37,6 +40,13 @@ pub(crate) struct PageSigns {
 pub(crate) struct AttachmentArea {
     pub(crate) count: usize,
     pub(crate) shown: usize,
+}
+
+/// Controls that look like files, the first one in words.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct StrayControl {
+    pub(crate) text: String,
+    pub(crate) count: usize,
 }
 
 /// A count of attachments, and how many of them are listed.

@@ -6,7 +6,7 @@ use crate::backend::FailedRequest;
 use crate::model::FailureKind;
 use crate::site::Recipe;
 use crate::site::page::readiness::controls::FoundControl;
-use crate::site::page::readiness::signs::PageSigns;
+use crate::site::page::readiness::signs::{PageSigns, StrayControl};
 use crate::site::page::snapshot::PageSnapshot;
 
 /// What a page has and does not list.
@@ -46,6 +46,13 @@ impl Unlisted {
             let count = count.number.saturating_sub(count.listed);
             return Some(Self { count, why, kind: FailureKind::PageChanged });
         }
+        if let Some(StrayControl { text, count }) = &signs.stray {
+            let why = format!(
+                "where attachments stand there is {text}, which could be one; if it is, let attachments.links or attachments.buttons \
+                 find it; if not, name it in attachments.never"
+            );
+            return Some(Self { count: *count, why, kind: FailureKind::PageChanged });
+        }
         if let Some(control) = rest {
             let why = format!("the page has {:?}, which did not show all that there is", control.text);
             return Some(Self { count: 1, why, kind: FailureKind::PageChanged });
@@ -63,7 +70,7 @@ impl Unlisted {
 }
 
 /// Whether a request that failed could have brought a part of the list: it was about the order, or about attachments.
-fn could_be_list(request: &FailedRequest, recipe: &Recipe) -> bool {
+pub(crate) fn could_be_list(request: &FailedRequest, recipe: &Recipe) -> bool {
     let names_attachments = recipe.attachments.are_named_in(&request.path);
     match request.status {
         403 => names_attachments,

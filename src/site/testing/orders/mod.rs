@@ -6,6 +6,7 @@ mod evidence;
 mod logins;
 mod numbers;
 mod requisitions;
+mod ways;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,209 @@
+//! What of an address says which file it leads to, and what is made anew each time that the page shows it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use url::Url;
+
+/// Parameters that say who may have a file and until when, and never which. In lower case.
+const ACCESS: [&str; 22] = [
+    "token",
+    "access_token",
+    "accesstoken",
+    "auth_token",
+    "authtoken",
+    "authenticity_token",
+    "csrf_token",
+    "jwt",
+    "sig",
+    "signature",
+    "expires",
+    "expiry",
+    "expires_at",
+    "expiration",
+    "nonce",
+    "ts",
+    "timestamp",
+    "_",
+    "cachebuster",
+    "sessionid",
+    "session_id",
+    "jsessionid",
+];
+
+/// A number of fewer digits counts something; one of more may be a time.
+const LONG_NUMBER: usize = 10;
+
+/// Text of fewer letters and digits is hardly random: as the value of a parameter, and as a part of a path.
+const LONG_VALUE: usize = 8;
+const LONG_SEGMENT: usize = 16;
+
+/// The addresses that a page shows at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Addresses {
+    keys: BTreeMap<String, String>,
+}
+
+impl Addresses {
+    /// Reads addresses with what the page calls the files behind them.
+    ///
+    /// What looks random is left out of a key only where the rest of the address and the name tell it from all others of the
+    /// page: it may be the file's own number.
+    pub(crate) fn new<'a>(shown: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        // the first name counts: a link that is listed twice may have another name the second time
+        let mut labels: BTreeMap<String, (String, &str)> = BTreeMap::new();
+        for (address, label) in shown {
+            labels.entry(without_access(address)).or_insert_with(|| (address.to_owned(), label));
+        }
+        let short = |lasting: &str, label: &str| match without_random(lasting) {
+            rest if rest == lasting => rest,
+            rest => format!("{rest} {label}"),
+        };
+        let mut uses: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for (lasting, (_, label)) in &labels {
+            uses.entry(short(lasting, label)).or_default().insert(lasting);
+        }
+        let key = |(lasting, (_, label)): (&String, &(String, &str))| {
+            let short = short(lasting, label);
+            let is_own = uses.get(&short).is_some_and(|lasting| lasting.len() == 1);
+            (lasting.clone(), if is_own { short } else { lasting.clone() })
+        };
+        Self { keys: labels.iter().map(key).collect() }
+    }
+
+    /// The key of one of them.
+    pub(crate) fn key(&self, address: &str) -> String {
+        let lasting = without_access(address);
+        self.keys.get(&lasting).cloned().unwrap_or(lasting)
+    }
+}
+
+/// The address without its fragment, and without what says who may have the file. An address that has neither stays as it is,
+/// letter by letter.
+fn without_access(address: &str) -> String {
+    let address = address.split('#').next().unwrap_or_default();
+    let is_lasting = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        !ACCESS.contains(&name.as_str()) && !name.starts_with("x-amz-") && !name.starts_with("x-goog-")
+    };
+    with_parameters(address, |name, _| is_lasting(name))
+}
+
+/// The address without what looks random.
+fn without_random(address: &str) -> String {
+    let rest = with_parameters(address, |name, value| is_name_of_identity(name) || !is_random(value, LONG_VALUE));
+    let Ok(mut url) = Url::parse(&rest) else { return rest };
+    if !matches!(url.scheme(), "http" | "https") || !url.path().split('/').any(|part| is_random(part, LONG_SEGMENT)) {
+        return rest;
+    }
+    let parts: Vec<_> =
+        url.path().split('/').map(|part| if is_random(part, LONG_SEGMENT) { "~" } else { part }).collect();
+    url.set_path(&parts.join("/"));
+    url.into()
+}
+
+/// The address with those of its parameters alone that are `wanted`, by name and value.
+fn with_parameters(address: &str, wanted: impl Fn(&str, &str) -> bool) -> String {
+    let Some((path, query)) = address.split_once('?') else { return address.to_owned() };
+    if !address.starts_with("http") {
+        return address.to_owned();
+    }
+    let is_wanted = |pair: &&str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        wanted(name, value)
+    };
+    let kept: Vec<_> = query.split('&').filter(is_wanted).collect();
+    if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
+}
+
+/// Whether a parameter of this name says which file is meant: `id`, `file_id`, `fileId`.
+fn is_name_of_identity(name: &str) -> bool {
+    name.eq_ignore_ascii_case("id") || name.ends_with("_id") || name.ends_with("-id") || name.ends_with("Id")
+}
+
+/// Whether nobody has typed or counted this.
+fn is_random(value: &str, long: usize) -> bool {
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=' | '+' | '%' | '~');
+    let digits = value.chars().filter(char::is_ascii_digit).count();
+    let letters = value.chars().filter(char::is_ascii_alphabetic).count();
+    match (digits, letters) {
+        _ if !value.chars().all(is_of_token) || digits + letters < long => false,
+        (_, 0) => digits >= LONG_NUMBER,
+        (0, _) => long == LONG_VALUE && !value.contains(['-', '_']), // words of a path are no token
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: &str = "https://acme.test/attachment_file";
+
+    fn key(shown: &[(&str, &str)], nth: usize) -> String {
+        Addresses::new(shown.iter().copied()).key(shown[nth].0)
+    }
+
+    /// Whether both looks have the same keys, in order.
+    fn is_same(one: &[(&str, &str)], other: &[(&str, &str)]) -> bool {
+        (0..one.len()).all(|nth| key(one, nth) == key(other, nth))
+    }
+
+    #[test]
+    fn an_address_whose_token_changes_is_the_same_one() {
+        for (one, other) in [
+            ("/8/A.pdf?t=4hx9q2k8w1a", "/8/A.pdf?t=z81hq0sk3fb"),
+            ("/8?token=abc", "/8?token=x"),
+            ("?id=8&Expires=1700000000&Signature=a%2Fb", "?id=8&Expires=1700000999&Signature=q"),
+            ("?id=8&X-Amz-Date=1&X-Amz-Signature=2", "?id=8&X-Amz-Date=2&X-Amz-Signature=3"),
+            ("/8/A.pdf?_=1700000000001", "/8/A.pdf?_=1700000000002"),
+            ("/8/0b6f2c1de8a94477/A.pdf", "/8/77aa01bd44ce9120/A.pdf"),
+            ("/8/A.pdf#1", "/8/A.pdf#2"),
+        ] {
+            let (one, other) = (format!("{AT}{one}"), format!("{AT}{other}"));
+            assert!(is_same(&[(&one, "A.pdf")], &[(&other, "A.pdf")]), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_two_files_are_two() {
+        for (one, other) in [
+            ("/8/A.pdf", "/9/A.pdf"),
+            ("?id=8", "?id=9"),
+            ("?fileId=9f8a7b6c5d4e", "?fileId=9f8a7b6c5d4f"),
+            ("?name=A.pdf", "?name=B.pdf"),
+            ("?page=1", "?page=2"),
+            ("/8?disposition=inline", "/8?disposition=attachment&version=2"),
+        ] {
+            let (one, other) = (format!("{AT}{one}"), format!("{AT}{other}"));
+            assert_ne!(key(&[(&one, "A.pdf")], 0), key(&[(&other, "A.pdf")], 0), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn what_looks_random_counts_where_it_alone_tells_two_files_apart() {
+        let (one, other) = (format!("{AT}?key=9f8a7b6c5d4e"), format!("{AT}?key=1f8a7b6c5d4e"));
+        let both = [(&*one, "A.pdf"), (&*other, "A.pdf")];
+        assert_ne!(key(&both, 0), key(&both, 1));
+        let both = [(&*one, "A.pdf"), (&*other, "B.pdf")];
+        assert_ne!(key(&both, 0), key(&both, 1), "the name tells them apart");
+        let uuid = |end| format!("https://acme.test/files/3f1c2a9e-77b0-4d53-9a51-0123456789a{end}");
+        let (one, other) = (uuid(1), uuid(2));
+        let both = [(&*one, "A.pdf"), (&*other, "A.pdf")];
+        assert_ne!(key(&both, 0), key(&both, 1));
+    }
+
+    #[test]
+    fn a_link_that_is_listed_twice_with_two_tokens_is_one_and_its_first_name_counts() {
+        let (one, other) = (format!("{AT}/8?token=a"), format!("{AT}/8?token=b"));
+        let both = [(&*one, "Offer.pdf"), (&*other, "see Offer")];
+        assert_eq!(key(&both, 0), key(&both, 1));
+    }
+
+    #[test]
+    fn an_address_without_anything_that_changes_is_its_own_key() {
+        for address in [format!("{AT}/8/A%20b.pdf?x=1&y"), "data:text/plain;base64,aGVsbG8?=".to_owned(), String::new()]
+        {
+            assert_eq!(key(&[(&address, "A.pdf")], 0), address);
+        }
+    }
+}

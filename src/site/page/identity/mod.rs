@@ -1,0 +1,166 @@
+//! What tells an attachment from the others of its page, also after the page has shown its list anew.
+//!
+//! Best is its address. A button without one has only its name; where several have the same name, each is marked in the page,
+//! and has its place only until then.
+
+pub(crate) mod address;
+pub(crate) mod listed;
+
+use std::collections::{BTreeSet, HashMap};
+
+use address::Addresses;
+
+use crate::download::opaque_id;
+use crate::model::{FileOrigin, ListingId};
+
+/// The attribute that holds the place of a button among those of its name.
+pub(crate) const MARK: &str = "data-recipe-place";
+
+/// Marks buttons. Arguments: what finds them, their places among that, the texts to write.
+pub(crate) const WRITE_MARKS: &str = "const found = document.querySelectorAll(arguments[0]); \
+    arguments[1].forEach((nth, at) => { const element = found[nth]; \
+    if (element && !element.hasAttribute(arguments[3])) element.setAttribute(arguments[3], arguments[2][at]); }); return null";
+
+/// What tells an attachment from the others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum ListingKey {
+    /// Its address, without what changes each time that the page shows it.
+    Address(String),
+    /// A button without an address.
+    Button {
+        /// Its name.
+        name: String,
+        /// Its place among those of that name, from 1.
+        place: usize,
+        /// How many have that name. If that changes, nothing is known of which is which.
+        count: usize,
+    },
+}
+
+impl ListingKey {
+    /// An address leads to the same file from every page; a button of the same name on another page is another one.
+    pub(crate) fn id(&self, origin: FileOrigin) -> ListingId {
+        opaque_id(&match self {
+            Self::Address(address) => format!("link {address}"),
+            Self::Button { name, place, count: 1 } => format!("button {origin:?} {place} {name}"),
+            Self::Button { name, place, count } => format!("button {origin:?} {place} of {count} {name}"),
+        })
+    }
+
+    /// Whether it is told from others by its place alone, so that another look, or another attempt, may mean another one.
+    pub(crate) fn is_by_place(&self) -> bool {
+        matches!(self, Self::Button { count: 2.., .. })
+    }
+}
+
+/// What a page shows of one attachment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShownListing<'a> {
+    /// Which listing of the recipe found it: buttons are counted within one.
+    pub(crate) listing: usize,
+    pub(crate) label: &'a str,
+    pub(crate) address: Option<&'a str>,
+    /// What an earlier look has written onto it.
+    pub(crate) mark: Option<&'a str>,
+}
+
+/// The keys of all attachments that a page shows at one moment.
+pub(crate) fn keys<'a>(shown: &[ShownListing<'a>]) -> Vec<ListingKey> {
+    let addresses = Addresses::new(shown.iter().filter_map(|shown| Some((shown.address?, shown.label))));
+    let mut buttons: HashMap<(usize, &str), Places> = HashMap::new();
+    for button in shown.iter().filter(|shown| shown.address.is_none()) {
+        buttons.entry((button.listing, button.label)).or_default().count(button.mark);
+    }
+    let key = |shown: &ShownListing<'a>| match shown.address {
+        Some(address) => ListingKey::Address(addresses.key(address)),
+        None => {
+            let places = buttons.entry((shown.listing, shown.label)).or_default();
+            let place = places.next(shown.mark);
+            ListingKey::Button { name: shown.label.to_owned(), place, count: places.count }
+        }
+    };
+    shown.iter().map(key).collect()
+}
+
+/// The text that marks a button.
+pub(crate) fn mark(place: usize, count: usize) -> String {
+    format!("{place} of {count}")
+}
+
+/// The places of the buttons of one name.
+#[derive(Default)]
+struct Places {
+    count: usize,
+    /// Places that marks speak of.
+    marked: BTreeSet<String>,
+    given: BTreeSet<usize>,
+}
+
+impl Places {
+    fn count(&mut self, mark: Option<&str>) {
+        self.count += 1;
+        self.marked.extend(mark.map(str::to_owned));
+    }
+
+    /// The place of the next one in the order of the page: the one that its mark says, else the first that no mark speaks of.
+    fn next(&mut self, own: Option<&str>) -> usize {
+        let count = self.count;
+        let own =
+            own.and_then(|own| (1..=count).find(|&place| mark(place, count) == own && !self.given.contains(&place)));
+        let is_free = |place: &usize| !self.given.contains(place);
+        let unmarked = |place: &usize| is_free(place) && !self.marked.contains(&mark(*place, count));
+        let place = own.or_else(|| (1..=count).find(unmarked)).or_else(|| (1..=count).find(is_free)).unwrap_or(count);
+        self.given.insert(place);
+        place
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn button(mark: Option<&'static str>) -> ShownListing<'static> {
+        ShownListing { listing: 0, label: "scan.pdf", address: None, mark }
+    }
+
+    fn places(marks: &[Option<&'static str>]) -> Vec<usize> {
+        let shown: Vec<_> = marks.iter().map(|mark| button(*mark)).collect();
+        let place = |key| match key {
+            ListingKey::Button { place, .. } => place,
+            ListingKey::Address(_) => 0,
+        };
+        keys(&shown).into_iter().map(place).collect()
+    }
+
+    #[test]
+    fn a_marked_button_keeps_its_place_wherever_it_stands() {
+        assert_eq!(places(&[None, None]), [1, 2]);
+        assert_eq!(places(&[Some("2 of 2"), Some("1 of 2")]), [2, 1]);
+        assert_eq!(places(&[None, Some("1 of 2")]), [2, 1], "one that was replaced is the one that has no mark");
+        assert_eq!(places(&[Some("2 of 2"), None, None]), [1, 2, 3], "marks of another count say nothing");
+        assert_eq!(places(&[Some("1 of 2"), Some("1 of 2")]), [1, 2], "a copy of a marked one is another one");
+    }
+
+    #[test]
+    fn another_count_makes_other_keys_and_one_of_its_name_is_known_by_that_alone() {
+        let key = |count| ListingKey::Button { name: "a".into(), place: 1, count };
+        let id = |count| key(count).id(FileOrigin::Order);
+        assert!(id(1) != id(2) && id(2) != id(3));
+        assert!(!key(1).is_by_place() && key(2).is_by_place());
+        assert_ne!(id(1), key(1).id(FileOrigin::Requisition));
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_buttons_have_one_key_whatever_their_marks_say(
+            marks in prop::collection::vec(prop::option::of(prop::sample::select(vec!["1 of 2", "2 of 2", "1 of 3", "3 of 3", "x"])), 0..5)
+        ) {
+            let places = places(&marks);
+            let distinct: BTreeSet<_> = places.iter().collect();
+            prop_assert_eq!(distinct.len(), marks.len());
+            prop_assert!(places.iter().all(|place| (1..=marks.len()).contains(place)));
+        }
+    }
+}
