@@ -125,7 +125,8 @@ impl AttachmentFetch<'_> {
                 if listed.is_link && listed.address.is_some() && !effect.is_left {
                     ways.push_back(Way::Address);
                 }
-                ways.extend(effect.ways(&listed.label, |address| self.may_come_from(address).is_ok()));
+                let is_allowed = |address: &str| self.may_come_from(address).is_ok();
+                ways.extend(effect.ways(&listed.label, &self.context.recipe, is_allowed));
             }
             tracing::debug!(po = %self.attempt.order.po, listing = listed.label, %error, "tried in vain");
             if first_error.as_ref().is_none_or(is_vague) {
@@ -148,7 +149,7 @@ impl AttachmentFetch<'_> {
             let address = match way {
                 Way::Click(Click::Save) | Way::Address => now.address.clone(),
                 Way::Click(Click::Script) | Way::Shown(_) => None,
-                Way::Preview(address) => Some(address.clone()),
+                Way::Preview(address) | Way::Guess(address) => Some(address.clone()),
             };
             match (self.bring(page, listed, way).await, address) {
                 (Err(DownloadError::Refused), Some(address)) => self.ask_why(page, &address).await?,
@@ -179,7 +180,7 @@ impl AttachmentFetch<'_> {
                 ways::save(page, address).await?;
                 Ok(Some(now))
             }
-            Way::Preview(address) => {
+            Way::Preview(address) | Way::Guess(address) => {
                 ways::save(page, address).await?;
                 Ok(Some(listed.clone()))
             }
@@ -269,7 +270,9 @@ impl AttachmentFetch<'_> {
         let names = candidate_names(&listed.label, &arrived.suggested, &arrived.url);
         let recipe = &self.context.recipe;
         let login = LoginSigns { markers: &recipe.login.file_markers, paths: &recipe.address.login_paths };
-        let rules = VerifyRules { login, strict_types: self.context.strict_types };
+        // what does not name the file must at least be of its type
+        let strict_types = self.context.strict_types || matches!(way, Way::Guess(_));
+        let rules = VerifyRules { login, strict_types };
         let verified = verify(&arrived, names, rules).await?;
         self.context.count_arrival();
         if let Some(found) = &verified.mismatch {
@@ -347,7 +350,9 @@ fn is_for_next_way(error: &DownloadError, way: &Way) -> bool {
         | DownloadError::Refused
         | DownloadError::NotFollowed { .. }
         | DownloadError::Elsewhere { .. }
-        | DownloadError::Answered { status: 400 | 403..=428, .. } => matches!(way, Way::Address | Way::Preview(_)),
+        | DownloadError::Answered { status: 400 | 403..=428, .. } => {
+            matches!(way, Way::Address | Way::Preview(_) | Way::Guess(_))
+        }
         _ => false,
     }
 }

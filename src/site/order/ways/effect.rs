@@ -1,10 +1,12 @@
 //! What a click has set off, as the page tells, and whether a download can still come of it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
+use url::Url;
 
 use super::Way;
 use crate::backend::{BoxFuture, Page, SessionError};
@@ -45,6 +47,33 @@ pub(crate) struct AppearedAddress {
     url: String,
 }
 
+/// Elements that show a document of its own.
+const VIEWERS: &[&str] = &["iframe", "embed", "object"];
+
+/// Elements that play something.
+const PLAYERS: &[&str] = &["video", "audio", "source"];
+
+impl AppearedAddress {
+    /// Whether the last part of its path, or one value of its query, is the name `label`.
+    fn has_name(&self, label: &str) -> bool {
+        let name = label.trim().to_lowercase();
+        let Ok(url) = Url::parse(&self.url) else { return false };
+        let is_name = |text: &str| !name.is_empty() && text.trim().to_lowercase() == name;
+        is_name(&percent_decoded(url.path().rsplit('/').next().unwrap_or_default()))
+            || url.query_pairs().any(|(_, value)| is_name(&value))
+    }
+
+    /// Whether its path has a word for attachments in it.
+    fn names_attachments(&self, recipe: &Recipe) -> bool {
+        Url::parse(&self.url).is_ok_and(|url| recipe.attachments.are_named_in(url.path()))
+    }
+
+    /// Whether a script has made what is there.
+    fn is_made(&self) -> bool {
+        self.url.starts_with("blob:") || self.url.starts_with("data:")
+    }
+}
+
 impl ClickEffect {
     /// Asks the page.
     ///
@@ -62,32 +91,34 @@ impl ClickEffect {
     }
 
     /// What may be the attachment `label` among what the click has shown, best first, and only what `is_allowed`.
-    pub(crate) fn ways(&self, label: &str, is_allowed: impl Fn(&str) -> bool) -> Vec<Way> {
+    pub(crate) fn ways(&self, label: &str, recipe: &Recipe, is_allowed: impl Fn(&str) -> bool) -> Vec<Way> {
         if self.is_left && self.is_file(label) && is_allowed(&self.url) {
             return vec![Way::Shown(self.url.clone())];
         }
         let allowed: Vec<_> = self.addresses.iter().filter(|found| is_allowed(&found.url)).collect();
-        let name = label.to_lowercase();
-        let has_name = |found: &&&AppearedAddress| {
-            let path = found.url.split(['?', '#']).next().unwrap_or_default();
-            !name.is_empty() && percent_decoded(&found.url).to_lowercase().contains(&name)
-                || path.starts_with("blob:") && found.kind != "a"
-        };
-        let viewers = |kinds: &[&str]| {
-            let shown: Vec<_> = allowed.iter().filter(|found| kinds.contains(&found.kind.as_str())).collect();
+        let only = |wanted: &dyn Fn(&AppearedAddress) -> bool| {
+            let shown: BTreeSet<_> =
+                allowed.iter().filter(|found| wanted(found)).map(|found| found.url.as_str()).collect();
             // of several it cannot be told which
-            (shown.len() == 1).then(|| shown[0].url.clone())
+            if shown.len() == 1 { shown.first().map(|url| (*url).to_owned()) } else { None }
         };
         let is_picture = matches!(
             extension(label).as_deref(),
             Some("png" | "jpg" | "jpeg" | "gif" | "bmp" | "webp" | "svg" | "tif" | "tiff")
         );
-        let named = allowed.iter().find(has_name).map(|found| found.url.clone());
-        let picture = if is_picture { viewers(&["img"]) } else { None };
-        let viewer = viewers(&["iframe", "embed", "object"]).or_else(|| viewers(&["video", "audio", "source"]));
-        let mut found: Vec<_> = [named, picture, viewer].into_iter().flatten().collect();
-        found.dedup();
-        found.into_iter().map(Way::Preview).collect()
+        // a page shows icons and plays sounds of its own
+        let is_of_attachments = |found: &AppearedAddress| found.is_made() || found.names_attachments(recipe);
+        let kind = |found: &AppearedAddress, kinds: &[&str]| kinds.contains(&found.kind.as_str());
+        let named = only(&|found| found.has_name(label));
+        let made = only(&|found| found.url.starts_with("blob:") && (kind(found, VIEWERS) || kind(found, PLAYERS)));
+        let picture = only(&|found| is_picture && kind(found, &["img"]) && is_of_attachments(found));
+        let viewer = only(&|found| kind(found, VIEWERS));
+        let player = only(&|found| kind(found, PLAYERS) && is_of_attachments(found));
+        let guesses = [made, picture, viewer, player].into_iter().flatten();
+        let mut ways: Vec<_> = named.iter().cloned().map(Way::Preview).collect();
+        let mut known: BTreeSet<_> = named.into_iter().collect();
+        ways.extend(guesses.filter(|url| known.insert(url.clone())).map(Way::Guess));
+        ways
     }
 
     /// Whether what is shown is no page of the portal but a file, as far as the browser tells.
@@ -129,9 +160,10 @@ impl Outlook for ClickOutlook<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::site::recipe::parse::load;
 
     fn ways(effect: &ClickEffect, label: &str) -> Vec<Way> {
-        effect.ways(label, |address| address.contains("acme.test"))
+        effect.ways(label, &load("coupa").unwrap(), |address| address.contains("acme.test"))
     }
 
     fn appeared(found: &[(&str, &str)]) -> ClickEffect {
@@ -162,18 +194,53 @@ mod tests {
         assert_eq!(ways(&elsewhere, "scan.png"), []);
     }
 
+    fn guess(address: &str) -> Vec<Way> {
+        vec![Way::Guess(address.to_owned())]
+    }
+
     #[test]
-    fn a_preview_is_taken_by_its_name_or_as_the_only_one() {
+    fn a_preview_is_taken_by_its_name_or_as_the_only_viewer() {
         let file = "https://acme.test/v/Bid%20A.pdf?x=1";
         let logo = ("img", "https://acme.test/logo.png");
         assert_eq!(ways(&appeared(&[logo, ("a", "https://acme.test/help"), ("a", file)]), "Bid A.pdf"), preview(file));
         let viewer = ("iframe", "https://acme.test/v/1");
-        assert_eq!(ways(&appeared(&[logo, viewer]), "Bid.pdf"), preview(viewer.1));
-        assert_eq!(ways(&appeared(&[logo]), "scan.png"), preview(logo.1));
+        assert_eq!(ways(&appeared(&[logo, viewer]), "Bid.pdf"), guess(viewer.1));
         assert_eq!(ways(&appeared(&[logo]), "Bid.pdf"), []);
         assert_eq!(ways(&appeared(&[viewer, ("embed", "https://acme.test/v/2")]), "Bid.pdf"), []);
         assert_eq!(ways(&appeared(&[("iframe", "https://other.test/Bid.pdf")]), "Bid.pdf"), []);
         let made = ("iframe", "blob:https://acme.test/1");
-        assert_eq!(ways(&appeared(&[made]), "Bid.pdf"), preview(made.1));
+        assert_eq!(ways(&appeared(&[made, logo]), "Bid.pdf"), guess(made.1));
+    }
+
+    #[test]
+    fn an_icon_or_a_sound_of_the_page_is_no_attachment() {
+        for icon in ["https://acme.test/assets/spinner.gif", "https://acme.test/logo.png"] {
+            for kind in ["img", "audio", "video", "source", "a"] {
+                assert_eq!(ways(&appeared(&[(kind, icon)]), "scan.png"), [], "{kind}");
+            }
+        }
+        for shown in
+            ["https://acme.test/attachment/5", "blob:https://acme.test/5", "blob:https://acme.test/attachment_file/5"]
+        {
+            let icon = ("img", "https://acme.test/assets/spinner.gif");
+            assert_eq!(ways(&appeared(&[icon, ("img", shown)]), "scan.png"), guess(shown));
+        }
+    }
+
+    #[test]
+    fn a_name_is_compared_as_a_whole_and_one_of_two_that_fit_is_not_taken() {
+        for (address, is_it) in [
+            ("https://acme.test/v/Counter-Offer.pdf", false),
+            ("https://acme.test/Offer.pdf/share", false),
+            ("https://acme.test/get?file=Counter-Offer.pdf", false),
+            ("https://acme.test/v/offer.PDF?token=1#page=2", true),
+            ("https://acme.test/get?name=Offer.pdf&x=1", true),
+        ] {
+            let expected = if is_it { preview(address) } else { Vec::new() };
+            assert_eq!(ways(&appeared(&[("a", address)]), "Offer.pdf"), expected, "{address}");
+        }
+        let two = [("a", "https://acme.test/1/Offer.pdf"), ("a", "https://acme.test/2/Offer.pdf")];
+        assert_eq!(ways(&appeared(&two), "Offer.pdf"), []);
+        assert_eq!(ways(&appeared(&[two[0], two[0]]), "Offer.pdf"), preview(two[0].1));
     }
 }

@@ -19,6 +19,8 @@ pub(crate) enum Way {
     Address,
     /// The browser saves what is at an address that a click has shown.
     Preview(String),
+    /// The same, at an address that does not name the file.
+    Guess(String),
     /// The browser saves what a click has led it to.
     Shown(String),
 }
@@ -41,7 +43,7 @@ impl Way {
         match self {
             Self::Click(_) => "click",
             Self::Address => "address",
-            Self::Preview(_) => "preview",
+            Self::Preview(_) | Self::Guess(_) => "preview",
             Self::Shown(_) => "shown",
         }
     }
