@@ -32,8 +32,11 @@ pub struct DownloadLimits<'a> {
     pub is_login: &'a (dyn Fn(&str) -> bool + Sync),
 }
 
-/// Tells whether a download can still begin.
+/// Tells whether a download can still begin, and whether one that begins is that of this click.
 pub trait Outlook: Send {
+    /// Whether a download from `address` is what an earlier click has set off a second time.
+    fn is_of_another(&self, address: &str) -> bool;
+
     /// Whether one can, as far as the page shows now. Asked from time to time after a click that nothing has followed yet.
     ///
     /// # Errors
@@ -93,6 +96,11 @@ pub async fn await_arrival(
         }
         for event in page.download_events().await? {
             match (event, &mut underway) {
+                (DownloadEvent::Started { id, url, .. }, None)
+                    if outlook.as_ref().is_some_and(|outlook| outlook.is_of_another(&url)) =>
+                {
+                    page.cancel_download(&id).await?;
+                }
                 (DownloadEvent::Started { id, url, name }, None) => {
                     if let Err(host) = (bounds.may_come_from)(&url) {
                         page.cancel_download(&id).await?;

@@ -1,6 +1,6 @@
 //! How one attachment becomes a file in its order's folder.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -48,11 +48,15 @@ pub(crate) struct AttachmentFetch<'a> {
     pub(crate) until: Instant,
     /// The page that lists it.
     pub(crate) page_url: &'a Url,
+    /// Where the attempt's other files came from.
+    pub(crate) brought: &'a BTreeSet<String>,
 }
 
 /// A file that came.
 struct Brought {
     verified: Verified,
+    /// Where it came from.
+    address: String,
     /// Whether the element was the one that was marked, or needs no mark.
     is_certain: bool,
 }
@@ -69,6 +73,8 @@ pub(crate) enum FetchResult {
         record: FileRecord,
         /// Whether it is certain that it is the file of this listing, and not that of another one of the same name.
         is_certain: bool,
+        /// Where it came from, if it came now.
+        address: Option<String>,
     },
     /// It is not wanted; the reason says why.
     LeftOut(String),
@@ -89,7 +95,7 @@ impl AttachmentFetch<'_> {
             return Err(DownloadError::Interrupted);
         }
         if let Some(record) = self.had(listed).await {
-            return Ok(FetchResult::Placed { record, is_certain: true });
+            return Ok(FetchResult::Placed { record, is_certain: true, address: None });
         }
         self.context.pace.turn(&self.attempt.cancel).await;
         if self.attempt.cancel.is_cancelled() {
@@ -153,9 +159,9 @@ impl AttachmentFetch<'_> {
             };
             match (self.bring(page, listed, way).await, address) {
                 (Err(DownloadError::Refused), Some(address)) => self.ask_why(page, &address).await?,
-                (Ok(Ok(verified)), _) => {
+                (Ok(Ok((verified, address))), _) => {
                     let is_certain = !listed.key.is_by_place() || now.is_marked;
-                    return Ok(WayEnd::Brought(Box::new(Brought { verified, is_certain })));
+                    return Ok(WayEnd::Brought(Box::new(Brought { verified, address, is_certain })));
                 }
                 (Ok(Err(reason)), _) => return Ok(WayEnd::LeftOut(reason)),
                 (Err(error), _) => return Err(error),
@@ -234,13 +240,13 @@ impl AttachmentFetch<'_> {
         }
     }
 
-    /// Waits for the file and verifies it, or says why it is not wanted.
+    /// Waits for the file, verifies it and tells where it came from, or says why it is not wanted.
     async fn bring(
         &self,
         page: &mut dyn Page,
         listed: &ListedAttachment,
         way: &Way,
-    ) -> Result<Result<Verified, String>, DownloadError> {
+    ) -> Result<Result<(Verified, String), String>, DownloadError> {
         let bounds = DownloadLimits {
             transfer: TransferLimits {
                 patience: self.context.deadlines.download,
@@ -251,7 +257,11 @@ impl AttachmentFetch<'_> {
             may_come_from: &|address| self.may_come_from(address),
             is_login: &|address| is_login(address, &self.context.recipe, &self.context.base),
         };
-        let mut outlook = ClickOutlook::new(&self.context.recipe);
+        // only a link tells that it leads elsewhere: the forms of several buttons may well be sent to one address
+        let is_of_another = |address: &str| {
+            listed.is_link && listed.address.as_deref() != Some(address) && self.brought.contains(address)
+        };
+        let mut outlook = ClickOutlook::new(&self.context.recipe, &is_of_another);
         let outlook = matches!(way, Way::Click(_)).then_some(&mut outlook as &mut dyn Outlook);
         let arrived = match await_arrival(page, self.staging.path(), &bounds, outlook, &self.attempt.cancel).await {
             // a browser cuts a download on a full disk, too, and does not say so
@@ -284,14 +294,14 @@ impl AttachmentFetch<'_> {
         if let Some(reason) = self.context.filter.refuses(Some(&verified.name), Some(&ending)) {
             return Ok(Err(reason)); // it goes with its landing folder
         }
-        Ok(Ok(verified))
+        Ok(Ok((verified, arrived.url)))
     }
 
     async fn place(&self, listed: &ListedAttachment, brought: Brought) -> Result<FetchResult, DownloadError> {
-        let Brought { verified, is_certain } = brought;
+        let Brought { verified, address, is_certain } = brought;
         let record = self.folder.place(verified, self.origin, listed.id.clone()).await?;
         tracing::debug!(po = %self.attempt.order.po, path = record.path, size = record.size, "placed a file");
-        Ok(FetchResult::Placed { record, is_certain })
+        Ok(FetchResult::Placed { record, is_certain, address: Some(address) })
     }
 
     /// Where the page shows the attachment now: pages replace their elements.

@@ -42,6 +42,8 @@ pub(crate) struct FileTurns<'a> {
     shown_at: String,
     /// Listings whose file may be that of another one of the same name.
     uncertain: BTreeSet<ListingId>,
+    /// Where the files of this attempt came from.
+    brought: BTreeSet<String>,
 }
 
 /// An attachment that gets another turn after the others.
@@ -96,6 +98,7 @@ impl<'a> FileTurns<'a> {
             server_errors: 0,
             shown_at: String::new(),
             uncertain: BTreeSet::new(),
+            brought: BTreeSet::new(),
         }
     }
 
@@ -208,21 +211,23 @@ impl<'a> FileTurns<'a> {
             max_bytes: self.room(),
             until,
             page_url: &place.url,
+            brought: &self.brought,
         };
         let arrival_count = self.context.arrival_count();
         let error = match fetching.fetch(self.opener.page, listed).await {
-            Ok(FetchResult::Placed { record, is_certain }) => {
+            Ok(FetchResult::Placed { record, is_certain, address }) => {
                 self.server_errors = 0;
                 if !is_certain {
                     self.uncertain.insert(listed.id.clone());
                 }
                 self.draft.keep(record);
+                self.brought.extend(address);
                 // a file that the browser has shown stands where the page was
-                return if listed.is_link { Ok(()) } else { self.come_back(place, to.staging).await };
+                return self.come_back(place, to.staging).await;
             }
             Ok(FetchResult::LeftOut(reason)) => {
                 self.draft.leave_out(listed, place.origin, reason);
-                return Ok(());
+                return self.come_back(place, to.staging).await;
             }
             Err(error) => error,
         };

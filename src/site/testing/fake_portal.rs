@@ -56,6 +56,7 @@ impl FakePortal {
             download_count: 0,
             settle_count: 0,
             cancelled: Vec::new(),
+            again: None,
             effect: json!({}),
         })
     }
@@ -76,6 +77,8 @@ pub(crate) struct FakePage {
     pub(super) answers: Vec<ResponseInfo>,
     /// The download that never ends, and its bytes so far.
     pub(super) endless: Option<(String, u64)>,
+    /// The address of a download that begins again after the next click.
+    pub(super) again: Option<String>,
     pub(super) download_count: usize,
     settle_count: usize,
     pub(crate) cancelled: Vec<String>,

@@ -64,12 +64,23 @@ impl FakePage {
             json!({ "isLeft": false, "isBusy": false, "url": self.url, "type": "text/html", "addresses": [] });
         self.download_count += 1;
         let id = format!("d{}", self.download_count);
-        let began = |name: &str| DownloadEvent::Started { id: id.clone(), url: BASE.to_owned(), name: name.to_owned() };
+        let url = offer.href.clone().unwrap_or_else(|| BASE.to_owned());
+        let began = |name: &str| DownloadEvent::Started { id: id.clone(), url: url.clone(), name: name.to_owned() };
         let completed = |id: String, size: u64| DownloadEvent::Completed { id, size, is_length_told: true };
+        if let Some(url) = self.again.take() {
+            let id = format!("again-{id}");
+            std::fs::write(self.folder.join(&id), "again").unwrap();
+            let name = "again".to_owned();
+            self.events.extend([DownloadEvent::Started { id: id.clone(), url, name }, completed(id, 5)]);
+        }
         match offer.answer.clone() {
             FakeReply::File(name, bytes) => {
                 std::fs::write(self.folder.join(&id), &bytes).unwrap();
                 self.events.extend([began(name), completed(id, bytes.len() as u64)]);
+            }
+            FakeReply::Twice(name, text) => {
+                self.set_off(&Offer { answer: file(name, text), ..offer.clone() });
+                self.again = Some(url);
             }
             FakeReply::Silence | FakeReply::Handled(..) => {}
             FakeReply::Preview(path) => {

@@ -12,6 +12,8 @@ pub(crate) enum FakeReply {
     Silence,
     /// A handler of the page keeps the click from doing anything; its address gives this file.
     Handled(&'static str, &'static str),
+    /// The file comes, and begins once more after the next click.
+    Twice(&'static str, &'static str),
     /// A viewer opens in the page, with the file's address.
     Preview(&'static str),
     /// The browser shows what it got: its media type, and its bytes.

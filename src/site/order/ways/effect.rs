@@ -135,16 +135,21 @@ impl ClickEffect {
 /// Watches the page that was clicked in.
 pub(crate) struct ClickOutlook<'a> {
     recipe: &'a Recipe,
+    is_of_another: &'a (dyn Fn(&str) -> bool + Sync),
     at_rest_since: Option<Instant>,
 }
 
 impl<'a> ClickOutlook<'a> {
-    pub(crate) fn new(recipe: &'a Recipe) -> Self {
-        Self { recipe, at_rest_since: None }
+    pub(crate) fn new(recipe: &'a Recipe, is_of_another: &'a (dyn Fn(&str) -> bool + Sync)) -> Self {
+        Self { recipe, is_of_another, at_rest_since: None }
     }
 }
 
 impl Outlook for ClickOutlook<'_> {
+    fn is_of_another(&self, address: &str) -> bool {
+        (self.is_of_another)(address)
+    }
+
     fn can_begin<'a>(&'a mut self, page: &'a mut dyn Page) -> BoxFuture<'a, Result<bool, SessionError>> {
         Box::pin(async move {
             if ClickEffect::read(page, self.recipe).await?.is_busy {

@@ -108,6 +108,22 @@ async fn what_the_browser_shows_instead_of_saving_it_is_the_file_and_the_next_on
 }
 
 #[tokio::test]
+async fn a_link_that_the_browser_shows_leaves_the_next_ones_to_be_found() {
+    let shown = |id, label| link(id, label, FakeReply::Inline("text/plain", "shown"));
+    let (texts, receipt, _) = placed(vec![shown(1, "a.txt"), shown(2, "b.txt"), shown(3, "c.txt")]).await;
+    assert_eq!(texts, ["shown", "shown", "shown"]);
+    assert!(receipt.is_complete());
+}
+
+#[tokio::test]
+async fn a_download_that_begins_a_second_time_is_not_that_of_the_next_link() {
+    let (texts, receipt, _) =
+        placed(vec![link(1, "a.txt", FakeReply::Twice("a.txt", "one")), link(2, "b.txt", file("b.txt", "two"))]).await;
+    assert_eq!(texts, ["one", "two"]);
+    assert!(receipt.is_complete());
+}
+
+#[tokio::test]
 async fn a_viewer_that_a_click_opens_has_the_address_of_the_file() {
     let hidden = Offer { appears_after: 99, ..link(5, "scan.txt", text("viewed")) };
     let (texts, ..) = placed(vec![button("scan.txt", FakeReply::Preview("/attachment_file/5")), hidden]).await;
