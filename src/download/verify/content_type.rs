@@ -26,7 +26,7 @@ pub(crate) fn is_page(declared: &str) -> bool {
     matches!(declared, "text/html" | "application/xhtml+xml")
 }
 
-fn is_document(extension: &str) -> bool {
+pub(super) fn is_document(extension: &str) -> bool {
     matches!(
         extension,
         "pdf"

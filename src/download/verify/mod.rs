@@ -1,6 +1,7 @@
 //! Whether a landed file is whole and what it claims to be.
 
 pub(crate) mod content_type;
+mod ends;
 pub(crate) mod login_page;
 pub(crate) mod markup;
 pub(crate) mod signature;
@@ -15,9 +16,10 @@ use super::{DownloadError, FinishedDownload};
 use crate::download::order_dir::naming::extension;
 use crate::download::staging::blocking;
 use crate::download::verify::content_type::{contradicts, is_page};
+use crate::download::verify::ends::{TAIL, missing_end};
 pub use crate::download::verify::login_page::LoginSigns;
 use crate::download::verify::markup::{Markup, markup};
-use crate::download::verify::signature::{HEAD, TAIL, check_claim, describe, may_be_markup, media_type, missing_end};
+use crate::download::verify::signature::{HEAD, check_claim, describe, is_error_text, may_be_markup, media_type};
 use crate::fs::hex;
 use crate::model::{FileRecord, ListingId};
 
@@ -94,7 +96,7 @@ pub async fn verify(
         if let Some(declared) = declared {
             return Err(DownloadError::DeclaredOtherwise { name, declared });
         }
-        if let Some(missing) = missing_end(&head, &tail).filter(|_| !is_length_told && size > 0) {
+        if let Some(missing) = missing_end(&head, &tail, size).filter(|_| !is_length_told && size > 0) {
             return Err(DownloadError::CutShort { missing });
         }
         Ok(Verified { landed, name, size, sha256, media_type, mismatch })
@@ -104,6 +106,12 @@ pub async fn verify(
 
 /// The name for a file that begins with `head`, and what it is instead of what that name says.
 fn judge(names: Vec<String>, head: &[u8], is_strict: bool) -> Result<(String, Option<String>), DownloadError> {
+    let claimed = names.first().and_then(|name| extension(name));
+    if is_error_text(claimed.as_deref(), head) {
+        let name = names.into_iter().next().unwrap_or_default();
+        let (claimed, found) = (claim(claimed.as_deref()), "an error message of the portal".to_owned());
+        return Err(DownloadError::NotAsClaimed { name, claimed, found });
+    }
     let candidate_count = if markup(head) == Markup::None { names.len() } else { 1 };
     let mut first_refusal = None;
     for name in names.into_iter().take(candidate_count) {
@@ -121,9 +129,15 @@ fn judge(names: Vec<String>, head: &[u8], is_strict: bool) -> Result<(String, Op
     if !is_strict && may_be_markup(claimed.as_deref(), head) {
         return Ok((name, Some(describe(head))));
     }
-    let claimed = claimed.map_or("a file without an extension".to_owned(), |ending| format!("a .{ending} file"));
-    Err(DownloadError::NotAsClaimed { name, claimed, found })
+    Err(DownloadError::NotAsClaimed { name, claimed: claim(claimed.as_deref()), found })
 }
+
+fn claim(extension: Option<&str>) -> String {
+    extension.map_or("a file without an extension".to_owned(), |ending| format!("a .{ending} file"))
+}
+
+/// How much of a web page is looked at: its style sheets may stand before its form.
+const PAGE: u64 = 1024 * 1024;
 
 /// What is looked at of a file.
 struct FileContents {
@@ -138,7 +152,12 @@ fn read(path: &Path) -> Result<FileContents, DownloadError> {
     let fail = |why| DownloadError::at(path, why);
     // Windows syncs only what is open for writing
     let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(fail)?;
-    let (size, head, sha256) = digest(&mut file).map_err(fail)?;
+    let (size, mut head, sha256) = digest(&mut file).map_err(fail)?;
+    if markup(&head) != Markup::None {
+        head.clear();
+        file.seek(SeekFrom::Start(0)).map_err(fail)?;
+        file.by_ref().take(PAGE).read_to_end(&mut head).map_err(fail)?;
+    }
     let mut tail = Vec::new();
     file.seek(SeekFrom::Start(size.saturating_sub(TAIL))).map_err(fail)?;
     file.by_ref().take(TAIL).read_to_end(&mut tail).map_err(fail)?;
@@ -227,6 +246,21 @@ mod tests {
         for name in ["Invoice.pdf", "page.html", "page", "notes.txt", "a.dwg"] {
             assert_eq!(verified(LOGIN, &[name]).await.unwrap_err().kind(), FailureKind::LoginRequired, "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_login_page_is_known_behind_its_style_sheets() {
+        let style = vec![b' '; 200_000];
+        let page = [b"<!DOCTYPE html><html><style>", &style[..], b"</style><input name=\"user[login]\">"].concat();
+        assert_eq!(verified(&page, &["terms.html"]).await.unwrap_err().kind(), FailureKind::LoginRequired);
+    }
+
+    #[tokio::test]
+    async fn a_message_about_an_error_is_no_file_of_a_binary_type() {
+        let json = b"{\"error\":\"session invalid\"}";
+        let error = verified(json, &["Invoice.pdf", "Invoice.json"]).await.unwrap_err();
+        assert_eq!(error.kind(), FailureKind::DownloadCorrupt);
+        verified(json, &["answer.json"]).await.unwrap();
     }
 
     #[tokio::test]

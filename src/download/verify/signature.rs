@@ -1,7 +1,8 @@
 //! What bytes are, against what a name claims. Signatures are `infer`'s business; which claims are enforced, and how
 //! strictly, is decided here.
 
-use super::markup::{Markup, markup};
+use super::content_type::is_document;
+use super::markup::{Markup, markup, text};
 
 /// How many bytes from the beginning of a file are looked at.
 pub(crate) const HEAD: usize = 64 * 1024;
@@ -9,7 +10,7 @@ pub(crate) const HEAD: usize = 64 * 1024;
 /// Readers accept a PDF whose header stands somewhere in the first 1024 bytes, and such files are about.
 const PDF_HEADER_WITHIN: usize = 1024;
 
-const OLE2: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
+pub(super) const OLE2: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
 
 /// Whether the bytes can be what `extension` claims. The error says what they are instead.
 ///
@@ -55,6 +56,38 @@ pub(crate) fn may_be_markup(extension: Option<&str>, head: &[u8]) -> bool {
             is_page_name || is_text || is_xml || is_for_office() || extension == Some("xls") && tag == "table"
         }
     }
+}
+
+/// A message about an error is no longer than this.
+const MAX_ERROR: usize = 4 * 1024;
+
+/// Words of messages about errors.
+const OF_ERRORS: [&str; 12] = [
+    "err",
+    "fehler",
+    "exception",
+    "fault",
+    "denied",
+    "invalid",
+    "forbidden",
+    "unauthorized",
+    "expired",
+    "not found",
+    "notfound",
+    "message",
+];
+
+/// Whether a file that begins with `head` is a message about an error in JSON or XML, where a file of a binary type should be.
+pub(crate) fn is_error_text(extension: Option<&str>, head: &[u8]) -> bool {
+    let is_office_name = matches!(extension, Some("doc" | "xls" | "ppt"));
+    if head.len() > MAX_ERROR || !(is_office_name || extension.is_some_and(is_document)) {
+        return false;
+    }
+    let text = text(head).trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').to_lowercase();
+    let is_json = text.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"'));
+    let is_xml = text.starts_with("<?xml") || text.starts_with("<error");
+    let is_for_office = contains(head, b"urn:schemas-microsoft-com:office:");
+    (is_json || is_xml) && !is_for_office && OF_ERRORS.iter().any(|word| text.contains(word))
 }
 
 fn contains(head: &[u8], part: &[u8]) -> bool {
@@ -112,29 +145,6 @@ pub(crate) fn describe(head: &[u8]) -> String {
         "plain text".to_owned()
     } else {
         "of an unknown type".to_owned()
-    }
-}
-
-/// How many bytes before the end of a file are looked at: the end of an archive may stand before a comment of 64 KiB.
-pub(crate) const TAIL: u64 = 66 * 1024;
-
-/// Readers look for the end of a PDF in its last 1024 bytes; some programs write more than that behind it.
-const PDF_END_WITHIN: usize = 4 * 1024;
-
-/// What is missing at the end of a file that begins with `head` and ends with `tail`. None as well for all types that do not
-/// end in anything of their own.
-pub(crate) fn missing_end(head: &[u8], tail: &[u8]) -> Option<&'static str> {
-    let has = |within: usize, mark: &[u8]| {
-        tail[tail.len().saturating_sub(within)..].windows(mark.len()).any(|bytes| bytes == mark)
-    };
-    if head.starts_with(b"%PDF-") {
-        (!has(PDF_END_WITHIN, b"%%EOF")).then_some("the PDF has no %%EOF")
-    } else if head.starts_with(b"PK\x03\x04") {
-        (!has(tail.len(), b"PK\x05\x06")).then_some("the archive has no directory at its end")
-    } else if head.starts_with(b"\x89PNG\r\n\x1a\n") {
-        (!has(tail.len(), b"IEND")).then_some("the PNG has no IEND chunk")
-    } else {
-        None
     }
 }
 
@@ -205,6 +215,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_message_about_an_error_is_known_under_names_of_binary_types_only() {
+        let json = &b"{\"error\":\"session invalid\"}"[..];
+        let xml = b"\xef\xbb\xbf<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code></Error>";
+        for text in
+            [json, xml, b"<Error><Code>NoSuchKey</Code></Error>", b" {\n \"message\": \"Sess\xc3\xa3o expirada\" }"]
+        {
+            for extension in ["pdf", "png", "docx", "zip", "xls", "msg"] {
+                assert!(is_error_text(Some(extension), text), "{extension}");
+            }
+            for extension in [Some("json"), Some("xml"), Some("txt"), Some("eml"), Some("dwg"), None] {
+                assert!(!is_error_text(extension, text), "{extension:?}");
+            }
+        }
+        let table = b"<?xml version=\"1.0\"?><Workbook xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\"><Data>error</Data>";
+        for text in [&b"From: a@b\n\nerror"[..], b"{\\rtf1 error}", b"{\"rows\":[]}", table, b"\x89PNG error"] {
+            assert!(!is_error_text(Some("xls"), text), "{text:?}");
+        }
+        assert!(!is_error_text(Some("pdf"), &[json, &[b' '; MAX_ERROR]].concat()));
+    }
+
     proptest! {
         #[test]
         fn no_page_passes_under_a_name_that_does_not_say_so(
@@ -264,26 +295,6 @@ mod tests {
             ("png", b"not a picture"),
         ] {
             assert!(check_claim(Some(extension), head).is_err(), "{extension} {head:?}");
-        }
-    }
-
-    #[test]
-    fn the_end_is_looked_for_where_it_may_be() {
-        let pdf = |after: usize| [b"%PDF-1.7 %%EOF".to_vec(), vec![b'\n'; after]].concat();
-        for (bytes, is_whole) in [
-            (pdf(1_000), true),
-            (pdf(5_000), false),
-            (b"%PDF-1.7 obj".to_vec(), false),
-            ([b"PK\x03\x04x".to_vec(), b"PK\x05\x06".to_vec(), vec![0; 65_553]].concat(), true),
-            (b"PK\x03\x04xxxxx".to_vec(), false),
-            (b"PK\x05\x06".to_vec(), true),
-            (b"\x89PNG\r\n\x1a\n....IEND\xaeB`\x82".to_vec(), true),
-            (b"\x89PNG\r\n\x1a\n....".to_vec(), false),
-            (b"plain".to_vec(), true),
-            (Vec::new(), true),
-        ] {
-            let tail = &bytes[bytes.len().saturating_sub(TAIL as usize)..];
-            assert_eq!(missing_end(&bytes, tail).is_none(), is_whole, "{:?}", &bytes[..bytes.len().min(12)]);
         }
     }
 }
