@@ -238,8 +238,10 @@ pub struct Cookie {
 /// What sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Initiator {
-    /// The window or a frame, by navigating to an address.
+    /// The window, by navigating to an address.
     Navigation,
+    /// A frame in the page, by navigating to an address.
+    Frame,
     /// A script of the page.
     Script,
 }

@@ -18,8 +18,8 @@ const ASK_EVERY: Duration = Duration::from_millis(40);
 const LOOK_AFTER: Duration = Duration::from_millis(600);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// How long a download may still begin after a script of the page was answered with an error: it may have been another
-/// script's, or be asked again.
+/// How long a download may still begin after a script or a frame of the page was answered with an error: it may have been
+/// another one's, or be asked again.
 const AFTER_ERROR: Duration = Duration::from_secs(2);
 
 /// What a download may be.
@@ -134,8 +134,8 @@ pub async fn await_arrival(
             let error = if underway.is_none() { bounds.error(&answer) } else { None };
             match (answer.initiator, error) {
                 (Initiator::Navigation, Some(error)) => return Err(error),
-                (Initiator::Script, Some(error)) => suspected = Some((Instant::now(), error)),
-                (Initiator::Navigation, None) => shown.push(answer),
+                (Initiator::Script | Initiator::Frame, Some(error)) => suspected = Some((Instant::now(), error)),
+                (Initiator::Navigation | Initiator::Frame, None) => shown.push(answer),
                 (Initiator::Script, None) => {}
             }
         }

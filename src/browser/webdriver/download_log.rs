@@ -32,13 +32,17 @@ enum DownloadAge {
 }
 
 impl DownloadLog {
-    /// Drops all events, now and later, of downloads that have started so far.
-    pub(crate) fn forget(&mut self, log: &Value) {
+    /// Drops all events, now and later, of downloads that have started so far. Returns the ids of those that still run.
+    pub(crate) fn forget(&mut self, log: &Value) -> Vec<String> {
         self.record(log, &NetworkPolicy::default());
         self.pending.clear();
-        for known in self.running.values_mut() {
-            known.age = DownloadAge::Forgotten;
-        }
+        let running = self.running.iter_mut().filter(|(_, known)| known.age == DownloadAge::Current);
+        running
+            .map(|(id, known)| {
+                known.age = DownloadAge::Forgotten;
+                id.clone()
+            })
+            .collect()
     }
 
     /// Records the download events in `log`, a driver's response to a request for its performance log.
@@ -191,7 +195,9 @@ mod tests {
     #[test]
     fn downloads_that_started_before_forget_stay_forgotten() {
         let mut downloads = DownloadLog::default();
-        downloads.forget(&json!([began("old")]));
+        let log = json!([began("old"), began("whole"), progress("whole", "completed", 1, 1)]);
+        assert_eq!(downloads.forget(&log), ["old"], "what has ended needs no end");
+        assert!(downloads.forget(&json!([])).is_empty());
         let events = read(&mut downloads, &json!([progress("old", "completed", 1, 1), began("new")]));
         assert_eq!(events.len(), 1);
         assert!(matches!(&events[0], DownloadEvent::Started { id, .. } if id == "new"));

@@ -59,6 +59,9 @@ impl NetworkLog {
 #[derive(Deserialize)]
 struct LogEntry {
     message: LogMessage,
+    /// The tab, whose id is also that of its outermost frame.
+    #[serde(default)]
+    webview: String,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +73,8 @@ struct LogMessage {
 struct LogParams {
     #[serde(rename = "type")]
     kind: String,
+    #[serde(rename = "frameId", default)]
+    frame: String,
     response: Response,
 }
 
@@ -95,8 +100,10 @@ fn response_info(entry: &Value) -> Option<ResponseInfo> {
     if !text.contains("\"Network.responseReceived\"") {
         return None; // saves parsing all other entries, which are nearly all of them
     }
-    let LogParams { kind, response } = serde_json::from_str::<LogEntry>(text).ok()?.message.params;
+    let LogEntry { message, webview } = serde_json::from_str(text).ok()?;
+    let LogParams { kind, frame, response } = message.params;
     let initiator = match kind.as_str() {
+        "Document" if !webview.is_empty() && !frame.is_empty() && frame != webview => Initiator::Frame,
         "Document" => Initiator::Navigation,
         "XHR" | "Fetch" => Initiator::Script,
         _ => return None,
@@ -169,6 +176,19 @@ mod tests {
         };
         assert_eq!(responses, [page, call]);
         assert_eq!(log.take(), []);
+    }
+
+    #[test]
+    fn the_document_of_a_frame_is_not_the_page_s_own() {
+        let of = |frame: &str| {
+            let response = json!({ "url": "https://h/x", "status": 403 });
+            let params = json!({ "type": "Document", "frameId": frame, "response": response });
+            let entry = json!({ "message": { "method": METHOD, "params": params }, "webview": "TAB" });
+            let mut log = NetworkLog::default();
+            log.record(&json!([{ "message": entry.to_string() }]));
+            log.take().pop().unwrap().initiator
+        };
+        assert_eq!((of("TAB"), of("CHAT")), (Initiator::Navigation, Initiator::Frame));
     }
 
     #[test]

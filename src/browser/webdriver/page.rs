@@ -228,9 +228,8 @@ impl Page for WebDriverPage {
                 .and_then(Value::as_str)
                 .filter(|id| !id.contains('/'))
                 .ok_or_else(|| SessionError::Refused("the response of the driver has no element id".to_owned()))?;
-            self.client
-                .send(WebDriverCommand::post("clear", &format!("element/{id}/clear"), &json!({})), command)
-                .await?;
+            let clear = WebDriverCommand::post("clear", &format!("element/{id}/clear"), &json!({}));
+            self.client.send(clear, command).await?;
             let text = json!({ "text": text.expose_secret() });
             self.client.send(WebDriverCommand::post("type", &format!("element/{id}/value"), &text), command).await?;
             Ok(())
@@ -284,10 +283,9 @@ impl Page for WebDriverPage {
 
     fn set_download_dir<'a>(&'a mut self, folder: &'a Path) -> BoxFuture<'a, Result<(), SessionError>> {
         Box::pin(async move {
-            let folder = std::path::absolute(folder).map_err(|source| SessionError::Io {
-                what: format!("{} has no absolute path", folder.display()),
-                source,
-            })?;
+            let what = || format!("{} has no absolute path", folder.display());
+            let absolute = std::path::absolute(folder);
+            let folder = absolute.map_err(|source| SessionError::Io { what: what(), source })?;
             if !self.is_network_logged {
                 network_log::enable(&self.client, self.vendor, self.timeouts.command).await?;
                 self.is_network_logged = true;
@@ -296,7 +294,9 @@ impl Page for WebDriverPage {
             let params = json!({ "behavior": "allowAndName", "downloadPath": folder.display().to_string(), "eventsEnabled": true });
             self.devtools("set download folder", "Browser.setDownloadBehavior", params).await?;
             let log = self.log().await?;
-            self.downloads.forget(&log);
+            for id in self.downloads.forget(&log) {
+                self.cancel_download(&id).await?;
+            }
             Ok(())
         })
     }

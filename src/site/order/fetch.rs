@@ -8,7 +8,7 @@ use url::Url;
 
 use super::ways::effect::{ClickEffect, ClickOutlook};
 use super::ways::{self, Way};
-use crate::backend::{Attempt, Click, Initiator, Page, SessionError};
+use crate::backend::{Attempt, Click, DownloadEvent, Initiator, Page, SessionError};
 use crate::download::{
     DownloadError, DownloadLimits, LoginSigns, OrderDir, Outlook, StagingDir, TransferLimits, Verified, VerifyRules,
     await_arrival, candidate_names, extension, verify,
@@ -148,8 +148,12 @@ impl AttachmentFetch<'_> {
     /// One way, from the first request to a verified file in the staging folder.
     async fn go(&self, page: &mut dyn Page, listed: &ListedAttachment, way: &Way) -> Result<WayEnd, DownloadError> {
         for _ in 0..MAX_REFUSALS {
-            // news of earlier downloads is not this one's
-            page.download_events().await?;
+            // news of earlier downloads is not this one's, and nobody waits for what has begun late
+            for event in page.download_events().await? {
+                if let DownloadEvent::Started { id, .. } = event {
+                    page.cancel_download(&id).await?;
+                }
+            }
             page.responses().await?;
             let Some(now) = self.set_off(page, listed, way).await? else { return Err(DownloadError::Vanished) };
             let address = match way {
