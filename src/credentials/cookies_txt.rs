@@ -63,7 +63,7 @@ fn parse(text: &str, host: &str, now: i64) -> Result<Vec<Cookie>, String> {
             continue;
         }
         let fields: Vec<_> = line.split('\t').collect();
-        let [domain, _, path, secure, expiry, name, value] = fields.as_slice() else {
+        let [domain, with_subdomains, path, secure, expiry, name, value] = fields.as_slice() else {
             return Err(format!(
                 "line {number} has {} fields between tabs instead of 7: is it in the Netscape format?",
                 fields.len()
@@ -75,13 +75,15 @@ fn parse(text: &str, host: &str, now: i64) -> Result<Vec<Cookie>, String> {
             return Err(format!("line {number}: the fifth field is no time in seconds since 1970"));
         };
         let is_over = expiry > 0 && expiry <= now;
-        if is_over || !is_sent_to(domain, host) {
+        let with_subdomains = with_subdomains.eq_ignore_ascii_case("TRUE") || domain.starts_with('.');
+        if is_over || !is_sent_to(domain, host, with_subdomains) {
             continue;
         }
         cookies.push(Cookie {
             name: (*name).to_owned(),
             value: SecretString::from((*value).to_owned()),
-            domain: Some(domain.trim_start_matches('.').to_owned()),
+            // without it browsers keep a cookie for the host alone
+            domain: with_subdomains.then(|| domain.trim_start_matches('.').to_owned()),
             path: Some((*path).to_owned()),
             secure: secure.eq_ignore_ascii_case("TRUE"),
             http_only,
@@ -92,12 +94,15 @@ fn parse(text: &str, host: &str, now: i64) -> Result<Vec<Cookie>, String> {
     Ok(cookies)
 }
 
-/// Whether a cookie of `domain` is the host's own or one of a domain that it is in. Browsers refuse those of a whole
+/// Whether a cookie of `domain` is the host's own or, `with_subdomains`, one of a domain that it is in. Browsers refuse those of a whole
 /// top-level domain by themselves.
-fn is_sent_to(domain: &str, host: &str) -> bool {
+fn is_sent_to(domain: &str, host: &str, with_subdomains: bool) -> bool {
     let domain = domain.trim_start_matches('.').to_ascii_lowercase();
     let host = host.to_ascii_lowercase();
-    host == domain || (domain.contains('.') && host.strip_suffix(&domain).is_some_and(|rest| rest.ends_with('.')))
+    host == domain
+        || (with_subdomains
+            && domain.contains('.')
+            && host.strip_suffix(&domain).is_some_and(|rest| rest.ends_with('.')))
 }
 
 #[cfg(test)]
@@ -113,6 +118,7 @@ mod tests {
         # a remark\r\n\
         .other.test\tTRUE\t/\tTRUE\t0\tforeign\tx\r\n\
         .test\tTRUE\t/\tTRUE\t0\twide\tx\r\n\
+        acme.test\tFALSE\t/\tTRUE\t0\tother\tx\r\n\
         evilacme.test\tTRUE\t/\tTRUE\t0\talike\tx\r\n\
         my.acme.test\tFALSE\t/\tTRUE\t1000.5\tover\tx\r\n";
 
@@ -125,6 +131,7 @@ mod tests {
         assert_eq!((cookies[1].expiry, cookies[1].secure, cookies[1].http_only), (None, false, true));
         assert_eq!(cookies[1].value.expose_secret(), "s3cret");
         assert_eq!(cookies[0].domain.as_deref(), Some("acme.test"));
+        assert_eq!(cookies[1].domain, None, "it is sent to no other host");
     }
 
     #[test]

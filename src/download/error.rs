@@ -43,7 +43,7 @@ pub enum DownloadError {
         host: String,
     },
     /// It began and then stood still.
-    #[error("the download stood still for {after:?} after {received} bytes and was stopped")]
+    #[error("the download stood still for {} after {received} bytes and was stopped", in_seconds(*after))]
     Standstill {
         /// Bytes that had come in.
         received: u64,
@@ -79,6 +79,12 @@ pub enum DownloadError {
     /// It ended without a byte, and why could not be learnt.
     #[error("the portal refused the transfer before its first byte")]
     Refused,
+    /// It came in a way that cannot be followed.
+    #[error("the portal sent the file in a way that is not understood: {why}")]
+    Unreadable {
+        /// What was not understood.
+        why: String,
+    },
     /// The portal answered with an error instead of the file.
     #[error("{}", in_words(*status))]
     Answered {
@@ -218,6 +224,7 @@ impl DownloadError {
             Self::Answered { status: 408 | 425, .. }
             | Self::Cut
             | Self::Refused
+            | Self::Unreadable { .. }
             | Self::LedBack
             | Self::CutShort { .. }
             | Self::WrongSize { .. }
@@ -254,7 +261,7 @@ fn why_not(is_settled: bool) -> &'static str {
 }
 
 /// A time span in whole seconds.
-fn in_seconds(span: Duration) -> humantime::FormattedDuration {
+pub(super) fn in_seconds(span: Duration) -> humantime::FormattedDuration {
     humantime::format_duration(Duration::from_secs(span.as_secs().max(1)))
 }
 

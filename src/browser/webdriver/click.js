@@ -71,7 +71,6 @@ const state = window[KEY] || watch();
 const now = performance.now();
 const tracker = window[Symbol.for('coupa-batch.requests')];
 const asked = tracker ? tracker.requests.map((request) => request.url.pathname) : [];
-state.firstAt ??= now;
 Object.assign(state, { at: now, isNavigating: false, isPrevented: false, said: undefined });
 state.timers.clear();
 // what is asked for by the clock is no answer to the click

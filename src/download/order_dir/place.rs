@@ -26,6 +26,10 @@ impl NamesInUse {
         Ok(Self(names))
     }
 
+    fn add(&mut self, name: String) {
+        self.0.insert(folded(&name), name);
+    }
+
     fn get(&self, name: &str) -> Option<&str> {
         self.0.get(&folded(name)).map(String::as_str)
     }
@@ -73,7 +77,7 @@ pub(crate) fn place_in(folder: &Path, file: &Verified) -> Result<String, Downloa
 /// keeps its name. A file that is there already, byte for byte, is not kept twice, and of two manifests the one in `to`
 /// stays. Broken off, it goes on when it is called again.
 pub(crate) fn merge(from: &Path, to: &Path) -> std::io::Result<()> {
-    let taken = NamesInUse::read(to)?;
+    let mut taken = NamesInUse::read(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -97,6 +101,7 @@ pub(crate) fn merge(from: &Path, to: &Path) -> std::io::Result<()> {
                 rename_if_free(&entry.path(), &target)?
             };
             if is_moved {
+                taken.add(free);
                 break;
             }
         }
@@ -108,4 +113,27 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     let size = |path| fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|found| found.len());
     matches!((size(one), size(other)), (Some(a), Some(b)) if a == b)
         && matches!((digest_of(one), digest_of(other)), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_differ_in_case_alone_do_not_meet_in_the_merged_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let (from, to) = (root.path().join("from"), root.path().join("to"));
+        for folder in [&from, &to] {
+            fs::create_dir(folder).unwrap();
+        }
+        fs::write(from.join("A.pdf"), "one").unwrap();
+        fs::write(from.join("a.pdf"), "two").unwrap();
+        let count = fs::read_dir(&from).unwrap().count(); // one where the disk ignores case
+        merge(&from, &to).unwrap();
+        let names: Vec<_> = fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut folded: Vec<_> = names.iter().map(|name| folded(&name.to_string_lossy())).collect();
+        folded.sort();
+        folded.dedup();
+        assert_eq!((folded.len(), names.len()), (count, count), "{names:?}");
+    }
 }

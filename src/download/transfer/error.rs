@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::backend::SessionError;
 use crate::download::DownloadError;
+use crate::download::error::in_seconds;
 use crate::model::FailureKind;
 use crate::net::HttpError;
 
@@ -43,7 +44,7 @@ pub enum TransferError {
         why: String,
     },
     /// Nothing came for too long.
-    #[error("the transfer stood still for {after:?} after {received} bytes")]
+    #[error("the transfer stood still for {} after {received} bytes", in_seconds(*after))]
     Standstill {
         /// Bytes that had come in.
         received: u64,
@@ -51,7 +52,10 @@ pub enum TransferError {
         after: Duration,
     },
     /// It came, but would not have ended in time.
-    #[error("only {came} bytes came in {after:?}, which is slower than download_min_rate allows, and it was stopped")]
+    #[error(
+        "only {came} bytes came in {}, which is slower than download_min_rate allows, and it was stopped",
+        in_seconds(*after)
+    )]
     TooSlow {
         /// Bytes that came in.
         came: u64,
@@ -59,7 +63,7 @@ pub enum TransferError {
         after: Duration,
     },
     /// It was not whole when its time was over.
-    #[error("it was not complete after {after:?} and {received} bytes, and was stopped")]
+    #[error("it was not complete after {} and {received} bytes, and was stopped", in_seconds(*after))]
     OutOfTime {
         /// Bytes that had come in.
         received: u64,
@@ -193,7 +197,10 @@ impl From<TransferError> for DownloadError {
                 Self::Answered { status, retry_after: retry_after.map(|wish| wish.as_secs().to_string()) }
             }
             TransferError::Answered { status } => Self::Answered { status, retry_after: None },
-            TransferError::Cut { .. } | TransferError::BadRedirect { .. } | TransferError::Encoded { .. } => Self::Cut,
+            TransferError::Cut { .. } => Self::Cut,
+            TransferError::BadRedirect { .. } | TransferError::Encoded { .. } => {
+                Self::Unreadable { why: error.to_string() }
+            }
             TransferError::Standstill { received, after } => Self::Standstill { received, after },
             TransferError::TooSlow { came, after } => Self::TooSlow { came, after },
             TransferError::OutOfTime { received, after } => Self::OutOfTime { received, after },
@@ -205,6 +212,29 @@ impl From<TransferError> for DownloadError {
             }
             TransferError::Disk(error) => error,
             TransferError::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_s_words_for_a_failure_are_those_of_what_happened() {
+        let second = Duration::from_millis(1500);
+        for (error, words) in [
+            (TransferError::TooSlow { came: 5, after: second }, "only 5 bytes came in 1s"),
+            (TransferError::Standstill { received: 5, after: second }, "stood still for 1s after 5 bytes"),
+            (TransferError::OutOfTime { received: 5, after: second }, "not complete after 1s and 5 bytes"),
+            (TransferError::Encoded { coding: "br".to_owned() }, "encoded as \"br\""),
+            (TransferError::BadRedirect { why: "it has no address" }, "redirect was not followed: it has no address"),
+        ] {
+            assert!(error.to_string().contains(words), "{error}");
+            let kind = error.kind();
+            let error = DownloadError::from(error);
+            assert!(error.to_string().contains(words), "{error}");
+            assert_eq!(error.kind(), kind);
         }
     }
 }

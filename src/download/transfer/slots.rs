@@ -66,7 +66,7 @@ impl OrderSlots {
         let order = permit(&self.order).await;
         let of_host = permit(&self.all.host(host)).await;
         let run = permit(&self.all.run).await;
-        TransferSlot { all: self.all.clone(), host: host.to_owned(), of_host, _order: order, _run: run }
+        TransferSlot { all: self.all.clone(), host: host.to_owned(), of_host, _order: order, run }
     }
 }
 
@@ -78,17 +78,19 @@ pub(crate) struct TransferSlot {
     /// None where the semaphore was closed, which nobody does.
     of_host: Option<OwnedSemaphorePermit>,
     _order: Option<OwnedSemaphorePermit>,
-    _run: Option<OwnedSemaphorePermit>,
+    run: Option<OwnedSemaphorePermit>,
 }
 
 impl TransferSlot {
-    /// Goes on to another host after a redirect: the slot of the first one is given back, then that of the other awaited.
+    /// Goes on to another host after a redirect: the slots of the first one and of the run are given back, then that of the
+    /// other and one of the run awaited, in the order in which everybody takes them.
     pub(crate) async fn move_to(&mut self, host: &str) {
         if host == self.host {
             return;
         }
-        self.of_host = None;
+        (self.of_host, self.run) = (None, None);
         self.of_host = permit(&self.all.host(host)).await;
+        self.run = permit(&self.all.run).await;
         host.clone_into(&mut self.host);
     }
 }
@@ -135,6 +137,27 @@ mod tests {
         drop(held);
         moving.move_to("b").await;
         assert!(slots.of_order().take("b").now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn one_that_moves_on_does_not_hold_the_run_up() {
+        let slots = slots(9, 1, 1);
+        let mut moving = slots.of_order().take("a").await;
+        let (order, mut other) = (slots.of_order(), None);
+        assert!(order.take("b").now_or_never().is_none());
+        tokio::join!(
+            async {
+                other = Some(order.take("b").await);
+                drop(other.take());
+            },
+            async {
+                tokio::task::yield_now().await;
+                moving.move_to("b").await;
+            }
+        );
+        assert!(slots.of_order().take("c").now_or_never().is_none());
+        drop(moving);
+        assert!(slots.of_order().take("c").now_or_never().is_some());
     }
 
     #[tokio::test]

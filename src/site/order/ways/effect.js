@@ -1,4 +1,4 @@
-// What the last click has set off so far. arguments: what marks the page as busy -> {isLeft, isBusy, said, url, type, isWhole,
+// What the last click has set off so far. arguments: what marks the page as busy -> {isLeft, isBusy, said, url, type, status,
 // addresses: [{kind, url}]}
 const [busy] = arguments;
 const state = window[Symbol.for('coupa-batch.click')];
