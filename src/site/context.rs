@@ -128,6 +128,7 @@ impl PortalContext {
                 learned: self.long_polls.keys(),
                 after: settle.long_poll_after.0,
             },
+            words: self.recipe.attachments.telling_words().collect(),
         }
     }
 }

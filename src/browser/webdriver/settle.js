@@ -1,8 +1,10 @@
-// arguments: selectors, after load, unchanged for, at most (milliseconds), long polls: {parts, learned, after} -> promise of
-// {isSettled, isTracked, pending, longPolls, failed}.
+// arguments: selectors, after load, unchanged for, at most (milliseconds), long polls: {parts, learned, after}, words of
+// what the selectors find -> promise of {isSettled, isTracked, pending, longPolls, failed}.
 // Elements are compared by identity and markup: an element replaced by an equal one is a change, because references to
 // the old one are stale.
-const [selectors, afterLoad, unchangedFor, atMost, polls] = arguments;
+const [selectors, afterLoad, unchangedFor, atMost, polls, words] = arguments;
+// what an answer brings is on the page by then
+const SHOWN_AFTER = 250;
 const tracker = window[Symbol.for('coupa-batch.requests')];
 const find = () => {
   const found = [];
@@ -15,30 +17,34 @@ const isSame = (a, b) =>
   a.length === b.length && a.every(([element, html], i) => element === b[i][0] && html === b[i][1]);
 
 const hash = (text) => [...text].reduce((sum, char) => (Math.imul(sum, 31) + char.codePointAt(0)) | 0, 7) >>> 0;
-// the numbers in the page's own address: a request that names one of them is about what the page shows
+// the numbers in the page's own address: a request that names one of them is about what the page shows, and so may be one
+// whose body cannot be read
 const numbers = (text) => text.match(/[0-9]{2,}/g) || [];
 const own = new Set(numbers(location.pathname + location.search));
+const has = (text, word) => text.includes(word) || text.includes(encodeURIComponent(word).toLowerCase());
 const describe = (request) => {
   if (request.key !== undefined) return request;
   const { url, body } = request;
   // without a number that only keeps an answer from being cached
   const rest = url.search.replace(/[0-9]{9,}|0\.[0-9]{6,}/g, '#') + (body || '');
-  request.isOfPage = numbers(url.pathname + url.search + (body || '')).some((number) => own.has(number));
+  const asked = url.pathname + url.search + (body || '');
+  request.isOfPage = body === null || numbers(asked).some((number) => own.has(number));
+  request.isNamed = words.some((word) => has(asked.toLowerCase(), word));
   request.key = request.method + ' ' + url.host + url.pathname + (rest === '' ? '' : ' ' + hash(rest));
   return request;
 };
-const isLongPoll = (request, now) => !describe(request).isOfPage && now - request.started >= polls.after;
+// may ask for what is looked for
+const isAbout = (request) => describe(request).isOfPage || request.isNamed;
+const isLongPoll = (request, now) => !isAbout(request) && now - request.started >= polls.after;
 const isKnown = (request) =>
   polls.parts.some((part) => (request.url.pathname + request.url.search).includes(part)) ||
-  (describe(request).body !== null && polls.learned.includes(request.key));
+  (!isAbout(request) && polls.learned.includes(request.key));
 // asks for the same again and again, and it changes nothing
-const isRepeated = (request, changedAt) => {
+const isRepeated = (request, changedAt, now) => {
+  if (isAbout(request) && (request.ended === null || now - request.ended < SHOWN_AFTER)) return false;
+  const isSame = (other) => describe(other).key === describe(request).key;
   const before = tracker.requests.filter((other) => other.isGood && other.ended !== null && other.ended <= request.started && other.ended >= changedAt);
-  const same = before.filter((other) => describe(other).key === describe(request).key);
-  if (same.length >= 2) return true;
-  const alike = before.filter((other) => other.url.pathname === request.url.pathname);
-  // the next page of a list is asked for at once, news are asked for by the clock
-  return alike.length >= 3 && request.started - alike[alike.length - 1].ended > 50;
+  return before.filter(isSame).length >= 2;
 };
 // calls that were not answered well, and not asked again with success
 const failed = () => {
@@ -46,7 +52,7 @@ const failed = () => {
   const isFailed = (request) => !request.isGood && (request.status === 0 || request.status >= 400);
   const isMended = (request) => calls.some((other) => other.isGood && other.ended > request.ended && describe(other).key === describe(request).key);
   const found = calls.filter((request) => isFailed(request) && !isKnown(request) && !isMended(request)).slice(0, 20);
-  return found.map((request) => ({ path: tell(request).path, status: request.status, isOfPage: request.isOfPage }));
+  return found.map((request) => ({ path: tell(request).path, status: request.status, isOfPage: request.isOfPage, isNamed: request.isNamed }));
 };
 const tell = (request) => ({
   key: describe(request).key.toWellFormed(),
@@ -83,7 +89,7 @@ return new Promise((resolve, reject) => {
     for (const request of tracker.requests) {
       if (request.ended !== null && now - request.ended >= unchangedFor) continue;
       if (request.kind === 'script' && !request.element.isConnected) continue;
-      if (isKnown(request) || isRepeated(request, changedAt)) continue;
+      if (isKnown(request) || isRepeated(request, changedAt, now)) continue;
       if (request.ended !== null) counted.endedAt = Math.max(counted.endedAt, request.ended);
       else if (isLongPoll(request, now)) counted.longPolls.push(request);
       else counted.pending.push(request);

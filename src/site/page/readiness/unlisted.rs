@@ -71,7 +71,7 @@ impl Unlisted {
 
 /// Whether a request that failed could have brought a part of the list: it was about the order, or about attachments.
 pub(crate) fn could_be_list(request: &FailedRequest, recipe: &Recipe) -> bool {
-    let names_attachments = recipe.attachments.are_named_in(&request.path);
+    let names_attachments = request.is_named || recipe.attachments.are_named_in(&request.path);
     match request.status {
         403 => names_attachments,
         0 | 401 | 429 | 500.. => names_attachments || request.is_of_page,

@@ -57,7 +57,7 @@ async fn a_page_that_says_that_something_is_still_to_come_is_not_believed_to_hav
     };
     let asked = PendingRequest { key: "GET /list".into(), path: "/list".into(), age: 900 };
     let asks = PageActivity { pending: vec![asked], is_tracked: true, ..PageActivity::default() };
-    let gone = FailedRequest { path: "/list".into(), status: 0, is_of_page: false };
+    let gone = FailedRequest { path: "/list".into(), status: 0, is_of_page: false, is_named: false };
     let lost = PageActivity { failed: vec![gone], is_settled: true, is_tracked: true, ..PageActivity::default() };
     // where its requests cannot be counted, the last one that was answered must do
     let uncounted = PageActivity { is_settled: true, ..PageActivity::default() };
@@ -74,7 +74,7 @@ async fn a_page_that_says_that_something_is_still_to_come_is_not_believed_to_hav
     }
     // what another host of the site is asked for matters if it was about the list
     for (path, is_in_the_way) in [("stats.acme.test/collect", false), ("api.acme.test/attachments", true)] {
-        let gone = FailedRequest { path: path.into(), status: 0, is_of_page: false };
+        let gone = FailedRequest { path: path.into(), status: 0, is_of_page: false, is_named: false };
         let activity =
             PageActivity { failed: vec![gone], is_settled: true, is_tracked: true, ..PageActivity::default() };
         let ended = stage.collect(&FakePortal::with(ORDER, Shown { activity, ..Shown::default() })).await;

@@ -50,7 +50,7 @@ async fn what_a_page_counts_and_does_not_list_is_missing() {
 async fn a_call_that_failed_may_have_brought_the_rest_of_the_list_if_it_was_about_the_order() {
     let stage = Stage::new();
     let ends = async |path: &str, status: u16, is_of_page: bool| {
-        let failed = vec![FailedRequest { path: path.to_owned(), status, is_of_page }];
+        let failed = vec![FailedRequest { path: path.to_owned(), status, is_of_page, is_named: false }];
         let activity = PageActivity { failed, is_settled: true, is_tracked: true, ..PageActivity::default() };
         stage.collect(&FakePortal::with(ORDER, Shown { activity, ..one_file() })).await.map(|_| ()).map_err(|e| e.kind)
     };
