@@ -175,7 +175,7 @@ pub struct PageActivity {
     pub is_tracked: bool,
     /// Requests of the page, to its own host, that are not answered yet.
     pub pending: Vec<PendingRequest>,
-    /// Requests that have been open for so long that they count as long polls.
+    /// Requests that have been open for so long that they count as long polls, or are known as such.
     pub long_polls: Vec<PendingRequest>,
     /// Requests that were answered with an error, or not at all, and were not sent again with success.
     pub failed: Vec<FailedRequest>,

@@ -36,9 +36,8 @@ const describe = (request) => {
 // may ask for what is looked for
 const isAbout = (request) => describe(request).isOfPage || request.isNamed;
 const isLongPoll = (request, now) => !isAbout(request) && now - request.started >= polls.after;
-const isKnown = (request) =>
-  polls.parts.some((part) => (request.url.pathname + request.url.search).includes(part)) ||
-  (!isAbout(request) && polls.learned.includes(request.key));
+const isLearned = (request) => !isAbout(request) && polls.learned.includes(request.key);
+const isExcepted = (request) => polls.parts.some((part) => (request.url.pathname + request.url.search).includes(part));
 // asks for the same again and again, and it changes nothing
 const isRepeated = (request, changedAt, now) => {
   if (isAbout(request) && (request.ended === null || now - request.ended < SHOWN_AFTER)) return false;
@@ -51,7 +50,7 @@ const failed = () => {
   const calls = tracker ? tracker.requests.filter((request) => request.kind === 'call' && request.ended !== null && !request.isAborted) : [];
   const isFailed = (request) => !request.isGood && (request.status === 0 || request.status >= 400);
   const isMended = (request) => calls.some((other) => other.isGood && other.ended > request.ended && describe(other).key === describe(request).key);
-  const found = calls.filter((request) => isFailed(request) && !isKnown(request) && !isMended(request)).slice(0, 20);
+  const found = calls.filter((request) => isFailed(request) && !isExcepted(request) && !isLearned(request) && !isMended(request)).slice(0, 20);
   return found.map((request) => ({ path: tell(request).path, status: request.status, isOfPage: request.isOfPage, isNamed: request.isNamed }));
 };
 const tell = (request) => ({
@@ -89,7 +88,12 @@ return new Promise((resolve, reject) => {
     for (const request of tracker.requests) {
       if (request.ended !== null && now - request.ended >= unchangedFor) continue;
       if (request.kind === 'script' && !request.element.isConnected) continue;
-      if (isKnown(request) || isRepeated(request, changedAt, now)) continue;
+      if (isExcepted(request)) continue;
+      if (isLearned(request)) {
+        if (request.ended === null) counted.longPolls.push(request);
+        continue;
+      }
+      if (isRepeated(request, changedAt, now)) continue;
       if (request.ended !== null) counted.endedAt = Math.max(counted.endedAt, request.ended);
       else if (isLongPoll(request, now)) counted.longPolls.push(request);
       else counted.pending.push(request);

@@ -85,3 +85,24 @@ async fn a_page_that_says_that_something_is_still_to_come_is_not_believed_to_hav
     let receipt = stage.collect(&FakePortal::with(ORDER, Shown { stragglers, ..Shown::default() })).await.unwrap();
     assert_eq!(names(&receipt), ["a.txt"]);
 }
+
+#[tokio::test]
+async fn what_stays_open_on_one_page_alone_may_be_what_brings_its_list() {
+    let mut config = config();
+    config.deadlines.page = Duration::from_millis(100);
+    let mut stage = Stage::with(&config);
+    let open = PendingRequest { key: "GET /events".into(), path: "/events".into(), age: 20_000 };
+    let activity =
+        PageActivity { long_polls: vec![open], is_settled: true, is_tracked: true, ..PageActivity::default() };
+    let shown = Shown { activity, ..Shown::default() };
+    for _ in 0..2 {
+        let error = stage.failure(&FakePortal::with(ORDER, shown.clone())).await;
+        assert_eq!(error.kind, FailureKind::StepTimeout, "{error}");
+        assert!(error.message.contains("/events") && error.message.contains("settle.long_polls"), "{error}");
+    }
+    // the same on another order's page brings no list of that one, and then none of this one
+    for number in [8, 7] {
+        stage.attempt.order = PoTask::new(format!("PO{number}").parse().unwrap());
+        stage.collect(&FakePortal::with(&format!("/order_headers/{number}"), shown.clone())).await.unwrap();
+    }
+}
