@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::extract::Path;
+use axum::http::StatusCode;
 use axum::response::Html;
 use axum::routing::get;
 use coupa_batch::site::{InspectTarget, Inspection, InteractiveLogin};
@@ -27,7 +28,7 @@ const fn shape(area: &'static str, below: &'static str, names: &'static [&'stati
     Shape { area, below, names, remark }
 }
 
-const SHAPES: [Shape; 27] = [
+const SHAPES: [Shape; 28] = [
     shape(A, "", &["a.pdf"], ""),
     // names that look like what is never an attachment
     shape(
@@ -164,6 +165,8 @@ const SHAPES: [Shape; 27] = [
     ),
     // still to come
     shape(A, "<section aria-busy='true'>\u{2026}</section>", &["a.pdf"], "still to come"),
+    // asked for and refused
+    shape("", "<script>fetch('/refused?for=attachments')</script>", &[], "answered with status 422"),
     // another order
     shape(A, "<h1>Purchase Order #9912</h1>", &["a.pdf"], "another number than 126: 9912"),
 ];
@@ -179,7 +182,9 @@ async fn portal() -> String {
             },
         ))
     };
-    let router = Router::new().route("/order_headers/{number}", get(order));
+    let router = Router::new()
+        .route("/order_headers/{number}", get(order))
+        .route("/refused", get(async || StatusCode::UNPROCESSABLE_ENTITY));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
     tokio::spawn(async move { axum::serve(listener, router).await });
