@@ -28,7 +28,7 @@ const fn shape(area: &'static str, below: &'static str, names: &'static [&'stati
     Shape { area, below, names, remark }
 }
 
-const SHAPES: [Shape; 28] = [
+const SHAPES: [Shape; 29] = [
     shape(A, "", &["a.pdf"], ""),
     // names that look like what is never an attachment
     shape(
@@ -165,10 +165,18 @@ const SHAPES: [Shape; 28] = [
     ),
     // still to come
     shape(A, "<section aria-busy='true'>\u{2026}</section>", &["a.pdf"], "still to come"),
-    // asked for and refused
-    shape("", "<script>fetch('/refused?for=attachments')</script>", &[], "answered with status 422"),
     // another order
     shape(A, "<h1>Purchase Order #9912</h1>", &["a.pdf"], "another number than 126: 9912"),
+    // asked for and refused
+    shape("", "<script>fetch('/refused?for=attachments')</script>", &[], "answered with status 422"),
+    // one that is listed says nothing: it stands for no other, and neither does a word that is in many names
+    shape(
+        "<a href='/attachment/attachment_file/file/1/a.pdf'> <img alt=''> </a><a href='/attachment/attachment_file/file/2/b.pdf'>b</a> \
+         <span role='button' aria-label='Soubor b2.pdf'>b2</span>",
+        "",
+        &["a.pdf", "b.pdf"],
+        "Soubor b2.pdf",
+    ),
 ];
 
 /// Starts a portal that shows each shape as an order, the first one as order 100.
