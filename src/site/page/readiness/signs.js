@@ -186,7 +186,8 @@ const tell = () => {
     saysNone: none !== null && [...document.querySelectorAll(none)].some(isShown),
     // one that hides itself because it is empty is well; one in a part of the page that is folded up may fill when that opens
     areas: found.map((list) => ({ count: list.length, shown: list.filter((area) => isShown(area.parentElement || area)).length })),
-    holds: [...found.flat(), ...all(places)].map(holds).find(Boolean) || null,
+    holds: found.flat().map(holds).find(Boolean) || null,
+    placesHold: all(places).filter((place) => !isWithin(place, none)).map(holds).find(Boolean) || null,
     unmet: unmet(),
     stray: stray(),
     busy: marked(),

@@ -7,7 +7,7 @@ use crate::backend::{FailedRequest, PendingRequest};
 
 #[tokio::test]
 async fn an_order_is_without_attachments_only_if_its_page_shows_so() {
-    let empty = json!([{ "count": 3, "shown": 1 }]);
+    let empty = json!([{ "count": 3, "shown": 3 }]);
     let stage = Stage::new();
     let ends = async |signs: Value| {
         let portal = FakePortal::with(ORDER, Shown { signs, ..Shown::default() });
@@ -24,6 +24,8 @@ async fn an_order_is_without_attachments_only_if_its_page_shows_so() {
     for doubtful in [
         facts("areas", json!([{ "count": 0, "shown": 0 }])),
         facts("areas", json!([{ "count": 2, "shown": 0 }])),
+        facts("areas", json!([{ "count": 3, "shown": 1 }])),
+        facts("placesHold", "a \"Invoice.pdf\"".into()),
         facts("holds", "button \"Invoice.pdf\"".into()),
         facts("unmet", json!([{ "text": "Attachments (2)", "number": 2, "listed": 0 }])),
     ] {
@@ -32,6 +34,10 @@ async fn an_order_is_without_attachments_only_if_its_page_shows_so() {
     // what says that there are none needs no area beside it, and does not outweigh a count
     let mut facts = json!({ "isComplete": true, "saysNone": true, "areas": [{ "count": 0, "shown": 0 }] });
     assert_eq!(ends(facts.clone()).await, Ok(()));
+    // nor what stands in a place of its own
+    facts["placesHold"] = "a \"Invoice.pdf\"".into();
+    assert_eq!(ends(facts.clone()).await, Err(FailureKind::PageChanged));
+    facts["placesHold"] = Value::Null;
     facts["unmet"] = json!([{ "text": "2 files", "number": 2, "listed": 0 }]);
     assert_eq!(ends(facts).await, Err(FailureKind::PageChanged));
 
