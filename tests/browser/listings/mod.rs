@@ -156,9 +156,10 @@ const SHAPES: [Shape; 29] = [
         &["a.pdf"],
         "Ver mais",
     ),
-    // never clicked: it leads away, or sends something
+    // never clicked: it leads away, nobody knows where, or sends something
     shape(
-        "<a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a><a href='/elsewhere'>Show all</a>",
+        "<a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a><a href='/elsewhere'>Show all</a><a href='http://['>Show more</a>\
+         <svg><a href='/elsewhere'><text>Show all</text></a></svg>",
         "<form action='/sent'><button>Show more</button></form>",
         &["a.pdf"],
         "",
