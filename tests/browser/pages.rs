@@ -36,6 +36,12 @@ async fn a_page_is_read_and_written(rig: Rig) {
     let why = page.query(&[query("a[", &[])]).await.unwrap_err();
     assert!(matches!(why, SessionError::Refused(_)), "{why}");
 
+    page.evaluate("document.body.append(...Array.from({ length: 5001 }, () => document.createElement('i')))", vec![])
+        .await
+        .unwrap();
+    let why = page.query(&[query("i", &[])]).await.unwrap_err();
+    assert!(matches!(&why, SessionError::Refused(text) if text.contains("5001 elements fit i")), "{why}");
+
     page.fill("input[name=user]", &SecretString::from("näme")).await.unwrap();
     page.fill("input[type=password]", &SecretString::from("p\"ss")).await.unwrap();
     let typed = page.evaluate("return [...Array.from(document.forms[0], e => e.value), ...arguments]", vec![1.into()]);
@@ -106,6 +112,14 @@ async fn late_and_replaced_elements_are_waited_for(rig: Rig) {
     assert!(!page.settle(&["#clock".to_owned()], &quiet).await.unwrap().is_settled);
     let why = page.settle(&["a[".to_owned()], &quiet).await.unwrap_err();
     assert!(matches!(why, SessionError::Refused(_)), "{why}");
+    // from the first look on, or by what comes later
+    let many = "document.body.append(...Array.from({ length: 5001 }, () => document.createElement('i')))";
+    let later = format!("setTimeout(() => {many}, 100)");
+    for fill in [later.as_str(), many] {
+        page.evaluate(fill, vec![]).await.unwrap();
+        let why = page.settle(&["i".to_owned()], &quiet).await.unwrap_err();
+        assert!(matches!(&why, SessionError::Refused(text) if text.contains("elements fit i")), "{why}");
+    }
     assert!(session.close().await.is_clean());
 }
 

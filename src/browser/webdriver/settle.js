@@ -6,17 +6,26 @@ const [selectors, afterLoad, unchangedFor, atMost, polls, words] = arguments;
 // what an answer brings is on the page by then
 const SHOWN_AFTER = 250;
 const tracker = window[Symbol.for('coupa-batch.requests')];
+const MOST = 5000;
+const LONGEST = 1000;
+const hash = (text) => {
+  let sum = 7;
+  for (let at = 0; at < text.length; at += 1) sum = (Math.imul(sum, 31) + text.charCodeAt(at)) | 0;
+  return sum >>> 0;
+};
+const brief = (text) => (text.length <= LONGEST ? text : text.length + ' ' + hash(text));
 const find = () => {
   const found = [];
   for (const css of selectors) {
-    for (const element of document.querySelectorAll(css)) found.push([element, element.outerHTML]);
+    const elements = document.querySelectorAll(css);
+    if (elements.length > MOST) throw new Error(`${elements.length} elements fit ${css}, and no more than ${MOST} are watched`);
+    for (const element of elements) found.push([element, brief(element.outerHTML)]);
   }
   return found;
 };
 const isSame = (a, b) =>
   a.length === b.length && a.every(([element, html], i) => element === b[i][0] && html === b[i][1]);
 
-const hash = (text) => [...text].reduce((sum, char) => (Math.imul(sum, 31) + char.codePointAt(0)) | 0, 7) >>> 0;
 // the numbers in the page's own address: a request that names one of them is about what the page shows, and so may be one
 // whose body cannot be read
 const numbers = (text) => text.match(/[0-9]{2,}/g) || [];
@@ -121,6 +130,14 @@ return new Promise((resolve, reject) => {
     if (now - completeAt() >= afterLoad && isQuiet) finish(true, counted);
     else if (now - started >= atMost) finish(false, counted);
   };
-  const timer = setInterval(check, 25);
+  const timer = setInterval(() => {
+    try {
+      check();
+    } catch (why) {
+      clearInterval(timer);
+      observer.disconnect();
+      reject(why);
+    }
+  }, 25);
   check();
 });
