@@ -148,6 +148,9 @@ pub struct Stability {
     pub at_most: Duration,
     /// Which of the page's requests are not waited for.
     pub long_polls: LongPolls,
+    /// Words, in small letters, for what the selectors find. A request that has one in its address or body may bring it:
+    /// it is no long poll, and never one that only repeats others.
+    pub words: Vec<String>,
 }
 
 /// Requests that stay open until the server has news: a page that has one is as settled as it will ever be.
@@ -157,7 +160,8 @@ pub struct LongPolls {
     pub addresses: Vec<String>,
     /// Requests that turned out to be long polls, by their [`PendingRequest::key`].
     pub learned: Vec<String>,
-    /// A request that has been open for this long is one, unless it names a number of the page's own address.
+    /// A request that has been open for this long is one, unless it names a number of the page's own address or has one of
+    /// [`Stability::words`], or its body cannot be read.
     pub after: Duration,
 }
 
@@ -171,7 +175,7 @@ pub struct PageActivity {
     pub is_tracked: bool,
     /// Requests of the page, to its own host, that are not answered yet.
     pub pending: Vec<PendingRequest>,
-    /// Requests that have been open for so long that they count as long polls.
+    /// Requests that have been open for so long that they count as long polls, or are known as such.
     pub long_polls: Vec<PendingRequest>,
     /// Requests that were answered with an error, or not at all, and were not sent again with success.
     pub failed: Vec<FailedRequest>,
@@ -254,8 +258,10 @@ pub struct FailedRequest {
     pub path: String,
     /// The HTTP status; 0 when there was no response.
     pub status: u16,
-    /// Whether it named a number of the page's own address.
+    /// Whether it named a number of the page's own address, or may have in a body that cannot be read.
     pub is_of_page: bool,
+    /// Whether it had one of [`Stability::words`] in its address or body.
+    pub is_named: bool,
 }
 
 /// The response to one request.

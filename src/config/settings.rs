@@ -104,7 +104,7 @@ settings! {
     download_timeout: Duration = "30s", in TIME_SPAN;
     /// How long a browser may take to close before it is killed.
     close_timeout: Duration = "5s", in TIME_SPAN;
-    /// The site recipe: the name of a built-in one (`coupa`, `table`), or the path of a TOML file.
+    /// The site recipe: the name of a built-in one (`coupa`, `coupa-prefixed`, `table`), or the path of a TOML file.
     recipe: String = "coupa", flag "NAME";
     /// Cookies of a logged-in browser, in the Netscape format that curl, wget and yt-dlp use. They are used instead of a saved login.
     cookies: PathBuf = "", flag "FILE";

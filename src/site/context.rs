@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use bytesize::ByteSize;
 use url::Url;
@@ -116,18 +115,19 @@ impl PortalContext {
         address.as_str().starts_with(self.at(self.recipe.address.before_number()).as_str())
     }
 
-    /// When a page counts as settled, `spent` of its deadline being over.
-    pub(crate) fn stability(&self, spent: Duration) -> Stability {
+    /// When this page counts as settled.
+    pub(crate) fn stability(&self, page: &Url) -> Stability {
         let settle = &self.recipe.settle;
         Stability {
             after_load: settle.after_load.0,
             unchanged_for: settle.unchanged_for.0,
-            at_most: settle.at_most.0.min(self.deadlines.page.saturating_sub(spent)),
+            at_most: settle.at_most.0.min(self.deadlines.page),
             long_polls: LongPolls {
                 addresses: settle.long_polls.clone(),
-                learned: self.long_polls.keys(),
+                learned: self.long_polls.keys(page),
                 after: settle.long_poll_after.0,
             },
+            words: self.recipe.attachments.telling_words().collect(),
         }
     }
 }

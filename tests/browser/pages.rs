@@ -36,6 +36,12 @@ async fn a_page_is_read_and_written(rig: Rig) {
     let why = page.query(&[query("a[", &[])]).await.unwrap_err();
     assert!(matches!(why, SessionError::Refused(_)), "{why}");
 
+    page.evaluate("document.body.append(...Array.from({ length: 5001 }, () => document.createElement('i')))", vec![])
+        .await
+        .unwrap();
+    let why = page.query(&[query("i", &[])]).await.unwrap_err();
+    assert!(matches!(&why, SessionError::Refused(text) if text.contains("5001 elements fit i")), "{why}");
+
     page.fill("input[name=user]", &SecretString::from("näme")).await.unwrap();
     page.fill("input[type=password]", &SecretString::from("p\"ss")).await.unwrap();
     let typed = page.evaluate("return [...Array.from(document.forms[0], e => e.value), ...arguments]", vec![1.into()]);
@@ -97,7 +103,7 @@ async fn late_and_replaced_elements_are_waited_for(rig: Rig) {
     let millis = Duration::from_millis;
     let long_polls = LongPolls { addresses: Vec::new(), learned: Vec::new(), after: millis(60_000) };
     let (after_load, unchanged_for, at_most) = (millis(300), millis(300), millis(15_000));
-    let quiet = Stability { after_load, unchanged_for, at_most, long_polls };
+    let quiet = Stability { after_load, unchanged_for, at_most, long_polls, words: Vec::new() };
     assert!(page.settle(&selectors, &quiet).await.unwrap().is_settled);
     assert_eq!(page.evaluate("return window.isDone", vec![]).await.unwrap(), true);
     assert_eq!(page.query(&[query("span[role=button]", &[])]).await.unwrap()[0].len(), 2);
@@ -106,6 +112,14 @@ async fn late_and_replaced_elements_are_waited_for(rig: Rig) {
     assert!(!page.settle(&["#clock".to_owned()], &quiet).await.unwrap().is_settled);
     let why = page.settle(&["a[".to_owned()], &quiet).await.unwrap_err();
     assert!(matches!(why, SessionError::Refused(_)), "{why}");
+    // from the first look on, or by what comes later
+    let many = "document.body.append(...Array.from({ length: 5001 }, () => document.createElement('i')))";
+    let later = format!("setTimeout(() => {many}, 100)");
+    for fill in [later.as_str(), many] {
+        page.evaluate(fill, vec![]).await.unwrap();
+        let why = page.settle(&["i".to_owned()], &quiet).await.unwrap_err();
+        assert!(matches!(&why, SessionError::Refused(text) if text.contains("elements fit i")), "{why}");
+    }
     assert!(session.close().await.is_clean());
 }
 
@@ -116,7 +130,8 @@ async fn requests_of_a_page_are_known_until_they_are_answered(rig: Rig) {
     let millis = Duration::from_millis;
     let long_polls = LongPolls { addresses: Vec::new(), learned: Vec::new(), after: millis(60_000) };
     let (after_load, unchanged_for) = (millis(0), millis(300));
-    let patient = Stability { after_load, unchanged_for, at_most: millis(15_000), long_polls };
+    let patient =
+        Stability { after_load, unchanged_for, at_most: millis(15_000), long_polls, words: vec!["anlage".to_owned()] };
     let selectors = ["span[role=button]".to_owned()];
     let address = |how: &str| format!("{base}/asking/15262984/{how}");
 
@@ -142,8 +157,10 @@ async fn requests_of_a_page_are_known_until_they_are_answered(rig: Rig) {
     assert_eq!(learned.len(), 1);
     page.goto(&address("stays")).await.unwrap();
     assert!(page.settle(&selectors, &strict(millis(60_000), &learned)).await.unwrap().is_settled);
-    page.goto(&address("stays-of-page")).await.unwrap();
-    assert!(!page.settle(&selectors, &strict(millis(100), &learned)).await.unwrap().is_settled);
+    for how in ["stays-of-page", "stays-named", "stays-hidden"] {
+        page.goto(&address(how)).await.unwrap();
+        assert!(!page.settle(&selectors, &strict(millis(100), &learned)).await.unwrap().is_settled, "{how}");
+    }
     let named = LongPolls { addresses: vec!["/never".to_owned()], learned: Vec::new(), after: millis(60_000) };
     assert!(page.settle(&selectors, &Stability { long_polls: named, ..brief }).await.unwrap().is_settled);
 
@@ -151,13 +168,18 @@ async fn requests_of_a_page_are_known_until_they_are_answered(rig: Rig) {
     page.goto(&address("in-turn")).await.unwrap();
     assert!(page.settle(&selectors, &patient).await.unwrap().is_settled);
     assert_eq!(page.query(&[query("span[role=button]", &[])]).await.unwrap()[0].len(), 3);
+    for how in ["in-steps", "in-hidden-steps", "in-steps-of-forms"] {
+        page.goto(&address(how)).await.unwrap();
+        assert!(page.settle(&selectors, &patient).await.unwrap().is_settled, "{how}");
+        assert_eq!(page.query(&[query("span[role=button]", &[])]).await.unwrap()[0].len(), 1, "{how}");
+    }
     for how in ["by-the-clock", "unread"] {
         page.goto(&address(how)).await.unwrap();
         assert!(page.settle(&selectors, &patient).await.unwrap().is_settled, "{how}");
     }
     page.goto(&address("fails")).await.unwrap();
     let activity = page.settle(&selectors, &patient).await.unwrap();
-    let failed = FailedRequest { path: "/missing".to_owned(), status: 404, is_of_page: false };
+    let failed = FailedRequest { path: "/missing".to_owned(), status: 404, is_of_page: false, is_named: false };
     assert_eq!((activity.is_settled, activity.failed), (true, vec![failed]));
     for (how, path) in [("torn", Some("/torn")), ("times-out", Some("/never")), ("gives-up", None)] {
         page.goto(&address(how)).await.unwrap();

@@ -1,13 +1,14 @@
 //! A tiny site on a free port.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -17,7 +18,7 @@ pub(crate) async fn start() -> String {
         .route("/", get(|| async { Html(HOME) }))
         .route("/open/{number}", get(|| async { Html(OPEN) }))
         .route("/busy", get(|| async { (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "7")]) }))
-        .route("/never", get(std::future::pending::<()>))
+        .route("/never", any(std::future::pending::<()>))
         .route("/late", get(|| async { Html(LATE) }))
         .route("/asking/{number}/{how}", get(asking))
         .route("/torn", get(torn))
@@ -25,6 +26,7 @@ pub(crate) async fn start() -> String {
             "/part",
             get(|| async { ([(header::CACHE_CONTROL, "no-store")], "<span role=button>a file attachment</span>") }),
         )
+        .route("/steps", post(step))
         .route("/missing", get(|| async { (StatusCode::NOT_FOUND, Html("<title>Oops</title><h1>Not  here</h1>")) }))
         .route("/cookie/{value}", get(set_cookie))
         .route("/cookies", get(show_cookies))
@@ -60,11 +62,21 @@ async fn torn() -> Body {
     Body::from_stream(futures_util::stream::iter(parts))
 }
 
+/// Whatever is asked for, at one address; the list takes its time.
+async fn step(what: String) -> &'static str {
+    if what.contains("list") {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    "<span role=button>a file attachment</span>"
+}
+
 /// A page that asks for parts of its list.
 async fn asking(Path((number, how)): Path<(String, String)>) -> Html<String> {
     let script = match how.as_str() {
         "stays" => "fetch('/never')".to_owned(),
         "stays-of-page" => format!("fetch('/never?order={number}')"),
+        "stays-named" => "fetch('/never', { method: 'POST', body: '{\"what\":\"Anlagen\"}' })".to_owned(),
+        "stays-hidden" => "fetch(new Request('/never', { method: 'POST', body: 'x' }))".to_owned(),
         "fails" => "fetch('/missing')".to_owned(),
         "torn" => "fetch('/torn').then((r) => r.text()).catch(() => {})".to_owned(),
         "times-out" => "fetch('/never', { signal: AbortSignal.timeout(200) }).catch(() => {})".to_owned(),
@@ -83,6 +95,20 @@ async fn asking(Path((number, how)): Path<(String, String)>) -> Html<String> {
             "const more = (n) => n && fetch('/part?n=' + n).then((r) => r.text()).then((t) => { list.innerHTML += t; \
                       setTimeout(more, 150, n - 1); }); more(3)"
                 .to_owned()
+        }
+        "in-steps" | "in-hidden-steps" | "in-steps-of-forms" => {
+            let body = match how.as_str() {
+                "in-steps" => "step",
+                "in-hidden-steps" => "new Blob([step])",
+                _ => "form",
+            };
+            format!(
+                "const wait = () => new Promise((done) => setTimeout(done, 100)); (async () => {{ \
+                 for (const step of ['session', 'flags', 'user', 'list']) {{ await wait(); \
+                 const form = new FormData(); form.set('step', step); \
+                 const got = await (await fetch('/steps', {{ method: 'POST', body: {body} }})).text(); \
+                 if (step === 'list') list.innerHTML = got; }} }})()"
+            )
         }
         "by-the-clock" => "setInterval(() => fetch('/part'), 120)".to_owned(),
         _ => String::new(),

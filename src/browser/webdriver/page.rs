@@ -184,13 +184,13 @@ impl Page for WebDriverPage {
         Box::pin(async move {
             let until = Instant::now() + stability.at_most;
             let script = request_tracker::before(SETTLE);
-            let Stability { after_load, unchanged_for, at_most: _, long_polls } = stability;
+            let Stability { after_load, unchanged_for, at_most: _, long_polls, words } = stability;
             let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
             let (parts, learned, after) = (&long_polls.addresses, &long_polls.learned, millis(long_polls.after));
             let polls = json!({ "parts": parts, "learned": learned, "after": after });
             loop {
                 let left = until.saturating_duration_since(Instant::now());
-                let args = json!([selectors, millis(*after_load), millis(*unchanged_for), millis(left), polls]);
+                let args = json!([selectors, millis(*after_load), millis(*unchanged_for), millis(left), polls, words]);
                 // the script itself ends the wait; the driver only has to return its result in time
                 match self.execute("settle", &script, &args, left + self.timeouts.command).await {
                     Err(SessionError::Refused(why)) if is_navigation(&why) && !left.is_zero() => {}

@@ -15,10 +15,13 @@ const read = (element, name, css) => {
   const resolved = name === 'href' || name === 'src' ? element[name] : null;
   return typeof resolved === 'string' && element.hasAttribute(name) ? resolved : element.getAttribute(name);
 };
+const MOST = 5000;
 const lists = [];
 for (const query of arguments[0]) {
   const list = [];
-  for (const element of document.querySelectorAll(query.css)) {
+  const found = document.querySelectorAll(query.css);
+  if (found.length > MOST) throw new Error(`${found.length} elements fit ${query.css}, and no more than ${MOST} are read`);
+  for (const element of found) {
     const attributes = {};
     for (const name of query.attributes) {
       const value = read(element, name, query.css);

@@ -22,6 +22,14 @@
     if (!location.hostname.includes('.')) return url.hostname === location.hostname;
     return site(url.hostname) === site(location.hostname);
   };
+  // null: it cannot be read without taking it from the request
+  const textOf = (body) => {
+    if (body === undefined || body === null) return '';
+    if (typeof body === 'string' || body instanceof URLSearchParams) return String(body);
+    const fields = body instanceof FormData ? [...body] : null;
+    const isText = fields !== null && fields.every(([, value]) => typeof value === 'string');
+    return isText ? String(new URLSearchParams(fields)) : null;
+  };
   const begin = (method, address, body) => {
     let url;
     try {
@@ -30,9 +38,7 @@
       return null;
     }
     if (!url.protocol.startsWith('http') || !isOfSite(url)) return null;
-    const isText = typeof body === 'string' || body instanceof URLSearchParams;
-    const text = isText ? String(body) : body === undefined || body === null ? '' : null;
-    return note({ kind: 'call', method: String(method || 'GET').toUpperCase(), url, body: text, started: performance.now(), ended: null, isGood: false, status: 0 });
+    return note({ kind: 'call', method: String(method || 'GET').toUpperCase(), url, body: textOf(body), started: performance.now(), ended: null, isGood: false, status: 0 });
   };
   const end = (request, isGood) => {
     if (request === null || request.ended !== null) return;
@@ -47,7 +53,7 @@
   wrap(window, 'fetch', (target, self, args) => {
     const [input, init] = args;
     const asked = input instanceof Request ? input : null;
-    const body = init && 'body' in init ? init.body : asked && asked.body ? undefined : '';
+    const body = init && 'body' in init ? init.body : asked && asked.body;
     const request = begin((init && init.method) || (asked && asked.method), asked ? asked.url : input, body);
     const answer = Reflect.apply(target, self, args);
     if (request === null) return answer;

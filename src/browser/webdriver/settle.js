@@ -1,52 +1,66 @@
-// arguments: selectors, after load, unchanged for, at most (milliseconds), long polls: {parts, learned, after} -> promise of
-// {isSettled, isTracked, pending, longPolls, failed}.
+// arguments: selectors, after load, unchanged for, at most (milliseconds), long polls: {parts, learned, after}, words of
+// what the selectors find -> promise of {isSettled, isTracked, pending, longPolls, failed}.
 // Elements are compared by identity and markup: an element replaced by an equal one is a change, because references to
 // the old one are stale.
-const [selectors, afterLoad, unchangedFor, atMost, polls] = arguments;
+const [selectors, afterLoad, unchangedFor, atMost, polls, words] = arguments;
+// what an answer brings is on the page by then
+const SHOWN_AFTER = 250;
 const tracker = window[Symbol.for('coupa-batch.requests')];
+const MOST = 5000;
+const LONGEST = 1000;
+const hash = (text) => {
+  let sum = 7;
+  for (let at = 0; at < text.length; at += 1) sum = (Math.imul(sum, 31) + text.charCodeAt(at)) | 0;
+  return sum >>> 0;
+};
+const brief = (text) => (text.length <= LONGEST ? text : text.length + ' ' + hash(text));
 const find = () => {
   const found = [];
   for (const css of selectors) {
-    for (const element of document.querySelectorAll(css)) found.push([element, element.outerHTML]);
+    const elements = document.querySelectorAll(css);
+    if (elements.length > MOST) throw new Error(`${elements.length} elements fit ${css}, and no more than ${MOST} are watched`);
+    for (const element of elements) found.push([element, brief(element.outerHTML)]);
   }
   return found;
 };
 const isSame = (a, b) =>
   a.length === b.length && a.every(([element, html], i) => element === b[i][0] && html === b[i][1]);
 
-const hash = (text) => [...text].reduce((sum, char) => (Math.imul(sum, 31) + char.codePointAt(0)) | 0, 7) >>> 0;
-// the numbers in the page's own address: a request that names one of them is about what the page shows
+// the numbers in the page's own address: a request that names one of them is about what the page shows, and so may be one
+// whose body cannot be read
 const numbers = (text) => text.match(/[0-9]{2,}/g) || [];
 const own = new Set(numbers(location.pathname + location.search));
+const has = (text, word) => text.includes(word) || text.includes(encodeURIComponent(word).toLowerCase());
 const describe = (request) => {
   if (request.key !== undefined) return request;
   const { url, body } = request;
   // without a number that only keeps an answer from being cached
   const rest = url.search.replace(/[0-9]{9,}|0\.[0-9]{6,}/g, '#') + (body || '');
-  request.isOfPage = numbers(url.pathname + url.search + (body || '')).some((number) => own.has(number));
+  const asked = url.pathname + url.search + (body || '');
+  request.isOfPage = body === null || numbers(asked).some((number) => own.has(number));
+  request.isNamed = words.some((word) => has(asked.toLowerCase(), word));
   request.key = request.method + ' ' + url.host + url.pathname + (rest === '' ? '' : ' ' + hash(rest));
   return request;
 };
-const isLongPoll = (request, now) => !describe(request).isOfPage && now - request.started >= polls.after;
-const isKnown = (request) =>
-  polls.parts.some((part) => (request.url.pathname + request.url.search).includes(part)) ||
-  (describe(request).body !== null && polls.learned.includes(request.key));
+// may ask for what is looked for
+const isAbout = (request) => describe(request).isOfPage || request.isNamed;
+const isLongPoll = (request, now) => !isAbout(request) && now - request.started >= polls.after;
+const isLearned = (request) => !isAbout(request) && polls.learned.includes(request.key);
+const isExcepted = (request) => polls.parts.some((part) => (request.url.pathname + request.url.search).includes(part));
 // asks for the same again and again, and it changes nothing
-const isRepeated = (request, changedAt) => {
+const isRepeated = (request, changedAt, now) => {
+  if (isAbout(request) && (request.ended === null || now - request.ended < SHOWN_AFTER)) return false;
+  const isSame = (other) => describe(other).key === describe(request).key;
   const before = tracker.requests.filter((other) => other.isGood && other.ended !== null && other.ended <= request.started && other.ended >= changedAt);
-  const same = before.filter((other) => describe(other).key === describe(request).key);
-  if (same.length >= 2) return true;
-  const alike = before.filter((other) => other.url.pathname === request.url.pathname);
-  // the next page of a list is asked for at once, news are asked for by the clock
-  return alike.length >= 3 && request.started - alike[alike.length - 1].ended > 50;
+  return before.filter(isSame).length >= 2;
 };
 // calls that were not answered well, and not asked again with success
 const failed = () => {
   const calls = tracker ? tracker.requests.filter((request) => request.kind === 'call' && request.ended !== null && !request.isAborted) : [];
   const isFailed = (request) => !request.isGood && (request.status === 0 || request.status >= 400);
   const isMended = (request) => calls.some((other) => other.isGood && other.ended > request.ended && describe(other).key === describe(request).key);
-  const found = calls.filter((request) => isFailed(request) && !isKnown(request) && !isMended(request)).slice(0, 20);
-  return found.map((request) => ({ path: tell(request).path, status: request.status, isOfPage: request.isOfPage }));
+  const found = calls.filter((request) => isFailed(request) && !isExcepted(request) && !isLearned(request) && !isMended(request)).slice(0, 20);
+  return found.map((request) => ({ path: tell(request).path, status: request.status, isOfPage: request.isOfPage, isNamed: request.isNamed }));
 };
 const tell = (request) => ({
   key: describe(request).key.toWellFormed(),
@@ -83,7 +97,12 @@ return new Promise((resolve, reject) => {
     for (const request of tracker.requests) {
       if (request.ended !== null && now - request.ended >= unchangedFor) continue;
       if (request.kind === 'script' && !request.element.isConnected) continue;
-      if (isKnown(request) || isRepeated(request, changedAt)) continue;
+      if (isExcepted(request)) continue;
+      if (isLearned(request)) {
+        if (request.ended === null) counted.longPolls.push(request);
+        continue;
+      }
+      if (isRepeated(request, changedAt, now)) continue;
       if (request.ended !== null) counted.endedAt = Math.max(counted.endedAt, request.ended);
       else if (isLongPoll(request, now)) counted.longPolls.push(request);
       else counted.pending.push(request);
@@ -111,6 +130,14 @@ return new Promise((resolve, reject) => {
     if (now - completeAt() >= afterLoad && isQuiet) finish(true, counted);
     else if (now - started >= atMost) finish(false, counted);
   };
-  const timer = setInterval(check, 25);
+  const timer = setInterval(() => {
+    try {
+      check();
+    } catch (why) {
+      clearInterval(timer);
+      observer.disconnect();
+      reject(why);
+    }
+  }, 25);
   check();
 });

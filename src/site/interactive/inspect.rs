@@ -132,7 +132,7 @@ impl InteractiveLogin {
         let mut remarks: Vec<String> =
             snapshot.others.iter().map(|other| format!("{} is not fetched: {}", other.name, other.reason)).collect();
         remarks.extend(
-            Unlisted::find(&snapshot, &signs, &failed, rest.as_ref(), recipe)
+            Unlisted::find(&signs, &failed, rest.as_ref(), recipe)
                 .map(|unlisted| format!("the list is not whole: {}", unlisted.why)),
         );
         remarks.extend(awaited.as_ref().map(|awaited| format!("the page was not read to its end: {awaited}")));

@@ -52,7 +52,7 @@ pub(crate) struct OpenedPage {
 impl OpenedPage {
     fn new(reading: Reading, rest: Option<FoundControl>, recipe: &Recipe) -> Self {
         let Reading { snapshot, kind: _, signs, failed, awaited } = reading;
-        let unlisted = Unlisted::find(&snapshot, &signs, &failed, rest.as_ref(), recipe);
+        let unlisted = Unlisted::find(&signs, &failed, rest.as_ref(), recipe);
         // what another host of the site is asked for may be blocked for good, unless it was about the list
         let is_own = |request: &FailedRequest| request.path.starts_with('/') || could_be_list(request, recipe);
         let unanswered = failed.into_iter().find(|request| request.status == 0 && is_own(request));

@@ -12,8 +12,14 @@ pub(crate) fn doubt(signs: &PageSigns, recipe: &Recipe) -> Option<String> {
     if let Some(count) = signs.unmet.first() {
         return Some(format!("it says {:?}", count.text));
     }
+    let held = |held: &String| {
+        format!(
+            "where attachments stand there is {held}, which could be one; if it is none, name it in attachments.never"
+        )
+    };
+    // what it says is said of its areas, and may not be of other places
     if signs.says_none {
-        return None;
+        return signs.places_hold.as_ref().map(held);
     }
     if attachments.areas.is_empty() {
         return Some("nothing on it is what attachments.none says".to_owned());
@@ -22,15 +28,13 @@ pub(crate) fn doubt(signs: &PageSigns, recipe: &Recipe) -> Option<String> {
         if area.count == 0 {
             return Some(format!("it has no {:?}, where attachments stand (attachments.areas)", css.as_str()));
         }
-        if area.shown == 0 {
-            return Some(format!("its {:?}, where attachments stand, is hidden", css.as_str()));
+        if area.shown < area.count {
+            let hidden = area.count - area.shown;
+            let (css, count) = (css.as_str(), area.count);
+            return Some(format!("where attachments stand, {hidden} of {count} {css:?} cannot be seen"));
         }
     }
-    signs.holds.as_ref().map(|held| {
-        format!(
-            "where attachments stand there is {held}, which could be one; if it is none, name it in attachments.never"
-        )
-    })
+    signs.holds.as_ref().or(signs.places_hold.as_ref()).map(held)
 }
 
 /// What a page is that lists no attachment and does not show that there is none.

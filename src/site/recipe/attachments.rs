@@ -179,10 +179,12 @@ impl Attachments {
     /// Whether a path has one of the words for attachments in it.
     pub(crate) fn are_named_in(&self, path: &str) -> bool {
         let path = path.to_lowercase();
-        self.words
-            .iter()
-            .map(|word| word.to_lowercase())
-            .any(|word| word.len() >= SHORTEST_WORD && path.contains(&word))
+        self.telling_words().any(|word| path.contains(&word))
+    }
+
+    /// The words, in small letters, that mean something as a part of an address.
+    pub(crate) fn telling_words(&self) -> impl Iterator<Item = String> + '_ {
+        self.words.iter().map(|word| word.to_lowercase()).filter(|word| word.len() >= SHORTEST_WORD)
     }
 }
 

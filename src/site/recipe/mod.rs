@@ -207,7 +207,7 @@ pub struct Settle {
     #[serde(default)]
     pub long_polls: Vec<String>,
     /// A request that has been open for this long is taken for such a one, unless it names a number of the page's own
-    /// address.
+    /// address or attachments.
     #[serde(default = "RecipeDuration::of_a_long_poll")]
     pub long_poll_after: RecipeDuration,
 }

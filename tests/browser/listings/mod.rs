@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::extract::Path;
+use axum::http::StatusCode;
 use axum::response::Html;
 use axum::routing::get;
 use coupa_batch::site::{InspectTarget, Inspection, InteractiveLogin};
@@ -27,7 +28,7 @@ const fn shape(area: &'static str, below: &'static str, names: &'static [&'stati
     Shape { area, below, names, remark }
 }
 
-const SHAPES: [Shape; 27] = [
+const SHAPES: [Shape; 29] = [
     shape(A, "", &["a.pdf"], ""),
     // names that look like what is never an attachment
     shape(
@@ -155,9 +156,10 @@ const SHAPES: [Shape; 27] = [
         &["a.pdf"],
         "Ver mais",
     ),
-    // never clicked: it leads away, or sends something
+    // never clicked: it leads away, nobody knows where, or sends something
     shape(
-        "<a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a><a href='/elsewhere'>Show all</a>",
+        "<a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a><a href='/elsewhere'>Show all</a><a href='http://['>Show more</a>\
+         <svg><a href='/elsewhere'><text>Show all</text></a></svg>",
         "<form action='/sent'><button>Show more</button></form>",
         &["a.pdf"],
         "",
@@ -166,6 +168,16 @@ const SHAPES: [Shape; 27] = [
     shape(A, "<section aria-busy='true'>\u{2026}</section>", &["a.pdf"], "still to come"),
     // another order
     shape(A, "<h1>Purchase Order #9912</h1>", &["a.pdf"], "another number than 126: 9912"),
+    // asked for and refused
+    shape("", "<script>fetch('/refused?for=attachments')</script>", &[], "answered with status 422"),
+    // one that is listed says nothing: it stands for no other, and neither does a word that is in many names
+    shape(
+        "<a href='/attachment/attachment_file/file/1/a.pdf'> <img alt=''> </a><a href='/attachment/attachment_file/file/2/b.pdf'>b</a> \
+         <span role='button' aria-label='Soubor b2.pdf'>b2</span>",
+        "",
+        &["a.pdf", "b.pdf"],
+        "Soubor b2.pdf",
+    ),
 ];
 
 /// Starts a portal that shows each shape as an order, the first one as order 100.
@@ -179,7 +191,9 @@ async fn portal() -> String {
             },
         ))
     };
-    let router = Router::new().route("/order_headers/{number}", get(order));
+    let router = Router::new()
+        .route("/order_headers/{number}", get(order))
+        .route("/refused", get(async || StatusCode::UNPROCESSABLE_ENTITY));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
     tokio::spawn(async move { axum::serve(listener, router).await });

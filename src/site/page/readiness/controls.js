@@ -10,11 +10,12 @@ const attachments = all(listed);
 
 // leads nowhere else and sends nothing
 const isHarmless = (element) => {
-  const link = element.closest('a[href], area[href]');
+  const link = element.closest('a, area');
   if (link) {
-    const target = link.getAttribute('href').trim();
+    const target = (link.getAttribute('href') ?? link.getAttribute('xlink:href') ?? '').trim();
     const isHere = target === '' || target.startsWith('#') || /^javascript:/i.test(target);
-    if (!isHere && new URL(link.href).href.split('#')[0] !== location.href.split('#')[0]) return false;
+    const leadsTo = () => (URL.canParse(target, document.baseURI) ? new URL(target, document.baseURI).href : '');
+    if (!isHere && leadsTo().split('#')[0] !== location.href.split('#')[0]) return false;
   }
   const sends = element.closest('button, input');
   return !(sends && sends.form && ['submit', 'image', 'reset'].includes(sends.type));

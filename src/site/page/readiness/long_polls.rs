@@ -1,40 +1,64 @@
 //! Requests that stay open until the portal has news, as they turn up.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use url::Url;
 
 use crate::backend::PendingRequest;
 
 /// So many are remembered: a portal whose requests all differ must not fill the memory.
 const MAX_LEARNED: usize = 200;
 
-/// The long polls that were met. One that is met again is not waited for: the same request on the page of another order
-/// cannot bring that order's list.
+/// The long polls that were met, each with the page of the first time. One that is met again is not waited for: the same
+/// request on the page of another order cannot bring that order's list. On the page where it was met first it can.
 #[derive(Debug, Default)]
-pub(crate) struct LongPollRegistry(Mutex<BTreeSet<String>>);
+pub(crate) struct LongPollRegistry(Mutex<BTreeMap<String, FirstPage>>);
+
+/// The page on which a long poll was met first, as long as it was met on no other.
+#[derive(Debug)]
+enum FirstPage {
+    Only(Url),
+    OneOfSeveral,
+}
+
+impl FirstPage {
+    fn is_other_than(&self, page: &Url) -> bool {
+        match self {
+            Self::Only(first) => first != page,
+            Self::OneOfSeveral => true,
+        }
+    }
+}
 
 impl LongPollRegistry {
-    /// Remembers requests that have been open for so long that they count as long polls.
-    pub(crate) fn learn(&self, requests: &[PendingRequest]) {
+    /// Remembers requests of a page that have been open for so long that they count as long polls, or were met before.
+    pub(crate) fn learn(&self, requests: &[PendingRequest], page: &Url) {
         for request in requests {
             let mut learned = self.lock();
-            if learned.len() < MAX_LEARNED && learned.insert(request.key.clone()) {
+            if let Some(first) = learned.get_mut(&request.key) {
+                if first.is_other_than(page) {
+                    *first = FirstPage::OneOfSeveral;
+                }
+            } else if learned.len() < MAX_LEARNED {
+                learned.insert(request.key.clone(), FirstPage::Only(page.clone()));
                 tracing::warn!(
                     path = request.path,
                     seconds = request.age / 1000,
-                    "a request of the portal's pages stays open and is not waited for any more; name its path in the \
-                     recipe's settle.long_polls if that is right"
+                    "a request of the portal's pages stays open and is not waited for on other pages; name its path in \
+                     the recipe's settle.long_polls if that is right"
                 );
             }
         }
     }
 
-    /// The keys of all that were met.
-    pub(crate) fn keys(&self) -> Vec<String> {
-        self.lock().iter().cloned().collect()
+    /// The keys of all that a page need not be waited for.
+    pub(crate) fn keys(&self, page: &Url) -> Vec<String> {
+        let learned = self.lock();
+        learned.iter().filter(|(_, first)| first.is_other_than(page)).map(|(key, _)| key.clone()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, FirstPage>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -44,14 +68,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_poll_is_learned_once_and_not_without_end() {
+    fn a_long_poll_is_learned_once_for_other_pages_and_not_without_end() {
         let registry = LongPollRegistry::default();
         let request = |key: String| PendingRequest { key, path: "/poll".to_owned(), age: 12_000 };
-        registry.learn(&[request("GET /poll".to_owned())]);
-        registry.learn(&[request("GET /poll".to_owned())]);
-        assert_eq!(registry.keys(), ["GET /poll"]);
+        let [page, other] = ["https://acme.test/1", "https://acme.test/2"].map(|url| url.parse::<Url>().unwrap());
+        for _ in 0..2 {
+            registry.learn(&[request("GET /poll".to_owned())], &page);
+            assert_eq!(registry.keys(&page), [""; 0]);
+            assert_eq!(registry.keys(&other), ["GET /poll"]);
+        }
+        registry.learn(&[request("GET /poll".to_owned())], &other);
+        assert_eq!(registry.keys(&page), ["GET /poll"]);
         let many: Vec<_> = (0..1_000).map(|at| request(format!("GET /poll {at}"))).collect();
-        registry.learn(&many);
-        assert_eq!(registry.keys().len(), MAX_LEARNED);
+        registry.learn(&many, &page);
+        assert_eq!(registry.keys(&other).len(), MAX_LEARNED);
     }
 }

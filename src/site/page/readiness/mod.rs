@@ -104,7 +104,7 @@ impl PageReader<'_> {
         let attachments = &self.context.recipe.attachments;
         let areas = [&attachments.areas, &attachments.places, &attachments.none].into_iter().flatten();
         let areas: Vec<_> = areas.map(|css| css.as_str().to_owned()).collect();
-        let still = settle.empty_for.0.min(self.context.stability(Duration::ZERO).at_most / 2);
+        let still = settle.empty_for.0.min(self.context.stability(self.url).at_most / 2);
         let reading = self.watch(page, still, &areas).await?;
         if reading.snapshot.attachments.is_empty() {
             return Ok(reading);
@@ -116,7 +116,7 @@ impl PageReader<'_> {
     /// Waits until the page is complete and has been still for `still`.
     async fn watch(&self, page: &mut dyn Page, still: Duration, also: &[String]) -> Result<Reading, AttemptError> {
         let recipe = &self.context.recipe;
-        let stability = self.context.stability(Duration::ZERO);
+        let stability = self.context.stability(self.url);
         let until = Instant::now() + stability.at_most;
         let latest = (self.begun + self.context.deadlines.page).max(until);
         let mut watched = PageSnapshot::settling(recipe);
@@ -131,8 +131,13 @@ impl PageReader<'_> {
                 .into_iter()
                 .partition(|request| recipe.attachments.are_named_in(&request.path));
             activity.pending.extend(lists);
-            self.context.long_polls.learn(&polls);
+            self.context.long_polls.learn(&polls, self.url);
             let snapshot = PageSnapshot::take(page, recipe, self.origin).await?;
+            // where nothing is listed, what stays open on this page alone may be what brings the list
+            if snapshot.attachments.is_empty() {
+                let known = self.context.long_polls.keys(self.url);
+                activity.pending.extend(polls.into_iter().filter(|request| !known.contains(&request.key)));
+            }
             let kind = classify(recipe, self.url, &snapshot.look);
             if !matches!(kind, PageKind::Wanted | PageKind::Unknown(_)) {
                 return Ok(Reading { snapshot, kind, signs: PageSigns::default(), failed: Vec::new(), awaited: None });

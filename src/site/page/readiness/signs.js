@@ -120,15 +120,26 @@ const holds = (area) => {
 const CONTROL = 'a[href], a[onclick], button, [role="button"], [role="link"], [onclick], [download], [data-url]';
 const wordsOf = (element) => {
   const texts = ['title', 'aria-label', 'download'].map((name) => element.getAttribute(name));
-  return [element.textContent, ...texts].filter(Boolean).map(fold);
+  return [element.textContent, ...texts].map(fold).filter(Boolean);
 };
 const stray = () => {
   const attachments = listing();
   const known = [...attachments, ...others()];
   if (attachments.length === 0) return null;
   const small = (text) => text.toLowerCase();
-  const names = known.flatMap(wordsOf).map(small);
-  const isKnown = (text) => names.some((name) => small(text).includes(name) || (FILE_NAME.test(name) && name.includes(small(text))));
+  const addressed = (element) => {
+    const address = element.href || element.dataset.url || '';
+    if (typeof address !== 'string' || !URL.canParse(address, document.baseURI)) return [];
+    const last = new URL(address, document.baseURI).pathname.split('/').pop();
+    try {
+      return [fold(decodeURIComponent(last))];
+    } catch {
+      return [fold(last)];
+    }
+  };
+  // what is not named like a file may be a part of any name
+  const names = known.flatMap((one) => [...wordsOf(one), ...addressed(one)]).map(small).filter((name) => FILE_NAME.test(name));
+  const isKnown = (text) => names.some((name) => small(text).includes(name) || name.includes(small(text)));
   const isStray = (element) => {
     if (isNever(element) || known.some((one) => one.contains(element) || element.contains(one))) return false;
     const words = wordsOf(element);
@@ -175,7 +186,8 @@ const tell = () => {
     saysNone: none !== null && [...document.querySelectorAll(none)].some(isShown),
     // one that hides itself because it is empty is well; one in a part of the page that is folded up may fill when that opens
     areas: found.map((list) => ({ count: list.length, shown: list.filter((area) => isShown(area.parentElement || area)).length })),
-    holds: [...found.flat(), ...all(places)].map(holds).find(Boolean) || null,
+    holds: found.flat().map(holds).find(Boolean) || null,
+    placesHold: all(places).filter((place) => !isWithin(place, none)).map(holds).find(Boolean) || null,
     unmet: unmet(),
     stray: stray(),
     busy: marked(),

@@ -21,8 +21,11 @@ pub(crate) struct PageSigns {
     pub(crate) says_none: bool,
     /// For each area of the recipe.
     pub(crate) areas: Vec<AttachmentArea>,
-    /// Something where attachments stand that could be one.
+    /// Something in an area that could be an attachment.
     pub(crate) holds: Option<String>,
+    /// The same in another place where attachments may stand.
+    #[serde(default)]
+    pub(crate) places_hold: Option<String>,
     /// Counts of attachments of which not all are listed.
     #[serde(default)]
     pub(crate) unmet: Vec<UnmetCount>,

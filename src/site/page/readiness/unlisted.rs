@@ -7,7 +7,6 @@ use crate::model::FailureKind;
 use crate::site::Recipe;
 use crate::site::page::readiness::controls::FoundControl;
 use crate::site::page::readiness::signs::{PageSigns, StrayControl};
-use crate::site::page::snapshot::PageSnapshot;
 
 /// What a page has and does not list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +34,6 @@ impl Unlisted {
 
     /// What is missing in the list of a page; none when nothing says that it is not whole.
     pub(crate) fn find(
-        snapshot: &PageSnapshot,
         signs: &PageSigns,
         failed: &[FailedRequest],
         rest: Option<&FoundControl>,
@@ -57,9 +55,7 @@ impl Unlisted {
             let why = format!("the page has {:?}, which did not show all that there is", control.text);
             return Some(Self { count: 1, why, kind: FailureKind::PageChanged });
         }
-        // where nothing is listed the responses themselves are asked
-        let failed =
-            failed.iter().find(|request| !snapshot.attachments.is_empty() && could_be_list(request, recipe))?;
+        let failed = failed.iter().find(|request| could_be_list(request, recipe))?;
         let answer = match failed.status {
             0 => "got no answer".to_owned(),
             status => format!("was answered with status {status}"),
@@ -71,10 +67,13 @@ impl Unlisted {
 
 /// Whether a request that failed could have brought a part of the list: it was about the order, or about attachments.
 pub(crate) fn could_be_list(request: &FailedRequest, recipe: &Recipe) -> bool {
-    let names_attachments = recipe.attachments.are_named_in(&request.path);
+    let names_attachments = request.is_named || recipe.attachments.are_named_in(&request.path);
     match request.status {
+        // there is none
+        404 | 410 => false,
+        // an order has much that a login may not see
         403 => names_attachments,
-        0 | 401 | 429 | 500.. => names_attachments || request.is_of_page,
+        0 | 400.. => names_attachments || request.is_of_page,
         _ => false,
     }
 }

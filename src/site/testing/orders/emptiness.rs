@@ -7,7 +7,7 @@ use crate::backend::{FailedRequest, PendingRequest};
 
 #[tokio::test]
 async fn an_order_is_without_attachments_only_if_its_page_shows_so() {
-    let empty = json!([{ "count": 3, "shown": 1 }]);
+    let empty = json!([{ "count": 3, "shown": 3 }]);
     let stage = Stage::new();
     let ends = async |signs: Value| {
         let portal = FakePortal::with(ORDER, Shown { signs, ..Shown::default() });
@@ -24,6 +24,8 @@ async fn an_order_is_without_attachments_only_if_its_page_shows_so() {
     for doubtful in [
         facts("areas", json!([{ "count": 0, "shown": 0 }])),
         facts("areas", json!([{ "count": 2, "shown": 0 }])),
+        facts("areas", json!([{ "count": 3, "shown": 1 }])),
+        facts("placesHold", "a \"Invoice.pdf\"".into()),
         facts("holds", "button \"Invoice.pdf\"".into()),
         facts("unmet", json!([{ "text": "Attachments (2)", "number": 2, "listed": 0 }])),
     ] {
@@ -32,6 +34,10 @@ async fn an_order_is_without_attachments_only_if_its_page_shows_so() {
     // what says that there are none needs no area beside it, and does not outweigh a count
     let mut facts = json!({ "isComplete": true, "saysNone": true, "areas": [{ "count": 0, "shown": 0 }] });
     assert_eq!(ends(facts.clone()).await, Ok(()));
+    // nor what stands in a place of its own
+    facts["placesHold"] = "a \"Invoice.pdf\"".into();
+    assert_eq!(ends(facts.clone()).await, Err(FailureKind::PageChanged));
+    facts["placesHold"] = Value::Null;
     facts["unmet"] = json!([{ "text": "2 files", "number": 2, "listed": 0 }]);
     assert_eq!(ends(facts).await, Err(FailureKind::PageChanged));
 
@@ -57,7 +63,7 @@ async fn a_page_that_says_that_something_is_still_to_come_is_not_believed_to_hav
     };
     let asked = PendingRequest { key: "GET /list".into(), path: "/list".into(), age: 900 };
     let asks = PageActivity { pending: vec![asked], is_tracked: true, ..PageActivity::default() };
-    let gone = FailedRequest { path: "/list".into(), status: 0, is_of_page: false };
+    let gone = FailedRequest { path: "/list".into(), status: 0, is_of_page: false, is_named: false };
     let lost = PageActivity { failed: vec![gone], is_settled: true, is_tracked: true, ..PageActivity::default() };
     // where its requests cannot be counted, the last one that was answered must do
     let uncounted = PageActivity { is_settled: true, ..PageActivity::default() };
@@ -74,7 +80,7 @@ async fn a_page_that_says_that_something_is_still_to_come_is_not_believed_to_hav
     }
     // what another host of the site is asked for matters if it was about the list
     for (path, is_in_the_way) in [("stats.acme.test/collect", false), ("api.acme.test/attachments", true)] {
-        let gone = FailedRequest { path: path.into(), status: 0, is_of_page: false };
+        let gone = FailedRequest { path: path.into(), status: 0, is_of_page: false, is_named: false };
         let activity =
             PageActivity { failed: vec![gone], is_settled: true, is_tracked: true, ..PageActivity::default() };
         let ended = stage.collect(&FakePortal::with(ORDER, Shown { activity, ..Shown::default() })).await;
@@ -84,4 +90,25 @@ async fn a_page_that_says_that_something_is_still_to_come_is_not_believed_to_hav
     let stragglers = vec![link(1, "a.txt", file("a.txt", "a"))];
     let receipt = stage.collect(&FakePortal::with(ORDER, Shown { stragglers, ..Shown::default() })).await.unwrap();
     assert_eq!(names(&receipt), ["a.txt"]);
+}
+
+#[tokio::test]
+async fn what_stays_open_on_one_page_alone_may_be_what_brings_its_list() {
+    let mut config = config();
+    config.deadlines.page = Duration::from_millis(100);
+    let mut stage = Stage::with(&config);
+    let open = PendingRequest { key: "GET /events".into(), path: "/events".into(), age: 20_000 };
+    let activity =
+        PageActivity { long_polls: vec![open], is_settled: true, is_tracked: true, ..PageActivity::default() };
+    let shown = Shown { activity, ..Shown::default() };
+    for _ in 0..2 {
+        let error = stage.failure(&FakePortal::with(ORDER, shown.clone())).await;
+        assert_eq!(error.kind, FailureKind::StepTimeout, "{error}");
+        assert!(error.message.contains("/events") && error.message.contains("settle.long_polls"), "{error}");
+    }
+    // the same on another order's page brings no list of that one, and then none of this one
+    for number in [8, 7] {
+        stage.attempt.order = PoTask::new(format!("PO{number}").parse().unwrap());
+        stage.collect(&FakePortal::with(&format!("/order_headers/{number}"), shown.clone())).await.unwrap();
+    }
 }

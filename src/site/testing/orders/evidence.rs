@@ -47,23 +47,39 @@ async fn what_a_page_counts_and_does_not_list_is_missing() {
 }
 
 #[tokio::test]
-async fn a_call_that_failed_may_have_brought_the_rest_of_the_list_if_it_was_about_the_order() {
+async fn a_call_that_failed_may_have_brought_the_list_or_the_rest_of_it_if_it_was_about_the_order_or_attachments() {
     let stage = Stage::new();
-    let ends = async |path: &str, status: u16, is_of_page: bool| {
-        let failed = vec![FailedRequest { path: path.to_owned(), status, is_of_page }];
+    let ends = async |shown: Shown, path: &str, status: u16, is_of_page: bool, is_named: bool| {
+        let failed = vec![FailedRequest { path: path.to_owned(), status, is_of_page, is_named }];
         let activity = PageActivity { failed, is_settled: true, is_tracked: true, ..PageActivity::default() };
-        stage.collect(&FakePortal::with(ORDER, Shown { activity, ..one_file() })).await.map(|_| ()).map_err(|e| e.kind)
+        let ended = stage.collect(&FakePortal::with(ORDER, Shown { activity, ..shown })).await;
+        ended.map(|_| ()).map_err(|error| error.kind)
     };
-    for (path, status, is_of_page) in [
-        ("/rest/7", 500, true),
-        ("/rest/7", 0, true),
-        ("/attachments/rest", 503, false),
-        ("/attachments/rest", 403, false),
-    ] {
-        assert_eq!(ends(path, status, is_of_page).await, Err(FailureKind::StepTimeout), "{path} {status}");
-    }
-    for (path, status, is_of_page) in [("/news", 500, false), ("/approvals/7", 403, true), ("/rest/7", 404, true)] {
-        assert_eq!(ends(path, status, is_of_page).await, Ok(()), "{path} {status}");
+    for shown in [one_file(), Shown::default()] {
+        for (path, status, is_of_page, is_named) in [
+            ("/rest/7", 500, true, false),
+            ("/rest/7", 0, true, false),
+            ("/rest/7", 400, true, false),
+            ("/rest/7", 409, true, false),
+            ("/attachments/rest", 503, false, false),
+            ("/attachments/rest", 403, false, false),
+            ("/attachments/rest", 422, false, false),
+            ("/graphql", 503, false, true),
+            ("/graphql", 408, false, true),
+            ("api.acme.test/attachments", 503, false, false),
+        ] {
+            let ended = ends(shown.clone(), path, status, is_of_page, is_named).await;
+            assert_eq!(ended, Err(FailureKind::StepTimeout), "{path} {status}");
+        }
+        for (path, status, is_of_page, is_named) in [
+            ("/news", 500, false, false),
+            ("/news", 422, false, false),
+            ("/approvals/7", 403, true, false),
+            ("/rest/7", 404, true, false),
+            ("/graphql", 410, false, true),
+        ] {
+            assert_eq!(ends(shown.clone(), path, status, is_of_page, is_named).await, Ok(()), "{path} {status}");
+        }
     }
 }
 
