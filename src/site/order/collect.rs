@@ -151,7 +151,7 @@ impl<'a> OrderCollector<'a> {
                 OpenedPage { snapshot, awaited, unlisted, .. } = self.turns.opener.look_again(place).await?;
             } else {
                 self.turns.fetch_each(place, new, to).await?;
-                snapshot = PageSnapshot::take(self.turns.opener.page, &self.context.recipe, place.origin).await?;
+                snapshot = PageSnapshot::take(self.turns.opener.page, &self.context.recipe, place.shown_on()).await?;
             }
             let mut shown = classify(&self.context.recipe, &place.url, &snapshot.look);
             if shown.is_redirected() {

@@ -14,6 +14,7 @@ use crate::site::context::PortalContext;
 use crate::site::error;
 use crate::site::page::classify::{PageKind, classify};
 use crate::site::page::emptiness;
+use crate::site::page::identity::ShownOn;
 use crate::site::page::number::is_number_of;
 use crate::site::page::readiness::controls::{self, ControlKind, FoundControl};
 use crate::site::page::readiness::unlisted::{Unlisted, could_be_list};
@@ -32,6 +33,12 @@ pub(crate) struct ListingPage {
     /// The order that it belongs to.
     pub(crate) po: PoNumber,
     pub(crate) what: String,
+}
+
+impl ListingPage {
+    pub(crate) fn shown_on(&self) -> ShownOn<'_> {
+        ShownOn { origin: self.origin, url: &self.url }
+    }
 }
 
 /// A page of the portal that was read.
@@ -100,7 +107,7 @@ impl<'a> PageOpener<'a> {
         self.read_responses().await?;
         self.responses.clear();
         self.page.goto(place.url.as_str()).await.map_err(|error| error::of_session(error, &self.context.base))?;
-        let early = PageSnapshot::take(self.page, &self.context.recipe, place.origin).await?;
+        let early = PageSnapshot::take(self.page, &self.context.recipe, place.shown_on()).await?;
         match classify(&self.context.recipe, &place.url, &early.look) {
             // a page may need its scripts before it can be told
             PageKind::Wanted | PageKind::Unknown(_) => {}

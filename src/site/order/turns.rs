@@ -296,7 +296,7 @@ impl<'a> FileTurns<'a> {
     /// What the portal's trouble is, if that is why there was none: a script that gets a login page instead of an
     /// address stays silent, or shows it.
     async fn leave(&mut self, place: &ListingPage, staging: &StagingDir) -> Result<(), AttemptError> {
-        let left = PageSnapshot::take(self.opener.page, &self.context.recipe, place.origin).await?;
+        let left = PageSnapshot::take(self.opener.page, &self.context.recipe, place.shown_on()).await?;
         let shown = classify(&self.context.recipe, &place.url, &left.look);
         if shown.is_trouble() && !shown.is_redirected() {
             self.opener.require(shown, &format!("an attachment of {}", place.what)).await?;

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::classify::PageFacts;
 use super::identity::listed::{ListedAttachment, attachments};
-use super::identity::{self, ListingKey, MARK, WRITE_MARKS};
+use super::identity::{self, ListingKey, MARK, ShownOn, WRITE_MARKS};
 use crate::backend::{DocumentInfo, ElementInfo, Page, Query, SessionError};
 use crate::model::FileOrigin;
 use crate::site::page::names::{cell_requests, cells, supplier_of};
@@ -73,12 +73,12 @@ impl PageSnapshot {
     pub(crate) async fn attachments_of(
         page: &mut dyn Page,
         recipe: &Recipe,
-        origin: FileOrigin,
+        shown_on: ShownOn<'_>,
     ) -> Result<Vec<ListedAttachment>, SessionError> {
         let queries: Vec<_> = listing_queries(recipe).collect();
         let answers = ask(page, recipe, &queries).await?;
         let found = listings(recipe).zip(answers).map(|((listing, shape), answer)| (listing, shape, answer));
-        Ok(attachments(recipe, origin, found.collect()).0)
+        Ok(attachments(recipe, shown_on, found.collect()).0)
     }
 
     /// Marks the buttons that have the name of others, so that each is known wherever the page moves it.
@@ -97,16 +97,20 @@ impl PageSnapshot {
     }
 
     /// Looks at the page.
-    pub(crate) async fn take(page: &mut dyn Page, recipe: &Recipe, origin: FileOrigin) -> Result<Self, SessionError> {
-        let answers = ask(page, recipe, &Self::queries(recipe, origin)).await?;
+    pub(crate) async fn take(
+        page: &mut dyn Page,
+        recipe: &Recipe,
+        shown_on: ShownOn<'_>,
+    ) -> Result<Self, SessionError> {
+        let answers = ask(page, recipe, &Self::queries(recipe, shown_on.origin)).await?;
         let evidence = page.document().await?;
-        Ok(Self::read(recipe, origin, answers, evidence))
+        Ok(Self::read(recipe, shown_on, answers, evidence))
     }
 
     /// Makes sense of what [`PageSnapshot::queries`] found on a page.
     pub(crate) fn read(
         recipe: &Recipe,
-        origin: FileOrigin,
+        shown_on: ShownOn<'_>,
         answers: Vec<Vec<ElementInfo>>,
         evidence: DocumentInfo,
     ) -> Self {
@@ -123,7 +127,7 @@ impl PageSnapshot {
         };
         let requisitions = addresses(next());
         let mentioned = mentioned_requisition_selector(recipe).map(|_| addresses(next())).unwrap_or_default();
-        let numbers: Vec<_> = number_sources(recipe, origin).iter().map(|source| (source, next())).collect();
+        let numbers: Vec<_> = number_sources(recipe, shown_on.origin).iter().map(|source| (source, next())).collect();
         let mut numbers = numbers
             .into_iter()
             .map(|(source, found)| found.iter().flat_map(|found| numbers_in(&found.text, source)).collect::<Vec<_>>());
@@ -133,7 +137,7 @@ impl PageSnapshot {
             suppliers.iter().flat_map(|(source, found)| found.iter().map(|found| supplier_of(source, found)));
         let supplier = supplier.flatten().next();
         let found: Vec<_> = listings(recipe).map(|(listing, shape)| (listing, shape, next())).collect();
-        let (attachments, listed_count) = attachments(recipe, origin, found);
+        let (attachments, listed_count) = attachments(recipe, shown_on, found);
         let shown_at = Url::parse(&look.evidence.url).ok();
         let others: Vec<_> = other_listings(recipe).map(|(listing, kind)| (listing, kind, next())).collect();
         let others = others.into_iter().flat_map(|(listing, kind, found)| {
@@ -210,7 +214,8 @@ mod tests {
             ListingKind::Button => (listing, shape, buttons.clone()),
             ListingKind::WiderLink => (listing, shape, wider.clone()),
         });
-        attachments(recipe, FileOrigin::Order, answers.collect())
+        let url = "https://acme.test/order_headers/7".parse().unwrap();
+        attachments(recipe, ShownOn { origin: FileOrigin::Order, url: &url }, answers.collect())
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use super::{ListingKey, MARK, ShownListing, keys};
+use super::{ListingKey, MARK, ShownListing, ShownOn, keys};
 use crate::backend::ElementInfo;
-use crate::model::{FileOrigin, ListingId};
+use crate::model::ListingId;
 use crate::site::page::names::label;
 use crate::site::page::readiness::signs::plain_words;
 use crate::site::page::selectors::{ListingKind, without_exclusions};
@@ -37,7 +37,7 @@ pub(crate) struct ListedAttachment {
 /// The attachments, each once, and how many were listed. Wider links count only when there is nothing else.
 pub(crate) fn attachments(
     recipe: &Recipe,
-    origin: FileOrigin,
+    shown_on: ShownOn<'_>,
     found: Vec<(&Listing, ListingKind, Vec<ElementInfo>)>,
 ) -> (Vec<ListedAttachment>, usize) {
     let has_strict = found.iter().any(|(_, shape, elements)| *shape != ListingKind::WiderLink && !elements.is_empty());
@@ -72,7 +72,7 @@ pub(crate) fn attachments(
     }
     drop_shared_addresses(&mut listed);
     let listed_count = listed.len();
-    (distinct(listed, origin), listed_count)
+    (distinct(listed, shown_on), listed_count)
 }
 
 /// An attachment that was found, before it is known what tells it from the others.
@@ -101,7 +101,7 @@ fn drop_shared_addresses(listed: &mut [FoundListing]) {
 }
 
 /// Each attachment once.
-fn distinct(listed: Vec<FoundListing>, origin: FileOrigin) -> Vec<ListedAttachment> {
+fn distinct(listed: Vec<FoundListing>, shown_on: ShownOn<'_>) -> Vec<ListedAttachment> {
     let shown: Vec<_> = listed
         .iter()
         .map(|found| ShownListing {
@@ -117,7 +117,7 @@ fn distinct(listed: Vec<FoundListing>, origin: FileOrigin) -> Vec<ListedAttachme
     let mut seen = BTreeSet::new();
     let found = listed.into_iter().zip(keys).filter(|(_, key)| seen.insert(key.clone()));
     let listed = found.map(|(FoundListing { label, address, mark, is_link, css, nth, at: _ }, key)| {
-        let id = key.id(origin);
+        let id = key.id(shown_on);
         let is_repeated = counts.get(&key).is_some_and(|count| *count > 1);
         ListedAttachment { label, key, address, is_link, is_marked: mark.is_some(), is_repeated, id, css, nth }
     });

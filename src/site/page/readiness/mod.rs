@@ -19,6 +19,7 @@ use super::classify::{PageKind, classify};
 use crate::backend::{AttemptError, FailedRequest, Page, PageActivity, SessionError, Stability};
 use crate::model::FileOrigin;
 use crate::site::context::PortalContext;
+use crate::site::page::identity::ShownOn;
 use crate::site::page::readiness::signs::{PageSigns, SignPatience};
 use crate::site::page::snapshot::PageSnapshot;
 
@@ -132,7 +133,7 @@ impl PageReader<'_> {
                 .partition(|request| recipe.attachments.are_named_in(&request.path));
             activity.pending.extend(lists);
             self.context.long_polls.learn(&polls);
-            let snapshot = PageSnapshot::take(page, recipe, self.origin).await?;
+            let snapshot = PageSnapshot::take(page, recipe, ShownOn { origin: self.origin, url: self.url }).await?;
             let kind = classify(recipe, self.url, &snapshot.look);
             if !matches!(kind, PageKind::Wanted | PageKind::Unknown(_)) {
                 return Ok(Reading { snapshot, kind, signs: PageSigns::default(), failed: Vec::new(), awaited: None });

@@ -79,3 +79,21 @@ async fn a_requisition_that_is_linked_only_after_a_click_is_followed() {
     }
     assert_eq!(names(&Stage::with(&config).collect(&portal).await.unwrap()), ["own.txt", "a.txt"]);
 }
+
+#[tokio::test]
+async fn files_of_one_name_on_several_pages_are_several_files() {
+    let mut config = config();
+    config.site.requisition = RequisitionRule::Always;
+    let uuid = |end: u32, text| {
+        let href = Some(format!("{BASE}/files/3f1c2a9e-77b0-4d53-9a51-0123456789a{end}"));
+        Offer { href, ..link(end, "image001.png", file("image001.png", text)) }
+    };
+    let page = |offers| Shown { offers, ..Shown::default() };
+    let press = |text| button("scan.txt", file("scan.txt", text));
+    let portal = bundled(
+        vec![uuid(1, "one")],
+        vec![page(vec![uuid(2, "two"), press("three")]), page(vec![uuid(3, "four"), press("five")])],
+    );
+    let receipt = Stage::with(&config).collect(&portal).await.unwrap();
+    assert_eq!((receipt.files.len(), receipt.listed_count, receipt.repeated_count), (5, 5, 0));
+}
