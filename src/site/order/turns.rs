@@ -218,7 +218,11 @@ impl<'a> FileTurns<'a> {
                 }
                 self.draft.keep(record);
                 // a file that the browser has shown stands where the page was
-                return if listed.is_link { Ok(()) } else { self.come_back(place, to.staging).await };
+                return if listed.is_link && listed.address.is_some() {
+                    Ok(())
+                } else {
+                    self.come_back(place, to.staging).await
+                };
             }
             Ok(FetchResult::LeftOut(reason)) => {
                 self.draft.leave_out(listed, place.origin, reason);
@@ -304,9 +308,10 @@ impl<'a> FileTurns<'a> {
         self.reopen(place, staging).await
     }
 
-    /// Opens the page again when a click has led away from it.
+    /// Opens the page again when a click has led away from it; `#` leads nowhere.
     async fn come_back(&mut self, place: &ListingPage, staging: &StagingDir) -> Result<(), AttemptError> {
-        if self.opener.page.url().await? == self.shown_at {
+        let now = self.opener.page.url().await?;
+        if now.strip_suffix('#').unwrap_or(&now) == self.shown_at.strip_suffix('#').unwrap_or(&self.shown_at) {
             return Ok(());
         }
         self.reopen(place, staging).await

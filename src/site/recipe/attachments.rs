@@ -125,10 +125,11 @@ impl Listing {
     pub(crate) fn name_of(&self, text: &str) -> String {
         let text = text.trim();
         let text = self.name_ends.iter().find_map(|end| text.strip_suffix(end.as_str())).unwrap_or(text);
-        let start = self.label_starts.iter().find_map(|start| without_start(text.trim(), start.trim()));
-        let text = start.unwrap_or_else(|| text.trim().to_owned());
-        let end = self.label_ends.iter().find_map(|end| without_end(text.trim(), end.trim()));
-        end.unwrap_or(text).trim().to_owned()
+        // the longest one: "Archivo adjunto de" and not "Archivo adjunto"
+        let rests = self.label_starts.iter().filter_map(|start| without_start(text.trim(), start.trim()));
+        let text = rests.min_by_key(String::len).unwrap_or_else(|| text.trim().to_owned());
+        let rests = self.label_ends.iter().filter_map(|end| without_end(text.trim(), end.trim()));
+        rests.min_by_key(String::len).unwrap_or(text).trim().to_owned()
     }
 }
 
@@ -222,10 +223,10 @@ mod tests {
 
     #[test]
     fn a_label_finds_its_buttons_and_is_no_part_of_their_names() {
-        let listing = listing(&["Anexo de arquivo de"], &["file attachment", "say \"x\""]);
+        let listing = listing(&["Anexo de", "Anexo de arquivo de"], &["file attachment", "say \"x\""]);
         assert_eq!(
             listing.selector(),
-            "span[role='button']:is([aria-label^=\"Anexo de arquivo de\" i], [aria-label$=\"file attachment\" i], \
+            "span[role='button']:is([aria-label^=\"Anexo de\" i], [aria-label^=\"Anexo de arquivo de\" i], [aria-label$=\"file attachment\" i], \
              [aria-label$=\"say \\\"x\\\"\" i])"
                 .replacen("span[role='button']", ":is(span[role='button'])", 1)
         );

@@ -27,7 +27,7 @@ const fn shape(area: &'static str, below: &'static str, names: &'static [&'stati
     Shape { area, below, names, remark }
 }
 
-const SHAPES: [Shape; 27] = [
+const SHAPES: [Shape; 33] = [
     shape(A, "", &["a.pdf"], ""),
     // names that look like what is never an attachment
     shape(
@@ -45,6 +45,14 @@ const SHAPES: [Shape; 27] = [
          <button aria-label='Add file attachment'>+</button>",
         "",
         &["Nota.pdf", "b.pdf"],
+        "",
+    ),
+    // by the longest beginning that is known, or by what is shown where that ends the label
+    shape(
+        "<span role='button' aria-label='Pièce jointe du fichier a.pdf'></span><button aria-label='Bestandsbijlage b.pdf'></button>\
+         <button aria-label='Fichier joint nommé c.pdf'>c.pdf</button>",
+        "",
+        &["a.pdf", "b.pdf", "c.pdf"],
         "",
     ),
     // the one button of an item is its file in any language; what stands beside it removes it
@@ -75,6 +83,31 @@ const SHAPES: [Shape; 27] = [
         &[],
         "",
     ),
+    shape(
+        A,
+        "<div class='related-orders'><div class='lineAttachments'><a href='/attachment/attachment_file/9/z.pdf'>z.pdf</a></div></div>",
+        &["a.pdf"],
+        "",
+    ),
+    shape(
+        "<div class='relatedOrders'><a href='/attachment/attachment_file/9/z.pdf'>z.pdf</a></div>",
+        "<div id='related_orders'><div class='commentAttachments'><a href='/attachment/attachment_file/9/y.pdf'>y.pdf</a></div></div>",
+        &[],
+        "",
+    ),
+    // addresses that are none, and addresses of attachments that look like what is never one
+    shape(
+        "<a download href='#' onclick='get(1)'>a.pdf</a><a download href='#' onclick='get(2)'>b.pdf</a>",
+        "",
+        &["a.pdf", "b.pdf"],
+        "",
+    ),
+    shape(
+        "<a href='https://paperclip.coupahost.com/export/7/a.pdf'>a.pdf</a><a download href='/orders/help/b.pdf'>b.pdf</a>",
+        "<a href='/export/7'>Export</a>",
+        &["a.pdf", "b.pdf"],
+        "",
+    ),
     shape("<label>Anexar<input type='file'></label>", "", &[], ""),
     // of the lines
     shape(
@@ -95,6 +128,13 @@ const SHAPES: [Shape; 27] = [
     shape("", "", &[], ""),
     shape("<a class='file-attachment' href='#'>Add File</a>", "", &[], ""),
     shape("<button>Adicionar arquivo</button>", "", &[], ""),
+    shape(
+        "<a class='file-attachment' href='#'>Adicionar arquivo</a><button type='button'>Add Text</button><button>URL hinzufügen</button>\
+         <button aria-label='Dateianhang hinzufügen'>+</button>",
+        "",
+        &[],
+        "",
+    ),
     // counts that are met, or are none of the list's
     shape(
         A,
@@ -165,7 +205,7 @@ const SHAPES: [Shape; 27] = [
     // still to come
     shape(A, "<section aria-busy='true'>\u{2026}</section>", &["a.pdf"], "still to come"),
     // another order
-    shape(A, "<h1>Purchase Order #9912</h1>", &["a.pdf"], "another number than 126: 9912"),
+    shape(A, "<h1>Purchase Order #9912</h1>", &["a.pdf"], "another number than 132: 9912"),
 ];
 
 /// Starts a portal that shows each shape as an order, the first one as order 100.

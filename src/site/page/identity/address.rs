@@ -91,7 +91,7 @@ impl Addresses {
 }
 
 /// Two addresses that differ in their fragment lead to the same file.
-fn without_fragment(address: &str) -> &str {
+pub(super) fn without_fragment(address: &str) -> &str {
     address.split('#').next().unwrap_or_default()
 }
 

@@ -83,20 +83,18 @@ impl ShownOn<'_> {
 /// What a page shows of one attachment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ShownListing<'a> {
-    /// Which listing of the recipe found it: buttons are counted within one.
-    pub(crate) listing: usize,
     pub(crate) label: &'a str,
     pub(crate) address: Option<&'a str>,
     /// What an earlier look has written onto it.
     pub(crate) mark: Option<&'a str>,
 }
 
-/// The keys of all attachments that a page shows at one moment.
+/// The keys of all attachments that a page shows at one moment. Buttons of one name are counted whichever listing finds them.
 pub(crate) fn keys<'a>(shown: &[ShownListing<'a>]) -> Vec<ListingKey> {
     let addresses = Addresses::new(shown.iter().filter_map(|shown| Some((shown.address?, shown.label))));
-    let mut buttons: HashMap<(usize, &str), Places> = HashMap::new();
+    let mut buttons: HashMap<&str, Places> = HashMap::new();
     for button in shown.iter().filter(|shown| shown.address.is_none()) {
-        buttons.entry((button.listing, button.label)).or_default().count(button.mark);
+        buttons.entry(button.label).or_default().count(button.mark);
     }
     let key = |shown: &ShownListing<'a>| match shown.address {
         Some(address) => match addresses.key(address) {
@@ -104,7 +102,7 @@ pub(crate) fn keys<'a>(shown: &[ShownListing<'a>]) -> Vec<ListingKey> {
             AddressKey::Cut(rest) => ListingKey::ShortAddress(rest),
         },
         None => {
-            let places = buttons.entry((shown.listing, shown.label)).or_default();
+            let places = buttons.entry(shown.label).or_default();
             let place = places.next(shown.mark);
             ListingKey::Button { name: shown.label.to_owned(), place, count: places.count }
         }
@@ -152,7 +150,7 @@ mod tests {
     use super::*;
 
     fn button(mark: Option<&'static str>) -> ShownListing<'static> {
-        ShownListing { listing: 0, label: "scan.pdf", address: None, mark }
+        ShownListing { label: "scan.pdf", address: None, mark }
     }
 
     fn places(marks: &[Option<&'static str>]) -> Vec<usize> {
@@ -191,7 +189,7 @@ mod tests {
         let button = ListingKey::Button { name: "image001.png".into(), place: 1, count: 1 };
         let uuid = |end| format!("https://acme.test/files/3f1c2a9e-77b0-4d53-9a51-0123456789a{end}");
         let link = |address: &str| {
-            let shown = ShownListing { listing: 0, label: "image001.png", address: Some(address), mark: None };
+            let shown = ShownListing { label: "image001.png", address: Some(address), mark: None };
             keys(&[shown]).remove(0)
         };
         let (order, requisition) = (FileOrigin::Order, FileOrigin::Requisition);

@@ -25,8 +25,9 @@ const listing = () => {
   const strict = innermost([...all(listed).filter((one) => one.matches('a') || !isNeverText(one)), ...others()]);
   return strict.length > 0 ? strict : innermost(all(wider));
 };
-// where attachments stand, on this page
-const spots = (attachments) => [...all(areas), ...all(places), ...attachments];
+// where attachments stand, on this page, and where none of another order do
+const own = (elements) => elements.filter((element) => !isWithin(element, aside));
+const spots = (attachments) => [...own(all(areas)), ...own(all(places)), ...attachments];
 
 const COULD_BE =
   'a[href], a[onclick], area[href], button, [role="button"], [role="link"], [role="listitem"], [onclick], [download], ' +
@@ -103,7 +104,8 @@ const named = (element) => {
 };
 const holds = (area) => {
   const nonFiles = others();
-  const isOther = (element) => nonFiles.some((other) => other.contains(element));
+  const asides = aside === null ? [] : [...area.querySelectorAll(aside)];
+  const isOther = (node) => [...nonFiles, ...asides].some((other) => other.contains(node));
   const parts = [area, ...area.querySelectorAll('*')].filter((element) => !isOther(element));
   // whatever a part of its own draws cannot be looked into
   const could = parts.find((e) => (e.matches(COULD_BE) || e.shadowRoot || e.localName.includes('-')) && !isNever(e));
@@ -130,11 +132,11 @@ const stray = () => {
   const names = known.flatMap(wordsOf).map(small);
   const isKnown = (text) => names.some((name) => small(text).includes(name) || (FILE_NAME.test(name) && name.includes(small(text))));
   const isStray = (element) => {
-    if (isNever(element) || known.some((one) => one.contains(element) || element.contains(one))) return false;
+    if (isNever(element) || isWithin(element, aside) || known.some((one) => one.contains(element) || element.contains(one))) return false;
     const words = wordsOf(element);
     return words.some((text) => FILE_NAME.test(text)) && !words.some(isKnown);
   };
-  const found = [...all(areas), ...all(places)].flatMap((spot) => [...spot.querySelectorAll(CONTROL)]).filter(isStray);
+  const found = own([...all(areas), ...all(places)]).flatMap((spot) => [...spot.querySelectorAll(CONTROL)]).filter(isStray);
   return found.length > 0 ? { text: found[0].localName + ' ' + JSON.stringify(wordsOf(found[0]).find((text) => FILE_NAME.test(text))), count: innermost(found).length } : null;
 };
 
@@ -169,13 +171,13 @@ const fetchedBefore = () => {
 };
 
 const tell = () => {
-  const found = areas.map((css) => [...document.querySelectorAll(css)]);
+  const found = areas.map((css) => own([...document.querySelectorAll(css)]));
   return {
     isComplete: document.readyState === 'complete',
     saysNone: none !== null && [...document.querySelectorAll(none)].some(isShown),
     // one that hides itself because it is empty is well; one in a part of the page that is folded up may fill when that opens
     areas: found.map((list) => ({ count: list.length, shown: list.filter((area) => isShown(area.parentElement || area)).length })),
-    holds: [...found.flat(), ...all(places)].map(holds).find(Boolean) || null,
+    holds: [...found.flat(), ...own(all(places))].map(holds).find(Boolean) || null,
     unmet: unmet(),
     stray: stray(),
     busy: marked(),
