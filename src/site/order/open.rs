@@ -1,8 +1,6 @@
 //! Opens a page that lists attachments: requests it, waits until it has settled, classifies it, and reads the responses
 //! that explain it.
 
-use std::collections::BTreeMap;
-
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -73,15 +71,6 @@ fn is_read(reading: &Reading) -> bool {
     matches!(reading.awaited, None | Some(Awaited::Change))
 }
 
-/// How many attachments of each name a page lists.
-fn labels(snapshot: &PageSnapshot) -> BTreeMap<String, usize> {
-    let mut labels = BTreeMap::new();
-    for listed in &snapshot.attachments {
-        *labels.entry(listed.label.clone()).or_default() += 1;
-    }
-    labels
-}
-
 /// Opens the pages of one order in its session.
 pub(crate) struct PageOpener<'a> {
     pub(crate) context: &'a PortalContext,
@@ -139,13 +128,13 @@ impl<'a> PageOpener<'a> {
             if !is_read(&reading) {
                 break;
             }
-            let (before, earlier) = (reading.snapshot.listed_count, labels(&reading.snapshot));
+            let (before, earlier) = (reading.snapshot.listed_count, reading.snapshot.attachments.clone());
             let Some(control) = controls::click_next(self.page, &self.context.recipe).await? else { break };
             tracing::debug!(url = %place.url.path(), text = control.text, "clicked what shows more");
             self.check_cancelled().map_err(error::of_failure)?;
             reading = reader.read_after_click(self.page).await?;
             self.check(&reading, place).await?;
-            lost = lost.or_else(|| Unlisted::after_click(&control.text, &earlier, &labels(&reading.snapshot)));
+            lost = lost.or_else(|| Unlisted::after_click(&control.text, &earlier, &reading.snapshot.attachments));
             if control.kind == ControlKind::More && reading.snapshot.listed_count <= before {
                 break;
             }

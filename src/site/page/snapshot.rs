@@ -144,7 +144,7 @@ impl PageSnapshot {
         let others = others.into_iter().flat_map(|(listing, kind, found)| {
             found
                 .into_iter()
-                .filter_map(|found| OtherAttachment::of(listing, kind, &found, shown_at.as_ref()))
+                .filter_map(|found| OtherAttachment::of(recipe, (listing, kind), &found, shown_at.as_ref()))
                 .collect::<Vec<_>>()
         });
         let others = others.collect();

@@ -8,7 +8,7 @@ use super::Selector;
 const SHORTEST_WORD: usize = 4;
 
 /// What is an attachment.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Attachments {
@@ -177,6 +177,29 @@ pub struct ColumnSelector {
 }
 
 impl Attachments {
+    /// Adds listings that find as files what `web` finds on one of `hosts`: files may come from there.
+    pub(crate) fn take_files_of(&mut self, hosts: &[String]) {
+        let starts = hosts.iter().flat_map(|host| {
+            let begin = ["https://", "http://", "//"].map(|scheme| format!("{scheme}{host}"));
+            begin.into_iter().flat_map(|begin| ["/", ":", "?"].map(|end| format!("{begin}{end}")))
+        });
+        let starts: Vec<_> = starts.collect();
+        if starts.is_empty() {
+            return;
+        }
+        let on_hosts = |listing: &Listing, attribute: &str, besides: &str| {
+            let addresses: Vec<_> = starts.iter().map(|start| format!("[{attribute}^='{start}' i]")).collect();
+            let css = format!(":is({}):is({}){besides}", listing.css.as_str(), addresses.join(", "));
+            Selector::try_from(css).ok().map(|css| Listing { css, ..listing.clone() })
+        };
+        let links: Vec<_> = self.web.iter().filter_map(|listing| on_hosts(listing, "href", "")).collect();
+        let others = self.web.iter().filter_map(|listing| on_hosts(listing, "data-url", ":not([href])"));
+        let others: Vec<_> =
+            others.map(|listing| Listing { address: vec!["data-url".to_owned()], ..listing }).collect();
+        self.links.extend(links);
+        self.buttons.extend(others);
+    }
+
     /// Whether a path has one of the words for attachments in it.
     pub(crate) fn are_named_in(&self, path: &str) -> bool {
         let path = path.to_lowercase();
@@ -240,6 +263,18 @@ mod tests {
         ] {
             assert_eq!(listing.name_of(label), name, "{label}");
         }
+    }
+
+    #[test]
+    fn what_stands_on_an_allowed_host_is_a_file_and_no_web_address() {
+        let mut attachments = Attachments { web: vec![listing(&[], &[])], ..Attachments::default() };
+        attachments.take_files_of(&[]);
+        assert!(attachments.links.is_empty() && attachments.buttons.is_empty());
+        attachments.take_files_of(&["files.acme.test".to_owned()]);
+        let css = attachments.links[0].css.as_str();
+        assert!(css.starts_with(":is(span[role='button']):is([href^='https://files.acme.test/' i], "), "{css}");
+        let css = attachments.buttons[0].css.as_str();
+        assert!(css.contains("[data-url^='//files.acme.test:' i]") && css.ends_with(":not([href])"), "{css}");
     }
 
     #[test]

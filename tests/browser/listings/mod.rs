@@ -27,7 +27,7 @@ const fn shape(area: &'static str, below: &'static str, names: &'static [&'stati
     Shape { area, below, names, remark }
 }
 
-const SHAPES: [Shape; 33] = [
+const SHAPES: [Shape; 34] = [
     shape(A, "", &["a.pdf"], ""),
     // names that look like what is never an attachment
     shape(
@@ -123,6 +123,12 @@ const SHAPES: [Shape; 33] = [
         &["a.pdf"],
         "x.pdf is not fetched",
     ),
+    shape(
+        "<a href='https://files.acme.test/x'>x.pdf</a><span data-url='https://files.acme.test/y'>y.pdf</span>",
+        "",
+        &["x.pdf", "y.pdf"],
+        "",
+    ),
     shape("<ul><li class='attachment'>See drawing 5</li></ul>", "", &[], "See drawing 5 is not fetched"),
     // none
     shape("", "", &[], ""),
@@ -205,7 +211,7 @@ const SHAPES: [Shape; 33] = [
     // still to come
     shape(A, "<section aria-busy='true'>\u{2026}</section>", &["a.pdf"], "still to come"),
     // another order
-    shape(A, "<h1>Purchase Order #9912</h1>", &["a.pdf"], "another number than 132: 9912"),
+    shape(A, "<h1>Purchase Order #9912</h1>", &["a.pdf"], "another number than 133: 9912"),
 ];
 
 /// Starts a portal that shows each shape as an order, the first one as order 100.
@@ -229,7 +235,7 @@ async fn portal() -> String {
 async fn lists_of_many_shapes_are_read_whole_or_said_not_to_be(rig: Rig) {
     let folder = tempfile::tempdir().unwrap();
     let recipe = folder.path().join("quick.toml");
-    let text = "extends = \"coupa\"\n[settle]\nafter_load = \"50ms\"\nunchanged_for = \"100ms\"\nempty_for = \"200ms\"\nat_most = \"700ms\"";
+    let text = "extends = \"coupa\"\n[address]\nallowed_hosts = [\"files.acme.test\"]\n[settle]\nafter_load = \"50ms\"\nunchanged_for = \"100ms\"\nempty_for = \"200ms\"\nat_most = \"700ms\"";
     std::fs::write(&recipe, text).unwrap();
     let mut config = rig.config.clone();
     config.site.base_url = Some(portal().await.parse().unwrap());

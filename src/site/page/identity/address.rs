@@ -132,7 +132,7 @@ fn with_parameters(address: &str, wanted: impl Fn(&str, &str) -> bool) -> String
 }
 
 /// Whether a parameter of this name says which file is meant: `id`, `file_id`, `fileId`.
-fn is_name_of_identity(name: &str) -> bool {
+pub(crate) fn is_name_of_identity(name: &str) -> bool {
     name.eq_ignore_ascii_case("id") || name.ends_with("_id") || name.ends_with("-id") || name.ends_with("Id")
 }
 

@@ -1,9 +1,9 @@
 // What a page says of its own list of attachments: whether it is complete, what counts it, what is still to come. What is
 // hidden says nothing, but what stands in a hidden area may well be an attachment.
 // arguments[0]: {areas: [css], places: [css], listed: [css], wider: [css], web: [css], notes: [css], none, never, busy, aside, comments: css or null,
-// words: [text], neverTexts: [text], patience: milliseconds, untilComplete, unfetchedFor: milliseconds} -> promise
+// allowedHosts: [text], words: [text], neverTexts: [text], patience: milliseconds, untilComplete, unfetchedFor: milliseconds} -> promise
 const { wider, none, never, busy, comments, words, neverTexts } = arguments[0];
-const { web, notes, patience, untilComplete, unfetchedFor } = arguments[0];
+const { web, notes, allowedHosts, patience, untilComplete, unfetchedFor } = arguments[0];
 const says = (element) => plain(element.textContent) || plain(element.getAttribute('aria-label') || element.getAttribute('title') || '');
 const isNeverText = (element) => neverTexts.includes(plain(element.getAttribute('aria-label') || '') || says(element));
 const isNever = (element) => {
@@ -18,7 +18,9 @@ const innermost = (elements) => {
 // attachments that are no files: named, and not fetched
 const leadsAway = (element) => {
   const address = element.href || element.dataset.url || '';
-  return URL.canParse(address) && new URL(address).host !== location.host;
+  if (!URL.canParse(address)) return false;
+  const { host, hostname } = new URL(address);
+  return host !== location.host && !allowedHosts.includes(hostname); // files may come from there
 };
 const others = () => [...all(web).filter(leadsAway), ...all(notes)];
 const listing = () => {

@@ -31,9 +31,40 @@ async fn a_requisition_that_names_other_orders_alone_is_not_the_orders() {
     let other = Shown { orders: "PO n\u{ba} 5555", ..lists(1, "secret.txt") };
     let own = Shown { orders: "PO n\u{ba} 5555 PO n\u{ba} 7", ..lists(2, "quote.txt") };
     let portal = bundled(vec![], vec![other.clone(), own]);
-    assert_eq!(names(&stage.collect(&portal).await.unwrap()), ["quote.txt"]);
-    let alone = stage.collect(&bundled(vec![], vec![other])).await.unwrap();
-    assert_eq!((alone.listed_count, alone.is_complete()), (0, true));
+    // but the order's own page says that it is the order's, so one of the two is wrong
+    let error = stage.failure(&portal).await;
+    assert!(error.message.contains("PO7") && error.message.contains("5555"), "{error}");
+    assert_eq!((error.kind, names(&error.receipt.unwrap())), (FailureKind::PageChanged, vec!["quote.txt"]));
+    let alone = stage.failure(&bundled(vec![], vec![other.clone()])).await;
+    assert_eq!((alone.kind, alone.receipt.unwrap().files.len()), (FailureKind::PageChanged, 0));
+    // one that is only mentioned may well be another order's
+    let portal = bundled(vec![], vec![other]);
+    if let Some(page) = portal.state().pages.get_mut(ORDER) {
+        page.mentioned = std::mem::take(&mut page.requisitions);
+    }
+    let mentioned = stage.collect(&portal).await.unwrap();
+    assert_eq!((mentioned.listed_count, mentioned.is_complete()), (0, true));
+}
+
+#[tokio::test]
+async fn a_text_among_the_attachments_is_no_file_that_would_make_a_requisition_needless() {
+    for rule in [RequisitionRule::WhenEmpty, RequisitionRule::WhenNoPdf] {
+        let mut config = config();
+        config.site.requisition = rule;
+        let portal = bundled(vec![], vec![lists(1, "a.txt")]);
+        portal.state().pages.get_mut(ORDER).unwrap().notes = [vec!["see drawing.pdf"], vec![]];
+        let receipt = Stage::with(&config).collect(&portal).await.unwrap();
+        assert_eq!((names(&receipt), receipt.left_out.len(), receipt.listed_count), (vec!["a.txt"], 1, 2), "{rule}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_comes_with_a_later_look_is_named_too() {
+    let portal = order(vec![link(1, "a.txt", file("a.txt", "a"))]);
+    portal.state().pages.get_mut(ORDER).unwrap().notes = [vec!["first"], vec!["second"]];
+    let receipt = Stage::new().collect(&portal).await.unwrap();
+    let named: Vec<_> = receipt.left_out.iter().map(|other| other.name.as_str()).collect();
+    assert_eq!((named, receipt.listed_count), (vec!["first", "second"], 3));
 }
 
 #[tokio::test]
