@@ -12,6 +12,8 @@ const read = (element, name, css) => {
       return null;
     }
   }
+  const isOfPage = name === 'href' && (element.getAttribute(name) || '').trim().startsWith('#');
+  if (isOfPage) return location.href.split('#')[0] + element.getAttribute(name).trim(); // whatever the base of its addresses is
   const resolved = name === 'href' || name === 'src' ? element[name] : null;
   return typeof resolved === 'string' && element.hasAttribute(name) ? resolved : element.getAttribute(name);
 };

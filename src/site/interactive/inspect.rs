@@ -11,6 +11,7 @@ use crate::site::context::PortalContext;
 use crate::site::interactive::InteractiveLogin;
 use crate::site::page::classify::{PageKind, classify, without_query};
 use crate::site::page::emptiness;
+use crate::site::page::identity::ShownOn;
 use crate::site::page::number::is_number_of;
 use crate::site::page::readiness::controls::ControlKind;
 use crate::site::page::readiness::unlisted::Unlisted;
@@ -161,7 +162,7 @@ impl InteractiveLogin {
         let mut fits = Vec::new();
         for (name, _) in shipped_recipes() {
             let Ok(other) = load(name) else { continue };
-            let seen = PageSnapshot::take(page, &other, origin).await?;
+            let seen = PageSnapshot::take(page, &other, ShownOn { origin, url: &url }).await?;
             fits.push(RecipeFit {
                 name: (*name).to_owned(),
                 is_understood: classify(&other, &url, &seen.look) == PageKind::Wanted,

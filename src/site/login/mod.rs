@@ -26,6 +26,7 @@ use crate::model::{FailureKind, FileOrigin};
 use crate::site::error;
 use crate::site::login::check::AuthState;
 use crate::site::page::classify::{PageFacts, PageKind, classify};
+use crate::site::page::identity::ShownOn;
 use crate::site::page::snapshot::PageSnapshot;
 
 /// More rounds than this and somebody else ends the login as fast as it is made.
@@ -236,7 +237,8 @@ impl SharedLogin {
     }
 
     async fn look(&self, page: &mut dyn Page) -> Result<(PageFacts, PageKind), AttemptError> {
-        let look = PageSnapshot::take(page, &self.context.recipe, FileOrigin::Order).await?.look;
+        let shown_on = ShownOn { origin: FileOrigin::Order, url: &self.context.base };
+        let look = PageSnapshot::take(page, &self.context.recipe, shown_on).await?.look;
         let kind = classify(&self.context.recipe, &self.context.base, &look);
         Ok((look, kind))
     }

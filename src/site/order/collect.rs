@@ -115,9 +115,6 @@ impl<'a> OrderCollector<'a> {
         if let Some(doubt) = opened.doubt.take() {
             self.leave_open(error::of_failure(doubt));
         }
-        for other in std::mem::take(&mut opened.snapshot.others) {
-            self.turns.draft.name_other(other, place);
-        }
         let seen_before = self.seen.len();
         let mut most_listed = 0;
         let fetched = self.fetch_rounds(place, opened, to, &mut most_listed).await;
@@ -135,6 +132,7 @@ impl<'a> OrderCollector<'a> {
         most_listed: &mut usize,
     ) -> Result<(), AttemptError> {
         let OpenedPage { mut snapshot, mut awaited, mut unlisted, .. } = opened;
+        self.name_others(&mut snapshot, place);
         for _ in 0..MAX_ROUNDS {
             if place.origin == FileOrigin::Order {
                 self.requisitions.add(&snapshot, &self.context.base, &self.context.recipe);
@@ -151,7 +149,7 @@ impl<'a> OrderCollector<'a> {
                 OpenedPage { snapshot, awaited, unlisted, .. } = self.turns.opener.look_again(place).await?;
             } else {
                 self.turns.fetch_each(place, new, to).await?;
-                snapshot = PageSnapshot::take(self.turns.opener.page, &self.context.recipe, place.origin).await?;
+                snapshot = PageSnapshot::take(self.turns.opener.page, &self.context.recipe, place.shown_on()).await?;
             }
             let mut shown = classify(&self.context.recipe, &place.url, &snapshot.look);
             if shown.is_redirected() {
@@ -167,6 +165,7 @@ impl<'a> OrderCollector<'a> {
                 break;
             }
             self.turns.opener.check_number(&snapshot, place)?;
+            self.name_others(&mut snapshot, place);
         }
         if snapshot.attachments.iter().any(|listed| !self.seen.contains(&listed.id)) {
             return Err(AttemptError::new(
@@ -185,11 +184,16 @@ impl<'a> OrderCollector<'a> {
         Ok(())
     }
 
+    /// Takes note of the attachments of a look that are no files.
+    fn name_others(&mut self, snapshot: &mut PageSnapshot, place: &ListingPage) {
+        for other in std::mem::take(&mut snapshot.others) {
+            self.turns.draft.name_other(other, place);
+        }
+    }
+
     fn wants_requisition(&self) -> bool {
-        // what the order lists counts, wanted or not: it is the order that has nothing, and not the filter
-        let Receipt { files, missing, left_out, .. } = &self.turns.draft.receipt;
-        let names = files.iter().map(|file| &file.name).chain(missing.iter().map(|missing| &missing.name));
-        let mut names = names.chain(left_out.iter().map(|file| &file.name));
+        // the files that the order lists count, wanted or not: it is the order that has nothing, and not the filter
+        let mut names = self.turns.draft.file_names();
         match self.context.requisition {
             RequisitionRule::Never => false,
             RequisitionRule::WhenEmpty => names.next().is_none(),
@@ -246,9 +250,19 @@ impl<'a> OrderCollector<'a> {
         let place = ListingPage { url: link.url.clone(), origin: FileOrigin::Requisition, po: po.clone(), what };
         let opened = self.turns.open(&place).await?;
         if !is_of(self.turns.opener.page, &opened.snapshot, link, po, self.context).await? {
-            let orders = opened.snapshot.numbers.join(", ");
-            tracing::warn!(%po, path = place.url.path(), orders, "a requisition of other orders is left out");
-            return Ok(());
+            let (orders, path) = (opened.snapshot.numbers.join(", "), place.url.path());
+            if link.is_mention {
+                tracing::warn!(%po, path, orders, "a requisition of other orders is left out");
+                return Ok(());
+            }
+            return Err(AttemptError::new(
+                FailureKind::PageChanged,
+                format!(
+                    "order {po} links to {path} as its requisition, which names another order, {orders}, so its files are not \
+                     taken: if it is not the order's, let order.mentions or order.aside in the recipe find that link; if it is, \
+                     change requisition.orders"
+                ),
+            ));
         }
         self.fetch_all(&place, opened, to).await
     }

@@ -1,12 +1,14 @@
 //! The receipt of one attempt, while it is being written: every attachment that was listed is in it exactly once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::open::ListingPage;
 use crate::backend::AttemptError;
 use crate::download::opaque_id;
-use crate::model::{ExcludedFile, Failure, FailureKind, FileOrigin, FileRecord, MissingFile, PoNumber, Receipt};
+use crate::model::{
+    ExcludedFile, Failure, FailureKind, FileOrigin, FileRecord, ListingId, MissingFile, PoNumber, Receipt,
+};
 use crate::site::page::classify::without_query;
 use crate::site::page::identity::listed::ListedAttachment;
 use crate::site::page::others::OtherAttachment;
@@ -16,6 +18,8 @@ use crate::site::page::readiness::unlisted::Unlisted;
 pub(crate) struct ReceiptDraft {
     pub(crate) receipt: Receipt,
     po: PoNumber,
+    /// Those of the listings that are no files.
+    others: BTreeSet<ListingId>,
     /// The longest wait that the portal has asked for when it did not give a file.
     retry_after: Option<Duration>,
 }
@@ -23,7 +27,7 @@ pub(crate) struct ReceiptDraft {
 impl ReceiptDraft {
     pub(crate) fn new(po: &PoNumber, url: String, filter: String) -> Self {
         let receipt = Receipt { url, filter, ..Receipt::default() };
-        Self { receipt, po: po.clone(), retry_after: None }
+        Self { receipt, po: po.clone(), others: BTreeSet::new(), retry_after: None }
     }
 
     /// The file is in its place. Two attachments with one name and the same bytes are one file.
@@ -75,7 +79,16 @@ impl ReceiptDraft {
         }
         tracing::info!(po = %self.po, name, reason, "an attachment is not fetched");
         self.receipt.listed_count += 1;
+        self.others.insert(listing.clone());
         self.receipt.left_out.push(ExcludedFile { name, listing, source: place.origin, reason });
+    }
+
+    /// The names of all files that were listed, whether they came, are missing or are not wanted.
+    pub(crate) fn file_names(&self) -> impl Iterator<Item = &str> {
+        let Receipt { files, missing, left_out, .. } = &self.receipt;
+        let left_out = left_out.iter().filter(|file| !self.others.contains(&file.listing));
+        let names = files.iter().map(|file| &file.name).chain(missing.iter().map(|missing| &missing.name));
+        names.chain(left_out.map(|file| &file.name)).map(String::as_str)
     }
 
     /// The page has attachments that it does not list.

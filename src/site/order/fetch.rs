@@ -16,6 +16,7 @@ use crate::download::{
 use crate::model::{FileOrigin, FileRecord};
 use crate::site::context::PortalContext;
 use crate::site::page::classify::{is_same_host, without_query};
+use crate::site::page::identity::ShownOn;
 use crate::site::page::identity::listed::ListedAttachment;
 use crate::site::page::responses::is_login;
 use crate::site::page::snapshot::PageSnapshot;
@@ -314,7 +315,8 @@ impl AttachmentFetch<'_> {
         page: &mut dyn Page,
         listed: &ListedAttachment,
     ) -> Result<Option<ListedAttachment>, SessionError> {
-        let now = PageSnapshot::attachments_of(page, &self.context.recipe, self.origin).await?;
+        let shown_on = ShownOn { origin: self.origin, url: self.page_url };
+        let now = PageSnapshot::attachments_of(page, &self.context.recipe, shown_on).await?;
         Ok(now.into_iter().find(|now| now.key == listed.key))
     }
 

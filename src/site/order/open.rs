@@ -1,8 +1,6 @@
 //! Opens a page that lists attachments: requests it, waits until it has settled, classifies it, and reads the responses
 //! that explain it.
 
-use std::collections::BTreeMap;
-
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -14,6 +12,7 @@ use crate::site::context::PortalContext;
 use crate::site::error;
 use crate::site::page::classify::{PageKind, classify};
 use crate::site::page::emptiness;
+use crate::site::page::identity::ShownOn;
 use crate::site::page::number::is_number_of;
 use crate::site::page::readiness::controls::{self, ControlKind, FoundControl};
 use crate::site::page::readiness::unlisted::{Unlisted, could_be_list};
@@ -32,6 +31,12 @@ pub(crate) struct ListingPage {
     /// The order that it belongs to.
     pub(crate) po: PoNumber,
     pub(crate) what: String,
+}
+
+impl ListingPage {
+    pub(crate) fn shown_on(&self) -> ShownOn<'_> {
+        ShownOn { origin: self.origin, url: &self.url }
+    }
 }
 
 /// A page of the portal that was read.
@@ -66,15 +71,6 @@ fn is_read(reading: &Reading) -> bool {
     matches!(reading.awaited, None | Some(Awaited::Change))
 }
 
-/// How many attachments of each name a page lists.
-fn labels(snapshot: &PageSnapshot) -> BTreeMap<String, usize> {
-    let mut labels = BTreeMap::new();
-    for listed in &snapshot.attachments {
-        *labels.entry(listed.label.clone()).or_default() += 1;
-    }
-    labels
-}
-
 /// Opens the pages of one order in its session.
 pub(crate) struct PageOpener<'a> {
     pub(crate) context: &'a PortalContext,
@@ -100,7 +96,7 @@ impl<'a> PageOpener<'a> {
         self.read_responses().await?;
         self.responses.clear();
         self.page.goto(place.url.as_str()).await.map_err(|error| error::of_session(error, &self.context.base))?;
-        let early = PageSnapshot::take(self.page, &self.context.recipe, place.origin).await?;
+        let early = PageSnapshot::take(self.page, &self.context.recipe, place.shown_on()).await?;
         match classify(&self.context.recipe, &place.url, &early.look) {
             // a page may need its scripts before it can be told
             PageKind::Wanted | PageKind::Unknown(_) => {}
@@ -132,13 +128,13 @@ impl<'a> PageOpener<'a> {
             if !is_read(&reading) {
                 break;
             }
-            let (before, earlier) = (reading.snapshot.listed_count, labels(&reading.snapshot));
+            let (before, earlier) = (reading.snapshot.listed_count, reading.snapshot.attachments.clone());
             let Some(control) = controls::click_next(self.page, &self.context.recipe).await? else { break };
             tracing::debug!(url = %place.url.path(), text = control.text, "clicked what shows more");
             self.check_cancelled().map_err(error::of_failure)?;
             reading = reader.read_after_click(self.page).await?;
             self.check(&reading, place).await?;
-            lost = lost.or_else(|| Unlisted::after_click(&control.text, &earlier, &labels(&reading.snapshot)));
+            lost = lost.or_else(|| Unlisted::after_click(&control.text, &earlier, &reading.snapshot.attachments));
             if control.kind == ControlKind::More && reading.snapshot.listed_count <= before {
                 break;
             }

@@ -7,6 +7,7 @@ use crate::model::PoNumber;
 use crate::site::Recipe;
 use crate::site::context::PortalContext;
 use crate::site::page::classify::is_same_host;
+use crate::site::page::identity::address::is_name_of_identity;
 use crate::site::page::number::is_number_of;
 use crate::site::page::snapshot::PageSnapshot;
 
@@ -38,8 +39,8 @@ impl Requisitions {
         }
     }
 
-    /// Where orders are told apart by their paths, so are requisitions: what follows the number in a link leads to a part of the
-    /// same page, and a link without a number to none.
+    /// Where orders are told apart by their paths, so are most requisitions: what follows the number in a link leads to a part of
+    /// the same page, and a link without a number, in its path or its query, to none.
     fn add_link(&mut self, link: &str, is_mention: bool, base: &Url, recipe: &Recipe) {
         let Ok(mut url) = Url::parse(link) else { return };
         if !matches!(url.scheme(), "http" | "https") || !is_same_host(&url, base) {
@@ -50,9 +51,12 @@ impl Requisitions {
         }
         url.set_fragment(None);
         if !recipe.address.order.contains('?') {
-            let Some(path) = up_to_number(url.path()) else { return };
-            url.set_path(&path);
-            url.set_query(None);
+            let is_by_query = !has_own_number(url.path()) && has_number_in_query(&url);
+            if !is_by_query {
+                let Some(path) = up_to_number(url.path()) else { return };
+                url.set_path(&path);
+                url.set_query(None);
+            }
         }
         match self.pages.iter_mut().find(|known| known.url == url) {
             Some(known) => known.is_mention &= is_mention,
@@ -61,9 +65,25 @@ impl Requisitions {
     }
 }
 
-/// A path up to its first part that is a number; none without one.
+fn is_number(part: &str) -> bool {
+    !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn has_own_number(path: &str) -> bool {
+    path.split('/').any(is_number)
+}
+
+/// Whether the query says which requisition is meant: `/requisition_headers/show?id=111`. What makes a new one names another
+/// thing there, such as its order.
+fn has_number_in_query(url: &Url) -> bool {
+    let makes_one = url.path().rsplit('/').next().is_some_and(|part| matches!(part, "new" | "create" | "copy"));
+    let has_digit = |value: &str| value.bytes().any(|byte| byte.is_ascii_digit());
+    let is_name = |name: &str| is_name_of_identity(name) || matches!(name, "number" | "no" | "requisition" | "req");
+    !makes_one && url.query_pairs().any(|(name, value)| is_name(&name) && has_digit(&value))
+}
+
+/// A path up to its first part that is a number, or its last one that has one; none without one.
 fn up_to_number(path: &str) -> Option<String> {
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let has_digit = |part: &str| part.bytes().any(|byte| byte.is_ascii_digit());
     let parts: Vec<&str> = path.split('/').collect();
     let at =
@@ -136,6 +156,21 @@ mod tests {
             "/requisition_headers/R-9",
         ];
         let wanted = ["/requisition_headers/111", "/requisition_headers/222", "/requisition_headers/R-9"];
+        assert_eq!(pages("coupa", &links), wanted);
+        let links = [
+            "/requisition_headers/show?id=111",
+            "/requisition_headers/show?id=112#lines",
+            "/v2/requisition_headers/show?req_id=R-9",
+            "/requisition_headers/111?id=9",
+            "/requisition_headers/new?order_header_id=7",
+            "/requisition_headers/list?page=2",
+        ];
+        let wanted = [
+            "/requisition_headers/show?id=111",
+            "/requisition_headers/show?id=112",
+            "/v2/requisition_headers/show?req_id=R-9",
+            "/requisition_headers/111",
+        ];
         assert_eq!(pages("coupa", &links), wanted);
         let links = ["/documents?request=7", "/documents?request=8", "/documents?request=7#top"];
         assert_eq!(pages("table", &links), ["/documents?request=7", "/documents?request=8"]);

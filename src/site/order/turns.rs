@@ -301,7 +301,7 @@ impl<'a> FileTurns<'a> {
     /// What the portal's trouble is, if that is why there was none: a script that gets a login page instead of an
     /// address stays silent, or shows it.
     async fn leave(&mut self, place: &ListingPage, staging: &StagingDir) -> Result<(), AttemptError> {
-        let left = PageSnapshot::take(self.opener.page, &self.context.recipe, place.origin).await?;
+        let left = PageSnapshot::take(self.opener.page, &self.context.recipe, place.shown_on()).await?;
         let shown = classify(&self.context.recipe, &place.url, &left.look);
         if shown.is_trouble() && !shown.is_redirected() {
             self.opener.require(shown, &format!("an attachment of {}", place.what)).await?;
@@ -309,9 +309,10 @@ impl<'a> FileTurns<'a> {
         self.reopen(place, staging).await
     }
 
-    /// Opens the page again when a click has led away from it.
+    /// Opens the page again when a click has led away from it; `#` leads nowhere.
     async fn come_back(&mut self, place: &ListingPage, staging: &StagingDir) -> Result<(), AttemptError> {
-        if self.opener.page.url().await? == self.shown_at {
+        let now = self.opener.page.url().await?;
+        if now.strip_suffix('#').unwrap_or(&now) == self.shown_at.strip_suffix('#').unwrap_or(&self.shown_at) {
             return Ok(());
         }
         self.reopen(place, staging).await

@@ -78,7 +78,7 @@ pub(crate) fn label(at: usize, listing: &Listing, element: &ElementInfo) -> Stri
         .into_iter()
         .map(|(nth, source)| match source {
             NameSource::Title => attribute("title"),
-            NameSource::AriaLabel => attribute("aria-label"),
+            NameSource::AriaLabel => file_shown_in(&attribute("aria-label"), &element.text),
             NameSource::Download => attribute("download"),
             NameSource::Text => element.text.clone(),
             NameSource::Href => last_part(&attribute("href")),
@@ -89,6 +89,12 @@ pub(crate) fn label(at: usize, listing: &Listing, element: &ElementInfo) -> Stri
         .collect();
     let best = texts.iter().find(|text| extension(text).is_some()).or(texts.first());
     best.cloned().unwrap_or_default()
+}
+
+/// What an element shows, if that is the name of a file and ends its label; else the label.
+fn file_shown_in(label: &str, shown: &str) -> String {
+    let is_end = label.trim().strip_suffix(shown.trim()).is_some_and(|before| before.ends_with(char::is_whitespace));
+    if is_end && extension(shown.trim()).is_some() { shown } else { label }.trim().to_owned()
 }
 
 fn last_part(href: &str) -> String {
@@ -127,6 +133,10 @@ mod tests {
             ("Nota.pdf file attachment", "Nota\u{2026}", "Nota.pdf"),
             ("Nota.pdf \u{6dfb}\u{4ed8}", "Nota.pdf", "Nota.pdf"),
             ("Soubor Nota.pdf", "Nota\u{2026}", "Soubor Nota.pdf"),
+            ("Fichier joint nommé Nota.pdf", "Nota.pdf", "Nota.pdf"),
+            ("Pièce jointe du fichier Nota.pdf", "", "Nota.pdf"),
+            ("Archivo adjunto de Nota.pdf", "", "Nota.pdf"),
+            ("Anexo de arquivo de x-Nota.pdf", "Nota.pdf", "x-Nota.pdf"),
         ] {
             assert_eq!(super::label(0, buttons, &element(text, &[("aria-label", label)])), name, "{label}");
         }

@@ -63,10 +63,20 @@ fn number_at(rest: &str) -> Option<&str> {
     (first <= 4 && number.starts_with(|c: char| c.is_ascii_alphanumeric())).then_some(number)
 }
 
+/// A number without what stands between its thousands: a point or a comma that exactly three digits follow.
+fn without_grouping(number: &str) -> String {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let is_kept = |(at, c): &(usize, char)| {
+        let rest = number.get(at + c.len_utf8()..).unwrap_or_default();
+        !matches!(c, ',' | '.') || digits(rest) != 3
+    };
+    number.char_indices().filter(is_kept).map(|(_, c)| c).collect()
+}
+
 /// Whether a number that a page shows is that of `po`: the same digits, whatever their prefix, with or without a revision or a
 /// line behind them. Where the prefix counts it must not be another one.
 pub(crate) fn is_number_of(shown: &str, po: &PoNumber, prefix_counts: bool) -> bool {
-    let shown = shown.to_uppercase().replace([',', '.'], "");
+    let shown = without_grouping(&shown.to_uppercase());
     let wanted = po.digits().trim_start_matches('0');
     let runs: Vec<&str> = shown.split(|c: char| !c.is_ascii_digit()).filter(|run| !run.is_empty()).collect();
     let value = |run: &&&str| run.trim_start_matches('0').len();
@@ -160,13 +170,23 @@ mod tests {
             ("15.262.984", "15262984"),
             ("2D-15262984-2", "15262984"),
             ("7-10", "7"),
+            ("1,526,298", "1526298"),
+            ("7505.2", "7505"),
+            ("7505.10", "7505"),
+            ("PO7505,1", "7505"),
+            ("15.262.984-2", "15262984"),
             ("US0158122", "158122"),
         ] {
             assert!(is(shown, po), "{shown} {po}");
         }
-        for (shown, po) in
-            [("9912", "7505"), ("75050", "7505"), ("17505", "7505"), ("9912-7505", "7505"), ("7505-9912", "7")]
-        {
+        for (shown, po) in [
+            ("9912", "7505"),
+            ("75050", "7505"),
+            ("17505", "7505"),
+            ("9912-7505", "7505"),
+            ("7505-9912", "7"),
+            ("7505.2", "75052"),
+        ] {
             assert!(!is(shown, po), "{shown} {po}");
         }
         assert!(!is_number_of("PM7505", &"PO7505".parse().unwrap(), true));

@@ -37,8 +37,13 @@ pub(crate) fn other_listings(recipe: &Recipe) -> impl Iterator<Item = (&Listing,
 }
 
 impl OtherAttachment {
-    /// The attachment that an element is; none if it leads to a page of the portal, or says nothing.
-    pub(crate) fn of(listing: &Listing, kind: OtherKind, found: &ElementInfo, shown_at: Option<&Url>) -> Option<Self> {
+    /// The attachment that an element is; none if it leads to where files may come from, or says nothing.
+    pub(crate) fn of(
+        recipe: &Recipe,
+        (listing, kind): (&Listing, OtherKind),
+        found: &ElementInfo,
+        shown_at: Option<&Url>,
+    ) -> Option<Self> {
         let attribute = |name: &str| found.attributes.get(name).map(String::as_str).unwrap_or_default();
         let address = ["href", "data-url"].map(attribute).into_iter().find(|address| !address.is_empty());
         let names = listing.name.iter().map(|source| match source {
@@ -53,7 +58,8 @@ impl OtherAttachment {
         match kind {
             OtherKind::Web => {
                 let url = Url::parse(address?).ok().filter(|url| WEB_SCHEMES.contains(&url.scheme()))?;
-                if shown_at.is_some_and(|page| is_same_host(page, &url)) {
+                let is_allowed = |host: &str| recipe.address.allowed_hosts.iter().any(|allowed| allowed == host);
+                if shown_at.is_some_and(|page| is_same_host(page, &url)) || url.host_str().is_some_and(is_allowed) {
                     return None;
                 }
                 let shown = without_query(url.as_str()).to_owned();
@@ -76,12 +82,18 @@ mod tests {
     use crate::site::recipe::parse::load;
 
     fn of(kind: OtherKind, text: &str, href: &str) -> Option<OtherAttachment> {
-        let recipe = load("coupa").unwrap();
+        let mut recipe = load("coupa").unwrap();
+        recipe.address.allowed_hosts = vec!["cdn.acme.test".to_owned()];
         let (listing, _) = other_listings(&recipe).find(|(_, found)| *found == kind).unwrap();
         let attributes =
             [("href".to_owned(), href.to_owned())].into_iter().filter(|(_, href)| !href.is_empty()).collect();
         let shown_at = "https://acme.test/order_headers/7".parse().unwrap();
-        OtherAttachment::of(listing, kind, &ElementInfo { text: text.to_owned(), attributes }, Some(&shown_at))
+        OtherAttachment::of(
+            &recipe,
+            (listing, kind),
+            &ElementInfo { text: text.to_owned(), attributes },
+            Some(&shown_at),
+        )
     }
 
     #[test]
@@ -94,7 +106,9 @@ mod tests {
             web.reason
         );
         assert_eq!(of(OtherKind::Web, "", "https://files.example/x.pdf").unwrap().name, "https://files.example/x.pdf");
-        for address in ["https://acme.test/users/5", "javascript:void(0)", "mailto:a@b.example", ""] {
+        for address in
+            ["https://acme.test/users/5", "https://cdn.acme.test/x.pdf", "javascript:void(0)", "mailto:a@b.example", ""]
+        {
             assert_eq!(of(OtherKind::Web, "x", address), None, "{address}");
         }
     }

@@ -70,15 +70,22 @@ pub(crate) fn never_selector(recipe: &Recipe) -> Option<String> {
     }
 }
 
-/// What finds the listed attachments and none that is excluded: one selector, so that counting is the same everywhere.
+/// What finds the listed attachments and none that is excluded: one selector, so that counting is the same everywhere. What an
+/// earlier listing finds is that one's, and what stands among other orders is none's.
 pub(crate) fn without_exclusions(recipe: &Recipe, listing: &Listing) -> String {
+    let never = never_selector(recipe);
     let is_wider = recipe.attachments.wider_links.iter().any(|wider| std::ptr::eq(wider, listing));
-    // a link that is taken for want of a better one must not be another order's
-    let css = if is_wider { outside_asides(recipe, &listing.css) } else { listing.selector() };
-    match never_selector(recipe) {
-        Some(never) => format!(":is({css}):not({never})"),
-        None => css,
+    if is_wider {
+        // a link that is taken for want of a better one: wherever a page may speak of something else
+        let excluded = never.map(|never| format!(":not({never})")).unwrap_or_default();
+        return format!(":is({}){excluded}", outside_asides(recipe, &listing.css));
     }
+    let strict: Vec<_> = listings(recipe).filter(|(_, kind)| *kind != ListingKind::WiderLink).collect();
+    let own = strict.iter().position(|(strict, _)| std::ptr::eq(*strict, listing)).unwrap_or(0);
+    let earlier = strict.iter().take(own).map(|(earlier, _)| earlier.selector());
+    let aside = recipe.order.aside.iter().map(|aside| format!(":is({}) *", aside.as_str()));
+    let excluded = never.into_iter().chain(aside).chain(earlier).map(|css| format!(":not({css})"));
+    format!(":is({}){}", listing.selector(), excluded.collect::<String>())
 }
 
 /// What finds attachments that are no files, and none that could be fetched after all.

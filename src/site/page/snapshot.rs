@@ -8,7 +8,7 @@ use url::Url;
 
 use super::classify::PageFacts;
 use super::identity::listed::{ListedAttachment, attachments};
-use super::identity::{self, ListingKey, MARK, WRITE_MARKS};
+use super::identity::{self, ListingKey, MARK, ShownOn, WRITE_MARKS};
 use crate::backend::{DocumentInfo, ElementInfo, Page, Query, SessionError};
 use crate::model::FileOrigin;
 use crate::site::page::names::{cell_requests, cells, supplier_of};
@@ -73,12 +73,13 @@ impl PageSnapshot {
     pub(crate) async fn attachments_of(
         page: &mut dyn Page,
         recipe: &Recipe,
-        origin: FileOrigin,
+        shown_on: ShownOn<'_>,
     ) -> Result<Vec<ListedAttachment>, SessionError> {
         let queries: Vec<_> = listing_queries(recipe).collect();
         let answers = ask(page, recipe, &queries).await?;
+        let here = page.url().await?;
         let found = listings(recipe).zip(answers).map(|((listing, shape), answer)| (listing, shape, answer));
-        Ok(attachments(recipe, origin, found.collect()).0)
+        Ok(attachments(recipe, shown_on, &here, found.collect()).0)
     }
 
     /// Marks the buttons that have the name of others, so that each is known wherever the page moves it.
@@ -97,16 +98,20 @@ impl PageSnapshot {
     }
 
     /// Looks at the page.
-    pub(crate) async fn take(page: &mut dyn Page, recipe: &Recipe, origin: FileOrigin) -> Result<Self, SessionError> {
-        let answers = ask(page, recipe, &Self::queries(recipe, origin)).await?;
+    pub(crate) async fn take(
+        page: &mut dyn Page,
+        recipe: &Recipe,
+        shown_on: ShownOn<'_>,
+    ) -> Result<Self, SessionError> {
+        let answers = ask(page, recipe, &Self::queries(recipe, shown_on.origin)).await?;
         let evidence = page.document().await?;
-        Ok(Self::read(recipe, origin, answers, evidence))
+        Ok(Self::read(recipe, shown_on, answers, evidence))
     }
 
     /// Makes sense of what [`PageSnapshot::queries`] found on a page.
     pub(crate) fn read(
         recipe: &Recipe,
-        origin: FileOrigin,
+        shown_on: ShownOn<'_>,
         answers: Vec<Vec<ElementInfo>>,
         evidence: DocumentInfo,
     ) -> Self {
@@ -123,7 +128,7 @@ impl PageSnapshot {
         };
         let requisitions = addresses(next());
         let mentioned = mentioned_requisition_selector(recipe).map(|_| addresses(next())).unwrap_or_default();
-        let numbers: Vec<_> = number_sources(recipe, origin).iter().map(|source| (source, next())).collect();
+        let numbers: Vec<_> = number_sources(recipe, shown_on.origin).iter().map(|source| (source, next())).collect();
         let mut numbers = numbers
             .into_iter()
             .map(|(source, found)| found.iter().flat_map(|found| numbers_in(&found.text, source)).collect::<Vec<_>>());
@@ -133,13 +138,13 @@ impl PageSnapshot {
             suppliers.iter().flat_map(|(source, found)| found.iter().map(|found| supplier_of(source, found)));
         let supplier = supplier.flatten().next();
         let found: Vec<_> = listings(recipe).map(|(listing, shape)| (listing, shape, next())).collect();
-        let (attachments, listed_count) = attachments(recipe, origin, found);
+        let (attachments, listed_count) = attachments(recipe, shown_on, &look.evidence.url, found);
         let shown_at = Url::parse(&look.evidence.url).ok();
         let others: Vec<_> = other_listings(recipe).map(|(listing, kind)| (listing, kind, next())).collect();
         let others = others.into_iter().flat_map(|(listing, kind, found)| {
             found
                 .into_iter()
-                .filter_map(|found| OtherAttachment::of(listing, kind, &found, shown_at.as_ref()))
+                .filter_map(|found| OtherAttachment::of(recipe, (listing, kind), &found, shown_at.as_ref()))
                 .collect::<Vec<_>>()
         });
         let others = others.collect();
@@ -210,7 +215,8 @@ mod tests {
             ListingKind::Button => (listing, shape, buttons.clone()),
             ListingKind::WiderLink => (listing, shape, wider.clone()),
         });
-        attachments(recipe, FileOrigin::Order, answers.collect())
+        let url: Url = "https://acme.test/order_headers/7".parse().unwrap();
+        attachments(recipe, ShownOn { origin: FileOrigin::Order, url: &url }, url.as_str(), answers.collect())
     }
 
     #[test]
@@ -230,6 +236,34 @@ mod tests {
         let (listed, _) = read(&recipe, vec![], vec![button(), button()], vec![]);
         assert_eq!(listed[1].key, ListingKey::Button { name: "Invoice 12.msg".into(), place: 2, count: 2 });
         assert_eq!(listed[1].nth, 1);
+    }
+
+    #[test]
+    fn links_that_lead_nowhere_are_told_apart_as_buttons_are() {
+        let recipe = load("coupa").unwrap();
+        let link = |name: &str, href: &str| element(name, &[("href", href)]);
+        for href in
+            ["https://acme.test/order_headers/7#", "https://acme.test/order_headers/7", "JavaScript: void(0);", ""]
+        {
+            let links = vec![link("a.pdf", href), link("b.pdf", href), link("b.pdf", href)];
+            let (listed, _) = read(&recipe, links, vec![], vec![]);
+            assert_eq!(listed.len(), 3, "{href}");
+            assert!(listed.iter().all(|listed| listed.address.is_none() && listed.is_link), "{href}");
+        }
+        // a script is not followed, but each is another attachment
+        let links = ["a.pdf", "b.pdf"].map(|name| link(name, "javascript:get(this)"));
+        assert_eq!(read(&recipe, links.into(), vec![], vec![]).0.len(), 2);
+    }
+
+    #[test]
+    fn a_button_and_a_link_of_one_name_without_an_address_are_two_attachments() {
+        let recipe = load("coupa").unwrap();
+        let link = element("scan.pdf", &[("href", "javascript:get(1)")]);
+        let button = element("", &[("aria-label", "scan.pdf file attachment")]);
+        let (listed, _) = read(&recipe, vec![link], vec![button], vec![]);
+        let places: Vec<_> = listed.iter().map(|listed| &listed.key).collect();
+        let key = |place| ListingKey::Button { name: "scan.pdf".into(), place, count: 2 };
+        assert_eq!(places, [&key(1), &key(2)]);
     }
 
     #[test]

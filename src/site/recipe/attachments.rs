@@ -8,7 +8,7 @@ use super::Selector;
 const SHORTEST_WORD: usize = 4;
 
 /// What is an attachment.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Attachments {
@@ -125,10 +125,11 @@ impl Listing {
     pub(crate) fn name_of(&self, text: &str) -> String {
         let text = text.trim();
         let text = self.name_ends.iter().find_map(|end| text.strip_suffix(end.as_str())).unwrap_or(text);
-        let start = self.label_starts.iter().find_map(|start| without_start(text.trim(), start.trim()));
-        let text = start.unwrap_or_else(|| text.trim().to_owned());
-        let end = self.label_ends.iter().find_map(|end| without_end(text.trim(), end.trim()));
-        end.unwrap_or(text).trim().to_owned()
+        // the longest one: "Archivo adjunto de" and not "Archivo adjunto"
+        let rests = self.label_starts.iter().filter_map(|start| without_start(text.trim(), start.trim()));
+        let text = rests.min_by_key(String::len).unwrap_or_else(|| text.trim().to_owned());
+        let rests = self.label_ends.iter().filter_map(|end| without_end(text.trim(), end.trim()));
+        rests.min_by_key(String::len).unwrap_or(text).trim().to_owned()
     }
 }
 
@@ -176,6 +177,29 @@ pub struct ColumnSelector {
 }
 
 impl Attachments {
+    /// Adds listings that find as files what `web` finds on one of `hosts`: files may come from there.
+    pub(crate) fn take_files_of(&mut self, hosts: &[String]) {
+        let starts = hosts.iter().flat_map(|host| {
+            let begin = ["https://", "http://", "//"].map(|scheme| format!("{scheme}{host}"));
+            begin.into_iter().flat_map(|begin| ["/", ":", "?"].map(|end| format!("{begin}{end}")))
+        });
+        let starts: Vec<_> = starts.collect();
+        if starts.is_empty() {
+            return;
+        }
+        let on_hosts = |listing: &Listing, attribute: &str, besides: &str| {
+            let addresses: Vec<_> = starts.iter().map(|start| format!("[{attribute}^='{start}' i]")).collect();
+            let css = format!(":is({}):is({}){besides}", listing.css.as_str(), addresses.join(", "));
+            Selector::try_from(css).ok().map(|css| Listing { css, ..listing.clone() })
+        };
+        let links: Vec<_> = self.web.iter().filter_map(|listing| on_hosts(listing, "href", "")).collect();
+        let others = self.web.iter().filter_map(|listing| on_hosts(listing, "data-url", ":not([href])"));
+        let others: Vec<_> =
+            others.map(|listing| Listing { address: vec!["data-url".to_owned()], ..listing }).collect();
+        self.links.extend(links);
+        self.buttons.extend(others);
+    }
+
     /// Whether a path has one of the words for attachments in it.
     pub(crate) fn are_named_in(&self, path: &str) -> bool {
         let path = path.to_lowercase();
@@ -224,10 +248,10 @@ mod tests {
 
     #[test]
     fn a_label_finds_its_buttons_and_is_no_part_of_their_names() {
-        let listing = listing(&["Anexo de arquivo de"], &["file attachment", "say \"x\""]);
+        let listing = listing(&["Anexo de", "Anexo de arquivo de"], &["file attachment", "say \"x\""]);
         assert_eq!(
             listing.selector(),
-            "span[role='button']:is([aria-label^=\"Anexo de arquivo de\" i], [aria-label$=\"file attachment\" i], \
+            "span[role='button']:is([aria-label^=\"Anexo de\" i], [aria-label^=\"Anexo de arquivo de\" i], [aria-label$=\"file attachment\" i], \
              [aria-label$=\"say \\\"x\\\"\" i])"
                 .replacen("span[role='button']", ":is(span[role='button'])", 1)
         );
@@ -241,6 +265,18 @@ mod tests {
         ] {
             assert_eq!(listing.name_of(label), name, "{label}");
         }
+    }
+
+    #[test]
+    fn what_stands_on_an_allowed_host_is_a_file_and_no_web_address() {
+        let mut attachments = Attachments { web: vec![listing(&[], &[])], ..Attachments::default() };
+        attachments.take_files_of(&[]);
+        assert!(attachments.links.is_empty() && attachments.buttons.is_empty());
+        attachments.take_files_of(&["files.acme.test".to_owned()]);
+        let css = attachments.links[0].css.as_str();
+        assert!(css.starts_with(":is(span[role='button']):is([href^='https://files.acme.test/' i], "), "{css}");
+        let css = attachments.buttons[0].css.as_str();
+        assert!(css.contains("[data-url^='//files.acme.test:' i]") && css.ends_with(":not([href])"), "{css}");
     }
 
     #[test]

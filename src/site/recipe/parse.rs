@@ -57,14 +57,18 @@ pub fn shipped_recipes() -> &'static [(&'static str, &'static str)] {
     &SHIPPED
 }
 
-/// The recipe of that name, or in that file.
+/// The recipe of that name, or in that file, with what follows from it.
 pub(crate) fn load(name: &str) -> Result<Recipe, RecipeError> {
     if let Some((name, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
         return parse(text, name);
     }
     let path = Path::new(name);
     match std::fs::read_to_string(path) {
-        Ok(text) => parse(&text, &path.display().to_string()),
+        Ok(text) => {
+            let mut recipe = parse(&text, &path.display().to_string())?;
+            recipe.attachments.take_files_of(&recipe.address.allowed_hosts);
+            Ok(recipe)
+        }
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
             Err(RecipeError::Unknown { name: name.to_owned(), shipped: SHIPPED.map(|(name, _)| name).join(", ") })
         }

@@ -12,7 +12,7 @@ use crate::backend::{
 };
 use crate::site::Recipe;
 use crate::site::page::selectors::{
-    any_of, mentioned_requisition_selector, outside_asides, requisition_selector, without_exclusions,
+    any_of, mentioned_requisition_selector, other_selector, outside_asides, requisition_selector, without_exclusions,
 };
 use crate::site::recipe::parse::load;
 
@@ -166,6 +166,10 @@ impl FakePage {
             once(!self.shown.title.is_empty(), text(self.shown.title))
         } else if css == outside_asides(recipe, &recipe.requisition.orders[0].css) {
             once(!self.shown.orders.is_empty(), text(self.shown.orders))
+        } else if css == other_selector(recipe, &recipe.attachments.notes[0]) {
+            let [notes, late] = &self.shown.notes;
+            let late = late.iter().filter(|_| self.download_count > 0);
+            notes.iter().chain(late).map(|note| text(note)).collect()
         } else if css == recipe.order.supplier[0].css.as_str() {
             once(self.shown.has_marker, text(self.shown.supplier))
         } else {

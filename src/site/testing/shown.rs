@@ -15,7 +15,6 @@ pub(crate) struct Shown {
     pub(crate) requisitions: Vec<String>,
     /// The same where another order's may be linked.
     pub(crate) mentioned: Vec<String>,
-    /// Requisitions that are linked from the second wait on.
     /// Linked as soon as a file was fetched.
     pub(crate) late_requisitions: Vec<String>,
     /// Addresses of the orders that are linked.
@@ -25,6 +24,8 @@ pub(crate) struct Shown {
     /// What a requisition says of its orders.
     pub(crate) orders: &'static str,
     pub(crate) offers: Vec<Offer>,
+    /// Texts among its attachments, the second list from the first file on.
+    pub(crate) notes: [Vec<&'static str>; 2],
     /// What it is doing each time it is waited for.
     pub(crate) activity: PageActivity,
     /// On the page from the second wait on.
@@ -62,6 +63,7 @@ impl Default for Shown {
             title: "",
             orders: "",
             offers: Vec::new(),
+            notes: [Vec::new(), Vec::new()],
             activity: PageActivity { is_settled: true, is_tracked: true, ..PageActivity::default() },
             stragglers: Vec::new(),
             signs: json!({ "isComplete": true, "saysNone": false, "areas": [{ "count": 1, "shown": 1 }] }),

@@ -28,7 +28,7 @@ const fn shape(area: &'static str, below: &'static str, names: &'static [&'stati
     Shape { area, below, names, remark }
 }
 
-const SHAPES: [Shape; 29] = [
+const SHAPES: [Shape; 36] = [
     shape(A, "", &["a.pdf"], ""),
     // names that look like what is never an attachment
     shape(
@@ -46,6 +46,14 @@ const SHAPES: [Shape; 29] = [
          <button aria-label='Add file attachment'>+</button>",
         "",
         &["Nota.pdf", "b.pdf"],
+        "",
+    ),
+    // by the longest beginning that is known, or by what is shown where that ends the label
+    shape(
+        "<span role='button' aria-label='Pièce jointe du fichier a.pdf'></span><button aria-label='Bestandsbijlage b.pdf'></button>\
+         <button aria-label='Fichier joint nommé c.pdf'>c.pdf</button>",
+        "",
+        &["a.pdf", "b.pdf", "c.pdf"],
         "",
     ),
     // the one button of an item is its file in any language; what stands beside it removes it
@@ -76,6 +84,31 @@ const SHAPES: [Shape; 29] = [
         &[],
         "",
     ),
+    shape(
+        A,
+        "<div class='related-orders'><div class='lineAttachments'><a href='/attachment/attachment_file/9/z.pdf'>z.pdf</a></div></div>",
+        &["a.pdf"],
+        "",
+    ),
+    shape(
+        "<div class='relatedOrders'><a href='/attachment/attachment_file/9/z.pdf'>z.pdf</a></div>",
+        "<div id='related_orders'><div class='commentAttachments'><a href='/attachment/attachment_file/9/y.pdf'>y.pdf</a></div></div>",
+        &[],
+        "",
+    ),
+    // addresses that are none, and addresses of attachments that look like what is never one
+    shape(
+        "<a download href='#' onclick='get(1)'>a.pdf</a><a download href='#' onclick='get(2)'>b.pdf</a>",
+        "",
+        &["a.pdf", "b.pdf"],
+        "",
+    ),
+    shape(
+        "<a href='https://paperclip.coupahost.com/export/7/a.pdf'>a.pdf</a><a download href='/orders/help/b.pdf'>b.pdf</a>",
+        "<a href='/export/7'>Export</a>",
+        &["a.pdf", "b.pdf"],
+        "",
+    ),
     shape("<label>Anexar<input type='file'></label>", "", &[], ""),
     // of the lines
     shape(
@@ -91,11 +124,24 @@ const SHAPES: [Shape; 29] = [
         &["a.pdf"],
         "x.pdf is not fetched",
     ),
+    shape(
+        "<a href='https://files.acme.test/x'>x.pdf</a><span data-url='https://files.acme.test/y'>y.pdf</span>",
+        "",
+        &["x.pdf", "y.pdf"],
+        "",
+    ),
     shape("<ul><li class='attachment'>See drawing 5</li></ul>", "", &[], "See drawing 5 is not fetched"),
     // none
     shape("", "", &[], ""),
     shape("<a class='file-attachment' href='#'>Add File</a>", "", &[], ""),
     shape("<button>Adicionar arquivo</button>", "", &[], ""),
+    shape(
+        "<a class='file-attachment' href='#'>Adicionar arquivo</a><button type='button'>Add Text</button><button>URL hinzufügen</button>\
+         <button aria-label='Dateianhang hinzufügen'>+</button>",
+        "",
+        &[],
+        "",
+    ),
     // counts that are met, or are none of the list's
     shape(
         A,
@@ -167,7 +213,7 @@ const SHAPES: [Shape; 29] = [
     // still to come
     shape(A, "<section aria-busy='true'>\u{2026}</section>", &["a.pdf"], "still to come"),
     // another order
-    shape(A, "<h1>Purchase Order #9912</h1>", &["a.pdf"], "another number than 126: 9912"),
+    shape(A, "<h1>Purchase Order #9912</h1>", &["a.pdf"], "another number than 133: 9912"),
     // asked for and refused
     shape("", "<script>fetch('/refused?for=attachments')</script>", &[], "answered with status 422"),
     // one that is listed says nothing: it stands for no other, and neither does a word that is in many names
@@ -203,7 +249,7 @@ async fn portal() -> String {
 async fn lists_of_many_shapes_are_read_whole_or_said_not_to_be(rig: Rig) {
     let folder = tempfile::tempdir().unwrap();
     let recipe = folder.path().join("quick.toml");
-    let text = "extends = \"coupa\"\n[settle]\nafter_load = \"50ms\"\nunchanged_for = \"100ms\"\nempty_for = \"200ms\"\nat_most = \"700ms\"";
+    let text = "extends = \"coupa\"\n[address]\nallowed_hosts = [\"files.acme.test\"]\n[settle]\nafter_load = \"50ms\"\nunchanged_for = \"100ms\"\nempty_for = \"200ms\"\nat_most = \"700ms\"";
     std::fs::write(&recipe, text).unwrap();
     let mut config = rig.config.clone();
     config.site.base_url = Some(portal().await.parse().unwrap());

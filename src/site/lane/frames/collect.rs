@@ -167,7 +167,7 @@ impl<'a> FrameLane<'a> {
             }
             (FrameNews::Looked { found }, Some(listed)) => {
                 let document = listed.look.evidence.clone();
-                let now = PageSnapshot::read(self.recipe, flight.order.origin, found, document);
+                let now = PageSnapshot::read(self.recipe, flight.order.shown_on(), found, document);
                 let is_same =
                     now.attachments.iter().map(|file| &file.key).eq(listed.attachments.iter().map(|file| &file.key));
                 if is_same { self.end(flight) } else { to_tab(TabReason::Changed) }
@@ -180,9 +180,8 @@ impl<'a> FrameLane<'a> {
 
     /// A page has settled: it is read, and its buttons are to be clicked.
     fn settled(&self, flight: &mut InFlight, page: FramePage) -> Next {
-        let FrameOrder { url, origin, .. } = &flight.order;
-        let snapshot = PageSnapshot::read(self.recipe, *origin, page.found, page.document);
-        if classify(self.recipe, url, &snapshot.look) != PageKind::Wanted {
+        let snapshot = PageSnapshot::read(self.recipe, flight.order.shown_on(), page.found, page.document);
+        if classify(self.recipe, &flight.order.url, &snapshot.look) != PageKind::Wanted {
             return Next::End(FrameOutcome::ToTab(TabReason::NotWanted));
         }
         if snapshot.attachments.is_empty() {

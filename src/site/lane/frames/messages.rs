@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::backend::{DocumentInfo, ElementInfo};
 use crate::model::FileOrigin;
+use crate::site::page::identity::ShownOn;
 
 /// A page to open in a frame.
 #[derive(Clone, Debug)]
@@ -17,6 +18,12 @@ pub struct FrameOrder {
     pub url: Url,
     /// What kind of page it is.
     pub origin: FileOrigin,
+}
+
+impl FrameOrder {
+    pub(crate) fn shown_on(&self) -> ShownOn<'_> {
+        ShownOn { origin: self.origin, url: &self.url }
+    }
 }
 
 /// An element to click, for the address behind it.

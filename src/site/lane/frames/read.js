@@ -13,6 +13,8 @@ const readAttribute = (element, name, css) => {
       return null;
     }
   }
+  const isOfPage = name === 'href' && (element.getAttribute(name) || '').trim().startsWith('#');
+  if (isOfPage) return element.ownerDocument.location.href.split('#')[0] + element.getAttribute(name).trim();
   const resolved = name === 'href' || name === 'src' ? element[name] : null;
   return typeof resolved === 'string' && element.hasAttribute(name) ? resolved : element.getAttribute(name);
 };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-/// Parameters that say who may have a file and until when, and never which. In lower case.
+/// Parameters that mostly say who may have a file and until when, and not which. In lower case.
 const ACCESS: [&str; 22] = [
     "token",
     "access_token",
@@ -40,47 +40,63 @@ const LONG_SEGMENT: usize = 16;
 /// The addresses that a page shows at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
-    keys: BTreeMap<String, String>,
+    keys: BTreeMap<String, AddressKey>,
+}
+
+/// What tells an address from the others of its page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AddressKey {
+    /// All of it.
+    Whole(String),
+    /// The part of it that stays, with the name: another page may have the same one for another file.
+    Cut(String),
 }
 
 impl Addresses {
     /// Reads addresses with what the page calls the files behind them.
     ///
-    /// What looks random is left out of a key only where the rest of the address and the name tell it from all others of the
-    /// page: it may be the file's own number.
+    /// What looks random, and what says who may have a file, is left out of a key only where the rest of the address and the name
+    /// tell it from all others of the page: it may be what says which file is meant.
     pub(crate) fn new<'a>(shown: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         // the first name counts: a link that is listed twice may have another name the second time
-        let mut labels: BTreeMap<String, (String, &str)> = BTreeMap::new();
+        let mut labels: BTreeMap<&str, &str> = BTreeMap::new();
         for (address, label) in shown {
-            labels.entry(without_access(address)).or_insert_with(|| (address.to_owned(), label));
+            labels.entry(without_fragment(address)).or_insert(label);
         }
-        let short = |lasting: &str, label: &str| match without_random(lasting) {
-            rest if rest == lasting => rest,
-            rest => format!("{rest} {label}"),
+        let candidates = |address: &str, label: &str| {
+            let lasting = without_access(address);
+            let rests = [without_random(&lasting), lasting];
+            rests.map(|rest| if rest == address { rest } else { format!("{rest} {label}") })
         };
         let mut uses: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-        for (lasting, (_, label)) in &labels {
-            uses.entry(short(lasting, label)).or_default().insert(lasting);
+        for (&address, label) in &labels {
+            for candidate in candidates(address, label) {
+                uses.entry(candidate).or_default().insert(address);
+            }
         }
-        let key = |(lasting, (_, label)): (&String, &(String, &str))| {
-            let short = short(lasting, label);
-            let is_own = uses.get(&short).is_some_and(|lasting| lasting.len() == 1);
-            (lasting.clone(), if is_own { short } else { lasting.clone() })
+        let key = |(&address, label): (&&str, &&str)| {
+            let is_own = |text: &String| uses.get(text).is_some_and(|users| users.len() == 1);
+            let short =
+                candidates(address, label).into_iter().find(|candidate| candidate != address && is_own(candidate));
+            (address.to_owned(), short.map_or_else(|| AddressKey::Whole(address.to_owned()), AddressKey::Cut))
         };
         Self { keys: labels.iter().map(key).collect() }
     }
 
     /// The key of one of them.
-    pub(crate) fn key(&self, address: &str) -> String {
-        let lasting = without_access(address);
-        self.keys.get(&lasting).cloned().unwrap_or(lasting)
+    pub(crate) fn key(&self, address: &str) -> AddressKey {
+        let address = without_fragment(address);
+        self.keys.get(address).cloned().unwrap_or_else(|| AddressKey::Whole(address.to_owned()))
     }
 }
 
-/// The address without its fragment, and without what says who may have the file. An address that has neither stays as it is,
-/// letter by letter.
+/// Two addresses that differ in their fragment lead to the same file.
+pub(super) fn without_fragment(address: &str) -> &str {
+    address.split('#').next().unwrap_or_default()
+}
+
+/// The address without what says who may have the file. One that has nothing of the kind stays as it is, letter by letter.
 fn without_access(address: &str) -> String {
-    let address = address.split('#').next().unwrap_or_default();
     let is_lasting = |name: &str| {
         let name = name.to_ascii_lowercase();
         !ACCESS.contains(&name.as_str()) && !name.starts_with("x-amz-") && !name.starts_with("x-goog-")
@@ -116,7 +132,7 @@ fn with_parameters(address: &str, wanted: impl Fn(&str, &str) -> bool) -> String
 }
 
 /// Whether a parameter of this name says which file is meant: `id`, `file_id`, `fileId`.
-fn is_name_of_identity(name: &str) -> bool {
+pub(crate) fn is_name_of_identity(name: &str) -> bool {
     name.eq_ignore_ascii_case("id") || name.ends_with("_id") || name.ends_with("-id") || name.ends_with("Id")
 }
 
@@ -139,7 +155,7 @@ mod tests {
 
     const AT: &str = "https://acme.test/attachment_file";
 
-    fn key(shown: &[(&str, &str)], nth: usize) -> String {
+    fn key(shown: &[(&str, &str)], nth: usize) -> AddressKey {
         Addresses::new(shown.iter().copied()).key(shown[nth].0)
     }
 
@@ -193,17 +209,42 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_is_listed_twice_with_two_tokens_is_one_and_its_first_name_counts() {
-        let (one, other) = (format!("{AT}/8?token=a"), format!("{AT}/8?token=b"));
+    fn a_token_that_alone_tells_two_files_apart_says_which_file_is_meant() {
+        for name in ["token", "sig", "jwt", "ts", "X-Amz-Signature"] {
+            let (one, other) = (format!("{AT}?{name}=AAA"), format!("{AT}?{name}=BBB"));
+            for labels in [["Offer.pdf", "Terms.pdf"], ["scan.pdf", "scan.pdf"]] {
+                let both = [(&*one, labels[0]), (&*other, labels[1])];
+                assert_ne!(key(&both, 0), key(&both, 1), "{name} {labels:?}");
+            }
+            // each by its own name, whatever its next token is
+            let next = [(&*format!("{AT}?{name}=CCC"), "Offer.pdf"), (&*format!("{AT}?{name}=DDD"), "Terms.pdf")];
+            assert!(is_same(&[(&one, "Offer.pdf"), (&other, "Terms.pdf")], &next), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_token_beside_the_number_of_a_file_is_left_out_also_where_names_are_equal() {
+        let uuid =
+            |end, token| format!("https://acme.test/files/3f1c2a9e-77b0-4d53-9a51-0123456789a{end}?token={token}");
+        let [one, other, one_later, other_later] = [uuid(1, "a"), uuid(2, "a"), uuid(1, "b"), uuid(2, "b")];
+        let both = [(&*one, "A.pdf"), (&*other, "A.pdf")];
+        assert!(is_same(&both, &[(&one_later, "A.pdf"), (&other_later, "A.pdf")]));
+        assert_ne!(key(&both, 0), key(&both, 1));
+    }
+
+    #[test]
+    fn a_link_that_is_listed_twice_is_one_and_its_first_name_counts() {
+        let (one, other) = (format!("{AT}/8?token=a"), format!("{AT}/8?token=a#preview"));
         let both = [(&*one, "Offer.pdf"), (&*other, "see Offer")];
         assert_eq!(key(&both, 0), key(&both, 1));
+        assert_eq!(key(&both, 0), key(&both[..1], 0));
     }
 
     #[test]
     fn an_address_without_anything_that_changes_is_its_own_key() {
         for address in [format!("{AT}/8/A%20b.pdf?x=1&y"), "data:text/plain;base64,aGVsbG8?=".to_owned(), String::new()]
         {
-            assert_eq!(key(&[(&address, "A.pdf")], 0), address);
+            assert_eq!(key(&[(&address, "A.pdf")], 0), AddressKey::Whole(address.clone()));
         }
     }
 }

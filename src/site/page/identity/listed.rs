@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use super::{ListingKey, MARK, ShownListing, keys};
+use super::address::without_fragment;
+use super::{ListingKey, MARK, ShownListing, ShownOn, keys};
 use crate::backend::ElementInfo;
-use crate::model::{FileOrigin, ListingId};
+use crate::model::ListingId;
 use crate::site::page::names::label;
 use crate::site::page::readiness::signs::plain_words;
 use crate::site::page::selectors::{ListingKind, without_exclusions};
@@ -34,10 +35,12 @@ pub(crate) struct ListedAttachment {
     pub(crate) nth: usize,
 }
 
-/// The attachments, each once, and how many were listed. Wider links count only when there is nothing else.
+/// The attachments of a page that is at `here` by now, each once, and how many were listed. Wider links count only when there is
+/// nothing else.
 pub(crate) fn attachments(
     recipe: &Recipe,
-    origin: FileOrigin,
+    shown_on: ShownOn<'_>,
+    here: &str,
     found: Vec<(&Listing, ListingKind, Vec<ElementInfo>)>,
 ) -> (Vec<ListedAttachment>, usize) {
     let has_strict = found.iter().any(|(_, shape, elements)| *shape != ListingKind::WiderLink && !elements.is_empty());
@@ -60,9 +63,8 @@ pub(crate) fn attachments(
                 continue;
             }
             listed.push(FoundListing {
-                at,
                 label: label(at, listing, &element),
-                address: address(recipe, listing, &element, is_link),
+                address: address(recipe, listing, &element, is_link).filter(|address| leads_somewhere(address, here)),
                 mark: element.attributes.remove(MARK),
                 is_link,
                 css: css.clone(),
@@ -72,13 +74,11 @@ pub(crate) fn attachments(
     }
     drop_shared_addresses(&mut listed);
     let listed_count = listed.len();
-    (distinct(listed, origin), listed_count)
+    (distinct(listed, shown_on), listed_count)
 }
 
 /// An attachment that was found, before it is known what tells it from the others.
 struct FoundListing {
-    /// Which listing of the recipe found it.
-    at: usize,
     label: String,
     address: Option<String>,
     mark: Option<String>,
@@ -101,13 +101,12 @@ fn drop_shared_addresses(listed: &mut [FoundListing]) {
 }
 
 /// Each attachment once.
-fn distinct(listed: Vec<FoundListing>, origin: FileOrigin) -> Vec<ListedAttachment> {
+fn distinct(listed: Vec<FoundListing>, shown_on: ShownOn<'_>) -> Vec<ListedAttachment> {
     let shown: Vec<_> = listed
         .iter()
         .map(|found| ShownListing {
-            listing: found.at,
             label: &found.label,
-            address: found.address.as_deref(),
+            address: found.address.as_deref().filter(|address| !is_script(address)),
             mark: found.mark.as_deref(),
         })
         .collect();
@@ -116,29 +115,39 @@ fn distinct(listed: Vec<FoundListing>, origin: FileOrigin) -> Vec<ListedAttachme
     keys.iter().for_each(|key| *counts.entry(key.clone()).or_default() += 1);
     let mut seen = BTreeSet::new();
     let found = listed.into_iter().zip(keys).filter(|(_, key)| seen.insert(key.clone()));
-    let listed = found.map(|(FoundListing { label, address, mark, is_link, css, nth, at: _ }, key)| {
-        let id = key.id(origin);
+    let listed = found.map(|(FoundListing { label, address, mark, is_link, css, nth }, key)| {
+        let id = key.id(shown_on);
         let is_repeated = counts.get(&key).is_some_and(|count| *count > 1);
         ListedAttachment { label, key, address, is_link, is_marked: mark.is_some(), is_repeated, id, css, nth }
     });
     listed.collect()
 }
 
-/// Where the file is, as far as the page tells. Two links that differ in their fragment lead to the same file.
+/// Whether an address leads anywhere, and not to the page itself, or to a script that does nothing.
+fn leads_somewhere(address: &str, here: &str) -> bool {
+    let plain: String = address.chars().filter(|c| !c.is_whitespace() && *c != ';').collect();
+    let leads_nowhere = ["", "javascript:", "javascript:void(0)", "javascript:void0", "javascript:undefined"];
+    !leads_nowhere.iter().any(|nowhere| plain.eq_ignore_ascii_case(nowhere)) && address != without_fragment(here)
+}
+
+/// Whether an address is a script, which says nothing about which file it fetches.
+fn is_script(address: &str) -> bool {
+    let start = address.trim_start().get(.."javascript:".len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case("javascript:"))
+}
+
+/// Where the file is, as far as the page tells.
 fn address(recipe: &Recipe, listing: &Listing, element: &ElementInfo, is_link: bool) -> Option<String> {
     let attribute = |name: &str| element.attributes.get(name).map(String::as_str);
-    let without_fragment = |address: &str| address.split('#').next().unwrap_or_default().to_owned();
     if is_link {
-        let leads_nowhere = ["", "javascript:", "javascript:;", "javascript:void(0)", "javascript:void(0);"];
-        let leads_somewhere = |address: &&str| !leads_nowhere.contains(address);
-        return attribute("href").filter(leads_somewhere).map(without_fragment);
+        return attribute("href").map(|address| without_fragment(address).to_owned());
     }
     let around = listing.address.iter().filter_map(|name| attribute(&format!("^{name}")));
     let is_of_file = |address: &&str| {
         let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         url.is_some_and(|url| recipe.attachments.are_named_in(url.path()))
     };
-    around.filter(is_of_file).map(without_fragment).next()
+    around.filter(is_of_file).map(|address| without_fragment(address).to_owned()).next()
 }
 
 /// Whether a button says that it is something else, such as "Add file".

@@ -2,13 +2,16 @@
 //!
 //! Best is its address. A button without one has only its name; where several have the same name, each is marked in the page,
 //! and has its place only until then.
+//!
+//! What a page is told apart by holds for that page alone: the pages of one order may list two files of one name.
 
 pub(crate) mod address;
 pub(crate) mod listed;
 
 use std::collections::{BTreeSet, HashMap};
 
-use address::Addresses;
+use address::{AddressKey, Addresses};
+use url::{Position, Url};
 
 use crate::download::opaque_id;
 use crate::model::{FileOrigin, ListingId};
@@ -24,8 +27,10 @@ pub(crate) const WRITE_MARKS: &str = "const found = document.querySelectorAll(ar
 /// What tells an attachment from the others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum ListingKey {
-    /// Its address, without what changes each time that the page shows it.
+    /// Its address.
     Address(String),
+    /// What of its address does not change each time that the page shows it, and its name.
+    ShortAddress(String),
     /// A button without an address.
     Button {
         /// Its name.
@@ -38,12 +43,15 @@ pub(crate) enum ListingKey {
 }
 
 impl ListingKey {
-    /// An address leads to the same file from every page; a button of the same name on another page is another one.
-    pub(crate) fn id(&self, origin: FileOrigin) -> ListingId {
+    /// What tells it from the others of the order. An address leads to the same file from every page; all else is of its page
+    /// alone.
+    pub(crate) fn id(&self, shown_on: ShownOn<'_>) -> ListingId {
+        let page = shown_on.in_words();
         opaque_id(&match self {
             Self::Address(address) => format!("link {address}"),
-            Self::Button { name, place, count: 1 } => format!("button {origin:?} {place} {name}"),
-            Self::Button { name, place, count } => format!("button {origin:?} {place} of {count} {name}"),
+            Self::ShortAddress(rest) => format!("link {page} {rest}"),
+            Self::Button { name, place, count: 1 } => format!("button {page} {place} {name}"),
+            Self::Button { name, place, count } => format!("button {page} {place} of {count} {name}"),
         })
     }
 
@@ -53,28 +61,48 @@ impl ListingKey {
     }
 }
 
+/// The page that lists attachments, by the address that was asked for: what it makes of its address is its own affair.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShownOn<'a> {
+    pub(crate) origin: FileOrigin,
+    pub(crate) url: &'a Url,
+}
+
+impl ShownOn<'_> {
+    /// An order has one page and may have several requisitions.
+    fn in_words(&self) -> String {
+        match self.origin {
+            FileOrigin::Order => format!("{:?}", self.origin),
+            FileOrigin::Requisition => {
+                format!("{:?} {}", self.origin, &self.url[Position::BeforePath..Position::AfterQuery])
+            }
+        }
+    }
+}
+
 /// What a page shows of one attachment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ShownListing<'a> {
-    /// Which listing of the recipe found it: buttons are counted within one.
-    pub(crate) listing: usize,
     pub(crate) label: &'a str,
     pub(crate) address: Option<&'a str>,
     /// What an earlier look has written onto it.
     pub(crate) mark: Option<&'a str>,
 }
 
-/// The keys of all attachments that a page shows at one moment.
+/// The keys of all attachments that a page shows at one moment. Buttons of one name are counted whichever listing finds them.
 pub(crate) fn keys<'a>(shown: &[ShownListing<'a>]) -> Vec<ListingKey> {
     let addresses = Addresses::new(shown.iter().filter_map(|shown| Some((shown.address?, shown.label))));
-    let mut buttons: HashMap<(usize, &str), Places> = HashMap::new();
+    let mut buttons: HashMap<&str, Places> = HashMap::new();
     for button in shown.iter().filter(|shown| shown.address.is_none()) {
-        buttons.entry((button.listing, button.label)).or_default().count(button.mark);
+        buttons.entry(button.label).or_default().count(button.mark);
     }
     let key = |shown: &ShownListing<'a>| match shown.address {
-        Some(address) => ListingKey::Address(addresses.key(address)),
+        Some(address) => match addresses.key(address) {
+            AddressKey::Whole(address) => ListingKey::Address(address),
+            AddressKey::Cut(rest) => ListingKey::ShortAddress(rest),
+        },
         None => {
-            let places = buttons.entry((shown.listing, shown.label)).or_default();
+            let places = buttons.entry(shown.label).or_default();
             let place = places.next(shown.mark);
             ListingKey::Button { name: shown.label.to_owned(), place, count: places.count }
         }
@@ -122,14 +150,14 @@ mod tests {
     use super::*;
 
     fn button(mark: Option<&'static str>) -> ShownListing<'static> {
-        ShownListing { listing: 0, label: "scan.pdf", address: None, mark }
+        ShownListing { label: "scan.pdf", address: None, mark }
     }
 
     fn places(marks: &[Option<&'static str>]) -> Vec<usize> {
         let shown: Vec<_> = marks.iter().map(|mark| button(*mark)).collect();
         let place = |key| match key {
             ListingKey::Button { place, .. } => place,
-            ListingKey::Address(_) => 0,
+            ListingKey::Address(_) | ListingKey::ShortAddress(_) => 0,
         };
         keys(&shown).into_iter().map(place).collect()
     }
@@ -146,10 +174,31 @@ mod tests {
     #[test]
     fn another_count_makes_other_keys_and_one_of_its_name_is_known_by_that_alone() {
         let key = |count| ListingKey::Button { name: "a".into(), place: 1, count };
-        let id = |count| key(count).id(FileOrigin::Order);
+        let id = |count| id_on(&key(count), FileOrigin::Order, 7);
         assert!(id(1) != id(2) && id(2) != id(3));
         assert!(!key(1).is_by_place() && key(2).is_by_place());
-        assert_ne!(id(1), key(1).id(FileOrigin::Requisition));
+    }
+
+    fn id_on(key: &ListingKey, origin: FileOrigin, page: u32) -> ListingId {
+        let url = format!("https://acme.test/pages/{page}").parse().unwrap();
+        key.id(ShownOn { origin, url: &url })
+    }
+
+    #[test]
+    fn what_is_known_by_more_than_its_address_is_another_one_on_another_page() {
+        let button = ListingKey::Button { name: "image001.png".into(), place: 1, count: 1 };
+        let uuid = |end| format!("https://acme.test/files/3f1c2a9e-77b0-4d53-9a51-0123456789a{end}");
+        let link = |address: &str| {
+            let shown = ShownListing { label: "image001.png", address: Some(address), mark: None };
+            keys(&[shown]).remove(0)
+        };
+        let (order, requisition) = (FileOrigin::Order, FileOrigin::Requisition);
+        for (one, other) in [(&button, &button), (&link(&uuid(1)), &link(&uuid(2)))] {
+            assert_ne!(id_on(one, order, 7), id_on(other, requisition, 70));
+            assert_ne!(id_on(one, requisition, 70), id_on(other, requisition, 71));
+        }
+        let plain = link("https://acme.test/attachment_file/8");
+        assert_eq!(id_on(&plain, order, 7), id_on(&plain, requisition, 70));
     }
 
     proptest! {

@@ -19,6 +19,7 @@ use super::classify::{PageKind, classify};
 use crate::backend::{AttemptError, FailedRequest, Page, PageActivity, SessionError, Stability};
 use crate::model::FileOrigin;
 use crate::site::context::PortalContext;
+use crate::site::page::identity::ShownOn;
 use crate::site::page::readiness::signs::{PageSigns, SignPatience};
 use crate::site::page::snapshot::PageSnapshot;
 
@@ -132,7 +133,7 @@ impl PageReader<'_> {
                 .partition(|request| recipe.attachments.are_named_in(&request.path));
             activity.pending.extend(lists);
             self.context.long_polls.learn(&polls, self.url);
-            let snapshot = PageSnapshot::take(page, recipe, self.origin).await?;
+            let snapshot = PageSnapshot::take(page, recipe, ShownOn { origin: self.origin, url: self.url }).await?;
             // where nothing is listed, what stays open on this page alone may be what brings the list
             if snapshot.attachments.is_empty() {
                 let known = self.context.long_polls.keys(self.url);

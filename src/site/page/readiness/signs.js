@@ -1,9 +1,9 @@
 // What a page says of its own list of attachments: whether it is complete, what counts it, what is still to come. What is
 // hidden says nothing, but what stands in a hidden area may well be an attachment.
 // arguments[0]: {areas: [css], places: [css], listed: [css], wider: [css], web: [css], notes: [css], none, never, busy, aside, comments: css or null,
-// words: [text], neverTexts: [text], patience: milliseconds, untilComplete, unfetchedFor: milliseconds} -> promise
+// allowedHosts: [text], words: [text], neverTexts: [text], patience: milliseconds, untilComplete, unfetchedFor: milliseconds} -> promise
 const { wider, none, never, busy, comments, words, neverTexts } = arguments[0];
-const { web, notes, patience, untilComplete, unfetchedFor } = arguments[0];
+const { web, notes, allowedHosts, patience, untilComplete, unfetchedFor } = arguments[0];
 const says = (element) => plain(element.textContent) || plain(element.getAttribute('aria-label') || element.getAttribute('title') || '');
 const isNeverText = (element) => neverTexts.includes(plain(element.getAttribute('aria-label') || '') || says(element));
 const isNever = (element) => {
@@ -18,15 +18,18 @@ const innermost = (elements) => {
 // attachments that are no files: named, and not fetched
 const leadsAway = (element) => {
   const address = element.href || element.dataset.url || '';
-  return URL.canParse(address) && new URL(address).host !== location.host;
+  if (!URL.canParse(address)) return false;
+  const { host, hostname } = new URL(address);
+  return host !== location.host && !allowedHosts.includes(hostname); // files may come from there
 };
 const others = () => [...all(web).filter(leadsAway), ...all(notes)];
 const listing = () => {
   const strict = innermost([...all(listed).filter((one) => one.matches('a') || !isNeverText(one)), ...others()]);
   return strict.length > 0 ? strict : innermost(all(wider));
 };
-// where attachments stand, on this page
-const spots = (attachments) => [...all(areas), ...all(places), ...attachments];
+// where attachments stand, on this page, and where none of another order do
+const own = (elements) => elements.filter((element) => !isWithin(element, aside));
+const spots = (attachments) => [...own(all(areas)), ...own(all(places)), ...attachments];
 
 const COULD_BE =
   'a[href], a[onclick], area[href], button, [role="button"], [role="link"], [role="listitem"], [onclick], [download], ' +
@@ -103,7 +106,8 @@ const named = (element) => {
 };
 const holds = (area) => {
   const nonFiles = others();
-  const isOther = (element) => nonFiles.some((other) => other.contains(element));
+  const asides = aside === null ? [] : [...area.querySelectorAll(aside)];
+  const isOther = (node) => [...nonFiles, ...asides].some((other) => other.contains(node));
   const parts = [area, ...area.querySelectorAll('*')].filter((element) => !isOther(element));
   // whatever a part of its own draws cannot be looked into
   const could = parts.find((e) => (e.matches(COULD_BE) || e.shadowRoot || e.localName.includes('-')) && !isNever(e));
@@ -141,11 +145,11 @@ const stray = () => {
   const names = known.flatMap((one) => [...wordsOf(one), ...addressed(one)]).map(small).filter((name) => FILE_NAME.test(name));
   const isKnown = (text) => names.some((name) => small(text).includes(name) || name.includes(small(text)));
   const isStray = (element) => {
-    if (isNever(element) || known.some((one) => one.contains(element) || element.contains(one))) return false;
+    if (isNever(element) || isWithin(element, aside) || known.some((one) => one.contains(element) || element.contains(one))) return false;
     const words = wordsOf(element);
     return words.some((text) => FILE_NAME.test(text)) && !words.some(isKnown);
   };
-  const found = [...all(areas), ...all(places)].flatMap((spot) => [...spot.querySelectorAll(CONTROL)]).filter(isStray);
+  const found = own([...all(areas), ...all(places)]).flatMap((spot) => [...spot.querySelectorAll(CONTROL)]).filter(isStray);
   return found.length > 0 ? { text: found[0].localName + ' ' + JSON.stringify(wordsOf(found[0]).find((text) => FILE_NAME.test(text))), count: innermost(found).length } : null;
 };
 
@@ -180,14 +184,14 @@ const fetchedBefore = () => {
 };
 
 const tell = () => {
-  const found = areas.map((css) => [...document.querySelectorAll(css)]);
+  const found = areas.map((css) => own([...document.querySelectorAll(css)]));
   return {
     isComplete: document.readyState === 'complete',
     saysNone: none !== null && [...document.querySelectorAll(none)].some(isShown),
     // one that hides itself because it is empty is well; one in a part of the page that is folded up may fill when that opens
     areas: found.map((list) => ({ count: list.length, shown: list.filter((area) => isShown(area.parentElement || area)).length })),
     holds: found.flat().map(holds).find(Boolean) || null,
-    placesHold: all(places).filter((place) => !isWithin(place, none)).map(holds).find(Boolean) || null,
+    placesHold: own(all(places)).filter((place) => !isWithin(place, none)).map(holds).find(Boolean) || null,
     unmet: unmet(),
     stray: stray(),
     busy: marked(),

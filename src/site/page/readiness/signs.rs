@@ -95,6 +95,7 @@ impl PageSigns {
             "busy": any(&attachments.busy),
             "aside": any(&recipe.order.aside),
             "comments": any(&recipe.order.comments),
+            "allowedHosts": recipe.address.allowed_hosts,
             "words": attachments.words,
             "neverTexts": attachments.never.texts.iter().map(|text| plain_words(text)).collect::<Vec<_>>(),
             "patience": millis(patience.at_most),

@@ -1,10 +1,11 @@
 //! Attachments that a page says it has and does not list.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::backend::FailedRequest;
 use crate::model::FailureKind;
 use crate::site::Recipe;
+use crate::site::page::identity::listed::ListedAttachment;
 use crate::site::page::readiness::controls::FoundControl;
 use crate::site::page::readiness::signs::{PageSigns, StrayControl};
 
@@ -20,14 +21,9 @@ pub(crate) struct Unlisted {
 }
 
 impl Unlisted {
-    /// What a click has taken off the list, by the number of attachments of each name before and after it.
-    pub(crate) fn after_click(
-        control: &str,
-        before: &BTreeMap<String, usize>,
-        after: &BTreeMap<String, usize>,
-    ) -> Option<Self> {
-        let gone = |(label, count): (&String, &usize)| count.saturating_sub(after.get(label).copied().unwrap_or(0));
-        let count = before.iter().map(gone).sum();
+    /// What a click has taken off the list that was there `before` it.
+    pub(crate) fn after_click(control: &str, before: &[ListedAttachment], after: &[ListedAttachment]) -> Option<Self> {
+        let count = gone_count(before, after);
         let why = format!("a click on {control:?} replaced a part of the list");
         (count > 0).then_some(Self { count, why, kind: FailureKind::PageChanged })
     }
@@ -63,6 +59,25 @@ impl Unlisted {
         let why = format!("the page's request for {} {answer}", failed.path);
         Some(Self { count: 1, why, kind: FailureKind::StepTimeout })
     }
+}
+
+/// How many attachments are no longer listed: those with an address by that, the others by how many have their name.
+fn gone_count(before: &[ListedAttachment], after: &[ListedAttachment]) -> usize {
+    let (with_address, others): (Vec<_>, Vec<_>) = before.iter().partition(|listed| listed.address.is_some());
+    let is_there = |listed: &ListedAttachment| {
+        after.iter().any(|now| now.id == listed.id || now.address == listed.address)
+            // an address beside several buttons is that of none
+            || !listed.is_link && after.iter().any(|now| now.address.is_none() && now.label == listed.label)
+    };
+    let gone = with_address.into_iter().filter(|listed| !is_there(listed)).count();
+    let labels: BTreeSet<_> = others.iter().map(|listed| &listed.label).collect();
+    let fewer = labels.into_iter().map(|label| {
+        let earlier = others.iter().filter(|listed| listed.label == *label).count();
+        earlier.saturating_sub(
+            after.iter().filter(|now| !(now.is_link && now.address.is_some()) && now.label == *label).count(),
+        )
+    });
+    gone + fewer.sum::<usize>()
 }
 
 /// Whether a request that failed could have brought a part of the list: it was about the order, or about attachments.

@@ -126,6 +126,26 @@ async fn what_a_click_takes_off_the_list_is_missing_and_a_page_in_motion_is_clic
     assert!(error.message.contains("Line attachments") && error.message.contains("1 more attachment"), "{error}");
     assert_eq!(names(&error.receipt.unwrap()), ["b.txt"]);
 
+    // nor does a name make another file the same one
+    let named_alike = FakeControl {
+        kind: "open",
+        text: "Line attachments",
+        reveals: vec![link(2, "a.txt", file("a.txt", "two"))],
+        takes: 1,
+        stays: false,
+    };
+    let error = stage.failure(&FakePortal::with(ORDER, Shown { controls: vec![named_alike], ..one_file() })).await;
+    assert_eq!(error.kind, FailureKind::PageChanged, "{error}");
+    // one whose address is cut no longer as soon as another one is shown is still there
+    let uuid = |end: u32| {
+        let href = Some(format!("{BASE}/files/3f1c2a9e-77b0-4d53-9a51-0123456789a{end}"));
+        Offer { href, ..link(end, "scan.txt", file("scan.txt", if end == 1 { "one" } else { "two" })) }
+    };
+    let reveals = vec![uuid(2)];
+    let beside = FakeControl { kind: "open", text: "Line attachments", reveals, takes: 0, stays: false };
+    let shown = Shown { offers: vec![uuid(1)], controls: vec![beside], ..Shown::default() };
+    assert_eq!(stage.collect(&FakePortal::with(ORDER, shown)).await.unwrap().files.len(), 2);
+
     let more = FakeControl {
         kind: "more",
         text: "Show 1 more",

@@ -31,9 +31,40 @@ async fn a_requisition_that_names_other_orders_alone_is_not_the_orders() {
     let other = Shown { orders: "PO n\u{ba} 5555", ..lists(1, "secret.txt") };
     let own = Shown { orders: "PO n\u{ba} 5555 PO n\u{ba} 7", ..lists(2, "quote.txt") };
     let portal = bundled(vec![], vec![other.clone(), own]);
-    assert_eq!(names(&stage.collect(&portal).await.unwrap()), ["quote.txt"]);
-    let alone = stage.collect(&bundled(vec![], vec![other])).await.unwrap();
-    assert_eq!((alone.listed_count, alone.is_complete()), (0, true));
+    // but the order's own page says that it is the order's, so one of the two is wrong
+    let error = stage.failure(&portal).await;
+    assert!(error.message.contains("PO7") && error.message.contains("5555"), "{error}");
+    assert_eq!((error.kind, names(&error.receipt.unwrap())), (FailureKind::PageChanged, vec!["quote.txt"]));
+    let alone = stage.failure(&bundled(vec![], vec![other.clone()])).await;
+    assert_eq!((alone.kind, alone.receipt.unwrap().files.len()), (FailureKind::PageChanged, 0));
+    // one that is only mentioned may well be another order's
+    let portal = bundled(vec![], vec![other]);
+    if let Some(page) = portal.state().pages.get_mut(ORDER) {
+        page.mentioned = std::mem::take(&mut page.requisitions);
+    }
+    let mentioned = stage.collect(&portal).await.unwrap();
+    assert_eq!((mentioned.listed_count, mentioned.is_complete()), (0, true));
+}
+
+#[tokio::test]
+async fn a_text_among_the_attachments_is_no_file_that_would_make_a_requisition_needless() {
+    for rule in [RequisitionRule::WhenEmpty, RequisitionRule::WhenNoPdf] {
+        let mut config = config();
+        config.site.requisition = rule;
+        let portal = bundled(vec![], vec![lists(1, "a.txt")]);
+        portal.state().pages.get_mut(ORDER).unwrap().notes = [vec!["see drawing.pdf"], vec![]];
+        let receipt = Stage::with(&config).collect(&portal).await.unwrap();
+        assert_eq!((names(&receipt), receipt.left_out.len(), receipt.listed_count), (vec!["a.txt"], 1, 2), "{rule}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_comes_with_a_later_look_is_named_too() {
+    let portal = order(vec![link(1, "a.txt", file("a.txt", "a"))]);
+    portal.state().pages.get_mut(ORDER).unwrap().notes = [vec!["first"], vec!["second"]];
+    let receipt = Stage::new().collect(&portal).await.unwrap();
+    let named: Vec<_> = receipt.left_out.iter().map(|other| other.name.as_str()).collect();
+    assert_eq!((named, receipt.listed_count), (vec!["first", "second"], 3));
 }
 
 #[tokio::test]
@@ -78,4 +109,22 @@ async fn a_requisition_that_is_linked_only_after_a_click_is_followed() {
         page.late_requisitions = std::mem::take(&mut page.requisitions);
     }
     assert_eq!(names(&Stage::with(&config).collect(&portal).await.unwrap()), ["own.txt", "a.txt"]);
+}
+
+#[tokio::test]
+async fn files_of_one_name_on_several_pages_are_several_files() {
+    let mut config = config();
+    config.site.requisition = RequisitionRule::Always;
+    let uuid = |end: u32, text| {
+        let href = Some(format!("{BASE}/files/3f1c2a9e-77b0-4d53-9a51-0123456789a{end}"));
+        Offer { href, ..link(end, "image001.png", file("image001.png", text)) }
+    };
+    let page = |offers| Shown { offers, ..Shown::default() };
+    let press = |text| button("scan.txt", file("scan.txt", text));
+    let portal = bundled(
+        vec![uuid(1, "one")],
+        vec![page(vec![uuid(2, "two"), press("three")]), page(vec![uuid(3, "four"), press("five")])],
+    );
+    let receipt = Stage::with(&config).collect(&portal).await.unwrap();
+    assert_eq!((receipt.files.len(), receipt.listed_count, receipt.repeated_count), (5, 5, 0));
 }
