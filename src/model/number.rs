@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// `PO15262984`, `PM16928033`, `po15262984`, ` 15262984 ` and `PO-15262984` are all accepted; [`PoNumberFormat`] accepts
 /// other prefixes too. The prefix is kept for folder names and reports and dropped for the address, so two spellings of
-/// the same number are **the same order**: equality and hashing look at the digits alone, without leading zeros.
+/// the same number are **the same order**: equality and hashing look at the digits alone, without leading zeros. Where a portal
+/// has other orders under another prefix, [`PoNumber::distinct`] says so.
 ///
 /// ```
 /// use coupa_batch::PoNumber;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub struct PoNumber {
     prefix: Box<str>,
     digits: Box<str>,
+    is_distinct: bool,
 }
 
 /// More digits than this are a pasted bar code or a phone number, not an order.
@@ -54,7 +56,25 @@ impl PoNumber {
         &self.prefix
     }
 
-    /// The digits without the zeros before them: what makes two numbers the same order.
+    /// The same number on a portal where the prefix makes another order: equal only to one that was told so, too, and has the
+    /// same prefix. Its text does not show it.
+    #[must_use]
+    pub fn distinct(self) -> Self {
+        Self { is_distinct: true, ..self }
+    }
+
+    /// Whether its prefix counts.
+    #[must_use]
+    pub fn is_distinct(&self) -> bool {
+        self.is_distinct
+    }
+
+    /// What makes two numbers the same order.
+    fn identity(&self) -> (bool, &str, &str) {
+        (self.is_distinct, if self.is_distinct { &self.prefix } else { "" }, self.value())
+    }
+
+    /// The digits without the zeros before them.
     fn value(&self) -> &str {
         self.digits.trim_start_matches('0')
     }
@@ -77,7 +97,7 @@ impl fmt::Display for PoNumber {
 
 impl PartialEq for PoNumber {
     fn eq(&self, other: &Self) -> bool {
-        self.value() == other.value()
+        self.identity() == other.identity()
     }
 }
 
@@ -85,7 +105,7 @@ impl Eq for PoNumber {}
 
 impl Hash for PoNumber {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.value().hash(state);
+        self.identity().hash(state);
     }
 }
 
@@ -235,7 +255,7 @@ fn number(prefix: &str, digits: &str) -> Result<PoNumber, &'static str> {
     if digits.len() > MAX_DIGITS {
         return Err("it has more than 18 digits");
     }
-    Ok(PoNumber { prefix: prefix.into(), digits: digits.into() })
+    Ok(PoNumber { prefix: prefix.into(), digits: digits.into(), is_distinct: false })
 }
 
 /// Whether `text` can stand before digits, also in the name of a folder. An empty one can.
@@ -291,6 +311,17 @@ fn matches(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_prefix_makes_another_order_only_where_it_counts() {
+        let po = |text: &str| text.parse::<PoNumber>().unwrap();
+        assert_eq!(po("PO7"), po("PM7"));
+        assert_ne!(po("PO7").distinct(), po("PM7").distinct());
+        assert_ne!(po("PO7").distinct(), po("7").distinct());
+        assert_ne!(po("PO7").distinct(), po("PO7"), "nothing is known of what was not told so");
+        assert_eq!(po("PO7").distinct(), po("po-007").distinct());
+        assert_eq!(po("PO7").distinct().to_string(), "PO7");
+    }
 
     #[test]
     fn every_spelling_of_the_portal_notes_is_read() {

@@ -187,9 +187,7 @@ impl<'a> OrderCollector<'a> {
 
     fn wants_requisition(&self) -> bool {
         // what the order lists counts, wanted or not: it is the order that has nothing, and not the filter
-        let Receipt { files, missing, left_out, .. } = &self.turns.draft.receipt;
-        let names = files.iter().map(|file| &file.name).chain(missing.iter().map(|missing| &missing.name));
-        let mut names = names.chain(left_out.iter().map(|file| &file.name));
+        let mut names = self.turns.draft.names();
         match self.context.requisition {
             RequisitionRule::Never => false,
             RequisitionRule::WhenEmpty => names.next().is_none(),

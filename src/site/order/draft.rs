@@ -1,12 +1,14 @@
 //! The receipt of one attempt, while it is being written: every attachment that was listed is in it exactly once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::open::ListingPage;
 use crate::backend::AttemptError;
 use crate::download::opaque_id;
-use crate::model::{ExcludedFile, Failure, FailureKind, FileOrigin, FileRecord, MissingFile, PoNumber, Receipt};
+use crate::model::{
+    ExcludedFile, Failure, FailureKind, FileOrigin, FileRecord, ListingId, MissingFile, PoNumber, Receipt,
+};
 use crate::site::page::classify::without_query;
 use crate::site::page::identity::listed::ListedAttachment;
 use crate::site::page::others::OtherAttachment;
@@ -16,6 +18,8 @@ use crate::site::page::readiness::unlisted::Unlisted;
 pub(crate) struct ReceiptDraft {
     pub(crate) receipt: Receipt,
     po: PoNumber,
+    /// Those that are no files.
+    others: BTreeSet<ListingId>,
     /// The longest wait that the portal has asked for when it did not give a file.
     retry_after: Option<Duration>,
 }
@@ -23,7 +27,7 @@ pub(crate) struct ReceiptDraft {
 impl ReceiptDraft {
     pub(crate) fn new(po: &PoNumber, url: String, filter: String) -> Self {
         let receipt = Receipt { url, filter, ..Receipt::default() };
-        Self { receipt, po: po.clone(), retry_after: None }
+        Self { receipt, po: po.clone(), others: BTreeSet::new(), retry_after: None }
     }
 
     /// The file is in its place. Two attachments with one name and the same bytes are one file.
@@ -75,7 +79,16 @@ impl ReceiptDraft {
         }
         tracing::info!(po = %self.po, name, reason, "an attachment is not fetched");
         self.receipt.listed_count += 1;
+        self.others.insert(listing.clone());
         self.receipt.left_out.push(ExcludedFile { name, listing, source: place.origin, reason });
+    }
+
+    /// The names of the files that were listed, wanted or not.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let Receipt { files, missing, left_out, .. } = &self.receipt;
+        let names = files.iter().map(|file| &file.name).chain(missing.iter().map(|missing| &missing.name));
+        let left_out = left_out.iter().filter(|file| !self.others.contains(&file.listing));
+        names.chain(left_out.map(|file| &file.name)).map(String::as_str)
     }
 
     /// The page has attachments that it does not list.
@@ -115,5 +128,26 @@ impl ReceiptDraft {
         let message = format!("{} of {total} attachments are missing ({})", receipt.missing.len(), reasons.join("; "));
         let error = AttemptError::new(worst.failure.kind, message);
         Some(AttemptError { retry_after: self.retry_after, ..error })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attachment_that_is_no_file_does_not_stand_for_one() {
+        let po: PoNumber = "PO7".parse().unwrap();
+        let url = "https://acme.test/order_headers/7".parse().unwrap();
+        let place = ListingPage { url, origin: FileOrigin::Order, po: po.clone(), what: String::new() };
+        let mut draft = ReceiptDraft::new(&po, String::new(), String::new());
+        let web = OtherAttachment { name: "x.pdf".into(), id: opaque_id("web"), reason: "a web address".into() };
+        draft.name_other(web.clone(), &place);
+        draft.name_other(web, &place);
+        assert_eq!((draft.names().count(), draft.receipt.left_out.len(), draft.receipt.listed_count), (0, 1, 1));
+        let left_out =
+            ExcludedFile { name: "a.pdf".into(), listing: opaque_id("a"), source: place.origin, reason: String::new() };
+        draft.receipt.left_out.push(left_out);
+        assert_eq!(draft.names().collect::<Vec<_>>(), ["a.pdf"]);
     }
 }
