@@ -126,6 +126,9 @@ pub enum BatchError {
     /// The pool did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Two signals stopped it before an order was started.
+    #[error("the run was stopped before its first order was started; the same command starts it again")]
+    Stopped,
     /// Signals of the operating system cannot be received, so nobody could have stopped the run.
     #[error("signals cannot be received: {0}")]
     Signals(#[source] io::Error),

@@ -12,7 +12,7 @@ use crate::fs::blocking::blocking;
 use crate::journal::{JournalReader, RunInfo, SqliteStore};
 use crate::model::{Entry, PoNumber, PoTask, PriorResult, RejectedRow, StopKind, StopReason, TaskId};
 use crate::policy::has_passed;
-use crate::pool::{PersistentWorkerPool, ShutdownHandler, StartError};
+use crate::pool::{PersistentWorkerPool, StartError};
 use crate::report::{self, RunFacts};
 use crate::site::{evidence_folder, number_rules};
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use crate::batch::event::{BatchError, BatchEvent, BatchReport, BatchStatus, Observer};
 use crate::batch::run_record::{self, RunRecord};
 use crate::batch::selection::{OrderFilter, Selection, select};
-use crate::batch::stop::TimeLimit;
+use crate::batch::stop::{StopSignals, TimeLimit};
 use crate::batch::work::{early_stop, status_of, work};
 
 /// The canary of a run. Where the prefix of a number makes another order, its own does, too.
@@ -104,15 +104,16 @@ impl Batch {
         rejects: Vec<RejectedRow>,
         filter: OrderFilter,
     ) -> Result<Option<BatchReport>, BatchError> {
+        let mut signals = StopSignals::listen()?;
         let lock = self.output_lock().await?;
         let store = RunRecord::open(self.journal.clone()).await?;
-        let (record, selection) = self.plan(store, tasks, rejects, filter).await?;
+        let (record, selection) = self.plan(store, tasks, rejects, filter, &mut signals).await?;
         if record.history.tasks.is_empty() && selection.orders.is_empty() {
             record.finish(None).await?;
             (self.observer)(&BatchEvent::NothingToFetch);
             return Ok(None);
         }
-        self.perform(lock, record, selection).await.map(Some)
+        self.perform(lock, record, selection, signals).await.map(Some)
     }
 
     /// Continues the unfinished run of the journal with the orders that it has; otherwise as [`Batch::run`].
@@ -130,10 +131,11 @@ impl Batch {
 
     /// Continues the unfinished run `info`.
     pub(crate) async fn resume_run(mut self, info: &RunInfo) -> Result<BatchReport, BatchError> {
+        let signals = StopSignals::listen()?;
         let lock = self.output_lock().await?;
         let store = RunRecord::open(self.journal.clone()).await?;
         let record = self.continue_run(store, info).await?;
-        self.perform(lock, record, Selection::default()).await
+        self.perform(lock, record, Selection::default(), signals).await
     }
 
     /// The lock of the output folder: the one that was taken before, or a new one.
@@ -161,6 +163,7 @@ impl Batch {
         tasks: Vec<PoTask>,
         rejects: Vec<RejectedRow>,
         filter: OrderFilter,
+        signals: &mut StopSignals,
     ) -> Result<(RunRecord, Selection), BatchError> {
         let config = &self.config;
         let path = store.path().to_owned();
@@ -187,10 +190,13 @@ impl Batch {
         let own: HashSet<PoNumber> = record.history.tasks.values().map(|state| state.order().po.clone()).collect();
         let tasks: Vec<_> = tasks.into_iter().filter(|task| !own.contains(&task.po)).collect();
         let (out, files) = (config.out.clone(), config.site.filter.to_string());
-        let selection = blocking("checking the files of earlier runs", move || {
+        let selecting = blocking("checking the files of earlier runs", move || {
             select(tasks, &past, filter, &files, &out, Timestamp::now())
-        })
-        .await?;
+        });
+        let selection = tokio::select! {
+            selection = selecting => selection?,
+            () = signals.second(config.deadlines.drain, &self.observer) => return Err(finish_stopped(record).await),
+        };
         if selection.reused_count() > 0 {
             (self.observer)(&BatchEvent::Reused(selection.reused_count()));
         }
@@ -206,6 +212,7 @@ impl Batch {
         lock: Arc<OutputLock>,
         mut record: RunRecord,
         mut selection: Selection,
+        mut signals: StopSignals,
     ) -> Result<BatchReport, BatchError> {
         let Self { config, time_limit, observer, .. } = self;
         let out = config.out.clone();
@@ -232,26 +239,19 @@ impl Batch {
             selection.include(&canary.po);
             observer(&BatchEvent::CanaryStarted(canary.po.clone()));
         }
-        let pool = match PersistentWorkerPool::start_with(config, setup).await {
+        let pool = tokio::select! {
+            started = PersistentWorkerPool::start_with(config, setup) => started,
+            () = signals.second(drain, &observer) => return Err(finish_stopped(record).await),
+        };
+        let pool = match pool {
             Ok(pool) => pool,
             Err(error) => {
                 let stop = StopReason { kind: StopKind::NoWorkers, message: error.to_string() };
                 return Err(finish_failed(record, stop, error.into()).await);
             }
         };
-        let (end, is_killed) = match ShutdownHandler::new(pool.control()).listen() {
-            Ok(mut signals) => {
-                observer(&BatchEvent::PoolStarted(pool.watch()));
-                work(pool, selection, &observer, &mut signals, drain, time_limit.as_ref()).await?
-            }
-            Err(why) => {
-                if let Err(closing) = pool.shutdown().await {
-                    tracing::warn!("the pool was not closed in order: {closing}");
-                }
-                let stop = StopReason { kind: StopKind::Requested, message: why.to_string() };
-                return Err(finish_failed(record, stop, BatchError::Signals(why)).await);
-            }
-        };
+        observer(&BatchEvent::PoolStarted(pool.watch()));
+        let (end, is_killed) = work(pool, selection, &observer, signals, drain, time_limit.as_ref()).await?;
         let (run, started, rejects) = (record.run.clone(), record.started, std::mem::take(&mut record.rejects));
         if let Err(why) = record.finish(early_stop(&end).cloned()).await {
             // the report can be written all the same, and holds more than the journal could
@@ -285,6 +285,13 @@ async fn finish_failed(record: RunRecord, stop: StopReason, error: BatchError) -
         tracing::warn!("the journal could not record the end of the run: {why}");
     }
     error
+}
+
+/// Records the end of a run that two signals stopped before its pool had started.
+async fn finish_stopped(record: RunRecord) -> BatchError {
+    let error = BatchError::Stopped;
+    let stop = StopReason { kind: StopKind::Requested, message: error.to_string() };
+    finish_failed(record, stop, error).await
 }
 
 /// Ends a batch whose orders were all completed before: no browser is started.

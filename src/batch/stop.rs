@@ -5,10 +5,11 @@ use std::time::Duration;
 use jiff::civil::Time;
 use jiff::{SignedDuration, Zoned};
 use thiserror::Error;
+use tokio::sync::mpsc;
 
-use crate::batch::event::{BatchEvent, Observer};
+use crate::batch::event::{BatchError, BatchEvent, Observer};
 use crate::model::StopKind;
-use crate::pool::{PoolControl, ShutdownStep};
+use crate::pool::{PoolControl, ShutdownHandler, ShutdownStep, Signals};
 
 /// How often the clock is read. A timer alone is not enough: it stops while a laptop sleeps.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
@@ -57,6 +58,42 @@ impl TimeLimit {
             }
             tokio::time::sleep(left.min(LOOK_EVERY)).await;
         }
+    }
+}
+
+/// The signals of the process since the batch began.
+pub(crate) struct StopSignals {
+    received: mpsc::Receiver<()>,
+    /// How many were told of before there was a pool.
+    count: u32,
+}
+
+impl StopSignals {
+    /// Receives them from now on.
+    ///
+    /// # Errors
+    /// [`BatchError::Signals`]
+    pub(crate) fn listen() -> Result<Self, BatchError> {
+        let signals = Signals::watch().map_err(BatchError::Signals)?;
+        Ok(Self { received: signals.count(), count: 0 })
+    }
+
+    /// Waits for the second signal. Until there is a pool, the first one is only announced: it is obeyed when the orders are
+    /// in the journal. Dropping the future loses no signal.
+    pub(crate) async fn second(&mut self, grace: Duration, observer: &Observer) {
+        while self.count < 2 {
+            if self.received.recv().await.is_none() {
+                return std::future::pending().await;
+            }
+            self.count += 1;
+            let step = if self.count == 1 { ShutdownStep::Draining } else { ShutdownStep::Aborting };
+            observer(&event_of(step, grace));
+        }
+    }
+
+    /// Climbs the steps of `pool` with each signal, those included that were received before.
+    pub(crate) fn follow(self, pool: PoolControl) -> mpsc::Receiver<ShutdownStep> {
+        ShutdownHandler::new(pool).follow(self.count, self.received)
     }
 }
 

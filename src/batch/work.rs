@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::mpsc;
 
 use crate::batch::event::{BatchError, BatchEvent, BatchStatus, Observer};
 use crate::batch::selection::Selection;
-use crate::batch::stop::{TimeLimit, drain_at_limit, event_of};
+use crate::batch::stop::{StopSignals, TimeLimit, drain_at_limit, event_of};
 use crate::model::{StopKind, StopReason};
 use crate::pool::{PersistentWorkerPool, ShutdownReport, ShutdownStep, SubmitError, TaskHandle};
 use crate::report::Summary;
@@ -21,7 +20,7 @@ pub(crate) async fn work(
     pool: PersistentWorkerPool,
     selection: Selection,
     observer: &Observer,
-    signals: &mut mpsc::Receiver<ShutdownStep>,
+    signals: StopSignals,
     grace: Duration,
     time_limit: Option<&TimeLimit>,
 ) -> Result<(ShutdownReport, bool), BatchError> {
@@ -30,6 +29,8 @@ pub(crate) async fn work(
         tracing::warn!("{why}");
         Vec::new()
     });
+    // only now: an order that is not in the journal could not be left open there
+    let mut steps = signals.follow(pool.control());
     let mut is_killed = false;
     let outcomes = report_outcomes(handles, observer);
     tokio::pin!(outcomes);
@@ -50,7 +51,7 @@ pub(crate) async fn work(
             end = &mut ending => break end?,
             () = &mut outcomes, if !all_reported => all_reported = true,
             () = &mut limit, if !is_over => is_over = true,
-            Some(step) = signals.recv() => {
+            Some(step) = steps.recv() => {
                 is_killed |= step == ShutdownStep::Killed;
                 observer(&event_of(step, grace));
             }

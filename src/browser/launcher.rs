@@ -22,6 +22,7 @@ use crate::browser::webdriver::page::WebDriverPage;
 use crate::browser::webdriver::request_tracker;
 use crate::browser::webdriver::vendor::Vendor;
 use crate::config::{BrowserConfig, Timeouts};
+use crate::fs::private;
 use crate::model::WorkerId;
 use crate::net::network_policy::NetworkPolicy;
 
@@ -132,9 +133,7 @@ impl SessionLauncher {
 
 fn write_program(path: &Path, text: &str) -> std::io::Result<()> {
     std::fs::write(path, text)?;
-    #[cfg(unix)]
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-    Ok(())
+    private::restrict(path)
 }
 
 /// Has the browser refuse every download, until a session sets a folder for them: what a page starts by itself must leave no

@@ -125,7 +125,7 @@ impl From<BatchError> for CommandError {
             BatchError::Start(_) | BatchError::Signals(_) => ExitReason::Unexpected,
             BatchError::NothingToResume(_) => ExitReason::BadCall,
             BatchError::Journal(_) | BatchError::Interrupted(_) => ExitReason::JournalUnusable,
-            BatchError::Report(_) => ExitReason::StoppedEarly,
+            BatchError::Report(_) | BatchError::Stopped => ExitReason::StoppedEarly,
         };
         let is_browser = matches!(error, BatchError::Start(StartError::Browser(_)));
         let hint = if is_browser { format!("\n{BROWSER_HINT}") } else { String::new() };

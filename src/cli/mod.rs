@@ -7,6 +7,7 @@ pub(crate) mod batch_view;
 pub(crate) mod commands;
 pub(crate) mod exit;
 pub(crate) mod intake_view;
+pub(crate) mod interrupt;
 pub(crate) mod logging;
 pub(crate) mod output;
 pub(crate) mod progress;

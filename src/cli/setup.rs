@@ -6,6 +6,7 @@ use secrecy::ExposeSecret;
 
 use crate::cli::args::OutputArgs;
 use crate::cli::exit::{CommandError, ExitReason};
+use crate::cli::interrupt::{Interrupt, SignalWatch};
 use crate::cli::logging::{self, LogOptions};
 use crate::cli::progress::{Progress, Style, Terminal};
 use crate::config::{PoolConfig, SecretUrl};
@@ -31,12 +32,17 @@ pub(crate) fn start_logging(output: &OutputArgs, config: &PoolConfig) -> Result<
     Ok(progress)
 }
 
-/// Runs `command` on a runtime of its own.
-pub(crate) fn block_on<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+/// Runs `command` on a runtime of its own, with the signals that it receives. The third one ends the program.
+pub(crate) fn block_on<T, F>(command: impl FnOnce(Interrupt) -> F) -> Result<T, CommandError>
+where
+    F: Future<Output = Result<T, CommandError>>,
+{
+    let signals = SignalWatch::start()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|why| {
         CommandError::new(ExitReason::Unexpected, format!("cannot start the program's threads: {why}"))
     })?;
-    let ended = runtime.block_on(command);
+    let ended = runtime.block_on(command(signals.interrupt()));
+    signals.command_is_over();
     runtime.shutdown_timeout(RUNTIME_DEADLINE);
     ended
 }

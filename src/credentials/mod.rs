@@ -3,9 +3,9 @@
 //! refused. Nothing here is ever logged.
 
 mod cookies_txt;
+mod files;
 #[cfg(feature = "keyring")]
 mod keyring;
-mod private;
 mod rejected;
 mod saved_login;
 #[cfg(feature = "keyring")]

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::private;
+use super::files;
 use crate::backend::{LoginStoreError, RejectionStore};
 use crate::fs::hex;
 
@@ -51,7 +51,7 @@ impl RejectedLogins {
     /// Those of the portal at `base`, in `folder`. Nothing is made yet.
     #[must_use]
     pub fn of(folder: &Path, base: &Url) -> Self {
-        Self { folder: folder.to_owned(), file: folder.join(format!("{}.{ENDING}", private::stem(base))) }
+        Self { folder: folder.to_owned(), file: folder.join(format!("{}.{ENDING}", files::stem(base))) }
     }
 
     /// Forgets them. Tells whether there were some. Blocks while it does.
@@ -59,7 +59,7 @@ impl RejectedLogins {
     /// # Errors
     /// [`LoginStoreError`] when the file cannot be removed.
     pub fn wipe(&self) -> Result<bool, LoginStoreError> {
-        private::remove(&self.file).map_err(|why| self.failed("removed", &why))
+        files::remove(&self.file).map_err(|why| self.failed("removed", &why))
     }
 
     /// Forgets those of all portals in `folder`. Returns of how many portals there were some.
@@ -67,14 +67,14 @@ impl RejectedLogins {
     /// # Errors
     /// [`LoginStoreError`] when one cannot be removed.
     pub fn wipe_all(folder: &Path) -> Result<usize, LoginStoreError> {
-        let files = private::files(folder, ENDING)?;
+        let files = files::files(folder, ENDING)?;
         files
             .into_iter()
             .try_fold(0, |wiped, file| Ok(wiped + usize::from(Self { folder: folder.to_owned(), file }.wipe()?)))
     }
 
     fn read(&self) -> Result<Option<StoredRejections>, LoginStoreError> {
-        let Some(bytes) = private::read(&self.file, MAX_BYTES).map_err(|why| self.failed("read", &why))? else {
+        let Some(bytes) = files::read(&self.file, MAX_BYTES).map_err(|why| self.failed("read", &why))? else {
             return Ok(None);
         };
         let written: StoredRejections =
@@ -115,7 +115,7 @@ impl RejectionStore for RejectedLogins {
         written.refused.push(RejectedPair { at: Timestamp::now(), digest });
         let too_many = written.refused.len().saturating_sub(MAX_PAIRS);
         written.refused.drain(..too_many);
-        private::write(&self.folder, &self.file, &written).map_err(|why| self.failed("written", &why))
+        files::write(&self.folder, &self.file, &written).map_err(|why| self.failed("written", &why))
     }
 }
 

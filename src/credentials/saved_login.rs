@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::private;
+use super::files;
 use crate::backend::{Cookie, LoginStore, LoginStoreError, SavedLogin};
 
 /// A kept login is a few kilobytes: what is longer was not written by this program.
@@ -33,7 +33,7 @@ impl SavedLoginFile {
     /// That of the portal at `base`, in `folder`. Nothing is made yet.
     #[must_use]
     pub fn of(folder: &Path, base: &Url) -> Self {
-        Self { folder: folder.to_owned(), file: folder.join(format!("{}.json", private::stem(base))) }
+        Self { folder: folder.to_owned(), file: folder.join(format!("{}.json", files::stem(base))) }
     }
 
     /// The file.
@@ -56,7 +56,7 @@ impl SavedLoginFile {
             kept_at: Timestamp::now(),
             cookies: cookies.iter().map(|cookie| StoredCookie::from(cookie.clone())).collect(),
         };
-        private::write(&self.folder, &self.file, &written)
+        files::write(&self.folder, &self.file, &written)
     }
 
     /// Wipes what is kept. Tells whether there was something.
@@ -64,7 +64,7 @@ impl SavedLoginFile {
     /// # Errors
     /// [`LoginStoreError`] when it cannot be removed.
     pub fn wipe(&self) -> Result<bool, LoginStoreError> {
-        private::remove(&self.file).map_err(|why| self.failed("removed", &why))
+        files::remove(&self.file).map_err(|why| self.failed("removed", &why))
     }
 
     /// Wipes what is kept of all portals in `folder`. Returns how many there were.
@@ -72,7 +72,7 @@ impl SavedLoginFile {
     /// # Errors
     /// [`LoginStoreError`] when one cannot be removed.
     pub fn wipe_all(folder: &Path) -> Result<usize, LoginStoreError> {
-        let files = private::files(folder, "json")?;
+        let files = files::files(folder, "json")?;
         files
             .into_iter()
             .try_fold(0, |wiped, file| Ok(wiped + usize::from(Self { folder: folder.to_owned(), file }.wipe()?)))
@@ -89,7 +89,7 @@ impl SavedLoginFile {
 
 impl LoginStore for SavedLoginFile {
     fn load(&self) -> Result<Option<SavedLogin>, LoginStoreError> {
-        let Some(bytes) = private::read(&self.file, MAX_BYTES).map_err(|why| self.failed("read", &why))? else {
+        let Some(bytes) = files::read(&self.file, MAX_BYTES).map_err(|why| self.failed("read", &why))? else {
             return Ok(None);
         };
         // the parser's own words could quote a secret

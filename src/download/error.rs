@@ -139,6 +139,17 @@ pub enum DownloadError {
     /// The bytes are the portal's login page.
     #[error("the portal answered with its login page instead of the file: the login has ended")]
     LoginPage,
+    /// What has the name of the supplier's folder can take no files.
+    #[error(
+        "no file can be placed in {path}: {why}; mend or remove it, and the order is fetched again",
+        path = path.display()
+    )]
+    SupplierFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The disk knows no file of that name.
     #[error("{path} cannot be stored under this name: {source}", path = path.display())]
     Unstorable {
@@ -211,9 +222,10 @@ impl DownloadError {
             | Self::CutShort { .. }
             | Self::WrongSize { .. }
             | Self::NotAsClaimed { .. } => FailureKind::DownloadCorrupt,
-            Self::Answered { .. } | Self::DeclaredOtherwise { .. } | Self::Unstorable { .. } => {
-                FailureKind::FileUnavailable
-            }
+            Self::Answered { .. }
+            | Self::DeclaredOtherwise { .. }
+            | Self::SupplierFolder { .. }
+            | Self::Unstorable { .. } => FailureKind::FileUnavailable,
             Self::Elsewhere { .. } | Self::NotFollowed { .. } => FailureKind::BlockedHost,
             Self::TooLarge { .. } => FailureKind::TooLarge,
             Self::LoginPage => FailureKind::LoginRequired,

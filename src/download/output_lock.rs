@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 
 use super::DownloadError;
 use crate::download::staging::{LANDINGS, OWN_FOLDER};
+use crate::fs::lock::{FileLock, read_owner};
 
 /// The right to work in an output folder, held for the life of a run. Taking it removes what a run that was killed has
 /// left in the landing folders; dropping it removes what is left of this one.
 ///
-/// The lock is the operating system's and ends with the program, however it ends. The file stays: removing it while
+/// The lock ends with the program, however that ends. The file stays: removing it while
 /// another program is about to lock it would let two in. Some network disks know no locks; there the folder is taken all
 /// the same.
 #[derive(Debug)]
 pub struct OutputLock {
     out: PathBuf,
     own: PathBuf,
-    lock: File,
+    lock: FileLock,
 }
 
 /// More than a block: a full disk takes the few bytes that fit into the folder's own entry.
@@ -37,14 +38,13 @@ impl OutputLock {
             at(why)
         })?;
         let path = own.join("lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(at)?;
-        // beside the lock and not in it: on Windows nobody else can read a locked file
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(at)?;
+        let lock = FileLock::of(file);
         let owner = own.join("owner");
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let owner = fs::read_to_string(&owner).unwrap_or_default();
-                let owner = if owner.trim().is_empty() { "another run".to_owned() } else { owner.trim().to_owned() };
+                let owner = read_owner(&owner, "another run");
                 return Err(DownloadError::Claimed { out: out.to_owned(), owner });
             }
             Err(TryLockError::Error(why)) => tracing::debug!("{} cannot be locked: {why}", path.display()),
@@ -59,7 +59,7 @@ impl OutputLock {
 
     fn settle_in(&self, owner: &Path) -> io::Result<()> {
         self.sweep()?;
-        try_out(&self.lock)?;
+        try_out(self.lock.file())?;
         fs::write(owner, format!("another run (process {})\n", std::process::id()))
     }
 

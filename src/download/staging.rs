@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::DownloadError;
+use crate::fs::private;
 
 /// Where the program keeps its own things inside the output folder: on the same disk, so that a file gets its place by
 /// a rename alone.
@@ -34,12 +35,7 @@ impl StagingDir {
         let parent =
             std::path::absolute(out).map_err(|why| DownloadError::at(out, why))?.join(OWN_FOLDER).join(LANDINGS);
         fs::create_dir_all(&parent).map_err(|why| DownloadError::at(&parent, why))?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("attempt-");
-        // on Windows a folder takes its access list from its parent, which is the user's own choice
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let folder = builder.tempdir_in(&parent).map_err(|why| DownloadError::at(&parent, why))?;
+        let folder = private::temp_folder(&parent, "attempt-").map_err(|why| DownloadError::at(&parent, why))?;
         Ok(Self { folder })
     }
 

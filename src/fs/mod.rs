@@ -2,6 +2,8 @@
 
 pub(crate) mod atomic;
 pub(crate) mod blocking;
+pub(crate) mod lock;
+pub(crate) mod private;
 pub(crate) mod tree;
 
 /// Writes bytes as lower-case hexadecimal digits, as digests in file names and records.

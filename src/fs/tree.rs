@@ -1,10 +1,13 @@
 //! Copies, measures and removes folder trees. Symbolic links are never followed.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
+
+use super::lock::FileLock;
+use super::private;
 
 /// Delays between attempts to remove a folder: on Windows a file stays locked for a moment after its process has ended.
 const RETRY_DELAYS: [Duration; 3] =
@@ -26,17 +29,6 @@ const NOT_COPIED: [&str; 12] = [
     "DevToolsActivePort",
 ];
 
-/// Creates a folder that only its owner may enter.
-pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    return {
-        use std::os::unix::fs::DirBuilderExt;
-        fs::DirBuilder::new().mode(0o700).create(folder)
-    };
-    #[cfg(not(unix))]
-    fs::create_dir(folder) // inherits the rights of its parent, which belongs to the user
-}
-
 /// Copies a browser profile into the existing folder `to`, without caches, locks and links. Errors name the file.
 pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from).map_err(|why| naming(from, &why))? {
@@ -49,7 +41,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
         let kind = entry.file_type()?;
         let target = to.join(&name);
         if kind.is_dir() {
-            create_private(&target)?;
+            private::create_folder(&target)?;
             copy(&entry.path(), &target)?;
         } else if kind.is_file() {
             fs::copy(entry.path(), &target).map_err(|why| naming(&entry.path(), &why))?;
@@ -83,7 +75,7 @@ pub(crate) fn remove(folder: &Path) -> io::Result<()> {
 
 /// As [`remove`], with the file `name` in it removed last: interrupted at any moment, what remains of the folder still has
 /// this mark. `mark` is that file, whose lock is held until then.
-pub(crate) fn remove_marked(folder: &Path, name: &str, mark: File) -> io::Result<()> {
+pub(crate) fn remove_marked(folder: &Path, name: &str, mark: FileLock) -> io::Result<()> {
     let path = folder.join(name);
     let text = fs::read(&path).unwrap_or_default();
     let mut mark = Some(mark);
@@ -160,7 +152,7 @@ mod tests {
         fs::write(from.join("Default/Cache/inner/x"), "cache").unwrap();
         fs::write(from.join("Default/Preferences"), "{}").unwrap();
         fs::write(from.join("SingletonLock"), "host-1").unwrap();
-        create_private(&to).unwrap();
+        private::create_folder(&to).unwrap();
         copy(&from, &to).unwrap();
         assert!(to.join("Default/Preferences").is_file());
         assert!(!to.join("Default/Cache").exists() && !to.join("SingletonLock").exists());
@@ -179,7 +171,7 @@ mod tests {
         fs::write(folder.join("Cookies"), "").unwrap(); // by a browser that still runs
         finish(&folder, &mark, b"pid = 7").unwrap_err();
         assert_eq!(fs::read_to_string(&mark).unwrap(), "pid = 7");
-        remove_marked(&folder, "owner", File::open(&mark).unwrap()).unwrap();
+        remove_marked(&folder, "owner", FileLock::of(fs::File::open(&mark).unwrap())).unwrap();
         assert!(!folder.exists());
     }
 
@@ -193,7 +185,7 @@ mod tests {
         fs::create_dir(&other).unwrap();
         fs::write(other.join("precious"), "x").unwrap();
         symlink(&other, from.join("link")).unwrap();
-        create_private(&to).unwrap();
+        private::create_folder(&to).unwrap();
         assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o700);
         copy(&from, &to).unwrap();
         assert!(fs::symlink_metadata(to.join("link")).is_err());

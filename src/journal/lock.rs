@@ -1,37 +1,39 @@
 //! One program at a time writes a journal.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::backend::JournalError;
+use crate::fs::lock::{FileLock, read_owner};
+use crate::fs::private;
 use crate::journal::schema::io_fault;
 
-/// Lock on a journal that allows one program to write. The operating system releases it when the program ends, however that
-/// happens. The file stays: removing it while another program is about to lock it would let two in.
+/// The owner of a journal that does not say who it is.
+const UNNAMED: &str = "another program";
+
+/// Lock on a journal that allows one program to write. The file stays: removing it while another program is about to lock it would let two in.
 #[derive(Debug)]
 pub(crate) struct JournalLock {
     note: PathBuf,
-    _lock: File,
+    _lock: FileLock,
 }
 
 impl JournalLock {
     /// Takes the lock. Creates the folder and the file, private to this user, if they do not exist.
     pub(crate) fn take(path: &Path) -> Result<Self, JournalError> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            private_folder(folder).map_err(|why| io_fault(folder, &why))?;
+            private::ensure_folder(folder).map_err(|why| io_fault(folder, &why))?;
         }
         let lock_path = beside(path, ".lock");
-        let lock = open_private(&lock_path).map_err(|why| io_fault(&lock_path, &why))?;
-        // not in the lock file itself: on Windows nobody else can read a locked file
+        let lock = FileLock::of(open_private(&lock_path).map_err(|why| io_fault(&lock_path, &why))?);
         let note = beside(path, ".owner");
-        match lock_past_askers(&lock) {
+        match lock.lock_past_askers() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(JournalError::InUse { path: path.to_owned(), owner: read_note(&note) });
+                return Err(JournalError::InUse { path: path.to_owned(), owner: read_owner(&note, UNNAMED) });
             }
             Err(TryLockError::Error(why)) => return Err(io_fault(&lock_path, &why)),
         }
@@ -61,30 +63,7 @@ impl Drop for JournalLock {
 /// Shares the lock for a moment with everybody who asks. `None` also if the disk has no locks, or this user may not use them.
 pub(crate) fn at_work(path: &Path) -> Option<String> {
     let lock = File::open(beside(path, ".lock")).ok()?;
-    match lock.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => Some(read_note(&beside(path, ".owner"))),
-        Ok(()) | Err(TryLockError::Error(_)) => None,
-    }
-}
-
-/// How long to wait for the lock: whoever asks for the owner shares it for a moment, and a process that is being started holds a
-/// copy of the file until it closes it. An owner keeps it for longer than that.
-fn lock_past_askers(lock: &File) -> Result<(), TryLockError> {
-    const TRIES: u32 = 100;
-    const BETWEEN: Duration = Duration::from_millis(2);
-    for _ in 1..TRIES {
-        match lock.try_lock() {
-            // a lock cannot be waited for with a deadline
-            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN),
-            other => return other,
-        }
-    }
-    lock.try_lock()
-}
-
-fn read_note(note: &Path) -> String {
-    let owner = fs::read_to_string(note).unwrap_or_default();
-    if owner.trim().is_empty() { "another program" } else { owner.trim() }.to_owned()
+    FileLock::is_held(lock).then(|| read_owner(&beside(path, ".owner"), UNNAMED))
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -93,21 +72,8 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-fn private_folder(folder: &Path) -> std::io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
 fn open_private(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).read(true).write(true);
-    // on Windows a file inherits the permissions of its folder, which belongs to the user
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    private::open_options().create(true).truncate(false).read(true).write(true).open(path)
 }
 
 #[cfg(test)]

@@ -131,9 +131,8 @@ pub fn is_first_attempt(counts: AttemptCounts) -> bool {
 }
 
 /// Whether an order of these counts is only tried alone, in a fresh browser, after all others: it has crashed two.
-#[cfg(test)]
 #[must_use]
-fn must_run_alone(counts: AttemptCounts) -> bool {
+pub fn must_run_alone(counts: AttemptCounts) -> bool {
     counts.breaks >= SUSPECT_AFTER
 }
 

@@ -45,6 +45,8 @@ pub enum RecycleReason {
     Slow,
     /// Its profile folder has grown beyond its limit.
     Profile,
+    /// An order that crashed two browsers is tried in a fresh one.
+    Suspect,
 }
 
 impl fmt::Display for RecycleReason {
@@ -55,6 +57,7 @@ impl fmt::Display for RecycleReason {
             Self::Memory => "it uses too much memory",
             Self::Slow => "its pages take much longer than a new browser's",
             Self::Profile => "its profile folder has grown too large",
+            Self::Suspect => "an order that crashed two browsers is tried once more, alone in a fresh one",
         })
     }
 }

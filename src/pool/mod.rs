@@ -27,6 +27,7 @@ pub use error::{AcquireError, PoolClosed, SubmitError, WaitError};
 pub use handle::{PersistentWorkerPool, ShutdownReport};
 pub use monitor::MemoryMonitor;
 pub use pooled_session::PooledSession;
+pub(crate) use shutdown::Signals;
 pub use shutdown::{ShutdownHandler, ShutdownStep};
 pub use task_handle::TaskHandle;
 pub use task_status::TaskStatus;

@@ -56,15 +56,20 @@ impl ShutdownHandler {
     ///
     /// # Errors
     /// When the operating system does not allow signals to be watched.
-    pub fn listen(mut self) -> io::Result<mpsc::Receiver<ShutdownStep>> {
-        let (mut interrupt, mut terminate) = signals()?;
-        // there are three steps; nobody needs to hear of a fourth
-        let (steps, receiver) = mpsc::channel(3);
+    pub fn listen(self) -> io::Result<mpsc::Receiver<ShutdownStep>> {
+        Ok(self.follow(0, Signals::watch()?.count()))
+    }
+
+    /// [`ShutdownHandler::listen`] with signals that are watched already, `before` of which were received.
+    pub(crate) fn follow(mut self, before: u32, mut signals: mpsc::Receiver<()>) -> mpsc::Receiver<ShutdownStep> {
+        let (steps, receiver) = mpsc::channel(MOST_STEPS);
         tokio::spawn(async move {
+            for _ in 0..before {
+                self.climb().await;
+            }
             loop {
                 let is_open = tokio::select! {
-                    signal = interrupt.recv() => signal.is_some(),
-                    signal = terminate.recv() => signal.is_some(),
+                    signal = signals.recv() => signal.is_some(),
                     () = steps.closed() => false,
                 };
                 if !is_open {
@@ -74,17 +79,62 @@ impl ShutdownHandler {
                 let _ = steps.try_send(step); // full or closed: the request was sent in any case
             }
         });
-        Ok(receiver)
+        receiver
     }
 }
 
-#[cfg(unix)]
-fn signals() -> io::Result<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)> {
-    use tokio::signal::unix::{SignalKind, signal};
-    Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+/// There are three steps: nobody needs to hear of a fourth signal.
+const MOST_STEPS: usize = 3;
+
+/// The signals that ask the process to end: SIGINT and SIGTERM, on Windows Ctrl-C and Ctrl-Break.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    #[cfg(unix)]
+    both: (tokio::signal::unix::Signal, tokio::signal::unix::Signal),
+    #[cfg(windows)]
+    both: (tokio::signal::windows::CtrlC, tokio::signal::windows::CtrlBreak),
 }
 
-#[cfg(windows)]
-fn signals() -> io::Result<(tokio::signal::windows::CtrlC, tokio::signal::windows::CtrlBreak)> {
-    Ok((tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_break()?))
+impl Signals {
+    /// Watches them from now on: for the rest of the process none of them ends it by itself. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When the operating system does not allow it.
+    pub(crate) fn watch() -> io::Result<Self> {
+        #[cfg(unix)]
+        let both = {
+            use tokio::signal::unix::{SignalKind, signal};
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+        };
+        #[cfg(windows)]
+        let both = (tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_break()?);
+        Ok(Self { both })
+    }
+
+    /// Waits for the next signal. Signals of one kind that arrive while nobody waits are one.
+    pub(crate) async fn recv(&mut self) -> Option<()> {
+        let (interrupt, terminate) = &mut self.both;
+        tokio::select! {
+            signal = interrupt.recv() => signal,
+            signal = terminate.recv() => signal,
+        }
+    }
+
+    /// Receives them on a task of its own, so that each one counts. Dropping the receiver ends that.
+    pub(crate) fn count(mut self) -> mpsc::Receiver<()> {
+        let (sender, receiver) = mpsc::channel(MOST_STEPS);
+        tokio::spawn(async move {
+            loop {
+                let is_open = tokio::select! {
+                    signal = self.recv() => signal.is_some(),
+                    () = sender.closed() => false,
+                };
+                if !is_open {
+                    return;
+                }
+                let _ = sender.try_send(()); // full: there is no further step
+            }
+        });
+        receiver
+    }
 }

@@ -1,10 +1,14 @@
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use coupa_batch::model::{OrderStatus, Stage, StopKind};
-use coupa_batch::pool::{ShutdownHandler, ShutdownStep, SubmitError, TaskStatus};
+use coupa_batch::backend::{Attempt, AttemptError, BoxFuture, Session, Site};
+use coupa_batch::config::PoolConfig;
+use coupa_batch::journal::MemoryJournal;
+use coupa_batch::model::{OrderStatus, Outcome, PoTask, Receipt, Stage, StopKind, WorkerId};
+use coupa_batch::pool::{PersistentWorkerPool, ShutdownHandler, ShutdownStep, SubmitError, TaskStatus};
 
-use crate::doubles::{Play, orders, pool};
+use crate::doubles::{Play, Remote, StubSessions, orders, pool};
 
 #[tokio::test(start_paused = true)]
 async fn drain_lets_the_running_attempt_finish_and_starts_no_other() {
@@ -40,6 +44,44 @@ async fn the_second_signal_cancels_what_runs_and_costs_it_nothing() {
     assert_eq!(handles[0].status(), TaskStatus::NotDone);
     let state = report.history.tasks.values().next().unwrap();
     assert_eq!((state.tally().spent, state.outcome()), (0, None), "{state:?}");
+}
+
+/// No folder ever gets its final name.
+struct StalledDisk;
+
+impl Site for StalledDisk {
+    fn log_in<'a>(&'a self, _: WorkerId, _: &'a mut dyn Session) -> BoxFuture<'a, Result<(), AttemptError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+    fn collect<'a>(&'a self, _: &'a mut dyn Session, _: &'a Attempt) -> BoxFuture<'a, Result<Receipt, AttemptError>> {
+        Box::pin(std::future::ready(Ok(Receipt::default())))
+    }
+    fn finalize<'a>(&'a self, _: &'a PoTask, _: Outcome) -> BoxFuture<'a, Result<Outcome, AttemptError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_stands_still_while_an_order_is_finalized_does_not_keep_the_pool_from_ending() {
+    let remote = Arc::new(Remote::default());
+    let pool = PersistentWorkerPool::builder(PoolConfig::builder().worker_count(1).build().unwrap())
+        .sessions(Arc::new(StubSessions(Arc::clone(&remote))))
+        .site(Arc::new(StalledDisk))
+        .journal(Arc::new(MemoryJournal::new()))
+        .start()
+        .unwrap();
+    let handles = pool.submit_tasks(orders([1])).await.unwrap();
+    let mut statuses = pool.watch();
+    statuses.wait_for(|status| status.workers.values().any(|worker| worker.attempt_count > 0)).await.unwrap();
+    let mut signals = ShutdownHandler::new(pool.control());
+    for step in [ShutdownStep::Draining, ShutdownStep::Aborting, ShutdownStep::Killed] {
+        assert_eq!(signals.climb().await, step);
+    }
+    pool.wait_for_completion(None).await.unwrap_err();
+    let report = pool.shutdown().await.unwrap();
+    assert_eq!(handles[0].status(), TaskStatus::NotDone);
+    assert_eq!((report.status.tasks.pending, report.status.tasks.running), (1, 0));
+    assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -84,6 +84,11 @@ async fn an_order_whose_browsers_crashed_twice_is_tried_once_more_alone_after_al
     let handles = pool.submit_tasks(orders(1..=9)).await.unwrap();
     pool.wait_for_completion(None).await.unwrap();
     assert!(handles.iter().all(|handle| handle.outcome().unwrap().status() == OrderStatus::Completed));
+    let started = remote.started_orders();
+    assert_eq!(started.len(), 9 + 2 * 2, "{started:?}");
+    let mut last = started[11..].to_vec();
+    last.sort();
+    assert_eq!(last, ["PO1", "PO2"], "{started:?}");
     pool.shutdown().await.unwrap();
 }
 

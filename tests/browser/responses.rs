@@ -235,6 +235,6 @@ async fn a_document_that_the_portal_itself_calls_a_program_is_refused() {
     let (handles, _) = run(&mut scene, &orders).await;
     let missing = missing(&handles[0].outcome().unwrap());
     let [(kind, message)] = missing.as_slice() else { panic!("{missing:?}") };
-    assert_eq!(*kind, FailureKind::DownloadCorrupt);
+    assert_eq!(*kind, FailureKind::FileUnavailable);
     assert!(message.contains("as application/x-msdownload"), "{message}");
 }

@@ -66,7 +66,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sha2", &["demo", "download"]),
     ("structured_logger", &["cli"]),
     ("sysinfo", &["host", "process"]),
-    ("tempfile", &["browser", "credentials", "download", "site"]),
+    ("tempfile", &["download", "fs"]),
     ("tracing_subscriber", &["cli"]),
     ("unicode_normalization", &["download"]),
     ("which", &["browser"]),

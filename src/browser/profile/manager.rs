@@ -20,6 +20,7 @@ use crate::browser::profile::owned_dir::{OwnedDir, PROFILE, TEMP, TEMPLATE, left
 use crate::browser::profile::paths;
 use crate::browser::profile::template::{ProfileSource, WarmTemplate};
 use crate::config::{PoolConfig, ProfileConfig};
+use crate::fs::private;
 use crate::fs::tree;
 use crate::model::WorkerId;
 
@@ -108,8 +109,8 @@ impl ProfileManager {
         if let Some(short) = &self.short {
             profile.short = Some(OwnedDir::create(short, &format!("t{}", worker.0), false)?);
         }
-        tree::create_private(&profile.temp())?;
-        tree::create_private(&profile.path())?;
+        private::create_folder(&profile.temp())?;
+        private::create_folder(&profile.path())?;
         source.fill(&profile.path())?;
         Ok(profile)
     }

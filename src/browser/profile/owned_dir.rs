@@ -1,12 +1,13 @@
 //! A folder that belongs to this program for as long as it runs: it holds an owner mark, whose lock the system releases
 //! with the process.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::fs::tree;
+use crate::fs::lock::FileLock;
+use crate::fs::{private, tree};
 use crate::process::os::reaper::Reaper;
 
 /// The name of the owner mark.
@@ -23,7 +24,7 @@ pub(crate) const TEMPLATE: &str = "template";
 pub(crate) struct OwnedDir {
     path: PathBuf,
     /// None once released.
-    mark: Option<File>,
+    mark: Option<FileLock>,
     reaper: Option<Reaper>,
 }
 
@@ -32,17 +33,18 @@ impl OwnedDir {
     /// stays when this program ends, even if it is killed.
     pub(crate) fn create(base: &Path, name: &str, is_kept: bool) -> io::Result<Self> {
         let _lock = lock(base)?;
-        let prefix = format!("{name}-");
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix);
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let folder = builder.tempdir_in(base)?;
-        let mut mark = OpenOptions::new().write(true).create_new(true).open(folder.path().join(OWNER))?;
-        mark.lock()?;
+        let folder = private::temp_folder(base, &format!("{name}-"))?;
+        let mark = OpenOptions::new().write(true).create_new(true).open(folder.path().join(OWNER))?;
+        let mark = FileLock::of(mark);
+        mark.wait()?;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         // for people; what counts is the lock, which knows neither reused process ids nor clocks
-        writeln!(mark, "pid = {}\nsince = {since}\nboot = \"{}\"\nkept = {is_kept}", std::process::id(), boot_id())?;
+        writeln!(
+            mark.file(),
+            "pid = {}\nsince = {since}\nboot = \"{}\"\nkept = {is_kept}",
+            std::process::id(),
+            boot_id()
+        )?;
         let path = folder.keep();
         let reaper = if is_kept { None } else { reaper(&path) };
         Ok(Self { path, mark: Some(mark), reaper })
@@ -86,9 +88,10 @@ fn reaper(path: &Path) -> Option<Reaper> {
 }
 
 /// Locks `base` while a folder is created in it, or leftovers are searched for.
-pub(crate) fn lock(base: &Path) -> io::Result<File> {
-    let lock = OpenOptions::new().write(true).create(true).truncate(false).open(base.join(".lock"))?;
-    lock.lock()?; // others hold it only while they create one folder
+pub(crate) fn lock(base: &Path) -> io::Result<FileLock> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(base.join(".lock"))?;
+    let lock = FileLock::of(file);
+    lock.wait()?; // others hold it only while they create one folder
     Ok(lock)
 }
 

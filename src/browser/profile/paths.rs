@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::browser::profile::owned_dir::TEMP;
-use crate::fs::tree;
+use crate::fs::private;
 
 /// Socket paths are limited to some 100 characters, and browsers append some 50 to their folder for temporary files.
 const MAX_TEMP_LEN: usize = 55;
@@ -21,7 +21,7 @@ pub(crate) fn default_base() -> PathBuf {
 
 /// Creates the folder, or checks that an existing one can be trusted.
 pub(crate) fn ensure(base: &Path, is_shared_place: bool) -> io::Result<()> {
-    match tree::create_private(base) {
+    match private::create_folder(base) {
         Err(why) if why.kind() == io::ErrorKind::AlreadyExists => check_existing(base, is_shared_place),
         other => other,
     }
@@ -37,12 +37,12 @@ fn check_existing(base: &Path, is_shared_place: bool) -> io::Result<()> {
     }
     #[cfg(unix)]
     if is_shared_place {
-        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        use std::os::unix::fs::MetadataExt;
         if about.uid() != rustix::process::geteuid().as_raw() {
             return refuse("belongs to another user");
         }
         if about.mode() & 0o077 != 0 {
-            fs::set_permissions(base, fs::Permissions::from_mode(0o700))?;
+            private::restrict(base)?;
         }
     }
     Ok(())

@@ -1,12 +1,13 @@
 //! Removes what programs that have ended left behind: profile folders, and the processes that still run on them.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::browser::profile::manager::ProfileManager;
 use crate::browser::profile::owned_dir::{self, OWNER, boot_id, left_behind};
 use crate::browser::profile::{paths, template};
+use crate::fs::lock::FileLock;
 use crate::fs::tree;
 use crate::model::SweepReport;
 use crate::process::os::orphans::{end_processes, has_run_since, processes_on};
@@ -108,7 +109,7 @@ struct Leftovers {
 struct OrphanedProfile {
     folder: PathBuf,
     /// The owner mark, locked; none in an empty folder.
-    mark: Option<File>,
+    mark: Option<FileLock>,
 }
 
 /// Who had a folder.
@@ -183,7 +184,7 @@ impl Leftovers {
             }
             let folder = entry.path();
             let mark = match OpenOptions::new().write(true).open(folder.join(OWNER)) {
-                Ok(mark) => mark,
+                Ok(mark) => FileLock::of(mark),
                 // left by a removal that was killed at its last step
                 Err(_) if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()) => {
                     self.orphans.push(OrphanedProfile { folder, mark: None });
@@ -275,7 +276,11 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         let orphan = |text: String| {
             fs::write(folder.join(OWNER), text).unwrap();
-            OrphanedProfile { folder: folder.clone(), mark: Some(File::open(folder.join(OWNER)).unwrap()) }.owner()
+            OrphanedProfile {
+                folder: folder.clone(),
+                mark: Some(FileLock::of(fs::File::open(folder.join(OWNER)).unwrap())),
+            }
+            .owner()
         };
         let boot = boot_id();
         assert_eq!(orphan(format!("pid = 7\nsince = 9\nboot = \"{boot}\"")), Some(OwnerInfo { pid: 7, since: 9 }));

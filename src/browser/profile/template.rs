@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::fs::private;
 use crate::fs::tree;
 
 /// Preferences of the built-in template.
@@ -38,7 +39,7 @@ impl ProfileSource {
             }
             Self::Warm(template) => tree::copy(template, profile)?,
             Self::BuiltIn => {
-                tree::create_private(&profile.join("Default"))?;
+                private::create_folder(&profile.join("Default"))?;
                 fs::write(profile.join("Default/Preferences"), PREFERENCES)?;
             }
         }
@@ -92,7 +93,7 @@ impl WarmTemplate {
     /// # Errors
     /// When the copy cannot be made or an old template stays. The template is never incomplete.
     pub(crate) fn save(&self, profile: &Path, copy: &Path) -> io::Result<()> {
-        tree::create_private(copy)?;
+        private::create_folder(copy)?;
         tree::copy(profile, copy)?;
         if let Err(why) = fs::rename(copy, &self.path)
             && !self.path.is_dir()

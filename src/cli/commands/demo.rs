@@ -8,6 +8,7 @@ use crate::browser::{locate, provision};
 use crate::config::{BrowserConfig, Credentials, PoolConfig};
 use crate::demo::{DemoConfig, DemoPortal, Faults, NamedFault, check};
 use crate::download::OutputLock;
+use crate::fs::private;
 use crate::model::PoTask;
 use crate::model::TaskState;
 use jiff::Timestamp;
@@ -17,6 +18,7 @@ use crate::batch::{Batch, BatchReport};
 use crate::cli::args::{DemoArgs, FaultArg};
 use crate::cli::batch_view::{BatchView, print_summary};
 use crate::cli::exit::{CommandError, ExitReason};
+use crate::cli::interrupt::Interrupt;
 use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::cli::setup::{block_on, start_logging};
@@ -48,7 +50,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, CommandError> {
     if args.yes {
         install_missing(&config.browser, |line| progress.say(line))?;
     }
-    block_on(async {
+    block_on(|signals| async {
         let demo = DemoConfig { orders: args.orders as usize, look: args.look, faults, ..DemoConfig::default() };
         let portal = DemoPortal::start(demo)
             .await
@@ -57,7 +59,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, CommandError> {
         progress.say(&format!("demo portal at {} with {} orders", portal.base_url(), portal.orders().len()));
         let ended = batch_on(&portal, config, args, &progress, lock).await;
         if args.keep && ended.is_ok() {
-            keep_up(&portal, &progress).await;
+            keep_up(&portal, &progress, signals.without_earlier()).await;
         }
         portal.stop().await;
         ended
@@ -155,18 +157,14 @@ pub(crate) fn install_missing(config: &BrowserConfig, mut say: impl FnMut(&str))
 fn fresh_folder() -> Result<PathBuf, CommandError> {
     let name = format!("coupa-batch-demo-{}-{}", Timestamp::now().strftime("%Y%m%d-%H%M%S"), std::process::id());
     let folder = std::env::temp_dir().join(name);
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "rights are taken from the parent there"))]
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(&folder).map_err(|why| {
+    private::create_folder(&folder).map_err(|why| {
         CommandError::bad_call(format!("cannot create {}: {why}; choose another folder with --out", folder.display()))
     })?;
     Ok(folder)
 }
 
 /// Keeps the portal running for a person to look at.
-async fn keep_up(portal: &DemoPortal, progress: &Progress) {
+async fn keep_up(portal: &DemoPortal, progress: &Progress, mut signals: Interrupt) {
     use secrecy::ExposeSecret;
     progress.say(&format!(
         "the portal keeps running at {} until Ctrl-C; user name {}, password {}",
@@ -174,7 +172,5 @@ async fn keep_up(portal: &DemoPortal, progress: &Progress) {
         portal.username(),
         portal.password().expose_secret() // made for this demo, and gone with it
     ));
-    if let Err(why) = tokio::signal::ctrl_c().await {
-        progress.say(&format!("cannot wait for Ctrl-C ({why}), closing the portal"));
-    }
+    signals.received().await;
 }

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::cli::args::{LoginArgs, LogoutArgs, PortalArgs};
 use crate::cli::exit::{CommandError, ExitReason};
+use crate::cli::interrupt::Interrupt;
 use crate::cli::output;
 use crate::cli::setup::block_on;
 use crate::config::layers;
@@ -35,18 +36,7 @@ pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, CommandError> {
     let interactive = InteractiveLogin::new(&config.site, config.deadlines)
         .map_err(CommandError::bad_call)?
         .with_rejections(Arc::new(rejected_logins.clone()), true);
-    let (cookies, is_tried) = block_on(async {
-        let mut session = lone_session(&config).await.map_err(|why| not_opened(&why, is_form))?;
-        let made = tokio::select! {
-            made = log_in(&interactive, session.as_mut(), is_form, args.wait) => made,
-            _ = tokio::signal::ctrl_c() => Err(CommandError::new(ExitReason::Forced, "stopped; no login was saved")),
-        };
-        let report = session.close().await;
-        for left in report.leftovers {
-            eprintln!("warning: left behind: {left}");
-        }
-        Ok((made?, interactive.has_logged_in().await))
-    })?;
+    let (cookies, is_tried) = block_on(|signals| open_and_log_in(&config, &interactive, is_form, args.wait, signals))?;
     // a portal that needed no login has not confirmed the password
     let to_save = config.site.credentials.filter(|_| args.save_password && is_tried);
     if cookies.is_empty() || (args.save_password && to_save.is_none()) {
@@ -69,6 +59,30 @@ pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, CommandError> {
         ))?;
     }
     Ok(ExitReason::AllWell)
+}
+
+/// Logs in with a browser of its own. Returns the cookies, and whether a login was made at all.
+async fn open_and_log_in(
+    config: &PoolConfig,
+    interactive: &InteractiveLogin,
+    is_form: bool,
+    wait: Duration,
+    mut signals: Interrupt,
+) -> Result<(Vec<Cookie>, bool), CommandError> {
+    let stopped = || CommandError::new(ExitReason::Forced, "stopped; no login was saved");
+    let mut session = tokio::select! {
+        session = lone_session(config) => session.map_err(|why| not_opened(&why, is_form))?,
+        () = signals.received() => return Err(stopped()),
+    };
+    let made = tokio::select! {
+        made = log_in(interactive, session.as_mut(), is_form, wait) => made,
+        () = signals.received() => Err(stopped()),
+    };
+    let report = session.close().await;
+    for left in report.leftovers {
+        eprintln!("warning: left behind: {left}");
+    }
+    Ok((made?, interactive.has_logged_in().await))
 }
 
 pub(crate) fn logout(args: &LogoutArgs) -> Result<ExitReason, CommandError> {

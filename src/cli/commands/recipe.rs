@@ -62,14 +62,18 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
     for keep in kept_logins(&config.site) {
         doorway = doorway.with_store(keep);
     }
-    let seen = block_on(async {
-        let mut session = lone_session(&config).await.map_err(|why| match why {
-            StartError::Portal(_) => CommandError::bad_call(why),
-            _ => CommandError::new(ExitReason::NoBrowser, why.to_string()),
-        })?;
+    let seen = block_on(|mut signals| async move {
+        let stopped = || CommandError::new(ExitReason::Forced, "stopped");
+        let mut session = tokio::select! {
+            session = lone_session(&config) => session.map_err(|why| match why {
+                StartError::Portal(_) => CommandError::bad_call(why),
+                _ => CommandError::new(ExitReason::NoBrowser, why.to_string()),
+            })?,
+            () = signals.received() => return Err(stopped()),
+        };
         let seen = tokio::select! {
             seen = doorway.inspect(session.page(), &target) => seen.map_err(CommandError::bad_call),
-            _ = tokio::signal::ctrl_c() => Err(CommandError::new(ExitReason::Forced, "stopped")),
+            () = signals.received() => Err(stopped()),
         };
         for left in session.close().await.leftovers {
             eprintln!("warning: left behind: {left}");

@@ -9,6 +9,7 @@ use crate::cli::args::{OutputArgs, ResumeArgs, RunArgs};
 use crate::cli::batch_view::{BatchView, print_summary};
 use crate::cli::exit::{CommandError, ExitReason};
 use crate::cli::intake_view::show_intake;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::Progress;
 use crate::cli::setup::{block_on, start_logging};
 use crate::config::PoolConfig;
@@ -56,9 +57,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitReason, CommandError> {
     let journal = run_record::path(args.journal.journal.as_deref(), &config.out);
     let batch = Batch::new(config.clone()).locked(lock).journal(journal).time_limit(closing);
     let filter = args.wanted.wanted();
-    block_on(perform(batch, &config, &args.output, &progress, |batch| {
-        batch.run_selected(intake.tasks, intake.rejects, filter)
-    }))
+    block_on(|signals| {
+        perform(batch, &config, &args.output, &progress, signals, |batch| {
+            batch.run_selected(intake.tasks, intake.rejects, filter)
+        })
+    })
 }
 
 pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, CommandError> {
@@ -89,9 +92,11 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<ExitReason, CommandError> {
         progress.say(&remark);
     }
     let batch = Batch::new(config.clone()).locked(lock).journal(journal).time_limit(closing);
-    block_on(perform(batch, &config, &args.output, &progress, |batch| async move {
-        batch.resume_run(&info).await.map(Some)
-    }))
+    block_on(|signals| {
+        perform(batch, &config, &args.output, &progress, signals, |batch| async move {
+            batch.resume_run(&info).await.map(Some)
+        })
+    })
 }
 
 /// Performs a batch with its lines, its totals and its notices.
@@ -100,6 +105,7 @@ async fn perform<F>(
     config: &PoolConfig,
     output: &OutputArgs,
     progress: &Progress,
+    signals: Interrupt,
     work: impl FnOnce(Batch) -> F,
 ) -> Result<ExitReason, CommandError>
 where
@@ -119,10 +125,10 @@ where
         Ok(Some(report)) => print_summary(report, output, progress),
         Ok(None) | Err(_) => Ok(()),
     };
+    let mut later_signals = signals.without_earlier();
     tokio::select! {
         () = notices.finish(notice_of(&ended)) => {}
-        // Ctrl-C ends the wait
-        _ = tokio::signal::ctrl_c() => {}
+        () = later_signals.received() => {}
     }
     let reason = ended?.map_or(ExitReason::AllWell, |report| report.status.into());
     shown.map(|()| reason)

@@ -24,7 +24,7 @@ pub(crate) fn status(args: &StatusArgs) -> Result<ExitReason, CommandError> {
     if !args.watch {
         return show(&journal, args.json).map(|()| ExitReason::AllWell);
     }
-    block_on(async {
+    block_on(|mut signals| async move {
         let mut last = None;
         loop {
             let (info, owner) = newest(&journal)?;
@@ -38,7 +38,11 @@ pub(crate) fn status(args: &StatusArgs) -> Result<ExitReason, CommandError> {
             if is_over {
                 return Ok(ExitReason::AllWell);
             }
-            tokio::time::sleep(WATCH_EVERY).await; // polling is the only way: another program writes the journal
+            // polling is the only way: another program writes the journal
+            tokio::select! {
+                () = tokio::time::sleep(WATCH_EVERY) => {}
+                () = signals.received() => return Err(CommandError::new(ExitReason::Forced, "stopped")),
+            }
         }
     })
 }

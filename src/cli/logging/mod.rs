@@ -10,7 +10,7 @@ pub(crate) mod redact;
 mod tests;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use self::bridge::{JsonLines, Logger};
 use crate::cli::logging::redact::LogRedactor;
+use crate::fs::private;
 
 /// The crate whose events are logged in full.
 const OURS: &str = "coupa_batch";
@@ -162,11 +163,7 @@ fn open(path: &Path) -> Result<File, String> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(failed)
+    private::open_options().create(true).append(true).open(path).map_err(failed)
 }
 
 /// Standard error; writing suspends the bars.

@@ -15,7 +15,7 @@ impl Scheduler {
     /// Takes the next order that is due and may start.
     pub(super) fn take_next(&mut self, now: Duration) -> Option<TaskId> {
         match &self.canary {
-            None => self.tasks.take_next(now),
+            None => self.tasks.take_next(now).or_else(|| self.take_suspect(now)),
             Some(canary) => {
                 let (task, _) = self.tasks.by_po(&canary.po)?;
                 self.tasks.take(task, now)
@@ -26,7 +26,7 @@ impl Scheduler {
     /// When the next order that may start is due; none when no such order waits.
     pub(super) fn next_due(&self) -> Option<Duration> {
         match &self.canary {
-            None => self.tasks.next_due(),
+            None => self.tasks.placement().next_due().or_else(|| self.next_suspect_due()),
             Some(canary) => self.tasks.due_of(self.tasks.by_po(&canary.po)?.0),
         }
     }

@@ -11,6 +11,7 @@ mod capacity;
 mod messages;
 mod sessions;
 mod stage;
+mod suspects;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -152,7 +153,7 @@ impl Scheduler {
 
     /// Whether closing was asked for and nothing is under way any more, the closing of sessions included.
     pub(crate) fn is_done(&self) -> bool {
-        self.lifecycle.is_closing() && self.workers.is_over() && !self.tasks.is_any_finalizing()
+        self.lifecycle.is_closing() && self.workers.is_over() && self.tasks.placement().finalizing_count() == 0
     }
 
     /// The engine has ended.

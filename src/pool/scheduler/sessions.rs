@@ -27,6 +27,7 @@ impl Scheduler {
             }
             self.recycle_worn(now);
             self.lend();
+            self.prepare_for_suspect();
             self.start_orders(now);
             self.fit_capacity(now);
         }
@@ -38,7 +39,7 @@ impl Scheduler {
     fn retire_surplus(&mut self) {
         let surplus = self.workers.live_count().saturating_sub(self.desired_state().target);
         let is_only_marked =
-            self.capacity.is_memory_short() && self.tasks.is_any_queued() && self.lifecycle.is_running();
+            self.capacity.is_memory_short() && self.tasks.placement().is_any_queued() && self.lifecycle.is_running();
         self.workers.mark_largest(if is_only_marked { surplus } else { 0 });
         for call in self.workers.retire(surplus, is_only_marked) {
             self.perform(Effect::Assign(call, Assignment::Retire));
@@ -71,7 +72,7 @@ impl Scheduler {
         }
     }
 
-    fn recycle(&mut self, call: CallId, worker: WorkerId, Recycling { reason, is_ahead }: Recycling) {
+    pub(super) fn recycle(&mut self, call: CallId, worker: WorkerId, Recycling { reason, is_ahead }: Recycling) {
         self.workers.recycle(call, is_ahead);
         let assignment = if is_ahead {
             self.capacity.begin_handover(worker);
@@ -96,7 +97,8 @@ impl Scheduler {
             let Some(state) = self.tasks.state(task) else { return };
             let (order, no) = (state.order().clone(), AttemptNo(state.tally().started + 1));
             let have = state.receipt().map_or_else(Vec::new, |receipt| receipt.files.clone());
-            let Some(granted) = self.workers.lease(task, order.po.clone(), start.is_trial) else { return };
+            let is_alone = self.tasks.placement().is_suspect_in_work();
+            let Some(granted) = self.workers.lease(task, order.po.clone(), start.is_trial, is_alone) else { return };
             if start.is_trial {
                 self.admission.started_trial();
             }

@@ -183,16 +183,17 @@ impl WorkerTable {
             return None;
         }
         let request = self.borrowers.pop_front()?;
-        Some((self.grant(None, None, false)?, request))
+        Some((self.grant(0, None, None, false)?, request))
     }
 
-    /// Leases a task to the worker that has waited longest.
-    pub(crate) fn lease(&mut self, task: TaskId, po: PoNumber, is_trial: bool) -> Option<Granted> {
-        self.grant(Some(task), Some(po), is_trial)
+    /// Leases a task to the worker that has waited longest. With `is_fresh` its session must have done nothing yet.
+    pub(crate) fn lease(&mut self, task: TaskId, po: PoNumber, is_trial: bool, is_fresh: bool) -> Option<Granted> {
+        let place = self.calls.iter().position(|call| !is_fresh || call.attempt_count == 0)?;
+        self.grant(place, Some(task), Some(po), is_trial)
     }
 
-    fn grant(&mut self, task: Option<TaskId>, po: Option<PoNumber>, is_trial: bool) -> Option<Granted> {
-        let WorkRequest { call, worker, .. } = self.calls.pop_front()?;
+    fn grant(&mut self, place: usize, task: Option<TaskId>, po: Option<PoNumber>, is_trial: bool) -> Option<Granted> {
+        let WorkRequest { call, worker, .. } = self.calls.remove(place)?;
         self.last_lease += 1;
         let lease = LeaseId(self.last_lease);
         self.leases.insert(lease, ActiveLease { worker, task, is_trial, is_evicted: false });
@@ -319,9 +320,28 @@ impl WorkerTable {
         self.calls.len()
     }
 
+    /// The free worker that has waited longest.
+    pub(crate) fn first_free(&self) -> Option<(CallId, WorkerId)> {
+        self.calls.front().map(|call| (call.call, call.worker))
+    }
+
+    /// Whether a free worker has a session that has done nothing yet.
+    pub(crate) fn has_fresh(&self) -> bool {
+        self.calls.iter().any(|call| call.attempt_count == 0)
+    }
+
+    /// Whether every worker is free, apart from those whose session is lent.
+    pub(crate) fn are_all_free(&self) -> bool {
+        self.calls.len() + self.lent_count() + self.given_up_count() == self.records.len()
+    }
+
     /// How many borrow a session or wait for one.
     pub(crate) fn borrower_count(&self) -> usize {
-        self.borrowers.len() + self.leases.values().filter(|lease| lease.task.is_none()).count()
+        self.borrowers.len() + self.lent_count()
+    }
+
+    fn lent_count(&self) -> usize {
+        self.leases.values().filter(|lease| lease.task.is_none()).count()
     }
 
     /// How many orders are in work.

@@ -1,8 +1,8 @@
 //! Where evidence is kept: a folder for each attempt, all of them together no larger than allowed.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -11,6 +11,7 @@ use bytesize::ByteSize;
 
 use super::Capture;
 use crate::download::safe_name;
+use crate::fs::private;
 use crate::model::RunId;
 
 /// Below the output folder.
@@ -78,8 +79,8 @@ impl EvidenceStore {
 
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (drafts, run) = (self.all.join(DRAFTS), self.all.join(&self.run));
-        make_private(&drafts)?;
-        make_private(&run)?;
+        private::ensure_folder(&drafts)?;
+        private::ensure_folder(&run)?;
         let there = match kept.as_mut() {
             Some(there) => there,
             None => kept.insert(StoredEvidence::look(&self.all)?),
@@ -91,15 +92,11 @@ impl EvidenceStore {
             let _ = fs::remove_dir(&run); // refuses while another attempt of that run is kept
             return Ok(None);
         }
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(name);
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let draft = builder.tempdir_in(&drafts)?;
+        let draft = private::temp_folder(&drafts, name)?;
         for (name, bytes) in files {
-            write_private(&draft.path().join(name), bytes)?;
+            private::create_file(&draft.path().join(name), bytes)?;
         }
-        make_private(&run)?; // it has gone with the last of its older attempts
+        private::ensure_folder(&run)?; // it has gone with the last of its older attempts
         fs::rename(draft.path(), &place)?;
         let _ = draft.keep(); // it has gone to its place: nothing is left to remove
         there.add(SystemTime::now(), place, size);
@@ -180,23 +177,6 @@ fn size(folder: &Path) -> io::Result<u64> {
 
 fn on_disk(bytes: u64) -> u64 {
     bytes.div_ceil(BLOCK) * BLOCK
-}
-
-/// For this user alone. On Windows a folder takes its rights from its parent, which is the user's own choice.
-fn make_private(folder: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(bytes)
 }
 
 #[cfg(test)]

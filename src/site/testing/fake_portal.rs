@@ -7,17 +7,17 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::backend::{
-    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Initiator, Page, PageActivity, Query,
-    ResponseInfo, SessionError, Stability,
+    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Page, PageActivity, Query, ResponseInfo,
+    SessionError, Stability,
 };
 use crate::site::Recipe;
-use crate::site::page::identity::MARK;
 use crate::site::page::selectors::{
     any_of, mentioned_requisition_selector, outside_asides, requisition_selector, without_exclusions,
 };
 use crate::site::recipe::parse::load;
 
 pub(crate) use crate::site::testing::offers::{FakeReply, Offer, button, file, link};
+use crate::site::testing::offers::{describe, element};
 pub(crate) use crate::site::testing::portal_state::Portal;
 pub(crate) use crate::site::testing::shown::{FakeControl, Shown};
 
@@ -66,21 +66,21 @@ pub(crate) struct FakeSession(pub(crate) FakePage);
 pub(crate) struct FakePage {
     pub(crate) portal: FakePortal,
     pub(super) recipe: Recipe,
-    url: String,
+    pub(super) url: String,
     pub(super) shown: Shown,
-    is_login: bool,
+    pub(super) is_login: bool,
     pub(crate) ticket: Option<u32>,
     typed: Option<String>,
-    folder: PathBuf,
-    events: Vec<DownloadEvent>,
-    answers: Vec<ResponseInfo>,
+    pub(super) folder: PathBuf,
+    pub(super) events: Vec<DownloadEvent>,
+    pub(super) answers: Vec<ResponseInfo>,
     /// The download that never ends, and its bytes so far.
-    endless: Option<(String, u64)>,
-    download_count: usize,
+    pub(super) endless: Option<(String, u64)>,
+    pub(super) download_count: usize,
     settle_count: usize,
     pub(crate) cancelled: Vec<String>,
     /// What the last click has shown.
-    effect: Value,
+    pub(super) effect: Value,
 }
 
 impl FakePage {
@@ -89,7 +89,7 @@ impl FakePage {
         if portal.is_unreachable {
             return Err(SessionError::Unreachable { url: url.to_owned(), why: "ERR_CONNECTION_REFUSED".to_owned() });
         }
-        let (url, shown, is_login) = answer(&portal, url, self.ticket);
+        let (url, shown, is_login) = portal.answer(url, self.ticket);
         (self.url, self.shown, self.is_login) = (url, shown, is_login);
         drop(portal);
         self.portal.state().visits.push(self.url.clone());
@@ -116,6 +116,7 @@ impl FakePage {
         }
     }
 
+    /// What the login check is answered, by address and whether a stranger asks.
     /// What a script that requests the login check is answered.
     fn answer_check(&self, args: &[Value]) -> Value {
         let portal = self.portal.state();
@@ -123,7 +124,7 @@ impl FakePage {
             return Value::Null;
         }
         let ticket = self.ticket.filter(|_| args[4] == Value::Bool(false));
-        let (url, shown, is_login) = answer(&portal, args[0].as_str().unwrap_or_default(), ticket);
+        let (url, shown, is_login) = portal.answer(args[0].as_str().unwrap_or_default(), ticket);
         let notices: Vec<_> = [shown.notice].into_iter().filter(|notice| !notice.is_empty()).collect();
         let has_marker = shown.has_marker && !is_login;
         json!({
@@ -181,97 +182,26 @@ impl FakePage {
         }
     }
 
-    pub(super) fn set_off(&mut self, offer: &Offer) {
-        self.effect =
-            json!({ "isLeft": false, "isBusy": false, "url": self.url, "type": "text/html", "addresses": [] });
-        self.download_count += 1;
-        let id = format!("d{}", self.download_count);
-        let began = |name: &str| DownloadEvent::Began { id: id.clone(), url: BASE.to_owned(), name: name.to_owned() };
-        let completed = |id: String, size: u64| DownloadEvent::Completed { id, size, is_length_told: true };
-        match offer.answer.clone() {
-            FakeReply::File(name, bytes) => {
-                std::fs::write(self.folder.join(&id), &bytes).unwrap();
-                self.events.extend([began(name), completed(id, bytes.len() as u64)]);
-            }
-            FakeReply::Silence | FakeReply::Handled(..) => {}
-            FakeReply::Preview(path) => {
-                self.effect["addresses"] = json!([{ "kind": "iframe", "url": format!("{BASE}{path}") }]);
-            }
-            FakeReply::Inline(media_type, _) => {
-                self.url = format!("{BASE}/shown");
-                (self.effect["isLeft"], self.effect["type"]) = (true.into(), media_type.into());
-            }
-            FakeReply::LoginShown => (self.is_login, self.portal.state().password) = (true, Some("right")),
-            FakeReply::LoginSent => {
-                self.portal.state().password = Some("right");
-                let answer = file("b.html", "<!DOCTYPE html><html><input name=\"user[login]\">");
-                self.set_off(&Offer { answer, ..offer.clone() });
-            }
-            FakeReply::Cut => {
-                let half = DownloadEvent::Progress { id: id.clone(), received: 5 };
-                self.events.extend([began("x"), half, DownloadEvent::Canceled { id }]);
-            }
-            FakeReply::Answered(status) => self.answers.push(ResponseInfo {
-                url: format!("{BASE}/attachment_file"),
-                status,
-                initiator: Initiator::Navigation,
-                media_type: None,
-                retry_after: None,
-            }),
-            FakeReply::Endless => {
-                self.events.push(began("x"));
-                self.endless = Some((id, 0));
-            }
-            FakeReply::Standstill => self.events.push(began("x")),
-            FakeReply::Short => {
-                std::fs::write(self.folder.join(&id), "12").unwrap();
-                self.events.extend([began("x"), completed(id, 3)]);
+    /// Clicks the next control, or only looks for it.
+    fn click_control(&mut self, is_look: bool) -> Value {
+        let Some(control) = self.shown.controls.first().cloned() else { return Value::Bool(false) };
+        if !is_look {
+            self.portal.state().clicks.push(format!("Control {}", control.text));
+            self.shown.offers.drain(..control.takes);
+            self.shown.offers.extend(control.reveals);
+            if control.stays {
+                self.shown.controls[0].reveals.clear();
+            } else {
+                self.shown.controls.remove(0);
             }
         }
-    }
-}
-
-/// What a request with this ticket is answered with: the address, the page, and whether it is the login page.
-fn answer(portal: &Portal, url: &str, ticket: Option<u32>) -> (String, Shown, bool) {
-    let path = url.strip_prefix(BASE).unwrap_or(url);
-    let is_in = portal.password.is_none() || ticket.is_some_and(|ticket| ticket == portal.ticket);
-    let nothing = Shown { has_marker: false, ..Shown::default() };
-    let is_hidden = portal.hides_ended_login && (ticket.is_some() || portal.hides_from_strangers);
-    if !is_in && is_hidden && !path.starts_with("/sessions") {
-        return (url.to_owned(), Shown { notice: OOPS, ..nothing }, false);
-    }
-    let is_login = !is_in || path.starts_with("/sessions");
-    match is_login {
-        true if portal.sends_elsewhere => ("https://idp.test/saml".to_owned(), nothing, false),
-        true => (format!("{BASE}/sessions/new"), nothing, true),
-        false => {
-            let absent = Shown { notice: if portal.hides_ended_login { OOPS } else { "" }, ..nothing };
-            (url.to_owned(), portal.pages.get(path).cloned().unwrap_or(absent), false)
-        }
+        json!({ "kind": control.kind, "text": control.text })
     }
 }
 
 fn cookie(value: String) -> Cookie {
     let (name, value) = ("_coupa_session".into(), value.into());
     Cookie { name, value, domain: None, path: None, secure: true, http_only: true, expiry: None, same_site: None }
-}
-
-fn element(text: &str, attributes: &[(&str, &str)]) -> ElementInfo {
-    let pair = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
-    ElementInfo { text: text.to_owned(), attributes: attributes.iter().map(pair).collect() }
-}
-
-fn describe(offer: &Offer) -> ElementInfo {
-    match &offer.href {
-        Some(href) => element(&offer.label, &[("href", href)]),
-        None => {
-            let label = format!("{} file attachment", offer.label);
-            let beside = offer.address.iter().map(|(address, _)| ("^data-url", address.as_str()));
-            let mark = offer.mark.iter().map(|mark| (MARK, mark.as_str()));
-            let attributes: Vec<_> = [("aria-label", label.as_str())].into_iter().chain(beside).chain(mark).collect();
-            element("", &attributes)
-        }
-    }
 }
 
 impl Page for FakePage {

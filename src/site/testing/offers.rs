@@ -1,5 +1,7 @@
 //! What the pages of the double offer, and what a click on it sets off.
 
+use crate::backend::ElementInfo;
+use crate::site::page::identity::MARK;
 use crate::site::testing::fake_portal::BASE;
 
 /// What a click on an attachment sets off.
@@ -77,4 +79,24 @@ pub(crate) fn button(label: &str, answer: FakeReply) -> Offer {
 
 pub(crate) fn file(name: &'static str, text: &str) -> FakeReply {
     FakeReply::File(name, text.as_bytes().to_vec())
+}
+
+/// An element with its text and its attributes.
+pub(crate) fn element(text: &str, attributes: &[(&str, &str)]) -> ElementInfo {
+    let pair = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+    ElementInfo { text: text.to_owned(), attributes: attributes.iter().map(pair).collect() }
+}
+
+/// What is found of an offer.
+pub(crate) fn describe(offer: &Offer) -> ElementInfo {
+    match &offer.href {
+        Some(href) => element(&offer.label, &[("href", href)]),
+        None => {
+            let label = format!("{} file attachment", offer.label);
+            let beside = offer.address.iter().map(|(address, _)| ("^data-url", address.as_str()));
+            let mark = offer.mark.iter().map(|mark| (MARK, mark.as_str()));
+            let attributes: Vec<_> = [("aria-label", label.as_str())].into_iter().chain(beside).chain(mark).collect();
+            element("", &attributes)
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::fake_portal::{BASE, OOPS};
 use super::shown::Shown;
 
 #[derive(Default)]
@@ -30,4 +31,26 @@ pub(crate) struct Portal {
     pub(crate) cookies_refused: u32,
     pub(crate) clicks: Vec<String>,
     pub(crate) visits: Vec<String>,
+}
+
+impl Portal {
+    /// What a request with this ticket is answered with: the address, the page, and whether it is the login page.
+    pub(crate) fn answer(&self, url: &str, ticket: Option<u32>) -> (String, Shown, bool) {
+        let path = url.strip_prefix(BASE).unwrap_or(url);
+        let is_in = self.password.is_none() || ticket.is_some_and(|ticket| ticket == self.ticket);
+        let nothing = Shown { has_marker: false, ..Shown::default() };
+        let is_hidden = self.hides_ended_login && (ticket.is_some() || self.hides_from_strangers);
+        if !is_in && is_hidden && !path.starts_with("/sessions") {
+            return (url.to_owned(), Shown { notice: OOPS, ..nothing }, false);
+        }
+        let is_login = !is_in || path.starts_with("/sessions");
+        match is_login {
+            true if self.sends_elsewhere => ("https://idp.test/saml".to_owned(), nothing, false),
+            true => (format!("{BASE}/sessions/new"), nothing, true),
+            false => {
+                let absent = Shown { notice: if self.hides_ended_login { OOPS } else { "" }, ..nothing };
+                (url.to_owned(), self.pages.get(path).cloned().unwrap_or(absent), false)
+            }
+        }
+    }
 }

@@ -43,7 +43,7 @@ pub(crate) fn largest(portal: &DemoPortal) -> PoNumber {
 pub(crate) struct Desk {
     folder: tempfile::TempDir,
     /// Accepts connections and never answers.
-    silent: std::net::TcpListener,
+    pub(super) silent: std::net::TcpListener,
 }
 
 impl Desk {
@@ -177,7 +177,7 @@ impl Desk {
 
 /// One call of the program.
 pub(crate) struct Call {
-    command: Command,
+    pub(crate) command: Command,
     input: Vec<u8>,
 }
 
@@ -211,10 +211,12 @@ impl Call {
             let input = self.input;
             tokio::spawn(async move { stdin.write_all(&input).await });
         }
-        let (mut stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take().unwrap());
         let stdout = tokio::spawn(async move {
             let mut text = String::new();
-            stdout.read_to_string(&mut text).await.unwrap();
+            if let Some(mut stdout) = stdout {
+                stdout.read_to_string(&mut text).await.unwrap();
+            }
             text
         });
         let (said, heard) = watch::channel(String::new());
@@ -235,9 +237,9 @@ impl Call {
 
 /// A call under way.
 pub(crate) struct Running {
-    child: Child,
+    pub(super) child: Child,
     stdout: JoinHandle<String>,
-    heard: watch::Receiver<String>,
+    pub(super) heard: watch::Receiver<String>,
     listener: JoinHandle<()>,
 }
 

@@ -2,4 +2,5 @@
 
 pub(crate) mod command;
 pub(crate) mod mount;
+pub(crate) mod signals;
 pub(crate) mod webhook;

@@ -64,7 +64,9 @@ impl Checker {
 
     /// Whether there may be this many workers.
     pub(super) fn workers(&self, target: usize) -> Verdict {
-        if self.canary.is_some() && target > 1 { Err(format!("{target} workers for the canary")) } else { Ok(()) }
+        // what the journal refused of the canary is forgotten, and the run ends
+        let awaits_canary = self.canary.is_some() && !self.is_broken;
+        if awaits_canary && target > 1 { Err(format!("{target} workers for the canary")) } else { Ok(()) }
     }
 
     /// A checker of the run that continues the one of `other`: what was under way there was interrupted.
@@ -105,6 +107,7 @@ impl Checker {
             return Err(format!("entries after the journal broke: {entries:?}"));
         }
         for entry in entries {
+            self.suspects_last(entry, effects)?;
             self.enter(entry)?;
         }
         self.starts(entries, effects)?;
@@ -262,6 +265,31 @@ impl Checker {
                 Ok(())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Whether the task has crashed two browsers, so that it runs alone in a fresh one.
+    pub(super) fn is_suspect(&self, task: TaskId) -> bool {
+        self.canary.is_none() && self.tasks.get(&task).is_some_and(|life| life.losses >= 2)
+    }
+
+    /// A suspect is started when only suspects are left and nothing is in work, and nothing is started beside it.
+    fn suspects_last(&self, entry: &Entry, effects: &[Effect]) -> Verdict {
+        let Entry::Started { task, .. } = entry else { return Ok(()) };
+        let is_suspect = self.is_suspect(*task);
+        let is_in_the_way = |other: &TaskId, life: &Life| match life.at {
+            At::Ready => is_suspect && !self.is_suspect(*other),
+            At::Leased => is_suspect || self.is_suspect(*other),
+            At::Settled => false,
+        };
+        let is_ending = |task: &TaskId| {
+            let ends = |effect: &_| matches!(effect, Effect::Finalize(other, ..) if other == task);
+            self.finalizing.contains(task) || effects.iter().any(ends)
+        };
+        let mut others = self.tasks.iter().filter(|(other, _)| *other != task && !is_ending(other));
+        match others.find(|(other, life)| is_in_the_way(other, life)) {
+            Some((other, life)) => Err(format!("{entry:?} although a suspect is tried alone: {other} is {life:?}")),
+            None => Ok(()),
         }
     }
 

@@ -155,6 +155,32 @@ fn an_order_that_starts_before_the_canary_passed_is_found() {
 }
 
 #[test]
+fn a_suspect_that_is_not_alone_or_not_the_last_is_found() {
+    let other = TaskId(2);
+    let entries = |crashes: u32, is_other_started: bool| {
+        let order = PoTask::new("8".parse().unwrap());
+        let mut entries = vec![admitted(), Entry::Admitted { task: other, order, receipt: None }];
+        for attempt in 1..=crashes {
+            entries.push(started(attempt));
+            let failure = Failure::new(FailureKind::SessionLost, "it ended");
+            entries.push(Entry::Postponed { task: T, failure, counted: true, receipt: None });
+        }
+        let start = Entry::Started { task: other, attempt: AttemptNo(1), worker: WorkerId(2) };
+        entries.extend(is_other_started.then_some(start));
+        entries.push(started(crashes + 1));
+        entries
+    };
+    let error = |crashes, is_other_started| {
+        Checker::default().turn(&entries(crashes, is_other_started), &[]).unwrap_err() // nothing is handed out
+    };
+    assert!(error(1, true).contains("handed out"));
+    for is_other_started in [false, true] {
+        let why = error(2, is_other_started);
+        assert!(why.contains("a suspect is tried alone"), "{why}");
+    }
+}
+
+#[test]
 fn an_entry_after_the_journal_broke_is_found() {
     let mut checker = Checker::default();
     checker.refused(&[], &[]).unwrap();

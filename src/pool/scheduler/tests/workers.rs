@@ -14,6 +14,8 @@ pub(super) struct Worker {
     /// Its next session is being opened.
     pub(super) is_opening_next: bool,
     pub(super) attempt_count: u32,
+    /// It was told to retire, and does not come back.
+    pub(super) is_retiring: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +27,19 @@ pub(super) enum WorkerAt {
     Closing,
 }
 
+impl Worker {
+    fn starting() -> Self {
+        Self { at: WorkerAt::Starting, is_opening_next: false, attempt_count: 0, is_retiring: false }
+    }
+}
+
 impl World {
     pub(super) fn start_worker(&mut self) {
         let DesiredState { stage, target, most } = self.scheduler.desired_state();
         let wanted = target.min(most.saturating_sub(self.given_up.len()));
         let free = (1..=9).map(WorkerId).find(|id| !self.workers.contains_key(id) && !self.given_up.contains(id));
         if let Some(id) = free.filter(|_| stage < Stage::Draining && self.workers.len() < wanted) {
-            self.workers.insert(id, Worker { at: WorkerAt::Starting, is_opening_next: false, attempt_count: 0 });
+            self.workers.insert(id, Worker::starting());
             self.step(Input::WorkerStarting(id));
         }
     }
@@ -88,11 +96,12 @@ impl World {
     pub(super) fn exit(&mut self, which: usize, exit: WorkerExit) {
         let Some(id) = self.choose(which, |worker| worker.at == WorkerAt::Closing) else { return };
         let is_over = self.scheduler.desired_state().stage >= Stage::Draining;
-        let exit = if is_over && exit != WorkerExit::GivenUp { WorkerExit::Retired } else { exit };
+        let is_last = is_over || self.worker(id).is_retiring;
+        let exit = if is_last && exit != WorkerExit::GivenUp { WorkerExit::Retired } else { exit };
         match exit {
             WorkerExit::Retired | WorkerExit::GivenUp => _ = self.workers.remove(&id),
             WorkerExit::Recycled | WorkerExit::Replaced => {
-                *self.worker(id) = Worker { at: WorkerAt::Starting, is_opening_next: false, attempt_count: 0 };
+                *self.worker(id) = Worker::starting();
             }
         }
         if exit == WorkerExit::GivenUp {

@@ -312,12 +312,16 @@ impl World {
             return Ok(());
         };
         if let Some((lease, task)) = lease {
+            if task.is_some_and(|task| self.checker.is_suspect(task)) && self.worker(worker).attempt_count > 0 {
+                return Err(format!("{task:?} crashed two browsers and is not tried in a fresh one"));
+            }
             self.leases.insert(lease, (worker, task));
             self.worker(worker).at = WorkerAt::Working(lease);
             return Ok(());
         }
         let is_ahead = matches!(assignment, Assignment::RecycleAhead(_));
         let worker = self.worker(worker);
+        worker.is_retiring = assignment == Assignment::Retire;
         worker.at = if is_ahead { WorkerAt::Idle } else { WorkerAt::Closing };
         worker.is_opening_next |= is_ahead;
         Ok(())

@@ -1,13 +1,15 @@
 //! The tasks of a run: where each stands, and where it is placed.
 
+mod placement;
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::model::{
-    AttemptCounts, Entry, IllegalTransition, OrderStatus, Outcome, PoNumber, PoTask, Receipt, TaskId, TaskPriority,
-    TaskState, Totals,
+    AttemptCounts, Entry, IllegalTransition, OrderStatus, Outcome, PoNumber, PoTask, Receipt, TaskId, TaskState, Totals,
 };
-use crate::policy::TaskQueue;
+
+pub(crate) use self::placement::{Place, Placement};
 
 /// An order whose browser was ended to free memory this often is repeated at no cost. Further evictions count: the order
 /// may be what fills the memory.
@@ -23,9 +25,7 @@ pub(crate) struct TaskTable {
     open: Vec<Option<Box<OpenTask>>>,
     /// Open tasks by order: two tasks for one order would put two workers into one folder.
     by_po: HashMap<PoNumber, TaskId>,
-    queue: TaskQueue,
-    leased_count: usize,
-    finalizing_count: usize,
+    placement: Placement,
     /// What the transitions count; `pending` and `running` follow from the placement.
     totals: Totals,
     /// Orders that were settled by their own attempts, not by the outcome of an earlier run.
@@ -40,17 +40,6 @@ struct OpenTask {
     /// None after the journal broke: nothing happens to the task in this run any more.
     place: Option<Place>,
     eviction_count: u32,
-}
-
-/// Where an open task is, which is never journaled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// It waits for a worker; may be started from `due` on.
-    Queued { due: Duration },
-    /// A worker has it.
-    Leased,
-    /// Its outcome is decided, and its folder gets its final name.
-    Finalizing,
 }
 
 /// One applied entry, with what it takes to undo it.
@@ -91,8 +80,8 @@ impl TaskTable {
                 TaskState::Ready { .. } => {}
                 TaskState::Leased { .. } => interrupted.push(task),
             }
-            let place = matches!(state, TaskState::Ready { .. }).then_some(Place::Queued { due: Duration::ZERO });
-            table.relocate(task, priority, None, place);
+            let place = matches!(state, TaskState::Ready { .. }).then(|| Place::queued(Duration::ZERO, &state));
+            table.placement.relocate(task, priority, None, place);
             table.by_po.insert(state.order().po.clone(), task);
             table.open[slot] = Some(Box::new(OpenTask { state, place, eviction_count: 0 }));
         }
@@ -134,7 +123,7 @@ impl TaskTable {
         let priority = after.order().priority;
         let (next, outcome) = match after {
             TaskState::Settled { order, outcome, .. } => {
-                self.relocate(task, priority, place, None);
+                self.placement.relocate(task, priority, place, None);
                 self.by_po.remove(&order.po);
                 self.count(&outcome);
                 self.settled_here += u64::from(matches!(entry, Entry::Settled { .. }));
@@ -146,9 +135,9 @@ impl TaskTable {
             state => {
                 let next = match state {
                     TaskState::Leased { .. } => Place::Leased,
-                    TaskState::Ready { .. } | TaskState::Settled { .. } => Place::Queued { due },
+                    TaskState::Ready { .. } | TaskState::Settled { .. } => Place::queued(due, &state),
                 };
-                self.relocate(task, priority, place, Some(next));
+                self.placement.relocate(task, priority, place, Some(next));
                 (Some(Box::new(OpenTask { state, place: Some(next), eviction_count })), None)
             }
         };
@@ -175,7 +164,7 @@ impl TaskTable {
             let slot = index(task);
             let open = self.open.get_mut(slot).and_then(Option::take);
             if let Some(open) = &open {
-                self.relocate(task, open.state.order().priority, open.place, None);
+                self.placement.relocate(task, open.state.order().priority, open.place, None);
             }
             let eviction_count = open.as_ref().map_or(0, |open| open.eviction_count);
             let order = open.map(|open| into_order(open.state));
@@ -189,24 +178,33 @@ impl TaskTable {
             let Some(order) = order.or(before.order) else { continue };
             let (tally, receipt, priority) = (before.tally, before.receipt, order.priority);
             self.by_po.insert(order.po.clone(), task);
-            let (state, place) = if before.is_leased {
-                (TaskState::Leased { order, tally, receipt }, None)
+            let state = if before.is_leased {
+                TaskState::Leased { order, tally, receipt }
             } else {
-                (TaskState::Ready { order, tally, receipt }, Some(Place::Queued { due: now }))
+                TaskState::Ready { order, tally, receipt }
             };
-            self.relocate(task, priority, None, place);
+            let place = (!before.is_leased).then(|| Place::queued(now, &state));
+            self.placement.relocate(task, priority, None, place);
             self.open[slot] = Some(Box::new(OpenTask { state, place, eviction_count }));
         }
         self.totals = self.totals_before;
     }
 
-    /// Takes the next task that is due from the queue; a worker gets it.
+    /// Takes the next task that is due from the queue; a worker gets it. None while a suspect is in work.
     pub(crate) fn take_next(&mut self, now: Duration) -> Option<TaskId> {
-        let task = self.queue.pop(now)?;
-        let open = self.open.get_mut(index(task))?.as_mut()?;
-        open.place = Some(Place::Leased);
-        self.leased_count += 1;
-        Some(task)
+        let task = self.placement.take_next(now);
+        self.taken(task)
+    }
+
+    /// Takes the next suspect that is due; a worker gets it. None while any other order waits or is in work.
+    pub(crate) fn take_suspect(&mut self, now: Duration) -> Option<TaskId> {
+        let task = self.placement.take_suspect(now);
+        self.taken(task)
+    }
+
+    fn taken(&mut self, task: Option<TaskId>) -> Option<TaskId> {
+        self.open.get_mut(index(task?))?.as_mut()?.place = Some(Place::Leased);
+        task
     }
 
     /// Takes this very task from the queue if it waits there and is due; a worker gets it.
@@ -218,7 +216,7 @@ impl TaskTable {
     /// When a task in the queue is due.
     pub(crate) fn due_of(&self, task: TaskId) -> Option<Duration> {
         match self.place_of(task)? {
-            Place::Queued { due } => Some(due),
+            Place::Queued { due, .. } => Some(due),
             Place::Leased | Place::Finalizing => None,
         }
     }
@@ -230,36 +228,22 @@ impl TaskTable {
 
     /// A task that was cancelled while it waited, and could not be finalized, waits again.
     pub(crate) fn requeue(&mut self, task: TaskId, due: Duration) {
-        self.place(task, Some(Place::Queued { due }));
+        let place = self.state(task).map(|state| Place::queued(due, state));
+        self.place(task, place);
     }
 
     /// Nothing happens to the task in this run any more, since the journal broke. One that waited stays in the queue.
     pub(crate) fn abandon(&mut self, task: TaskId, now: Duration) {
-        let is_waiting = matches!(self.state(task), Some(TaskState::Ready { .. }));
-        self.place(task, is_waiting.then_some(Place::Queued { due: now }));
+        let waiting = self.state(task).filter(|state| matches!(state, TaskState::Ready { .. }));
+        let place = waiting.map(|state| Place::queued(now, state));
+        self.place(task, place);
     }
 
     fn place(&mut self, task: TaskId, to: Option<Place>) -> Option<PoTask> {
         let open = self.open.get_mut(index(task))?.as_mut()?;
         let (order, from) = (open.state.order().clone(), std::mem::replace(&mut open.place, to));
-        self.relocate(task, order.priority, from, to);
+        self.placement.relocate(task, order.priority, from, to);
         Some(order)
-    }
-
-    /// The only writer of the queue and of the counts beside it, apart from [`TaskTable::take_next`].
-    fn relocate(&mut self, task: TaskId, priority: TaskPriority, from: Option<Place>, to: Option<Place>) {
-        match from {
-            Some(Place::Queued { due }) => _ = self.queue.remove(task, priority, due),
-            Some(Place::Leased) => self.leased_count -= 1,
-            Some(Place::Finalizing) => self.finalizing_count -= 1,
-            None => {}
-        }
-        match to {
-            Some(Place::Queued { due }) => self.queue.push(task, priority, due),
-            Some(Place::Leased) => self.leased_count += 1,
-            Some(Place::Finalizing) => self.finalizing_count += 1,
-            None => {}
-        }
     }
 
     /// The browser under the task is ended to free memory. Returns whether its attempt is free of cost.
@@ -300,17 +284,8 @@ impl TaskTable {
         numbered.filter_map(|(open, number)| Some((TaskId(number), &open.as_ref()?.state)))
     }
 
-    /// When the next task is due; none when no task waits.
-    pub(crate) fn next_due(&self) -> Option<Duration> {
-        self.queue.next_due()
-    }
-
-    pub(crate) fn is_any_queued(&self) -> bool {
-        !self.queue.is_empty()
-    }
-
-    pub(crate) fn is_any_finalizing(&self) -> bool {
-        self.finalizing_count > 0
+    pub(crate) fn placement(&self) -> &Placement {
+        &self.placement
     }
 
     pub(crate) fn settled_here(&self) -> u64 {
@@ -319,7 +294,7 @@ impl TaskTable {
 
     /// Tasks by state. In work are those that a worker has and those that are being finalized.
     pub(crate) fn totals(&self) -> Totals {
-        let running = (self.leased_count + self.finalizing_count) as u64;
+        let running = (self.placement.leased_count() + self.placement.finalizing_count()) as u64;
         Totals { running, pending: self.totals.admitted - self.totals.settled() - running, ..self.totals }
     }
 
@@ -328,19 +303,8 @@ impl TaskTable {
     pub(crate) fn contradiction(&self) -> Option<String> {
         let mut places: BTreeMap<TaskId, Place> = BTreeMap::new();
         places.extend(self.open_tasks().filter_map(|(task, _)| Some((task, self.place_of(task)?))));
-        let placed = |wanted: fn(&Place) -> bool| places.iter().filter(move |(_, place)| wanted(place));
-        let mut queue = self.queue.clone();
-        let mut queued: Vec<_> = std::iter::from_fn(|| queue.pop(Duration::MAX)).collect();
-        queued.sort_unstable();
-        let expected: Vec<_> = placed(|place| matches!(place, Place::Queued { .. })).map(|(task, _)| *task).collect();
-        if queued != expected {
-            return Some(format!("in the queue are {queued:?}, placed there are {expected:?}"));
-        }
-        let counts = (self.leased_count, self.finalizing_count);
-        let expected =
-            (placed(|place| *place == Place::Leased).count(), placed(|place| *place == Place::Finalizing).count());
-        if counts != expected {
-            return Some(format!("counted as leased and finalizing: {counts:?}, placed: {expected:?}"));
+        if let Some(contradiction) = self.placement.contradiction(&places) {
+            return Some(contradiction);
         }
         let by_po: BTreeMap<_, _> = self.by_po.iter().map(|(po, task)| (*task, po)).collect();
         let open: BTreeMap<_, _> = self.open_tasks().map(|(task, state)| (task, &state.order().po)).collect();

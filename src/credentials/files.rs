@@ -1,13 +1,14 @@
-//! Files for this user alone.
+//! The files of a portal's logins, for this user alone.
 
-use std::fs::{self, DirBuilder};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use url::Url;
 
 use crate::backend::LoginStoreError;
+use crate::fs::private;
 
 /// What the files of a portal are called, without their ending.
 pub(crate) fn stem(base: &Url) -> String {
@@ -16,22 +17,9 @@ pub(crate) fn stem(base: &Url) -> String {
     format!("{host}{port}")
 }
 
-/// Writes a file in place of the one that was there; readable by this user alone from the first moment on. There is never
-/// half a file. Blocks while it writes.
+/// Writes a file in place of the one that was there; readable by this user alone. There is never half a file. Blocks.
 pub(crate) fn write(folder: &Path, file: &Path, content: &impl Serialize) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    // on Windows a folder takes its rights from its parent, which is the user's own
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
-    // tempfile makes its files readable by their owner alone
-    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer(&mut draft, content)?;
-    draft.flush()?;
-    draft.as_file().sync_all()?;
-    draft.persist(file).map_err(|refused| refused.error)?;
-    Ok(())
+    private::replace_file(folder, file, |draft| Ok(serde_json::to_writer(draft, content)?))
 }
 
 /// Reads a file of at most `max_bytes`; none when there is none.
