@@ -274,8 +274,8 @@ pub struct ResponseInfo {
 /// Something that happened to a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DownloadEvent {
-    /// It began. The file will be `<folder>/<id>`.
-    Began {
+    /// It has started. The file will be `<folder>/<id>`.
+    Started {
         /// The download's id: letters, digits and `-` alone.
         id: String,
         /// Its address after all redirects.

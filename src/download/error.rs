@@ -14,15 +14,15 @@ use crate::model::FailureKind;
 #[non_exhaustive]
 pub enum DownloadError {
     /// The click was made and no download followed.
-    #[error("no download began within {} of the click{}", in_seconds(*after), why_not(*is_settled))]
-    NotBegun {
+    #[error("no download started within {} of the click{}", in_seconds(*after), why_not(*is_settled))]
+    NotStarted {
         /// How long was waited.
         after: Duration,
         /// Whether the page was at rest by then, so that nothing could come any more.
         is_settled: bool,
     },
     /// The click was answered by a dialog of the page.
-    #[error("no download began: the page said {said:?} instead")]
+    #[error("no download started: the page said {said:?} instead")]
     Said {
         /// What the dialog said.
         said: String,
@@ -204,7 +204,7 @@ impl DownloadError {
     #[must_use]
     pub fn kind(&self) -> FailureKind {
         match self {
-            Self::NotBegun { .. }
+            Self::NotStarted { .. }
             | Self::Said { .. }
             | Self::Vanished
             | Self::Standstill { .. }

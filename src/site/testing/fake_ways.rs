@@ -64,7 +64,7 @@ impl FakePage {
             json!({ "isLeft": false, "isBusy": false, "url": self.url, "type": "text/html", "addresses": [] });
         self.download_count += 1;
         let id = format!("d{}", self.download_count);
-        let began = |name: &str| DownloadEvent::Began { id: id.clone(), url: BASE.to_owned(), name: name.to_owned() };
+        let began = |name: &str| DownloadEvent::Started { id: id.clone(), url: BASE.to_owned(), name: name.to_owned() };
         let completed = |id: String, size: u64| DownloadEvent::Completed { id, size, is_length_told: true };
         match offer.answer.clone() {
             FakeReply::File(name, bytes) => {
