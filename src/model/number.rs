@@ -2,11 +2,8 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-
-use super::PoNumberFormat;
 
 /// A purchase-order number as people write it.
 ///
@@ -74,15 +71,6 @@ impl PoNumber {
     }
 }
 
-impl FromStr for PoNumber {
-    type Err = InvalidPoNumber;
-
-    /// Reads a number with one of the usual prefixes, `PO` and `PM`, or without any.
-    fn from_str(written: &str) -> Result<Self, Self::Err> {
-        PoNumberFormat::default().parse(written).map(|found| found.po)
-    }
-}
-
 impl fmt::Display for PoNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.prefix, self.digits)
@@ -100,21 +88,6 @@ impl Eq for PoNumber {}
 impl Hash for PoNumber {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.identity().hash(state);
-    }
-}
-
-impl TryFrom<String> for PoNumber {
-    type Error = InvalidPoNumber;
-
-    /// Reads a number that somebody has named on purpose, or that was stored: any prefix is accepted.
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let trimmed = text.trim().to_ascii_uppercase();
-        let prefix = trimmed.trim_end_matches(|c: char| c.is_ascii_digit());
-        let digits = &trimmed[prefix.len()..];
-        if digits.is_empty() || !is_prefix(prefix) {
-            return text.parse(); // with a separator, or refused
-        }
-        number(prefix, digits).map_err(|reason| InvalidPoNumber { written: text.trim().to_owned(), reason })
     }
 }
 

@@ -1,5 +1,7 @@
 //! How the people of a portal write the numbers of their orders.
 
+use std::str::FromStr;
+
 use super::number::{InvalidPoNumber, MAX_PREFIX, PoNumber, is_prefix, number};
 
 /// The prefixes of every portal.
@@ -112,6 +114,30 @@ impl PoNumberFormat {
         }
         let po = number(prefix, digits).map_err(refuse)?;
         Ok(WrittenNumber { po, suffix: suffix.trim().to_owned() })
+    }
+}
+
+impl FromStr for PoNumber {
+    type Err = InvalidPoNumber;
+
+    /// Reads a number with one of the usual prefixes, `PO` and `PM`, or without any.
+    fn from_str(written: &str) -> Result<Self, Self::Err> {
+        PoNumberFormat::default().parse(written).map(|found| found.po)
+    }
+}
+
+impl TryFrom<String> for PoNumber {
+    type Error = InvalidPoNumber;
+
+    /// Reads a number that somebody has named on purpose, or that was stored: any prefix is accepted.
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let trimmed = text.trim().to_ascii_uppercase();
+        let prefix = trimmed.trim_end_matches(|c: char| c.is_ascii_digit());
+        let digits = &trimmed[prefix.len()..];
+        if digits.is_empty() || !is_prefix(prefix) {
+            return text.parse(); // with a separator, or refused
+        }
+        number(prefix, digits).map_err(|reason| InvalidPoNumber { written: text.trim().to_owned(), reason })
     }
 }
 
