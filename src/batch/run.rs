@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::assembly::StartOptions;
 use crate::backend::{History, Journal};
-use crate::config::PoolConfig;
+use crate::config::{Canary, PoolConfig};
 use crate::download::OutputLock;
 use crate::fs::blocking::blocking;
 use crate::journal::{JournalReader, RunInfo, SqliteStore};
@@ -14,7 +14,7 @@ use crate::model::{Entry, PoNumber, PoTask, PriorResult, RejectedRow, StopKind, 
 use crate::policy::has_passed;
 use crate::pool::{PersistentWorkerPool, StartError};
 use crate::report::{self, RunFacts};
-use crate::site::evidence_folder;
+use crate::site::{evidence_folder, number_rules};
 use jiff::Timestamp;
 
 use crate::batch::event::{BatchError, BatchEvent, BatchReport, BatchStatus, Observer};
@@ -22,6 +22,13 @@ use crate::batch::run_record::{self, RunRecord};
 use crate::batch::selection::{OrderFilter, Selection, select};
 use crate::batch::stop::{StopSignals, TimeLimit};
 use crate::batch::work::{early_stop, status_of, work};
+
+/// The canary of a run. Where the prefix of a number makes another order, its own does, too.
+fn canary(config: &PoolConfig) -> Option<Canary> {
+    let counts = number_rules(&config.site.recipe).is_ok_and(|rules| rules.prefix_counts);
+    let canary = config.site.canary.clone()?;
+    Some(if counts { Canary { po: canary.po.distinct(), ..canary } } else { canary })
+}
 
 /// A batch of orders in one output folder. Nothing starts before [`Batch::run`] or [`Batch::resume`].
 ///
@@ -218,7 +225,7 @@ impl Batch {
             run: record.run.clone(),
             history: std::mem::take(&mut record.history),
             order_count: None,
-            canary: config.site.canary.clone(),
+            canary: canary(&config),
         };
         let is_idle = selection.reused_count() == selection.orders.len() && setup.history.open_tasks().next().is_none();
         if is_idle {

@@ -149,10 +149,10 @@ impl fmt::Display for AuditProblem {
 /// [`DownloadError::Disk`] when a folder or file cannot be read.
 pub fn audit(folder: &Path, expected: &HashMap<PoNumber, String>) -> Result<Audit, DownloadError> {
     let mut audit = Audit::default();
-    let mut seen = HashSet::new();
+    let mut seen = SeenOrders::default();
     look_into(folder, 0, &mut audit, &mut seen)?;
     for (po, relative) in expected {
-        if !seen.contains(po) {
+        if !seen.0.contains(po) {
             audit.findings.push(AuditProblem::Gone { po: po.clone(), path: folder.join(relative) });
         }
     }
@@ -160,12 +160,7 @@ pub fn audit(folder: &Path, expected: &HashMap<PoNumber, String>) -> Result<Audi
     Ok(audit)
 }
 
-fn look_into(
-    folder: &Path,
-    depth: usize,
-    audit: &mut Audit,
-    seen: &mut HashSet<PoNumber>,
-) -> Result<(), DownloadError> {
+fn look_into(folder: &Path, depth: usize, audit: &mut Audit, seen: &mut SeenOrders) -> Result<(), DownloadError> {
     if is_file(&folder.join(MANIFEST_NAME)) {
         return check_order(folder, audit, seen);
     }
@@ -194,6 +189,17 @@ fn look_into(
     Ok(())
 }
 
+/// Orders whose folders were seen. The name of a folder does not show whether the prefix of its order counts.
+#[derive(Default)]
+struct SeenOrders(HashSet<PoNumber>);
+
+impl SeenOrders {
+    fn insert(&mut self, po: PoNumber) {
+        self.0.insert(po.clone().distinct());
+        self.0.insert(po);
+    }
+}
+
 enum OrderDirState {
     InWork,
     Ended,
@@ -208,10 +214,10 @@ fn order_in(folder: &Path) -> Option<(PoNumber, OrderDirState)> {
     } else {
         OrderStatus::ALL.iter().any(|status| status.as_str() == rest).then_some(OrderDirState::Ended)?
     };
-    Some((po.parse().ok()?, state))
+    Some((PoNumber::try_from(po.to_owned()).ok()?, state))
 }
 
-fn check_order(folder: &Path, audit: &mut Audit, seen: &mut HashSet<PoNumber>) -> Result<(), DownloadError> {
+fn check_order(folder: &Path, audit: &mut Audit, seen: &mut SeenOrders) -> Result<(), DownloadError> {
     let in_work = order_in(folder).filter(|(_, state)| matches!(state, OrderDirState::InWork));
     if let Some((po, _)) = in_work {
         seen.insert(po);
@@ -222,7 +228,9 @@ fn check_order(folder: &Path, audit: &mut Audit, seen: &mut HashSet<PoNumber>) -
         Ok(Some(manifest)) => manifest,
         Ok(None) => return Ok(()), // gone since it was seen
         Err(why) if why.kind() == io::ErrorKind::InvalidData => {
-            seen.extend(order_in(folder).map(|(po, _)| po));
+            if let Some((po, _)) = order_in(folder) {
+                seen.insert(po);
+            }
             audit.findings.push(AuditProblem::NoManifest { path: folder.to_owned(), why: why.to_string() });
             return Ok(());
         }
@@ -337,6 +345,15 @@ mod tests {
         for folder in ["moved", "moved/PO7_COMPLETED"] {
             assert_eq!(audit(&out.path().join(folder), &HashMap::new()).unwrap(), all, "{folder}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_order_whose_prefix_counts_is_known_by_the_name_of_its_folder() {
+        let out = world().await;
+        let expected =
+            |po: &str| HashMap::from([(PoNumber::try_from(po.to_owned()).unwrap().distinct(), "ACME/x".to_owned())]);
+        assert_eq!(words(&audit(out.path(), &expected("PO7")).unwrap()), []);
+        assert_eq!(words(&audit(out.path(), &expected("PM7")).unwrap()).len(), 1);
     }
 
     #[tokio::test]

@@ -85,7 +85,7 @@ impl JournalReader {
     pub fn latest_all(&self) -> Result<HashMap<PoNumber, PriorOutcome>, JournalError> {
         let failed = |error| fault(&self.path, &error);
         // the innermost query only reads the index
-        let sql = "SELECT t.shown, r.name, e.seq, e.at, e.entry
+        let sql = "SELECT t.shown, t.po, r.name, e.seq, e.at, e.entry
              FROM (SELECT max(settled) AS seq, po FROM tasks WHERE settled IS NOT NULL GROUP BY po) n
              JOIN entries e ON e.seq = n.seq JOIN runs r ON r.run = e.run
              JOIN tasks t ON t.po = n.po AND t.settled = n.seq";
@@ -171,6 +171,7 @@ pub(crate) fn read_history(
 /// A settled task with the entry that settled it.
 struct SettledRow {
     shown: String,
+    key: String,
     run: RunId,
     seq: i64,
     at: Timestamp,
@@ -180,16 +181,18 @@ struct SettledRow {
 fn settled(row: &Row<'_>) -> rusqlite::Result<SettledRow> {
     Ok(SettledRow {
         shown: row.get(0)?,
-        run: RunId::new(&row.get::<_, String>(1)?),
-        seq: row.get(2)?,
-        at: time(3, row.get(3)?)?,
-        entry: row.get(4)?,
+        key: row.get(1)?,
+        run: RunId::new(&row.get::<_, String>(2)?),
+        seq: row.get(3)?,
+        at: time(4, row.get(4)?)?,
+        entry: row.get(5)?,
     })
 }
 
 fn past(found: SettledRow) -> Result<(PoNumber, PriorOutcome), JournalError> {
-    let SettledRow { shown, run, seq, at, entry } = found;
-    let po = shown.parse().map_err(|why| damaged(&run, seq, &why))?;
+    let SettledRow { shown, key, run, seq, at, entry } = found;
+    let po = PoNumber::try_from(shown).map_err(|why| damaged(&run, seq, &why))?;
+    let po = if key.contains(':') { po.distinct() } else { po };
     match serde_json::from_str(&entry) {
         Ok(Entry::Settled { outcome, .. }) => {
             Ok((po, PriorOutcome { run, status: outcome.status(), settled_at: at, outcome }))

@@ -42,7 +42,7 @@ const MIGRATIONS: &[&str] = &[
      CREATE TABLE tasks (
          run INTEGER NOT NULL REFERENCES runs,
          task INTEGER NOT NULL,
-         po TEXT NOT NULL, -- the digits
+         po TEXT NOT NULL, -- the digits, behind the prefix if that makes another order
          shown TEXT NOT NULL,
          state TEXT NOT NULL CHECK (state IN ('ready', 'leased', 'settled')),
          spent INTEGER NOT NULL,

@@ -13,7 +13,7 @@ use crate::backend::{History, JournalError};
 use crate::journal::lock::JournalLock;
 use crate::journal::schema::RunKey;
 use crate::journal::schema::fault;
-use crate::model::{Entry, RunId, TaskId, TaskState};
+use crate::model::{Entry, PoNumber, RunId, TaskId, TaskState};
 
 /// Most batches of one transaction: bounds how long the first of them waits for the others.
 const GROUP: usize = 256;
@@ -191,7 +191,7 @@ impl Writer {
             put.execute(params![
                 run.0,
                 task.0.cast_signed(),
-                po.digits(),
+                key_of(po),
                 po.to_string(),
                 name,
                 tally.spent,
@@ -275,6 +275,11 @@ impl Writer {
         let closed = self.connection.close().map_err(|(_, error)| error);
         log.and(closed).map_err(|error| fault(&self.path, &error))
     }
+}
+
+/// What tells an order from others: its digits, behind the prefix where that makes another order.
+fn key_of(po: &PoNumber) -> String {
+    if po.is_distinct() { format!("{}:{}", po.prefix(), po.digits()) } else { po.digits().to_owned() }
 }
 
 fn answer<T>(reply: &WriterReply<T>, with: Result<T, JournalError>) {

@@ -4,6 +4,7 @@ mod entry;
 mod failure;
 mod ids;
 mod number;
+mod number_format;
 mod outcome;
 mod state;
 mod status;
@@ -12,7 +13,8 @@ mod task;
 pub use entry::Entry;
 pub use failure::{Failure, FailureKind, Fault, SessionAction};
 pub use ids::{AttemptNo, RunId, TaskId, WorkerId};
-pub use number::{InvalidPoNumber, PoNumber, PoNumberFormat, WrittenNumber};
+pub use number::{InvalidPoNumber, PoNumber};
+pub use number_format::{PoNumberFormat, WrittenNumber};
 pub use outcome::{
     AttemptEnd, ExcludedFile, FileOrigin, FileRecord, ListingId, MANIFEST_NAME, MissingFile, OrderStatus, Outcome,
     PriorResult, Receipt,

@@ -1,8 +1,7 @@
-//! Purchase-order numbers: what they are, and how the people of a portal write them.
+//! Purchase-order numbers.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +9,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// `PO15262984`, `PM16928033`, `po15262984`, ` 15262984 ` and `PO-15262984` are all accepted; [`PoNumberFormat`] accepts
 /// other prefixes too. The prefix is kept for folder names and reports and dropped for the address, so two spellings of
-/// the same number are **the same order**: equality and hashing look at the digits alone, without leading zeros.
+/// the same number are **the same order**: equality and hashing look at the digits alone, without leading zeros. Where a portal
+/// has other orders under another prefix, [`PoNumber::distinct`] says so.
 ///
 /// ```
 /// use coupa_batch::PoNumber;
@@ -26,20 +26,13 @@ use serde::{Deserialize, Serialize};
 pub struct PoNumber {
     prefix: Box<str>,
     digits: Box<str>,
+    is_distinct: bool,
 }
 
 /// More digits than this are a pasted bar code or a phone number, not an order.
 const MAX_DIGITS: usize = 18;
 /// Longest prefix: it becomes part of folder names.
-const MAX_PREFIX: usize = 12;
-/// The prefixes of every portal.
-const USUAL_PREFIXES: [&str; 2] = ["PO", "PM"];
-/// What people write between a prefix and the digits.
-const SEPARATORS: [char; 6] = ['-', ' ', '#', ':', '/', '_'];
-/// So many of them at most: "PO # 7", but no drawing made of dashes.
-const MAX_SEPARATORS: usize = 3;
-/// Abbreviations of "number" between a prefix and the digits, the longest first.
-const NUMBER_WORDS: [&str; 8] = ["NUMBER", "NUM.", "NUM", "NO.", "NR.", "NO", "NR", "№"];
+pub(super) const MAX_PREFIX: usize = 12;
 
 impl PoNumber {
     /// The digits, as the address of the order page wants them.
@@ -54,18 +47,27 @@ impl PoNumber {
         &self.prefix
     }
 
-    /// The digits without the zeros before them: what makes two numbers the same order.
+    /// The same number on a portal where the prefix makes another order: equal only to one that was told so, too, and has the
+    /// same prefix. Its text does not show it.
+    #[must_use]
+    pub fn distinct(self) -> Self {
+        Self { is_distinct: true, ..self }
+    }
+
+    /// Whether its prefix counts.
+    #[must_use]
+    pub fn is_distinct(&self) -> bool {
+        self.is_distinct
+    }
+
+    /// What makes two numbers the same order.
+    fn identity(&self) -> (bool, &str, &str) {
+        (self.is_distinct, if self.is_distinct { &self.prefix } else { "" }, self.value())
+    }
+
+    /// The digits without the zeros before them.
     fn value(&self) -> &str {
         self.digits.trim_start_matches('0')
-    }
-}
-
-impl FromStr for PoNumber {
-    type Err = InvalidPoNumber;
-
-    /// Reads a number with one of the usual prefixes, `PO` and `PM`, or without any.
-    fn from_str(written: &str) -> Result<Self, Self::Err> {
-        PoNumberFormat::default().parse(written).map(|found| found.po)
     }
 }
 
@@ -77,7 +79,7 @@ impl fmt::Display for PoNumber {
 
 impl PartialEq for PoNumber {
     fn eq(&self, other: &Self) -> bool {
-        self.value() == other.value()
+        self.identity() == other.identity()
     }
 }
 
@@ -85,22 +87,7 @@ impl Eq for PoNumber {}
 
 impl Hash for PoNumber {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.value().hash(state);
-    }
-}
-
-impl TryFrom<String> for PoNumber {
-    type Error = InvalidPoNumber;
-
-    /// Reads a number that somebody has named on purpose, or that was stored: any prefix is accepted.
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let trimmed = text.trim().to_ascii_uppercase();
-        let prefix = trimmed.trim_end_matches(|c: char| c.is_ascii_digit());
-        let digits = &trimmed[prefix.len()..];
-        if digits.is_empty() || !is_prefix(prefix) {
-            return text.parse(); // with a separator, or refused
-        }
-        number(prefix, digits).map_err(|reason| InvalidPoNumber { written: text.trim().to_owned(), reason })
+        self.identity().hash(state);
     }
 }
 
@@ -127,119 +114,15 @@ impl fmt::Display for InvalidPoNumber {
 
 impl std::error::Error for InvalidPoNumber {}
 
-/// How order numbers are written: which prefixes stand before the digits, and what may follow them. The default knows `PO`
-/// and `PM`, and nothing that follows.
-///
-/// ```
-/// use coupa_batch::model::PoNumberFormat;
-/// let format = PoNumberFormat::new(&["US", "2D-"], &["-#"])?;
-/// assert_eq!(format.parse("us0158122").unwrap().po.to_string(), "US0158122");
-/// let revised = format.parse("2D-15262984-2").unwrap();
-/// assert_eq!((revised.po.to_string().as_str(), revised.suffix.as_str()), ("2D-15262984", "-2"));
-/// # Ok::<(), String>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoNumberFormat {
-    /// In capitals, the longest first.
-    prefixes: Vec<String>,
-    /// In capitals; `#` stands for digits.
-    suffixes: Vec<String>,
-}
-
-impl Default for PoNumberFormat {
-    fn default() -> Self {
-        Self { prefixes: USUAL_PREFIXES.map(str::to_owned).into(), suffixes: Vec::new() }
-    }
-}
-
-/// A number that was read, and what followed it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WrittenNumber {
-    /// The order.
-    pub po: PoNumber,
-    /// What followed the digits and is no part of the number, such as `-2`; empty if nothing did.
-    pub suffix: String,
-}
-
-impl PoNumberFormat {
-    /// The usual format with more `prefixes`, such as `US` or `2D-`, and these `suffixes`, such as `-#`, in which `#`
-    /// stands for digits.
-    ///
-    /// # Errors
-    /// The prefix or suffix that cannot be used, and why.
-    pub fn new(prefixes: &[&str], suffixes: &[&str]) -> Result<Self, String> {
-        let mut format = Self::default();
-        for prefix in prefixes {
-            let prefix = prefix.trim().to_ascii_uppercase();
-            if prefix.is_empty() || !is_prefix(&prefix) {
-                return Err(format!(
-                    "{prefix:?} cannot be a prefix: use up to {MAX_PREFIX} letters, digits and dashes, at least one of \
-                     them a letter, and no digit at the end"
-                ));
-            }
-            format.prefixes.push(prefix);
-        }
-        for suffix in suffixes {
-            let suffix = suffix.trim().to_ascii_uppercase();
-            if !suffix.contains('#') || suffix.starts_with(|c: char| c.is_ascii_digit() || c == '#') {
-                return Err(format!("{suffix:?} cannot be a suffix: write a sign and # for digits, such as -# or /#"));
-            }
-            format.suffixes.push(suffix);
-        }
-        Ok(format.sorted())
-    }
-
-    /// What either of the two formats accepts.
-    #[must_use]
-    pub fn or(mut self, other: &Self) -> Self {
-        self.prefixes.extend_from_slice(&other.prefixes);
-        self.suffixes.extend_from_slice(&other.suffixes);
-        self.sorted()
-    }
-
-    fn sorted(mut self) -> Self {
-        self.prefixes.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        self.prefixes.dedup();
-        self.suffixes.sort();
-        self.suffixes.dedup();
-        self
-    }
-
-    /// Reads a number.
-    ///
-    /// # Errors
-    /// Why the text is no number of this format.
-    pub fn parse(&self, written: &str) -> Result<WrittenNumber, InvalidPoNumber> {
-        let refuse = |reason| InvalidPoNumber { written: written.trim().to_owned(), reason };
-        let text = written.trim().to_ascii_uppercase();
-        if text.is_empty() {
-            return Err(refuse("it is empty"));
-        }
-        let (prefix, rest) = self
-            .prefixes
-            .iter()
-            .find_map(|prefix| after_prefix(&text, prefix).map(|rest| (prefix.as_str(), rest)))
-            .unwrap_or(("", &text));
-        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let (digits, suffix) = rest.split_at(end);
-        if digits.is_empty() || !(suffix.is_empty() || self.suffixes.iter().any(|known| matches(known, suffix.trim())))
-        {
-            return Err(refuse("a number is digits, with or without PO or PM before them"));
-        }
-        let po = number(prefix, digits).map_err(refuse)?;
-        Ok(WrittenNumber { po, suffix: suffix.trim().to_owned() })
-    }
-}
-
-fn number(prefix: &str, digits: &str) -> Result<PoNumber, &'static str> {
+pub(super) fn number(prefix: &str, digits: &str) -> Result<PoNumber, &'static str> {
     if digits.len() > MAX_DIGITS {
         return Err("it has more than 18 digits");
     }
-    Ok(PoNumber { prefix: prefix.into(), digits: digits.into() })
+    Ok(PoNumber { prefix: prefix.into(), digits: digits.into(), is_distinct: false })
 }
 
 /// Whether `text` can stand before digits, also in the name of a folder. An empty one can.
-fn is_prefix(text: &str) -> bool {
+pub(super) fn is_prefix(text: &str) -> bool {
     text.is_empty()
         || (text.len() <= MAX_PREFIX
             && text.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -248,49 +131,20 @@ fn is_prefix(text: &str) -> bool {
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
 }
 
-/// What follows `prefix` in `text`, beginning with a digit: separators and the word "number" are skipped.
-fn after_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
-    let core = prefix.trim_end_matches('-');
-    let rest = text.strip_prefix(core).or_else(|| text.strip_prefix(&dotted(core)))?;
-    let rest = without_separators(rest.strip_prefix('.').unwrap_or(rest))?;
-    let rest = match NUMBER_WORDS.iter().find_map(|word| rest.strip_prefix(word)) {
-        Some(rest) => without_separators(rest)?,
-        None => rest,
-    };
-    rest.starts_with(|c: char| c.is_ascii_digit()).then_some(rest)
-}
-
-/// `P.O` of `PO`.
-fn dotted(core: &str) -> String {
-    core.chars().map(String::from).collect::<Vec<_>>().join(".")
-}
-
-fn without_separators(text: &str) -> Option<&str> {
-    let rest = text.trim_start_matches(SEPARATORS);
-    (text.len() - rest.len() <= MAX_SEPARATORS).then_some(rest)
-}
-
-/// Whether `text` is what `pattern` says, in which `#` stands for digits.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut rest = text;
-    for c in pattern.chars() {
-        let next = if c == '#' {
-            let without = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-            (without.len() < rest.len()).then_some(without)
-        } else {
-            rest.strip_prefix(c)
-        };
-        match next {
-            Some(next) => rest = next,
-            None => return false,
-        }
-    }
-    rest.is_empty()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_prefix_makes_another_order_only_where_it_counts() {
+        let po = |text: &str| text.parse::<PoNumber>().unwrap();
+        assert_eq!(po("PO7"), po("PM7"));
+        assert_ne!(po("PO7").distinct(), po("PM7").distinct());
+        assert_ne!(po("PO7").distinct(), po("7").distinct());
+        assert_ne!(po("PO7").distinct(), po("PO7"), "nothing is known of what was not told so");
+        assert_eq!(po("PO7").distinct(), po("po-007").distinct());
+        assert_eq!(po("PO7").distinct().to_string(), "PO7");
+    }
 
     #[test]
     fn every_spelling_of_the_portal_notes_is_read() {
@@ -343,36 +197,6 @@ mod tests {
         assert_eq!(with, zeros);
         assert_eq!(zeros.digits(), "007", "written as it was");
         assert_eq!(std::collections::HashSet::from([with, without, zeros]).len(), 1);
-    }
-
-    #[test]
-    fn prefixes_and_suffixes_of_a_portal_are_read() {
-        let format = PoNumberFormat::new(&["us", "2D-", "GG"], &["-#", " rev #"]).unwrap();
-        for (written, shown, suffix) in [
-            ("US0158122", "US0158122", ""),
-            ("us-0158122", "US0158122", ""),
-            ("2D-15262984", "2D-15262984", ""),
-            ("2d15262984-13", "2D-15262984", "-13"),
-            ("PO15262984-2", "PO15262984", "-2"),
-            ("15262984 Rev 3", "15262984", "REV 3"),
-            ("GG80711310", "GG80711310", ""),
-        ] {
-            let found = format.parse(written).unwrap();
-            assert_eq!((found.po.to_string().as_str(), found.suffix.as_str()), (shown, suffix), "{written:?}");
-        }
-        assert!(format.parse("US").is_err() && format.parse("15262984/2").is_err() && format.parse("7-").is_err());
-        let both = PoNumberFormat::new(&["A"], &[]).unwrap().or(&format);
-        assert!(both.parse("A7").is_ok() && both.parse("US7-1").is_ok());
-    }
-
-    #[test]
-    fn what_could_leave_a_folder_is_no_prefix() {
-        for prefix in ["", "../", "A/", "7", "A7", "-", "ABCDEFGHIJKLM", "A B", "Ä"] {
-            assert!(PoNumberFormat::new(&[prefix], &[]).is_err(), "{prefix:?}");
-        }
-        for suffix in ["", "-", "#", "2#", "x"] {
-            assert!(PoNumberFormat::new(&[], &[suffix]).is_err(), "{suffix:?}");
-        }
     }
 
     #[test]

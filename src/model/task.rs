@@ -67,15 +67,40 @@ pub struct InvalidPriority(String);
 
 /// One order to fetch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "WrittenTask", into = "WrittenTask")]
 pub struct PoTask {
     /// Which order.
     pub po: PoNumber,
     /// How urgent; normal by default.
-    #[serde(default)]
     pub priority: TaskPriority,
     /// The caller's notes; empty by default.
-    #[serde(default)]
     pub metadata: Metadata,
+}
+
+/// A task as it is written: the text of a number does not show whether its prefix counts.
+#[derive(Serialize, Deserialize)]
+struct WrittenTask {
+    po: PoNumber,
+    #[serde(default)]
+    priority: TaskPriority,
+    #[serde(default)]
+    metadata: Metadata,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    prefix_counts: bool,
+}
+
+impl From<WrittenTask> for PoTask {
+    fn from(written: WrittenTask) -> Self {
+        let WrittenTask { po, priority, metadata, prefix_counts } = written;
+        Self { po: if prefix_counts { po.distinct() } else { po }, priority, metadata }
+    }
+}
+
+impl From<PoTask> for WrittenTask {
+    fn from(task: PoTask) -> Self {
+        let PoTask { po, priority, metadata } = task;
+        Self { prefix_counts: po.is_distinct(), po, priority, metadata }
+    }
 }
 
 impl PoTask {

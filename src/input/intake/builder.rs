@@ -100,15 +100,8 @@ impl<'a> IntakeBuilder<'a> {
     /// Takes the order of a row.
     pub(crate) fn take(&mut self, line: u64, po: PoNumber, priority: Option<TaskPriority>, metadata: Metadata) {
         let priority = priority.unwrap_or(self.options.priority);
+        let po = if self.options.prefix_counts { po.distinct() } else { po };
         if let Some(task) = self.places.get(&po).and_then(|place| self.intake.tasks.get_mut(*place)) {
-            if self.options.prefix_counts && task.po.prefix() != po.prefix() {
-                let reason = format!(
-                    "its digits are those of {}, and the prefix makes another order of it on this portal: run it with an output \
-                     folder of its own",
-                    task.po
-                );
-                return self.reject(line, &po.to_string(), reason);
-            }
             self.tally.merged += 1;
             task.priority = task.priority.min(priority); // the most urgent is the least
             let kept = task.po.clone();

@@ -78,6 +78,30 @@ async fn the_newest_outcome_of_an_order_counts_and_a_taken_over_one_names_its_or
 }
 
 #[tokio::test]
+async fn orders_of_other_prefixes_are_found_as_they_were_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let run = RunId::new("a");
+    let journal = store.begin(run.clone(), facts()).await.unwrap();
+    let po = |text: &str| crate::model::PoNumber::try_from(text.to_owned()).unwrap();
+    let orders = [po("PO7").distinct(), po("PM7").distinct(), po("7").distinct(), po("US0158122")];
+    for (at, po) in (1..).zip(&orders) {
+        let (task, order) = (TaskId(at), PoTask::new(po.clone()));
+        let reused = Entry::Reused { task, outcome: Outcome::Completed(Receipt::default()), from: RunId::new("0") };
+        journal.append(vec![Entry::Admitted { task, order, receipt: None }, reused]).await.unwrap();
+    }
+    store.close().await.unwrap();
+    let reader = JournalReader::open(&path).unwrap();
+    let past = reader.latest_all().unwrap();
+    assert_eq!(past.len(), orders.len());
+    assert!(orders.iter().all(|po| past.contains_key(po)) && !past.contains_key(&po("PO7")));
+    let known = reader.history(&run).unwrap();
+    let known: Vec<_> = known.tasks.values().map(|state| state.order().po.clone()).collect();
+    assert!(orders.iter().all(|po| known.contains(po)), "{known:?}");
+}
+
+#[tokio::test]
 async fn a_second_owner_is_refused_until_the_first_has_closed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.db");

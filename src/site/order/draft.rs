@@ -130,3 +130,24 @@ impl ReceiptDraft {
         Some(AttemptError { retry_after: self.retry_after, ..error })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attachment_that_is_no_file_does_not_stand_for_one() {
+        let po: PoNumber = "PO7".parse().unwrap();
+        let url = "https://acme.test/order_headers/7".parse().unwrap();
+        let place = ListingPage { url, origin: FileOrigin::Order, po: po.clone(), what: String::new() };
+        let mut draft = ReceiptDraft::new(&po, String::new(), String::new());
+        let web = OtherAttachment { name: "x.pdf".into(), id: opaque_id("web"), reason: "a web address".into() };
+        draft.name_other(web.clone(), &place);
+        draft.name_other(web, &place);
+        assert_eq!((draft.names().count(), draft.receipt.left_out.len(), draft.receipt.listed_count), (0, 1, 1));
+        let left_out =
+            ExcludedFile { name: "a.pdf".into(), listing: opaque_id("a"), source: place.origin, reason: String::new() };
+        draft.receipt.left_out.push(left_out);
+        assert_eq!(draft.names().collect::<Vec<_>>(), ["a.pdf"]);
+    }
+}

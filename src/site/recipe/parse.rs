@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn a_recipe_may_extend_one_that_extends_another() {
         let own = parse("extends = \"coupa-prefixed\"\nname = \"ours\"", "ours.toml").unwrap();
-        assert_eq!((own.address.order.as_str(), own.attachments.areas.len()), ("/order_headers/{number}", 0));
+        assert_eq!((own.address.order.as_str(), own.attachments.none.len()), ("/order_headers/{number}", 4));
         assert_eq!(own.attachments.links.len(), load("coupa").unwrap().attachments.links.len());
     }
 
