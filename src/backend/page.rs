@@ -182,7 +182,7 @@ pub struct PageActivity {
 pub struct PendingRequest {
     /// Tells it from others: method and path, with a hash of its query and its body.
     pub key: String,
-    /// The path of its address.
+    /// The path of its address, behind its host if that is not the page's own.
     pub path: String,
     /// How long it has been open, in milliseconds.
     pub age: u64,
@@ -248,7 +248,7 @@ pub enum Initiator {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FailedRequest {
-    /// The path of its address.
+    /// The path of its address, behind its host if that is not the page's own.
     pub path: String,
     /// The HTTP status; 0 when there was no response.
     pub status: u16,
@@ -274,8 +274,8 @@ pub struct ResponseInfo {
 /// Something that happened to a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DownloadEvent {
-    /// It began. The file will be `<folder>/<id>`.
-    Began {
+    /// It has started. The file will be `<folder>/<id>`.
+    Started {
         /// The download's id: letters, digits and `-` alone.
         id: String,
         /// Its address after all redirects.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::DownloadError;
 use super::verify::digest_of;
 use crate::download::order_dir::manifest::{Manifest, ManifestFile};
+use crate::download::order_dir::suppliers::suppliers;
 use crate::download::verify;
 use crate::model::{MANIFEST_NAME, OrderStatus, PoNumber};
 
@@ -140,7 +141,7 @@ impl fmt::Display for AuditProblem {
 
 /// Compares `folder`, an output folder or the folder of one order, with the manifests in it, reading every file.
 /// `expected` are orders whose folders are known from elsewhere, such as the journal, with their folders relative to
-/// `folder`. What lies outside the folders of orders is nobody's business here. Follows no links.
+/// `folder`. What lies outside the folders of orders is nobody's business here. Follows no links but those to suppliers' folders.
 ///
 /// Blocks while it reads.
 ///
@@ -182,7 +183,9 @@ fn look_into(
         }
         return Ok(());
     }
+    let linked = if depth == 0 { suppliers(folder).map_err(|why| DownloadError::at(folder, why))? } else { Vec::new() };
     for (path, is_folder) in entries {
+        let is_folder = is_folder || linked.contains(&path);
         let is_own = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if is_folder && !is_own && depth < MAX_DEPTH {
             look_into(&path, depth + 1, audit, seen)?;

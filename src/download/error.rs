@@ -14,15 +14,15 @@ use crate::model::FailureKind;
 #[non_exhaustive]
 pub enum DownloadError {
     /// The click was made and no download followed.
-    #[error("no download began within {} of the click{}", in_seconds(*after), why_not(*is_settled))]
-    NotBegun {
+    #[error("no download started within {} of the click{}", in_seconds(*after), why_not(*is_settled))]
+    NotStarted {
         /// How long was waited.
         after: Duration,
         /// Whether the page was at rest by then, so that nothing could come any more.
         is_settled: bool,
     },
     /// The click was answered by a dialog of the page.
-    #[error("no download began: the page said {said:?} instead")]
+    #[error("no download started: the page said {said:?} instead")]
     Said {
         /// What the dialog said.
         said: String,
@@ -139,6 +139,17 @@ pub enum DownloadError {
     /// The bytes are the portal's login page.
     #[error("the portal answered with its login page instead of the file: the login has ended")]
     LoginPage,
+    /// What has the name of the supplier's folder can take no files.
+    #[error(
+        "no file can be placed in {path}: {why}; mend or remove it, and the order is fetched again",
+        path = path.display()
+    )]
+    SupplierFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The disk knows no file of that name.
     #[error("{path} cannot be stored under this name: {source}", path = path.display())]
     Unstorable {
@@ -193,7 +204,7 @@ impl DownloadError {
     #[must_use]
     pub fn kind(&self) -> FailureKind {
         match self {
-            Self::NotBegun { .. }
+            Self::NotStarted { .. }
             | Self::Said { .. }
             | Self::Vanished
             | Self::Standstill { .. }
@@ -211,9 +222,10 @@ impl DownloadError {
             | Self::CutShort { .. }
             | Self::WrongSize { .. }
             | Self::NotAsClaimed { .. } => FailureKind::DownloadCorrupt,
-            Self::Answered { .. } | Self::DeclaredOtherwise { .. } | Self::Unstorable { .. } => {
-                FailureKind::FileUnavailable
-            }
+            Self::Answered { .. }
+            | Self::DeclaredOtherwise { .. }
+            | Self::SupplierFolder { .. }
+            | Self::Unstorable { .. } => FailureKind::FileUnavailable,
             Self::Elsewhere { .. } | Self::NotFollowed { .. } => FailureKind::BlockedHost,
             Self::TooLarge { .. } => FailureKind::TooLarge,
             Self::LoginPage => FailureKind::LoginRequired,

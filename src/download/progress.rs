@@ -39,48 +39,28 @@ pub struct TransferLimits {
     pub until: Instant,
 }
 
-/// A download that has started.
-#[derive(Debug)]
-pub(crate) struct InFlight {
-    pub(crate) id: String,
-    pub(crate) url: String,
-    pub(crate) suggested: String,
+/// How far a file has come, and whether that is fast enough to go on. The one place that judges it, for a browser's downloads and
+/// for those by HTTP. Time is an argument.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProgressWatch {
     /// Bytes so far.
     pub(crate) received: u64,
-    /// Its size, once the browser says that it is complete.
-    pub(crate) completed: Option<u64>,
-    pub(crate) is_length_told: bool,
     started: Instant,
     last_news: Instant,
     /// When the rate was last checked, and the bytes that there were.
     checkpoint: (Instant, u64),
 }
 
-impl InFlight {
-    pub(crate) fn new(id: String, url: String, suggested: String, now: Instant) -> Self {
-        Self {
-            id,
-            url,
-            suggested,
-            received: 0,
-            completed: None,
-            is_length_told: false,
-            started: now,
-            last_news: now,
-            checkpoint: (now, 0),
-        }
+impl ProgressWatch {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { received: 0, started: now, last_news: now, checkpoint: (now, 0) }
     }
 
-    /// More bytes have arrived.
-    pub(crate) fn progress(&mut self, received: u64, now: Instant) {
+    /// So many bytes have arrived by now.
+    pub(crate) fn advance(&mut self, received: u64, now: Instant) {
         if received > self.received {
             (self.received, self.last_news) = (received, now);
         }
-    }
-
-    /// The browser says that it is complete.
-    pub(crate) fn complete(&mut self, size: u64, is_length_told: bool, now: Instant) {
-        (self.completed, self.is_length_told, self.last_news) = (Some(size), is_length_told, now);
     }
 
     /// How long nothing has been heard of it.
@@ -88,18 +68,11 @@ impl InFlight {
         now.saturating_duration_since(self.last_news)
     }
 
-    /// Whether it may continue.
+    /// Whether it may go on.
     ///
     /// # Errors
-    /// `TooLarge`; of one that is not complete also `OutOfTime`, `Standstill` and `TooSlow`.
+    /// `OutOfTime`, `Standstill` and `TooSlow`.
     pub(crate) fn check(&mut self, limits: &TransferLimits, now: Instant) -> Result<(), DownloadError> {
-        let (limit, setting) = limits.max_bytes;
-        if self.completed.unwrap_or_default().max(self.received) > limit {
-            return Err(DownloadError::TooLarge { limit, setting });
-        }
-        if self.completed.is_some() {
-            return Ok(());
-        }
         let received = self.received;
         if now >= limits.until {
             return Err(DownloadError::OutOfTime { received, after: now.saturating_duration_since(self.started) });
@@ -118,6 +91,56 @@ impl InFlight {
             self.checkpoint = (now, received);
         }
         Ok(())
+    }
+}
+
+/// A download that has started.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    pub(crate) id: String,
+    pub(crate) url: String,
+    pub(crate) suggested: String,
+    watch: ProgressWatch,
+    /// Its size, once the browser says that it is complete.
+    pub(crate) completed: Option<u64>,
+    pub(crate) is_length_told: bool,
+}
+
+impl InFlight {
+    pub(crate) fn new(id: String, url: String, suggested: String, now: Instant) -> Self {
+        Self { id, url, suggested, watch: ProgressWatch::new(now), completed: None, is_length_told: false }
+    }
+
+    /// Bytes so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.watch.received
+    }
+
+    /// More bytes have arrived.
+    pub(crate) fn progress(&mut self, received: u64, now: Instant) {
+        self.watch.advance(received, now);
+    }
+
+    /// The browser says that it is complete.
+    pub(crate) fn complete(&mut self, size: u64, is_length_told: bool, now: Instant) {
+        (self.completed, self.is_length_told, self.watch.last_news) = (Some(size), is_length_told, now);
+    }
+
+    /// How long nothing has been heard of it.
+    pub(crate) fn silent_for(&self, now: Instant) -> Duration {
+        self.watch.silent_for(now)
+    }
+
+    /// Whether it may continue.
+    ///
+    /// # Errors
+    /// `TooLarge`; of one that is not complete also `OutOfTime`, `Standstill` and `TooSlow`.
+    pub(crate) fn check(&mut self, limits: &TransferLimits, now: Instant) -> Result<(), DownloadError> {
+        let (limit, setting) = limits.max_bytes;
+        if self.completed.unwrap_or_default().max(self.watch.received) > limit {
+            return Err(DownloadError::TooLarge { limit, setting });
+        }
+        if self.completed.is_some() { Ok(()) } else { self.watch.check(limits, now) }
     }
 }
 

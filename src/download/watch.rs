@@ -61,7 +61,7 @@ impl DownloadLimits<'_> {
 /// with the landing folder.
 ///
 /// # Errors
-/// `NotBegun` after the patience, or as soon as `outlook` says that nothing comes; `Answered` and `LoginPage` as soon as the page or a script of it was answered so instead,
+/// `NotStarted` after the patience, or as soon as `outlook` says that nothing comes; `Answered` and `LoginPage` as soon as the page or a script of it was answered so instead,
 /// `Elsewhere`, `TooLarge`, `TooSlow`, `OutOfTime` and `Standstill` by `bounds`, `Refused` and `Cut` when the browser gives
 /// up before and after the first byte, `WrongSize` when the disk holds another number of bytes than the browser reports,
 /// `Interrupted` when `cancel` is cancelled, `Session`.
@@ -93,14 +93,14 @@ pub async fn await_arrival(
         }
         for event in page.download_events().await? {
             match (event, &mut underway) {
-                (DownloadEvent::Began { id, url, name }, None) => {
+                (DownloadEvent::Started { id, url, name }, None) => {
                     if let Err(host) = (bounds.may_come_from)(&url) {
                         page.cancel_download(&id).await?;
                         return Err(DownloadError::Elsewhere { host });
                     }
                     underway = Some(InFlight::new(id, url, name, Instant::now()));
                 }
-                (DownloadEvent::Began { id, .. }, Some(ours)) if ours.id != id => page.cancel_download(&id).await?,
+                (DownloadEvent::Started { id, .. }, Some(ours)) if ours.id != id => page.cancel_download(&id).await?,
                 (DownloadEvent::Progress { id, received }, Some(ours)) if ours.id == id => {
                     ours.progress(received, Instant::now());
                 }
@@ -108,12 +108,12 @@ pub async fn await_arrival(
                     ours.complete(size, is_length_told, Instant::now());
                 }
                 (DownloadEvent::Canceled { id }, Some(ours)) if ours.id == id => {
-                    return Err(if ours.received == 0 { DownloadError::Refused } else { DownloadError::Cut });
+                    return Err(if ours.received() == 0 { DownloadError::Refused } else { DownloadError::Cut });
                 }
                 (DownloadEvent::BlockedHost { host }, None) => return Err(SessionError::BlockedHost { host }.into()),
                 // news of a download that was stopped before
                 (
-                    DownloadEvent::Began { .. }
+                    DownloadEvent::Started { .. }
                     | DownloadEvent::Progress { .. }
                     | DownloadEvent::Completed { .. }
                     | DownloadEvent::Canceled { .. }
@@ -144,10 +144,10 @@ pub async fn await_arrival(
                 }
             }
             None if is_hopeless && suspected.is_none() => {
-                return Err(DownloadError::NotBegun { after: clicked.elapsed(), is_settled: true });
+                return Err(DownloadError::NotStarted { after: clicked.elapsed(), is_settled: true });
             }
             None if clicked.elapsed() >= patience => {
-                return Err(DownloadError::NotBegun { after: patience, is_settled: false });
+                return Err(DownloadError::NotStarted { after: patience, is_settled: false });
             }
             None if Instant::now() >= bounds.transfer.until => {
                 return Err(DownloadError::OutOfTime { received: 0, after: clicked.elapsed() });

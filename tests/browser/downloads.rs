@@ -84,7 +84,7 @@ async fn a_download_can_be_cancelled(rig: Rig) {
     page.evaluate("location.href = arguments[0]", vec![format!("http://{half}/").into()]).await.unwrap();
     let id = until("it begins", async || {
         page.download_events().await.unwrap().into_iter().find_map(|event| match event {
-            DownloadEvent::Began { id, .. } => Some(id),
+            DownloadEvent::Started { id, .. } => Some(id),
             _ => None,
         })
     })

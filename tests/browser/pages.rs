@@ -165,6 +165,18 @@ async fn requests_of_a_page_are_known_until_they_are_answered(rig: Rig) {
         let failed: Vec<_> = activity.failed.iter().map(|request| (request.path.as_str(), request.status)).collect();
         assert_eq!(failed, path.map(|path| (path, 0)).into_iter().collect::<Vec<_>>(), "{how}");
     }
+    // hosts of the portal's own site count, too, and no others
+    let other = site::start().await;
+    let ask = "fetch(arguments[0] + '/never', { mode: 'no-cors' }).catch(() => null); return true";
+    for (asked, is_waited_for) in [(other.clone(), true), (other.replace("127.0.0.1", "localhost"), false)] {
+        page.goto(&address("unread")).await.unwrap();
+        page.evaluate(ask, vec![asked.clone().into()]).await.unwrap();
+        let activity = page.settle(&selectors, &Stability { at_most: millis(700), ..patient.clone() }).await.unwrap();
+        let pending: Vec<_> = activity.pending.into_iter().map(|request| request.path).collect();
+        let host = asked.trim_start_matches("http://");
+        let wanted = if is_waited_for { vec![format!("{host}/never")] } else { Vec::new() };
+        assert_eq!(pending, wanted, "{asked}");
+    }
     let looks = page.evaluate("return [fetch.name, fetch.length, String(fetch).includes('[native code]')]", vec![]);
     assert_eq!(looks.await.unwrap(), serde_json::json!(["fetch", 1, true]));
     assert!(session.close().await.is_clean());

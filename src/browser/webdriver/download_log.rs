@@ -60,7 +60,7 @@ impl DownloadLog {
     /// Drops events of forgotten downloads, and the second start event: browsers report a start in two protocol domains.
     fn filter(&mut self, mut event: DownloadEvent, total: u64) -> Option<DownloadEvent> {
         let (id, is_start, is_end) = match &event {
-            DownloadEvent::Began { id, .. } => (id, true, false),
+            DownloadEvent::Started { id, .. } => (id, true, false),
             DownloadEvent::Progress { id, .. } => (id, false, false),
             DownloadEvent::Completed { id, .. } | DownloadEvent::Canceled { id } => (id, false, true),
             DownloadEvent::BlockedHost { .. } => return Some(event),
@@ -109,7 +109,7 @@ fn event(entry: &Value, network_policy: &NetworkPolicy) -> Option<(DownloadEvent
     let total = count("totalBytes").unwrap_or(0);
     let event = match (method, text("state")) {
         ("downloadWillBegin", _) => {
-            DownloadEvent::Began { id, url: text("url").to_owned(), name: text("suggestedFilename").to_owned() }
+            DownloadEvent::Started { id, url: text("url").to_owned(), name: text("suggestedFilename").to_owned() }
         }
         ("downloadProgress", "inProgress") => {
             DownloadEvent::Progress { id, received: count("receivedBytes").unwrap_or(0) }
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(
             events,
             [
-                DownloadEvent::Began { id: "a-1".into(), url: "http://h/x".into(), name: "../x".into() },
+                DownloadEvent::Started { id: "a-1".into(), url: "http://h/x".into(), name: "../x".into() },
                 DownloadEvent::Progress { id: "a-1".into(), received: 3 },
                 DownloadEvent::Completed { id: "a-1".into(), size: 9, is_length_told: true },
             ]
@@ -194,7 +194,7 @@ mod tests {
         downloads.forget(&json!([began("old")]));
         let events = read(&mut downloads, &json!([progress("old", "completed", 1, 1), began("new")]));
         assert_eq!(events.len(), 1);
-        assert!(matches!(&events[0], DownloadEvent::Began { id, .. } if id == "new"));
+        assert!(matches!(&events[0], DownloadEvent::Started { id, .. } if id == "new"));
     }
 
     #[test]
@@ -225,7 +225,7 @@ mod tests {
             let mut log: Vec<Value> = ids.iter().map(|id| began(id)).collect();
             log.push(json!({ "message": format!("download{junk}") }));
             for event in read(&mut DownloadLog::default(), &Value::Array(log)) {
-                let DownloadEvent::Began { id, .. } = event else { panic!("not a beginning") };
+                let DownloadEvent::Started { id, .. } = event else { panic!("not a beginning") };
                 prop_assert!(is_safe_id(&id));
             }
         }

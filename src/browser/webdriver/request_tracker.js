@@ -16,6 +16,12 @@
     requests.push(request);
     return request;
   };
+  // Hosts of the portal's own site can bring a list, such as one for its data; others (statistics, fonts) cannot.
+  const isOfSite = (url) => {
+    const site = (name) => (/[a-z]/i.test(name) ? name.split('.').slice(-2).join('.') : name);
+    if (!location.hostname.includes('.')) return url.hostname === location.hostname;
+    return site(url.hostname) === site(location.hostname);
+  };
   const begin = (method, address, body) => {
     let url;
     try {
@@ -23,8 +29,7 @@
     } catch {
       return null;
     }
-    // what another host says is not the portal's list
-    if (url.origin !== location.origin || !url.protocol.startsWith('http')) return null;
+    if (!url.protocol.startsWith('http') || !isOfSite(url)) return null;
     const isText = typeof body === 'string' || body instanceof URLSearchParams;
     const text = isText ? String(body) : body === undefined || body === null ? '' : null;
     return note({ kind: 'call', method: String(method || 'GET').toUpperCase(), url, body: text, started: performance.now(), ended: null, isGood: false, status: 0 });
@@ -54,8 +59,10 @@
       (response) => {
         request.answered = performance.now();
         request.response = new WeakRef(response);
-        request.status = response.status;
-        request.isGood = response.ok && response.status !== 202;
+        // another host's answer may be hidden from the page
+        const isHidden = response.type === 'opaque';
+        request.status = isHidden ? 200 : response.status;
+        request.isGood = isHidden || (response.ok && response.status !== 202);
         const isEmpty = request.method === 'HEAD' || [204, 205, 304].includes(response.status);
         if (isEmpty || request.isThere) end(request, request.isGood);
       },

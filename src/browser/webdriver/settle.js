@@ -50,7 +50,7 @@ const failed = () => {
 };
 const tell = (request) => ({
   key: describe(request).key.toWellFormed(),
-  path: request.url.pathname.slice(0, 200).toWellFormed(),
+  path: ((request.url.host === location.host ? '' : request.url.host) + request.url.pathname).slice(0, 200).toWellFormed(),
   age: Math.round(performance.now() - request.started),
 });
 

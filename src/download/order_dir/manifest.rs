@@ -163,14 +163,21 @@ impl Manifest {
         self.files.iter().chain(&self.earlier)
     }
 
-    /// Puts it into `folder` in one step, over an earlier one. `drafts` is on the same disk.
+    /// Puts it into `folder` in one step, over an earlier one: drafted in `drafts`, or beside it if that is on another disk.
     pub(crate) fn write(&self, folder: &Path, drafts: &Path) -> io::Result<()> {
+        match self.write_by(folder, drafts, "manifest-") {
+            Err(why) if why.kind() == io::ErrorKind::CrossesDevices => self.write_by(folder, folder, steps::PART_START),
+            other => other,
+        }
+    }
+
+    fn write_by(&self, folder: &Path, drafts: &Path, prefix: &str) -> io::Result<()> {
         let mut builder = tempfile::Builder::new();
         // as any file that the user makes
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         steps::make_folder(drafts)?;
-        let mut draft = builder.prefix("manifest-").tempfile_in(drafts)?;
+        let mut draft = builder.prefix(prefix).suffix(steps::PART_END).tempfile_in(drafts)?;
         serde_json::to_writer_pretty(&mut draft, self)?;
         draft.write_all(b"\n")?;
         draft.as_file().sync_all()?;

@@ -5,6 +5,7 @@ pub(crate) mod manifest;
 pub(crate) mod naming;
 pub(crate) mod place;
 pub(crate) mod steps;
+pub(crate) mod suppliers;
 
 use std::path::{Path, PathBuf};
 
@@ -37,7 +38,7 @@ impl OrderDir {
     /// final name is taken back into work, files and all.
     ///
     /// # Errors
-    /// [`DownloadError::Disk`].
+    /// [`DownloadError::Disk`]; [`DownloadError::SupplierFolder`] when the supplier's folder is a link that leads nowhere.
     pub async fn open(out: &Path, supplier: Option<&str>, po: &PoNumber) -> Result<Self, DownloadError> {
         let folder = Self::new(out, supplier, po);
         let (this, po) = (folder.clone(), po.clone());
@@ -55,6 +56,7 @@ impl OrderDir {
 
     pub(crate) fn take_back(&self, po: &PoNumber) -> Result<(), DownloadError> {
         let work = self.path();
+        suppliers::check(&self.out.join(&self.supplier))?;
         for status in OrderStatus::ALL {
             let earlier = work.with_file_name(final_name(po, status));
             if !earlier.is_dir() {

@@ -4,9 +4,9 @@
 use unicode_normalization::UnicodeNormalization;
 use url::Url;
 
-/// Longest name in bytes. Systems allow 255; the rest is kept for a number behind the name, for decomposed letters on
-/// macOS, and for Windows' 260 characters of whole path.
-const MAX_BYTES: usize = 150;
+/// Longest name in bytes. Encrypted folders (eCryptfs) allow 143, others 255; the rest is kept for a number behind the name, for
+/// decomposed letters on macOS, and for Windows' 260 characters of whole path.
+const MAX_BYTES: usize = 136;
 
 /// Longest ending that counts as an extension.
 const MAX_EXTENSION: usize = 10;

@@ -77,13 +77,18 @@ pub(crate) fn merge(from: &Path, to: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if let Some(there) = taken.get(&name)
-            && (name == MANIFEST_NAME || is_same_file(&entry.path(), &to.join(there)))
-        {
+        if name == MANIFEST_NAME && taken.get(&name).is_some() {
             remove_file(&entry.path())?;
             continue;
         }
-        for free in numbered(&name).filter(|free| taken.get(free).is_none()) {
+        for free in numbered(&name) {
+            if let Some(there) = taken.get(&free) {
+                if is_same_file(&entry.path(), &to.join(there)) {
+                    remove_file(&entry.path())?;
+                    break;
+                }
+                continue;
+            }
             let target = to.join(&free);
             let is_moved = if entry.file_type()?.is_dir() {
                 // a folder of somebody's: never replaces anything but an empty folder
@@ -100,7 +105,7 @@ pub(crate) fn merge(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 fn is_same_file(one: &Path, other: &Path) -> bool {
-    let size = |path| fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|found| found.len());
+    let size = |path| fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|found| found.len());
     matches!((size(one), size(other)), (Some(a), Some(b)) if a == b)
         && matches!((digest_of(one), digest_of(other)), (Ok(a), Ok(b)) if a == b)
 }

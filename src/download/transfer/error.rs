@@ -51,10 +51,20 @@ pub enum TransferError {
         after: Duration,
     },
     /// It came, but would not have ended in time.
-    #[error("the transfer was too slow and was stopped after {received} bytes")]
+    #[error("only {came} bytes came in {after:?}, which is slower than download_min_rate allows, and it was stopped")]
     TooSlow {
+        /// Bytes that came in.
+        came: u64,
+        /// In how long.
+        after: Duration,
+    },
+    /// It was not whole when its time was over.
+    #[error("it was not complete after {after:?} and {received} bytes, and was stopped")]
+    OutOfTime {
         /// Bytes that had come in.
         received: u64,
+        /// How long it had taken by then.
+        after: Duration,
     },
     /// It is larger than it may be.
     #[error("it is larger than {limit} bytes and was stopped: raise {setting} if it is wanted")]
@@ -132,6 +142,7 @@ impl TransferError {
             | Self::LoginEnded
             | Self::Throttled { .. }
             | Self::TooSlow { .. }
+            | Self::OutOfTime { .. }
             | Self::TooLarge { .. }
             | Self::BlockedHost { .. }
             | Self::Elsewhere { .. }
@@ -163,7 +174,7 @@ impl TransferError {
             | Self::BadRedirect { .. }
             | Self::Encoded { .. } => FailureKind::DownloadCorrupt,
             Self::Answered { .. } => FailureKind::FileUnavailable,
-            Self::Standstill { .. } | Self::TooSlow { .. } => FailureKind::DownloadStalled,
+            Self::Standstill { .. } | Self::TooSlow { .. } | Self::OutOfTime { .. } => FailureKind::DownloadStalled,
             Self::TooLarge { .. } => FailureKind::TooLarge,
             Self::Unreachable { .. } => FailureKind::Unreachable,
             Self::Disk(error) => error.kind(),
@@ -184,7 +195,8 @@ impl From<TransferError> for DownloadError {
             TransferError::Answered { status } => Self::Answered { status, retry_after: None },
             TransferError::Cut { .. } | TransferError::BadRedirect { .. } | TransferError::Encoded { .. } => Self::Cut,
             TransferError::Standstill { received, after } => Self::Standstill { received, after },
-            TransferError::TooSlow { received } => Self::Standstill { received, after: Duration::ZERO },
+            TransferError::TooSlow { came, after } => Self::TooSlow { came, after },
+            TransferError::OutOfTime { received, after } => Self::OutOfTime { received, after },
             TransferError::TooLarge { limit, setting } => Self::TooLarge { limit, setting },
             TransferError::BlockedHost { host } => SessionError::BlockedHost { host }.into(),
             TransferError::Elsewhere { host } => Self::Elsewhere { host },

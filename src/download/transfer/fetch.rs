@@ -15,11 +15,11 @@ use super::decode::BodyDecoder;
 use super::disposition::suggested_name;
 use super::error::TransferError;
 use super::identity::ClientIdentity;
-use super::rate::{LeastRate, RateWatch};
 use super::redirect::{MAX_REDIRECTS, check, host_of, is_redirect, referer, target};
 use super::slots::{OrderSlots, TransferSlot};
 use super::staged::{StagedFile, WholeFile};
-use crate::download::{DownloadLimits, FinishedDownload, LoginSigns};
+use crate::download::progress::ProgressWatch;
+use crate::download::{DownloadError, DownloadLimits, FinishedDownload, LoginSigns};
 use crate::net::{HttpClient, HttpRequest, HttpResponse, retry_after};
 
 /// How often a file is asked for again after its connection was cut.
@@ -42,10 +42,6 @@ pub enum AddressLifetime {
 pub struct TransferRules<'a> {
     /// What holds for the downloads of a browser holds here as well.
     pub limits: DownloadLimits<'a>,
-    /// The least that must come in.
-    pub least_rate: LeastRate,
-    /// When it must have ended.
-    pub deadline: Instant,
     /// How the portal's login page is recognised.
     pub login: LoginSigns<'a>,
 }
@@ -120,13 +116,15 @@ impl Transfer<'_> {
     /// [`TransferError`]. A one-time address is used up by every error but `BlockedHost`, `Elsewhere`, `Unreachable`, `Disk`
     /// and `Interrupted` before the request.
     pub async fn run(&self, folder: &Path, cancel: &CancellationToken) -> Result<Transferred, TransferError> {
-        let received = AtomicU64::new(0);
+        let (received, begun) = (AtomicU64::new(0), Instant::now());
         tokio::select! {
             biased;
             () = cancel.cancelled() => Err(TransferError::Interrupted),
-            ended = timeout_at(self.rules.deadline, self.fetch(folder, &received)) => match ended {
+            ended = timeout_at(self.rules.limits.transfer.until, self.fetch(folder, &received)) => match ended {
                 Ok(ended) => ended,
-                Err(_) => Err(TransferError::TooSlow { received: received.load(Ordering::Relaxed) }),
+                Err(_) => {
+                    Err(TransferError::OutOfTime { received: received.load(Ordering::Relaxed), after: begun.elapsed() })
+                }
             },
         }
     }
@@ -257,7 +255,7 @@ impl Transfer<'_> {
         counter: &AtomicU64,
     ) -> Result<(), TransferError> {
         let mut came: u64 = 0;
-        let mut watch = RateWatch::new(self.rules.least_rate, 0, Instant::now());
+        let mut watch = ProgressWatch::new(Instant::now());
         let cut = |staged: &StagedFile, why| TransferError::Cut { received: staged.size(), why };
         loop {
             let chunk = answer.chunk(self.rules.limits.transfer.patience).await;
@@ -268,8 +266,11 @@ impl Transfer<'_> {
             }
             came += chunk.as_ref().len() as u64;
             counter.store(staged.size(), Ordering::Relaxed);
-            if watch.is_too_slow(came, Instant::now()) {
-                return Err(TransferError::TooSlow { received: staged.size() });
+            watch.advance(came, Instant::now());
+            // a chunk has just come, and the whole transfer has a deadline of its own
+            let checked = watch.check(&self.rules.limits.transfer, Instant::now());
+            if let Err(DownloadError::TooSlow { came, after }) = checked {
+                return Err(TransferError::TooSlow { came, after });
             }
         }
         let last = decoder.finish().map_err(|why| cut(staged, why))?;

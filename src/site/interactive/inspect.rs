@@ -200,6 +200,8 @@ fn selectors(context: &PortalContext) -> Vec<(String, String)> {
     list("order.markers", &recipe.order.markers);
     list("order.requisition", &recipe.order.requisition);
     list("order.aside", &recipe.order.aside);
+    list("order.comments", &recipe.order.comments);
+    list("order.mentions", &recipe.order.mentions);
     list("requisition.markers", &recipe.requisition.markers);
     list("errors.css", &recipe.errors.css);
     list("attachments.never.css", &recipe.attachments.never.css);

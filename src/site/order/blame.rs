@@ -201,7 +201,7 @@ mod tests {
         let of_the_file = [
             DownloadError::Cut,
             DownloadError::Refused,
-            DownloadError::NotBegun { after: Duration::ZERO, is_settled: true },
+            DownloadError::NotStarted { after: Duration::ZERO, is_settled: true },
             DownloadError::TooSlow { came: 1, after: Duration::ZERO },
             DownloadError::Session(SessionError::BlockedHost { host: "10.0.0.1".into() }),
             answered(403),

@@ -116,7 +116,7 @@ impl AttachmentFetch<'_> {
             if !is_for_next_way(&error, &way) {
                 return Err(error);
             }
-            if let (Way::Click(_), DownloadError::NotBegun { .. }) = (&way, &error) {
+            if let (Way::Click(_), DownloadError::NotStarted { .. }) = (&way, &error) {
                 let effect = ClickEffect::read(page, &self.context.recipe).await?;
                 if let Some(said) = effect.said.clone() {
                     first_error.get_or_insert(DownloadError::Said { said });
@@ -338,7 +338,7 @@ impl AttachmentFetch<'_> {
 /// Whether another way may bring the file after this error.
 fn is_for_next_way(error: &DownloadError, way: &Way) -> bool {
     match error {
-        DownloadError::NotBegun { is_settled, .. } => *is_settled || !matches!(way, Way::Click(_)),
+        DownloadError::NotStarted { is_settled, .. } => *is_settled || !matches!(way, Way::Click(_)),
         DownloadError::Vanished => true,
         // an address that a page shows beside a button may be anything
         DownloadError::LedBack
@@ -354,7 +354,7 @@ fn is_for_next_way(error: &DownloadError, way: &Way) -> bool {
 
 /// Whether an error says little.
 fn is_vague(error: &DownloadError) -> bool {
-    matches!(error, DownloadError::NotBegun { .. } | DownloadError::Vanished)
+    matches!(error, DownloadError::NotStarted { .. } | DownloadError::Vanished)
 }
 
 /// Whether a file may be something else than the attachment: its address stood in the page, and it is not what its name says.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::backend::{AttemptError, Page};
+use crate::backend::{AttemptError, FailedRequest, Page};
 use crate::model::{Failure, FailureKind, FileOrigin, PoNumber};
 use crate::site::Recipe;
 use crate::site::context::PortalContext;
@@ -16,7 +16,7 @@ use crate::site::page::classify::{PageKind, classify};
 use crate::site::page::emptiness;
 use crate::site::page::number::is_number_of;
 use crate::site::page::readiness::controls::{self, ControlKind, FoundControl};
-use crate::site::page::readiness::unlisted::Unlisted;
+use crate::site::page::readiness::unlisted::{Unlisted, could_be_list};
 use crate::site::page::readiness::{Awaited, PageReader, Reading};
 use crate::site::page::responses::{Responses, complaint};
 use crate::site::page::snapshot::PageSnapshot;
@@ -53,7 +53,10 @@ impl OpenedPage {
     fn new(reading: Reading, rest: Option<FoundControl>, recipe: &Recipe) -> Self {
         let Reading { snapshot, kind: _, signs, failed, awaited } = reading;
         let unlisted = Unlisted::find(&snapshot, &signs, &failed, rest.as_ref(), recipe);
-        let unanswered = failed.into_iter().find(|request| request.status == 0).map(|request| request.path);
+        // what another host of the site is asked for may be blocked for good, unless it was about the list
+        let is_own = |request: &FailedRequest| request.path.starts_with('/') || could_be_list(request, recipe);
+        let unanswered = failed.into_iter().find(|request| request.status == 0 && is_own(request));
+        let unanswered = unanswered.map(|request| request.path);
         Self { snapshot, awaited, unlisted, doubt: None, rest, unanswered }
     }
 }

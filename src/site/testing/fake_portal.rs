@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::backend::{
-    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Initiator, Page, PageActivity, Query,
-    ResponseInfo, SessionError, Stability,
+    BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Page, PageActivity, Query, ResponseInfo,
+    SessionError, Stability,
 };
 use crate::site::Recipe;
 use crate::site::page::selectors::{
@@ -66,21 +66,21 @@ pub(crate) struct FakeSession(pub(crate) FakePage);
 pub(crate) struct FakePage {
     pub(crate) portal: FakePortal,
     pub(super) recipe: Recipe,
-    url: String,
+    pub(super) url: String,
     pub(super) shown: Shown,
-    is_login: bool,
+    pub(super) is_login: bool,
     pub(crate) ticket: Option<u32>,
     typed: Option<String>,
-    folder: PathBuf,
-    events: Vec<DownloadEvent>,
-    answers: Vec<ResponseInfo>,
+    pub(super) folder: PathBuf,
+    pub(super) events: Vec<DownloadEvent>,
+    pub(super) answers: Vec<ResponseInfo>,
     /// The download that never ends, and its bytes so far.
-    endless: Option<(String, u64)>,
-    download_count: usize,
+    pub(super) endless: Option<(String, u64)>,
+    pub(super) download_count: usize,
     settle_count: usize,
     pub(crate) cancelled: Vec<String>,
     /// What the last click has shown.
-    effect: Value,
+    pub(super) effect: Value,
 }
 
 impl FakePage {
@@ -196,55 +196,6 @@ impl FakePage {
             }
         }
         json!({ "kind": control.kind, "text": control.text })
-    }
-
-    pub(super) fn set_off(&mut self, offer: &Offer) {
-        self.effect =
-            json!({ "isLeft": false, "isBusy": false, "url": self.url, "type": "text/html", "addresses": [] });
-        self.download_count += 1;
-        let id = format!("d{}", self.download_count);
-        let began = |name: &str| DownloadEvent::Began { id: id.clone(), url: BASE.to_owned(), name: name.to_owned() };
-        let completed = |id: String, size: u64| DownloadEvent::Completed { id, size, is_length_told: true };
-        match offer.answer.clone() {
-            FakeReply::File(name, bytes) => {
-                std::fs::write(self.folder.join(&id), &bytes).unwrap();
-                self.events.extend([began(name), completed(id, bytes.len() as u64)]);
-            }
-            FakeReply::Silence | FakeReply::Handled(..) => {}
-            FakeReply::Preview(path) => {
-                self.effect["addresses"] = json!([{ "kind": "iframe", "url": format!("{BASE}{path}") }]);
-            }
-            FakeReply::Inline(media_type, _) => {
-                self.url = format!("{BASE}/shown");
-                (self.effect["isLeft"], self.effect["type"]) = (true.into(), media_type.into());
-            }
-            FakeReply::LoginShown => (self.is_login, self.portal.state().password) = (true, Some("right")),
-            FakeReply::LoginSent => {
-                self.portal.state().password = Some("right");
-                let answer = file("b.html", "<!DOCTYPE html><html><input name=\"user[login]\">");
-                self.set_off(&Offer { answer, ..offer.clone() });
-            }
-            FakeReply::Cut => {
-                let half = DownloadEvent::Progress { id: id.clone(), received: 5 };
-                self.events.extend([began("x"), half, DownloadEvent::Canceled { id }]);
-            }
-            FakeReply::Answered(status) => self.answers.push(ResponseInfo {
-                url: format!("{BASE}/attachment_file"),
-                status,
-                initiator: Initiator::Navigation,
-                media_type: None,
-                retry_after: None,
-            }),
-            FakeReply::Endless => {
-                self.events.push(began("x"));
-                self.endless = Some((id, 0));
-            }
-            FakeReply::Standstill => self.events.push(began("x")),
-            FakeReply::Short => {
-                std::fs::write(self.folder.join(&id), "12").unwrap();
-                self.events.extend([began("x"), completed(id, 3)]);
-            }
-        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! What the double of a page does beside clicks: it saves addresses, takes marks, and moves what was clicked.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::fake_portal::{BASE, FakePage};
 use super::offers::{AfterClick, FakeReply, Offer, button, file};
+use crate::backend::{DownloadEvent, Initiator, ResponseInfo};
 use crate::site::page::selectors::without_exclusions;
 
 impl FakePage {
@@ -54,6 +55,56 @@ impl FakePage {
         }
         if after_click == AfterClick::IsMadeAnew {
             self.shown.offers.iter_mut().for_each(|offer| offer.mark = None);
+        }
+    }
+
+    /// What a click, or an address that is saved, sets off.
+    pub(super) fn set_off(&mut self, offer: &Offer) {
+        self.effect =
+            json!({ "isLeft": false, "isBusy": false, "url": self.url, "type": "text/html", "addresses": [] });
+        self.download_count += 1;
+        let id = format!("d{}", self.download_count);
+        let began = |name: &str| DownloadEvent::Started { id: id.clone(), url: BASE.to_owned(), name: name.to_owned() };
+        let completed = |id: String, size: u64| DownloadEvent::Completed { id, size, is_length_told: true };
+        match offer.answer.clone() {
+            FakeReply::File(name, bytes) => {
+                std::fs::write(self.folder.join(&id), &bytes).unwrap();
+                self.events.extend([began(name), completed(id, bytes.len() as u64)]);
+            }
+            FakeReply::Silence | FakeReply::Handled(..) => {}
+            FakeReply::Preview(path) => {
+                self.effect["addresses"] = json!([{ "kind": "iframe", "url": format!("{BASE}{path}") }]);
+            }
+            FakeReply::Inline(media_type, _) => {
+                self.url = format!("{BASE}/shown");
+                (self.effect["isLeft"], self.effect["type"]) = (true.into(), media_type.into());
+            }
+            FakeReply::LoginShown => (self.is_login, self.portal.state().password) = (true, Some("right")),
+            FakeReply::LoginSent => {
+                self.portal.state().password = Some("right");
+                let answer = file("b.html", "<!DOCTYPE html><html><input name=\"user[login]\">");
+                self.set_off(&Offer { answer, ..offer.clone() });
+            }
+            FakeReply::Cut => {
+                let half = DownloadEvent::Progress { id: id.clone(), received: 5 };
+                self.events.extend([began("x"), half, DownloadEvent::Canceled { id }]);
+            }
+            FakeReply::Answered(status) => self.answers.push(ResponseInfo {
+                url: format!("{BASE}/attachment_file"),
+                status,
+                initiator: Initiator::Navigation,
+                media_type: None,
+                retry_after: None,
+            }),
+            FakeReply::Endless => {
+                self.events.push(began("x"));
+                self.endless = Some((id, 0));
+            }
+            FakeReply::Standstill => self.events.push(began("x")),
+            FakeReply::Short => {
+                std::fs::write(self.folder.join(&id), "12").unwrap();
+                self.events.extend([began("x"), completed(id, 3)]);
+            }
         }
     }
 }

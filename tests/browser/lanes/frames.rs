@@ -8,7 +8,7 @@ use coupa_batch::backend::Page;
 use coupa_batch::backend::{Click, SessionFactory};
 use coupa_batch::demo::{DemoConfig, DemoPortal, PortalKind};
 use coupa_batch::download::transfer::{
-    AddressLifetime, ClientIdentity, LeastRate, SlotLimits, Transfer, TransferRules, TransferSlots,
+    AddressLifetime, ClientIdentity, SlotLimits, Transfer, TransferRules, TransferSlots,
 };
 use coupa_batch::download::{DownloadLimits, LoginSigns, TransferLimits};
 use coupa_batch::model::{FileOrigin, WorkerId};
@@ -107,8 +107,6 @@ impl Fetch {
                 may_come_from: &may_come_from,
                 is_login: &|_| false,
             },
-            least_rate: LeastRate::default(),
-            deadline: Instant::now() + Duration::from_secs(30),
             login: LoginSigns { markers: &[], paths: &[] },
         };
         let lifetime = if file.is_once { AddressLifetime::Once } else { AddressLifetime::Lasting };

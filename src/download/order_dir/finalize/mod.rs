@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use super::manifest::Manifest;
 use super::place::merge;
 use crate::download::DownloadError;
-use crate::download::order_dir::steps::{remove_file, remove_folder, rename, sync_folder};
+use crate::download::order_dir::steps::{remove_file, remove_folder, remove_parts, rename, sync_folder};
+use crate::download::order_dir::suppliers::suppliers;
 use crate::download::order_dir::{final_name, work_name};
 use crate::download::staging::{blocking, drafts};
 use crate::download::verify::{has_size, is_whole};
@@ -40,6 +41,7 @@ fn conclude_now(out: &Path, po: &PoNumber, outcome: Outcome) -> Result<Outcome, 
     let outcome = check_presence(out, with_paths_in(outcome, &work_name(po), Some(&home)));
     let last = final_name(po, outcome.status());
     let fail = |why| DownloadError::at(&home.path, why);
+    remove_parts(&home.path).map_err(fail)?;
     if home.is_empty().map_err(fail)? {
         home.remove().map_err(fail)?;
         return Ok(outcome);
@@ -136,24 +138,6 @@ fn gather(out: &Path, po: &PoNumber, receipt: Option<&Receipt>) -> Result<Option
         merge(&other.path, &home.path).map_err(|why| DownloadError::at(&other.path, why))?;
     }
     Ok(Some(home))
-}
-
-fn suppliers(out: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(out) {
-        Ok(entries) => entries,
-        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()), // nothing was placed
-        Err(why) => return Err(why),
-    };
-    let mut folders = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        // no link is followed out of the output folder, and the program's own folder holds no order
-        if entry.file_type()?.is_dir() && !entry.file_name().to_string_lossy().starts_with('.') {
-            folders.push(entry.path());
-        }
-    }
-    folders.sort(); // the same one first, however often it is asked
-    Ok(folders)
 }
 
 /// The same outcome with all paths in the folder called `name`: that of `home`, or of the supplier that each names. A

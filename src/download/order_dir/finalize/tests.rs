@@ -1,9 +1,12 @@
 //! The life of an order's folder, from its first file to its last name: what is placed is told by what it ends as.
 
+use std::collections::HashMap;
+
 use super::*;
 use crate::download::order_dir::OrderDir;
 use crate::download::order_dir::steps::fuse;
-use crate::download::{Verified, verify};
+use crate::download::order_dir::steps::lacking::{self, Lacking};
+use crate::download::{Audit, Verified, audit, verify};
 use crate::model::{FileOrigin, ListingId};
 
 struct Out(tempfile::TempDir);
@@ -269,6 +272,43 @@ fn fetch_anew(out: &Out) -> Result<Outcome, DownloadError> {
 
 #[test]
 fn a_crash_before_or_after_any_step_of_placing_changes_nothing_in_the_end() {
+    for lacking in Lacking::ALL {
+        lacking::set(lacking);
+        crash_at_each_step(lacking);
+    }
+    lacking::set(Lacking::Nothing);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_supplier_folder_that_is_a_link_holds_its_orders_where_the_link_leads() {
+    // a file system in memory stands for another disk, where there is one
+    for elsewhere in [tempfile::tempdir(), tempfile::tempdir_in("/dev/shm")].into_iter().flatten() {
+        let out = Out::new();
+        std::os::unix::fs::symlink(elsewhere.path(), out.path().join("ACME")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), out.path().join("Another name")).unwrap();
+        out.write("Unknown supplier/PO7__WORK/b.pdf", "of an earlier attempt");
+        let folder = out.open().await;
+        let files = vec![out.place(&folder, "a.pdf", "one").await, out.place(&folder, "b.pdf", "two").await];
+        let outcome = finalize(out.path(), &po(), completed(&folder, files)).await.unwrap();
+        assert_eq!((outcome.status(), outcome.files().len()), (OrderStatus::Completed, 2));
+        let placed = elsewhere.path().join("PO7_COMPLETED");
+        assert_eq!(fs::read_to_string(placed.join("a.pdf")).unwrap(), "one");
+        assert_eq!(elsewhere.path().read_dir().unwrap().count(), 1, "nothing else");
+        let audited = audit(out.path(), &HashMap::new()).unwrap();
+        assert_eq!((audited.order_count, audited.intact_count), (1, 2), "{audited:?}");
+        assert_eq!(audit_paths(&audited), [out.path().join("ACME/PO7_COMPLETED/b (2).pdf")], "as without a link");
+        // and again
+        let folder = out.open().await;
+        assert_eq!(folder.relative(), "ACME/PO7__WORK");
+    }
+}
+
+fn audit_paths(audited: &Audit) -> Vec<PathBuf> {
+    audited.findings.iter().map(|problem| problem.path().to_owned()).collect()
+}
+
+fn crash_at_each_step(lacking: Lacking) {
     let world = || {
         let out = Out::new();
         out.write("ACME/PO7_PARTIAL/a.pdf", "one");
@@ -299,7 +339,7 @@ fn a_crash_before_or_after_any_step_of_placing_changes_nothing_in_the_end() {
         }
         crashes += 1;
         let outcome = fetch_anew(&out).unwrap();
-        assert_eq!(outcome.status(), OrderStatus::Completed, "after a crash at moment {moment}");
+        assert_eq!(outcome.status(), OrderStatus::Completed, "after a crash at moment {moment}, {lacking:?}");
         for file in outcome.files() {
             let path = out.path().join(&file.path);
             assert!(is_whole(&path, file.size, &file.sha256), "{} after a crash at moment {moment}", file.path);
@@ -309,7 +349,7 @@ fn a_crash_before_or_after_any_step_of_placing_changes_nothing_in_the_end() {
         let mut wanted = expected.clone();
         found.1.sort();
         wanted.1.sort();
-        assert_eq!(found, wanted, "after a crash at moment {moment}");
+        assert_eq!(found, wanted, "after a crash at moment {moment}, {lacking:?}");
     }
-    assert!(crashes > 20, "{crashes}");
+    assert!(crashes > 20, "{crashes}, {lacking:?}");
 }

@@ -173,10 +173,10 @@ async fn a_body_that_comes_too_slowly_or_not_at_all_is_stopped() {
     })
     .await;
     let mut fetch = Fetch::new(&server);
-    fetch.least_rate = LeastRate { bytes: 50_000, span: Duration::from_millis(50) };
+    (fetch.min_rate, fetch.patience) = (1_000_000, Duration::from_secs(1));
     let error = fetch.get("slow").await.unwrap_err();
     assert!(matches!(error, TransferError::TooSlow { .. }), "{error}");
-    (fetch.least_rate, fetch.patience) = (LeastRate::default(), Duration::from_millis(50));
+    (fetch.min_rate, fetch.patience) = (0, Duration::from_millis(50));
     for path in ["still", "silent"] {
         let error = fetch.get(path).await.unwrap_err();
         assert!(matches!(error, TransferError::Standstill { .. }), "{path} {error}");

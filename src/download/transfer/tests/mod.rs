@@ -139,7 +139,7 @@ struct Fetch {
     lifetime: AddressLifetime,
     max_bytes: u64,
     patience: Duration,
-    least_rate: LeastRate,
+    min_rate: u64,
     cookies: Vec<Cookie>,
     slots: OrderSlots,
     folder: tempfile::TempDir,
@@ -153,7 +153,7 @@ impl Fetch {
             lifetime: AddressLifetime::Lasting,
             max_bytes: 1_000_000,
             patience: Duration::from_secs(20),
-            least_rate: LeastRate::default(),
+            min_rate: 0,
             cookies: vec![cookie("_coupa_session", "s3cret", Some("127.0.0.1"))],
             slots: TransferSlots::new(SlotLimits::default()).of_order(),
             folder: tempfile::tempdir().unwrap(),
@@ -182,14 +182,12 @@ impl Fetch {
                 transfer: TransferLimits {
                     patience: self.patience,
                     max_bytes: (self.max_bytes, "file_max_size"),
-                    min_rate: 0,
+                    min_rate: self.min_rate,
                     until: Instant::now() + Duration::from_secs(60),
                 },
                 may_come_from: &may_come_from,
                 is_login: &|address| address.contains("/sessions/"),
             },
-            least_rate: self.least_rate,
-            deadline: Instant::now() + Duration::from_secs(60),
             login: LoginSigns { markers: &markers, paths: &paths },
         };
         let transfer = Transfer {

@@ -70,7 +70,7 @@ impl Unlisted {
 }
 
 /// Whether a request that failed could have brought a part of the list: it was about the order, or about attachments.
-fn could_be_list(request: &FailedRequest, recipe: &Recipe) -> bool {
+pub(crate) fn could_be_list(request: &FailedRequest, recipe: &Recipe) -> bool {
     let names_attachments = recipe.attachments.are_named_in(&request.path);
     match request.status {
         403 => names_attachments,

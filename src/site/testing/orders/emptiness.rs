@@ -72,6 +72,14 @@ async fn a_page_that_says_that_something_is_still_to_come_is_not_believed_to_hav
         assert_eq!(error.kind, FailureKind::StepTimeout, "{why}: {error}");
         assert!(error.message.contains(why), "{why}: {error}");
     }
+    // what another host of the site is asked for matters if it was about the list
+    for (path, is_in_the_way) in [("stats.acme.test/collect", false), ("api.acme.test/attachments", true)] {
+        let gone = FailedRequest { path: path.into(), status: 0, is_of_page: false };
+        let activity =
+            PageActivity { failed: vec![gone], is_settled: true, is_tracked: true, ..PageActivity::default() };
+        let ended = stage.collect(&FakePortal::with(ORDER, Shown { activity, ..Shown::default() })).await;
+        assert_eq!(ended.is_err(), is_in_the_way, "{path}");
+    }
     // what comes while it is waited for is fetched
     let stragglers = vec![link(1, "a.txt", file("a.txt", "a"))];
     let receipt = stage.collect(&FakePortal::with(ORDER, Shown { stragglers, ..Shown::default() })).await.unwrap();
