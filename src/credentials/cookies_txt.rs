@@ -38,7 +38,7 @@ impl LoginStore for CookieFile {
     fn load(&self) -> Result<Option<SavedLogin>, LoginStoreError> {
         let found = fs::metadata(&self.path).map_err(|why| self.failed(why))?;
         if found.len() > MAX_BYTES {
-            return Err(self.failed(format!("{} bytes are too long for such a file", found.len())));
+            return Err(self.failed(format!("the file is too large for that ({} bytes)", found.len())));
         }
         let text = fs::read(&self.path).map_err(|why| self.failed(why))?;
         let now = Timestamp::now().as_second();
@@ -46,7 +46,7 @@ impl LoginStore for CookieFile {
         if cookies.is_empty() {
             let host = &self.host;
             return Err(self.failed(format!(
-                "it holds none of {host} that is still valid: export them again from a browser that is logged in there"
+                "the file has no valid cookie of {host}: export it again from a browser that is logged in there"
             )));
         }
         let kept_at = found.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or_default();
@@ -65,14 +65,14 @@ fn parse(text: &str, host: &str, now: i64) -> Result<Vec<Cookie>, String> {
         let fields: Vec<_> = line.split('\t').collect();
         let [domain, with_subdomains, path, secure, expiry, name, value] = fields.as_slice() else {
             return Err(format!(
-                "line {number} has {} fields between tabs instead of 7: is it in the Netscape format?",
+                "line {number} has {} tab-separated fields instead of 7: is the file in the Netscape format?",
                 fields.len()
             ));
         };
         // some exporters write fractions
         let expiry = expiry.split('.').next().and_then(|whole| whole.parse::<i64>().ok());
         let Some(expiry) = expiry else {
-            return Err(format!("line {number}: the fifth field is no time in seconds since 1970"));
+            return Err(format!("line {number}: the fifth field is not a time in seconds since 1970"));
         };
         let is_over = expiry > 0 && expiry <= now;
         let with_subdomains = with_subdomains.eq_ignore_ascii_case("TRUE") || domain.starts_with('.');
@@ -149,7 +149,7 @@ mod tests {
         fs::write(&path, FILE).unwrap();
         assert_eq!(CookieFile::of(&path, "my.acme.test").load().unwrap().unwrap().cookies.len(), 2);
         let told = CookieFile::of(&path, "elsewhere.test").load().unwrap_err().to_string();
-        assert!(told.contains("none of elsewhere.test") && told.contains("cookies.txt"), "{told}");
+        assert!(told.contains("no valid cookie of elsewhere.test") && told.contains("cookies.txt"), "{told}");
     }
 
     proptest! {

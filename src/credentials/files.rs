@@ -29,7 +29,7 @@ pub(crate) fn read(file: &Path, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
         other => other?.len(),
     };
     if size > max_bytes {
-        return Err(io::Error::other(format!("{size} bytes are too long for one")));
+        return Err(io::Error::other(format!("the file is too large ({size} bytes)")));
     }
     fs::read(file).map(Some)
 }

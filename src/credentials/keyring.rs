@@ -31,7 +31,7 @@ pub enum KeyringError {
     Absent(String),
     /// It is locked, or nobody unlocked it.
     #[error(
-        "the system's keyring does not open ({0}): unlock it, which logging in at the desktop does, or use COUPA_USERNAME \
+        "the system's keyring is locked ({0}): unlock it, for example by logging in at the desktop, or use COUPA_USERNAME \
          and COUPA_PASSWORD"
     )]
     Locked(String),
@@ -41,10 +41,8 @@ pub enum KeyringError {
          COUPA_PASSWORD"
     )]
     Silent(Duration),
-    /// What is there was not written by this program, or there are several of it.
-    #[error(
-        "the item of coupa-batch in the system's keyring cannot be used: {0}; remove it and save the password again"
-    )]
+    /// The entry was not written by this program, or there are several.
+    #[error("coupa-batch's entry in the system's keyring cannot be used: {0}; remove it and save the password again")]
     Damaged(&'static str),
     /// It refused for another reason.
     #[error("the system's keyring refused: {0}; use COUPA_USERNAME and COUPA_PASSWORD")]
@@ -52,7 +50,7 @@ pub enum KeyringError {
 }
 
 impl KeyringError {
-    /// Whether there merely is no keyring, which is nothing to be told of.
+    /// Whether there simply is no keyring, which is not worth a message.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent(_))
@@ -70,7 +68,7 @@ impl KeyringError {
     }
 }
 
-/// How the store of the system is come by.
+/// Opens the system's store.
 type Open = dyn Fn() -> keyring_core::Result<Arc<CredentialStore>> + Send + Sync;
 
 /// The keyring's item for one portal.
@@ -120,7 +118,7 @@ impl Keyring {
         let Some(bytes) = found else { return Ok(None) };
         // the parser's own words could quote the password
         let written: Written = serde_json::from_slice(bytes.expose_secret())
-            .map_err(|_| KeyringError::Damaged("it is not what this program writes"))?;
+            .map_err(|_| KeyringError::Damaged("it was not written by this program"))?;
         Ok(Some(Credentials { username: written.username, password: SecretString::from(written.password) }))
     }
 

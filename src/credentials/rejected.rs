@@ -18,13 +18,13 @@ const METHOD: &str = "pbkdf2-hmac-sha256-600000";
 const ALGORITHM: Algorithm = Algorithm::Pbkdf2Sha256;
 const PARAMS: Params = Params::recommended_for(ALGORITHM);
 
-/// Pairs that are remembered of one portal; of more, the oldest go.
+/// Pairs that are remembered for one portal; the oldest go first.
 const MAX_PAIRS: usize = 16;
 
-/// A record is a few kilobytes: what is longer was not written by this program.
+/// A record is a few kilobytes; a longer file was not written by this program.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// The ending of its file, which no kept login has.
+/// The ending of its file, which no saved login has.
 const ENDING: &str = "refused";
 
 /// The user names and passwords that one portal has refused.
@@ -54,7 +54,7 @@ impl RejectedLogins {
         Self { folder: folder.to_owned(), file: folder.join(format!("{}.{ENDING}", files::stem(base))) }
     }
 
-    /// Forgets them. Tells whether there were some. Blocks while it does.
+    /// Forgets them. Returns whether there were any. Blocks.
     ///
     /// # Errors
     /// [`LoginStoreError`] when the file cannot be removed.
@@ -62,7 +62,7 @@ impl RejectedLogins {
         files::remove(&self.file).map_err(|why| self.failed("removed", &why))
     }
 
-    /// Forgets those of all portals in `folder`. Returns of how many portals there were some.
+    /// Forgets those of all portals in `folder`. Returns how many portals had any.
     ///
     /// # Errors
     /// [`LoginStoreError`] when one cannot be removed.
@@ -101,7 +101,7 @@ impl RejectionStore for RejectedLogins {
     }
 
     fn remember(&self, username: &str, password: &SecretString) -> Result<(), LoginStoreError> {
-        // one that is damaged is of no use to anybody
+        // a damaged one is of no use
         let mut written = match self.read() {
             Ok(Some(written)) => written,
             Ok(None) | Err(_) => {

@@ -11,10 +11,10 @@ use url::Url;
 use super::files;
 use crate::backend::{Cookie, LoginStore, LoginStoreError, SavedLogin};
 
-/// A kept login is a few kilobytes: what is longer was not written by this program.
+/// A saved login is a few kilobytes; a longer file was not written by this program.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// Where logins are kept unless somebody says otherwise: in the user's own folder for the state of programs (Linux:
+/// Default folder of saved logins: in the user's own folder for the state of programs (Linux:
 /// `$XDG_STATE_HOME/coupa-batch/logins`). None when this user has no home.
 #[must_use]
 pub fn usual_folder() -> Option<PathBuf> {
@@ -22,7 +22,7 @@ pub fn usual_folder() -> Option<PathBuf> {
     Some(folders.state_dir().unwrap_or_else(|| folders.data_local_dir()).join("logins"))
 }
 
-/// The kept login of one portal.
+/// The saved login of one portal.
 #[derive(Clone, Debug)]
 pub struct SavedLoginFile {
     folder: PathBuf,
@@ -42,7 +42,7 @@ impl SavedLoginFile {
         &self.file
     }
 
-    /// Keeps these cookies, in place of those that were kept before; readable by this user alone from the first moment
+    /// Saves these cookies in place of earlier ones; readable by this user alone from the first moment
     /// on. There is never half a file. Blocks while it writes.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl SavedLoginFile {
         files::write(&self.folder, &self.file, &written)
     }
 
-    /// Wipes what is kept. Tells whether there was something.
+    /// Removes the saved login. Returns whether there was one.
     ///
     /// # Errors
     /// [`LoginStoreError`] when it cannot be removed.
@@ -67,7 +67,7 @@ impl SavedLoginFile {
         files::remove(&self.file).map_err(|why| self.failed("removed", &why))
     }
 
-    /// Wipes what is kept of all portals in `folder`. Returns how many there were.
+    /// Removes the saved logins of all portals in `folder`. Returns how many there were.
     ///
     /// # Errors
     /// [`LoginStoreError`] when one cannot be removed.
@@ -80,8 +80,7 @@ impl SavedLoginFile {
 
     fn failed(&self, what: &str, why: &dyn std::fmt::Display) -> LoginStoreError {
         LoginStoreError::Unusable(format!(
-            "the kept login {} cannot be {what}: {why}; `coupa-batch login` makes a new one, in the folder that login_dir \
-             names",
+            "the saved login {} cannot be {what}: {why}; `coupa-batch login` makes a new one in the folder login_dir",
             self.file.display()
         ))
     }

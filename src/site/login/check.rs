@@ -1,8 +1,8 @@
-//! Is this session logged in? Only the response of one address tells, which shows a page to nobody else. Any other page
-//! without a login form (a second step, a front page with an error message) proves nothing.
+//! Whether a session is logged in. Only the login check proves it: an address that shows its page to logged-in users alone.
+//! Any other page without a login form (a second step, a front page with an error message) proves nothing.
 //!
-//! At that address "not found" is weak evidence: the page of order 0 never shows anything else to a user, and some portals
-//! show it to everybody. An order that this run has seen is better evidence, as soon as there is one.
+//! "Not found" at that address is weak evidence: the page of order 0 shows nothing else to a user, and some portals show it to
+//! everybody. An order that this run has already seen is better evidence.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -105,7 +105,7 @@ impl SharedLogin {
         Ok(auth_state(recipe, address, &look).ok())
     }
 
-    /// What is behind [`AuthState::Unproven`], if an order that this run has seen tells: whoever is logged in still sees it.
+    /// Resolves [`AuthState::Unproven`] with an order that this run has seen, if there is one: a logged-in user still sees it.
     pub(crate) async fn prove(&self, page: &mut dyn Page, state: AuthState) -> Result<AuthState, AttemptError> {
         let Some(order) = self.seen_order().filter(|_| state == AuthState::Unproven) else { return Ok(state) };
         Ok(match self.request_check(page, &order, false).await? {
@@ -118,7 +118,7 @@ impl SharedLogin {
     }
 }
 
-/// What the response of the check address says about the login. An error when it says nothing.
+/// What the response of the check address says about the login. An error if it says nothing.
 fn auth_state(recipe: &Recipe, address: &Url, look: &PageFacts) -> Result<AuthState, Failure> {
     let kind = classify(recipe, address, look);
     let is_unknown = matches!(kind, PageKind::Unknown(_));
@@ -133,8 +133,8 @@ fn auth_state(recipe: &Recipe, address: &Url, look: &PageFacts) -> Result<AuthSt
             Some(403) => Err(Failure::new(
                 FailureKind::SiteDown,
                 format!(
-                    "the portal answers 403 where it would show whether one is logged in ({}): it may block this \
-                     machine, or the recipe's address.login_check is not meant for this account",
+                    "the portal answered the login check with 403 ({}): it may block this machine, or this account \
+                     may not open the recipe's address.login_check",
                     describe(&look.evidence)
                 ),
             )),

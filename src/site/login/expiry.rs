@@ -1,4 +1,4 @@
-//! Did an attempt fail because the login has expired? However the portal shows that, the check address tells.
+//! Whether an attempt failed because the login has ended. Portals show that in many ways; the login check tells.
 
 use url::Url;
 
@@ -8,14 +8,14 @@ use crate::model::{FailureKind, Fault};
 use crate::site::login::check::AuthState;
 use crate::site::page::classify::without_query;
 
-/// Most walks that lead to a login page although the login is in force: more, and it is the order's affair.
+/// Redirects to a login page, although the session is logged in, after which the order itself counts as the cause.
 const MAX_LED_AWAY: u32 = 3;
 
 impl SharedLogin {
-    /// What a failed walk of the order at `order` says of the login. `Ok` when it is to be walked once more.
+    /// What a failed attempt at the order at `order` says about the login. `Ok` if the order is to be opened once more.
     ///
     /// # Errors
-    /// What the attempt ends with: `error` itself, or what it turns out to be.
+    /// What the attempt ends with: `error`, or what is really behind it.
     pub(crate) async fn interpret_failure(
         &self,
         page: &mut dyn Page,
@@ -69,7 +69,8 @@ impl SharedLogin {
                 return Err(ended(error, "the login may have ended, so it is renewed"));
             }
             if self.credentials.is_none() {
-                let message = format!("{error}; or the login is missing or has ended: this run has seen no order yet");
+                let message =
+                    format!("{error}; or the login is missing or has ended, since no order was shown in this run yet");
                 return Err(AttemptError { message, ..error });
             }
         }
@@ -96,7 +97,7 @@ impl SharedLogin {
                 missing.failure.kind = FailureKind::ServerError;
             }
         }
-        let message = format!("{error} (the portal answers otherwise)");
+        let message = format!("{error} (the portal answers other requests)");
         Err(AttemptError { kind: FailureKind::ServerError, message, receipt, ..error })
     }
 
@@ -116,7 +117,7 @@ impl SharedLogin {
         }
     }
 
-    /// Whether that `address` opens says that one is logged in: it must not open for strangers.
+    /// Whether `address` proves a login: it must not open without one.
     async fn is_telling(&self, page: &mut dyn Page, address: &Url, order: &Url) -> bool {
         let mut shared = self.shared.lock().await;
         if shared.has_denied || shared.learned_check.is_some() {
@@ -141,9 +142,9 @@ impl SharedLogin {
         redirect_count: &mut u32,
     ) -> Result<(), AttemptError> {
         let Ok(shown) = page.url().await else { return Err(error) };
-        // the page stays for those who look at it later, where it can
+        // the page stays for the evidence, if possible
         let is_in_force = match self.is_in_force(page, order).await {
-            // another site's page cannot ask
+            // a page of another site cannot request it
             None => {
                 let address = self.check_address(&*self.shared.lock().await);
                 self.open_check_page(page, &address).await.is_ok_and(|state| state.lets_pass())
@@ -161,12 +162,14 @@ impl SharedLogin {
         self.context.confirm_login();
         let shown = without_query(&shown);
         let what = match &error.receipt {
-            Some(receipt) if !receipt.missing.is_empty() => "answers for an attachment with a login page".to_owned(),
+            Some(receipt) if !receipt.missing.is_empty() => {
+                "answers with a login page instead of an attachment".to_owned()
+            }
             Some(_) | None => format!("leads from this order to {shown}"),
         };
         let message = format!(
-            "the portal {what} each time, although the login is in force: open the order by hand, as the same user; it may \
-             want a right that this user has not ({error})"
+            "the portal {what} each time, although the session is logged in: open the order by hand as the same user, who \
+             may lack a permission ({error})"
         );
         Err(AttemptError { kind: FailureKind::AccessDenied, message, ..error })
     }

@@ -1,4 +1,4 @@
-//! The form: filled in once, and what the portal made of it.
+//! The login form: fills it in, and judges the portal's answer.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -25,7 +25,7 @@ const ANY_FIELD: &str = "input:not([type='hidden']), select, textarea";
 /// The fields of the page after the form.
 #[derive(Clone, Copy, Debug, Default)]
 struct Fields {
-    /// That of the user name or of the password.
+    /// One for the user name or the password.
     has_login: bool,
     has_any: bool,
 }
@@ -36,26 +36,26 @@ const IS_ANSWERED: &str =
     "return document.readyState === 'complete' && !document.documentElement.hasAttribute('data-before-login')";
 const SEND: &str = "const form = document.querySelector(arguments[0]); form.requestSubmit(); return true";
 
-/// What the portal made of a form that was sent.
+/// How the portal answered the form.
 pub(crate) enum FormResult {
     /// Logged in: the cookies of the login.
     In(Vec<Cookie>),
     /// Refused, in the portal's words if it has any.
     Refused(Option<String>),
-    /// Neither: something else is wanted, on the page that is described.
+    /// Neither: the page described here asks for something else.
     More(String),
 }
 
-/// What the page after the form says of the password.
+/// What the page after the form says about the password.
 #[derive(Debug, PartialEq, Eq)]
 enum FormVerdict {
     /// It was refused.
     Refused,
-    /// It was not looked at, since the form itself had expired.
+    /// It was not checked: the form had expired.
     Stale,
-    /// It was not looked at: the page is about something else.
+    /// It was not checked: the page is about something else.
     Unjudged,
-    /// It was accepted, and the page asks for something more.
+    /// It was accepted, and the page asks for something else as well.
     SecondStep,
     /// The page does not tell; the check address may.
     Unknown,
@@ -93,8 +93,8 @@ impl SharedLogin {
                     return Err(AttemptError::new(
                         FailureKind::SiteDown,
                         format!(
-                            "the portal did not take the login form, and did not say that the password is wrong: it \
-                             shows {}. It may block this machine, or be in maintenance; see whether you can log in by hand",
+                            "the portal rejected the login form without saying that the password is wrong: it shows {}. \
+                             It may block this machine or be in maintenance; check whether you can log in by hand",
                             describe(&look.evidence)
                         ),
                     ));
@@ -147,13 +147,13 @@ impl SharedLogin {
         Ok((look, kind))
     }
 
-    /// The password was sent with a form that had expired, and not looked at.
+    /// The form had expired, so the password was not checked and the login does not count as unanswered.
     fn take_back(&self, shared: &mut LoginState) {
         shared.unanswered_count -= 1;
         self.context.unproven_login_count.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Asks the check address what became of the login.
+    /// Requests the check address to see whether the login worked.
     async fn check_login(
         &self,
         page: &mut dyn Page,
@@ -199,7 +199,7 @@ impl SharedLogin {
         while asked.elapsed() < self.context.deadlines.page {
             match page.evaluate(IS_ANSWERED, Vec::new()).await {
                 Ok(Value::Bool(true)) => return Ok(()),
-                // a script that runs while one document replaces another is thrown out of it
+                // a script fails if another document replaces its own meanwhile
                 Ok(_) | Err(SessionError::Refused(_)) => {}
                 Err(error) => return Err(error::of_session(error, &self.context.base)),
             }
@@ -207,13 +207,16 @@ impl SharedLogin {
         }
         Err(AttemptError::new(
             FailureKind::StepTimeout,
-            format!("the portal did not answer the login within {:?}", self.context.deadlines.page),
+            format!(
+                "the portal did not answer the login form within {} (page_timeout)",
+                humantime::format_duration(self.context.deadlines.page)
+            ),
         ))
     }
 }
 
-/// What the page after the form says of the password. A page that neither shows the form again nor gives a reason is not
-/// taken for a refusal: that would be remembered.
+/// What the page after the form says about the password. A page that neither shows the form again nor gives a reason does not
+/// count as a refusal, since refusals are remembered.
 fn judge_answer(look: &PageFacts, kind: &PageKind, has_words: bool, fields: &Fields) -> FormVerdict {
     match look.evidence.status {
         Some(401) => FormVerdict::Refused,

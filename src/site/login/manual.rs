@@ -1,4 +1,4 @@
-//! Waiting for a person who logs in by hand, and who is left alone meanwhile.
+//! Waits until a person has logged in by hand, without touching the page meanwhile.
 
 use std::time::Duration;
 
@@ -54,14 +54,17 @@ impl SharedLogin {
             if begun.elapsed() >= patience {
                 return Err(AttemptError::new(
                     FailureKind::LoginRequired,
-                    format!("nobody logged in within {patience:?}: try again, with a longer --wait if need be"),
+                    format!(
+                        "nobody logged in within {}: try again, with a longer --wait if needed",
+                        humantime::format_duration(patience)
+                    ),
                 ));
             }
             tokio::time::sleep(LOOK_AT_PERSON).await;
         }
     }
 
-    /// Whether the person is logged in. "Not found" counts if the portal tells it to nobody who is not.
+    /// Whether the person is logged in. "Not found" counts if the portal shows something else without a login.
     async fn is_in(&self, page: &mut dyn Page, address: &Url) -> Result<bool, AttemptError> {
         match self.request_check(page, address, false).await? {
             Some(AuthState::Open) => Ok(true),

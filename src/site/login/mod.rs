@@ -29,20 +29,20 @@ use crate::site::page::classify::{PageFacts, PageKind, classify};
 use crate::site::page::identity::ShownOn;
 use crate::site::page::snapshot::PageSnapshot;
 
-/// More rounds than this and somebody else ends the login as fast as it is made.
+/// Rounds after which somebody else seems to end each login as soon as it is made.
 const MAX_ROUNDS: usize = 3;
 
-/// How often it is looked whether a person has made a new login; costs no request.
+/// Interval at which saved logins are read again while a person is waited for; costs no request.
 const LOOK_FOR_PERSON: Duration = Duration::from_secs(5);
 
-/// How often a password is sent without an answer that says what became of it, in one run.
+/// How often a run sends a password without learning whether it was accepted.
 const MAX_UNANSWERED: u32 = 2;
 
-/// How often a password is sent before any request has been answered to whoever was let in by it.
+/// How often a password is sent before any page was shown to a session that it logged in.
 const MAX_UNPROVEN: u32 = 2;
 
 impl SharedLogin {
-    /// Sees to it that the session of `page` is let in.
+    /// Makes sure that the session of `page` is logged in.
     pub(crate) async fn log_in(&self, page: &mut dyn Page) -> Result<(), AttemptError> {
         for _ in 0..MAX_ROUNDS {
             let (generation, cookies, address) = {
@@ -130,11 +130,11 @@ impl SharedLogin {
             (Some(_), _) if shared.second_step.is_some() => Err(self.wait_for_another(shared)),
             (Some(_), AuthState::Elsewhere(host)) => Err(self.elsewhere(host)),
             (Some(credentials), _) => self.submit_credentials(page, credentials, address, shared).await,
-            // nobody sits there when a run begins that cannot get in
+            // at the start of a run nobody may be there to log in: it ends at once
             (None, _) if !shared.was_ever_in || self.stores.is_empty() => {
                 let what = match shared.tried.last() {
-                    Some((_, kept_at)) => format!("the login that was kept at {kept_at:.0} no longer lets in"),
-                    None => "the portal wants a login and none was given".to_owned(),
+                    Some((_, kept_at)) => format!("the login that was saved at {kept_at:.0} has ended"),
+                    None => "the portal asks for a login, and none was given".to_owned(),
                 };
                 Err(AttemptError::new(
                     FailureKind::LoginRefused,
@@ -149,7 +149,7 @@ impl SharedLogin {
         }
     }
 
-    /// Logs in through the form, unless that would be once too often. The caller holds the lock.
+    /// Logs in through the form, unless the password was sent too often already. The caller holds the lock.
     async fn submit_credentials(
         &self,
         page: &mut dyn Page,
@@ -160,14 +160,14 @@ impl SharedLogin {
         let refused = |message: String| AttemptError::new(FailureKind::LoginRefused, message);
         if shared.unanswered_count >= MAX_UNANSWERED {
             return Err(refused(format!(
-                "the portal did not say what became of the login, {MAX_UNANSWERED} times: the password is not sent again in \
-                 this run, since repeated refusals lock an account; see whether one can log in by hand, then run again"
+                "the portal did not say {MAX_UNANSWERED} times whether it accepted the login: the password is not sent again in this \
+                 run, since repeated refusals lock an account; check whether you can log in by hand, then run again"
             )));
         }
         if self.context.unproven_login_count.load(Ordering::Relaxed) >= MAX_UNPROVEN {
             return Err(refused(format!(
-                "{MAX_UNPROVEN} logins in a row ended before they let a single page be seen: somebody else may be using \
-                 the same account, or it wants something that a program cannot give. The password is not sent again in \
+                "{MAX_UNPROVEN} logins in a row ended before any page was shown: somebody else may be using the same \
+                 account, or the portal asks for something that a program cannot give. The password is not sent again in \
                  this run; log in by hand with `coupa-batch login --base-url {}`, without COUPA_USERNAME",
                 self.context.base
             )));
@@ -194,7 +194,7 @@ impl SharedLogin {
         }
     }
 
-    /// From now on only a person's login helps.
+    /// From now on the run waits for a person to log in.
     fn wait_for_another(&self, shared: &mut LoginState) -> AttemptError {
         shared.waits_for_person = true;
         self.person_required(shared)
@@ -206,14 +206,14 @@ impl SharedLogin {
             (Some(shown), true) => AttemptError::new(
                 FailureKind::LoginRefused,
                 format!(
-                    "the portal took the password and then wants something else, such as a code: it shows {shown}. Only a \
-                     person can go on: log in by hand with {by_hand}, without user name and password"
+                    "the portal accepted the password and then asked for something else, such as a code: it shows {shown}. \
+                     Only a person can continue: log in by hand with {by_hand}, without user name and password"
                 ),
             ),
             (second_step, _) => {
                 let why = match second_step {
                     Some(shown) => format!(
-                        "the portal wants a second step after the password, such as a code (it shows {shown}), and only \
+                        "the portal asks for a second step after the password, such as a code (it shows {shown}), and only \
                          a person can make the login: run {by_hand}, without user name and password,"
                     ),
                     None => {
@@ -224,7 +224,7 @@ impl SharedLogin {
                     retry_after: Some(LOOK_FOR_PERSON),
                     ..AttemptError::new(
                         FailureKind::LoginRequired,
-                        format!("{why} in another terminal, and this run goes on by itself"),
+                        format!("{why} in another terminal, and this run continues by itself"),
                     )
                 }
             }

@@ -1,4 +1,4 @@
-//! What is kept beyond a run: logins that let in, and what the portal has refused.
+//! What outlives a run: saved logins, and passwords that the portal has refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use crate::backend::{AttemptError, Cookie, LoginStore, LoginStoreError, Page, Sa
 use crate::config::Credentials;
 use crate::model::FailureKind;
 
-/// How long reading or writing what is kept may take.
+/// How long reading or writing it may take.
 const DISK_DEADLINE: Duration = Duration::from_secs(30);
 
 impl SharedLogin {
-    /// Adopts the newest login that is kept and was not tried. Tells whether there was one.
+    /// Adopts the newest saved login that was not tried yet. Returns whether there was one.
     pub(crate) async fn take_saved(&self, shared: &mut LoginState) -> Result<bool, AttemptError> {
         let mut found = Vec::new();
         let mut unusable = None;
@@ -27,19 +27,19 @@ impl SharedLogin {
         }
         let newest = found.into_iter().max_by_key(|(_, kept)| kept.kept_at);
         if let Some(why) = unusable {
-            // whoever kept a login wants to be let in with it
+            // there is no other way to log in
             if newest.is_none() && self.credentials.is_none() && shared.tried.is_empty() {
                 return Err(AttemptError::new(FailureKind::LoginRefused, why.to_string()));
             }
             match (&newest, &self.credentials) {
-                (Some(_), _) => tracing::warn!("taking another login instead: {why}"),
+                (Some(_), _) => tracing::warn!("using another saved login instead: {why}"),
                 (None, Some(_)) => tracing::warn!("logging in with the user name instead: {why}"),
-                // it is looked for again every few seconds
+                // this is repeated every few seconds
                 (None, None) => tracing::debug!("there is no new login yet: {why}"),
             }
         }
         let Some((place, kept)) = newest else { return Ok(false) };
-        tracing::info!(kept_at = %kept.kept_at, "taking a login that was kept");
+        tracing::info!(kept_at = %kept.kept_at, "using a saved login");
         shared.tried.push((place, kept.kept_at));
         self.adopt(shared, kept.cookies);
         Ok(true)
@@ -51,10 +51,10 @@ impl SharedLogin {
         let address = self.context.at(&self.context.recipe.address.login);
         self.go(page, &address).await?;
         for cookie in cookies {
-            // such a name is a promise that there is no domain
+            // cookies with this prefix must not name a domain
             let domain = cookie.domain.clone().filter(|_| !cookie.name.starts_with("__Host-"));
             match page.add_cookies(&[Cookie { domain, ..cookie.clone() }]).await {
-                // one that this browser does not take may not be the one that lets in
+                // the login may work without the cookie that this browser refuses
                 Err(SessionError::Refused(_)) => tracing::debug!(name = cookie.name, "the browser refused a cookie"),
                 other => other?,
             }
@@ -67,7 +67,7 @@ impl SharedLogin {
         let memory = self.rejections.clone().filter(|_| !self.is_asked_for)?;
         let Credentials { username, password } = credentials.clone();
         let found = on_a_blocking_thread(move || memory.refused_at(&username, &password)).await;
-        // what is not remembered is sent once
+        // a pair that is not remembered is sent once
         found.unwrap_or_else(|why| {
             tracing::warn!("{why}");
             None
@@ -83,7 +83,7 @@ impl SharedLogin {
     }
 }
 
-/// What is kept there.
+/// What a store holds.
 async fn read(keep: &Arc<dyn LoginStore>) -> Result<Option<SavedLogin>, LoginStoreError> {
     let keep = Arc::clone(keep);
     on_a_blocking_thread(move || keep.load()).await
@@ -95,7 +95,7 @@ async fn on_a_blocking_thread<T: Send + 'static>(
     match tokio::time::timeout(DISK_DEADLINE, tokio::task::spawn_blocking(work)).await {
         Ok(Ok(done)) => done,
         Ok(Err(_)) | Err(_) => Err(LoginStoreError::Unusable(
-            "the saved logins could not be read in time: check the disk that they are on".to_owned(),
+            "the saved logins could not be read in time: check the disk with login_dir".to_owned(),
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! What all sessions share of a login.
+//! The state of the login that all sessions share.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
@@ -20,7 +20,7 @@ pub struct SharedLogin {
     pub(crate) credentials: Option<Credentials>,
     pub(crate) stores: Vec<Arc<dyn LoginStore>>,
     pub(crate) rejections: Option<Arc<dyn RejectionStore>>,
-    /// A person asks for it now, and may know better than what is remembered.
+    /// A person asks for this login now, so refusals of earlier runs do not count.
     pub(crate) is_asked_for: bool,
     pub(crate) shared: Mutex<LoginState>,
     /// The cookies of the newest login, for those who must redact them. Never held across an await.
@@ -29,23 +29,23 @@ pub struct SharedLogin {
     seen_order: std::sync::Mutex<Option<Url>>,
 }
 
-/// Held by the one session that logs in, for as long as it does.
+/// Locked by the session that logs in, while it does.
 #[derive(Debug, Default)]
 pub(crate) struct LoginState {
     /// Counts the logins; 0 before the first.
     pub(crate) generation: u64,
     pub(crate) cookies: Vec<Cookie>,
-    /// The kept logins that were tried: where they are kept, and when they were.
+    /// The saved logins that were tried: from which store, and when they were saved.
     pub(crate) tried: Vec<(usize, Timestamp)>,
-    /// Some session of this run was let in.
+    /// A session of this run was logged in.
     pub(crate) was_ever_in: bool,
     /// Only a person can make a new login, and has not yet.
     pub(crate) waits_for_person: bool,
-    /// What the portal showed after the password, if that alone does not let in.
+    /// The page after the password, if the portal asks for more than that.
     pub(crate) second_step: Option<String>,
-    /// How often the password was sent and not answered.
+    /// How often the password was sent without a clear answer.
     pub(crate) unanswered_count: u32,
-    /// The check address was seen to refuse a session that is not logged in: it does tell.
+    /// The check address has refused a session that was not logged in, so it proves something.
     pub(crate) has_denied: bool,
     /// The address to use instead of a check address that everybody can open.
     pub(crate) learned_check: Option<Url>,
@@ -53,7 +53,7 @@ pub(crate) struct LoginState {
     pub(crate) form_generation: Option<u64>,
     /// The login that may have ended although the check address does not say so.
     pub(crate) doubted_generation: Option<u64>,
-    /// Why no login will be tried any more.
+    /// Why no further login is tried.
     pub(crate) refused: Option<String>,
 }
 
@@ -91,7 +91,7 @@ impl SharedLogin {
         }
     }
 
-    /// The same, which tries the login that is kept there before it uses the form; the newest first, of several.
+    /// Tries the login in this store before the form; of several stores the newest login first.
     pub(crate) fn with_store(mut self, keep: Arc<dyn LoginStore>) -> Self {
         self.stores.push(keep);
         self

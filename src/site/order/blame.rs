@@ -93,10 +93,9 @@ pub(crate) fn judge(error: DownloadError, circumstances: Circumstances) -> Verdi
         Suspect::Login if is_elsewhere => Verdict::Miss(error),
         Suspect::Login if is_last_turn => Verdict::Miss(AttemptError {
             kind: FailureKind::AccessDenied,
-            message:
-                "the portal answers for it with a login page each time, although the login is in force: open it by \
+            message: "the portal answers with a login page each time, although the session is logged in: open it by \
                       hand, as the same user; it may want a right that this user does not have"
-                    .to_owned(),
+                .to_owned(),
             ..error
         }),
         Suspect::Throttle => Verdict::Miss(own_trouble(error)),

@@ -40,7 +40,7 @@ async fn without_a_keyring_nothing_is_saved_and_runs_go_on_as_ever() {
     assert_eq!(portal.counts().logins_accepted, 0, "told before anything is sent");
     let ended = desk.login(run(&desk, &portal), &portal).end().await;
     assert!(matches!(ended.code(), Some(0 | 3)) && !ended.stderr.contains("keyring"), "{ended}");
-    run(&desk, &portal).end().await.assert(2, &["the portal wants a login and none was given"]);
+    run(&desk, &portal).end().await.assert(2, &["the portal asks for a login, and none was given"]);
     let out = desk.call(["logout", "--base-url", portal.base_url().as_str()]).end().await;
     out.assert(0, &[]);
     assert!(!out.stdout.contains("keyring"), "{out}");
@@ -60,7 +60,7 @@ async fn a_saved_password_is_used_by_later_runs_until_logout_and_told_nowhere() 
     let wrong = save(&desk, &portal).env("COUPA_USERNAME", portal.username()).env("COUPA_PASSWORD", "wrong");
     keyring(wrong).end().await.assert(2, &["refused the login"]);
     let ended = keyring(run(&desk, &portal)).end().await;
-    ended.assert(2, &["the portal wants a login and none was given"]);
+    ended.assert(2, &["the portal asks for a login, and none was given"]);
 
     let saved = keyring(desk.login(save(&desk, &portal), &portal)).end().await;
     saved.assert(0, &[]);
@@ -97,7 +97,7 @@ async fn a_saved_password_is_used_by_later_runs_until_logout_and_told_nowhere() 
     let out = keyring(desk.call(["logout", "--base-url", base.as_str()])).end().await;
     assert!(out.stdout.contains("there was no password"), "{out}");
     let ended = keyring(run(&desk, &portal)).end().await;
-    ended.assert(2, &["the portal wants a login and none was given"]);
+    ended.assert(2, &["the portal asks for a login, and none was given"]);
 
     keyring(desk.login(save(&desk, &portal), &portal)).end().await.assert(0, &[]);
     let out = keyring(desk.call(["logout", "--all"])).end().await;

@@ -84,7 +84,7 @@ async fn a_password_is_sent_twice_at_most_when_the_portal_does_not_say_what_beca
     let desk = Desk::new();
     let ended = desk.run(&portal, portal.orders().iter().map(ToString::to_string));
     let ended = ended.env("COUPA_BATCH_PATIENCE", "40s").env("COUPA_BATCH_WORKERS", "2").end().await;
-    ended.assert(2, &["did not say what became of the login", "not sent again"]);
+    ended.assert(2, &["whether it accepted the login", "not sent again"]);
     assert_eq!(portal.counts().passwords_sent, 2, "{ended}");
 
     // one that is not answered once is looked after at the door, and sent once more

@@ -64,7 +64,7 @@ async fn a_person_logs_in_once_and_later_runs_need_nobody() {
 
     portal.end_logins();
     let ended = run(&desk, &portal).arg("--force").end().await;
-    ended.assert(2, &["the login that was kept at", "no longer lets in", "coupa-batch login"]);
+    ended.assert(2, &["the login that was saved at", "has ended", "coupa-batch login"]);
 
     let out = desk.call(["logout", "--base-url", portal.base_url().as_str()]).end().await;
     assert!(out.stdout.contains("deleted the saved login"), "{out}");
@@ -212,7 +212,7 @@ async fn a_run_with_cookies_goes_on_after_a_login_by_hand_and_the_newer_one_is_t
     let sent = portal.counts().passwords_sent;
     let ended = run(&desk, &portal).arg("--force").arg("--cookies").arg(&file).end().await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
-    assert_eq!(ended.stderr.matches("taking a login that was kept").count(), 1, "the newer one first: {ended}");
+    assert_eq!(ended.stderr.matches("using a saved login").count(), 1, "the newer one first: {ended}");
     assert_eq!(portal.counts().passwords_sent, sent);
     desk.assert_nothing_left().await;
     portal.stop().await;
@@ -223,7 +223,9 @@ async fn cookies_that_cannot_be_used_are_told_before_anything_is_started_or_writ
     let portal = portal(1).await;
     let desk = Desk::new();
     let other = desk.write("cookies.txt", ".other.test\tTRUE\t/\tTRUE\t0\tforeign\tx\n");
-    for (file, why) in [(desk.work().join("nowhere.txt"), "nowhere.txt"), (other, "it holds none of 127.0.0.1")] {
+    for (file, why) in
+        [(desk.work().join("nowhere.txt"), "nowhere.txt"), (other, "the file has no valid cookie of 127.0.0.1")]
+    {
         // also where there is a password: whoever gives cookies wants to be let in with them
         let ended = desk.login(run(&desk, &portal), &portal).arg("--cookies").arg(&file).end().await;
         ended.assert_refusal(2, &[why]);

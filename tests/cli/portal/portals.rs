@@ -77,7 +77,7 @@ async fn a_portal_that_wants_a_login_and_is_given_none_names_both_variables() {
     let ended = desk.call(["run", &po, "--base-url", portal.base_url().as_str()]).end().await;
     ended.assert(
         2,
-        &["the portal wants a login and none was given", "COUPA_USERNAME", "COUPA_PASSWORD", "coupa-batch login"],
+        &["the portal asks for a login, and none was given", "COUPA_USERNAME", "COUPA_PASSWORD", "coupa-batch login"],
     );
     assert_eq!(portal.counts().logins_refused, 0);
     assert_eq!(statuses(&desk.report())[&po], "NOT_DONE");

@@ -22,9 +22,9 @@ async fn what_is_wrong_with_one_file_costs_the_order_this_one_alone() {
         (
             file("bad.pdf", LOGIN_PAGE),
             FailureKind::AccessDenied,
-            "login page each time, although the login is in force",
+            "login page each time, although the session is logged in",
         ),
-        (FakeReply::Answered(401), FailureKind::AccessDenied, "although the login is in force"),
+        (FakeReply::Answered(401), FailureKind::AccessDenied, "although the session is logged in"),
         (FakeReply::Answered(500), FailureKind::DownloadCorrupt, "status 500"),
         (FakeReply::Answered(503), FailureKind::DownloadCorrupt, "it gave other pages and files meanwhile"),
         (FakeReply::Answered(403), FailureKind::AccessDenied, "status 403"),
