@@ -158,7 +158,7 @@ pub(crate) async fn ended_downloads(page: &mut dyn Page, count: usize) -> Vec<(S
     until("the downloads end", async || {
         for event in page.download_events().await.expect("events can be read") {
             match event {
-                E::Began { id, name, .. } => _ = names.insert(id, name),
+                E::Started { id, name, .. } => _ = names.insert(id, name),
                 E::Progress { .. } | E::BlockedHost { .. } => {}
                 E::Completed { id, size, .. } => ended.push((id, Some(size))),
                 E::Canceled { id } => ended.push((id, None)),
