@@ -26,6 +26,9 @@ use crate::process::os::pidfd::HeldProcess;
 /// How long the end of a browser may go unnoticed here after its driver has noticed it.
 const BROWSER_EXIT_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// So many dialogs in a row may be in the way of one command. A page that opens more of them cannot be worked with.
+pub(crate) const MAX_DIALOGS: usize = 100;
+
 /// One WebDriver command. `Debug` does not show its body, which can hold a password.
 #[derive(Clone)]
 pub(crate) struct WebDriverCommand {
@@ -175,16 +178,18 @@ impl SessionClient {
         }
     }
 
-    /// Issues a command, and once more if the dialog of a page was in its way: the driver has refused to run it, and has
-    /// dismissed the dialog by that (W3C WebDriver, section "User prompts").
+    /// Issues a command, and again whenever the dialog of a page was in its way: the driver has refused to run it, and has
+    /// dismissed the dialog by that (W3C WebDriver, section "User prompts"). The next one may be there by then.
     async fn issue(&self, command: WebDriverCommand) -> Result<Value, CmdError> {
-        match self.client.issue_cmd(command.clone()).await {
-            Err(CmdError::Standard(why)) if matches!(why.error, ErrorStatus::UnexpectedAlertOpen) => {
-                tracing::debug!(?command, "a dialog was in the way and was dismissed");
-                self.client.issue_cmd(command).await
+        for _ in 0..MAX_DIALOGS {
+            match self.client.issue_cmd(command.clone()).await {
+                Err(CmdError::Standard(why)) if matches!(why.error, ErrorStatus::UnexpectedAlertOpen) => {
+                    tracing::debug!(?command, "a dialog was in the way and was dismissed");
+                }
+                other => return other,
             }
-            other => other,
         }
+        self.client.issue_cmd(command).await
     }
 
     /// Waits for the end of the driver or, if asked, of the browser.

@@ -13,7 +13,7 @@ use crate::backend::{
     BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Page, PageActivity, Query, ResponseInfo,
     SessionError, Stability,
 };
-use crate::browser::webdriver::client::{SessionClient, WebDriverCommand};
+use crate::browser::webdriver::client::{MAX_DIALOGS, SessionClient, WebDriverCommand};
 use crate::browser::webdriver::download_log::DownloadLog;
 use crate::browser::webdriver::net_error;
 use crate::browser::webdriver::network_log::{self, NetworkLog};
@@ -86,12 +86,12 @@ impl WebDriverPage {
 
     /// Runs a script that changes nothing, again on the next page when a navigation replaced the first one meanwhile.
     async fn read(&self, name: &'static str, script: &str, args: Value) -> Result<Value, SessionError> {
-        let mut reruns = 0;
+        let (mut reruns, mut dialogs) = (0, 0);
         loop {
             match self.script(name, script, args.clone()).await {
                 Err(SessionError::Refused(why)) if is_navigation(&why) && reruns < MAX_RERUNS => reruns += 1,
                 // a dialog interrupted it; the next command dismisses the dialog
-                Ok(Value::Null) if reruns < MAX_RERUNS => reruns += 1,
+                Ok(Value::Null) if dialogs < MAX_DIALOGS => dialogs += 1,
                 other => return other,
             }
         }
@@ -139,8 +139,16 @@ impl Page for WebDriverPage {
     fn goto<'a>(&'a mut self, url: &'a str) -> BoxFuture<'a, Result<(), SessionError>> {
         Box::pin(async move {
             let command = WebDriverCommand::post("goto", "url", &json!({ "url": url }));
-            let started = Instant::now();
-            match self.client.send(command, self.timeouts.page).await {
+            let mut reruns = 0;
+            let (started, loaded) = loop {
+                let started = Instant::now();
+                match self.client.send(command.clone(), self.timeouts.page).await {
+                    // the page that is left opened a dialog, or went elsewhere by itself at the same moment
+                    Err(SessionError::Refused(why)) if is_navigation(&why) && reruns < MAX_RERUNS => reruns += 1,
+                    loaded => break (started, loaded),
+                }
+            };
+            match loaded {
                 Ok(_) => {
                     self.times.record(started.elapsed());
                     Ok(())

@@ -45,8 +45,8 @@ pub enum PortalFault {
     NeverFinishes,
     /// A page whose script never ends: it blocks each later command to its tab. Files are served as they are.
     BusyScript,
-    /// The right page, which opens a dialog (`alert`) and does not want to be left (`beforeunload`). Files are served as
-    /// they are.
+    /// The right page, which opens many dialogs (`alert`, `confirm`) and does not want to be left (`beforeunload`). Files are
+    /// served as they are.
     Dialogs,
     /// The right page, which leaves some megabytes behind in the browser each time. Files are served as they are.
     Leaky,

@@ -91,7 +91,7 @@ const ALL: [NamedFault; 16] = [
         "dialogs",
         RequestTarget::OrderPage,
         || PortalFault::Dialogs,
-        "a page opens a dialog and does not want to be left: it is dismissed",
+        "a page opens one dialog after the other and does not want to be left: they are dismissed",
     ),
     named(
         "leaks",

@@ -237,10 +237,11 @@ pub(crate) fn short(text: &str) -> String {
     format!("<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>\n", escaped(text))
 }
 
-/// A page that opens dialogs: when it is opened, a moment later, and when it is left.
+/// A page that opens dialogs: when it is opened, one after the other for more than a second, and when it is left.
 pub(crate) fn talkative(page: &str) -> String {
-    let script = "<body><script>addEventListener('beforeunload', (left) => { left.preventDefault(); });\
-                  setTimeout(() => confirm('Your session ends soon. Stay?'), 300); alert('New terms!');</script>";
+    let script = "<body><script>{ addEventListener('beforeunload', (left) => { left.preventDefault(); });\
+                  let left = 30; const again = setInterval(() => { if (left-- > 0) confirm('Stay?'); \
+                  else clearInterval(again); }, 40); alert('New terms!'); }</script>";
     page.replacen("<body>", script, 1)
 }
 

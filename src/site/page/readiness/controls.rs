@@ -10,6 +10,9 @@ use crate::site::{Control, Recipe, Selector};
 
 const CONTROLS: &str = concat!(include_str!("common.js"), include_str!("controls.js"));
 
+/// How many dialogs in a row may break in while the page is only looked at.
+const MAX_DIALOGS: usize = 100;
+
 /// What a control is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -66,7 +69,15 @@ async fn run(page: &mut dyn Page, recipe: &Recipe, is_look: bool) -> Result<Opti
         "aside": (!aside.is_empty()).then(|| any_of(aside)),
         "isLook": is_look,
     });
-    match page.evaluate(CONTROLS, vec![wanted]).await {
+    let mut dialogs = 0;
+    let answer = loop {
+        match page.evaluate(CONTROLS, vec![wanted.clone()]).await {
+            // a dialog of the page broke in; nothing was clicked, so it is asked again
+            Ok(Value::Null) if is_look && dialogs < MAX_DIALOGS => dialogs += 1,
+            answer => break answer,
+        }
+    };
+    match answer {
         // the click has led to another page: whoever looks at it next sees which
         Err(SessionError::Refused(why)) if !is_look => {
             tracing::debug!(why, "a control led away from its page");
@@ -74,7 +85,9 @@ async fn run(page: &mut dyn Page, recipe: &Recipe, is_look: bool) -> Result<Opti
         }
         answer => match answer? {
             Value::Bool(false) => Ok(None),
-            Value::Null => Err(SessionError::Refused("a dialog of the page broke in".to_owned())),
+            // whether it was clicked is seen by whoever looks next
+            Value::Null if !is_look => Ok(None),
+            Value::Null => Err(SessionError::Refused("the page opens one dialog after the other".to_owned())),
             found => serde_json::from_value(found)
                 .map(Some)
                 .map_err(|why| SessionError::Refused(format!("the page's answer cannot be understood: {why}"))),
