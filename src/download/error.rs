@@ -164,7 +164,7 @@ pub enum DownloadError {
         /// Why.
         source: io::Error,
     },
-    /// The disk stood in the way.
+    /// A file or folder could not be read or written.
     #[error("{path} cannot be written ({source}): {}, or choose another folder with --out", advice(source), path = path.display())]
     Disk {
         /// The file or folder.
@@ -197,7 +197,7 @@ pub enum DownloadError {
 }
 
 impl DownloadError {
-    /// An error of the disk at `path`, told apart from a name that the disk cannot bear.
+    /// An error of the disk at `path`, told apart from a name that the file system does not take.
     pub(crate) fn at(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::DownloadError;
-use crate::download::staging::{LANDINGS, OWN_FOLDER};
+use crate::download::staging::{OWN_FOLDER, STAGINGS};
 use crate::fs::lock::{FileLock, read_owner};
 
 /// The right to work in an output folder, held for the life of a run. Taking it removes what a run that was killed has
-/// left in the landing folders; dropping it removes what is left of this one.
+/// left in the staging folders; dropping it removes what is left of this one.
 ///
 /// The lock ends with the program, however that ends. The file stays: removing it while
 /// another program is about to lock it would let two in. Some network disks know no locks; there the folder is taken all
@@ -78,7 +78,7 @@ impl OutputLock {
     }
 
     fn sweep(&self) -> io::Result<()> {
-        match fs::remove_dir_all(self.own.join(LANDINGS)) {
+        match fs::remove_dir_all(self.own.join(STAGINGS)) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
             _ => Ok(()),
         }
@@ -95,7 +95,7 @@ fn try_out(mut file: &File) -> io::Result<()> {
 impl Drop for OutputLock {
     fn drop(&mut self) {
         if let Err(why) = self.sweep() {
-            tracing::warn!("{} cannot be removed ({why}); the next run tries again", self.own.join(LANDINGS).display());
+            tracing::warn!("{} cannot be removed ({why}); the next run tries again", self.own.join(STAGINGS).display());
         }
     }
 }
@@ -118,9 +118,9 @@ mod tests {
     fn what_a_killed_run_left_is_removed_and_nothing_else() {
         let out = tempfile::tempdir().unwrap();
         let own = out.path().join(OWN_FOLDER);
-        fs::create_dir_all(own.join(LANDINGS).join("attempt-x")).unwrap();
+        fs::create_dir_all(own.join(STAGINGS).join("attempt-x")).unwrap();
         fs::write(own.join("other"), "").unwrap();
         drop(OutputLock::take(out.path()).unwrap());
-        assert!(!own.join(LANDINGS).exists() && own.join("other").exists());
+        assert!(!own.join(STAGINGS).exists() && own.join("other").exists());
     }
 }

@@ -11,8 +11,8 @@ use crate::fs::private;
 /// Where the program keeps its own things inside the output folder: on the same disk, so that a file gets its place by
 /// a rename alone.
 pub(crate) const OWN_FOLDER: &str = ".coupa-batch";
-/// The folder in there that attempts' landing folders are in.
-pub(crate) const LANDINGS: &str = "landing";
+/// The folder in it that holds the attempts' staging folders.
+pub(crate) const STAGINGS: &str = "landing";
 
 /// A folder that nobody else can look into, gone when it is dropped.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl StagingDir {
     fn make(out: &Path) -> Result<Self, DownloadError> {
         // the browser resolves a relative folder from where it was started, not from here
         let parent =
-            std::path::absolute(out).map_err(|why| DownloadError::at(out, why))?.join(OWN_FOLDER).join(LANDINGS);
+            std::path::absolute(out).map_err(|why| DownloadError::at(out, why))?.join(OWN_FOLDER).join(STAGINGS);
         fs::create_dir_all(&parent).map_err(|why| DownloadError::at(&parent, why))?;
         let folder = private::temp_folder(&parent, "attempt-").map_err(|why| DownloadError::at(&parent, why))?;
         Ok(Self { folder })
@@ -65,7 +65,7 @@ impl StagingDir {
 
 /// Where a file of the program's own is written before it gets its name; swept like everything there.
 pub(crate) fn drafts(out: &Path) -> PathBuf {
-    out.join(OWN_FOLDER).join(LANDINGS)
+    out.join(OWN_FOLDER).join(STAGINGS)
 }
 
 /// Runs `work` where blocking is allowed.
@@ -84,18 +84,18 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_landing_folder_is_private_and_gone_when_dropped() {
+    async fn a_staging_folder_is_private_and_gone_when_dropped() {
         let out = tempfile::tempdir().unwrap();
-        let landing = StagingDir::open(&out.path().join("made/on/demand")).await.unwrap();
-        let path = landing.path().to_owned();
+        let staging = StagingDir::open(&out.path().join("made/on/demand")).await.unwrap();
+        let path = staging.path().to_owned();
         fs::write(path.join("partial"), "x").unwrap();
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
         }
-        landing.check_writable().await.unwrap();
-        drop(landing);
+        staging.check_writable().await.unwrap();
+        drop(staging);
         assert!(!path.exists());
     }
 

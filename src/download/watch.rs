@@ -57,11 +57,11 @@ impl DownloadLimits<'_> {
     }
 }
 
-/// Waits for the download that the click before this call sets off, landing in `folder`.
+/// Waits for the download that the click before this call sets off, to be saved in `folder`.
 ///
 /// One download at a time: the first that begins is the one. A second one set off by the same click is stopped, or it
 /// would be taken for that of the next click. On every error the download is stopped and its partial file goes away
-/// with the landing folder.
+/// with the staging folder.
 ///
 /// # Errors
 /// `NotStarted` after the patience, or as soon as `outlook` says that nothing comes; `Answered` and `LoginPage` as soon as the page or a script of it was answered so instead,

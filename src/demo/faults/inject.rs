@@ -74,6 +74,7 @@ pub(crate) async fn go_wrong(
         PortalFault::NeverFinishes => half(go_right(portal, asked), CutPoint::Never).await,
         PortalFault::BusyScript => changed_page(go_right(portal, asked), pages::busy).await,
         PortalFault::Dialogs => changed_page(go_right(portal, asked), pages::talkative).await,
+        PortalFault::Viewer => changed_page(go_right(portal, asked), pages::with_viewer).await,
         PortalFault::Leaky => changed_page(go_right(portal, asked), pages::leaky).await,
         PortalFault::Disposition(value) => {
             let mut right = go_right(portal, asked);

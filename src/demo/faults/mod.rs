@@ -48,6 +48,9 @@ pub enum PortalFault {
     /// The right page, which opens many dialogs (`alert`, `confirm`) and does not want to be left (`beforeunload`). Files are
     /// served as they are.
     Dialogs,
+    /// The right page, whose links and buttons for attachments show a viewer that is empty when they are clicked, and nothing
+    /// else. Files are served as they are.
+    Viewer,
     /// The right page, which leaves some megabytes behind in the browser each time. Files are served as they are.
     Leaky,
     /// The right page in the look of the recipe `coupa`, with its attachments listed in another way, as after a redesign.

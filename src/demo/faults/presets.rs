@@ -20,7 +20,7 @@ const fn named(name: &'static str, part: RequestTarget, fault: fn() -> PortalFau
     NamedFault { name, about, fault, part }
 }
 
-const ALL: [NamedFault; 16] = [
+const ALL: [NamedFault; 17] = [
     named(
         "login-ends",
         RequestTarget::OrderPage,
@@ -92,6 +92,12 @@ const ALL: [NamedFault; 16] = [
         RequestTarget::OrderPage,
         || PortalFault::Dialogs,
         "a page opens one dialog after the other and does not want to be left: they are dismissed",
+    ),
+    named(
+        "viewer",
+        RequestTarget::OrderPage,
+        || PortalFault::Viewer,
+        "a click on an attachment shows a viewer and nothing else: the link's address is fetched instead",
     ),
     named(
         "leaks",

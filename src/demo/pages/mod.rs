@@ -245,6 +245,14 @@ pub(crate) fn talkative(page: &str) -> String {
     page.replacen("<body>", script, 1)
 }
 
+/// A page that shows a viewer when a link to an attachment is clicked, instead of following it.
+pub(crate) fn with_viewer(page: &str) -> String {
+    let script = "<body><div id=\"viewer\" hidden>One moment</div><script>document.addEventListener('click', (clicked) => {\
+                  if (!clicked.target.closest(\"a[href*='attachment_file'], a.get, [data-url]\")) return;\
+                  clicked.preventDefault(); document.getElementById('viewer').hidden = false; });</script>";
+    page.replacen("<body>", script, 1)
+}
+
 /// A page whose links to attachments only appear after its script got a response.
 pub(crate) fn listed_late(page: &str) -> String {
     let script = "<script>{ const links = document.querySelectorAll(\"a[href*='attachment_file'], a.get\");\

@@ -50,7 +50,7 @@ fn numbered(name: &str) -> impl Iterator<Item = String> {
 }
 
 /// Moves the landed file into `folder`, which exists, and returns the name it has there. When a file of that name holds
-/// the same bytes already, that one stays and the landed one goes with its landing folder.
+/// the same bytes already, that one stays and the new one is removed with its staging folder.
 pub(crate) fn place_in(folder: &Path, file: &Verified) -> Result<String, DownloadError> {
     let fail = |why| DownloadError::at(folder, why);
     let taken = NamesInUse::read(folder).map_err(fail)?;

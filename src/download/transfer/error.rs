@@ -24,9 +24,9 @@ pub enum TransferError {
     /// The portal asks for fewer requests.
     #[error("the portal asks for fewer requests (status {status})")]
     Throttled {
-        /// 429, or 503 with a wish.
+        /// 429, or 503 with `Retry-After`.
         status: u16,
-        /// When it wishes to be asked again.
+        /// How long to wait before the next request, by `Retry-After`.
         retry_after: Option<Duration>,
     },
     /// The portal answered with another error, or with something that is no file.
@@ -114,7 +114,7 @@ pub enum TransferError {
         /// The content coding.
         coding: String,
     },
-    /// The disk stood in the way.
+    /// A file or folder could not be read or written.
     #[error(transparent)]
     Disk(DownloadError),
     /// The run was aborted.
@@ -155,7 +155,7 @@ impl TransferError {
         }
     }
 
-    /// When the portal wishes to be asked again.
+    /// How long to wait before the next request, by `Retry-After`.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -24,7 +24,7 @@ use crate::net::{HttpClient, HttpRequest, HttpResponse, retry_after};
 
 /// How often a file is asked for again after its connection was cut.
 const MAX_RESUMES: u32 = 3;
-/// The wait before the first of these; it doubles each time. A cut connection is seldom the portal's wish.
+/// The wait before the first of these; it doubles each time. A cut connection is rarely intended by the portal.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// A file that was changed so long before it was sent has a date that tells its versions apart (RFC 9110, 8.8.2.2).
 const OLD_ENOUGH: i64 = 60;
@@ -34,7 +34,7 @@ const OLD_ENOUGH: i64 = 60;
 pub enum AddressLifetime {
     /// Once: it is asked for once and never again, not even for the rest of a file.
     Once,
-    /// As often as one likes.
+    /// Any number of times.
     Lasting,
 }
 

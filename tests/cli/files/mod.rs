@@ -1,5 +1,6 @@
 //! Files on the disk: their names and content, manifests, evidence, full disks.
 
+mod clicks;
 mod evidence;
 mod file_names;
 mod full_disks;
