@@ -78,17 +78,18 @@ impl JournalReader {
             .map_err(|why| JournalError::Damaged(format!("the rejected rows of run {run}: {why}")))
     }
 
-    /// The latest outcome of each order, of any run. Orders that were never settled are not included.
+    /// The latest outcome of each order, of any run and however its number was written. Orders that were never settled are not included.
     ///
     /// # Errors
     /// [`JournalError`] when the file cannot be read.
     pub fn latest_all(&self) -> Result<HashMap<PoNumber, PriorOutcome>, JournalError> {
         let failed = |error| fault(&self.path, &error);
-        // the innermost query only reads the index
+        // the innermost query only reads the index; of two spellings of a number the later row replaces the earlier one
         let sql = "SELECT t.shown, t.po, r.name, e.seq, e.at, e.entry
              FROM (SELECT max(settled) AS seq, po FROM tasks WHERE settled IS NOT NULL GROUP BY po) n
              JOIN entries e ON e.seq = n.seq JOIN runs r ON r.run = e.run
-             JOIN tasks t ON t.po = n.po AND t.settled = n.seq";
+             JOIN tasks t ON t.po = n.po AND t.settled = n.seq
+             ORDER BY e.seq";
         let mut query = self.connection.prepare(sql).map_err(failed)?;
         let rows = query.query_map([], settled).map_err(failed)?;
         rows.map(|row| past(row.map_err(failed)?)).collect()

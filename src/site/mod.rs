@@ -17,7 +17,7 @@ mod testing;
 
 pub use evidence::evidence_folder;
 pub use interactive::InteractiveLogin;
-pub use interactive::inspect::{InspectTarget, Inspection, RecipeFit, SelectorMatch};
+pub use interactive::inspect::{InspectTarget, Inspection, SelectorMatch};
 pub use login::SharedLogin;
 pub use portal::PortalSite;
 pub use recipe::parse::{RecipeError, number_rules, shipped_recipes};

@@ -102,6 +102,29 @@ async fn orders_of_other_prefixes_are_found_as_they_were_asked_for() {
 }
 
 #[tokio::test]
+async fn of_two_spellings_of_a_number_the_newer_outcome_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let store = SqliteStore::open(&path).unwrap();
+    // whichever of the two spellings sorts first
+    for (at, [older, newer]) in (0..).zip([["7", "007"], ["008", "8"], ["9", "0009"], ["00010", "10"]]) {
+        for (name, spelling) in [("old", older), ("new", newer)] {
+            let run = RunId::new(&format!("{name}{at}"));
+            let journal = store.begin(run.clone(), facts()).await.unwrap();
+            let order = PoTask::new(spelling.parse().unwrap());
+            let reused = Entry::Reused { task: T, outcome: Outcome::Completed(Receipt::default()), from: run.clone() };
+            journal.append(vec![Entry::Admitted { task: T, order, receipt: None }, reused]).await.unwrap();
+            store.finish(&run, ended()).await.unwrap();
+        }
+    }
+    store.close().await.unwrap();
+    let past = JournalReader::open(&path).unwrap().latest_all().unwrap();
+    for (at, number) in ["7", "8", "9", "10"].into_iter().enumerate() {
+        assert_eq!(past[&number.parse().unwrap()].run, RunId::new(&format!("new{at}")), "{number}");
+    }
+}
+
+#[tokio::test]
 async fn a_second_owner_is_refused_until_the_first_has_closed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.db");

@@ -141,7 +141,7 @@ impl CircuitBreaker {
         let SiteFailure { kind, retry_after, was_trial, is_first } = failure;
         match kind {
             FailureKind::PageChanged => {
-                self.unknown_pages_in_a_row += 1;
+                self.unknown_pages_in_a_row += u32::from(is_first); // orders are counted, and not their tries
                 if was_trial {
                     self.suspension = None; // the site answers, only not as the recipe expects
                 }

@@ -204,3 +204,15 @@ fn ten_unknown_pages_in_a_row_are_drift_and_a_known_one_ends_the_row() {
     other.on_success();
     assert_eq!(other.on_failure(s(0), of(FailureKind::PageChanged)), None);
 }
+
+#[test]
+fn drift_is_told_by_ten_orders_and_not_by_the_tries_of_five() {
+    let mut breaker = breaker_of_a_site_that_answered();
+    for _ in 1..DRIFTED_AFTER {
+        for is_first in [true, false] {
+            let failure = SiteFailure { is_first, ..of(FailureKind::PageChanged) };
+            assert_eq!(breaker.on_failure(s(0), failure), None);
+        }
+    }
+    assert_eq!(breaker.on_failure(s(0), of(FailureKind::PageChanged)), Some(TripCause::Drifted));
+}

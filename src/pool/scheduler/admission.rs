@@ -215,7 +215,7 @@ impl Admission {
             }
             TripCause::Drifted => {
                 let message = format!(
-                    "the pages of ten orders in a row match nothing in the site recipe, so the remaining orders were \
+                    "the pages of ten orders in a row are not as the site recipe expects, so the remaining orders were \
                      not tried; check the portal's address and the recipe; last error: {}",
                     failure.message
                 );

@@ -40,7 +40,8 @@ impl Scheduler {
                 self.finalize(now, task, outcome);
             }
             AttemptEnd::NotBegun(failure) => {
-                self.blame_site(now, &failure, retry_after, lease.is_trial, false);
+                // it says as much of the site as a first attempt does
+                self.blame_site(now, &failure, retry_after, lease.is_trial, true);
                 if failure.kind == FailureKind::LoginRefused {
                     self.drain(now, StopReason { kind: StopKind::LoginRefused, message: failure.message });
                 }

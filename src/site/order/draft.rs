@@ -144,10 +144,10 @@ mod tests {
         let web = OtherAttachment { name: "x.pdf".into(), id: opaque_id("web"), reason: "a web address".into() };
         draft.name_other(web.clone(), &place);
         draft.name_other(web, &place);
-        assert_eq!((draft.names().count(), draft.receipt.left_out.len(), draft.receipt.listed_count), (0, 1, 1));
+        assert_eq!((draft.file_names().count(), draft.receipt.left_out.len(), draft.receipt.listed_count), (0, 1, 1));
         let left_out =
             ExcludedFile { name: "a.pdf".into(), listing: opaque_id("a"), source: place.origin, reason: String::new() };
         draft.receipt.left_out.push(left_out);
-        assert_eq!(draft.names().collect::<Vec<_>>(), ["a.pdf"]);
+        assert_eq!(draft.file_names().collect::<Vec<_>>(), ["a.pdf"]);
     }
 }

@@ -161,25 +161,10 @@ fn receipt(most: usize) -> impl Strategy<Value = Receipt> {
 }
 
 fn failure() -> impl Strategy<Value = Failure> {
-    use FailureKind::*;
-    let usual = prop::sample::select(vec![
-        OrderMissing,
-        AccessDenied,
-        RequisitionDenied,
-        PageChanged,
-        Throttled,
-        SiteDown,
-        LoginRequired,
-        StepTimeout,
-        SessionLost,
-        SessionHung,
-        Crashed,
-        DownloadStalled,
-        DownloadCorrupt,
-        TooLarge,
-        Interrupted,
-    ]);
-    let ending = prop::sample::select(vec![Unreachable, LoginRefused, DiskFull]);
+    let (ending, usual): (Vec<_>, Vec<_>) = FailureKind::ALL.into_iter().partition(|kind: &FailureKind| {
+        matches!(kind, FailureKind::Unreachable | FailureKind::LoginRefused | FailureKind::DiskFull)
+    });
+    let (ending, usual) = (prop::sample::select(ending), prop::sample::select(usual));
     prop_oneof![30 => usual, 1 => ending].prop_map(|kind| Failure::new(kind, format!("generated {kind}")))
 }
 
