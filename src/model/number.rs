@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A purchase-order number as people write it.
 ///
-/// `PO15262984`, `PM16928033`, `po15262984`, ` 15262984 ` and `PO-15262984` are all accepted; [`PoNumberFormat`] accepts
+/// `PO15262984`, `PM16928033`, `po15262984`, ` 15262984 ` and `PO-15262984` are all accepted; [`PoNumberFormat`](crate::model::PoNumberFormat) accepts
 /// other prefixes too. The prefix is kept for folder names and reports and dropped for the address, so two spellings of
 /// the same number are **the same order**: equality and hashing look at the digits alone, without leading zeros. Where a portal
 /// has other orders under another prefix, [`PoNumber::distinct`] says so.

@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 
 use super::messages::{ResourceSample, SchedulerConfig};
 use crate::config::AdmissionConfig;
-use crate::model::{DispatchState, Failure, FailureKind, OrderStatus, Outcome, StopKind, StopReason};
+use crate::model::{DispatchState, FailureKind, OrderStatus, Outcome, StopKind, StopReason};
 use crate::policy::{AdaptiveLimit, CircuitBreaker, Permit, SiteFailure, TripCause};
 
 /// What decides whether an order may start beside those in work, and when a run is hopeless.
@@ -109,30 +109,21 @@ impl Admission {
         self.limit.on_success();
     }
 
-    /// The site was at fault; `is_first` tells whether it is the first failure of its order. Returns why the run stops, if
-    /// it does.
-    pub(crate) fn on_site_failure(
-        &mut self,
-        now: Duration,
-        failure: &Failure,
-        retry_after: Option<Duration>,
-        is_trial: bool,
-        is_first: bool,
-    ) -> Option<StopReason> {
+    /// The site was at fault, as `message` says. Returns why the run stops, if it does.
+    pub(crate) fn on_site_failure(&mut self, now: Duration, failure: SiteFailure, message: &str) -> Option<StopReason> {
         if matches!(failure.kind, FailureKind::Throttled | FailureKind::SiteDown) {
             self.limit.on_overload(now);
         }
         // what was under way when the breaker opened says nothing new
-        let is_news = is_trial || retry_after.is_some() || self.breaker.permit(now) == Permit::Allowed;
-        let tripped = self
-            .breaker
-            .on_failure(now, SiteFailure { kind: failure.kind, retry_after, was_trial: is_trial, is_first });
+        let has_news = failure.was_trial || failure.retry_after.is_some();
+        let is_news = has_news || self.breaker.permit(now) == Permit::Allowed;
+        let tripped = self.breaker.on_failure(now, failure);
         if is_news && self.breaker.permit(now) != Permit::Allowed {
-            self.reason.clone_from(&failure.message);
+            message.clone_into(&mut self.reason);
             // a login with a time to come back is one that only a person can make
-            self.wants_person = failure.kind == FailureKind::LoginRequired && retry_after.is_some();
+            self.wants_person = failure.kind == FailureKind::LoginRequired && failure.retry_after.is_some();
         }
-        tripped.map(|cause| self.stop_for(cause, failure))
+        tripped.map(|cause| self.stop_for(cause, message))
     }
 
     /// The kind of failure that decides about the next attempt of an order: while the site is left alone, its error is not
@@ -202,12 +193,11 @@ impl Admission {
         self.blocked_by.as_deref()
     }
 
-    fn stop_for(&self, cause: TripCause, failure: &Failure) -> StopReason {
+    fn stop_for(&self, cause: TripCause, last: &str) -> StopReason {
         let (kind, message) = match cause {
-            TripCause::NeverReached => (StopKind::NeverReached, failure.message.clone()),
+            TripCause::NeverReached => (StopKind::NeverReached, last.to_owned()),
             TripCause::OutOfPatience => {
                 let patience = humantime::format_duration(self.patience);
-                let last = &failure.message;
                 (
                     StopKind::SiteDown,
                     format!("the portal did not recover within {patience} (patience); last error: {last}"),
@@ -216,8 +206,7 @@ impl Admission {
             TripCause::Drifted => {
                 let message = format!(
                     "the pages of ten orders in a row are not as the site recipe expects, so the remaining orders were \
-                     not tried; check the portal's address and the recipe; last error: {}",
-                    failure.message
+                     not tried; check the portal's address and the recipe; last error: {last}"
                 );
                 (StopKind::PagesChanged, message)
             }

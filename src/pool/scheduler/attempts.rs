@@ -9,7 +9,7 @@ use super::workers::ActiveLease;
 use crate::model::{
     AttemptEnd, Entry, Failure, FailureKind, Fault, Outcome, Receipt, StopKind, StopReason, TaskId, TaskState,
 };
-use crate::policy::{RetryDecision, is_first_attempt, retry_decision, retry_delay};
+use crate::policy::{RetryDecision, SiteFailure, is_first_attempt, retry_decision, retry_delay};
 
 impl Scheduler {
     pub(super) fn lease_ended(
@@ -41,7 +41,9 @@ impl Scheduler {
             }
             AttemptEnd::NotBegun(failure) => {
                 // it says as much of the site as a first attempt does
-                self.blame_site(now, &failure, retry_after, lease.is_trial, true);
+                let of_site =
+                    SiteFailure { kind: failure.kind, retry_after, was_trial: lease.is_trial, is_first: true };
+                self.blame_site(now, of_site, &failure.message);
                 if failure.kind == FailureKind::LoginRefused {
                     self.drain(now, StopReason { kind: StopKind::LoginRefused, message: failure.message });
                 }
@@ -74,7 +76,8 @@ impl Scheduler {
         match failure.kind.fault() {
             Fault::Site => {
                 let is_first = self.tasks.state(task).is_some_and(|state| is_first_attempt(state.tally()));
-                self.blame_site(now, &failure, retry_after, lease.is_trial, is_first);
+                let of_site = SiteFailure { kind: failure.kind, retry_after, was_trial: lease.is_trial, is_first };
+                self.blame_site(now, of_site, &failure.message);
             }
             Fault::Task => self.admission.on_success(),
             Fault::Session | Fault::Host | Fault::Nobody => {
@@ -116,15 +119,8 @@ impl Scheduler {
         self.emit(now + delay, Entry::Postponed { task, failure, counted, receipt });
     }
 
-    fn blame_site(
-        &mut self,
-        now: Duration,
-        failure: &Failure,
-        retry_after: Option<Duration>,
-        is_trial: bool,
-        is_first: bool,
-    ) {
-        if let Some(stop) = self.admission.on_site_failure(now, failure, retry_after, is_trial, is_first) {
+    fn blame_site(&mut self, now: Duration, failure: SiteFailure, message: &str) {
+        if let Some(stop) = self.admission.on_site_failure(now, failure, message) {
             self.drain(now, stop);
         }
     }
