@@ -1,8 +1,9 @@
 //! The state of a task, and the one function that changes it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Entry, FailureKind, Outcome, PoTask, Receipt, RunId, SessionAction};
+use super::{Entry, FailureKind, ListingId, Outcome, PoTask, Receipt, RunId, SessionAction};
 
 /// Attempt counters of a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -156,7 +157,16 @@ fn merge_receipts(earlier: Option<Receipt>, later: Option<Receipt>) -> Option<Re
         }
     }
     if later.listed_count < earlier.listed_count {
+        // it did not see the whole list: what the earlier one knew of the rest still holds
         (later.listed_count, later.repeated_count) = (earlier.listed_count, earlier.repeated_count);
+        let mut known: BTreeSet<ListingId> = later.files.iter().flat_map(|file| file.listings.clone()).collect();
+        known.extend(later.missing.iter().map(|missing| missing.listing.clone()));
+        known.extend(later.left_out.iter().map(|file| file.listing.clone()));
+        later.missing.extend(earlier.missing.into_iter().filter(|missing| !known.contains(&missing.listing)));
+        later.left_out.extend(earlier.left_out.into_iter().filter(|file| !known.contains(&file.listing)));
+        if later.filter.is_empty() {
+            later.filter = earlier.filter;
+        }
     }
     if later.folder.is_empty() {
         // it did not come as far as the order's own page
@@ -192,7 +202,9 @@ impl std::error::Error for IllegalTransition {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{AttemptNo, Failure, FailureKind, Receipt, TaskId, WorkerId};
+    use crate::model::{
+        AttemptNo, ExcludedFile, Failure, FailureKind, FileOrigin, FileRecord, MissingFile, Receipt, TaskId, WorkerId,
+    };
 
     const T: TaskId = TaskId(1);
 
@@ -240,6 +252,45 @@ mod tests {
             let again = merge_receipts(Some(earlier), Some(both.clone()));
             assert_eq!(again, Some(both), "the merged receipt of an older journal");
         }
+    }
+
+    #[test]
+    fn an_attempt_that_did_not_come_to_the_list_takes_no_reason_away() {
+        let listing = |id: &str| ListingId::new(id);
+        let file = FileRecord { path: "a.pdf".to_owned(), listings: vec![listing("a")], ..FileRecord::default() };
+        let lacks = |id: &str| MissingFile {
+            name: format!("{id}.pdf"),
+            listing: listing(id),
+            source: FileOrigin::Order,
+            failure: Failure::new(FailureKind::DownloadStalled, "slow"),
+        };
+        let unwanted = ExcludedFile {
+            name: "d.txt".to_owned(),
+            listing: listing("d"),
+            source: FileOrigin::Order,
+            reason: "not wanted".to_owned(),
+        };
+        let earlier = Receipt {
+            listed_count: 4,
+            files: vec![file.clone()],
+            missing: vec![lacks("b"), lacks("c")],
+            left_out: vec![unwanted],
+            filter: "--types pdf".to_owned(),
+            ..Receipt::default()
+        };
+        let unopened = Receipt { url: "https://acme.test/7".to_owned(), ..Receipt::default() };
+        let both = merge_receipts(Some(earlier.clone()), Some(unopened)).unwrap();
+        assert_eq!(
+            (&both.missing, &both.left_out, &both.filter),
+            (&earlier.missing, &earlier.left_out, &earlier.filter)
+        );
+        assert_eq!(both.arrived_count() + both.missing.len() + both.left_out.len(), both.listed_count);
+        // what it brought is not missing any more
+        let brought = FileRecord { path: "b.pdf".to_owned(), listings: vec![listing("b")], ..FileRecord::default() };
+        let partly = Receipt { listed_count: 2, files: vec![brought], ..Receipt::default() };
+        let both = merge_receipts(Some(earlier), Some(partly)).unwrap();
+        assert_eq!(both.missing, [lacks("c")]);
+        assert_eq!(both.arrived_count() + both.missing.len() + both.left_out.len(), both.listed_count);
     }
 
     #[test]

@@ -41,6 +41,17 @@ async fn a_refused_login_ends_the_run_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_portal_that_does_not_answer_at_its_login_costs_no_order_a_try() {
+    let (pool, remote) = pool(1);
+    remote.refuse_enter.lock().unwrap().extend([FailureKind::StepTimeout; 6]);
+    let handles = pool.submit_tasks(orders(1..=3)).await.unwrap();
+    pool.wait_for_completion(None).await.unwrap();
+    let report = pool.shutdown().await.unwrap();
+    assert!(handles.iter().all(|handle| handle.outcome().unwrap().status() == OrderStatus::Completed));
+    assert!(report.history.tasks.values().all(|state| state.tally().spent == 0 && state.tally().started == 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_login_that_ended_is_renewed_without_cost() {
     let (pool, remote) = pool(1);
     remote.play("PO1", vec![Play::Fail(FailureKind::LoginRequired); 6]);

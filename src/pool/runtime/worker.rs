@@ -266,8 +266,11 @@ impl Worker {
                 // while a person is waited for there is nothing new to see
                 let is_waiting = !was_begun && error.retry_after.is_some();
                 let evidence = if is_waiting { None } else { self.capture_evidence(session, attempt, &error).await };
-                let failure = Failure { evidence, ..error.to_failure() };
-                let is_about_the_site = !was_begun && error.kind.fault() == Fault::Site;
+                // a portal that does not answer while one logs in says nothing of the order
+                let is_silent = !was_begun && error.kind == FailureKind::StepTimeout;
+                let kind = if is_silent { FailureKind::SiteDown } else { error.kind };
+                let failure = Failure { evidence, kind, ..error.to_failure() };
+                let is_about_the_site = !was_begun && kind.fault() == Fault::Site;
                 let end = if is_about_the_site {
                     AttemptEnd::NotBegun(failure)
                 } else {
