@@ -75,14 +75,25 @@ impl SharedLogin {
         auth_state(&self.context.recipe, address, &look).map_err(error::of_failure)
     }
 
-    /// Requests the check address with a script of the page, which stays as it is. `None` when that is not possible: the page
-    /// belongs to another site, or is being left. With `is_stranger` no cookie is sent.
+    /// As [`SharedLogin::ask_check`], for those to whom a response that does not tell is none.
     pub(crate) async fn request_check(
         &self,
         page: &mut dyn Page,
         address: &Url,
         is_stranger: bool,
     ) -> Result<Option<AuthState>, AttemptError> {
+        Ok(self.ask_check(page, address, is_stranger).await?.and_then(Result::ok))
+    }
+
+    /// Requests the check address with a script of the page, which stays as it is. `None` when that is not possible: the page
+    /// belongs to another site, or is being left, or the account may not open the address. The inner error is what is wrong with the portal when its response does not
+    /// tell. With `is_stranger` no cookie is sent.
+    pub(crate) async fn ask_check(
+        &self,
+        page: &mut dyn Page,
+        address: &Url,
+        is_stranger: bool,
+    ) -> Result<Option<Result<AuthState, Failure>>, AttemptError> {
         self.context.pace.turn(&CancellationToken::new()).await;
         let recipe = &self.context.recipe;
         let any_of = |selectors: &[crate::site::Selector]| {
@@ -102,7 +113,9 @@ impl SharedLogin {
         let Some(AuthResponse { url, status, title, has_form, has_marker, notices }) = answer else { return Ok(None) };
         let evidence = DocumentInfo { url, title, status: Some(status), ..DocumentInfo::default() };
         let look = PageFacts { evidence, has_marker, has_login_form: has_form, notices };
-        Ok(auth_state(recipe, address, &look).ok())
+        // to an account that may not open the address it tells nothing
+        let is_closed = status == 403;
+        Ok(Some(auth_state(recipe, address, &look)).filter(|state| state.is_ok() || !is_closed))
     }
 
     /// Resolves [`AuthState::Unproven`] with an order that this run has seen, if there is one: a logged-in user still sees it.

@@ -5,6 +5,7 @@ use url::Url;
 use super::state::SharedLogin;
 use crate::backend::{AttemptError, Page};
 use crate::model::{FailureKind, Fault};
+use crate::site::error::of_failure;
 use crate::site::login::check::AuthState;
 use crate::site::page::classify::without_query;
 
@@ -49,9 +50,13 @@ impl SharedLogin {
     /// Tells an order that is not there, or not to be seen, from a login that has ended.
     async fn interpret_denial(&self, page: &mut dyn Page, error: AttemptError) -> Result<(), AttemptError> {
         let address = self.check_address(&*self.shared.lock().await);
-        let state = match self.request_check(page, &address, false).await {
-            Ok(Some(state)) => self.prove(page, state).await?,
-            Ok(None) | Err(_) => return Err(error), // what cannot be told changes nothing
+        let state = match self.ask_check(page, &address, false).await {
+            Ok(Some(Ok(state))) => self.prove(page, state).await?,
+            // the portal may be down or busy, or the browser may have gone: then the order is not judged yet
+            Ok(None) => return Err(error), // what cannot be told changes nothing
+            // the portal is busy or down, or the browser has gone: the order is not judged yet
+            Ok(Some(Err(why))) => return Err(AttemptError { receipt: error.receipt, ..of_failure(why) }),
+            Err(why) => return Err(AttemptError { receipt: error.receipt, ..why }),
         };
         let ended = |error: AttemptError, why: &str| AttemptError {
             message: format!("{why}: {error}"),

@@ -1,7 +1,7 @@
 //! Getting in: one login for all workers, renewed when it ends, and portals that let nobody in.
 
 use super::*;
-use crate::site::testing::fake_portal::{FakeSession, Portal};
+use crate::site::testing::fake_portal::{FakeSession, OOPS, Portal};
 
 fn locked(password: &'static str) -> FakePortal {
     let portal = order(vec![]);
@@ -218,4 +218,19 @@ async fn a_portal_that_answers_otherwise_has_failed_for_the_order_alone() {
     portal.state().check_fails = true;
     let error = stage.site.collect(&mut session, &stage.attempt).await.unwrap_err();
     assert_eq!(error.kind, FailureKind::SiteDown, "{error}");
+}
+
+#[tokio::test]
+async fn an_order_is_not_judged_while_the_portal_cannot_tell_whether_the_login_is_in_force() {
+    for (status, kind) in
+        [(503, FailureKind::SiteDown), (429, FailureKind::Throttled), (403, FailureKind::OrderMissing)]
+    {
+        let stage = Stage::new();
+        let missing = Shown { notice: OOPS, has_marker: false, ..Shown::default() };
+        let portal = FakePortal::with("/order_headers/7", missing);
+        let check = Shown { status, has_marker: false, ..Shown::default() };
+        portal.state().pages.insert("/order_headers/0".to_owned(), check);
+        let error = stage.site.collect(&mut portal.session(), &stage.attempt).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{status}: {error}");
+    }
 }
