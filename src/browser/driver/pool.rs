@@ -65,7 +65,7 @@ impl DriverPool {
         mut on_exit: impl FnMut(BoxFuture<'static, ProcessExit>),
     ) -> Result<Arc<Driver>, SessionError> {
         let is_extra = worker == WorkerId(0) || self.has_driver(worker);
-        let mut tried = BTreeSet::new();
+        let (mut tried, mut tries) = (BTreeSet::new(), 0);
         let mut failure = None;
         let until = Instant::now() + PORT_TIMEOUT;
         let driver = loop {
@@ -78,10 +78,11 @@ impl DriverPool {
                 return Err(failure.unwrap_or_else(|| SessionError::NotStarted(self.ports.why_none())));
             };
             tried.insert(port.number());
+            tries += 1;
             let started = Driver::start(&self.installation, env, port, self.config.health_interval, &mut on_exit).await;
             match started {
                 Ok(driver) => break Arc::new(driver),
-                Err(error) if tried.len() < MAX_PORTS && is_port_taken(&error) => failure = Some(error),
+                Err(error) if tries < MAX_PORTS && is_port_taken(&error) => failure = Some(error),
                 Err(error) => return Err(error),
             }
         };
@@ -146,4 +147,52 @@ impl DriverPool {
 fn is_port_taken(error: &SessionError) -> bool {
     let text = error.to_string().to_ascii_lowercase();
     ["port not available", "address already in use", "unable to start"].iter().any(|phrase| text.contains(phrase))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::browser::BrowserKind;
+    use crate::browser::install::version::Version;
+
+    #[tokio::test]
+    async fn a_driver_whose_own_choice_of_a_port_is_taken_chooses_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("driver");
+        // the first three find the IPv4 port taken whose IPv6 one was free
+        let script = "#!/bin/sh\necho >> \"$0.starts\"\nif [ $(wc -l < \"$0.starts\") -lt 4 ]; then echo IPv4 port not available. Exiting...; exit 1; fi\n\
+                      echo ChromeDriver was started successfully on port 9515.; exec sleep 60\n";
+        let write = "printf '%s' \"$2\" > \"$1\"; chmod 755 \"$1\"";
+        assert!(
+            std::process::Command::new("sh")
+                .args(["-c", write, "sh"])
+                .arg(&path)
+                .arg(script)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let version = Version::find_in("1.2").unwrap();
+        let installation = Installation {
+            kind: BrowserKind::Chromium,
+            browser: "/b".into(),
+            browser_version: version.clone(),
+            driver: path.clone(),
+            driver_version: version,
+        };
+        let pool = Arc::new(DriverPool::new(
+            installation,
+            &DriverConfig { ports: None, health_interval: Duration::from_secs(10) },
+        ));
+        let driver = pool.start(WorkerId(1), DriverEnv::default(), drop).await.unwrap();
+        assert_eq!(std::fs::read_to_string(path.with_extension("starts")).unwrap().lines().count(), 4);
+        driver.kill();
+        driver.exited().await;
+        // one that never finds a port is given up
+        std::fs::write(&path, "#!/bin/sh\necho >> \"$0.starts\"\necho IPv4 port not available. Exiting...; exit 1\n")
+            .unwrap();
+        let error = pool.start(WorkerId(1), DriverEnv::default(), drop).await.unwrap_err();
+        assert!(error.to_string().contains("IPv4 port not available"), "{error}");
+        assert_eq!(std::fs::read_to_string(path.with_extension("starts")).unwrap().lines().count(), 4 + MAX_PORTS);
+    }
 }
