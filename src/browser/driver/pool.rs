@@ -149,14 +149,14 @@ fn is_port_taken(error: &SessionError) -> bool {
     ["port not available", "address already in use", "unable to start"].iter().any(|phrase| text.contains(phrase))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::browser::BrowserKind;
-    use crate::browser::install::version::Version;
-
+    #[cfg(unix)]
     #[tokio::test]
     async fn a_driver_whose_own_choice_of_a_port_is_taken_chooses_again() {
+        use super::*;
+        use crate::browser::BrowserKind;
+        use crate::browser::install::version::Version;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("driver");
         // the first three find the IPv4 port taken whose IPv6 one was free
