@@ -16,6 +16,7 @@ use crate::pool::{PersistentWorkerPool, StartError};
 use crate::report::{self, RunFacts};
 use crate::site::{evidence_folder, number_rules};
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::batch::event::{BatchError, BatchEvent, BatchReport, BatchStatus, Observer};
 use crate::batch::run_record::{self, RunRecord};
@@ -49,6 +50,8 @@ pub struct Batch {
     lock: Option<Arc<OutputLock>>,
     journal: PathBuf,
     time_limit: Option<TimeLimit>,
+    /// Counts signals that somebody else receives.
+    signals: Option<watch::Receiver<u32>>,
     observer: Observer,
 }
 
@@ -57,7 +60,7 @@ impl Batch {
     #[must_use]
     pub fn new(config: PoolConfig) -> Self {
         let journal = run_record::path(None, &config.out);
-        Self { config, lock: None, journal, time_limit: None, observer: Arc::new(|_| {}) }
+        Self { config, lock: None, journal, time_limit: None, signals: None, observer: Arc::new(|_| {}) }
     }
 
     /// Uses a lock of the output folder that was taken before.
@@ -69,6 +72,11 @@ impl Batch {
     #[must_use]
     pub fn journal(self, path: impl Into<PathBuf>) -> Self {
         Self { journal: path.into(), ..self }
+    }
+
+    /// Obeys signals that the program itself receives and counts, instead of listening for them a second time.
+    pub(crate) fn signals(self, counted: watch::Receiver<u32>) -> Self {
+        Self { signals: Some(counted), ..self }
     }
 
     /// Starts no more orders once `limit` is reached; none means never.
@@ -104,7 +112,7 @@ impl Batch {
         rejects: Vec<RejectedRow>,
         filter: OrderFilter,
     ) -> Result<Option<BatchReport>, BatchError> {
-        let mut signals = StopSignals::listen()?;
+        let mut signals = StopSignals::listen(self.signals.take())?;
         let lock = self.output_lock().await?;
         let store = RunRecord::open(self.journal.clone()).await?;
         let (record, selection) = self.plan(store, tasks, rejects, filter, &mut signals).await?;
@@ -131,7 +139,7 @@ impl Batch {
 
     /// Continues the unfinished run `info`.
     pub(crate) async fn resume_run(mut self, info: &RunInfo) -> Result<BatchReport, BatchError> {
-        let signals = StopSignals::listen()?;
+        let signals = StopSignals::listen(self.signals.take())?;
         let lock = self.output_lock().await?;
         let store = RunRecord::open(self.journal.clone()).await?;
         let record = self.continue_run(store, info).await?;

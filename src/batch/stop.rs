@@ -5,11 +5,14 @@ use std::time::Duration;
 use jiff::civil::Time;
 use jiff::{SignedDuration, Zoned};
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::batch::event::{BatchError, BatchEvent, Observer};
 use crate::model::StopKind;
 use crate::pool::{PoolControl, ShutdownHandler, ShutdownStep, Signals};
+
+/// Nothing follows from a fourth signal.
+const MOST_SIGNALS: usize = 3;
 
 /// How often the clock is read. A timer alone is not enough: it stops while a laptop sleeps.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
@@ -69,13 +72,17 @@ pub(crate) struct StopSignals {
 }
 
 impl StopSignals {
-    /// Receives them from now on.
+    /// Receives them from now on. With `counted` somebody else receives them and counts: then a signal is never seen here
+    /// before it is counted there.
     ///
     /// # Errors
     /// [`BatchError::Signals`]
-    pub(crate) fn listen() -> Result<Self, BatchError> {
-        let signals = Signals::watch().map_err(BatchError::Signals)?;
-        Ok(Self { received: signals.count(), count: 0 })
+    pub(crate) fn listen(counted: Option<watch::Receiver<u32>>) -> Result<Self, BatchError> {
+        let received = match counted {
+            Some(counted) => one_by_one(counted),
+            None => Signals::watch().map_err(BatchError::Signals)?.count(),
+        };
+        Ok(Self { received, count: 0 })
     }
 
     /// Waits for the second signal. Until there is a pool, the first one is only announced: it is obeyed when the orders are
@@ -95,6 +102,31 @@ impl StopSignals {
     pub(crate) fn follow(self, pool: PoolControl) -> mpsc::Receiver<ShutdownStep> {
         ShutdownHandler::new(pool).follow(self.count, self.received)
     }
+}
+
+/// Signals that are counted elsewhere, each as a message of its own; those included that were counted before.
+fn one_by_one(mut counted: watch::Receiver<u32>) -> mpsc::Receiver<()> {
+    let (sender, receiver) = mpsc::channel(MOST_SIGNALS);
+    tokio::spawn(async move {
+        let mut told = 0;
+        loop {
+            let count = *counted.borrow_and_update();
+            while told < count {
+                told += 1;
+                if sender.try_send(()).is_err() && sender.is_closed() {
+                    return;
+                }
+            }
+            let is_open = tokio::select! {
+                changed = counted.changed() => changed.is_ok(),
+                () = sender.closed() => false,
+            };
+            if !is_open {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 /// Drains the pool when the time limit is reached; without a limit it never returns.
@@ -166,6 +198,20 @@ mod tests {
         assert_eq!(closing(Some("06:00"), Some(3600), now), at("2026-11-20T23:00"));
         assert_eq!(closing(Some("22:30"), Some(3600), now), at("2026-11-20T22:30"));
         assert_eq!(TimeLimit::of(None, None, &at(now)).unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn signals_that_are_counted_elsewhere_arrive_one_by_one() {
+        let (count, counted) = watch::channel(2);
+        let mut signals = StopSignals::listen(Some(counted)).unwrap();
+        for _before in 0..2 {
+            signals.received.recv().await.unwrap();
+        }
+        assert!(signals.received.try_recv().is_err(), "no signal is told twice");
+        count.send(3).unwrap();
+        signals.received.recv().await.unwrap();
+        drop(count);
+        assert_eq!(signals.received.recv().await, None);
     }
 
     #[test]

@@ -24,6 +24,12 @@ impl Interrupt {
         self
     }
 
+    /// How many signals were received. A batch that obeys them sees each one after it was counted: so none that ended it can
+    /// be taken for a later one.
+    pub(crate) fn counts(&self) -> watch::Receiver<u32> {
+        self.0.clone()
+    }
+
     /// Waits for the next signal.
     pub(crate) async fn received(&mut self) {
         if self.0.changed().await.is_err() {

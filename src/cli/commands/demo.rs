@@ -12,6 +12,7 @@ use crate::fs::private;
 use crate::model::PoTask;
 use crate::model::TaskState;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::batch::selection::{OrderFilter, Refresh};
 use crate::batch::{Batch, BatchReport};
@@ -57,7 +58,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitReason, CommandError> {
             .map_err(|why| CommandError::new(ExitReason::Unexpected, format!("the demo portal cannot start: {why}")))?;
         point_at(&mut config, &portal);
         progress.say(&format!("demo portal at {} with {} orders", portal.base_url(), portal.orders().len()));
-        let ended = batch_on(&portal, config, args, &progress, lock).await;
+        let ended = batch_on(&portal, config, args, &progress, lock, signals.counts()).await;
         if args.keep && ended.is_ok() {
             keep_up(&portal, &progress, signals.without_earlier()).await;
         }
@@ -72,6 +73,7 @@ async fn batch_on(
     args: &DemoArgs,
     progress: &Progress,
     lock: Arc<OutputLock>,
+    signals: watch::Receiver<u32>,
 ) -> Result<ExitReason, CommandError> {
     let out = config.out.clone();
     let tasks = portal.orders().into_iter().map(PoTask::new).collect();
@@ -81,6 +83,7 @@ async fn batch_on(
     let lines = view.clone();
     let ended = Batch::new(config)
         .locked(lock)
+        .signals(signals)
         .observe(move |event| lines.observe(event))
         .run_selected(tasks, Vec::new(), filter)
         .await;

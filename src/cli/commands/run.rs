@@ -114,7 +114,7 @@ where
     let view = BatchView::new(progress);
     let notices = Arc::new(RunNotices::new(config));
     let (lines, webhook) = (view.clone(), Arc::clone(&notices));
-    let ended = work(batch.observe(move |event| {
+    let ended = work(batch.signals(signals.counts()).observe(move |event| {
         webhook.observe(event);
         lines.observe(event);
     }))
