@@ -74,7 +74,7 @@ impl PersistentWorkerPool {
         let out = config.out.clone();
         let claim = match config.site.base_url {
             Some(_) => Some(Arc::new(
-                on_blocking_thread("claiming the output folder", move || {
+                on_blocking_thread("locking the output folder", move || {
                     OutputLock::take(&out).map_err(|why| StartError::Output(why.into()))
                 })
                 .await?,
@@ -103,11 +103,11 @@ impl PersistentWorkerPool {
                 Ok(swept) => {
                     if !swept.removed.is_empty() {
                         let (folders, processes) = (swept.removed.len(), swept.ended.len());
-                        info!(folders, processes, "removed what an earlier run had left");
+                        info!(folders, processes, "removed leftovers of an earlier run");
                     }
                     swept.left.iter().for_each(|left| warn!("left behind by an earlier run: {left}"));
                 }
-                Err(why) => warn!("what an earlier run may have left cannot be removed: {why}"),
+                Err(why) => warn!("leftovers of earlier runs cannot be removed: {why}"),
             }
             Ok(sessions)
         })

@@ -51,7 +51,7 @@ pub enum SessionError {
     /// there.
     #[error(
         "the portal directed the browser to {host}, an address of this machine or of a private network that is not the \
-         portal's own, so it was not opened: if it is needed (a single sign-on without a host name), add it to \
+         portal's own, so it was not opened: if it is needed (such as a single sign-on without a host name), add it to \
          private_hosts"
     )]
     BlockedHost {

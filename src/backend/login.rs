@@ -49,9 +49,10 @@ pub enum LoginStoreError {
     Unusable(String),
     /// The portal has refused this user name with this password before.
     #[error(
-        "the portal refused this user name with this password at {at:.0}, so they are not sent again: repeated refusals \
-         lock an account. Give another password (COUPA_PASSWORD, or `coupa-batch login --save-password`). If this one is \
-         right after all, `coupa-batch login --base-url {portal}` tries it once more, and forgets the refusal if it succeeds"
+        "the portal refused this user name with this password at {at:.0}, so they are not sent again: repeated \
+         refusals lock an account. Give another password (COUPA_PASSWORD, or `coupa-batch login --save-password`). If \
+         this one is correct, `coupa-batch login --base-url {portal}` tries it once more, and forgets the refusal if \
+         it succeeds"
     )]
     Refused {
         /// Address of the portal.

@@ -27,7 +27,7 @@ impl ProfileWarmup {
         Self(tokio::spawn(async move {
             sleep(DELAY).await;
             match warm(&launcher).await {
-                Ok(()) => tracing::debug!("a profile template is there for later sessions"),
+                Ok(()) => tracing::debug!("made a profile template for later sessions"),
                 Err(why) => tracing::debug!(%why, "no profile template was made"),
             }
         }))

@@ -38,7 +38,7 @@ impl LoginStore for CookieFile {
     fn load(&self) -> Result<Option<SavedLogin>, LoginStoreError> {
         let found = fs::metadata(&self.path).map_err(|why| self.failed(why))?;
         if found.len() > MAX_BYTES {
-            return Err(self.failed(format!("the file is too large for that ({} bytes)", found.len())));
+            return Err(self.failed(format!("the file is too large for cookies ({} bytes)", found.len())));
         }
         let text = fs::read(&self.path).map_err(|why| self.failed(why))?;
         let now = Timestamp::now().as_second();

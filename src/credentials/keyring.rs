@@ -61,7 +61,7 @@ impl KeyringError {
             Error::NoDefaultStore => Self::Absent(why.to_string()),
             Error::NoStorageAccess(why) => Self::Locked(why.to_string()),
             // these two bring the secret's bytes along
-            Error::BadEncoding(_) | Error::BadDataFormat(..) => Self::Damaged("it does not hold a text"),
+            Error::BadEncoding(_) | Error::BadDataFormat(..) => Self::Damaged("it is not text"),
             Error::Ambiguous(_) => Self::Damaged("there are several"),
             other => Self::Refused(other.to_string()),
         }
@@ -181,7 +181,7 @@ fn bounded<T: Send + 'static>(
     match answered.recv_timeout(deadline) {
         Ok(told) => told,
         Err(RecvTimeoutError::Timeout) => Err(KeyringError::Silent(deadline)),
-        Err(RecvTimeoutError::Disconnected) => Err(KeyringError::Refused("its library broke off".to_owned())),
+        Err(RecvTimeoutError::Disconnected) => Err(KeyringError::Refused("its library failed".to_owned())),
     }
 }
 

@@ -80,7 +80,7 @@ impl RejectedLogins {
         let written: StoredRejections =
             serde_json::from_slice(&bytes).map_err(|_| self.failed("read", &"it is damaged"))?;
         if written.method != METHOD {
-            return Err(self.failed("read", &"another version made it"));
+            return Err(self.failed("read", &"it was written by another version"));
         }
         Ok(Some(written))
     }

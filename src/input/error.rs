@@ -167,8 +167,10 @@ pub(crate) fn listed(names: &[String], separator: &str) -> String {
 fn hint(why: &std::io::Error) -> &'static str {
     match why.kind() {
         std::io::ErrorKind::NotFound => "; check the path",
-        std::io::ErrorKind::PermissionDenied => "; it may be open in another program, or not yours to read",
-        std::io::ErrorKind::IsADirectory => "; give the file inside of it",
+        std::io::ErrorKind::PermissionDenied => {
+            "; it may be open in another program, or you may not be allowed to read it"
+        }
+        std::io::ErrorKind::IsADirectory => "; give the file in it",
         _ => "",
     }
 }

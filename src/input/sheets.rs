@@ -63,11 +63,11 @@ pub(crate) fn take_book(book: &mut dyn Book, builder: &mut IntakeBuilder<'_>) ->
         counts.push(format!("{} ({})", sheet.name(), rows(builder.row_count() - before)));
     }
     if read.iter().any(|sheet| sheet.info.is_hidden) {
-        let which = if builder.options().sheet.is_some() { "" } else { ", since no visible sheet has orders" };
+        let which = if builder.options().sheet.is_some() { "" } else { ", because no visible sheet has orders" };
         builder.say(format!("orders are read from hidden sheets{which}: {}", listed(&counts, ", ")));
     } else if counts.len() > 1 {
         builder.say(format!(
-            "orders are read from {} sheets: {}; --sheet picks one",
+            "orders are read from {} sheets: {}; select one with --sheet",
             counts.len(),
             listed(&counts, ", ")
         ));
@@ -159,7 +159,8 @@ fn take_sheet(book: &mut dyn Book, sheet: &JudgedSheet, builder: &mut IntakeBuil
             }
             if let Some(other) = &head.passed_over {
                 builder.say(format!(
-                    "the numbers are read from the column {:?}, since the cells of {other:?} are not all order numbers",
+                    "the numbers are read from the column {:?}, because the cells of {other:?} are not all order \
+                     numbers",
                     head.po_name()
                 ));
             }
@@ -177,11 +178,11 @@ fn say_rest(rest: &[JudgedSheet], builder: &mut IntakeBuilder<'_>) {
     };
     let has_orders = |sheet: &JudgedSheet| sheet.has_orders() || sheet.is_list();
     if let Some(names) = names(&|sheet| sheet.info.is_hidden && has_orders(sheet)) {
-        builder.say(format!("hidden sheets with orders are not read: {names}; --sheet reads one"));
+        builder.say(format!("hidden sheets with orders are not read: {names}; select one with --sheet"));
     }
     if let Some(names) = names(&|sheet| !sheet.info.is_hidden && sheet.is_list()) {
         builder.say(format!(
-            "sheets with numbers, but without a heading for them, are not read: {names}; --sheet reads one"
+            "sheets with numbers, but without a heading for them, are not read: {names}; select one with --sheet"
         ));
     }
     if let Some(names) = names(&|sheet| !sheet.info.is_hidden && matches!(sheet.verdict, Verdict::Unknown(_))) {

@@ -43,7 +43,7 @@ impl Replay {
 /// An entry that cannot be what was written.
 pub(crate) fn damaged(run: &RunId, seq: i64, why: &dyn std::fmt::Display) -> JournalError {
     JournalError::Damaged(format!(
-        "entry {seq} of run {run}: {why}; start a new run: completed orders are recognized by their files"
+        "entry {seq} of run {run}: {why}; start a new run: completed orders are recognised by their files"
     ))
 }
 

@@ -46,7 +46,7 @@ pub enum HttpError {
         after: Duration,
     },
     /// The request cannot be sent, or the answer is no HTTP.
-    #[error("no valid HTTP: {0}")]
+    #[error("invalid HTTP: {0}")]
     Invalid(String),
 }
 
@@ -126,7 +126,7 @@ impl HttpClient {
         match built.await {
             Ok(Ok(client)) => Ok(Self { client, policy }),
             Ok(Err(why)) => Err(HttpError::of(why)),
-            Err(why) => Err(HttpError::Invalid(format!("its preparation broke off: {why}"))),
+            Err(why) => Err(HttpError::Invalid(format!("internal error while it was prepared: {why}"))),
         }
     }
 

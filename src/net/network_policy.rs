@@ -134,7 +134,7 @@ fn proxies(variable: impl Fn(&str) -> Option<String>) -> Vec<PrivateHost> {
         let address = if text.contains("://") { text } else { format!("http://{text}") };
         let Ok(mut url) = Url::parse(&address) else { continue };
         if url.scheme().starts_with("socks") {
-            // only in http addresses does the parser recognize numeric hosts
+            // only in http addresses does the parser recognise numeric hosts
             let Ok(as_web) = Url::parse(&address.replacen(url.scheme(), "http", 1)) else { continue };
             let port = as_web.port().unwrap_or(1080);
             url = as_web;

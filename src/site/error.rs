@@ -22,7 +22,7 @@ pub(crate) fn of_session(error: SessionError, base: &Url) -> AttemptError {
                 "the portal cannot be reached at {} ({why}): check --base-url (it is {base}) and the network{}",
                 without_query(&url),
                 if why.contains("PROXY") {
-                    "; a proxy that has a private number must be named in private_hosts"
+                    "; a proxy with a private IP address must be listed in private_hosts"
                 } else {
                     ""
                 }
@@ -45,10 +45,10 @@ pub(crate) fn of_file(error: DownloadError) -> AttemptError {
     }
     let advice = match error.kind() {
         FailureKind::DownloadStalled => {
-            "; it is tried again, and opening the order in a browser shows whether the portal has it"
+            "; the program tries again. Open the order in a browser to see whether the portal has the file"
         }
         FailureKind::DownloadCorrupt => {
-            "; it is tried again, and if that does not help the portal's own copy is broken"
+            "; the program tries again. If that does not help, the portal's own copy is damaged"
         }
         _ => "",
     };

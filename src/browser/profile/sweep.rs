@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_profile_folders_are_recognized() {
+    fn names_of_profile_folders_are_recognised() {
         let base = tempfile::tempdir().unwrap();
         let profile = manager(base.path()).create(WorkerId(13)).unwrap();
         let folder = profile.path().parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();

@@ -91,7 +91,7 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
 }
 
 fn to_text(seen: &Inspection, args: &RecipeCheckArgs) -> String {
-    let mut text = format!("{} ({:?})\nrecognized as: {}\n", seen.url, seen.title, seen.kind);
+    let mut text = format!("{} ({:?})\nrecognised as: {}\n", seen.url, seen.title, seen.kind);
     if !seen.is_at_rest {
         text.push_str("the page was still changing after the recipe's settle.at_most\n");
     }

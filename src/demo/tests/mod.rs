@@ -53,7 +53,7 @@ async fn files_of(visitor: &mut Visitor<'_>, page: &str) -> Vec<Reply> {
             let answer: serde_json::Value = serde_json::from_slice(&ticket.body).unwrap();
             let url = answer["url"].as_str().unwrap();
             replies.push(visitor.get(url).await);
-            assert_eq!(visitor.get(url).await.status, 410, "a ticket is good for one time");
+            assert_eq!(visitor.get(url).await.status, 410, "a ticket is valid only once");
         }
     }
     replies

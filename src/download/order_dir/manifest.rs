@@ -193,7 +193,7 @@ fn is_plain(name: &str) -> bool {
 /// What an earlier run has left in `folder` according to its manifest, if it is still there and none of `files`.
 fn still_there(folder: &Path, files: &[ManifestFile]) -> Vec<ManifestFile> {
     let earlier = Manifest::read(folder).unwrap_or_else(|why| {
-        tracing::warn!(folder = %folder.display(), %why, "the earlier manifest cannot be read and is written anew");
+        tracing::warn!(folder = %folder.display(), %why, "the earlier manifest cannot be read and is replaced");
         None
     });
     let is_left = |file: &ManifestFile| {

@@ -69,7 +69,7 @@ pub(crate) fn place_in(folder: &Path, file: &Verified) -> Result<String, Downloa
             return Ok(name);
         }
     }
-    let crowded = std::io::Error::new(std::io::ErrorKind::InvalidFilename, "a thousand files have this name already");
+    let crowded = std::io::Error::new(std::io::ErrorKind::InvalidFilename, "a thousand files already have this name");
     Err(DownloadError::at(&folder.join(safe_name(&file.name)), crowded))
 }
 

@@ -55,12 +55,12 @@ pub(crate) fn check(folder: &Path) -> Result<(), DownloadError> {
         return Ok(());
     }
     if !found.is_symlink() {
-        return refuse("it is no folder".to_owned());
+        return refuse("it is not a folder".to_owned());
     }
     let to = fs::read_link(folder).unwrap_or_default();
     match fs::metadata(folder) {
         Err(why) => refuse(format!("it is a link to {}, which is not there ({why})", to.display())),
-        Ok(there) if !there.is_dir() => refuse(format!("it is a link to {}, which is no folder", to.display())),
+        Ok(there) if !there.is_dir() => refuse(format!("it is a link to {}, which is not a folder", to.display())),
         Ok(_) => match tempfile::tempfile_in(folder) {
             Ok(_) => Ok(()),
             Err(why) => refuse(format!("it is a link to {}, which cannot be written ({why})", to.display())),
@@ -101,7 +101,7 @@ mod tests {
         let why = |name: &str| check(&at(name)).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(why("file").contains("no folder"));
         assert!(why("gone").contains("a link to") && why("gone").contains("not there"), "{}", why("gone"));
-        assert!(why("to-file").contains("which is no folder"));
+        assert!(why("to-file").contains("which is not a folder"));
         assert_eq!((why("fine"), why("new")), (String::new(), String::new()));
     }
 }

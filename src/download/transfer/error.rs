@@ -16,13 +16,13 @@ use crate::net::HttpError;
 pub enum TransferError {
     /// The portal does not let this client have the file, which a browser may get: a wall against programs answers so, and
     /// so does a portal that refuses the login.
-    #[error("the portal refused the file to a client that is no browser (status 403)")]
+    #[error("the portal refused to send the file to a client that is not a browser (status 403)")]
     Refused,
     /// The portal asked for a login instead.
     #[error("the portal answered with its login page instead of the file: the login has ended")]
     LoginEnded,
     /// The portal asks for fewer requests.
-    #[error("the portal asks for fewer requests (status {status})")]
+    #[error("the portal limits requests (status {status})")]
     Throttled {
         /// 429, or 503 with `Retry-After`.
         status: u16,
@@ -44,7 +44,7 @@ pub enum TransferError {
         why: String,
     },
     /// Nothing came for too long.
-    #[error("the transfer stood still for {} after {received} bytes", in_seconds(*after))]
+    #[error("the transfer made no progress for {} after {received} bytes", in_seconds(*after))]
     Standstill {
         /// Bytes that had come in.
         received: u64,
@@ -53,7 +53,7 @@ pub enum TransferError {
     },
     /// It came, but would not have ended in time.
     #[error(
-        "only {came} bytes came in {}, which is slower than download_min_rate allows, and it was stopped",
+        "only {came} bytes arrived in {}, slower than download_min_rate allows, so it was stopped",
         in_seconds(*after)
     )]
     TooSlow {
@@ -71,7 +71,7 @@ pub enum TransferError {
         after: Duration,
     },
     /// It is larger than it may be.
-    #[error("it is larger than {limit} bytes and was stopped: raise {setting} if it is wanted")]
+    #[error("it is larger than {limit} bytes and was stopped: if you want it, raise {setting}")]
     TooLarge {
         /// How large it may be.
         limit: u64,
@@ -81,7 +81,7 @@ pub enum TransferError {
     /// It leads to a host of this machine or of a private network. Nothing was sent there.
     #[error(
         "the portal led to {host}, an address of this machine or of a private network that is not the portal's own, so \
-         nothing was asked of it: if it may be reached, add it to private_hosts"
+         nothing was requested from it: if it may be reached, add it to private_hosts"
     )]
     BlockedHost {
         /// Which host, with its port or with what it led to.
@@ -89,7 +89,7 @@ pub enum TransferError {
     },
     /// It leads out of the portal. Nothing was sent there.
     #[error(
-        "it comes from {host}, outside the portal, and was not followed: if it may be, add the host to \
+        "it comes from {host}, outside the portal, and was not followed: if that host is right, add it to \
          address.allowed_hosts in the site recipe"
     )]
     Elsewhere {
@@ -109,7 +109,7 @@ pub enum TransferError {
         why: String,
     },
     /// The body is encoded in a way that only browsers read.
-    #[error("the portal sent the file encoded as {coding:?}, which was not asked for")]
+    #[error("the portal sent the file encoded as {coding:?}, which was not requested")]
     Encoded {
         /// The content coding.
         coding: String,
@@ -224,8 +224,8 @@ mod tests {
     fn a_browser_s_words_for_a_failure_are_those_of_what_happened() {
         let second = Duration::from_millis(1500);
         for (error, words) in [
-            (TransferError::TooSlow { came: 5, after: second }, "only 5 bytes came in 1s"),
-            (TransferError::Standstill { received: 5, after: second }, "stood still for 1s after 5 bytes"),
+            (TransferError::TooSlow { came: 5, after: second }, "only 5 bytes arrived in 1s"),
+            (TransferError::Standstill { received: 5, after: second }, "made no progress for 1s after 5 bytes"),
             (TransferError::OutOfTime { received: 5, after: second }, "not complete after 1s and 5 bytes"),
             (TransferError::Encoded { coding: "br".to_owned() }, "encoded as \"br\""),
             (TransferError::BadRedirect { why: "it has no address" }, "redirect was not followed: it has no address"),

@@ -146,7 +146,7 @@ impl Transfer<'_> {
                 Err(TransferError::Cut { received, why })
                     if self.lifetime == AddressLifetime::Lasting && resumed_count < MAX_RESUMES =>
                 {
-                    tracing::debug!(received, why, "a transfer was cut and is taken up again");
+                    tracing::debug!(received, why, "a transfer was cut and continues");
                 }
                 Err(other) => return Err(other),
             }
@@ -187,7 +187,7 @@ impl Transfer<'_> {
             self.check(&url)?;
             progress.slot.move_to(&host_of(&url)).await;
         }
-        Err(TransferError::BadRedirect { why: "one redirect follows another" })
+        Err(TransferError::BadRedirect { why: "too many redirects" })
     }
 
     fn request(&self, url: &Url, progress: &Progress) -> HttpRequest {
@@ -221,7 +221,7 @@ impl Transfer<'_> {
             206 | 416 if has_asked_for_rest => {
                 if answer.status() == 416 || !is_rest(answer.header("content-range"), progress.staged.size()) {
                     progress.staged.restart().await?;
-                    let why = "the rest that came is that of another file".to_owned();
+                    let why = "the rest belongs to another file".to_owned();
                     return Err(TransferError::Cut { received: 0, why });
                 }
             }

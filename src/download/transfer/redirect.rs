@@ -24,9 +24,9 @@ pub(crate) fn is_redirect(status: u16) -> bool {
 /// The address that an answer from `from` leads to.
 pub(crate) fn target(from: &Url, location: Option<&[u8]>) -> Result<Url, TransferError> {
     let bad = |why| TransferError::BadRedirect { why };
-    let location = location.ok_or_else(|| bad("it names no address"))?;
-    let text = std::str::from_utf8(location).map_err(|_| bad("its address is no text"))?;
-    let to = from.join(text.trim()).map_err(|_| bad("its address is none"))?;
+    let location = location.ok_or_else(|| bad("it has no address"))?;
+    let text = std::str::from_utf8(location).map_err(|_| bad("its address is not text"))?;
+    let to = from.join(text.trim()).map_err(|_| bad("its address is not valid"))?;
     if from.scheme() == "https" && to.scheme() == "http" {
         return Err(bad("it leads from an encrypted address to one that is not")); // browsers refuse such downloads, too
     }

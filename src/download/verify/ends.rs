@@ -39,7 +39,7 @@ pub(crate) fn missing_end(head: &[u8], tail: &[u8], size: u64) -> Option<&'stati
     } else if head.starts_with(OLE2) {
         last_sector(head, tail, size)
             .is_some_and(|(sector, length)| (u64::from(sector) + 1) * length >= size)
-            .then_some("the compound file has sectors behind its end")
+            .then_some("the compound file has sectors after its end")
     } else {
         None
     }

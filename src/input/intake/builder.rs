@@ -129,7 +129,9 @@ impl<'a> IntakeBuilder<'a> {
         if !self.has_full_notes {
             self.has_full_notes = true;
             let order = self.tally.orders;
-            self.say(format!("its other columns are too large: from order {order} on they are left out of the report"));
+            self.say(format!(
+                "its other columns are too large: from order {order} on, they are left out of the report"
+            ));
         }
         Metadata::new()
     }

@@ -72,7 +72,7 @@ impl Taker<'_, '_> {
         };
         if row.cells.iter().any(is_order) {
             self.builder.count_row(row.line, row.is_hidden)?;
-            let reason = format!("it stands above the headings, which are in line {}", self.head.first);
+            let reason = format!("it is above the headings, which are in line {}", self.head.first);
             self.builder.reject(row.line, &row.shown(), reason);
         }
         Ok(())
@@ -93,7 +93,7 @@ impl Taker<'_, '_> {
         }
         if cell.is_some_and(is_heading_of_lines) {
             self.lines_from = Some(row.line);
-            return Some("with it begins a table of lines, not of orders".to_owned());
+            return Some("a table of lines, not of orders, begins here".to_owned());
         }
         None
     }
@@ -144,8 +144,7 @@ impl Taker<'_, '_> {
             let Some(cell) = cell_of(cells, self.head.po) else { continue };
             if po_number(cell, &self.builder.options().numbers).is_ok() {
                 self.builder.count_row(row.line, row.is_hidden)?;
-                let reason = "it stands inside of a cell in quotation marks: if it is an order, a quotation mark before \
-                              it is not closed";
+                let reason = "it is inside a quoted cell: if it is an order, a quotation mark before it is not closed";
                 self.builder.reject(row.line, &cell.shown(), reason);
             }
         }

@@ -108,8 +108,8 @@ fn zeros_and_prefixes_that_make_one_order_of_two_are_told() {
     assert_eq!(numbers(&intake), ["0158122", "PO7405"]);
     assert_eq!(intake.tallies[0].merged, 3);
     let said = said(&intake);
-    assert!(said.contains("line 3: \"158122 and 0158122\": the same order, since zeros"), "{said}");
-    assert!(said.contains("line 5: \"PM7405 and PO7405\": the same order, since the prefix"), "{said}");
+    assert!(said.contains("line 3: \"158122 and 0158122\": the same order, because leading zeros"), "{said}");
+    assert!(said.contains("line 5: \"PM7405 and PO7405\": the same order, because the prefix"), "{said}");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn the_column_is_chosen_by_what_its_cells_hold() {
     let intake = sheet(&["PO Number;Coupa PO", "ERP-77;15262984", "ERP-78;15262990"]);
     assert_eq!(numbers(&intake), ["15262984", "15262990"]);
     assert!(
-        said(&intake).contains("read from the column \"Coupa PO\", since the cells of \"PO Number\""),
+        said(&intake).contains("read from the column \"Coupa PO\", because the cells of \"PO Number\""),
         "{}",
         said(&intake)
     );
@@ -299,7 +299,7 @@ fn hidden_sheets_are_read_only_if_no_visible_one_has_orders() {
     let intake = take(&book.save_to_buffer().unwrap()).unwrap();
     assert_eq!(numbers(&intake), ["7", "8"]);
     assert!(
-        said(&intake).contains("hidden sheets, since no visible sheet has orders: \"data\" (2 rows)"),
+        said(&intake).contains("hidden sheets, because no visible sheet has orders: \"data\" (2 rows)"),
         "{}",
         said(&intake)
     );

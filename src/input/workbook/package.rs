@@ -117,8 +117,8 @@ impl<'a> Package<'a> {
             () if has("word/") => "a Word document",
             () if has("ppt/") => "a PowerPoint presentation",
             () if has("index/") || has("index.") => "a document of Apple's Numbers or Pages",
-            () if has("content.xml") => "an OpenDocument file, but no spreadsheet",
-            () => "a ZIP archive, but no workbook",
+            () if has("content.xml") => "an OpenDocument file, but not a spreadsheet",
+            () => "a ZIP archive, but not a workbook",
         }
     }
 }

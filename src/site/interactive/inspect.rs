@@ -134,9 +134,9 @@ impl InteractiveLogin {
             snapshot.others.iter().map(|other| format!("{} is not fetched: {}", other.name, other.reason)).collect();
         remarks.extend(
             Unlisted::find(&signs, &failed, rest.as_ref(), recipe)
-                .map(|unlisted| format!("the list is not whole: {}", unlisted.why)),
+                .map(|unlisted| format!("the list is incomplete: {}", unlisted.why)),
         );
-        remarks.extend(awaited.as_ref().map(|awaited| format!("the page was not read to its end: {awaited}")));
+        remarks.extend(awaited.as_ref().map(|awaited| format!("the page was not read completely: {awaited}")));
         if let (InspectTarget::Order(po), Some(shown)) = (target, snapshot.numbers.first())
             && !is_number_of(shown, po, recipe.order.numbers.prefix_counts)
         {
@@ -173,7 +173,7 @@ impl InteractiveLogin {
             finds.iter().filter(|find| find.count > 0).map(|find| json!([find.key, find.css])).collect();
         page.evaluate(MARK, vec![Value::Array(marks)]).await?;
         let name = |label: &str| match extension(label) {
-            None if label.is_empty() => "(no name: it gets that of its download)".to_owned(),
+            None if label.is_empty() => "(no name: it gets the name of its download)".to_owned(),
             _ => label.to_owned(),
         };
         Ok(Inspection {
@@ -248,8 +248,8 @@ fn in_words(kind: &PageKind) -> String {
         PageKind::NotFound(notice) => format!("not found: {notice:?}"),
         PageKind::NotAllowed(notice) => format!("not allowed: {notice:?}"),
         PageKind::Throttled => "the portal throttles".to_owned(),
-        PageKind::Down(status) => format!("the portal's own error ({status})"),
-        PageKind::Unreached(why) => format!("no page of the portal: {why}"),
-        PageKind::Unknown(what) => format!("none that the recipe knows: {what}"),
+        PageKind::Down(status) => format!("a server error of the portal ({status})"),
+        PageKind::Unreached(why) => format!("not a page of the portal: {why}"),
+        PageKind::Unknown(what) => format!("not a page that the recipe recognises: {what}"),
     }
 }

@@ -93,8 +93,9 @@ impl SharedLogin {
                     return Err(AttemptError::new(
                         FailureKind::SiteDown,
                         format!(
-                            "the portal rejected the login form without saying that the password is wrong: it shows {}. \
-                             It may block this machine or be in maintenance; check whether you can log in by hand",
+                            "the portal rejected the login form without saying that the password is wrong: it shows \
+                             {}. It may block this machine or be under maintenance; check whether you can log in by \
+                             hand",
                             describe(&look.evidence)
                         ),
                     ));
@@ -122,8 +123,9 @@ impl SharedLogin {
         if !look.has_login_form {
             return Err(AttemptError::new(
                 FailureKind::LoginRefused,
-                "the portal's login page has no form that the site recipe knows, as with single sign-on: log in by hand \
-                 with `coupa-batch login`, without COUPA_USERNAME, or change the recipe's [login] (docs/recipes.md)",
+                "the portal's login page has no form that the site recipe recognises, as with single sign-on: log in \
+                 by hand with `coupa-batch login`, without COUPA_USERNAME, or change the recipe's [login] \
+                 (docs/recipes.md)",
             ));
         }
         page.fill(form.username.as_str(), &credentials.username.clone().into()).await?;

@@ -94,7 +94,7 @@ pub(crate) fn judge(error: DownloadError, circumstances: Circumstances) -> Verdi
         Suspect::Login if is_last_turn => Verdict::Miss(AttemptError {
             kind: FailureKind::AccessDenied,
             message: "the portal answers with a login page each time, although the session is logged in: open it by \
-                      hand, as the same user; it may want a right that this user does not have"
+                      hand as the same user, who may lack a permission"
                 .to_owned(),
             ..error
         }),

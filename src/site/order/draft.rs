@@ -95,7 +95,7 @@ impl ReceiptDraft {
     pub(crate) fn miss_unlisted(&mut self, place: &ListingPage, unlisted: &Unlisted) {
         let Unlisted { count, why, kind } = unlisted;
         let name = if *count == 1 { "1 more attachment".to_owned() } else { format!("{count} more attachments") };
-        tracing::warn!(po = %self.po, name, reason = why, "the list of a page is not whole");
+        tracing::warn!(po = %self.po, name, reason = why, "the list of a page is incomplete");
         let failure = Failure::new(*kind, format!("{why}: open {} in a browser", without_query(place.url.as_str())));
         let listing = opaque_id(&format!("unlisted {} {why}", place.url));
         self.receipt.listed_count += count;
@@ -104,7 +104,7 @@ impl ReceiptDraft {
 
     /// The attachment was not asked for: the attempt ended with `error` before.
     pub(crate) fn not_tried(&mut self, listed: &ListedAttachment, place: &ListingPage, error: &AttemptError) {
-        let failure = Failure::new(error.kind, "not tried: the attempt ended before it");
+        let failure = Failure::new(error.kind, "not tried: the attempt ended first");
         let (name, listing, source) = (listed.label.clone(), listed.id.clone(), place.origin);
         self.receipt.missing.push(MissingFile { name, listing, source, failure });
     }

@@ -135,7 +135,7 @@ impl AttachmentFetch<'_> {
                 let is_allowed = |address: &str| self.may_come_from(address).is_ok();
                 ways.extend(effect.ways(&listed.label, &self.context.recipe, is_allowed));
             }
-            tracing::debug!(po = %self.attempt.order.po, listing = listed.label, %error, "tried in vain");
+            tracing::debug!(po = %self.attempt.order.po, listing = listed.label, %error, "an attempt at a file failed");
             if first_error.as_ref().is_none_or(is_vague) {
                 first_error = Some(error);
             }
@@ -211,7 +211,7 @@ impl AttachmentFetch<'_> {
         page.responses().await?;
         let asked = page.evaluate(ASK_WHY, vec![Value::from(address)]).await?;
         let answers = page.responses().await?;
-        tracing::debug!(po = %self.attempt.order.po, %asked, "asked why a file was refused");
+        tracing::debug!(po = %self.attempt.order.po, %asked, "checked why a file was refused");
         let calls = answers.into_iter().filter(|answer| answer.initiator == Initiator::Script);
         // a redirect leads elsewhere, and other scripts ask as well: the last answer from where the file may come from
         let of_it = without_query(address);
@@ -233,7 +233,7 @@ impl AttachmentFetch<'_> {
         }
         let earlier = self.attempt.have.iter().find(|file| file.listings.contains(&listed.id))?;
         let record = self.folder.find(earlier).await?;
-        tracing::debug!(po = %self.attempt.order.po, path = record.path, "an earlier attempt has brought it");
+        tracing::debug!(po = %self.attempt.order.po, path = record.path, "an earlier attempt has fetched it");
         Some(FileRecord { listings: vec![listed.id.clone()], ..record })
     }
 
@@ -292,7 +292,8 @@ impl AttachmentFetch<'_> {
         self.context.count_arrival();
         if let Some(found) = &verified.mismatch {
             let (po, name) = (&self.attempt.order.po, &verified.name);
-            tracing::warn!(%po, name, "the attachment {name} is {found}, not what its name says: kept as the portal has it");
+            tracing::warn!(%po, name, "the attachment {name} is {found}, which does not match its name: kept as the \
+                                       portal sent it");
         }
         // a label without an ending told nothing; the name that the file gets does, or it is of no type
         let ending = extension(&verified.name).unwrap_or_else(|| "none".to_owned());
@@ -343,7 +344,7 @@ impl AttachmentFetch<'_> {
             return Ok(());
         }
         let inner = address.strip_prefix("blob:").unwrap_or(address);
-        let Ok(url) = Url::parse(inner) else { return Err("no address at all".to_owned()) };
+        let Ok(url) = Url::parse(inner) else { return Err("no address".to_owned()) };
         let is_allowed = |host: &str| self.context.recipe.address.allowed_hosts.iter().any(|allowed| allowed == host);
         match (url.scheme(), url.host_str()) {
             ("http" | "https", _) if is_same_host(&url, &self.context.base) => Ok(()),

@@ -130,7 +130,7 @@ impl<'a> PageOpener<'a> {
             }
             let (before, earlier) = (reading.snapshot.listed_count, reading.snapshot.attachments.clone());
             let Some(control) = controls::click_next(self.page, &self.context.recipe).await? else { break };
-            tracing::debug!(url = %place.url.path(), text = control.text, "clicked what shows more");
+            tracing::debug!(url = %place.url.path(), text = control.text, "clicked a control that shows more");
             self.check_cancelled().map_err(error::of_failure)?;
             reading = reader.read_after_click(self.page).await?;
             self.check(&reading, place).await?;
@@ -177,7 +177,7 @@ impl<'a> PageOpener<'a> {
             self.check_calls(&PageKind::Wanted, &opened.snapshot, &place.what).await?;
             return Err(AttemptError::new(
                 FailureKind::StepTimeout,
-                format!("the page of {} listed no attachment yet, and {awaited}: it is opened again", place.what),
+                format!("the page of {} lists no attachments yet, and {awaited}: opening it again", place.what),
             ));
         }
         Ok(opened)
@@ -200,9 +200,9 @@ impl<'a> PageOpener<'a> {
             (FileOrigin::Order, Some(shown)) if !self.is_number_of(shown, &place.po) => Err(AttemptError::new(
                 FailureKind::PageChanged,
                 format!(
-                    "the page of {} shows another number, {shown}, so its files are not this order's: where the portal's \
-                     addresses take an id of their own, the sheet must hold that; if {shown} is not the number of the page's \
-                     order, change order.number in the recipe",
+                    "the page of {} shows another number, {shown}, so its files are not this order's: if the portal's \
+                     addresses contain an internal id, the sheet must hold that id; if {shown} is not the order's \
+                     number, change order.number in the recipe",
                     place.what
                 ),
             )),

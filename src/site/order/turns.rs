@@ -148,7 +148,8 @@ impl<'a> FileTurns<'a> {
                     && file.listings.iter().any(|id| self.uncertain.contains(id))
             };
             if self.draft.receipt.files.iter().any(is_in_doubt) {
-                tracing::debug!(po = %self.attempt.order.po, listing = listed.label, "the same bytes twice: fetched again");
+                tracing::debug!(po = %self.attempt.order.po, listing = listed.label, "two files with the same bytes: \
+                                                                                      fetching again");
                 self.reopen(place, to.staging).await?;
                 self.fetch_one(place, listed, to, Turn::First { are_others_waiting: false }).await?;
             }
@@ -290,7 +291,8 @@ impl<'a> FileTurns<'a> {
         AttemptError::new(
             FailureKind::StepTimeout,
             format!(
-                "its files took longer than {limit}; those that are there stay, and task_timeout allows more at once"
+                "its files took longer than {limit}; those that arrived are kept; task_timeout allows more time per \
+                 attempt"
             ),
         )
     }

@@ -191,11 +191,11 @@ impl PageKind {
             ),
             Self::Throttled => (
                 FailureKind::Throttled,
-                "the portal asks for fewer requests (429): it is asked again later; fewer --workers help".to_owned(),
+                "the portal limits requests (429): the program tries again later; --polite helps".to_owned(),
             ),
             Self::Down(status) => (
                 FailureKind::SiteDown,
-                format!("the portal answered with an error of its own ({status}): it is asked again later"),
+                format!("the portal answered with a server error ({status}): the program tries again later"),
             ),
             Self::Unreached(why) => (
                 FailureKind::Unreachable,
@@ -204,8 +204,8 @@ impl PageKind {
             Self::Unknown(shown) => (
                 FailureKind::PageChanged,
                 format!(
-                    "the portal showed a page that the site recipe does not know instead of {what}: {shown}; if a \
-                         person sees {what} there, the recipe needs a change (docs/recipes.md)"
+                    "instead of {what}, the portal showed a page that the site recipe does not recognise: {shown}; if \
+                     you see {what} there in a browser, change the recipe (docs/recipes.md)"
                 ),
             ),
         };

@@ -14,7 +14,8 @@ pub(crate) fn doubt(signs: &PageSigns, recipe: &Recipe) -> Option<String> {
     }
     let held = |held: &String| {
         format!(
-            "where attachments stand there is {held}, which could be one; if it is none, name it in attachments.never"
+            "the attachment area contains {held}, which could be an attachment; if it is not, add it to \
+             attachments.never"
         )
     };
     // what it says is said of its areas, and may not be of other places
@@ -22,16 +23,16 @@ pub(crate) fn doubt(signs: &PageSigns, recipe: &Recipe) -> Option<String> {
         return signs.places_hold.as_ref().map(held);
     }
     if attachments.areas.is_empty() {
-        return Some("nothing on it is what attachments.none says".to_owned());
+        return Some("nothing on it matches attachments.none".to_owned());
     }
     for (css, area) in attachments.areas.iter().zip(&signs.areas) {
         if area.count == 0 {
-            return Some(format!("it has no {:?}, where attachments stand (attachments.areas)", css.as_str()));
+            return Some(format!("it has no attachment area {:?} (attachments.areas)", css.as_str()));
         }
         if area.shown < area.count {
             let hidden = area.count - area.shown;
             let (css, count) = (css.as_str(), area.count);
-            return Some(format!("where attachments stand, {hidden} of {count} {css:?} cannot be seen"));
+            return Some(format!("{hidden} of {count} attachment areas {css:?} cannot be seen"));
         }
     }
     signs.holds.as_ref().or(signs.places_hold.as_ref()).map(held)
@@ -40,7 +41,7 @@ pub(crate) fn doubt(signs: &PageSigns, recipe: &Recipe) -> Option<String> {
 /// What a page is that lists no attachment and does not show that there is none.
 pub(crate) fn unproven(document: &DocumentInfo, doubt: &str) -> PageKind {
     PageKind::Unknown(format!(
-        "{}, which lists no attachment and does not show that there is none: {doubt}",
+        "{}, which lists no attachments and does not show that there are none: {doubt}",
         describe(document)
     ))
 }

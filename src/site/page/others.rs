@@ -63,13 +63,13 @@ impl OtherAttachment {
                     return None;
                 }
                 let shown = without_query(url.as_str()).to_owned();
-                let reason = format!("it is a web address, {shown}, and no file of the portal: open it in a browser");
+                let reason = format!("it is a web address, {shown}, not a file of the portal: open it in a browser");
                 let id = opaque_id(&format!("web {url}"));
                 Some(Self { name: name.unwrap_or(shown), id, reason })
             }
             OtherKind::Note => {
                 let name: String = name?.chars().take(LONGEST_NAME).collect();
-                let reason = "it is a text and no file: read it on the page".to_owned();
+                let reason = "it is a text, not a file: read it on the page".to_owned();
                 Some(Self { id: opaque_id(&format!("note {name}")), name, reason })
             }
         }

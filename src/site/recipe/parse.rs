@@ -21,10 +21,10 @@ const SHIPPED: [(&str, &str); 3] = [
 #[non_exhaustive]
 pub enum RecipeError {
     /// There is no portal to use it on.
-    #[error("no portal is named: give its address with --base-url, such as https://acme.coupahost.com")]
+    #[error("no portal is given: set its address with --base-url, such as https://acme.coupahost.com")]
     NoAddress,
     /// Neither a shipped one nor a file.
-    #[error("there is no site recipe {name:?}: neither a shipped one ({shipped}) nor a file of that name")]
+    #[error("there is no site recipe {name:?}: neither a built-in one ({shipped}) nor a file of that name")]
     Unknown {
         /// What was asked for.
         name: String,
@@ -100,7 +100,7 @@ pub(crate) fn parse(text: &str, origin: &str) -> Result<Recipe, RecipeError> {
         let refuse = |why: &str| {
             let place = format!("line {}: ", line_at(text, base.span().start));
             let names = SHIPPED.map(|(name, _)| name).join(", ");
-            invalid(place, &format!("extends: {why} is no shipped recipe: there is {names}"))
+            invalid(place, &format!("extends: {why} is not a built-in recipe; use one of {names}"))
         };
         let Some(name) = base.get_ref().as_str() else { return Err(refuse("this")) };
         let below = shipped(name).ok_or_else(|| refuse(&format!("{name:?}")))?;

@@ -183,7 +183,7 @@ async fn the_recipe_of_another_portal_never_says_that_there_are_no_attachments()
     );
     // one that does not even find the login
     let ended = desk.run(&portal, &pos).args(["--recipe", "coupa"]).end().await;
-    ended.assert(2, &["no form that the site recipe knows"]);
+    ended.assert(2, &["no form that the site recipe recognises"]);
     assert_eq!(portal.counts().passwords_sent, 0);
     for recipe in [stranger.to_str().unwrap(), drifted.to_str().unwrap()] {
         let ended = desk.run(&portal, &pos).args(["--recipe", recipe, "--force", "--retries", "0"]).end().await;

@@ -68,7 +68,7 @@ impl<'a, R: BufRead> XlsbRows<'a, R> {
                     }
                 }
                 FIRST_CELL..=LAST_SHORT_CELL | RICH_TEXT if current.is_none() => {
-                    return Err(SheetError::Damaged("it has a cell outside of any row".to_owned()));
+                    return Err(SheetError::Damaged("it has a cell outside any row".to_owned()));
                 }
                 FIRST_CELL..=LAST_CELL | RICH_TEXT => {
                     let column = u32_at(data, 0).and_then(|column| usize::try_from(column).ok());

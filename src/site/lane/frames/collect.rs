@@ -151,7 +151,7 @@ impl<'a> FrameLane<'a> {
             (FrameNews::Settled { page }, None) => self.settled(flight, page),
             (FrameNews::Caught { key, caught }, Some(listed)) => {
                 let Some(button) = listed.attachments.get(key) else {
-                    return to_tab(TabReason::Unreadable("an element that nobody asked for".to_owned()));
+                    return to_tab(TabReason::Unreadable("an element that was not requested".to_owned()));
                 };
                 let address = match &caught {
                     CaughtAddress::Address { url } => Url::parse(url).ok().filter(is_web),
@@ -173,7 +173,7 @@ impl<'a> FrameLane<'a> {
                 if is_same { self.end(flight) } else { to_tab(TabReason::Changed) }
             }
             (FrameNews::Settled { .. }, Some(_)) | (FrameNews::Caught { .. } | FrameNews::Looked { .. }, None) => {
-                to_tab(TabReason::Unreadable("news out of order".to_owned()))
+                to_tab(TabReason::Unreadable("messages out of order".to_owned()))
             }
         }
     }

@@ -86,7 +86,7 @@ impl ClickEffect {
                 Ok(Self { is_busy: true, ..Self::default() })
             }
             answer => serde_json::from_value(answer?)
-                .map_err(|why| SessionError::Refused(format!("the page's answer cannot be understood: {why}"))),
+                .map_err(|why| SessionError::Refused(format!("the page's response cannot be read: {why}"))),
         }
     }
 

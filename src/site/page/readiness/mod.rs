@@ -150,7 +150,7 @@ impl PageReader<'_> {
             };
             let signs = ask(page, self.context, patience).await?;
             let awaited = awaited(&activity, &signs, patience);
-            tracing::debug!(url = %self.url.path(), ?activity, ?signs, ?awaited, "looked at a page");
+            tracing::debug!(url = %self.url.path(), ?activity, ?signs, ?awaited, "read a page");
             let now = Instant::now();
             let has_time = match &awaited {
                 // that was waited for already
@@ -170,7 +170,7 @@ impl PageReader<'_> {
 async fn ask(page: &mut dyn Page, context: &PortalContext, patience: SignPatience) -> Result<PageSigns, SessionError> {
     match PageSigns::ask(page, &context.recipe, patience).await {
         Err(SessionError::Refused(why)) => {
-            tracing::debug!(why, "a page could not be asked for its signs");
+            tracing::debug!(why, "the signs of a page could not be read");
             Ok(PageSigns { busy: Some("a page that was replaced".to_owned()), ..PageSigns::default() })
         }
         other => other,

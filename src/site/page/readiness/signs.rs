@@ -106,7 +106,7 @@ impl PageSigns {
             // a dialog of the page broke in; it is asked again
             Value::Null => Ok(Self { busy: Some("a dialog".to_owned()), ..Self::default() }),
             answer => serde_json::from_value(answer)
-                .map_err(|why| SessionError::Refused(format!("the page's answer cannot be understood: {why}"))),
+                .map_err(|why| SessionError::Refused(format!("the page's response cannot be read: {why}"))),
         }
     }
 }
