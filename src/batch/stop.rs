@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use crate::batch::event::{BatchError, BatchEvent, Observer};
 use crate::model::StopKind;
 use crate::pool::{PoolControl, ShutdownHandler, ShutdownStep, Signals};
+use crate::text::rounded;
 
 /// How often the clock is read. A timer alone is not enough: it stops while a laptop sleeps.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
@@ -43,7 +44,7 @@ impl TimeLimit {
             Ok::<_, jiff::Error>(Self { at, why: format!("it was {} (--until)", time.strftime("%H:%M")) })
         });
         let span = span.map(|span| {
-            let why = format!("the run had lasted {} (--max-duration)", humantime::format_duration(span));
+            let why = format!("the run had lasted {} (--max-duration)", rounded(span));
             Ok(Self { at: now.checked_add(SignedDuration::try_from(span)?)?, why })
         });
         let all = [until, span].into_iter().flatten().collect::<Result<Vec<_>, jiff::Error>>()?;

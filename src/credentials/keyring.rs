@@ -15,6 +15,7 @@ use thiserror::Error as ThisError;
 use url::Url;
 
 use crate::config::Credentials;
+use crate::text::rounded;
 
 /// The name under which a person finds these items in the keyring's own window.
 const SERVICE: &str = "coupa-batch";
@@ -37,8 +38,9 @@ pub enum KeyringError {
     Locked(String),
     /// It did not answer in time; it may be waiting for somebody to unlock it.
     #[error(
-        "the system's keyring did not answer within {0:?}: unlock it and try again, or use COUPA_USERNAME and \
-         COUPA_PASSWORD"
+        "the system's keyring did not answer within {}: unlock it and try again, or use COUPA_USERNAME and \
+         COUPA_PASSWORD",
+        rounded(*.0)
     )]
     Silent(Duration),
     /// The entry was not written by this program, or there are several.

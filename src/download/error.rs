@@ -8,13 +8,14 @@ use thiserror::Error;
 
 use crate::backend::SessionError;
 use crate::model::FailureKind;
+use crate::text::rounded;
 
 /// A file could not be landed, verified or placed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DownloadError {
     /// The click was made and no download followed.
-    #[error("no download started within {} of the click{}", in_seconds(*after), why_not(*is_settled))]
+    #[error("no download started within {} of the click{}", rounded(*after), why_not(*is_settled))]
     NotStarted {
         /// How long was waited.
         after: Duration,
@@ -43,7 +44,7 @@ pub enum DownloadError {
         host: String,
     },
     /// It began and then stood still.
-    #[error("the download made no progress for {} after {received} bytes and was stopped", in_seconds(*after))]
+    #[error("the download made no progress for {} after {received} bytes and was stopped", rounded(*after))]
     Standstill {
         /// Bytes that had come in.
         received: u64,
@@ -53,7 +54,7 @@ pub enum DownloadError {
     /// It was slower than it may be.
     #[error(
         "only {came} bytes arrived in {}, slower than download_min_rate allows, so it was stopped",
-        in_seconds(*after)
+        rounded(*after)
     )]
     TooSlow {
         /// Bytes that came in.
@@ -65,7 +66,7 @@ pub enum DownloadError {
     #[error(
         "it was not complete after {} and {received} bytes, and was stopped to leave time for the order's other files: \
          if it is that large, raise task_timeout",
-        in_seconds(*after)
+        rounded(*after)
     )]
     OutOfTime {
         /// Bytes that had come in.
@@ -258,11 +259,6 @@ fn in_words(status: u16) -> String {
 
 fn why_not(is_settled: bool) -> &'static str {
     if is_settled { ", and the page has finished loading" } else { "" }
-}
-
-/// A time span in whole seconds.
-pub(super) fn in_seconds(span: Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(Duration::from_secs(span.as_secs().max(1)))
 }
 
 /// What helps against an error of the disk.

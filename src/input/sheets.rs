@@ -7,6 +7,7 @@ use crate::input::error::{InputError, SheetError, listed};
 use crate::input::intake::IntakeBuilder;
 use crate::input::row::SheetRow;
 use crate::input::table::{Ambiguous, Head, SAMPLE_ROWS, SheetKind, judge, take_list, take_table};
+use crate::text::count;
 
 /// Bounds of the rows that are held to judge a sheet, in bytes.
 const MAX_SAMPLE: usize = 32 * 1024 * 1024;
@@ -60,7 +61,7 @@ pub(crate) fn take_book(book: &mut dyn Book, builder: &mut IntakeBuilder<'_>) ->
         let before = builder.row_count();
         builder.begin_sheet(has_several.then_some(sheet.info.name.as_str()));
         take_sheet(book, sheet, builder)?;
-        counts.push(format!("{} ({})", sheet.name(), rows(builder.row_count() - before)));
+        counts.push(format!("{} ({})", sheet.name(), count(builder.row_count() - before, "row")));
     }
     if read.iter().any(|sheet| sheet.info.is_hidden) {
         let which = if builder.options().sheet.is_some() { "" } else { ", because no visible sheet has orders" };
@@ -73,10 +74,6 @@ pub(crate) fn take_book(book: &mut dyn Book, builder: &mut IntakeBuilder<'_>) ->
         ));
     }
     Ok(())
-}
-
-fn rows(count: u64) -> String {
-    if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
 }
 
 /// Looks at each sheet, or at the one that the caller named.

@@ -16,6 +16,8 @@ use url::{Host, Url};
 
 use super::NetworkPolicy;
 
+use crate::text::rounded;
+
 /// How long a connection may take, name and TLS included.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a connection is kept without work. Servers close theirs sooner or later: one that is old may be closed at the
@@ -40,7 +42,7 @@ pub enum HttpError {
     #[error("the connection was cut: {0}")]
     Cut(String),
     /// Nothing came in time.
-    #[error("timed out: nothing came within {after:?}")]
+    #[error("timed out: nothing arrived within {}", rounded(*after))]
     Late {
         /// The deadline that passed.
         after: Duration,

@@ -13,6 +13,7 @@ use super::{Notice, NoticeContext, RunFinished, next_notice};
 use crate::config::SecretUrl;
 use crate::model::{PoolStatus, Stage};
 use crate::net::{HttpClient, HttpError, HttpRequest};
+use crate::text::rounded;
 
 /// How long one notice may take, from its connection to the response.
 const POST_DEADLINE: Duration = Duration::from_secs(10);
@@ -74,10 +75,7 @@ impl Notifier {
         match tokio::time::timeout(FINISH_DEADLINE, &mut self.delivery).await {
             Ok(Ok(())) => {}
             Ok(Err(why)) => warn!("the delivery of notices failed: {why}"),
-            Err(_) => warn!(
-                "the notice of the run's end was not delivered within {}",
-                humantime::format_duration(FINISH_DEADLINE)
-            ),
+            Err(_) => warn!("the notice of the run's end was not delivered within {}", rounded(FINISH_DEADLINE)),
         }
     }
 }

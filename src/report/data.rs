@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::History;
 use crate::model::{OrderStatus, Outcome, PoTask, RejectedRow, RunId, TaskId, TaskState};
+use crate::text::count;
 
 /// Facts about the run as a whole; everything about single orders comes from the journal.
 #[derive(Clone, Debug)]
@@ -153,12 +154,10 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} {} in {:.1} s: {} {}, {}",
-            self.orders,
-            if self.orders == 1 { "order" } else { "orders" },
+            "{} in {:.1} s: {}, {}",
+            count(self.orders, "order"),
             self.seconds,
-            self.files,
-            if self.files == 1 { "file" } else { "files" },
+            count(self.files, "file"),
             ByteSize(self.bytes).display().si()
         )?;
         for status in OrderStatus::ALL {

@@ -15,6 +15,7 @@ use crate::cli::output;
 use crate::cli::setup::block_on;
 use crate::config::layers;
 use crate::credentials::LoginSource;
+use crate::text::count;
 
 pub(crate) fn recipe(command: &RecipeCommand) -> Result<ExitReason, CommandError> {
     match command {
@@ -100,7 +101,7 @@ fn to_text(seen: &Inspection, args: &RecipeCheckArgs) -> String {
             find.texts.iter().map(|text| format!("{:?}", text.chars().take(40).collect::<String>())).collect();
         let _ = writeln!(text, "{:>4}  {:<30} {}  {}", find.count, find.key, find.css, texts.join(" ")); // cannot fail
     }
-    let _ = writeln!(text, "{} would be fetched", output::count(seen.attachments.len() as u64, "attachment"));
+    let _ = writeln!(text, "{} would be fetched", count(seen.attachments.len(), "attachment"));
     for name in &seen.attachments {
         let _ = writeln!(text, "      {}", output::in_one_line(name));
     }
@@ -109,7 +110,7 @@ fn to_text(seen: &Inspection, args: &RecipeCheckArgs) -> String {
     }
     for fit in &seen.fits {
         let fits = if fit.is_understood { "fits" } else { "does not fit" };
-        let attachments = output::count(u64::try_from(fit.attachment_count).unwrap_or(u64::MAX), "attachment");
+        let attachments = count(fit.attachment_count, "attachment");
         let _ = writeln!(text, "recipe {}: {fits}, {attachments}", fit.name);
     }
     let _ = writeln!(text, "screenshot with the finds in frames: {}", args.screenshot.display());

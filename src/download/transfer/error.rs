@@ -6,9 +6,9 @@ use thiserror::Error;
 
 use crate::backend::SessionError;
 use crate::download::DownloadError;
-use crate::download::error::in_seconds;
 use crate::model::FailureKind;
 use crate::net::HttpError;
+use crate::text::rounded;
 
 /// A file did not come by HTTP. No message holds an address: it may be good for one time, or for whoever knows it.
 #[derive(Debug, Error)]
@@ -44,7 +44,7 @@ pub enum TransferError {
         why: String,
     },
     /// Nothing came for too long.
-    #[error("the transfer made no progress for {} after {received} bytes", in_seconds(*after))]
+    #[error("the transfer made no progress for {} after {received} bytes", rounded(*after))]
     Standstill {
         /// Bytes that had come in.
         received: u64,
@@ -54,7 +54,7 @@ pub enum TransferError {
     /// It came, but would not have ended in time.
     #[error(
         "only {came} bytes arrived in {}, slower than download_min_rate allows, so it was stopped",
-        in_seconds(*after)
+        rounded(*after)
     )]
     TooSlow {
         /// Bytes that came in.
@@ -63,7 +63,7 @@ pub enum TransferError {
         after: Duration,
     },
     /// It was not whole when its time was over.
-    #[error("it was not complete after {} and {received} bytes, and was stopped", in_seconds(*after))]
+    #[error("it was not complete after {} and {received} bytes, and was stopped", rounded(*after))]
     OutOfTime {
         /// Bytes that had come in.
         received: u64,
@@ -224,9 +224,9 @@ mod tests {
     fn a_browser_s_words_for_a_failure_are_those_of_what_happened() {
         let second = Duration::from_millis(1500);
         for (error, words) in [
-            (TransferError::TooSlow { came: 5, after: second }, "only 5 bytes arrived in 1s"),
-            (TransferError::Standstill { received: 5, after: second }, "made no progress for 1s after 5 bytes"),
-            (TransferError::OutOfTime { received: 5, after: second }, "not complete after 1s and 5 bytes"),
+            (TransferError::TooSlow { came: 5, after: second }, "only 5 bytes arrived in 2s"),
+            (TransferError::Standstill { received: 5, after: second }, "made no progress for 2s after 5 bytes"),
+            (TransferError::OutOfTime { received: 5, after: second }, "not complete after 2s and 5 bytes"),
             (TransferError::Encoded { coding: "br".to_owned() }, "encoded as \"br\""),
             (TransferError::BadRedirect { why: "it has no address" }, "redirect was not followed: it has no address"),
         ] {

@@ -14,6 +14,7 @@ use crate::model::FailureKind;
 use crate::site::error;
 use crate::site::login::check::AuthState;
 use crate::site::page::classify::{PageFacts, PageKind, describe, spoken};
+use crate::text::rounded;
 
 /// How often the page is asked whether the form has been answered. Asking is the only way: the answer is a new document
 /// in the same window, and a form may be answered by several redirects.
@@ -211,7 +212,7 @@ impl SharedLogin {
             FailureKind::StepTimeout,
             format!(
                 "the portal did not answer the login form within {} (page_timeout)",
-                humantime::format_duration(self.context.deadlines.page)
+                rounded(self.context.deadlines.page)
             ),
         ))
     }

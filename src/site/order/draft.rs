@@ -13,6 +13,7 @@ use crate::site::page::classify::without_query;
 use crate::site::page::identity::listed::ListedAttachment;
 use crate::site::page::others::OtherAttachment;
 use crate::site::page::readiness::unlisted::Unlisted;
+use crate::text;
 
 /// A receipt that is not complete yet.
 pub(crate) struct ReceiptDraft {
@@ -94,7 +95,7 @@ impl ReceiptDraft {
     /// The page has attachments that it does not list.
     pub(crate) fn miss_unlisted(&mut self, place: &ListingPage, unlisted: &Unlisted) {
         let Unlisted { count, why, kind } = unlisted;
-        let name = if *count == 1 { "1 more attachment".to_owned() } else { format!("{count} more attachments") };
+        let name = text::count(*count, "more attachment");
         tracing::warn!(po = %self.po, name, reason = why, "the list of a page is incomplete");
         let failure = Failure::new(*kind, format!("{why}: open {} in a browser", without_query(place.url.as_str())));
         let listing = opaque_id(&format!("unlisted {} {why}", place.url));

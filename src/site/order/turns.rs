@@ -18,6 +18,7 @@ use crate::site::login::SharedLogin;
 use crate::site::page::classify::classify;
 use crate::site::page::identity::listed::ListedAttachment;
 use crate::site::page::snapshot::PageSnapshot;
+use crate::text::rounded;
 
 /// How long a portal that answered with an error of its own is left alone before the same file is asked for again.
 const AFTER_SERVER_ERROR: Duration = Duration::from_secs(1);
@@ -287,7 +288,7 @@ impl<'a> FileTurns<'a> {
 
     /// The attempt's time is used up by files that came.
     fn out_of_time(&self) -> AttemptError {
-        let limit = humantime::format_duration(self.context.deadlines.attempt);
+        let limit = rounded(self.context.deadlines.attempt);
         AttemptError::new(
             FailureKind::StepTimeout,
             format!(

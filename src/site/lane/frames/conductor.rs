@@ -111,11 +111,8 @@ impl Conductor {
         let commands = serde_json::to_value(commands).map_err(|why| refused(why.to_string()))?;
         match page.evaluate(EXCHANGE, vec![json!(self.key), commands, json!(millis(at_most))]).await? {
             Value::Null => Err(refused("the page that held the frames is gone".to_owned())),
-            events => serde_json::from_value(events).map_err(|why| {
-                refused(format!(
-                    "the frames sent an unexpected message: {why}"
-                ))
-            }),
+            events => serde_json::from_value(events)
+                .map_err(|why| refused(format!("the frames sent an unexpected message: {why}"))),
         }
     }
 }
