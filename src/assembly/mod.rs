@@ -58,7 +58,7 @@ impl PersistentWorkerPool {
     /// left, and starts the workers side by side. Returns when browser and recipe are known to be usable; the first
     /// worker that is ready takes the first order.
     ///
-    /// A login that `coupa-batch login` kept for the portal, and the cookies of the configuration, are tried before its
+    /// A login that `coupa-batch login` saved for the portal, and the cookies of the configuration, are tried before its
     /// credentials, the newer one first. A password that the portal refused in an earlier run is not sent.
     ///
     /// A pool whose configuration has no `base_url` lends sessions and takes no orders.
@@ -117,7 +117,7 @@ impl PersistentWorkerPool {
         let site = match claim {
             Some(claim) => {
                 let refusals = refusals(&config.site).map(|refusals| Arc::new(refusals) as Arc<dyn RejectionStore>);
-                let login = SharedLogin::of(&config.site, claim.out(), deadlines, kept_logins(&config.site), refusals);
+                let login = SharedLogin::of(&config.site, claim.out(), deadlines, saved_logins(&config.site), refusals);
                 Some(PortalSite::with_login(&config.site, claim, &run, login.map_err(recipe)?))
             }
             None => None,
@@ -139,14 +139,14 @@ impl PersistentWorkerPool {
     }
 }
 
-/// The logins that a portal's sessions may begin with: exported cookies, and what `coupa-batch login` kept.
+/// The logins that a portal's sessions may begin with: exported cookies, and what `coupa-batch login` saved.
 #[must_use]
-pub fn kept_logins(site: &SiteConfig) -> Vec<Arc<dyn LoginStore>> {
+pub fn saved_logins(site: &SiteConfig) -> Vec<Arc<dyn LoginStore>> {
     let Some(base) = &site.base_url else { return Vec::new() };
     let cookies = site.cookies.as_ref().zip(base.host_str()).map(|(path, host)| CookieFile::of(path, host));
-    let vault = login_folder(site).map(|folder| SavedLoginFile::of(&folder, base));
+    let file = login_folder(site).map(|folder| SavedLoginFile::of(&folder, base));
     let cookies = cookies.map(|file| Arc::new(file) as Arc<dyn LoginStore>);
-    cookies.into_iter().chain(vault.map(|vault| Arc::new(vault) as Arc<dyn LoginStore>)).collect()
+    cookies.into_iter().chain(file.map(|file| Arc::new(file) as Arc<dyn LoginStore>)).collect()
 }
 
 /// Where it is remembered what the portal refused; none when this user has no home.
@@ -170,8 +170,8 @@ pub fn check_login(site: &SiteConfig) -> Result<(), LoginStoreError> {
     if let Some((path, host)) = site.cookies.as_ref().zip(base.host_str()) {
         return CookieFile::of(path, host).load().map(drop);
     }
-    let has_kept = kept_logins(site).iter().any(|keep| keep.load().is_ok_and(|kept| kept.is_some()));
-    if let (Some(credentials), Some(refusals), false) = (&site.credentials, refusals(site), has_kept) {
+    let has_saved = saved_logins(site).iter().any(|store| store.load().is_ok_and(|saved| saved.is_some()));
+    if let (Some(credentials), Some(refusals), false) = (&site.credentials, refusals(site), has_saved) {
         match refusals.refused_at(&credentials.username, &credentials.password) {
             Ok(Some(at)) => return Err(LoginStoreError::Refused { portal: base.to_string(), at }),
             Ok(None) => {}

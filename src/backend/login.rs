@@ -12,7 +12,7 @@ pub struct SavedLogin {
     /// The cookies.
     pub cookies: Vec<Cookie>,
     /// When it was saved; another time means another login.
-    pub kept_at: Timestamp,
+    pub saved_at: Timestamp,
 }
 
 /// Where a login is saved. Read at the start of a run, and again whenever the login has expired: a person may have saved a

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use url::Url;
 
@@ -18,6 +17,7 @@ use crate::browser::warmup;
 use crate::browser::warmup::ProfileWarmup;
 use crate::browser::webdriver::capabilities::SessionPurpose;
 use crate::config::{BrowserConfig, ProfileConfig, Timeouts};
+use crate::fs::blocking::blocking;
 use crate::model::{Footprint, WorkerId};
 use crate::net::network_policy::NetworkPolicy;
 
@@ -135,7 +135,8 @@ impl BrowserFactory {
             return Err(error);
         };
         let profiles = self.profiles().clone();
-        let rejected = spawn_blocking(move || profiles.reject_source(&source, &error.to_string())).await;
+        let rejected =
+            blocking("removing a profile template", move || profiles.reject_source(&source, &error.to_string())).await;
         if let Err(why) = rejected {
             tracing::debug!(%why, "the runtime is ending");
         }

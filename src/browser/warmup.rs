@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::backend::SessionError;
 use crate::browser::launcher::SessionLauncher;
 use crate::browser::profile::template::ProfileSource;
+use crate::fs::blocking::blocking;
 use crate::model::WorkerId;
 
 /// How long a run must have lasted. Pre-warming costs one browser start per version of the browser: a shorter run would not
@@ -48,7 +49,7 @@ pub(crate) async fn warm(launcher: &SessionLauncher) -> Result<(), SessionError>
     let session = launcher.start(NO_WORKER, &ProfileSource::BuiltIn, launcher.deadline()).await?;
     let profile = session.into_profile().await?;
     let profiles = launcher.profiles.clone();
-    let saved = spawn_blocking(move || profiles.save_warm_template(&profile)).await;
+    let saved = blocking("saving a profile template", move || profiles.save_warm_template(&profile)).await;
     saved
         .map_err(std::io::Error::other)
         .flatten()

@@ -49,8 +49,8 @@ impl LoginStore for CookieFile {
                 "the file has no valid cookie of {host}: export it again from a browser that is logged in there"
             )));
         }
-        let kept_at = found.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or_default();
-        Ok(Some(SavedLogin { cookies, kept_at }))
+        let saved_at = found.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or_default();
+        Ok(Some(SavedLogin { cookies, saved_at }))
     }
 }
 

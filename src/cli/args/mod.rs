@@ -342,8 +342,8 @@ mod tests {
     }
 
     #[test]
-    fn each_shipped_recipe_has_a_demo_portal() {
-        for (name, _) in crate::site::shipped_recipes() {
+    fn each_built_in_recipe_has_a_demo_portal() {
+        for (name, _) in crate::site::built_in_recipes() {
             let cli = Cli::try_parse_from(["coupa-batch", "demo", "--recipe", name]).unwrap();
             let Command::Demo(demo) = cli.command else { panic!() };
             assert_eq!(demo.look.recipe(), *name);

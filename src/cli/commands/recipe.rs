@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
 
-use crate::assembly::{kept_logins, lone_session, refusals};
+use crate::assembly::{lone_session, refusals, saved_logins};
 use crate::pool::StartError;
-use crate::site::{InspectTarget, Inspection, InteractiveLogin, shipped_recipes};
+use crate::site::{InspectTarget, Inspection, InteractiveLogin, built_in_recipes};
 use url::Url;
 
 use crate::cli::args::{RecipeCheckArgs, RecipeCommand};
@@ -20,11 +20,11 @@ use crate::text::count;
 pub(crate) fn recipe(command: &RecipeCommand) -> Result<ExitReason, CommandError> {
     match command {
         RecipeCommand::List => {
-            let names: Vec<_> = shipped_recipes().iter().map(|(name, _)| format!("{name}\n")).collect();
+            let names: Vec<_> = built_in_recipes().iter().map(|(name, _)| format!("{name}\n")).collect();
             output::print(&names.concat())?;
             Ok(ExitReason::AllWell)
         }
-        RecipeCommand::Show { name } => match shipped_recipes().iter().find(|(shipped, _)| shipped == name) {
+        RecipeCommand::Show { name } => match built_in_recipes().iter().find(|(built_in, _)| built_in == name) {
             Some((_, text)) => output::print(text).map(|()| ExitReason::AllWell),
             None => Err(CommandError::bad_call(format!(
                 "there is no built-in recipe {name:?}: see coupa-batch recipe list"
@@ -56,12 +56,12 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
     if let Some(remark) = LoginSource::fill(&mut config).remark() {
         eprintln!("{remark}");
     }
-    let mut doorway = InteractiveLogin::new(&config.site, config.deadlines).map_err(CommandError::bad_call)?;
+    let mut login = InteractiveLogin::new(&config.site, config.deadlines).map_err(CommandError::bad_call)?;
     if let Some(refusals) = refusals(&config.site) {
-        doorway = doorway.with_rejections(Arc::new(refusals), false);
+        login = login.with_rejections(Arc::new(refusals), false);
     }
-    for keep in kept_logins(&config.site) {
-        doorway = doorway.with_store(keep);
+    for store in saved_logins(&config.site) {
+        login = login.with_store(store);
     }
     let seen = block_on(|mut signals| async move {
         let stopped = || CommandError::new(ExitReason::Forced, "stopped");
@@ -73,7 +73,7 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
             () = signals.received() => return Err(stopped()),
         };
         let seen = tokio::select! {
-            seen = doorway.inspect(session.page(), &target) => seen.map_err(CommandError::bad_call),
+            seen = login.inspect(session.page(), &target) => seen.map_err(CommandError::bad_call),
             () = signals.received() => Err(stopped()),
         };
         for left in session.close().await.leftovers {

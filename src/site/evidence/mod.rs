@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::login::SharedLogin;
 use crate::backend::{Attempt, AttemptError, Page, Session, SessionError};
+use crate::fs::blocking::blocking;
 use crate::model::FailureKind;
 use crate::site::evidence::redact::Redactor;
 
@@ -156,7 +157,7 @@ impl CaptureSession {
 /// Writes it down and says where. What cannot be written is not worth an attempt.
 pub(crate) async fn keep(store: &EvidenceStore, attempt: &Attempt, seen: Capture) -> Option<String> {
     let (store, name) = (store.clone(), format!("{}-{}", attempt.order.po, attempt.no));
-    let written = tokio::task::spawn_blocking(move || store.keep(&name, &seen));
+    let written = blocking("writing evidence", move || store.keep(&name, &seen));
     match tokio::time::timeout(WRITE_DEADLINE, written).await {
         Ok(Ok(Ok(kept))) => kept,
         Ok(Ok(Err(why))) => {

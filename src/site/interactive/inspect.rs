@@ -18,7 +18,7 @@ use crate::site::page::readiness::unlisted::Unlisted;
 use crate::site::page::readiness::{PageReader, Reading, controls};
 use crate::site::page::selectors::without_exclusions;
 use crate::site::page::snapshot::PageSnapshot;
-use crate::site::recipe::parse::{load, shipped_recipes};
+use crate::site::recipe::parse::{built_in_recipes, load};
 use crate::site::recipe::selectors::check_all;
 use crate::site::{ColumnSelector, NameSource, error};
 
@@ -49,13 +49,13 @@ pub struct Inspection {
     pub attachments: Vec<String>,
     /// What speaks against the list being whole, and what is on it that is no file.
     pub remarks: Vec<String>,
-    /// What each shipped recipe makes of the page.
+    /// What each built-in recipe makes of the page.
     pub fits: Vec<RecipeFit>,
     /// The page with a frame around each find, as PNG.
     pub picture: Vec<u8>,
 }
 
-/// What a shipped recipe makes of a page.
+/// What a built-in recipe makes of a page.
 #[derive(Clone, Debug)]
 pub struct RecipeFit {
     /// The name of the recipe.
@@ -160,7 +160,7 @@ impl InteractiveLogin {
         });
         let finds: Vec<_> = finds.collect();
         let mut fits = Vec::new();
-        for (name, _) in shipped_recipes() {
+        for (name, _) in built_in_recipes() {
             let Ok(other) = load(name) else { continue };
             let seen = PageSnapshot::take(page, &other, ShownOn { origin, url: &url }).await?;
             fits.push(RecipeFit {

@@ -28,10 +28,10 @@ impl InteractiveLogin {
         Ok(Self { login: SharedLogin::new(context, config.credentials.clone()) })
     }
 
-    /// The same, which first tries the login that is kept there; the newest, when it is called for several.
+    /// The same, which first tries the login that is saved there; the newest, when it is called for several.
     #[must_use]
-    pub fn with_store(self, keep: Arc<dyn LoginStore>) -> Self {
-        Self { login: self.login.with_store(keep) }
+    pub fn with_store(self, store: Arc<dyn LoginStore>) -> Self {
+        Self { login: self.login.with_store(store) }
     }
 
     /// The same, which remembers there what the portal refuses. What it has refused before is sent all the same when a

@@ -133,7 +133,7 @@ impl SharedLogin {
             // at the start of a run nobody may be there to log in: it ends at once
             (None, _) if !shared.was_ever_in || self.stores.is_empty() => {
                 let what = match shared.tried.last() {
-                    Some((_, kept_at)) => format!("the login that was saved at {kept_at:.0} has ended"),
+                    Some((_, saved_at)) => format!("the login that was saved at {saved_at:.0} has ended"),
                     None => "the portal asks for a login, and none was given".to_owned(),
                 };
                 Err(AttemptError::new(

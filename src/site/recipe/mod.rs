@@ -15,7 +15,7 @@ pub use self::attachments::{ColumnSelector, Control, Listing, NameSource};
 pub(crate) use self::numbers::NumberFormat;
 pub use self::numbers::{NumberRules, NumberSource};
 
-/// The shape of a portal. Written as TOML; the shipped ones are in `profiles/sites`.
+/// The shape of a portal. Written as TOML; the built-in ones are in `profiles/sites`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! A portal that is not Coupa, with the recipe that is shipped for its kind: orders told apart by a query, documents in a
+//! A portal that is not Coupa, with the recipe that is built in for its kind: orders told apart by a query, documents in a
 //! table, names in another cell than the links.
 
 use std::collections::BTreeSet;
