@@ -23,7 +23,7 @@ use crate::site::{PortalSite, RecipeError, SharedLogin};
 
 pub(crate) use crate::browser::{Sweep, sweep};
 
-/// What a run brings along that was opened before its pool.
+/// What a run opens before its pool.
 pub(crate) struct StartOptions {
     /// The output folder; kept until the pool has ended. Without one the pool takes no orders.
     pub(crate) claim: Option<Arc<OutputLock>>,
@@ -58,18 +58,18 @@ impl PersistentWorkerPool {
     /// left, and starts the workers side by side. Returns when browser and recipe are known to be usable; the first
     /// worker that is ready takes the first order.
     ///
-    /// A login that `coupa-batch login` saved for the portal, and the cookies of the configuration, are tried before its
-    /// credentials, the newer one first. A password that the portal refused in an earlier run is not sent.
+    /// A login that `coupa-batch login` saved for the portal, and the cookies of the configuration, are tried before
+    /// its credentials, the newer one first. A password that the portal refused in an earlier run is not sent.
     ///
     /// A pool whose configuration has no `base_url` lends sessions and takes no orders.
     ///
     /// Dropping the future starts nothing.
     ///
     /// # Errors
-    /// [`StartError::Browser`] when there is no usable browser (the text says how to mend it), [`StartError::Recipe`]
-    /// when the site recipe cannot be used, [`StartError::Portal`] when a plain connection already shows that the portal's
-    /// address cannot be opened (asked before any browser is looked for), [`StartError::Output`] when the output folder cannot be written or another
-    /// program works in it. Nothing was left running.
+    /// [`StartError::Browser`] when there is no usable browser (the text says how to fix it), [`StartError::Recipe`]
+    /// when the site recipe cannot be used, [`StartError::Portal`] when a plain connection already shows that the
+    /// portal's address cannot be opened (asked before any browser is looked for), [`StartError::Output`] when the
+    /// output folder cannot be written or another program works in it. Nothing was left running.
     pub async fn start(config: PoolConfig) -> Result<Self, StartError> {
         let out = config.out.clone();
         let claim = match config.site.base_url {
@@ -84,8 +84,8 @@ impl PersistentWorkerPool {
         Self::start_with(config, StartOptions { claim, ..StartOptions::default() }).await
     }
 
-    /// [`PersistentWorkerPool::start`] in an output folder that was claimed before, on a record of the caller's own, and
-    /// perhaps in the middle of a run.
+    /// [`PersistentWorkerPool::start`] in an output folder that was claimed before, on a record of the caller's own,
+    /// and perhaps in the middle of a run.
     ///
     /// # Errors
     /// As there.
@@ -159,8 +159,8 @@ fn login_folder(site: &SiteConfig) -> Option<PathBuf> {
     site.login_dir.clone().or_else(usual_folder)
 }
 
-/// Whether what is given to log in with can be of use, as far as that is known without asking the portal. Blocks for up to
-/// a second.
+/// Whether what is given to log in with can be of use, as far as that is known without asking the portal. Blocks for up
+/// to a second.
 ///
 /// # Errors
 /// [`LoginStoreError`] when the file of cookies cannot be used, or when there is nothing else than a user name and a

@@ -65,7 +65,7 @@ impl TimeLimit {
 /// The signals of the process since the batch began.
 pub(crate) struct StopSignals {
     received: mpsc::Receiver<()>,
-    /// How many were told of before there was a pool.
+    /// How many arrived before there was a pool.
     count: u32,
 }
 
@@ -79,8 +79,8 @@ impl StopSignals {
         Ok(Self { received: signals.count(), count: 0 })
     }
 
-    /// Waits for the second signal. Until there is a pool, the first one is only announced: it is obeyed when the orders are
-    /// in the journal. Dropping the future loses no signal.
+    /// Waits for the second signal. Until there is a pool, the first one is only announced: it is obeyed when the
+    /// orders are in the journal. Dropping the future loses no signal.
     pub(crate) async fn second(&mut self, grace: Duration, observer: &Observer) {
         while self.count < 2 {
             if self.received.recv().await.is_none() {

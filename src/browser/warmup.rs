@@ -11,8 +11,8 @@ use crate::browser::profile::template::ProfileSource;
 use crate::fs::blocking::blocking;
 use crate::model::WorkerId;
 
-/// How long a run must have lasted. Pre-warming costs one browser start per version of the browser: a shorter run would not
-/// get that back, and its first sessions would have to share the processor with it.
+/// How long a run must have lasted. Pre-warming costs one browser start per version of the browser: a shorter run would
+/// not get that back, and its first sessions would have to share the processor with it.
 const DELAY: Duration = Duration::from_secs(30);
 
 /// Belongs to no worker: these begin at 1.
@@ -23,7 +23,7 @@ const NO_WORKER: WorkerId = WorkerId(0);
 pub(crate) struct ProfileWarmup(JoinHandle<()>);
 
 impl ProfileWarmup {
-    /// Makes a template in half a minute, if there is none by then.
+    /// Makes a template after half a minute, unless there is one by then.
     pub(crate) fn start(launcher: SessionLauncher) -> Self {
         Self(tokio::spawn(async move {
             sleep(DELAY).await;
@@ -41,7 +41,8 @@ impl Drop for ProfileWarmup {
     }
 }
 
-/// Starts a browser, opens no page, closes it and saves its profile as the template; see [`crate::browser::BrowserFactory::warm`].
+/// Starts a browser, opens no page, closes it and saves its profile as the template; see
+/// [`crate::browser::BrowserFactory::warm`].
 pub(crate) async fn warm(launcher: &SessionLauncher) -> Result<(), SessionError> {
     if !launcher.profiles.lacks_warm_template() {
         return Ok(());

@@ -27,7 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum KeyringError {
-    /// There is none, as on most servers and in most containers.
+    /// No keyring, as on most servers and in most containers.
     #[error("no keyring service is running here ({0}): use COUPA_USERNAME and COUPA_PASSWORD")]
     Absent(String),
     /// It is locked, or nobody unlocked it.
@@ -52,7 +52,7 @@ pub enum KeyringError {
 }
 
 impl KeyringError {
-    /// Whether there simply is no keyring, which is not worth a message.
+    /// Whether there is simply no keyring, which needs no message.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent(_))
@@ -62,7 +62,7 @@ impl KeyringError {
         match why {
             Error::NoDefaultStore => Self::Absent(why.to_string()),
             Error::NoStorageAccess(why) => Self::Locked(why.to_string()),
-            // these two bring the secret's bytes along
+            // these two contain the secret's bytes
             Error::BadEncoding(_) | Error::BadDataFormat(..) => Self::Damaged("it is not text"),
             Error::Ambiguous(_) => Self::Damaged("there are several"),
             other => Self::Refused(other.to_string()),
@@ -107,7 +107,7 @@ impl Keyring {
         self.ask_item(move |item| item.set_secret(secret.expose_secret()))
     }
 
-    /// The user name and password that are saved; none when there are none. Blocks, for half a minute at most.
+    /// The saved user name and password, if any. Blocks for half a minute at most.
     ///
     /// # Errors
     /// [`KeyringError`].

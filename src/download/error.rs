@@ -1,4 +1,4 @@
-//! All the ways a file can fail to get its place.
+//! All the ways in which a file can fail.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::backend::SessionError;
 use crate::model::FailureKind;
 use crate::text::rounded;
 
-/// A file could not be landed, verified or placed.
+/// A file could not be downloaded, verified or placed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DownloadError {
@@ -244,7 +244,7 @@ impl DownloadError {
     }
 }
 
-/// What an error of the portal says of a file.
+/// What an error of the portal says about a file.
 fn in_words(status: u16) -> String {
     let words = match status {
         401 => "the portal asked for a login instead of sending the file: the login has ended",

@@ -1,4 +1,4 @@
-//! The private folder that one attempt's downloads land in.
+//! The private folder that receives one attempt's downloads.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ pub enum InputError {
     NotAnInput {
         /// What was written.
         word: String,
-        /// Why it is no number.
+        /// Why it is not a number.
         why: String,
     },
     /// The file could not be opened or read.
@@ -119,7 +119,7 @@ pub enum InputError {
         /// Which input.
         input: String,
     },
-    /// It looks like a workbook and is none that can be read.
+    /// It looks like a workbook but cannot be read.
     #[error("{input} is not a readable workbook ({why}): open it and save it again as .xlsx or .csv")]
     NotAWorkbook {
         /// Which input.
@@ -127,7 +127,7 @@ pub enum InputError {
         /// What is wrong with it.
         why: String,
     },
-    /// It is known what it is, and it is no sheet or list.
+    /// It is recognised as something other than a sheet or list.
     #[error("{input} is {what}, which cannot be read: give a .csv, .xlsx, .ods or .txt file")]
     AnotherKind {
         /// Which input.
@@ -151,7 +151,7 @@ pub enum InputError {
     },
 }
 
-/// So many names are listed in a message.
+/// How many names a message lists.
 const MAX_LISTED: usize = 12;
 
 /// Names for a message, with a count of those that are too many to be listed.

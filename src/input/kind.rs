@@ -25,7 +25,7 @@ pub(crate) enum FileKind {
     Text,
 }
 
-/// What files begin with that are no sheets.
+/// How files that are not sheets begin.
 const OTHERS: &[(&[u8], &str)] = &[
     (b"%PDF", "a PDF"),
     (b"{\\rtf", "a rich text document"),

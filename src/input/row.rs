@@ -5,7 +5,7 @@ use super::cell::number::po_number;
 use super::cell::words::shorten;
 use super::options::InputOptions;
 
-/// Cells that are shown of a row that is no order.
+/// Cells that are shown of a row that is not an order.
 const MAX_SHOWN_CELLS: usize = 8;
 
 /// Cells with their columns, in order; a stray cell far to the right costs no more than any other.

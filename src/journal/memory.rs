@@ -23,7 +23,7 @@ impl MemoryJournal {
         Self::default()
     }
 
-    /// One that goes on from `history`.
+    /// One that continues from `history`.
     #[must_use]
     #[cfg(feature = "internals")]
     pub fn from_history(history: History) -> Self {

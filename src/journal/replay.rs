@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::backend::{History, JournalError};
 use crate::model::{Entry, RunId, TaskId, TaskState};
 
-/// Applies the entries of one run, one after the other, by the rules under which they were accepted.
+/// Applies the entries of one run, one after another, by the rules under which they were accepted.
 #[derive(Debug)]
 pub(crate) struct Replay {
     run: RunId,

@@ -270,7 +270,7 @@ impl Writer {
 
     /// Everything into the file itself, and the lock given back.
     fn close(self) -> Result<(), JournalError> {
-        // a reader that is in the middle of something keeps the log alive: the next owner brings it in
+        // a busy reader keeps the log alive: the next owner merges it
         let log = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         let closed = self.connection.close().map_err(|(_, error)| error);
         log.and(closed).map_err(|error| fault(&self.path, &error))

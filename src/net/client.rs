@@ -1,5 +1,5 @@
-//! The one HTTP client: files of the portal, and notices. TLS by rustls with one provider and the trust store of the system;
-//! the proxy of the system is used; connections are kept, and are HTTP/2 where the server offers it.
+//! The one HTTP client: files of the portal, and notices. TLS by rustls with one provider and the trust store of the
+//! system; the proxy of the system is used; connections are kept, and are HTTP/2 where the server offers it.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -20,8 +20,8 @@ use crate::text::rounded;
 
 /// How long a connection may take, name and TLS included.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a connection is kept without work. Servers close theirs sooner or later: one that is old may be closed at the
-/// moment when it is used.
+/// How long a connection is kept without work. Servers close theirs sooner or later: one that is old may be closed at
+/// the moment when it is used.
 const KEPT_FOR: Duration = Duration::from_secs(15);
 /// Name and version of the program, where no browser's is given.
 const OWN_USER_AGENT: &str = concat!("coupa-batch/", env!("CARGO_PKG_VERSION"));
@@ -47,7 +47,7 @@ pub enum HttpError {
         /// The deadline that passed.
         after: Duration,
     },
-    /// The request cannot be sent, or the answer is no HTTP.
+    /// The request cannot be sent, or the answer is not HTTP.
     #[error("invalid HTTP: {0}")]
     Invalid(String),
 }
@@ -82,8 +82,8 @@ pub struct HttpClient {
 }
 
 impl HttpClient {
-    /// A client for the files of `portal`. It reaches what `policy` lets a browser reach; of a name other than the portal's
-    /// it also checks where the name leads to.
+    /// A client for the files of `portal`. It reaches what `policy` lets a browser reach; of a name other than the
+    /// portal's it also checks where the name leads to.
     ///
     /// Where a proxy is used, it is the proxy that looks up names, and only their spelling is checked.
     ///
@@ -138,7 +138,8 @@ impl HttpClient {
         self.policy.blocked(url.as_str())
     }
 
-    /// Sends a request and waits for the head of its answer, `deadline` at most. Dropping the future closes the connection.
+    /// Sends a request and waits for the head of its answer, `deadline` at most. Dropping the future closes the
+    /// connection.
     ///
     /// # Errors
     /// [`HttpError`]; of `Blocked`, `NoConnection` and `Invalid` it is certain that nothing was sent.
@@ -188,7 +189,7 @@ impl HttpRequest {
         Self { method: Method::POST, url: url.clone(), headers, body: Some(body) }
     }
 
-    /// Adds a header. A value that is no header text is left out.
+    /// Adds a header. A value that is not valid header text is left out.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
@@ -214,8 +215,8 @@ impl fmt::Debug for HttpRequest {
     }
 }
 
-/// The head of an answer, and its body piece by piece. Dropping it closes the connection, unless the body was read to its
-/// end. `Debug` shows the status alone.
+/// The head of an answer, and its body piece by piece. Dropping it closes the connection, unless the body was read to
+/// its end. `Debug` shows the status alone.
 pub struct HttpResponse(reqwest::Response);
 
 impl HttpResponse {

@@ -14,11 +14,12 @@ pub(crate) fn wished(status: u16, header: Option<&str>) -> Option<Duration> {
     header.filter(|_| matches!(status, 429 | 503)).and_then(|header| retry_after(header, Timestamp::now()))
 }
 
-/// Reads the header: seconds, or a date as HTTP writes it. A date that is over means now; what is neither means nothing.
+/// Reads the header: seconds, or a date as HTTP writes it. A date that is over means now; what is neither means
+/// nothing.
 fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
     let header = header.trim();
     let wish = if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
-        // more digits than a number can hold is a very long time all the same
+        // more digits than a number can hold is a very long time in any case
         header.parse().map_or(LONGEST, Duration::from_secs)
     } else {
         let date = rfc2822::DateTimeParser::new().parse_timestamp(header).ok()?;

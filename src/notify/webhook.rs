@@ -1,4 +1,4 @@
-//! Delivery of notices: one after the other, each tried up to three times.
+//! Delivery of notices: one after another, each tried up to three times.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +32,8 @@ impl NotifierHandle {
         let _ = self.0.send(notice); // fails only after the end of the run
     }
 
-    /// Follows a pool's status until the pool closes, and accepts the notices that it calls for: that a person is needed, once
-    /// each time, and that the run continues. Dropping the future ends that.
+    /// Follows a pool's status until the pool closes, and accepts the notices that it calls for: that a person is
+    /// needed, once each time, and that the run continues. Dropping the future ends that.
     pub async fn follow(self, mut status: watch::Receiver<Arc<PoolStatus>>) {
         let mut is_needed = false;
         loop {

@@ -32,12 +32,12 @@ pub(crate) fn of_session(error: SessionError, base: &Url) -> AttemptError {
     }
 }
 
-/// A file could not be brought, and the attempt ends with it.
+/// A file could not be fetched, which ends the attempt.
 pub(crate) fn of_download(error: DownloadError) -> AttemptError {
     AttemptError::new(error.kind(), error.to_string())
 }
 
-/// A file could not be brought; what becomes of the attempt is open.
+/// A file could not be fetched; the attempt may continue.
 pub(crate) fn of_file(error: DownloadError) -> AttemptError {
     if let DownloadError::Answered { status, retry_after } = &error {
         let retry_after = retry_after::wished(*status, retry_after.as_deref());

@@ -46,7 +46,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitReason, CommandError> {
 struct Diagnosis {
     installation: Result<Installation, String>,
     findings: Vec<Detection>,
-    /// None where there is none for this system, or where it is what would be used.
+    /// `None` if this system has none, or if it is what would be used.
     headless_shell: Option<Detection>,
     host: crate::host::Host,
     workers: usize,

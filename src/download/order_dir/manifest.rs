@@ -90,7 +90,7 @@ pub struct ManifestExcluded {
 }
 
 impl Manifest {
-    /// What `outcome` says of the files in the folder called `relative`, which lies at `folder`.
+    /// What `outcome` says about the files in the folder called `relative`, which lies at `folder`.
     pub(crate) fn of(po: &PoNumber, outcome: &Outcome, relative: &str, folder: &Path) -> Self {
         let nothing = Receipt::default();
         let receipt = outcome.receipt().unwrap_or(&nothing);
@@ -133,7 +133,7 @@ impl Manifest {
         }
     }
 
-    /// Reads the manifest in `folder`; none when there is none. Blocks while it reads.
+    /// Reads the manifest in `folder`, if there is one. Blocks while it reads.
     ///
     /// # Errors
     /// Of the disk, and `InvalidData` when it is not a manifest, or one of a later version.
@@ -163,7 +163,8 @@ impl Manifest {
         self.files.iter().chain(&self.earlier)
     }
 
-    /// Puts it into `folder` in one step, over an earlier one: drafted in `drafts`, or beside it if that is on another disk.
+    /// Puts it into `folder` in one step, over an earlier one: drafted in `drafts`, or beside it if that is on another
+    /// disk.
     pub(crate) fn write(&self, folder: &Path, drafts: &Path) -> io::Result<()> {
         match self.write_by(folder, drafts, "manifest-") {
             Err(why) if why.kind() == io::ErrorKind::CrossesDevices => self.write_by(folder, folder, steps::PART_START),

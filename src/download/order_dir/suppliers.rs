@@ -1,5 +1,5 @@
-//! The folders of suppliers in an output folder. One may be a link that somebody has made, to a larger disk for example: what is
-//! done in a supplier's folder is done where the link leads.
+//! The folders of suppliers in an output folder. One may be a link that somebody has made, to a larger disk for
+//! example: what is done in a supplier's folder is done where the link leads.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::download::DownloadError;
 
-/// All of them, each once whatever links lead to it, in the order of their names; folders before links. Links that lead nowhere are
-/// left out.
+/// All of them, each once whatever links lead to it, in the order of their names; folders before links. Links that lead
+/// nowhere are left out.
 pub(crate) fn suppliers(out: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(out) {
         Ok(entries) => entries,
@@ -47,7 +47,8 @@ pub(crate) fn suppliers(out: &Path) -> io::Result<Vec<PathBuf>> {
 /// Makes sure that files can be placed in a supplier's folder, if there is one: before anything is fetched.
 ///
 /// # Errors
-/// [`DownloadError::SupplierFolder`] for a link that leads nowhere or to what cannot be written, and for what is no folder.
+/// [`DownloadError::SupplierFolder`] for a link that leads nowhere or to what cannot be written, and for what is not a
+/// folder.
 pub(crate) fn check(folder: &Path) -> Result<(), DownloadError> {
     let refuse = |why: String| Err(DownloadError::SupplierFolder { path: folder.to_owned(), why });
     let Ok(found) = fs::symlink_metadata(folder) else { return Ok(()) }; // it will be made

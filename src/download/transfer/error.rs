@@ -10,12 +10,13 @@ use crate::model::FailureKind;
 use crate::net::HttpError;
 use crate::text::rounded;
 
-/// A file did not come by HTTP. No message holds an address: it may be good for one time, or for whoever knows it.
+/// A file could not be fetched by HTTP. No message contains an address: it may be valid only once, or for whoever knows
+/// it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TransferError {
-    /// The portal does not let this client have the file, which a browser may get: a wall against programs answers so, and
-    /// so does a portal that refuses the login.
+    /// The portal does not let this client have the file, which a browser may get: a wall against programs answers so,
+    /// and so does a portal that refuses the login.
     #[error("the portal refused to send the file to a client that is not a browser (status 403)")]
     Refused,
     /// The portal asked for a login instead.
@@ -29,7 +30,7 @@ pub enum TransferError {
         /// How long to wait before the next request, by `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// The portal answered with another error, or with something that is no file.
+    /// The portal answered with another error, or with something that is not a file.
     #[error("the portal answered with status {status} instead of the file")]
     Answered {
         /// The HTTP status.
@@ -133,8 +134,8 @@ impl TransferError {
         }
     }
 
-    /// Whether a browser may get the file although this client does not: such an attachment is downloaded by the browser,
-    /// at no cost to the order. All other failures would be a browser's as well.
+    /// Whether a browser may get the file although this client does not: such an attachment is downloaded by the
+    /// browser, at no cost to the order. All other failures would be a browser's as well.
     #[must_use]
     pub fn may_a_browser_succeed(&self) -> bool {
         match self {

@@ -52,7 +52,7 @@ pub struct Transfer<'a> {
     pub client: &'a HttpClient,
     /// The slots of the order.
     pub slots: &'a OrderSlots,
-    /// As whom to ask.
+    /// The identity of the requests.
     pub identity: &'a ClientIdentity,
     /// The page that lists the file.
     pub page: &'a Url,
@@ -77,7 +77,7 @@ pub struct Transferred {
     pub is_session_changed: bool,
 }
 
-/// Without the address, which may be good for one time.
+/// Without the address, which may be valid only once.
 impl fmt::Debug for Transferred {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transferred")
@@ -107,14 +107,15 @@ struct Received {
 }
 
 impl Transfer<'_> {
-    /// Fetches the file into `folder`, where it stays. On every error, and when the future is dropped, nothing stays there.
+    /// Fetches the file into `folder`, where it stays. On every error, and when the future is dropped, nothing stays
+    /// there.
     ///
     /// Waits for a slot first. Files are checked for being the portal's login page; everything else that
     /// [`crate::download::verify`] looks at is still to be looked at.
     ///
     /// # Errors
-    /// [`TransferError`]. A one-time address is used up by every error but `BlockedHost`, `Elsewhere`, `Unreachable`, `Disk`
-    /// and `Interrupted` before the request.
+    /// [`TransferError`]. A one-time address is used up by every error but `BlockedHost`, `Elsewhere`, `Unreachable`,
+    /// `Disk` and `Interrupted` before the request.
     pub async fn run(&self, folder: &Path, cancel: &CancellationToken) -> Result<Transferred, TransferError> {
         let (received, begun) = (AtomicU64::new(0), Instant::now());
         tokio::select! {
@@ -278,7 +279,7 @@ impl Transfer<'_> {
     }
 }
 
-/// What an answer of this status means, which is no file.
+/// What this status means instead of a file.
 fn refusal(status: u16, retry_after: Option<&str>) -> TransferError {
     let retry_after = retry_after::wished(status, retry_after);
     match status {
@@ -296,8 +297,8 @@ fn media_type(header: &str) -> Option<String> {
     (!media_type.is_empty()).then_some(media_type)
 }
 
-/// What makes sure that the rest of a file is of the same version: a strong `ETag`, or the date of its last change if that
-/// was long enough before it was sent. None where the server gives no parts.
+/// What makes sure that the rest of a file is of the same version: a strong `ETag`, or the date of its last change if
+/// that was long enough before it was sent. None where the server gives no parts.
 fn validator(answer: &HttpResponse) -> Option<String> {
     if answer.header("accept-ranges").is_some_and(|units| units.eq_ignore_ascii_case("none")) {
         return None;

@@ -1,4 +1,4 @@
-//! Whether a landed file is whole and what it claims to be.
+//! Verification: whether a downloaded file is complete and what it claims to be.
 
 pub(crate) mod content_type;
 mod ends;
@@ -23,10 +23,10 @@ use crate::download::verify::signature::{HEAD, check_claim, describe, is_error_t
 use crate::fs::hex;
 use crate::model::{FileRecord, ListingId};
 
-/// A landed file that is whole and is what its name claims.
+/// A downloaded file that is complete and is what its name claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Where it landed.
+    /// Where it is now, in the staging folder.
     pub landed: PathBuf,
     /// The name it is to get, as the portal gave it.
     pub name: String,
@@ -45,18 +45,18 @@ pub struct Verified {
 pub struct VerifyRules<'a> {
     /// How a login page is recognised.
     pub login: LoginSigns<'a>,
-    /// Whether a file is refused as well when its bytes are of another type than its name says. Otherwise it is kept: the
-    /// portal has nothing better.
+    /// Whether a file is refused as well when its bytes are of another type than its name says. Otherwise it is kept:
+    /// the portal has nothing better.
     pub strict_types: bool,
 }
 
 /// Reads the file that arrived and checks it against the `names` that it may get, best first.
 ///
-/// Only what is not the attachment is refused: the login page, an error page, bytes that were cut off. A file whose bytes
-/// are of another type than its name says is the attachment all the same; [`Verified::mismatch`] tells.
+/// Only what is not the attachment is refused: the login page, an error page, bytes that were cut off. A file whose
+/// bytes are of another type than its name says is still the attachment; [`Verified::mismatch`] says so.
 ///
-/// The first name whose extension the bytes agree with is taken, else the first. A web page is never accepted under a later
-/// name than the best one: browsers call an error page `download.html`, whatever was requested.
+/// The first name whose extension the bytes agree with is taken, else the first. A web page is never accepted under a
+/// later name than the best one: browsers call an error page `download.html`, whatever was requested.
 ///
 /// A file of 0 bytes is accepted under any name: portals hold such files, and the browser has reported a complete
 /// transfer of 0 bytes by then, so nothing was cut off.
@@ -89,7 +89,7 @@ pub async fn verify(
         };
         let media_type = media_type(&head).map(str::to_owned);
         let extension = extension(&name);
-        // what is certainly a file of a known type is no page, whatever the portal declares
+        // what is certainly a file of a known type is not a page, whatever the portal declares
         let may_be_page = is_strict || media_type.as_deref().is_none_or(|kind| kind.starts_with("text/"));
         let is_believed = |declared: &String| may_be_page || !is_page(declared);
         let declared = declared.filter(is_believed).filter(|declared| contradicts(declared, extension.as_deref()));
@@ -136,7 +136,7 @@ fn claim(extension: Option<&str>) -> String {
     extension.map_or("a file without an extension".to_owned(), |ending| format!("a .{ending} file"))
 }
 
-/// How much of a web page is looked at: its style sheets may stand before its form.
+/// How much of a web page is read: its style sheets may precede its form.
 const PAGE: u64 = 1024 * 1024;
 
 /// What is looked at of a file.
@@ -190,8 +190,8 @@ pub(crate) fn opaque_id(text: &str) -> ListingId {
     ListingId::new(hex(&Sha256::digest(text)[..8]))
 }
 
-/// Whether the file of `record` still lies in `out` as it was placed: its size first, then its digest. Blocks for as long
-/// as reading it takes. A link in its place is not it.
+/// Whether the file of `record` still lies in `out` as it was placed: its size first, then its digest. Blocks for as
+/// long as reading it takes. A link in its place is not it.
 #[must_use]
 pub fn is_intact(out: &Path, record: &FileRecord) -> bool {
     is_whole(&out.join(&record.path), record.size, &record.sha256)

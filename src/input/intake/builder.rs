@@ -22,7 +22,7 @@ const ENOUGH_ORDERS: u64 = 10;
 pub(crate) struct IntakeBuilder<'a> {
     options: &'a InputOptions,
     intake: &'a mut Intake,
-    /// Where each order stands in the intake.
+    /// Where each order is in the intake.
     places: &'a mut HashMap<PoNumber, usize>,
     input: String,
     sheet: Option<String>,
@@ -41,7 +41,7 @@ struct NumberLength {
 }
 
 impl<'a> IntakeBuilder<'a> {
-    /// Adds what the source `input` holds to `intake`; `places` tells where each order stands in it.
+    /// Adds what the source `input` holds to `intake`; `places` tells where each order is in it.
     pub(crate) fn new(
         input: String,
         options: &'a InputOptions,
@@ -183,7 +183,7 @@ impl<'a> IntakeBuilder<'a> {
         Ok(())
     }
 
-    /// A sum or the number of a line that stands in the column of the orders is short where orders are long.
+    /// A sum or a line number in the column of the orders is short where orders are long.
     fn say_short_numbers(&mut self) {
         let count = |lengths: &mut dyn Iterator<Item = &NumberLength>| lengths.map(|length| length.count).sum::<u64>();
         let short = count(&mut self.lengths.range(..=SHORT).map(|(_, length)| length));

@@ -16,7 +16,7 @@ pub struct Remark {
     pub line: Option<u64>,
     /// How many rows.
     pub count: u64,
-    /// What stands in the first of them, shortened.
+    /// What is in the first of them, shortened.
     pub examples: Vec<String>,
     /// What is remarkable.
     pub what: String,

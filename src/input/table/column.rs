@@ -77,7 +77,7 @@ pub(crate) fn choose(found: FoundHead, sample: &[SheetRow], options: &InputOptio
     Ok(head)
 }
 
-/// The column with the numbers, if their heading is merged over several columns and stands in the first.
+/// The column with the numbers, if their heading is merged over several columns and is in the first.
 fn below_merged_heading(head: &Head, rows: &[&SheetRow], options: &InputOptions) -> Option<usize> {
     if rows.iter().any(|row| row.cell(head.po).is_some()) {
         return None;

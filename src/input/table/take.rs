@@ -12,7 +12,7 @@ use crate::input::intake::{IntakeBuilder, RemarkKind};
 use crate::input::row::{SheetRow, cell_of};
 use crate::model::TaskPriority;
 
-/// Of so many digits at least is an order number that stands above the head; fewer are a year or the number of a page.
+/// Least digits of an order number above the head; fewer are a year or a page number.
 const LONG_NUMBER: usize = 5;
 
 type Rows<'a> = dyn Iterator<Item = Result<SheetRow, SheetError>> + 'a;
@@ -78,7 +78,7 @@ impl Taker<'_, '_> {
         Ok(())
     }
 
-    /// Why a row is none of the table's orders, whatever its number is.
+    /// Why a row is not one of the table's orders, whatever its number is.
     fn why_none(&mut self, row: &SheetRow, next: Option<&SheetRow>) -> Option<String> {
         if let Some(kind) = self.head.records.as_ref().and_then(|records| records.other_kind(row)) {
             return Some(format!("it is a record of the kind {kind:?}, not an order"));
@@ -138,7 +138,7 @@ impl Taker<'_, '_> {
         self.builder.take(row.line, found.po, priority, self.head.notes(&row.cells));
     }
 
-    /// Lines inside of a cell of the row that look like rows themselves.
+    /// Lines inside a cell of the row that look like rows themselves.
     fn take_inner(&mut self, row: &SheetRow) -> Result<(), InputError> {
         for cells in &row.inner {
             let Some(cell) = cell_of(cells, self.head.po) else { continue };

@@ -1,4 +1,4 @@
-//! Sheets as people have them: which rows, columns and sheets are read, and what is said of it.
+//! Sheets as people have them: which rows, columns and sheets are read, and what the program says about it.
 
 use rust_xlsxwriter::{Format, Formula, Workbook, Worksheet};
 
@@ -245,7 +245,7 @@ fn headings_that_come_again_are_followed() {
     ]);
     assert_eq!(numbers(&intake), ["15262984", "15262990", "15262995"]);
     assert_eq!(rejects(&intake).iter().map(|(line, _)| *line).collect::<Vec<_>>(), [3, 5]);
-    // a cell that says PO is no heading
+    // a cell that says PO is not a heading
     let intake = sheet(&["PO_NUMBER;Type", "15262984;PO", "N/A;PO", "15262990;PM"]);
     assert_eq!((numbers(&intake).len(), rejects(&intake)[0].0), (2, 3));
 }

@@ -5,7 +5,7 @@ use encoding_rs::{Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252};
 /// How much of a file without a mark is looked at to tell UTF-16 by its zeros.
 const SAMPLE: usize = 2048;
 
-/// Text with one kind of line break. `None` when the bytes are no text at all.
+/// Text with one kind of line break. `None` when the bytes are not text at all.
 pub(crate) fn decode(bytes: &[u8]) -> Option<String> {
     let text = if let Some((encoding, mark)) = Encoding::for_bom(bytes) {
         encoding.decode_without_bom_handling(&bytes[mark..]).0.into_owned()

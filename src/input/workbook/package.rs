@@ -100,7 +100,7 @@ impl<'a> Package<'a> {
         }
     }
 
-    /// The part that is the workbook; none if this is no workbook of Excel.
+    /// The part that is the workbook; none if this is not a workbook of Excel.
     pub(crate) fn workbook(&mut self) -> Result<Option<String>, SheetError> {
         let told =
             self.relationships("")?.into_iter().find(|link| link.kind == "officeDocument").map(|link| link.target);
@@ -110,7 +110,7 @@ impl<'a> Package<'a> {
         Ok(known.into_iter().find(|path| self.parts.contains_key(&plain(path))))
     }
 
-    /// What the archive is, if it is no workbook.
+    /// What the archive is, if it is not a workbook.
     pub(crate) fn kind(&self) -> &'static str {
         let has = |start: &str| self.parts.keys().any(|name| name.starts_with(start));
         match () {

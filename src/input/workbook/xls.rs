@@ -210,7 +210,7 @@ impl Bounds {
     }
 }
 
-/// Records one after the other: kind, length, data.
+/// Records one after another: kind, length, data.
 struct Records<'a>(&'a [u8]);
 
 impl<'a> Iterator for Records<'a> {

@@ -58,7 +58,7 @@ struct EvidenceRecord {
 /// Looks at a session whose attempt has failed.
 ///
 /// Each command is bounded by its own deadline, and after one that is not answered no other is sent: there is no limit
-/// over all of them, since one that is broken off would cost the session. None is sent once the run aborts.
+/// over all of them, since one that is interrupted would cost the session. None is sent once the run aborts.
 pub(crate) async fn look(
     session: &mut dyn Session,
     attempt: &Attempt,

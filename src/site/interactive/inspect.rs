@@ -47,7 +47,7 @@ pub struct Inspection {
     pub finds: Vec<SelectorMatch>,
     /// What would be fetched, by the name that the page gives it.
     pub attachments: Vec<String>,
-    /// What speaks against the list being whole, and what is on it that is no file.
+    /// Why the list may be incomplete, and which entries are not files.
     pub remarks: Vec<String>,
     /// What each built-in recipe makes of the page.
     pub fits: Vec<RecipeFit>,
@@ -84,7 +84,7 @@ pub struct SelectorMatch {
 pub enum InspectTarget {
     /// The page of an order.
     Order(PoNumber),
-    /// A page of the portal, taken for a requisition where its address is no order's.
+    /// A page of the portal; a requisition if its address is not an order's.
     Address(Url),
 }
 

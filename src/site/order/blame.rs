@@ -8,7 +8,7 @@ use crate::site::error;
 /// Who may be at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suspect {
-    /// The file itself: the others are fetched all the same.
+    /// The file itself: the others are fetched anyway.
     File,
     /// The login, which may have ended.
     Login,
@@ -61,8 +61,8 @@ pub(crate) struct Circumstances {
     pub(crate) are_files_given: bool,
     /// How many files in a row were answered with an error of the portal, this one included.
     pub(crate) server_errors: u32,
-    /// In how many attempts this file was answered with a request for fewer requests, and nothing was left to be fetched
-    /// after it.
+    /// In how many attempts this file was answered with a request for fewer requests, and nothing was left to be
+    /// fetched after it.
     pub(crate) throttled_alone: u32,
     /// Whether the file had so much of the attempt's time that another attempt has no more to give.
     pub(crate) had_most_time: bool,

@@ -1,4 +1,5 @@
-//! The walk of one order: open its page, understand it, fetch what it lists, look at its requisition, say what is there.
+//! The walk of one order: open its page, understand it, fetch what it lists, look at its requisition, say what is
+//! there.
 
 use std::collections::BTreeSet;
 
@@ -184,7 +185,7 @@ impl<'a> OrderCollector<'a> {
         Ok(())
     }
 
-    /// Takes note of the attachments of a look that are no files.
+    /// Records attachments that are not files.
     fn name_others(&mut self, snapshot: &mut PageSnapshot, place: &ListingPage) {
         for other in std::mem::take(&mut snapshot.others) {
             self.turns.draft.name_other(other, place);

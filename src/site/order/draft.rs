@@ -19,7 +19,7 @@ use crate::text;
 pub(crate) struct ReceiptDraft {
     pub(crate) receipt: Receipt,
     po: PoNumber,
-    /// Those of the listings that are no files.
+    /// Listings that are not files.
     others: BTreeSet<ListingId>,
     /// The longest wait that the portal has asked for when it did not give a file.
     retry_after: Option<Duration>,
@@ -72,7 +72,7 @@ impl ReceiptDraft {
         }
     }
 
-    /// The attachment is no file. One that two pages list is named once.
+    /// The attachment is not a file. One that two pages list is named once.
     pub(crate) fn name_other(&mut self, other: OtherAttachment, place: &ListingPage) {
         let OtherAttachment { name, id: listing, reason } = other;
         if self.receipt.left_out.iter().any(|known| known.listing == listing) {
@@ -110,7 +110,7 @@ impl ReceiptDraft {
         self.receipt.missing.push(MissingFile { name, listing, source, failure });
     }
 
-    /// What is missing, as the attempt's error. Of several kinds the one that another try may mend decides.
+    /// What is missing, as the attempt's error. Of several kinds, the one that another try may fix decides.
     pub(crate) fn shortfall(&self) -> Option<AttemptError> {
         let receipt = &self.receipt;
         let hope = |missing: &&MissingFile| match missing.failure.kind {

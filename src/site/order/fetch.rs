@@ -27,7 +27,7 @@ const MAX_CLICKS: usize = 3;
 /// How often a link is followed that gave not a byte, and gives the file when asked why.
 const MAX_REFUSALS: usize = 2;
 
-/// Asks for a file as a script does, and lets go of it as soon as it is answered. What the answer is stands among the
+/// Asks for a file as a script does, and drops it as soon as it is answered. The answer is among the
 /// page's answers.
 const ASK_WHY: &str = "const asked = new AbortController(); setTimeout(() => asked.abort(), 5000); \
     return fetch(arguments[0], { mode: 'no-cors', credentials: 'include', cache: 'no-store', signal: asked.signal }) \
@@ -175,7 +175,8 @@ impl AttachmentFetch<'_> {
         Err(DownloadError::Refused)
     }
 
-    /// Does what a download is to follow, and tells what the page shows of the attachment now; none if it shows it no longer.
+    /// Does what a download is to follow, and tells what the page shows of the attachment now; none if it shows it no
+    /// longer.
     async fn set_off(
         &self,
         page: &mut dyn Page,
@@ -298,7 +299,7 @@ impl AttachmentFetch<'_> {
         // a label without an ending told nothing; the name that the file gets does, or it is of no type
         let ending = extension(&verified.name).unwrap_or_else(|| "none".to_owned());
         if let Some(reason) = self.context.filter.refuses(Some(&verified.name), Some(&ending)) {
-            return Ok(Err(reason)); // it goes with its landing folder
+            return Ok(Err(reason)); // removed with its staging folder
         }
         Ok(Ok((verified, arrived.url)))
     }
@@ -337,7 +338,7 @@ impl AttachmentFetch<'_> {
         Ok(None)
     }
 
-    /// Whether an attachment may come from there; the error names the host, or what stands in its place.
+    /// Whether an attachment may come from there; the error names the host, or what is in its place.
     fn may_come_from(&self, address: &str) -> Result<(), String> {
         // a page's own script may have made the file: its bytes are in the page already
         if address.starts_with("data:") {
@@ -379,7 +380,8 @@ fn is_vague(error: &DownloadError) -> bool {
     matches!(error, DownloadError::NotStarted { .. } | DownloadError::Vanished)
 }
 
-/// Whether a file may be something else than the attachment: its address stood in the page, and it is not what its name says.
+/// Whether a file may be something else than the attachment: its address stood in the page, and it is not what its name
+/// says.
 fn is_doubtful(brought: &Brought, way: &Way) -> bool {
     matches!(way, Way::Address | Way::Preview(_)) && brought.verified.mismatch.is_some()
 }

@@ -20,7 +20,7 @@ use crate::site::page::readiness::{Awaited, PageReader, Reading};
 use crate::site::page::responses::{Responses, complaint};
 use crate::site::page::snapshot::PageSnapshot;
 
-/// So often is a page clicked at to show more of its list: one that goes on for ever must not keep a worker for ever.
+/// How often a page is clicked to show more of its list: an endless list must not keep a worker for ever.
 const MAX_CLICKS: usize = 60;
 
 /// A page of the portal that lists attachments.
@@ -87,8 +87,8 @@ impl<'a> PageOpener<'a> {
         Self { context, page, cancel, responses: Responses::default(), begun: Instant::now() }
     }
 
-    /// Goes to a page, makes sure that it is the one that was asked for, waits until it counts as read, and clicks what shows
-    /// more of its list.
+    /// Goes to a page, makes sure that it is the one that was asked for, waits until it counts as read, and clicks what
+    /// shows more of its list.
     pub(crate) async fn open(&mut self, place: &ListingPage) -> Result<OpenedPage, AttemptError> {
         self.context.pace.turn(self.cancel).await;
         self.begun = Instant::now();
@@ -183,8 +183,8 @@ impl<'a> PageOpener<'a> {
         Ok(opened)
     }
 
-    /// Makes sure that what was read is the page that was asked for, and that no call of its scripts was refused to which a
-    /// page that lists nothing may owe that.
+    /// Makes sure that what was read is the page that was asked for, and that no call of its scripts was refused to
+    /// which a page that lists nothing may owe that.
     async fn check(&mut self, reading: &Reading, place: &ListingPage) -> Result<(), AttemptError> {
         self.check_calls(&reading.kind, &reading.snapshot, &place.what).await?;
         self.require(reading.kind.clone(), &place.what).await?;

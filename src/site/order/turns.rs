@@ -134,7 +134,7 @@ impl<'a> FileTurns<'a> {
         self.fetch_hidden(place, &equals, to).await
     }
 
-    /// Fetches attachments again whose name others have as well, and which brought another one's bytes: the page may have moved
+    /// Fetches attachments again that share their name with others and got another one's bytes: the page may have moved
     /// them meanwhile. On a page that was just opened each place is the one that was read.
     async fn fetch_hidden(
         &mut self,
@@ -158,8 +158,8 @@ impl<'a> FileTurns<'a> {
         Ok(())
     }
 
-    /// Gives those that may have been innocent another turn, on a page that is opened anew: that it is shown says that the
-    /// login is in force and the portal up.
+    /// Gives those that may have been innocent another turn, on a page that is opened anew: that it is shown says that
+    /// the login is in force and the portal up.
     pub(crate) async fn fetch_postponed(&mut self, to: Destination<'_>) -> Result<(), AttemptError> {
         let mut rest = std::mem::take(&mut self.postponed).into_iter();
         while let Some(Postponed { place, listed, arrival_count, is_server_error }) = rest.next() {
@@ -224,7 +224,7 @@ impl<'a> FileTurns<'a> {
                 }
                 self.draft.keep(record);
                 self.brought.extend(address);
-                // a file that the browser has shown stands where the page was
+                // a file that the browser has shown is where the page was
                 return self.come_back(place, to.staging).await;
             }
             Ok(FetchResult::LeftOut(reason)) => {
@@ -301,7 +301,7 @@ impl<'a> FileTurns<'a> {
     /// Leaves the page after a click that no download followed: one that begins late would be taken for the next one's.
     ///
     /// # Errors
-    /// What the portal's trouble is, if that is why there was none: a script that gets a login page instead of an
+    /// The portal's problem, if that is why there was no file: a script that gets a login page instead of an
     /// address stays silent, or shows it.
     async fn leave(&mut self, place: &ListingPage, staging: &StagingDir) -> Result<(), AttemptError> {
         let left = PageSnapshot::take(self.opener.page, &self.context.recipe, place.shown_on()).await?;
@@ -312,7 +312,7 @@ impl<'a> FileTurns<'a> {
         self.reopen(place, staging).await
     }
 
-    /// Opens the page again when a click has led away from it; `#` leads nowhere.
+    /// Opens the page again when a click has left it; `#` leaves nothing.
     async fn come_back(&mut self, place: &ListingPage, staging: &StagingDir) -> Result<(), AttemptError> {
         let now = self.opener.page.url().await?;
         if now.strip_suffix('#').unwrap_or(&now) == self.shown_at.strip_suffix('#').unwrap_or(&self.shown_at) {

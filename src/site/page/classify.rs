@@ -13,7 +13,7 @@ pub(crate) struct PageFacts {
     /// One of the markers of the page that was asked for is there.
     pub(crate) has_marker: bool,
     pub(crate) has_login_form: bool,
-    /// Texts that stand where the portal puts its refusals.
+    /// Texts in the places where the portal shows its errors.
     pub(crate) notices: Vec<String>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum PageKind {
     Unknown(String),
 }
 
-/// A page that says no has status 200 as a rule, so what stands on it is looked at before its status is believed.
+/// Refusals usually have status 200, so the page is read before its status is believed.
 ///
 /// An order page with a refusal on it is an order page: portals show the message of an earlier request on the next page
 /// of the same login, which may be another worker's.
@@ -78,7 +78,8 @@ pub(crate) fn classify(recipe: &Recipe, wanted: &Url, look: &PageFacts) -> PageK
     }
 }
 
-/// Whether what is shown is an answer to what was asked for: it is shown at that address, or says no in the portal's words.
+/// Whether what is shown is an answer to what was asked for: it is shown at that address, or says no in the portal's
+/// words.
 pub(crate) fn is_answer_to(recipe: &Recipe, wanted: &Url, look: &PageFacts) -> bool {
     let is_there = Url::parse(&look.evidence.url)
         .is_ok_and(|shown| is_at(shown.path(), wanted.path()) && is_of_query(recipe, &shown, wanted));
@@ -155,8 +156,8 @@ impl PageKind {
         }
     }
 
-    /// Whether a click that showed this page has led out of the portal: that is one link's affair, unless the page that
-    /// was left cannot be opened again.
+    /// Whether a click that showed this page has led out of the portal: that concerns one link only, unless the page
+    /// that was left cannot be opened again.
     pub(crate) fn is_redirected(&self) -> bool {
         match self {
             Self::Elsewhere(_) | Self::Unreached(_) => true,

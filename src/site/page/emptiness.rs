@@ -6,7 +6,7 @@ use crate::backend::DocumentInfo;
 use crate::site::Recipe;
 use crate::site::page::readiness::signs::PageSigns;
 
-/// Why there may be an attachment all the same on a page that lists none; none if the page shows that there is none.
+/// Why a page that lists no attachment may have one; `None` if the page shows that there is none.
 pub(crate) fn doubt(signs: &PageSigns, recipe: &Recipe) -> Option<String> {
     let attachments = &recipe.attachments;
     if let Some(count) = signs.unmet.first() {
@@ -18,7 +18,7 @@ pub(crate) fn doubt(signs: &PageSigns, recipe: &Recipe) -> Option<String> {
              attachments.never"
         )
     };
-    // what it says is said of its areas, and may not be of other places
+    // this statement is about its areas and may not cover other places
     if signs.says_none {
         return signs.places_hold.as_ref().map(held);
     }

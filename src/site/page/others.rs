@@ -1,4 +1,4 @@
-//! Attachments that are no files: web addresses and texts. They are named in the report and not fetched.
+//! Attachments that are not files: web addresses and texts. They are named in the report and not fetched.
 
 use url::Url;
 
@@ -14,14 +14,14 @@ const LONGEST_NAME: usize = 120;
 /// How the addresses begin that people attach.
 const WEB_SCHEMES: [&str; 6] = ["http", "https", "ftp", "ftps", "sftp", "file"];
 
-/// What an attachment is that is no file.
+/// What an attachment is that is not a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OtherKind {
     Web,
     Note,
 }
 
-/// An attachment that is no file.
+/// An attachment that is not a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OtherAttachment {
     pub(crate) name: String,

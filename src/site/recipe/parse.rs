@@ -119,8 +119,8 @@ pub(crate) fn parse(text: &str, origin: &str) -> Result<Recipe, RecipeError> {
     Ok(recipe)
 }
 
-/// The line of `key`, such as `attachments.links[0].css`, in the file of a recipe; none in a built-in one, and where the
-/// file leaves it to what it extends.
+/// The line of `key`, such as `attachments.links[0].css`, in the file of a recipe; none in a built-in one, and where
+/// the file leaves it to what it extends.
 pub(crate) fn line_of(name: &str, key: &str) -> Option<usize> {
     if BUILT_IN.iter().any(|(built_in, _)| *built_in == name) {
         return None;
@@ -153,7 +153,7 @@ fn lay_over<'t>(base: &mut DeTable<'t>, own: &DeTable<'t>) {
     }
 }
 
-/// Where `key` stands: the deepest part of it that is there.
+/// Where `key` is: its deepest part that exists.
 fn place_of_key(table: &DeTable<'_>, key: &str) -> Option<usize> {
     let mut parts = key.split(['.', '[', ']']).filter(|part| !part.is_empty());
     let (key, mut value) = table.get_key_value(parts.next()?)?;
@@ -324,7 +324,7 @@ mod tests {
         #[test]
         fn a_key_that_nobody_knows_is_refused_wherever_it_stands(key in "zz[a-z]{1,8}", at in any::<prop::sample::Index>()) {
             let lines: Vec<_> = coupa().lines().collect();
-            // in an array it is no key at all, and refused as well
+            // in an array it is not a key at all, and refused as well
             let (before, after) = lines.split_at(at.index(lines.len() + 1));
             let changed = format!("{}\n{key} = 1\n{}", before.join("\n"), after.join("\n"));
             let refused = parse(&changed, "x").expect_err("an unknown key was taken").to_string();

@@ -23,7 +23,7 @@ pub struct ListedFile {
     pub label: String,
     /// Where it is.
     pub address: Url,
-    /// Whether the address was made for this click, and may be good for one time.
+    /// Whether the address was made for this click and may be valid only once.
     pub is_once: bool,
 }
 
@@ -93,12 +93,12 @@ impl<'a> FrameLane<'a> {
         Ok(Self { recipe, conductor: Conductor::start(page, home, recipe, limits).await? })
     }
 
-    /// Takes all `orders` through, `slots` at a time, and hands each outcome to `done` as soon as it is known: addresses may be
-    /// good for seconds only.
+    /// Takes all `orders` through, `slots` at a time, and hands each outcome to `done` as soon as it is known:
+    /// addresses may be good for seconds only.
     ///
     /// # Errors
-    /// [`SessionError`]: what has no outcome by then is to be done again, elsewhere. Dropping the future makes the session
-    /// unusable.
+    /// [`SessionError`]: what has no outcome by then is to be done again, elsewhere. Dropping the future makes the
+    /// session unusable.
     pub async fn run(
         &self,
         page: &mut dyn Page,

@@ -1,4 +1,5 @@
-//! What goes to the conductor and what comes back. All that comes back was made by a page: it is checked where it is used.
+//! What goes to the conductor and what comes back. All that comes back was made by a page: it is checked where it is
+//! used.
 
 use std::fmt;
 
@@ -112,7 +113,7 @@ pub struct FramePage {
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum CaughtAddress {
-    /// An address, which may be good for one time.
+    /// An address, which may be valid only once.
     Address {
         /// The address.
         url: String,

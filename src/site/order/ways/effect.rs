@@ -121,7 +121,7 @@ impl ClickEffect {
         ways
     }
 
-    /// Whether what is shown is no page of the portal but a file, as far as the browser tells.
+    /// Whether a file is shown instead of a page of the portal, as far as the browser reports.
     fn is_file(&self, label: &str) -> bool {
         let is_page = self.media_type.contains("html");
         let is_web_page = matches!(extension(label).as_deref(), Some("html" | "htm" | "xhtml"));

@@ -22,7 +22,7 @@ pub(crate) struct ListedAttachment {
     pub(crate) key: ListingKey,
     /// Where its file is, as this look has shown it.
     pub(crate) address: Option<String>,
-    /// Whether it is a link, and not a button that may have an address all the same.
+    /// Whether it is a link; a button may have an address too.
     pub(crate) is_link: bool,
     /// Whether the page shows it several times. Only its address says that it is the same one.
     pub(crate) is_repeated: bool,
@@ -35,8 +35,8 @@ pub(crate) struct ListedAttachment {
     pub(crate) nth: usize,
 }
 
-/// The attachments of a page that is at `here` by now, each once, and how many were listed. Wider links count only when there is
-/// nothing else.
+/// The attachments of a page that is at `here` by now, each once, and how many were listed. Wider links count only when
+/// there is nothing else.
 pub(crate) fn attachments(
     recipe: &Recipe,
     shown_on: ShownOn<'_>,

@@ -78,7 +78,7 @@ async fn run(page: &mut dyn Page, recipe: &Recipe, is_look: bool) -> Result<Opti
         }
     };
     match answer {
-        // the click has led to another page: whoever looks at it next sees which
+        // the click has led to another page: the next read shows which
         Err(SessionError::Refused(why)) if !is_look => {
             tracing::debug!(why, "a control led away from its page");
             Ok(None)
