@@ -102,7 +102,7 @@ impl OrderDir {
         let path = self.path();
         make_folder(&path).map_err(|why| DownloadError::at(&path, why))?;
         let placed = place_in(&path, &file)?;
-        let Verified { landed: _, name, size, sha256, media_type, mismatch: _ } = file;
+        let Verified { staged: _, name, size, sha256, media_type, mismatch: _ } = file;
         let path = format!("{}/{}/{placed}", self.supplier, self.work);
         Ok(FileRecord { path, name, size, sha256, media_type, source, listings: vec![listing] })
     }

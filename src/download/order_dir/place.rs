@@ -65,7 +65,7 @@ pub(crate) fn place_in(folder: &Path, file: &Verified) -> Result<String, Downloa
             continue;
         }
         let to = folder.join(&name);
-        if rename_if_free(&file.landed, &to).map_err(|why| DownloadError::at(&to, why))? {
+        if rename_if_free(&file.staged, &to).map_err(|why| DownloadError::at(&to, why))? {
             return Ok(name);
         }
     }

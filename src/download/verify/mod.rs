@@ -27,7 +27,7 @@ use crate::model::{FileRecord, ListingId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Where it is now, in the staging folder.
-    pub landed: PathBuf,
+    pub staged: PathBuf,
     /// The name it is to get, as the portal gave it.
     pub name: String,
     /// Bytes.
@@ -71,11 +71,11 @@ pub async fn verify(
     names: Vec<String>,
     rules: VerifyRules<'_>,
 ) -> Result<Verified, DownloadError> {
-    let (landed, expected, is_strict) = (arrived.path.clone(), arrived.size, rules.strict_types);
+    let (staged, expected, is_strict) = (arrived.path.clone(), arrived.size, rules.strict_types);
     let (markers, paths) = (rules.login.markers.to_vec(), rules.login.paths.to_vec());
     let (is_length_told, declared) = (arrived.is_length_told, arrived.declared.clone());
     blocking(move || {
-        let FileContents { size, head, tail, sha256 } = read(&landed)?;
+        let FileContents { size, head, tail, sha256 } = read(&staged)?;
         if size != expected {
             return Err(DownloadError::WrongSize { expected, found: size });
         }
@@ -99,7 +99,7 @@ pub async fn verify(
         if let Some(missing) = missing_end(&head, &tail, size).filter(|_| !is_length_told && size > 0) {
             return Err(DownloadError::CutShort { missing });
         }
-        Ok(Verified { landed, name, size, sha256, media_type, mismatch })
+        Ok(Verified { staged, name, size, sha256, media_type, mismatch })
     })
     .await
 }
