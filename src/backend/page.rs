@@ -162,8 +162,7 @@ pub struct LongPolls {
     /// Requests that turned out to be long polls, by their [`PendingRequest::key`].
     pub learned: Vec<String>,
     /// A request that has been open for this long is one, unless it names a number of the page's own address or has one
-    /// of
-    /// [`Stability::words`], or its body cannot be read.
+    /// of [`Stability::words`], or its body cannot be read.
     pub after: Duration,
 }
 
@@ -196,6 +195,7 @@ pub struct PendingRequest {
 
 /// How to click.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Click {
     /// Through the page's own event handlers, whatever covers the element.
     Script,
@@ -243,6 +243,7 @@ pub struct Cookie {
 
 /// What sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Initiator {
     /// The window, by navigating to an address.
     Navigation,
@@ -283,6 +284,7 @@ pub struct ResponseInfo {
 
 /// Something that happened to a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DownloadEvent {
     /// It has started. The file will be `<folder>/<id>`.
     Started {

@@ -1,6 +1,7 @@
 //! A batch from its orders to its report.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -50,6 +51,13 @@ pub struct Batch {
     journal: PathBuf,
     time_limit: Option<TimeLimit>,
     observer: Observer,
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { config, lock: _, journal, time_limit: _, observer: _ } = self;
+        f.debug_struct("Batch").field("config", config).field("journal", journal).finish_non_exhaustive()
+    }
 }
 
 impl Batch {

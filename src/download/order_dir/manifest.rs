@@ -153,7 +153,7 @@ impl Manifest {
         }
         // somebody may have written into it what leads elsewhere
         if let Some(file) = read.all_files().find(|file| !is_plain(&file.file)) {
-            return Err(not_ours(format!("{:?} is no name of a file in the folder", file.file)));
+            return Err(not_ours(format!("{:?} is not a file name in the folder", file.file)));
         }
         Ok(Some(read))
     }

@@ -88,7 +88,10 @@ impl Conductor {
         let script = [HOOK, READ, &cells, CONDUCTOR].join("\n");
         match page.evaluate(&script, vec![json!(key), config]).await? {
             Value::Bool(true) => Ok(Self { key }),
-            _ => Err(SessionError::Refused(format!("{} shows no page of the portal to hold frames", home.path()))),
+            _ => Err(SessionError::Refused(format!(
+                "{} does not show a page of the portal that can hold frames",
+                home.path()
+            ))),
         }
     }
 
