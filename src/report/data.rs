@@ -61,6 +61,7 @@ pub(crate) fn why_open(facts: &RunFacts) -> &str {
 
 /// Totals of a run: the `summary` of `report.json`, what `--json` prints, and what the terminal shows at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// Which run.
     pub run: RunId,
