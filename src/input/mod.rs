@@ -39,7 +39,7 @@ use crate::model::Metadata;
 pub use error::InputError;
 #[cfg(feature = "internals")]
 pub use intake::Remark;
-pub use intake::{Intake, RowTally};
+pub use intake::{Intake, RowCounts};
 pub use options::InputOptions;
 pub use source::Source;
 

@@ -181,7 +181,7 @@ impl Writer {
         )?;
         for ((run, task), state) in staged {
             let po = &state.order().po;
-            let tally = state.tally();
+            let counts = state.counts();
             let name = match state {
                 TaskState::Ready { .. } => "ready",
                 TaskState::Leased { .. } => "leased",
@@ -194,8 +194,8 @@ impl Writer {
                 key_of(po),
                 po.to_string(),
                 name,
-                tally.spent,
-                tally.started,
+                counts.counted,
+                counts.started,
                 status,
                 settled.get(&(*run, *task)),
             ])?;

@@ -105,7 +105,7 @@ const fn rule(kind: FailureKind) -> RetryRule {
 /// yet its failure. `limit` attempts are allowed after the first one.
 #[must_use]
 pub fn retry_decision(kind: FailureKind, counts: AttemptCounts, limit: u32) -> RetryDecision {
-    let within = |limit: u32, retry: RetryDecision| if counts.spent < limit { retry } else { RetryDecision::Settle };
+    let within = |limit: u32, retry: RetryDecision| if counts.counted < limit { retry } else { RetryDecision::Settle };
     match rule(kind).budget {
         Budget::Never => RetryDecision::Settle,
         Budget::AtMost(most) => within(limit.min(most), RetryDecision::RetryLater),
@@ -114,7 +114,7 @@ pub fn retry_decision(kind: FailureKind, counts: AttemptCounts, limit: u32) -> R
         Budget::ServerErrors => RetryDecision::Settle,
         Budget::Site if counts.started.saturating_sub(counts.interruptions) < MAX_ATTEMPTS => RetryDecision::AwaitSite,
         Budget::Site => RetryDecision::Settle,
-        Budget::Crash => match counts.breaks + 1 {
+        Budget::Crash => match counts.crashes + 1 {
             losses if losses < SUSPECT_AFTER => within(limit, RetryDecision::RetryNow),
             SUSPECT_AFTER => RetryDecision::RetryAlone,
             _ => RetryDecision::Quarantine,
@@ -133,12 +133,12 @@ pub fn is_first_attempt(counts: AttemptCounts) -> bool {
 /// Whether an order of these counts is only tried alone, in a fresh browser, after all others: it has crashed two.
 #[must_use]
 pub fn must_run_alone(counts: AttemptCounts) -> bool {
-    counts.breaks >= SUSPECT_AFTER
+    counts.crashes >= SUSPECT_AFTER
 }
 
 /// Earlier attempts that failed and were not counted, interruptions left out.
 fn uncounted(counts: AttemptCounts) -> u32 {
-    counts.started.saturating_sub(counts.spent.saturating_add(counts.interruptions).saturating_add(1))
+    counts.started.saturating_sub(counts.counted.saturating_add(counts.interruptions).saturating_add(1))
 }
 
 /// How long `task` waits after a failure of `kind`; `counts` as for [`retry_decision`]. `asked` is how long the portal itself
@@ -159,7 +159,7 @@ pub fn retry_delay(
         Wait::None => return Duration::ZERO, // what the portal asked for binds the circuit breaker
         Wait::Short => {
             let longest = config.delay_max.min(LONGEST_SHORT_WAIT.max(config.delay_min));
-            (config.delay_min, counts.spent.saturating_add(uncounted(counts)), longest)
+            (config.delay_min, counts.counted.saturating_add(uncounted(counts)), longest)
         }
         Wait::Throttled => (config.throttle_delay, uncounted(counts), config.delay_max),
     };
@@ -196,7 +196,7 @@ mod tests {
     };
 
     fn counts(counted: u32, started: u32) -> AttemptCounts {
-        AttemptCounts { spent: counted, started, ..AttemptCounts::default() }
+        AttemptCounts { counted, started, ..AttemptCounts::default() }
     }
 
     /// The decisions and the waits in seconds, rounded, of an order that fails with `kind` each time.

@@ -150,7 +150,7 @@ impl PoolBuilder {
             expected_count: self.expected_count,
             processor_count: self.processor_count,
             recycle: config.recycle,
-            hold: config.hold,
+            admission: config.admission,
             has_site: self.site.is_some(),
             stop_after: config.retry.stop_after,
             canary: self.canary,

@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 use coupa_batch::model::{OrderStatus, PoTask, Stage, StopKind, TaskPriority};
 use coupa_batch::pool::{SubmitError, TaskStatus, WaitError};
 
-use crate::doubles::{Play, orders, pool};
+use crate::doubles::{Script, orders, pool};
 
 #[tokio::test(start_paused = true)]
 async fn every_order_ends_once_with_its_outcome() {
     let (pool, remote) = pool(3);
-    remote.play("PO2", [Play::Empty]);
+    remote.script("PO2", [Script::Empty]);
     let handles = pool.submit_tasks(orders(1..=20)).await.unwrap();
     pool.wait_for_completion(None).await.unwrap();
     for handle in &handles {
@@ -22,7 +22,7 @@ async fn every_order_ends_once_with_its_outcome() {
     assert_eq!(report.status.tasks.no_attachments, 1);
     assert_eq!(report.status.pool_status, Stage::Closed);
     assert_eq!(report.history.tasks.len(), 20);
-    assert_eq!(remote.concluded.lock().unwrap().len(), 20);
+    assert_eq!(remote.finalized.lock().unwrap().len(), 20);
     assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
 }
 

@@ -231,7 +231,7 @@ pub(crate) struct SchedulerConfig {
     /// How many processors there are, if known.
     pub(crate) processor_count: Option<usize>,
     pub(crate) recycle: RecycleConfig,
-    pub(crate) hold: AdmissionConfig,
+    pub(crate) admission: AdmissionConfig,
     pub(crate) has_site: bool,
     /// This many failed orders in a row end the run; `None`: never.
     pub(crate) stop_after: Option<NonZeroU32>,

@@ -52,7 +52,7 @@ pub(super) fn config(canary: Option<Canary>) -> SchedulerConfig {
         expected_count: None,
         processor_count: Some(2),
         recycle: pool.recycle,
-        hold: pool.hold,
+        admission: pool.admission,
         has_site: true,
         stop_after: NonZeroU32::new(6),
         canary,
