@@ -13,7 +13,6 @@ mod html;
 mod intake;
 mod kind;
 mod options;
-mod row;
 mod sheets;
 mod source;
 mod table;
