@@ -16,17 +16,24 @@ pub struct AttemptCounts {
     pub crashes: u32,
     /// Attempts that were interrupted from outside: they say nothing about the order.
     pub interruptions: u32,
+    /// Attempts, not counted, that the portal throttled (429).
+    pub throttled: u32,
+    /// Attempts, not counted, that the portal answered with an error of its own for this order alone.
+    pub server_errors: u32,
 }
 
 impl AttemptCounts {
     /// The counters after one more attempt failed with `kind`.
     #[must_use]
     pub fn after_failure(self, kind: FailureKind, is_counted: bool) -> Self {
+        let is_free = |free: FailureKind| u32::from(!is_counted && kind == free);
         Self {
             started: self.started,
             counted: self.counted + u32::from(is_counted),
             crashes: self.crashes + u32::from(kind.session_action() == SessionAction::Replace),
             interruptions: self.interruptions + u32::from(kind == FailureKind::Interrupted),
+            throttled: self.throttled + is_free(FailureKind::Throttled),
+            server_errors: self.server_errors + is_free(FailureKind::ServerError),
         }
     }
 }

@@ -16,6 +16,20 @@ async fn a_site_that_is_down_costs_no_order_its_budget() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_that_turns_out_to_be_the_sites_uses_up_none_of_its_orders_tries() {
+    let (pool, remote) = pool(1);
+    for number in 2..=5 {
+        remote.script(&format!("PO{number}"), [Script::Fail(FailureKind::ServerError)]);
+    }
+    pool.submit_tasks(orders(1..=5)).await.unwrap();
+    pool.wait_for_completion(None).await.unwrap();
+    let report = pool.shutdown().await.unwrap();
+    let counts = report.history.tasks.values().map(|state| (state.counts().server_errors, state.counts().counted));
+    // the fourth in a row opened the breaker: from then on the site is at fault
+    assert_eq!(counts.collect::<Vec<_>>(), [(0, 0), (1, 0), (1, 0), (1, 0), (0, 0)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_address_that_never_answers_ends_the_run_soon() {
     let (pool, remote) = pool(4);
     for number in 1..=50 {

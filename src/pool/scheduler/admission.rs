@@ -82,7 +82,7 @@ impl Admission {
 
     /// An order was started as a trial.
     pub(crate) fn started_trial(&mut self) {
-        self.breaker.on_trial();
+        self.breaker.on_trial_started();
     }
 
     /// A trial ended and said nothing about the site.

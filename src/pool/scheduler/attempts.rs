@@ -116,6 +116,8 @@ impl Scheduler {
                 (false, Duration::ZERO)
             }
         };
+        // the kind that decided, so that the counts of a replay are those of the run
+        let failure = Failure { kind, ..failure };
         self.emit(now + delay, Entry::Postponed { task, failure, counted, receipt });
     }
 
