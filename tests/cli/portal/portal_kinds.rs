@@ -187,7 +187,7 @@ async fn the_recipe_of_another_portal_never_says_that_there_are_no_attachments()
     assert_eq!(portal.counts().passwords_sent, 0);
     for recipe in [stranger.to_str().unwrap(), drifted.to_str().unwrap()] {
         let ended = env.run(&portal, &pos).args(["--recipe", recipe, "--force", "--retries", "0"]).end().await;
-        ended.assert(3, &["does not know"]);
+        ended.assert(3, &["does not recognise"]);
         let report = env.report();
         for order in report["orders"].as_array().unwrap() {
             assert_eq!(
