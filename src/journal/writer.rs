@@ -126,7 +126,7 @@ impl Writer {
                 .remove(&key)
                 .or_else(|| staged.get(&key).cloned())
                 .or_else(|| standing.open.get(&key.1).cloned());
-            let after = TaskState::apply(before, entry).map_err(|why| JournalError::Damaged(why.to_string()))?;
+            let after = TaskState::apply(before, entry)?;
             changed.insert(key, after);
         }
         Ok(changed)

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use coupa_batch::backend::JournalError;
 use coupa_batch::model::{OrderStatus, PoTask, Stage, StopKind, TaskPriority};
 use coupa_batch::pool::{SubmitError, TaskStatus, WaitError};
 
@@ -96,7 +97,8 @@ async fn nothing_is_accepted_that_the_journal_did_not_take() {
     let (pool, remote) = pool(1);
     remote.refuse_append.store(true, Ordering::SeqCst);
     let refused = pool.submit_tasks(orders([1])).await.unwrap_err();
-    assert!(matches!(refused, SubmitError::Journal(_)), "{refused}");
+    assert!(matches!(refused, SubmitError::Journal { .. }), "{refused}");
+    assert!(std::error::Error::source(&refused).is_some_and(|source| source.is::<JournalError>()), "{refused:?}");
     let report = pool.shutdown().await.unwrap();
     assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::JournalUnusable);
     assert!(remote.started_orders().is_empty() && report.history.tasks.is_empty());

@@ -17,10 +17,10 @@ async fn drain_lets_the_running_attempt_finish_and_starts_no_other() {
     let handles = pool.submit_tasks(orders(1..=3)).await.unwrap();
     remote.until_started(1).await;
     let mut signals = ShutdownHandler::new(pool.control());
-    assert_eq!(signals.climb().await, ShutdownStep::Draining);
+    assert_eq!(signals.escalate().await, ShutdownStep::Draining);
     remote.release("PO1");
     pool.wait_for_completion(None).await.unwrap_err();
-    assert!(matches!(pool.submit_tasks(orders([9])).await.unwrap_err(), SubmitError::Closed(_)));
+    assert!(matches!(pool.submit_tasks(orders([9])).await.unwrap_err(), SubmitError::Closed { .. }));
     let report = pool.shutdown().await.unwrap();
     assert_eq!(handles[0].outcome().unwrap().status(), OrderStatus::Completed);
     assert_eq!(handles[1].status(), TaskStatus::NotDone);
@@ -36,9 +36,9 @@ async fn the_second_signal_cancels_what_runs_and_costs_it_nothing() {
     let handles = pool.submit_tasks(orders(1..=1)).await.unwrap();
     remote.until_started(1).await;
     let mut signals = ShutdownHandler::new(pool.control());
-    signals.climb().await;
+    signals.escalate().await;
     assert_eq!(pool.status().tasks.running, 1);
-    assert_eq!(signals.climb().await, ShutdownStep::Aborting);
+    assert_eq!(signals.escalate().await, ShutdownStep::Aborting);
     pool.wait_for_completion(None).await.unwrap_err();
     let report = pool.shutdown().await.unwrap();
     assert_eq!(handles[0].status(), TaskStatus::NotDone);
@@ -75,7 +75,7 @@ async fn a_disk_that_stands_still_while_an_order_is_finalized_does_not_keep_the_
     statuses.wait_for(|status| status.workers.values().any(|worker| worker.attempt_count > 0)).await.unwrap();
     let mut signals = ShutdownHandler::new(pool.control());
     for step in [ShutdownStep::Draining, ShutdownStep::Aborting, ShutdownStep::Killed] {
-        assert_eq!(signals.climb().await, step);
+        assert_eq!(signals.escalate().await, step);
     }
     pool.wait_for_completion(None).await.unwrap_err();
     let report = pool.shutdown().await.unwrap();
@@ -106,9 +106,9 @@ async fn the_third_signal_kills_every_session() {
     pool.submit_tasks(orders([1])).await.unwrap();
     remote.until_started(1).await;
     let mut signals = ShutdownHandler::new(pool.control());
-    signals.climb().await;
-    signals.climb().await;
-    assert_eq!(signals.climb().await, ShutdownStep::Killed);
+    signals.escalate().await;
+    signals.escalate().await;
+    assert_eq!(signals.escalate().await, ShutdownStep::Killed);
     pool.shutdown().await.unwrap();
     assert!(remote.killed.load(Ordering::SeqCst) >= 1);
     assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);

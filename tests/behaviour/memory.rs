@@ -295,7 +295,13 @@ async fn a_callback_is_told_of_each_rise_and_not_of_each_reading() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(*told.lock().unwrap(), [500, 490]);
+    let monitor = pool.memory_monitor();
+    assert_eq!((monitor.reading().available_bytes, monitor.level()), (490, MemoryLevel::Normal));
+    memory.set(800, &[]);
+    until(&pool, |status| status.memory.available_bytes == 200).await;
+    assert_eq!((monitor.reading().available_bytes, monitor.level()), (200, MemoryLevel::High));
     pool.shutdown().await.unwrap();
+    assert_eq!(monitor.reading().available_bytes, 200, "the last one is kept");
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,7 +40,7 @@ async fn a_drain_finishes_what_runs_and_a_pending_order_can_be_cancelled() {
     assert!(!handles[0].cancel().await.unwrap(), "it is running");
     assert!(handles[1].cancel().await.unwrap());
     let mut signals = ShutdownHandler::new(pool.control());
-    assert_eq!(signals.climb().await, ShutdownStep::Draining);
+    assert_eq!(signals.escalate().await, ShutdownStep::Draining);
     scenario.portal.faults().release_all();
     pool.wait_for_completion(None).await.unwrap_err();
     scenario.end(pool).await;
@@ -60,8 +60,8 @@ async fn the_second_signal_leaves_the_order_open_and_no_half_file() {
     let handles = submit(&pool, orders.clone()).await;
     scenario.portal.faults().wait_until_held(&orders[0]).await;
     let mut signals = ShutdownHandler::new(pool.control());
-    signals.climb().await;
-    assert_eq!(signals.climb().await, ShutdownStep::Aborting);
+    signals.escalate().await;
+    assert_eq!(signals.escalate().await, ShutdownStep::Aborting);
     pool.wait_for_completion(None).await.unwrap_err();
     let report = scenario.end(pool).await;
     assert_eq!(handles[0].status(), TaskStatus::NotDone);
