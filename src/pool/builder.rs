@@ -1,5 +1,6 @@
 //! Assembles a pool from its parts.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +58,12 @@ pub struct PoolBuilder {
     processor_count: Option<usize>,
     canary: Option<Canary>,
     seed: u64,
+}
+
+impl fmt::Debug for PoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl PoolBuilder {

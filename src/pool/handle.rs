@@ -1,5 +1,6 @@
 //! The pool as its users see it.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,13 @@ const SLACK: Duration = Duration::from_secs(10);
 /// wait for running orders, and checks nothing. Orders without an outcome stay open.
 pub struct PersistentWorkerPool {
     parts: Option<Parts>,
+}
+
+impl fmt::Debug for PersistentWorkerPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.parts.as_ref().map(|parts| Arc::clone(&parts.statuses.borrow()));
+        f.debug_struct("PersistentWorkerPool").field("status", &status).finish_non_exhaustive()
+    }
 }
 
 /// What a pool is made of while it runs.
