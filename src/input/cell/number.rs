@@ -261,11 +261,11 @@ mod tests {
     fn what_is_no_number_is_refused_with_its_own_reason() {
         for (cell, reason) in [
             ("", "no number in this row"),
-            ("N/A", "a number is digits"),
-            ("PO-ABC", "a number is digits"),
-            ("1.5", "a number is digits"),
-            ("7.", "a number is digits"),
-            ("-7", "a number is digits"),
+            ("N/A", "a number consists of digits"),
+            ("PO-ABC", "a number consists of digits"),
+            ("1.5", "a number consists of digits"),
+            ("7.", "a number consists of digits"),
+            ("-7", "a number consists of digits"),
             ("1.52630E+07", "rounded"),
             ("1,5E+07", "rounded"),
             ("1.2345678901234567E+16", "rounded"),

@@ -204,7 +204,7 @@ fn heads_of_two_rows_are_one() {
     // a row of words is a row
     assert_eq!(
         rejects(&sheet(&["PO_NUMBER;Supplier", "tbd;Acme", "7;Bolt"])),
-        [(2, "a number is digits, with or without PO or PM before them")]
+        [(2, "a number consists of digits, with or without PO or PM before them")]
     );
 }
 
