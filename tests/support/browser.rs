@@ -150,7 +150,7 @@ pub(crate) async fn until<T>(what: &str, mut question: impl AsyncFnMut() -> Opti
     }
 }
 
-/// Downloads that have ended in the downloads folder, as (suggested name, id, size if complete).
+/// Downloads that have ended, as (suggested name, id, size if complete).
 pub(crate) async fn ended_downloads(page: &mut dyn Page, count: usize) -> Vec<(String, String, Option<u64>)> {
     use coupa_batch::backend::DownloadEvent as E;
     let mut names = std::collections::BTreeMap::new();
@@ -159,9 +159,9 @@ pub(crate) async fn ended_downloads(page: &mut dyn Page, count: usize) -> Vec<(S
         for event in page.download_events().await.expect("events can be read") {
             match event {
                 E::Started { id, name, .. } => _ = names.insert(id, name),
-                E::Progress { .. } | E::BlockedHost { .. } => {}
                 E::Completed { id, size, .. } => ended.push((id, Some(size))),
                 E::Canceled { id } => ended.push((id, None)),
+                _ => {}
             }
         }
         (ended.len() >= count).then_some(())
