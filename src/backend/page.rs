@@ -37,7 +37,7 @@ pub trait Page: Send {
     fn query<'a>(&'a mut self, queries: &'a [Query]) -> BoxFuture<'a, Result<Vec<Vec<ElementInfo>>, SessionError>>;
 
     /// Waits inside the page until what `selectors` find has stopped changing and the page's own requests have been
-    /// answered, as [`Stability`] tells. Returns what the page was doing then.
+    /// answered, as [`Stability`] defines. Returns what the page was doing then.
     ///
     /// # Errors
     /// [`SessionError::Refused`] for a selector that cannot be parsed; `Lost`, `DriverUnresponsive`.

@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    /// A clock of central Europe, told by its rule: a machine need not have a data base of time zones.
+    /// A Central European clock, given by its rule: a machine need not have a time zone database.
     fn at(text: &str) -> Zoned {
         let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
         text.parse::<DateTime>().unwrap().to_zoned(zone).unwrap()

@@ -207,7 +207,7 @@ fn all_of_ours() -> (&'static str, &'static str) {
     if cfg!(windows) { ("pattern", r"\.coupa-batch$") } else { ("service", SERVICE) }
 }
 
-/// On Windows an item follows its user to every machine of the domain unless it is told to stay.
+/// On Windows an item follows its user to every machine of the domain unless it is marked as local.
 fn modifiers() -> Option<HashMap<&'static str, &'static str>> {
     cfg!(all(windows, not(test))).then(|| HashMap::from([("persistence", "Local")]))
 }

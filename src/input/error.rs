@@ -91,7 +91,7 @@ pub enum InputError {
         /// The limit.
         max: ByteSize,
     },
-    /// A workbook that is small only as long as it is packed.
+    /// A workbook that is small only while it is compressed.
     #[error("{input} holds more than {max} when it is unpacked: save only the PO_NUMBER column")]
     TooLargeUnpacked {
         /// Which input.

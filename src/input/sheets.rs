@@ -12,7 +12,7 @@ use crate::text::count;
 const MAX_SAMPLE: usize = 32 * 1024 * 1024;
 const CELL_SIZE: usize = size_of::<(usize, Cell)>();
 
-/// What a look at the beginning of each sheet tells.
+/// What the beginning of each sheet shows.
 struct JudgedSheet {
     at: usize,
     info: SheetInfo,

@@ -79,7 +79,7 @@ pub(crate) fn open_to_write(path: &Path) -> Result<Connection, JournalError> {
     Ok(connection)
 }
 
-/// A connection that only reads, beside an owner or after one.
+/// A read-only connection, while an owner is running or later.
 pub(crate) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
     let missing = || JournalError::Missing { path: path.to_owned() };
     if !path.exists() {

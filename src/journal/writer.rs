@@ -277,12 +277,12 @@ impl Writer {
     }
 }
 
-/// What tells an order from others: its digits, behind the prefix where that makes another order.
+/// What identifies an order: its digits, with the prefix where that makes another order.
 fn key_of(po: &PoNumber) -> String {
     if po.is_distinct() { format!("{}:{}", po.prefix(), po.digits()) } else { po.digits().to_owned() }
 }
 
 fn answer<T>(reply: &WriterReply<T>, with: Result<T, JournalError>) {
-    // full never (one question, one answer); closed when whoever asked has stopped waiting
+    // full never (one question, one answer); closed when the caller has stopped waiting
     let _ = reply.try_send(with);
 }

@@ -35,7 +35,7 @@ pub enum HttpError {
         /// The host, and what it led to if it is a name.
         host: String,
     },
-    /// No connection came about: the request was not sent.
+    /// No connection was established: the request was not sent.
     #[error("no connection: {0}")]
     NoConnection(String),
     /// The connection ended before the answer did.
@@ -237,7 +237,7 @@ impl HttpResponse {
         self.0.headers().get_all(name).iter().map(HeaderValue::as_bytes)
     }
 
-    /// The number of bytes of the body, if the server told it.
+    /// The number of bytes of the body, if the server announced it.
     #[must_use]
     pub fn length(&self) -> Option<u64> {
         self.0.content_length()

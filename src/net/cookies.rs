@@ -138,7 +138,7 @@ impl CookieJar {
     }
 
     /// Takes note of one `Set-Cookie` of an answer from `url`. Returns whether it has given a cookie of this jar
-    /// another value, or ended it: whoever lent the jar has an old one then.
+    /// another value, or ended it: then the owner of the jar has an old one.
     pub fn store(&mut self, set_cookie: &[u8], url: &Url, now: Timestamp) -> bool {
         let parsed = std::str::from_utf8(set_cookie).ok().and_then(|text| StoredCookie::parse(text, url, now));
         let Some(cookie) = parsed else { return false };

@@ -73,7 +73,7 @@ pub enum PortalFault {
     Compressed,
     /// A few kilobytes that a browser unpacks to 16 MB (`Content-Encoding: gzip`).
     Bomb,
-    /// An error page in HTML under the name and type of the file that was asked for. Pages are served as they are.
+    /// An HTML error page under the name and type of the requested file. Pages are served as they are.
     WrongType,
 }
 

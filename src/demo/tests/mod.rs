@@ -1,4 +1,4 @@
-//! The portal seen over plain HTTP: what a browser would be told, byte by byte.
+//! The portal over plain HTTP: what a browser would receive, byte by byte.
 
 pub(crate) mod client;
 

@@ -12,7 +12,7 @@ use crate::model::{Metadata, PoNumber, PoTask, RejectedRow, TaskPriority};
 const MAX_ROWS: u64 = 2_000_000;
 /// Largest sum of what is kept of the other columns of an input.
 const MAX_NOTES: usize = 200 * 1024 * 1024;
-/// Numbers of so many digits at most are remarkable where nearly all others have at least [`LONG`].
+/// Numbers with at most this many digits are suspicious if nearly all others have at least [`LONG`].
 const SHORT: usize = 3;
 const LONG: usize = 6;
 /// So many orders of an input tell what its numbers look like.
@@ -41,7 +41,7 @@ struct NumberLength {
 }
 
 impl<'a> IntakeBuilder<'a> {
-    /// Adds what the source `input` holds to `intake`; `places` tells where each order is in it.
+    /// Adds what the source `input` holds to `intake`; `places` maps each order to its place in it.
     pub(crate) fn new(
         input: String,
         options: &'a InputOptions,

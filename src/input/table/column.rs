@@ -46,7 +46,7 @@ pub(crate) fn order_count(head: &Head, sample: &[SheetRow], options: &InputOptio
     Column::new(head.po, &rows, options).order_count
 }
 
-/// Chooses the column. One alone is taken as it is: its rows tell what is wrong with them.
+/// Chooses the column. A single column is taken without checks: its rows show what is wrong with them.
 ///
 /// # Errors
 /// If several columns hold different numbers.

@@ -43,7 +43,7 @@ pub(crate) struct Head {
     pub(crate) po: usize,
     pub(crate) priority: Option<usize>,
     pub(crate) names: Names,
-    /// The column that says of which kind a row is, if there is one.
+    /// The column with the kind of each row, if there is one.
     pub(crate) records: Option<RecordColumn>,
     /// The column that has the name of the one with the numbers, but other cells; its heading.
     pub(crate) passed_over: Option<String>,

@@ -6,7 +6,7 @@ use crate::input::book::SheetRow;
 use crate::input::cell::Cell;
 use crate::input::cell::words::column_name;
 
-/// Headings of the column that says of which kind a row is.
+/// Headings of the column with the kind of each row.
 const KIND_COLUMNS: [&str; 6] = ["RECORDTYPE", "RECORD", "RECTYPE", "ROWTYPE", "LINETYPE", "HEADERTYPE"];
 /// What that column says about orders, and about their lines.
 const ORDER_WORDS: [&str; 9] =
@@ -30,7 +30,7 @@ const LINE_WORDS: [&str; 13] = [
 const LINE_COLUMNS: [&str; 9] =
     ["LINENUMBER", "LINENUM", "LINENO", "LINENR", "LINE", "LINEID", "POLINE", "POLINENUMBER", "ITEMNUMBER"];
 
-/// The column that says of which kind a row is.
+/// The column with the kind of each row.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordColumn {
     at: usize,

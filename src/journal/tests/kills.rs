@@ -66,7 +66,7 @@ fn batches(history: &History) -> BTreeMap<u64, u64> {
     counts
 }
 
-/// Not a test: a program that writes batches as fast as they are taken, and says about each that it was.
+/// Not a test: a program that writes batches as fast as they are accepted, and reports each.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "the entry point of a program that is to be killed, not a test"]
 async fn writers() {

@@ -86,7 +86,8 @@ impl<'a, R: BufRead> XlsbRows<'a, R> {
         }
     }
 
-    /// A cell by its kind; `data` begins with its style. None if it is blank; one that is cut short is told, not left out.
+    /// A cell by its kind; `data` begins with its style. None if it is blank; one that is cut short is reported, not
+    /// left out.
     fn cell(&self, kind: u16, data: &[u8]) -> Option<Cell> {
         let damaged = || Some(Cell::Error("#damaged: a cell that is cut short".to_owned()));
         self.value(kind, data).unwrap_or_else(damaged)
