@@ -10,7 +10,7 @@ use super::DownloadError;
 use super::progress::{FinishedDownload, InFlight, TransferLimits};
 use crate::backend::{BoxFuture, DownloadEvent, Initiator, Page, ResponseInfo, SessionError};
 
-/// How often the browser is asked for news. The driver has no way to call back: it must be asked. Each question costs
+/// How often the browser is asked for events. The driver has no way to call back: it must be asked. Each question costs
 /// some 2 ms of the driver, and most attachments take less than 100 ms.
 const ASK_EVERY: Duration = Duration::from_millis(40);
 

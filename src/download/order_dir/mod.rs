@@ -1,5 +1,5 @@
 //! The folder of one order while it is in work, `<out>/<supplier>/<PO>__WORK`: files get their places in it. Nothing
-//! that lies in it is ever deleted.
+//! that is in it is ever deleted.
 pub(crate) mod finalize;
 pub(crate) mod manifest;
 pub(crate) mod naming;
@@ -107,7 +107,7 @@ impl OrderDir {
         Ok(FileRecord { path, name, size, sha256, media_type, source, listings: vec![listing] })
     }
 
-    /// The file of `earlier`, if it lies in this folder as it was placed, with the path that it has now.
+    /// The file of `earlier`, if it is in this folder as it was placed, with the path that it has now.
     pub async fn find(&self, earlier: &FileRecord) -> Option<FileRecord> {
         let (this, earlier) = (self.clone(), earlier.clone());
         // what cannot be read is fetched again

@@ -36,7 +36,7 @@ pub enum TransferError {
         /// The HTTP status.
         status: u16,
     },
-    /// The connection ended before the file was whole, and the rest could not be had.
+    /// The connection ended before the file was whole, and the rest could not be fetched.
     #[error("the connection was cut after {received} bytes: {why}")]
     Cut {
         /// Bytes that had come in.
@@ -103,7 +103,7 @@ pub enum TransferError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// No connection came about.
+    /// No connection was established.
     #[error("the file's address cannot be reached: {why}")]
     Unreachable {
         /// What failed.
@@ -141,7 +141,7 @@ impl TransferError {
         match self {
             // portals that refuse programs; a body, a proxy or a certificate that only the browser can deal with
             Self::Refused | Self::Encoded { .. } | Self::Unreachable { .. } | Self::BadRedirect { .. } => true,
-            // a one-time address that was used up is asked for anew by the page
+            // a one-time address that was used up is requested again by the page
             Self::Cut { .. } | Self::Standstill { .. } | Self::Answered { status: 404 | 410 } => true,
             Self::Answered { .. }
             | Self::LoginEnded

@@ -268,7 +268,7 @@ impl Transfer<'_> {
             came += chunk.as_ref().len() as u64;
             counter.store(staged.size(), Ordering::Relaxed);
             watch.advance(came, Instant::now());
-            // a chunk has just come, and the whole transfer has a deadline of its own
+            // a chunk has just come, and the whole transfer has a separate deadline
             let checked = watch.check(&self.rules.limits.transfer, Instant::now());
             if let Err(DownloadError::TooSlow { came, after }) = checked {
                 return Err(TransferError::TooSlow { came, after });

@@ -34,7 +34,7 @@ pub struct Verified {
     pub size: u64,
     /// SHA-256 of the bytes, 64 lower-case hexadecimal digits.
     pub sha256: String,
-    /// What the bytes are, as a media type, if their signature tells.
+    /// What the bytes are, as a media type, if their signature shows it.
     pub media_type: Option<String>,
     /// What the bytes are instead of what the name says, for a person; none when they agree.
     pub mismatch: Option<String>,
@@ -190,7 +190,7 @@ pub(crate) fn opaque_id(text: &str) -> ListingId {
     ListingId::new(hex(&Sha256::digest(text)[..8]))
 }
 
-/// Whether the file of `record` still lies in `out` as it was placed: its size first, then its digest. Blocks for as
+/// Whether the file of `record` is still in `out` as it was placed: its size first, then its digest. Blocks for as
 /// long as reading it takes. A link in its place is not it.
 #[must_use]
 pub fn is_intact(out: &Path, record: &FileRecord) -> bool {
@@ -207,7 +207,7 @@ pub(crate) fn has_size(path: &Path, size: u64) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size)
 }
 
-/// SHA-256 of a file that lies in its place already.
+/// SHA-256 of a file that is in its place already.
 pub(crate) fn digest_of(path: &Path) -> std::io::Result<String> {
     digest(&mut File::open(path)?).map(|(_, _, sha256)| sha256)
 }

@@ -1,4 +1,5 @@
-//! What is kept of a failed attempt: what the page showed, and what the driver said, without anything that lets in.
+//! What is kept of a failed attempt: what the page showed, and what the driver said, without anything that gives
+//! access.
 
 pub(crate) mod redact;
 pub(crate) mod store;
@@ -51,7 +52,7 @@ struct EvidenceRecord {
     title: Option<String>,
     http_status: Option<u16>,
     driver: String,
-    /// Why something could not be had.
+    /// Why something could not be captured.
     lacking: Option<String>,
 }
 

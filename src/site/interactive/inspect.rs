@@ -39,7 +39,7 @@ pub struct Inspection {
     pub title: String,
     /// What the page was taken for, in words.
     pub kind: String,
-    /// Whether it is the page that was asked for.
+    /// Whether it is the requested page.
     pub is_understood: bool,
     /// Whether it came to rest in time.
     pub is_at_rest: bool,

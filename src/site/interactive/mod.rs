@@ -52,7 +52,7 @@ impl InteractiveLogin {
         Ok(page.cookies().await?)
     }
 
-    /// Whether a login was made here: false when the portal let in without one, so that nothing is known of the
+    /// Whether a login was made here: false when the portal required none, so that nothing is known of the
     /// password.
     pub async fn has_logged_in(&self) -> bool {
         self.login.is_made().await

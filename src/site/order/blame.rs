@@ -12,7 +12,7 @@ pub(crate) enum Suspect {
     File,
     /// The login, which may have ended.
     Login,
-    /// The portal, which answered with an error of its own.
+    /// The portal, which answered with a server error.
     Server,
     /// The portal, which asks for fewer requests.
     Throttle,

@@ -59,7 +59,7 @@ impl ReceiptDraft {
         self.receipt.left_out.push(ExcludedFile { name, listing, source, reason });
     }
 
-    /// The attachment could not be had. Said again, the last reason counts.
+    /// The attachment could not be fetched. Said again, the last reason counts.
     pub(crate) fn miss(&mut self, listed: &ListedAttachment, place: &ListingPage, error: &AttemptError) {
         let (listing, source, failure) = (listed.id.clone(), place.origin, error.to_failure());
         let name = if listed.label.is_empty() { "an attachment without a name" } else { &listed.label };

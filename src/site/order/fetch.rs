@@ -227,7 +227,7 @@ impl AttachmentFetch<'_> {
         }
     }
 
-    /// The file that an earlier attempt brought, if it still lies in the order's folder as it was placed.
+    /// The file that an earlier attempt brought, if it is still in the order's folder as it was placed.
     async fn had(&self, listed: &ListedAttachment) -> Option<FileRecord> {
         if listed.key.is_by_place() {
             return None; // another time the place may be that of another file

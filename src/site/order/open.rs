@@ -48,7 +48,7 @@ pub(crate) struct OpenedPage {
     pub(crate) unlisted: Option<Unlisted>,
     /// Why it may have attachments although it lists none and has come to rest.
     pub(crate) doubt: Option<Failure>,
-    /// A control that was not clicked, or clicked in vain.
+    /// A control that was not clicked, or clicked without effect.
     rest: Option<FoundControl>,
     /// A request of its scripts that got no response at all.
     unanswered: Option<String>,
@@ -87,7 +87,7 @@ impl<'a> PageOpener<'a> {
         Self { context, page, cancel, responses: Responses::default(), begun: Instant::now() }
     }
 
-    /// Goes to a page, makes sure that it is the one that was asked for, waits until it counts as read, and clicks what
+    /// Goes to a page, makes sure that it is the requested one, waits until it counts as read, and clicks what
     /// shows more of its list.
     pub(crate) async fn open(&mut self, place: &ListingPage) -> Result<OpenedPage, AttemptError> {
         self.context.pace.turn(self.cancel).await;
@@ -183,7 +183,7 @@ impl<'a> PageOpener<'a> {
         Ok(opened)
     }
 
-    /// Makes sure that what was read is the page that was asked for, and that no call of its scripts was refused to
+    /// Makes sure that what was read is the requested page, and that no call of its scripts was refused to
     /// which a page that lists nothing may owe that.
     async fn check(&mut self, reading: &Reading, place: &ListingPage) -> Result<(), AttemptError> {
         self.check_calls(&reading.kind, &reading.snapshot, &place.what).await?;
@@ -214,7 +214,7 @@ impl<'a> PageOpener<'a> {
         is_number_of(shown, po, self.context.recipe.order.numbers.prefix_counts)
     }
 
-    /// Makes sure that the page shown is the one that was asked for.
+    /// Makes sure that the page shown is the requested one.
     ///
     /// # Errors
     /// What it is instead, with the portal's wish when to come back.

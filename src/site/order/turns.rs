@@ -20,7 +20,7 @@ use crate::site::page::identity::listed::ListedAttachment;
 use crate::site::page::snapshot::PageSnapshot;
 use crate::text::rounded;
 
-/// How long a portal that answered with an error of its own is left alone before the same file is asked for again.
+/// How long a portal that answered with a server error is left alone before the same file is asked for again.
 const AFTER_SERVER_ERROR: Duration = Duration::from_secs(1);
 
 /// From this attempt on, an order's page that is shown proves that the portal is up, also when no file comes.
@@ -37,7 +37,7 @@ pub(crate) struct FileTurns<'a> {
     postponed: Vec<Postponed>,
     /// Whether another page may list more.
     pub(crate) are_pages_left: bool,
-    /// Files in a row that the portal answered with an error of its own.
+    /// Files in a row that the portal answered with a server error.
     server_errors: u32,
     /// Where the browser was after the page had been opened.
     shown_at: String,
@@ -158,7 +158,7 @@ impl<'a> FileTurns<'a> {
         Ok(())
     }
 
-    /// Gives those that may have been innocent another turn, on a page that is opened anew: that it is shown says that
+    /// Gives those that may have been innocent another turn, on a page that is opened again: that it is shown says that
     /// the login is in force and the portal up.
     pub(crate) async fn fetch_postponed(&mut self, to: Destination<'_>) -> Result<(), AttemptError> {
         let mut rest = std::mem::take(&mut self.postponed).into_iter();

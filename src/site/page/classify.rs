@@ -10,7 +10,7 @@ use crate::site::Recipe;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PageFacts {
     pub(crate) evidence: DocumentInfo,
-    /// One of the markers of the page that was asked for is there.
+    /// One of the markers of the requested page is there.
     pub(crate) has_marker: bool,
     pub(crate) has_login_form: bool,
     /// Texts in the places where the portal shows its errors.
@@ -20,7 +20,7 @@ pub(crate) struct PageFacts {
 /// What kind of page it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PageKind {
-    /// The one that was asked for.
+    /// The requested one.
     Wanted,
     /// The portal's login page.
     Login,

@@ -119,7 +119,7 @@ impl FinalDir {
 }
 
 /// The one folder of `po` in work, if there is any. An attempt may have seen the order without its supplier, or a crash
-/// has left one behind: what lies in the others moves to the one that the receipt names.
+/// has left one behind: what is in the others moves to the one that the receipt names.
 fn gather(out: &Path, po: &PoNumber, receipt: Option<&Receipt>) -> Result<Option<FinalDir>, DownloadError> {
     let named = receipt.and_then(|receipt| receipt.folder.split_once('/')).map(|(supplier, _)| supplier);
     let mut homes = Vec::new();

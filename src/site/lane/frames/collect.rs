@@ -52,11 +52,11 @@ pub enum TabReason {
     Moved,
     /// Something was still to come when time was up.
     Unsettled(String),
-    /// It is not the page that was asked for, or says so.
+    /// It is not the requested page, or says so.
     NotWanted,
     /// It lists nothing, which a frame does not prove.
     Empty,
-    /// The address of a file could not be had without asking for the file.
+    /// The address of a file could not be fetched without asking for the file.
     Uncaught(String),
     /// More was listed after the clicks.
     Changed,

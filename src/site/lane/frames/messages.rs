@@ -13,7 +13,7 @@ use crate::site::page::identity::ShownOn;
 /// A page to open in a frame.
 #[derive(Clone, Debug)]
 pub struct FrameOrder {
-    /// What tells it from the others in flight.
+    /// What distinguishes it from the others in flight.
     pub id: u32,
     /// Its address.
     pub url: Url,
@@ -30,7 +30,7 @@ impl FrameOrder {
 /// An element to click, for the address behind it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Catch {
-    /// What tells it from the others of its frame.
+    /// What distinguishes it from the others of its frame.
     pub key: usize,
     /// What finds it.
     pub css: String,

@@ -18,7 +18,7 @@ use crate::site::{Listing, Recipe};
 pub(crate) struct ListedAttachment {
     /// What the page calls it; may be empty.
     pub(crate) label: String,
-    /// What tells it from the others of the page, also after the page was rendered anew.
+    /// What distinguishes it from the others of the page, also after the page was rendered again.
     pub(crate) key: ListingKey,
     /// Where its file is, as this look has shown it.
     pub(crate) address: Option<String>,
@@ -28,7 +28,7 @@ pub(crate) struct ListedAttachment {
     pub(crate) is_repeated: bool,
     /// Whether an earlier look has marked it: it is the same element.
     pub(crate) is_marked: bool,
-    /// What tells it from the others of the order.
+    /// What distinguishes it from the others of the order.
     pub(crate) id: ListingId,
     /// What finds it, and its place among what that finds: true for this look only.
     pub(crate) css: String,
@@ -77,7 +77,7 @@ pub(crate) fn attachments(
     (distinct(listed, shown_on), listed_count)
 }
 
-/// An attachment that was found, before it is known what tells it from the others.
+/// An attachment that was found, before it is known what distinguishes it from the others.
 struct FoundListing {
     label: String,
     address: Option<String>,
@@ -136,7 +136,7 @@ fn is_script(address: &str) -> bool {
     start.is_some_and(|start| start.eq_ignore_ascii_case("javascript:"))
 }
 
-/// Where the file is, as far as the page tells.
+/// Where the file is, as far as the page shows.
 fn address(recipe: &Recipe, listing: &Listing, element: &ElementInfo, is_link: bool) -> Option<String> {
     let attribute = |name: &str| element.attributes.get(name).map(String::as_str);
     if is_link {

@@ -1,4 +1,4 @@
-//! What tells an attachment from the others of its page, also after the page has shown its list anew.
+//! What distinguishes an attachment from the others of its page, also after the page has shown its list again.
 //!
 //! Best is its address. A button without one has only its name; where several have the same name, each is marked in the
 //! page, and has its place only until then.
@@ -24,7 +24,7 @@ pub(crate) const WRITE_MARKS: &str = "const found = document.querySelectorAll(ar
     arguments[1].forEach((nth, at) => { const element = found[nth]; \
     if (element && !element.hasAttribute(arguments[3])) element.setAttribute(arguments[3], arguments[2][at]); }); return null";
 
-/// What tells an attachment from the others.
+/// What distinguishes an attachment from the others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum ListingKey {
     /// Its address.
@@ -43,8 +43,8 @@ pub(crate) enum ListingKey {
 }
 
 impl ListingKey {
-    /// What tells it from the others of the order. An address leads to the same file from every page; all else is of
-    /// its page alone.
+    /// What distinguishes it from the others of the order. An address leads to the same file from every page; all else
+    /// is of its page alone.
     pub(crate) fn id(&self, shown_on: ShownOn<'_>) -> ListingId {
         let page = shown_on.in_words();
         opaque_id(&match self {

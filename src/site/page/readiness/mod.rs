@@ -23,7 +23,7 @@ use crate::site::page::identity::ShownOn;
 use crate::site::page::readiness::signs::{PageSigns, SignPatience};
 use crate::site::page::snapshot::PageSnapshot;
 
-/// How long a page that is still waiting for something is watched before it is looked at anew.
+/// How long a page that is still waiting for something is watched before it is read again.
 const ONE_LOOK: Duration = Duration::from_secs(1);
 
 /// What a page is still waiting for.
