@@ -95,6 +95,8 @@ pub mod site;
 #[cfg(not(feature = "internals"))]
 mod site;
 
+mod text;
+
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
 
 use std::collections::BTreeSet;
+use std::error::Error;
+use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
 
@@ -180,6 +182,39 @@ fn what_the_root_exports_is_there_with_the_features_of_a_library() {
             assert!(!item.attrs.iter().any(|attribute| attribute.path().is_ident("cfg")), "an export behind a feature");
         }
     }
+}
+
+/// Rust API guidelines: C-SEND-SYNC, C-DEBUG, C-GOOD-ERR. Checked by the compiler.
+#[test]
+fn public_types_can_be_sent_shared_and_shown_and_errors_are_errors() {
+    use coupa_batch::*;
+
+    fn shared<T: Send + Sync + Debug + 'static>() {}
+    fn sent<T: Send + Debug + 'static>() {}
+    fn error<T: Error + Send + Sync + 'static>() {}
+    shared::<(PersistentWorkerPool, PoolControl, PoolConfig, PoolConfigBuilder, PoolStatus, ShutdownReport)>();
+    shared::<(TaskHandle, TaskStatus, TaskQueue, PoTask, PoNumber, TaskPriority, Outcome, OrderStatus, FailureKind)>();
+    shared::<(Batch, BatchReport, BatchEvent, ProfileManager, ShutdownHandler, ShutdownStep)>();
+    shared::<(WorkerCount, BrowserChoice, Sandbox, RequisitionRule, settings::SecretUrl, settings::ConfigProblem)>();
+    shared::<(backend::KillSwitch, backend::Attempt, backend::Cookie, backend::SavedLogin, backend::History)>();
+    shared::<(model::TaskState, model::Entry, model::Receipt, model::MemoryReading, model::StopReason)>();
+    sent::<(PooledSession, PoolBuilder, MemoryMonitor)>();
+    error::<StartError>();
+    error::<SubmitError>();
+    error::<AcquireError>();
+    error::<WaitError>();
+    error::<PoolClosed>();
+    error::<ConfigError>();
+    error::<BatchError>();
+    error::<InvalidPoNumber>();
+    error::<model::InvalidPriority>();
+    error::<model::IllegalTransition>();
+    error::<settings::InvalidValue>();
+    error::<settings::ConfigProblem>();
+    error::<backend::SessionError>();
+    error::<backend::AttemptError>();
+    error::<backend::JournalError>();
+    error::<backend::LoginStoreError>();
 }
 
 #[track_caller]

@@ -28,7 +28,7 @@ use crate::site::{PortalSite, RecipeError, SharedLogin};
 
 pub(crate) use crate::browser::{Sweep, sweep};
 
-/// What a run brings along that was opened before its pool.
+/// What a run opens before its pool.
 pub(crate) struct StartOptions {
     /// The output folder; kept until the pool has ended. Without one the pool takes no orders.
     pub(crate) claim: Option<Arc<OutputLock>>,
@@ -63,23 +63,23 @@ impl PersistentWorkerPool {
     /// left, and starts the workers side by side. Returns when browser and recipe are known to be usable; the first
     /// worker that is ready takes the first order.
     ///
-    /// A login that `coupa-batch login` kept for the portal, and the cookies of the configuration, are tried before its
-    /// credentials, the newer one first. A password that the portal refused in an earlier run is not sent.
+    /// A login that `coupa-batch login` saved for the portal, and the cookies of the configuration, are tried before
+    /// its credentials, the newer one first. A password that the portal refused in an earlier run is not sent.
     ///
     /// A pool whose configuration has no `base_url` lends sessions and takes no orders.
     ///
     /// Dropping the future starts nothing.
     ///
     /// # Errors
-    /// [`StartError::Browser`] when there is no usable browser (the text says how to mend it), [`StartError::Recipe`]
-    /// when the site recipe cannot be used, [`StartError::Portal`] when a plain connection already shows that the portal's
-    /// address cannot be opened (asked before any browser is looked for), [`StartError::Output`] when the output folder cannot be written or another
-    /// program works in it. Nothing was left running.
+    /// [`StartError::Browser`] when there is no usable browser (the text says how to fix it), [`StartError::Recipe`]
+    /// when the site recipe cannot be used, [`StartError::Portal`] when a plain connection already shows that the
+    /// portal's address cannot be opened (asked before any browser is looked for), [`StartError::Output`] when the
+    /// output folder cannot be written or another program works in it. Nothing was left running.
     pub async fn start(config: PoolConfig) -> Result<Self, StartError> {
         let out = config.out.clone();
         let claim = match config.site.base_url {
             Some(_) => Some(Arc::new(
-                on_blocking_thread("claiming the output folder", move || {
+                on_blocking_thread("locking the output folder", move || {
                     OutputLock::take(&out).map_err(|why| StartError::Output(why.into()))
                 })
                 .await?,
@@ -89,8 +89,8 @@ impl PersistentWorkerPool {
         Self::start_with(config, StartOptions { claim, ..StartOptions::default() }).await
     }
 
-    /// [`PersistentWorkerPool::start`] in an output folder that was claimed before, on a record of the caller's own, and
-    /// perhaps in the middle of a run.
+    /// [`PersistentWorkerPool::start`] in an output folder that was claimed before, on a record of the caller's own,
+    /// and perhaps in the middle of a run.
     ///
     /// # Errors
     /// As there.
@@ -108,11 +108,11 @@ impl PersistentWorkerPool {
                 Ok(swept) => {
                     if !swept.removed.is_empty() {
                         let (folders, processes) = (swept.removed.len(), swept.ended.len());
-                        info!(folders, processes, "removed what an earlier run had left");
+                        info!(folders, processes, "removed leftovers of an earlier run");
                     }
                     swept.left.iter().for_each(|left| warn!("left behind by an earlier run: {left}"));
                 }
-                Err(why) => warn!("what an earlier run may have left cannot be removed: {why}"),
+                Err(why) => warn!("leftovers of earlier runs cannot be removed: {why}"),
             }
             Ok(sessions)
         })
@@ -122,7 +122,7 @@ impl PersistentWorkerPool {
         let site = match claim {
             Some(claim) => {
                 let refusals = refusals(&config.site).map(|refusals| Arc::new(refusals) as Arc<dyn RejectionStore>);
-                let login = SharedLogin::of(&config.site, claim.out(), deadlines, kept_logins(&config.site), refusals);
+                let login = SharedLogin::of(&config.site, claim.out(), deadlines, saved_logins(&config.site), refusals);
                 Some(PortalSite::with_login(&config.site, claim, &run, login.map_err(recipe)?))
             }
             None => None,
@@ -144,14 +144,14 @@ impl PersistentWorkerPool {
     }
 }
 
-/// The logins that a portal's sessions may begin with: exported cookies, and what `coupa-batch login` kept.
+/// The logins that a portal's sessions may begin with: exported cookies, and what `coupa-batch login` saved.
 #[must_use]
-pub fn kept_logins(site: &SiteConfig) -> Vec<Arc<dyn LoginStore>> {
+pub fn saved_logins(site: &SiteConfig) -> Vec<Arc<dyn LoginStore>> {
     let Some(base) = &site.base_url else { return Vec::new() };
     let cookies = site.cookies.as_ref().zip(base.host_str()).map(|(path, host)| CookieFile::of(path, host));
-    let vault = login_folder(site).map(|folder| SavedLoginFile::of(&folder, base));
+    let file = login_folder(site).map(|folder| SavedLoginFile::of(&folder, base));
     let cookies = cookies.map(|file| Arc::new(file) as Arc<dyn LoginStore>);
-    cookies.into_iter().chain(vault.map(|vault| Arc::new(vault) as Arc<dyn LoginStore>)).collect()
+    cookies.into_iter().chain(file.map(|file| Arc::new(file) as Arc<dyn LoginStore>)).collect()
 }
 
 /// Where it is remembered what the portal refused; none when this user has no home.
@@ -164,8 +164,8 @@ fn login_folder(site: &SiteConfig) -> Option<PathBuf> {
     site.login_dir.clone().or_else(usual_folder)
 }
 
-/// Whether what is given to log in with can be of use, as far as that is known without asking the portal. Blocks for up to
-/// a second.
+/// Whether what is given to log in with can be of use, as far as that is known without asking the portal. Blocks for up
+/// to a second.
 ///
 /// # Errors
 /// [`LoginStoreError`] when the file of cookies cannot be used, or when there is nothing else than a user name and a
@@ -175,8 +175,8 @@ pub fn check_login(site: &SiteConfig) -> Result<(), LoginStoreError> {
     if let Some((path, host)) = site.cookies.as_ref().zip(base.host_str()) {
         return CookieFile::of(path, host).load().map(drop);
     }
-    let has_kept = kept_logins(site).iter().any(|keep| keep.load().is_ok_and(|kept| kept.is_some()));
-    if let (Some(credentials), Some(refusals), false) = (&site.credentials, refusals(site), has_kept) {
+    let has_saved = saved_logins(site).iter().any(|store| store.load().is_ok_and(|saved| saved.is_some()));
+    if let (Some(credentials), Some(refusals), false) = (&site.credentials, refusals(site), has_saved) {
         match refusals.refused_at(&credentials.username, &credentials.password) {
             Ok(Some(at)) => return Err(LoginStoreError::Refused { portal: base.to_string(), at }),
             Ok(None) => {}

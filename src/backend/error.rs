@@ -5,6 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::model::{Failure, FailureKind, Receipt};
+use crate::text::rounded;
 
 /// A browser session could not do what it was asked.
 #[derive(Debug, Error)]
@@ -20,7 +21,7 @@ pub enum SessionError {
     #[error("the browser session is gone: {0}")]
     Lost(String),
     /// The driver did not answer within the command deadline. The session must not be used again.
-    #[error("the driver did not answer {command} within {}", humantime::format_duration(*after))]
+    #[error("the driver did not answer {command} within {}", rounded(*after))]
     DriverUnresponsive {
         /// The command that was not answered.
         command: &'static str,
@@ -29,7 +30,7 @@ pub enum SessionError {
     },
     /// The driver answers, but its page does not: a script runs endlessly, or the browser is frozen. The session must not
     /// be used again.
-    #[error("the driver answers, but the page did not answer {command} within {}", humantime::format_duration(*after))]
+    #[error("the driver answers, but the page did not answer {command} within {}", rounded(*after))]
     PageUnresponsive {
         /// The command that was not answered.
         command: &'static str,
@@ -51,7 +52,7 @@ pub enum SessionError {
     /// there.
     #[error(
         "the portal directed the browser to {host}, an address of this machine or of a private network that is not the \
-         portal's own, so it was not opened: if it is needed (a single sign-on without a host name), add it to \
+         portal's own, so it was not opened: if it is needed (such as a single sign-on without a host name), add it to \
          private_hosts"
     )]
     BlockedHost {

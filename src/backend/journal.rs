@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::BoxFuture;
 use crate::model::{Entry, IllegalTransition, RunId, TaskId, TaskState};
+use crate::text::rounded;
 
 /// The record of a run. Only the dispatcher writes it: one batch per turn, before anything in the batch is acted upon.
 pub trait Journal: Send + Sync {
@@ -113,7 +114,7 @@ pub enum JournalError {
     /// The disk did not answer in time. Whether the batch was written is unknown until the journal is read again.
     #[error(
         "the disk of the journal did not answer within {}: check the disk, then resume the run",
-        humantime::format_duration(*after)
+        rounded(*after)
     )]
     NoAnswer {
         /// The deadline that passed.

@@ -12,7 +12,7 @@ pub struct SavedLogin {
     /// The cookies.
     pub cookies: Vec<Cookie>,
     /// When it was saved; another time means another login.
-    pub kept_at: Timestamp,
+    pub saved_at: Timestamp,
 }
 
 /// Where a login is saved. Read at the start of a run, and again whenever the login has expired: a person may have saved a
@@ -49,9 +49,10 @@ pub enum LoginStoreError {
     Unusable(String),
     /// The portal has refused this user name with this password before.
     #[error(
-        "the portal refused this user name with this password at {at:.0}, so they are not sent again: repeated refusals \
-         lock an account. Give another password (COUPA_PASSWORD, or `coupa-batch login --save-password`). If this one is \
-         right after all, `coupa-batch login --base-url {portal}` tries it once more, and forgets the refusal if it succeeds"
+        "the portal refused this user name with this password at {at:.0}, so they are not sent again: repeated \
+         refusals lock an account. Give another password (COUPA_PASSWORD, or `coupa-batch login --save-password`). If \
+         this one is correct, `coupa-batch login --base-url {portal}` tries it once more, and forgets the refusal if \
+         it succeeds"
     )]
     Refused {
         /// Address of the portal.

@@ -1,8 +1,8 @@
 //! The seam to what a browser shows: only the operations that a recipe needs.
 //!
-//! Each operation is one or a few driver commands, each bounded by the command deadline. Dropping its future midway makes
-//! the session unusable ([`crate::backend::Session::is_usable`]): a WebDriver client runs one command at a time, and an
-//! abandoned one would block the next.
+//! Each operation is one or a few driver commands, each bounded by the command deadline. Dropping its future midway
+//! makes the session unusable ([`crate::backend::Session::is_usable`]): a WebDriver client runs one command at a time,
+//! and an abandoned one would block the next.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,15 +29,15 @@ pub trait Page: Send {
     /// `Lost`, `DriverUnresponsive`.
     fn url(&mut self) -> BoxFuture<'_, Result<String, SessionError>>;
 
-    /// Finds the elements of all `queries` at one moment: in one script, so that no element can go stale in between. Returns
-    /// one list per query, in document order.
+    /// Finds the elements of all `queries` at one moment: in one script, so that no element can go stale in between.
+    /// Returns one list per query, in document order.
     ///
     /// # Errors
     /// [`SessionError::Refused`] for a selector that the browser cannot parse; `Lost`, `DriverUnresponsive`.
     fn query<'a>(&'a mut self, queries: &'a [Query]) -> BoxFuture<'a, Result<Vec<Vec<ElementInfo>>, SessionError>>;
 
     /// Waits inside the page until what `selectors` find has stopped changing and the page's own requests have been
-    /// answered, as [`Stability`] tells. Returns what the page was doing then.
+    /// answered, as [`Stability`] defines. Returns what the page was doing then.
     ///
     /// # Errors
     /// [`SessionError::Refused`] for a selector that cannot be parsed; `Lost`, `DriverUnresponsive`.
@@ -62,7 +62,8 @@ pub trait Page: Send {
     /// Runs `script` as the body of a function with `args` and returns what it returns (a promise is awaited).
     ///
     /// # Errors
-    /// `Refused` when it throws, `PageTimeout` when it does not end within the script deadline; `Lost`, `DriverUnresponsive`.
+    /// `Refused` when it throws, `PageTimeout` when it does not end within the script deadline; `Lost`,
+    /// `DriverUnresponsive`.
     fn evaluate<'a>(&'a mut self, script: &'a str, args: Vec<Value>) -> BoxFuture<'a, Result<Value, SessionError>>;
 
     /// What the page shows, to tell one kind of page from another.
@@ -89,8 +90,8 @@ pub trait Page: Send {
     /// `Refused` when the browser does not take one; `Lost`, `DriverUnresponsive`.
     fn add_cookies<'a>(&'a mut self, cookies: &'a [Cookie]) -> BoxFuture<'a, Result<(), SessionError>>;
 
-    /// From now on downloads are saved in `folder` under their download's id, and earlier download events are forgotten.
-    /// Downloads that have already started stay in their folder.
+    /// From now on downloads are saved in `folder` under their download's id, and earlier download events are
+    /// forgotten. Downloads that have already started stay in their folder.
     ///
     /// # Errors
     /// `Refused`, `Lost`, `DriverUnresponsive`.
@@ -122,9 +123,9 @@ pub trait Page: Send {
 pub struct Query {
     /// The selector.
     pub css: String,
-    /// Attributes to read, by name. `href` and `src` come back resolved to absolute addresses. A name after `^` is read from the
-    /// nearest element around that has it, itself included, unless that has several of what `css` finds in it; it comes back as
-    /// an absolute address under its name with `^`.
+    /// Attributes to read, by name. `href` and `src` come back resolved to absolute addresses. A name after `^` is read
+    /// from the nearest element around that has it, itself included, unless that has several of what `css` finds in it;
+    /// it comes back as an absolute address under its name with `^`.
     pub attributes: Vec<String>,
 }
 
@@ -148,8 +149,8 @@ pub struct Stability {
     pub at_most: Duration,
     /// Which of the page's requests are not waited for.
     pub long_polls: LongPolls,
-    /// Words, in small letters, for what the selectors find. A request that has one in its address or body may bring it:
-    /// it is no long poll, and never one that only repeats others.
+    /// Words, in small letters, for what the selectors find. A request that has one in its address or body may bring
+    /// it: it is not a long poll, and never one that only repeats others.
     pub words: Vec<String>,
 }
 
@@ -160,8 +161,8 @@ pub struct LongPolls {
     pub addresses: Vec<String>,
     /// Requests that turned out to be long polls, by their [`PendingRequest::key`].
     pub learned: Vec<String>,
-    /// A request that has been open for this long is one, unless it names a number of the page's own address or has one of
-    /// [`Stability::words`], or its body cannot be read.
+    /// A request that has been open for this long is one, unless it names a number of the page's own address or has one
+    /// of [`Stability::words`], or its body cannot be read.
     pub after: Duration,
 }
 
@@ -194,11 +195,12 @@ pub struct PendingRequest {
 
 /// How to click.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Click {
     /// Through the page's own event handlers, whatever covers the element.
     Script,
-    /// The same, but a link's target is saved instead of shown, as with the `download` attribute (browsers honour it for
-    /// addresses of the page's own origin).
+    /// The same, but a link's target is saved instead of shown, as with the `download` attribute (browsers honour it
+    /// for addresses of the page's own origin).
     Save,
 }
 
@@ -241,6 +243,7 @@ pub struct Cookie {
 
 /// What sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Initiator {
     /// The window, by navigating to an address.
     Navigation,
@@ -281,6 +284,7 @@ pub struct ResponseInfo {
 
 /// Something that happened to a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DownloadEvent {
     /// It has started. The file will be `<folder>/<id>`.
     Started {
@@ -312,8 +316,8 @@ pub enum DownloadEvent {
         /// The download's id.
         id: String,
     },
-    /// The page was directed to a host that the session must not reach ([`SessionError::BlockedHost`]). It shows nothing any
-    /// more, and no download follows.
+    /// The page was directed to a host that the session must not reach ([`SessionError::BlockedHost`]). It shows
+    /// nothing any more, and no download follows.
     BlockedHost {
         /// Which host, with its port.
         host: String,

@@ -1,4 +1,4 @@
-//! What a batch tells a front end: events on the way, how it ended, or why it could not be run.
+//! What a batch reports to a front end: events, how it ended, or why it could not run.
 
 use std::error::Error;
 use std::io;

@@ -1,6 +1,7 @@
 //! A batch from its orders to its report.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,6 +56,13 @@ pub struct Batch {
     observer: Observer,
 }
 
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { config, lock: _, journal, time_limit: _, observer: _, signals: _ } = self;
+        f.debug_struct("Batch").field("config", config).field("journal", journal).finish_non_exhaustive()
+    }
+}
+
 impl Batch {
     /// A batch in the output folder of `config`, with its journal in the same folder.
     #[must_use]
@@ -91,12 +99,12 @@ impl Batch {
     }
 
     /// Fetches the orders, and writes journal and report. Orders that an earlier run completed in this folder are not
-    /// fetched again while their files are unchanged. An unfinished run of the same portal is continued. Returns `None` if
-    /// there was nothing to fetch.
+    /// fetched again while their files are unchanged. An unfinished run of the same portal is continued. Returns `None`
+    /// if there was nothing to fetch.
     ///
-    /// Takes over the signals of the process: the first one lets running orders finish, the second one leaves them open, the
-    /// third one kills the browsers. Needs a tokio runtime with timers. Dropping the future kills the browsers; the run
-    /// stays unfinished and can be resumed.
+    /// Takes over the signals of the process: the first one lets running orders finish, the second one leaves them
+    /// open, the third one kills the browsers. Needs a tokio runtime with timers. Dropping the future kills the
+    /// browsers; the run stays unfinished and can be resumed.
     ///
     /// # Errors
     /// [`BatchError`]; there is no new report then.
@@ -104,8 +112,8 @@ impl Batch {
         self.run_selected(tasks.into_iter().collect(), Vec::new(), OrderFilter::default()).await
     }
 
-    /// [`Batch::run`] with the orders that `filter` selects, and the rejected rows of the input for the report. An unfinished
-    /// run is only continued if the filter selects all orders.
+    /// [`Batch::run`] with the orders that `filter` selects, and the rejected rows of the input for the report. An
+    /// unfinished run is only continued if the filter selects all orders.
     pub(crate) async fn run_selected(
         mut self,
         tasks: Vec<PoTask>,
@@ -262,7 +270,7 @@ impl Batch {
         let (end, is_killed) = work(pool, selection, &observer, signals, drain, time_limit.as_ref()).await?;
         let (run, started, rejects) = (record.run.clone(), record.started, std::mem::take(&mut record.rejects));
         if let Err(why) = record.finish(early_stop(&end).cloned()).await {
-            // the report can be written all the same, and holds more than the journal could
+            // the report can be written anyway, and holds more than the journal could
             observer(&BatchEvent::JournalUnfinished(why));
         }
 

@@ -70,7 +70,7 @@ impl RunRecord {
     }
 }
 
-/// The time, readable and sortable, and what tells two runs of one second apart.
+/// The time, readable and sortable, with a suffix that distinguishes two runs in the same second.
 fn run_id(started: Timestamp) -> RunId {
     RunId::new(&format!("{}-{}", started.strftime("%Y%m%dT%H%M%SZ"), std::process::id()))
 }

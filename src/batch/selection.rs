@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 /// When an order that was completed before is fetched again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Refresh {
-    /// Never, whatever lies in its folder now.
+    /// Never, whatever is in its folder now.
     Never,
     /// When one of its files is missing or changed.
     #[default]

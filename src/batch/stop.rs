@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use crate::batch::event::{BatchError, BatchEvent, Observer};
 use crate::model::StopKind;
 use crate::pool::{PoolControl, ShutdownHandler, ShutdownStep, Signals};
+use crate::text::rounded;
 
 /// Nothing follows from a fourth signal.
 const MOST_SIGNALS: usize = 3;
@@ -46,7 +47,7 @@ impl TimeLimit {
             Ok::<_, jiff::Error>(Self { at, why: format!("it was {} (--until)", time.strftime("%H:%M")) })
         });
         let span = span.map(|span| {
-            let why = format!("the run had lasted {} (--max-duration)", humantime::format_duration(span));
+            let why = format!("the run had lasted {} (--max-duration)", rounded(span));
             Ok(Self { at: now.checked_add(SignedDuration::try_from(span)?)?, why })
         });
         let all = [until, span].into_iter().flatten().collect::<Result<Vec<_>, jiff::Error>>()?;
@@ -67,7 +68,7 @@ impl TimeLimit {
 /// The signals of the process since the batch began.
 pub(crate) struct StopSignals {
     received: mpsc::Receiver<()>,
-    /// How many were told of before there was a pool.
+    /// How many arrived before there was a pool.
     count: u32,
 }
 
@@ -85,8 +86,8 @@ impl StopSignals {
         Ok(Self { received, count: 0 })
     }
 
-    /// Waits for the second signal. Until there is a pool, the first one is only announced: it is obeyed when the orders are
-    /// in the journal. Dropping the future loses no signal.
+    /// Waits for the second signal. Until there is a pool, the first one is only announced: it is obeyed when the
+    /// orders are in the journal. Dropping the future loses no signal.
     pub(crate) async fn second(&mut self, grace: Duration, observer: &Observer) {
         while self.count < 2 {
             if self.received.recv().await.is_none() {
@@ -167,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    /// A clock of central Europe, told by its rule: a machine need not have a data base of time zones.
+    /// A Central European clock, given by its rule: a machine need not have a time zone database.
     fn at(text: &str) -> Zoned {
         let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
         text.parse::<DateTime>().unwrap().to_zoned(zone).unwrap()

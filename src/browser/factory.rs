@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use url::Url;
 
@@ -18,6 +17,7 @@ use crate::browser::warmup;
 use crate::browser::warmup::ProfileWarmup;
 use crate::browser::webdriver::capabilities::SessionPurpose;
 use crate::config::{BrowserConfig, ProfileConfig, Timeouts};
+use crate::fs::blocking::blocking;
 use crate::model::{Footprint, WorkerId};
 use crate::net::network_policy::NetworkPolicy;
 
@@ -64,7 +64,7 @@ impl BrowserFactory {
     }
 
     /// Restricts sessions from now on: of this machine and of private networks they reach only the host of `portal`,
-    /// [`BrowserConfig::private_hosts`] and the proxies of the environment (`http_proxy` and its like). Names are not
+    /// [`BrowserConfig::private_hosts`] and the proxies of the environment (`http_proxy` and similar). Names are not
     /// resolved for this check; numeric addresses and the names of this machine are covered.
     #[must_use]
     pub fn within(mut self, portal: &Url) -> Self {
@@ -72,8 +72,8 @@ impl BrowserFactory {
         self
     }
 
-    /// Sessions of this factory load no pictures and refuse downloads, until one is given a folder for them: for orders in
-    /// frames, whose files come by HTTP. Clones that were made before are not affected.
+    /// Sessions of this factory load no pictures and refuse downloads, until one is given a folder for them: for orders
+    /// in frames, whose files come by HTTP. Clones that were made before are not affected.
     #[must_use]
     #[cfg_attr(not(feature = "internals"), allow(dead_code, reason = "the lanes that use it come next"))]
     pub fn for_frames(mut self) -> Self {
@@ -93,15 +93,15 @@ impl BrowserFactory {
         &self.launcher.profiles
     }
 
-    /// Makes the profile template that later sessions of this browser version begin on, in this and in later runs: starts
-    /// a browser, opens no page, closes it and keeps its profile without caches. Does nothing when there is one, or when
-    /// the user has a template (`profile_template`). A run that has lasted half a minute does this by itself.
+    /// Makes the profile template that later sessions of this browser version begin on, in this and in later runs:
+    /// starts a browser, opens no page, closes it and keeps its profile without caches. Does nothing when there is one,
+    /// or when the user has a template (`profile_template`). A run that has lasted half a minute does this by itself.
     ///
     /// Takes as long as opening and closing a session may. Dropping the future leaves nothing behind.
     ///
     /// # Errors
-    /// [`SessionError`] when the browser does not start or close, or the template cannot be saved; sessions start without
-    /// it then.
+    /// [`SessionError`] when the browser does not start or close, or the template cannot be saved; sessions start
+    /// without it then.
     #[cfg(feature = "internals")]
     pub async fn warm(&self) -> Result<(), SessionError> {
         warmup::warm(&self.launcher).await
@@ -135,7 +135,8 @@ impl BrowserFactory {
             return Err(error);
         };
         let profiles = self.profiles().clone();
-        let rejected = spawn_blocking(move || profiles.reject_source(&source, &error.to_string())).await;
+        let rejected =
+            blocking("removing a profile template", move || profiles.reject_source(&source, &error.to_string())).await;
         if let Err(why) = rejected {
             tracing::debug!(%why, "the runtime is ending");
         }

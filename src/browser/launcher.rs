@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use crate::backend::SessionError;
@@ -22,6 +21,7 @@ use crate::browser::webdriver::page::WebDriverPage;
 use crate::browser::webdriver::request_tracker;
 use crate::browser::webdriver::vendor::Vendor;
 use crate::config::{BrowserConfig, Timeouts};
+use crate::fs::blocking::blocking;
 use crate::fs::private;
 use crate::model::WorkerId;
 use crate::net::network_policy::NetworkPolicy;
@@ -60,7 +60,7 @@ impl SessionLauncher {
             what: format!("a profile folder cannot be made in {}", self.profiles.base().display()),
             source,
         };
-        let profile = spawn_blocking(move || profiles.create_from(worker, &source))
+        let profile = blocking("making a profile folder", move || profiles.create_from(worker, &source))
             .await
             .map_err(std::io::Error::other)
             .flatten()
@@ -124,8 +124,10 @@ impl SessionLauncher {
         let Some(text) = installation.kind.shell_script(&installation.browser) else { return Ok(installation) };
         let path = folder.join("start-browser");
         installation.browser.clone_from(&path);
-        let written =
-            spawn_blocking(move || write_program(&path, &text)).await.map_err(std::io::Error::other).flatten();
+        let written = blocking("writing a script", move || write_program(&path, &text))
+            .await
+            .map_err(std::io::Error::other)
+            .flatten();
         written.map_err(|source| SessionError::Io { what: "the script that starts the browser".to_owned(), source })?;
         Ok(installation)
     }

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::task::spawn_blocking;
 
 use crate::backend::{BoxFuture, CloseReport, KillSwitch, Page, Session, SessionError, SessionHealth};
 use crate::browser::profile::manager::Profile;
 use crate::browser::webdriver::client::WebDriverCommand;
 use crate::browser::webdriver::page::WebDriverPage;
 use crate::config::Timeouts;
+use crate::fs::blocking::blocking;
 use crate::process::child::ProcessExit;
 
 /// A running browser as a [`Session`]. Dropping it kills the browser and wipes the profile without waiting.
@@ -182,7 +182,7 @@ impl Drop for SessionCleanup {
 
 /// Wipes the folder on a blocking thread, and returns what is left.
 async fn wipe(profile: Profile) -> Option<String> {
-    match spawn_blocking(move || profile.wipe()).await {
+    match blocking("removing a profile folder", move || profile.wipe()).await {
         Ok(wiped) => wiped.err(),
         Err(why) => {
             tracing::debug!(%why, "the runtime is ending; the profile folder was wiped when dropped");

@@ -7,9 +7,10 @@ use tokio::task::JoinSet;
 use crate::batch::{BatchEvent, BatchReport};
 use crate::cli::args::OutputArgs;
 use crate::cli::exit::{BROWSER_HINT, CommandError, ExitReason};
-use crate::cli::output::{count, print_json};
+use crate::cli::output::print_json;
 use crate::cli::progress::Progress;
 use crate::report::{ReportFiles, WrittenFile};
+use crate::text::{count, rounded};
 
 /// Terminal view of one batch. Clones show the same batch.
 #[derive(Clone)]
@@ -57,19 +58,19 @@ fn lines(event: &BatchEvent) -> Vec<String> {
             let verb = if *number == 1 { "is" } else { "are" };
             format!(
                 "{} {verb} already complete and unchanged: skipped (use --force to fetch again)",
-                count(*number as u64, "order")
+                count(*number, "order")
             )
         }
         BatchEvent::LeftOut(number) => {
             let verb = if *number == 1 { "is" } else { "are" };
-            format!("{} of the input {verb} left out, as requested", count(*number as u64, "order"))
+            format!("{} of the input {verb} left out, as requested", count(*number, "order"))
         }
         BatchEvent::NothingToFetch => "nothing to fetch".to_owned(),
         BatchEvent::CanaryStarted(po) => format!("fetching the canary {po} first"),
         BatchEvent::TimeUp(why) => format!("starting no more orders: {why}"),
         BatchEvent::Draining(grace) => format!(
             "stopping: no new order starts, running orders may finish within {}; press Ctrl-C again to abort them",
-            humantime::format_duration(*grace)
+            rounded(*grace)
         ),
         BatchEvent::Aborting => {
             "aborting: running orders are left open; press Ctrl-C again to kill the browsers".to_owned()

@@ -1,8 +1,8 @@
 //! What was read, on the terminal: the account of each input, what is remarkable, and the rejected rows.
 
-use crate::cli::output::count;
 use crate::cli::progress::Progress;
 use crate::input::{Intake, RowCounts};
+use crate::text::count;
 
 /// Rejected rows that the terminal lists before it refers to the report.
 const SHOWN_REJECTS: usize = 20;

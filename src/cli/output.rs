@@ -44,12 +44,6 @@ fn write(text: &str) -> Result<(), CommandError> {
     }
 }
 
-/// `1 order`, `2 orders`.
-pub(crate) fn count(number: impl Into<u64>, noun: &str) -> String {
-    let number = number.into();
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

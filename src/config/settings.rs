@@ -63,7 +63,7 @@ settings! {
     startup_timeout: Duration = "30s", in TIME_SPAN, alias worker_startup_timeout;
     /// How long one attempt at one order may take, including all its files.
     task_timeout: Duration = "300s", in TIME_SPAN, flag "SPAN";
-    /// How often an order is tried again after its first attempt. Failures that cannot get better are not tried again.
+    /// How often an order is tried again after its first attempt. Failures that a retry cannot fix are not tried again.
     retry_limit: u32 = "3", in 0..=20, flag "N", alias retries;
     /// First wait before an order is tried again. It doubles with each attempt, up to 15 seconds.
     retry_delay: Duration = "1s", in TIME_SPAN;
@@ -112,7 +112,7 @@ settings! {
     login_dir: PathBuf = "";
     /// Largest file. The download of a larger one is stopped, and its order is PARTIAL.
     file_max_size: ByteSize = "2GB";
-    /// The least that a download must bring per second, averaged over `download_timeout`. A slower one is stopped, so that a body without an end cannot hold up its order. 0 means no limit.
+    /// The lowest rate of a download in bytes per second, averaged over `download_timeout`. A slower one is stopped, so that an endless body cannot hold up its order. 0 means no limit.
     download_min_rate: ByteSize = "1KB";
     /// Largest total size of the files of one order.
     order_max_size: ByteSize = "20GB";
@@ -126,13 +126,13 @@ settings! {
     max_size: ByteSize = "", flag "SIZE";
     /// Refuse a file whose content is of another type than its name says, such as a PDF called `scan.jpg`. Otherwise it is kept under its name, with its real type in the report.
     strict_types: bool = "false", flag "";
-    /// The column of the sheets with the order numbers: its heading, or its letter such as `C`. It is found by its heading and by what its cells hold if not given.
+    /// The column of the sheets with the order numbers: its heading, or its letter such as `C`. If not given, it is found by its heading and its cells.
     column: String = "", flag "COLUMN";
     /// The sheet of the workbooks to read. All visible sheets with orders if not given.
     sheet: String = "", flag "NAME";
-    /// What may stand before order numbers besides `PO` and `PM`, such as `US, 2D-`.
+    /// What may precede order numbers besides `PO` and `PM`, such as `US, 2D-`.
     po_prefixes: String = "";
-    /// What may follow order numbers and is no part of them, such as `-#, /#` for a revision or a line; `#` stands for digits.
+    /// What may follow order numbers without being part of them, such as `-#, /#` for a revision or a line; `#` stands for digits.
     po_suffixes: String = "";
     /// When the order's requisition is searched for attachments.
     requisition: RequisitionRule = "when-empty";

@@ -38,7 +38,7 @@ impl LoginStore for CookieFile {
     fn load(&self) -> Result<Option<SavedLogin>, LoginStoreError> {
         let found = fs::metadata(&self.path).map_err(|why| self.failed(why))?;
         if found.len() > MAX_BYTES {
-            return Err(self.failed(format!("the file is too large for that ({} bytes)", found.len())));
+            return Err(self.failed(format!("the file is too large for cookies ({} bytes)", found.len())));
         }
         let text = fs::read(&self.path).map_err(|why| self.failed(why))?;
         let now = Timestamp::now().as_second();
@@ -49,8 +49,8 @@ impl LoginStore for CookieFile {
                 "the file has no valid cookie of {host}: export it again from a browser that is logged in there"
             )));
         }
-        let kept_at = found.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or_default();
-        Ok(Some(SavedLogin { cookies, kept_at }))
+        let saved_at = found.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or_default();
+        Ok(Some(SavedLogin { cookies, saved_at }))
     }
 }
 

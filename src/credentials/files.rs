@@ -22,7 +22,7 @@ pub(crate) fn write(folder: &Path, file: &Path, content: &impl Serialize) -> io:
     private::replace_file(folder, file, |draft| Ok(serde_json::to_writer(draft, content)?))
 }
 
-/// Reads a file of at most `max_bytes`; none when there is none.
+/// Reads a file of at most `max_bytes`; `None` if it does not exist.
 pub(crate) fn read(file: &Path, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
     let size = match fs::metadata(file) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -43,7 +43,7 @@ pub(crate) fn remove(file: &Path) -> io::Result<bool> {
     }
 }
 
-/// The files in `folder` with this ending; none when there is no folder.
+/// The files in `folder` with this ending; none if there is no folder.
 pub(crate) fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, LoginStoreError> {
     let entries = match fs::read_dir(folder) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

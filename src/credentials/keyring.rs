@@ -15,6 +15,7 @@ use thiserror::Error as ThisError;
 use url::Url;
 
 use crate::config::Credentials;
+use crate::text::rounded;
 
 /// The name under which a person finds these items in the keyring's own window.
 const SERVICE: &str = "coupa-batch";
@@ -26,7 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum KeyringError {
-    /// There is none, as on most servers and in most containers.
+    /// No keyring, as on most servers and in most containers.
     #[error("no keyring service is running here ({0}): use COUPA_USERNAME and COUPA_PASSWORD")]
     Absent(String),
     /// It is locked, or nobody unlocked it.
@@ -37,8 +38,9 @@ pub enum KeyringError {
     Locked(String),
     /// It did not answer in time; it may be waiting for somebody to unlock it.
     #[error(
-        "the system's keyring did not answer within {0:?}: unlock it and try again, or use COUPA_USERNAME and \
-         COUPA_PASSWORD"
+        "the system's keyring did not answer within {}: unlock it and try again, or use COUPA_USERNAME and \
+         COUPA_PASSWORD",
+        rounded(*.0)
     )]
     Silent(Duration),
     /// The entry was not written by this program, or there are several.
@@ -50,7 +52,7 @@ pub enum KeyringError {
 }
 
 impl KeyringError {
-    /// Whether there simply is no keyring, which is not worth a message.
+    /// Whether there is simply no keyring, which needs no message.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent(_))
@@ -60,8 +62,8 @@ impl KeyringError {
         match why {
             Error::NoDefaultStore => Self::Absent(why.to_string()),
             Error::NoStorageAccess(why) => Self::Locked(why.to_string()),
-            // these two bring the secret's bytes along
-            Error::BadEncoding(_) | Error::BadDataFormat(..) => Self::Damaged("it does not hold a text"),
+            // these two contain the secret's bytes
+            Error::BadEncoding(_) | Error::BadDataFormat(..) => Self::Damaged("it is not text"),
             Error::Ambiguous(_) => Self::Damaged("there are several"),
             other => Self::Refused(other.to_string()),
         }
@@ -105,7 +107,7 @@ impl Keyring {
         self.ask_item(move |item| item.set_secret(secret.expose_secret()))
     }
 
-    /// The user name and password that are saved; none when there are none. Blocks, for half a minute at most.
+    /// The saved user name and password, if any. Blocks for half a minute at most.
     ///
     /// # Errors
     /// [`KeyringError`].
@@ -181,7 +183,7 @@ fn bounded<T: Send + 'static>(
     match answered.recv_timeout(deadline) {
         Ok(told) => told,
         Err(RecvTimeoutError::Timeout) => Err(KeyringError::Silent(deadline)),
-        Err(RecvTimeoutError::Disconnected) => Err(KeyringError::Refused("its library broke off".to_owned())),
+        Err(RecvTimeoutError::Disconnected) => Err(KeyringError::Refused("its library failed".to_owned())),
     }
 }
 
@@ -205,7 +207,7 @@ fn all_of_ours() -> (&'static str, &'static str) {
     if cfg!(windows) { ("pattern", r"\.coupa-batch$") } else { ("service", SERVICE) }
 }
 
-/// On Windows an item follows its user to every machine of the domain unless it is told to stay.
+/// On Windows an item follows its user to every machine of the domain unless it is marked as local.
 fn modifiers() -> Option<HashMap<&'static str, &'static str>> {
     cfg!(all(windows, not(test))).then(|| HashMap::from([("persistence", "Local")]))
 }

@@ -1,5 +1,5 @@
-//! What a portal has refused: no password, but a slow digest of user name and password, so that a later run knows the pair
-//! when it meets it and does not send it once more.
+//! What a portal has refused: no password, but a slow digest of user name and password, so that a later run knows the
+//! pair when it meets it and does not send it once more.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,8 @@ use super::files;
 use crate::backend::{LoginStoreError, RejectionStore};
 use crate::fs::hex;
 
-/// How the digests are made. The rounds are what OWASP asks for: whoever has the file needs this much work for each guess.
+/// How the digests are made. The number of rounds is OWASP's recommendation: whoever has the file needs this much work
+/// per guess.
 const METHOD: &str = "pbkdf2-hmac-sha256-600000";
 const ALGORITHM: Algorithm = Algorithm::Pbkdf2Sha256;
 const PARAMS: Params = Params::recommended_for(ALGORITHM);
@@ -80,7 +81,7 @@ impl RejectedLogins {
         let written: StoredRejections =
             serde_json::from_slice(&bytes).map_err(|_| self.failed("read", &"it is damaged"))?;
         if written.method != METHOD {
-            return Err(self.failed("read", &"another version made it"));
+            return Err(self.failed("read", &"it was written by another version"));
         }
         Ok(Some(written))
     }
@@ -119,7 +120,7 @@ impl RejectionStore for RejectedLogins {
     }
 }
 
-/// Of the pair, with its lengths told apart by a character that no user name has.
+/// Of the pair, separated by a character that no user name contains.
 fn digest(salt: &str, username: &str, password: &SecretString) -> String {
     let pair = SecretString::from(format!("{username}\0{}", password.expose_secret()));
     let mut digest = [0; 32];

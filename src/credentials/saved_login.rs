@@ -53,8 +53,8 @@ impl SavedLoginFile {
 
     fn write(&self, cookies: &[Cookie]) -> io::Result<()> {
         let written = StoredLogin {
-            kept_at: Timestamp::now(),
-            cookies: cookies.iter().map(|cookie| StoredCookie::from(cookie.clone())).collect(),
+            saved_at: Timestamp::now(),
+            cookies: cookies.iter().map(|cookie| CookieRecord::from(cookie.clone())).collect(),
         };
         files::write(&self.folder, &self.file, &written)
     }
@@ -94,19 +94,20 @@ impl LoginStore for SavedLoginFile {
         // the parser's own words could quote a secret
         let written: StoredLogin = serde_json::from_slice(&bytes).map_err(|_| self.failed("read", &"it is damaged"))?;
         let cookies = written.cookies.into_iter().map(Cookie::from).collect();
-        Ok(Some(SavedLogin { cookies, kept_at: written.kept_at }))
+        Ok(Some(SavedLogin { cookies, saved_at: written.saved_at }))
     }
 }
 
 #[derive(Serialize, Deserialize)]
 struct StoredLogin {
-    kept_at: Timestamp,
-    cookies: Vec<StoredCookie>,
+    #[serde(rename = "kept_at")]
+    saved_at: Timestamp,
+    cookies: Vec<CookieRecord>,
 }
 
 /// The one place where the value of a cookie is written out.
 #[derive(Serialize, Deserialize)]
-struct StoredCookie {
+struct CookieRecord {
     name: String,
     value: String,
     domain: Option<String>,
@@ -117,7 +118,7 @@ struct StoredCookie {
     same_site: Option<String>,
 }
 
-impl From<Cookie> for StoredCookie {
+impl From<Cookie> for CookieRecord {
     fn from(cookie: Cookie) -> Self {
         let Cookie { name, value, domain, path, secure, http_only, expiry, same_site } = cookie;
         let value = value.expose_secret().to_owned();
@@ -125,9 +126,9 @@ impl From<Cookie> for StoredCookie {
     }
 }
 
-impl From<StoredCookie> for Cookie {
-    fn from(cookie: StoredCookie) -> Self {
-        let StoredCookie { name, value, domain, path, secure, http_only, expiry, same_site } = cookie;
+impl From<CookieRecord> for Cookie {
+    fn from(cookie: CookieRecord) -> Self {
+        let CookieRecord { name, value, domain, path, secure, http_only, expiry, same_site } = cookie;
         Self { name, value: SecretString::from(value), domain, path, secure, http_only, expiry, same_site }
     }
 }
@@ -158,22 +159,22 @@ mod tests {
     #[test]
     fn what_is_kept_comes_back_and_can_be_wiped() {
         let folder = tempfile::tempdir().unwrap();
-        let vault = SavedLoginFile::of(&folder.path().join("new"), &base());
-        assert!(vault.load().unwrap().is_none());
-        vault.save(&[cookie("first")]).unwrap();
-        vault.save(&[cookie("s3cret")]).unwrap();
-        let kept = vault.load().unwrap().unwrap();
-        assert_eq!(kept.cookies[0].value.expose_secret(), "s3cret");
-        assert!(kept.cookies[0].http_only && kept.cookies[0].expiry.is_none());
-        assert!(!format!("{kept:?}").contains("s3cret"));
+        let file = SavedLoginFile::of(&folder.path().join("new"), &base());
+        assert!(file.load().unwrap().is_none());
+        file.save(&[cookie("first")]).unwrap();
+        file.save(&[cookie("s3cret")]).unwrap();
+        let saved = file.load().unwrap().unwrap();
+        assert_eq!(saved.cookies[0].value.expose_secret(), "s3cret");
+        assert!(saved.cookies[0].http_only && saved.cookies[0].expiry.is_none());
+        assert!(!format!("{saved:?}").contains("s3cret"));
         assert!(
             SavedLoginFile::of(&folder.path().join("new"), &"https://acme.test".parse().unwrap())
                 .load()
                 .unwrap()
                 .is_none()
         );
-        assert!(vault.wipe().unwrap() && !vault.wipe().unwrap());
-        vault.save(&[cookie("again")]).unwrap();
+        assert!(file.wipe().unwrap() && !file.wipe().unwrap());
+        file.save(&[cookie("again")]).unwrap();
         assert_eq!(SavedLoginFile::wipe_all(&folder.path().join("new")).unwrap(), 1);
         assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 0);
     }
@@ -181,11 +182,11 @@ mod tests {
     #[test]
     fn a_damaged_file_is_told_without_what_is_in_it() {
         let folder = tempfile::tempdir().unwrap();
-        let vault = SavedLoginFile::of(folder.path(), &base());
-        vault.save(&[cookie("s3cret")]).unwrap();
-        let text = fs::read_to_string(vault.path()).unwrap();
-        fs::write(vault.path(), text.replace("\"secure\":true", "\"secure\":\"s3cret\"")).unwrap();
-        let told = vault.load().unwrap_err().to_string();
+        let file = SavedLoginFile::of(folder.path(), &base());
+        file.save(&[cookie("s3cret")]).unwrap();
+        let text = fs::read_to_string(file.path()).unwrap();
+        fs::write(file.path(), text.replace("\"secure\":true", "\"secure\":\"s3cret\"")).unwrap();
+        let told = file.load().unwrap_err().to_string();
         assert!(told.contains("coupa-batch login") && !told.contains("s3cret"), "{told}");
     }
 
@@ -194,9 +195,9 @@ mod tests {
     fn folder_and_file_are_for_this_user_alone() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let vault = SavedLoginFile::of(&folder.path().join("new"), &base());
-        vault.save(&[cookie("s3cret")]).unwrap();
+        let file = SavedLoginFile::of(&folder.path().join("new"), &base());
+        file.save(&[cookie("s3cret")]).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&folder.path().join("new")), mode(vault.path())), (0o700, 0o600));
+        assert_eq!((mode(&folder.path().join("new")), mode(file.path())), (0o700, 0o600));
     }
 }

@@ -23,7 +23,7 @@ pub enum Mismatch {
         po: PoNumber,
     },
     /// The run has an outcome for something that the portal does not have.
-    #[error("{po}: an outcome for an order that nobody asked for")]
+    #[error("{po}: an outcome for an order that was not requested")]
     Unknown {
         /// The order.
         po: PoNumber,
@@ -65,7 +65,7 @@ pub enum Mismatch {
         status: OrderStatus,
     },
     /// An unexpected folder of the order: a second one, or an unfinished one.
-    #[error("{po}: a folder too many: {}", .folder.display())]
+    #[error("{po}: an unexpected folder: {}", .folder.display())]
     ExtraFolder {
         /// The order.
         po: PoNumber,
@@ -85,7 +85,7 @@ pub enum Mismatch {
         sha256: String,
     },
     /// A file that the portal does not list, or lists less often.
-    #[error("{po}: a file too many: {}", .path.display())]
+    #[error("{po}: an unexpected file: {}", .path.display())]
     ExtraFile {
         /// The order.
         po: PoNumber,

@@ -208,7 +208,7 @@ impl DemoPortal {
         self.portal.logins.open_count()
     }
 
-    /// Whether a login ends the older ones, as on some portals; it does not unless told.
+    /// Whether a login ends the older ones, as on some portals; by default it does not.
     pub fn set_single_login(&self, is_single: bool) {
         self.portal.logins.set_single(is_single);
     }
@@ -219,13 +219,13 @@ impl DemoPortal {
         self.portal.logins.set_second_step(is_wanted);
     }
 
-    /// Whether a refused login is redirected to the front page, which has the complaint and no form; it is shown the form
-    /// again unless told.
+    /// Whether a refused login is redirected to the front page, which has the complaint and no form; it is shown the
+    /// form again unless told.
     pub fn set_refusal_on_welcome(&self, is_there: bool) {
         self.portal.counters().refuses_with_welcome = is_there;
     }
 
-    /// How those who are not logged in are sent to the login page; by a redirect unless told.
+    /// How those who are not logged in are sent to the login page; by default with a redirect.
     pub fn set_login_answer(&self, answer: LoginAnswer) {
         self.portal.counters().login_answer = answer;
     }
@@ -236,8 +236,8 @@ impl DemoPortal {
         self.portal.counters().has_person = has_person;
     }
 
-    /// Closes the listener and every connection, and waits for that, at most five seconds. The portal stops even if the future
-    /// is dropped.
+    /// Closes the listener and every connection, and waits for that, at most five seconds. The portal stops even if the
+    /// future is dropped.
     pub async fn stop(mut self) {
         self.portal.stop.cancel();
         if tokio::time::timeout(CLOSE_DEADLINE, &mut self.server).await.is_err() {

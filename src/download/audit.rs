@@ -50,7 +50,7 @@ pub enum AuditProblem {
         /// What is different.
         how: String,
     },
-    /// A file that no manifest knows lies in an order's folder.
+    /// A file that no manifest knows is in an order's folder.
     Extra {
         /// Of which order.
         po: PoNumber,
@@ -141,7 +141,8 @@ impl fmt::Display for AuditProblem {
 
 /// Compares `folder`, an output folder or the folder of one order, with the manifests in it, reading every file.
 /// `expected` are orders whose folders are known from elsewhere, such as the journal, with their folders relative to
-/// `folder`. What lies outside the folders of orders is nobody's business here. Follows no links but those to suppliers' folders.
+/// `folder`. What lies outside the folders of orders is nobody's business here. Follows no links but those to
+/// suppliers' folders.
 ///
 /// Blocks while it reads.
 ///
@@ -288,7 +289,7 @@ fn is_file(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
-/// What lies in a folder, and whether each is a folder itself; in the order of their names.
+/// What is in a folder, and whether each is a folder itself; in the order of their names.
 fn entries(folder: &Path) -> io::Result<Vec<(PathBuf, bool)>> {
     let mut found = fs::read_dir(folder)?
         .map(|entry| entry.and_then(|entry| Ok((entry.path(), entry.file_type()?.is_dir()))))

@@ -1,4 +1,4 @@
-//! All the ways a file can fail to get its place.
+//! All the ways in which a file can fail.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,14 @@ use thiserror::Error;
 
 use crate::backend::SessionError;
 use crate::model::FailureKind;
+use crate::text::rounded;
 
-/// A file could not be landed, verified or placed.
+/// A file could not be downloaded, verified or placed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DownloadError {
     /// The click was made and no download followed.
-    #[error("no download started within {} of the click{}", in_seconds(*after), why_not(*is_settled))]
+    #[error("no download started within {} of the click{}", rounded(*after), why_not(*is_settled))]
     NotStarted {
         /// How long was waited.
         after: Duration,
@@ -28,14 +29,14 @@ pub enum DownloadError {
         said: String,
     },
     /// Its address led back to the page that lists it.
-    #[error("its address led back to the page that lists it")]
+    #[error("its address leads back to the page that lists it")]
     LedBack,
     /// The page has listed it and shows it no longer.
-    #[error("the page listed it and then no longer showed it")]
+    #[error("the page listed it, but then no longer showed it")]
     Vanished,
     /// Its link leads to another host than the portal's own and those that the recipe allows.
     #[error(
-        "its link leads to {host}, outside the portal, and was not followed: if it may be, add the host to \
+        "its link leads to {host}, outside the portal, and was not followed: if that host is right, add it to \
          address.allowed_hosts in the site recipe"
     )]
     NotFollowed {
@@ -43,7 +44,7 @@ pub enum DownloadError {
         host: String,
     },
     /// It began and then stood still.
-    #[error("the download stood still for {} after {received} bytes and was stopped", in_seconds(*after))]
+    #[error("the download made no progress for {} after {received} bytes and was stopped", rounded(*after))]
     Standstill {
         /// Bytes that had come in.
         received: u64,
@@ -52,8 +53,8 @@ pub enum DownloadError {
     },
     /// It was slower than it may be.
     #[error(
-        "only {came} bytes came in {}, which is slower than download_min_rate allows, and it was stopped",
-        in_seconds(*after)
+        "only {came} bytes arrived in {}, slower than download_min_rate allows, so it was stopped",
+        rounded(*after)
     )]
     TooSlow {
         /// Bytes that came in.
@@ -63,9 +64,9 @@ pub enum DownloadError {
     },
     /// It was not whole when its share of the order's time was over.
     #[error(
-        "it was not complete after {} and {received} bytes, and was stopped for the sake of the order's other files: \
-         raise task_timeout if it is that large",
-        in_seconds(*after)
+        "it was not complete after {} and {received} bytes, and was stopped to leave time for the order's other files: \
+         if it is that large, raise task_timeout",
+        rounded(*after)
     )]
     OutOfTime {
         /// Bytes that had come in.
@@ -74,13 +75,13 @@ pub enum DownloadError {
         after: Duration,
     },
     /// It ended before it was whole.
-    #[error("the portal cut the transfer before the file was whole")]
+    #[error("the portal cut the transfer before the file was complete")]
     Cut,
     /// It ended without a byte, and why could not be learnt.
     #[error("the portal refused the transfer before its first byte")]
     Refused,
     /// It came in a way that cannot be followed.
-    #[error("the portal sent the file in a way that is not understood: {why}")]
+    #[error("the portal's response could not be understood: {why}")]
     Unreadable {
         /// What was not understood.
         why: String,
@@ -94,7 +95,7 @@ pub enum DownloadError {
         retry_after: Option<String>,
     },
     /// The portal did not tell how long it is, and what ends files of its type is not there.
-    #[error("it was cut short: {missing}, and the portal did not say how long it is")]
+    #[error("it was cut short: {missing}, and the portal did not announce its length")]
     CutShort {
         /// What is missing.
         missing: &'static str,
@@ -108,7 +109,7 @@ pub enum DownloadError {
         declared: String,
     },
     /// The browser says that it is complete, the disk says otherwise.
-    #[error("the browser reports {expected} bytes, {found} lie on the disk")]
+    #[error("the browser reports {expected} bytes, but {found} are on the disk")]
     WrongSize {
         /// What the browser reports.
         expected: u64,
@@ -127,7 +128,7 @@ pub enum DownloadError {
     },
     /// The browser was led to another host than the portal's own and those that the recipe allows.
     #[error(
-        "its download comes from {host}, outside the portal, and was stopped: if it may, add the host to \
+        "its download comes from {host}, outside the portal, and was stopped: if that host is right, add it to \
          address.allowed_hosts in the site recipe"
     )]
     Elsewhere {
@@ -135,7 +136,7 @@ pub enum DownloadError {
         host: String,
     },
     /// It is larger than it may be.
-    #[error("it is larger than {limit} bytes and was stopped: raise {setting} if it is wanted")]
+    #[error("it is larger than {limit} bytes and was stopped: if you want it, raise {setting}")]
     TooLarge {
         /// How large it may be.
         limit: u64,
@@ -147,7 +148,7 @@ pub enum DownloadError {
     LoginPage,
     /// What has the name of the supplier's folder can take no files.
     #[error(
-        "no file can be placed in {path}: {why}; mend or remove it, and the order is fetched again",
+        "no file can be placed in {path}: {why}; repair or remove it, then run again",
         path = path.display()
     )]
     SupplierFolder {
@@ -181,7 +182,7 @@ pub enum DownloadError {
         source: io::Error,
     },
     /// Another program works in the output folder.
-    #[error("{owner} is at work in {out} already: wait for it to end, or choose another folder with --out", out = out.display())]
+    #[error("{owner} is already using {out}: wait for it to end, or choose another folder with --out", out = out.display())]
     Claimed {
         /// The output folder.
         out: PathBuf,
@@ -243,32 +244,27 @@ impl DownloadError {
     }
 }
 
-/// What an error of the portal says of a file.
+/// What an error of the portal says about a file.
 fn in_words(status: u16) -> String {
     let words = match status {
-        401 => "the portal asked for a login instead of giving the file: the login has ended",
+        401 => "the portal asked for a login instead of sending the file: the login has ended",
         403 => "the portal does not let this login have the file: ask for access to it",
-        404 | 410 => "the portal lists the file and does not have it: ask those who keep the order for it",
-        429 => "the portal asks for fewer requests: it is asked again later; fewer --workers help",
-        500.. => "the portal answered with an error of its own instead of the file: it is asked again later",
-        _ => "the portal refused to give the file",
+        404 | 410 => "the portal lists the file but does not have it: ask the owner of the order for it",
+        429 => "the portal limits requests: the program tries again later; --polite helps",
+        500.. => "the portal answered with a server error instead of the file: the program tries again later",
+        _ => "the portal refused to send the file",
     };
     format!("{words} (status {status})")
 }
 
 fn why_not(is_settled: bool) -> &'static str {
-    if is_settled { ", and the page has come to rest" } else { "" }
-}
-
-/// A time span in whole seconds.
-pub(super) fn in_seconds(span: Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(Duration::from_secs(span.as_secs().max(1)))
+    if is_settled { ", and the page has finished loading" } else { "" }
 }
 
 /// What helps against an error of the disk.
 fn advice(why: &io::Error) -> &'static str {
     match why.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space there",
-        _ => "make sure that you may write there",
+        _ => "check that you may write there",
     }
 }

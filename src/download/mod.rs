@@ -1,4 +1,4 @@
-//! Files: where they land, when they have really arrived, whether they are what they claim to be, and how they get
+//! Files: where they arrive, when they are complete, whether they are what they claim to be, and how they get
 //! their place. A file in an order's folder is always whole and verified; repeating a step places nothing twice.
 
 #![cfg_attr(

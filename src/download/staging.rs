@@ -1,4 +1,4 @@
-//! The private folder that one attempt's downloads land in.
+//! The private folder that receives one attempt's downloads.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,11 +72,8 @@ pub(crate) fn drafts(out: &Path) -> PathBuf {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, DownloadError> + Send + 'static,
 ) -> Result<T, DownloadError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        // the runtime is going down, or the closure panicked: neither is the fault of the order
-        Err(_) => Err(DownloadError::Interrupted),
-    }
+    // an interruption is not the order's fault
+    crate::fs::blocking::blocking("accessing files", work).await.unwrap_or(Err(DownloadError::Interrupted))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::DownloadError;
 use super::progress::{FinishedDownload, InFlight, TransferLimits};
 use crate::backend::{BoxFuture, DownloadEvent, Initiator, Page, ResponseInfo, SessionError};
 
-/// How often the browser is asked for news. The driver has no way to call back: it must be asked. Each question costs
+/// How often the browser is asked for events. The driver has no way to call back: it must be asked. Each question costs
 /// some 2 ms of the driver, and most attachments take less than 100 ms.
 const ASK_EVERY: Duration = Duration::from_millis(40);
 
@@ -18,8 +18,8 @@ const ASK_EVERY: Duration = Duration::from_millis(40);
 const LOOK_AFTER: Duration = Duration::from_millis(600);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// How long a download may still begin after a script or a frame of the page was answered with an error: it may have been
-/// another one's, or be asked again.
+/// How long a download may still begin after a script or a frame of the page was answered with an error: it may have
+/// been another one's, or be asked again.
 const AFTER_ERROR: Duration = Duration::from_secs(2);
 
 /// What a download may be.
@@ -37,7 +37,8 @@ pub trait Outlook: Send {
     /// Whether a download from `address` is what an earlier click has set off a second time.
     fn is_of_another(&self, address: &str) -> bool;
 
-    /// Whether one can, as far as the page shows now. Asked from time to time after a click that nothing has followed yet.
+    /// Whether one can, as far as the page shows now. Asked from time to time after a click that nothing has followed
+    /// yet.
     ///
     /// # Errors
     /// The session's.
@@ -64,10 +65,11 @@ impl DownloadLimits<'_> {
 /// with the staging folder.
 ///
 /// # Errors
-/// `NotStarted` after the patience, or as soon as `outlook` says that nothing comes; `Answered` and `LoginPage` as soon as the page or a script of it was answered so instead,
-/// `Elsewhere`, `TooLarge`, `TooSlow`, `OutOfTime` and `Standstill` by `bounds`, `Refused` and `Cut` when the browser gives
-/// up before and after the first byte, `WrongSize` when the disk holds another number of bytes than the browser reports,
-/// `Interrupted` when `cancel` is cancelled, `Session`.
+/// `NotStarted` after the patience, or as soon as `outlook` says that nothing comes; `Answered` and `LoginPage` as soon
+/// as the page or a script of it was answered so instead, `Elsewhere`, `TooLarge`, `TooSlow`, `OutOfTime` and
+/// `Standstill` by `bounds`, `Refused` and `Cut` when the browser gives up before and after the first byte, `WrongSize`
+/// when the disk holds another number of bytes than the browser reports, `Interrupted` when `cancel` is cancelled,
+/// `Session`.
 pub async fn await_arrival(
     page: &mut dyn Page,
     folder: &Path,
@@ -187,7 +189,7 @@ pub async fn await_arrival(
     }
 }
 
-/// What the portal says of the file at `url`.
+/// What the portal says about the file at `url`.
 fn declared(shown: &[ResponseInfo], url: &str) -> Option<String> {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     shown.iter().rev().find(|answer| answer.url == path)?.media_type.clone()

@@ -10,7 +10,7 @@ use super::options::InputOptions;
 pub(crate) const MAX_COLUMNS: usize = 16_384;
 pub(crate) const MAX_LINES: u64 = 1_048_576;
 
-/// Cells that are shown of a row that is no order.
+/// How many cells are shown of a row that is not an order.
 const MAX_SHOWN_CELLS: usize = 8;
 
 /// Cells with their columns, in order; a stray cell far to the right costs no more than any other.

@@ -12,7 +12,7 @@ pub enum InputError {
     NotAnInput {
         /// What was written.
         word: String,
-        /// Why it is no number.
+        /// Why it is not a number.
         why: String,
     },
     /// The file could not be opened or read.
@@ -91,7 +91,7 @@ pub enum InputError {
         /// The limit.
         max: ByteSize,
     },
-    /// A workbook that is small only as long as it is packed.
+    /// A workbook that is small only while it is compressed.
     #[error("{input} holds more than {max} when it is unpacked: save only the PO_NUMBER column")]
     TooLargeUnpacked {
         /// Which input.
@@ -119,7 +119,7 @@ pub enum InputError {
         /// Which input.
         input: String,
     },
-    /// It looks like a workbook and is none that can be read.
+    /// It looks like a workbook but cannot be read.
     #[error("{input} is not a readable workbook ({why}): open it and save it again as .xlsx or .csv")]
     NotAWorkbook {
         /// Which input.
@@ -127,7 +127,7 @@ pub enum InputError {
         /// What is wrong with it.
         why: String,
     },
-    /// It is known what it is, and it is no sheet or list.
+    /// It is recognised as something other than a sheet or list.
     #[error("{input} is {what}, which cannot be read: give a .csv, .xlsx, .ods or .txt file")]
     AnotherKind {
         /// Which input.
@@ -151,7 +151,7 @@ pub enum InputError {
     },
 }
 
-/// So many names are listed in a message.
+/// How many names a message lists.
 const MAX_LISTED: usize = 12;
 
 /// Names for a message, with a count of those that are too many to be listed.
@@ -167,8 +167,10 @@ pub(crate) fn listed(names: &[String], separator: &str) -> String {
 fn hint(why: &std::io::Error) -> &'static str {
     match why.kind() {
         std::io::ErrorKind::NotFound => "; check the path",
-        std::io::ErrorKind::PermissionDenied => "; it may be open in another program, or not yours to read",
-        std::io::ErrorKind::IsADirectory => "; give the file inside of it",
+        std::io::ErrorKind::PermissionDenied => {
+            "; it may be open in another program, or you may not be allowed to read it"
+        }
+        std::io::ErrorKind::IsADirectory => "; give the file in it",
         _ => "",
     }
 }

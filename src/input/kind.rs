@@ -25,7 +25,7 @@ pub(crate) enum FileKind {
     Text,
 }
 
-/// What files begin with that are no sheets.
+/// How files that are not sheets begin.
 const OTHERS: &[(&[u8], &str)] = &[
     (b"%PDF", "a PDF"),
     (b"{\\rtf", "a rich text document"),
@@ -88,7 +88,7 @@ pub(crate) fn file_kind(bytes: &[u8]) -> FileKind {
     if is_html(bytes) {
         return FileKind::Html;
     }
-    if text.starts_with("<?xml") { FileKind::Other("XML, but no workbook") } else { FileKind::Text }
+    if text.starts_with("<?xml") { FileKind::Other("XML, but not a workbook") } else { FileKind::Text }
 }
 
 /// A version, a date, and a length of the head that fits its columns.
@@ -119,7 +119,7 @@ mod tests {
             (b"<html><table>", FileKind::Html),
             (b"%PDF-1.7", FileKind::Other("a PDF")),
             (b"ID;PWXL;N;E\r\n", FileKind::Other("a sheet in the SYLK format")),
-            (b"<?xml version=\"1.0\"?><orders/>", FileKind::Other("XML, but no workbook")),
+            (b"<?xml version=\"1.0\"?><orders/>", FileKind::Other("XML, but not a workbook")),
             (b"[{\"po\": 1}]", FileKind::Other("JSON")),
             (b"PO_NUMBER\n1", FileKind::Text),
             (b"[x], y\n", FileKind::Text),

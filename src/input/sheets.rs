@@ -6,12 +6,13 @@ use crate::input::cell::words::shorten;
 use crate::input::error::{InputError, SheetError, listed};
 use crate::input::intake::IntakeBuilder;
 use crate::input::table::{Ambiguous, Head, SAMPLE_ROWS, SheetKind, judge, take_list, take_table};
+use crate::text::count;
 
 /// Bounds of the rows that are held to judge a sheet, in bytes.
 const MAX_SAMPLE: usize = 32 * 1024 * 1024;
 const CELL_SIZE: usize = size_of::<(usize, Cell)>();
 
-/// What a look at the beginning of each sheet tells.
+/// What the beginning of each sheet shows.
 struct JudgedSheet {
     at: usize,
     info: SheetInfo,
@@ -59,23 +60,19 @@ pub(crate) fn take_book(book: &mut dyn Book, builder: &mut IntakeBuilder<'_>) ->
         let before = builder.row_count();
         builder.begin_sheet(has_several.then_some(sheet.info.name.as_str()));
         take_sheet(book, sheet, builder)?;
-        counts.push(format!("{} ({})", sheet.name(), rows(builder.row_count() - before)));
+        counts.push(format!("{} ({})", sheet.name(), count(builder.row_count() - before, "row")));
     }
     if read.iter().any(|sheet| sheet.info.is_hidden) {
-        let which = if builder.options().sheet.is_some() { "" } else { ", since no visible sheet has orders" };
+        let which = if builder.options().sheet.is_some() { "" } else { ", because no visible sheet has orders" };
         builder.say(format!("orders are read from hidden sheets{which}: {}", listed(&counts, ", ")));
     } else if counts.len() > 1 {
         builder.say(format!(
-            "orders are read from {} sheets: {}; --sheet picks one",
+            "orders are read from {} sheets: {}; select one with --sheet",
             counts.len(),
             listed(&counts, ", ")
         ));
     }
     Ok(())
-}
-
-fn rows(count: u64) -> String {
-    if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
 }
 
 /// Looks at each sheet, or at the one that the caller named.
@@ -158,7 +155,8 @@ fn take_sheet(book: &mut dyn Book, sheet: &JudgedSheet, builder: &mut IntakeBuil
             }
             if let Some(other) = &head.passed_over {
                 builder.say(format!(
-                    "the numbers are read from the column {:?}, since the cells of {other:?} are not all order numbers",
+                    "the numbers are read from the column {:?}, because the cells of {other:?} are not all order \
+                     numbers",
                     head.po_name()
                 ));
             }
@@ -176,11 +174,11 @@ fn say_rest(rest: &[JudgedSheet], builder: &mut IntakeBuilder<'_>) {
     };
     let has_orders = |sheet: &JudgedSheet| sheet.has_orders() || sheet.is_list();
     if let Some(names) = names(&|sheet| sheet.info.is_hidden && has_orders(sheet)) {
-        builder.say(format!("hidden sheets with orders are not read: {names}; --sheet reads one"));
+        builder.say(format!("hidden sheets with orders are not read: {names}; select one with --sheet"));
     }
     if let Some(names) = names(&|sheet| !sheet.info.is_hidden && sheet.is_list()) {
         builder.say(format!(
-            "sheets with numbers, but without a heading for them, are not read: {names}; --sheet reads one"
+            "sheets with numbers, but without a heading for them, are not read: {names}; select one with --sheet"
         ));
     }
     if let Some(names) = names(&|sheet| !sheet.info.is_hidden && matches!(sheet.verdict, Verdict::Unknown(_))) {

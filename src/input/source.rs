@@ -35,7 +35,7 @@ impl FromStr for Source {
         let path = Path::new(word);
         let has_ending =
             path.extension().is_some_and(|ending| FILE_ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)));
-        // a folder is told as what it is, unless it has the name of an order
+        // a folder is reported as one, unless it has the name of an order
         let is_file = has_ending || path.is_file() || (path.is_dir() && word.parse::<PoNumber>().is_err());
         Ok(if is_file || word.contains(std::path::is_separator) {
             Self::Path(path.to_owned())

@@ -14,7 +14,8 @@ use crate::journal::schema::io_fault;
 /// The owner of a journal that does not say who it is.
 const UNNAMED: &str = "another program";
 
-/// Lock on a journal that allows one program to write. The file stays: removing it while another program is about to lock it would let two in.
+/// Lock on a journal that allows one program to write. The file stays: removing it while another program is about to
+/// lock it would let two in.
 #[derive(Debug)]
 pub(crate) struct JournalLock {
     note: PathBuf,
@@ -58,9 +59,10 @@ impl Drop for JournalLock {
     }
 }
 
-/// The program that writes the journal at `path` now, in words; `None` if there is none. Changes nothing.
+/// The program that is writing the journal at `path`, in words, if any. Changes nothing.
 ///
-/// Shares the lock for a moment with everybody who asks. `None` also if the disk has no locks, or this user may not use them.
+/// Shares the lock for a moment with everybody who asks. `None` also if the disk has no locks, or this user may not use
+/// them.
 pub(crate) fn at_work(path: &Path) -> Option<String> {
     let lock = File::open(beside(path, ".lock")).ok()?;
     FileLock::is_held(lock).then(|| read_owner(&beside(path, ".owner"), UNNAMED))

@@ -23,7 +23,7 @@ impl MemoryJournal {
         Self::default()
     }
 
-    /// One that goes on from `history`.
+    /// One that continues from `history`.
     #[must_use]
     #[cfg(feature = "internals")]
     pub fn from_history(history: History) -> Self {
@@ -37,7 +37,7 @@ impl MemoryJournal {
 
     fn apply(&self, batch: &[Entry], now: Timestamp) -> Result<(), JournalError> {
         let mut history = self.lock();
-        // beside the map until all of it is known to be legal: nothing of a refused batch is kept
+        // kept apart from the map until all of it is known to be legal: nothing of a refused batch remains
         let mut staged: HashMap<TaskId, TaskState> = HashMap::with_capacity(batch.len());
         for entry in batch {
             let task = entry.task();

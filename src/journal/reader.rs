@@ -201,7 +201,7 @@ fn past(found: SettledRow) -> Result<(PoNumber, PriorOutcome), JournalError> {
         Ok(Entry::Reused { outcome, from, .. }) => {
             Ok((po, PriorOutcome { run: from, status: outcome.status(), settled_at: at, outcome }))
         }
-        Ok(other) => Err(damaged(&run, seq, &format!("{other:?} is no outcome"))),
+        Ok(other) => Err(damaged(&run, seq, &format!("{other:?} is not an outcome"))),
         Err(why) => Err(damaged(&run, seq, &why)),
     }
 }

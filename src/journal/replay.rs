@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::backend::{History, JournalError};
 use crate::model::{Entry, RunId, TaskId, TaskState};
 
-/// Applies the entries of one run, one after the other, by the rules under which they were accepted.
+/// Applies the entries of one run, one after another, by the rules under which they were accepted.
 #[derive(Debug)]
 pub(crate) struct Replay {
     run: RunId,
@@ -43,7 +43,7 @@ impl Replay {
 /// An entry that cannot be what was written.
 pub(crate) fn damaged(run: &RunId, seq: i64, why: &dyn std::fmt::Display) -> JournalError {
     JournalError::Damaged(format!(
-        "entry {seq} of run {run}: {why}; start a new run: completed orders are recognized by their files"
+        "entry {seq} of run {run}: {why}; start a new run: completed orders are recognised by their files"
     ))
 }
 

@@ -63,7 +63,7 @@ const MIGRATIONS: &[&str] = &[
 /// The newest schema that this program knows.
 pub(crate) const VERSION: i32 = MIGRATIONS.len() as i32;
 
-/// The owner's connection: brings the file to the newest schema. The file must be there.
+/// The owner's connection, which migrates the file to the newest schema. The file must exist.
 pub(crate) fn open_to_write(path: &Path) -> Result<Connection, JournalError> {
     let failed = |error| fault(path, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -79,7 +79,7 @@ pub(crate) fn open_to_write(path: &Path) -> Result<Connection, JournalError> {
     Ok(connection)
 }
 
-/// A connection that only reads, beside an owner or after one.
+/// A read-only connection, while an owner is running or later.
 pub(crate) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
     let missing = || JournalError::Missing { path: path.to_owned() };
     if !path.exists() {
@@ -87,9 +87,9 @@ pub(crate) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = match look(path, path, flags) {
-        // SQLite makes files beside the one that it reads. Where it cannot, and no log is there, nobody is at work and all
-        // of it is in that one file, which is read as it is. An owner that comes during a question writes to its log
-        // first, and leaves the file alone until its log has grown long or it ends.
+        // SQLite makes files beside the one that it reads. Where it cannot, and no log is there, nobody is at work and
+        // all of it is in that one file, which is read as it is. An owner that comes during a question writes to its
+        // log first, and leaves the file alone until its log has grown long or it ends.
         Err(JournalError::ReadOnly { .. } | JournalError::Full { .. }) if !has_log(path) => {
             look(path, as_it_is(path)?.as_ref(), flags | OpenFlags::SQLITE_OPEN_URI)
         }
@@ -171,7 +171,8 @@ pub(crate) struct RunKey(pub(crate) i64);
 /// Turns an error of the database at `path` into what a person can do about it.
 pub(crate) fn fault(path: &Path, error: &Error) -> JournalError {
     let path = path.to_owned();
-    // SQLite has no proper code for a disk too full for the index of its log, which it makes whenever it opens a journal
+    // SQLite has no proper code for a disk too full for the index of its log, which it makes whenever it opens a
+    // journal
     if error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) {
         return JournalError::Full { path };
     }

@@ -270,19 +270,19 @@ impl Writer {
 
     /// Everything into the file itself, and the lock given back.
     fn close(self) -> Result<(), JournalError> {
-        // a reader that is in the middle of something keeps the log alive: the next owner brings it in
+        // a busy reader keeps the log alive: the next owner merges it
         let log = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         let closed = self.connection.close().map_err(|(_, error)| error);
         log.and(closed).map_err(|error| fault(&self.path, &error))
     }
 }
 
-/// What tells an order from others: its digits, behind the prefix where that makes another order.
+/// What identifies an order: its digits, with the prefix where that makes another order.
 fn key_of(po: &PoNumber) -> String {
     if po.is_distinct() { format!("{}:{}", po.prefix(), po.digits()) } else { po.digits().to_owned() }
 }
 
 fn answer<T>(reply: &WriterReply<T>, with: Result<T, JournalError>) {
-    // full never (one question, one answer); closed when whoever asked has stopped waiting
+    // full never (one question, one answer); closed when the caller has stopped waiting
     let _ = reply.try_send(with);
 }

@@ -7,6 +7,7 @@ use super::{AttemptNo, Failure, Outcome, PoTask, Receipt, RunId, TaskId, WorkerI
 /// One step in the life of one task of one run. Written before anything is done because of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Entry {
     /// The task was accepted and survives a crash from here on.
     Admitted {
@@ -35,8 +36,8 @@ pub enum Entry {
         failure: Failure,
         /// Whether it used up one of the task's tries.
         counted: bool,
-        /// What this attempt left in the order's folder or learned of the order, if that is new. Journals of older versions
-        /// hold what this attempt and those before it left between them, which replays to the same state.
+        /// What this attempt left in the order's folder or learned of the order, if that is new. Journals of older
+        /// versions hold what this attempt and those before it left between them, which replays to the same state.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         receipt: Option<Receipt>,
     },
@@ -77,7 +78,7 @@ impl Entry {
         }
     }
 
-    /// What it says of the task, as a past participle.
+    /// What it means for the task, as a past participle.
     #[must_use]
     pub(crate) fn kind(&self) -> &'static str {
         match self {

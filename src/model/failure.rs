@@ -4,9 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why an attempt did not succeed. Exhaustive on purpose: a new kind does not compile before `policy::retry` decides on it.
+/// Why an attempt did not succeed. Exhaustive on purpose: a new kind does not compile before `policy::retry` decides on
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum FailureKind {
     /// The portal says that there is no such order.
     OrderMissing,
@@ -16,7 +18,7 @@ pub enum FailureKind {
     RequisitionDenied,
     /// It leads to a host that the settings do not let the browser reach.
     BlockedHost,
-    /// The page is none of the shapes that the recipe knows.
+    /// The recipe does not recognise the page.
     PageChanged,
     /// The portal asks to come back later (429).
     Throttled,
@@ -24,7 +26,7 @@ pub enum FailureKind {
     SiteDown,
     /// The portal answered with an error of its own (5xx), or cut the connection, for this order; it answers otherwise.
     ServerError,
-    /// Nothing answers at the portal's address: the name is not known, or nobody takes the connection.
+    /// Nothing answers at the portal's address: the name is not known, or the connection is refused.
     Unreachable,
     /// A login page stood where an order or a file was asked for.
     LoginRequired,
@@ -54,6 +56,7 @@ pub enum FailureKind {
 
 /// Who is at fault; says what a failure counts against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
     /// The order itself.
     Task,
@@ -69,6 +72,7 @@ pub enum Fault {
 
 /// What becomes of the session after the attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SessionAction {
     /// It takes the next task.
     Keep,

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 /// A purchase-order number as people write it.
 ///
-/// `PO15262984`, `PM16928033`, `po15262984`, ` 15262984 ` and `PO-15262984` are all accepted; [`PoNumberFormat`](crate::model::PoNumberFormat) accepts
-/// other prefixes too. The prefix is kept for folder names and reports and dropped for the address, so two spellings of
-/// the same number are **the same order**: equality and hashing look at the digits alone, without leading zeros. Where a portal
-/// has other orders under another prefix, [`PoNumber::distinct`] says so.
+/// `PO15262984`, `PM16928033`, `po15262984`, ` 15262984 ` and `PO-15262984` are all accepted;
+/// [`PoNumberFormat`](crate::model::PoNumberFormat) accepts other prefixes too. The prefix is kept for folder names and
+/// reports and dropped for the address, so two spellings of the same number are **the same order**: equality and
+/// hashing look at the digits alone, without leading zeros. Where a portal has other orders under another prefix,
+/// [`PoNumber::distinct`] says so.
 ///
 /// ```
 /// use coupa_batch::PoNumber;
@@ -41,14 +42,14 @@ impl PoNumber {
         &self.digits
     }
 
-    /// What stands before the digits, such as `PO`; empty for a bare number.
+    /// What precedes the digits, such as `PO`; empty for a bare number.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// The same number on a portal where the prefix makes another order: equal only to one that was told so, too, and has the
-    /// same prefix. Its text does not show it.
+    /// The same number on a portal where the prefix makes another order: equal only to one that was told so, too, and
+    /// has the same prefix. Its text does not show it.
     #[must_use]
     pub fn distinct(self) -> Self {
         Self { is_distinct: true, ..self }
@@ -97,7 +98,7 @@ impl From<PoNumber> for String {
     }
 }
 
-/// A text that is no purchase-order number, and why.
+/// A text that is not a purchase-order number, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidPoNumber {
     /// What was written, trimmed.
@@ -121,7 +122,7 @@ pub(super) fn number(prefix: &str, digits: &str) -> Result<PoNumber, &'static st
     Ok(PoNumber { prefix: prefix.into(), digits: digits.into(), is_distinct: false })
 }
 
-/// Whether `text` can stand before digits, also in the name of a folder. An empty one can.
+/// Whether `text` can precede digits, also in the name of a folder. An empty one can.
 pub(super) fn is_prefix(text: &str) -> bool {
     text.is_empty()
         || (text.len() <= MAX_PREFIX

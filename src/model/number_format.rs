@@ -13,7 +13,7 @@ const MAX_SEPARATORS: usize = 3;
 /// Abbreviations of "number" between a prefix and the digits, the longest first.
 const NUMBER_WORDS: [&str; 8] = ["NUMBER", "NUM.", "NUM", "NO.", "NR.", "NO", "NR", "№"];
 
-/// How order numbers are written: which prefixes stand before the digits, and what may follow them. The default knows `PO`
+/// How order numbers are written: which prefixes precede the digits, and what may follow them. The default knows `PO`
 /// and `PM`, and nothing that follows.
 ///
 /// ```
@@ -43,7 +43,7 @@ impl Default for PoNumberFormat {
 pub struct WrittenNumber {
     /// The order.
     pub po: PoNumber,
-    /// What followed the digits and is no part of the number, such as `-2`; empty if nothing did.
+    /// What followed the digits and is not part of the number, such as `-2`; empty if nothing did.
     pub suffix: String,
 }
 
@@ -94,7 +94,7 @@ impl PoNumberFormat {
     /// Reads a number.
     ///
     /// # Errors
-    /// Why the text is no number of this format.
+    /// Why the text is not a number of this format.
     pub fn parse(&self, written: &str) -> Result<WrittenNumber, InvalidPoNumber> {
         let refuse = |reason| InvalidPoNumber { written: written.trim().to_owned(), reason };
         let text = written.trim().to_ascii_uppercase();
@@ -110,7 +110,7 @@ impl PoNumberFormat {
         let (digits, suffix) = rest.split_at(end);
         if digits.is_empty() || !(suffix.is_empty() || self.suffixes.iter().any(|known| matches(known, suffix.trim())))
         {
-            return Err(refuse("a number is digits, with or without PO or PM before them"));
+            return Err(refuse("a number consists of digits, with or without PO or PM before them"));
         }
         let po = number(prefix, digits).map_err(refuse)?;
         Ok(WrittenNumber { po, suffix: suffix.trim().to_owned() })

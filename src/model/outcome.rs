@@ -9,6 +9,7 @@ use super::{Failure, FailureKind, RunId};
 /// Where a file was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum FileOrigin {
     /// On the order page.
     #[default]
@@ -101,7 +102,7 @@ pub struct Receipt {
     pub files: Vec<FileRecord>,
     /// What the pages listed and the folder lacks.
     pub missing: Vec<MissingFile>,
-    /// What the pages listed and nobody wants.
+    /// What the pages listed and the filters exclude.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<ExcludedFile>,
     /// What was wanted, in words; empty when everything was.
@@ -116,7 +117,7 @@ impl Receipt {
         self.files.iter().map(|file| file.listings.len()).sum()
     }
 
-    /// Whether what was listed and what is there are equal, attachment by attachment, but for what nobody wants.
+    /// Whether what was listed and what is there are equal, attachment by attachment, except what the filters exclude.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let accounted_for = self.arrived_count() + self.repeated_count + self.left_out.len();
@@ -126,12 +127,13 @@ impl Receipt {
 
 /// How one attempt ended; consumes the lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AttemptEnd {
     /// Everything that the page listed is there (perhaps nothing was listed).
     Done(Receipt),
-    /// It failed; the receipt holds what is in the order's folder all the same.
+    /// It failed; the receipt still holds what is in the order's folder.
     Failed(Failure, Option<Receipt>),
-    /// The session was not let in, for a reason that says nothing about the order, which nobody touched.
+    /// The session could not log in, for a reason that says nothing about the order. The order was not touched.
     NotBegun(Failure),
     /// Nobody touched the order: the grant found its caller gone.
     Returned,
@@ -140,6 +142,7 @@ pub enum AttemptEnd {
 /// How an order ends: exactly one per order and run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "what", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Outcome {
     /// Every listed file is there, verified.
     Completed(Receipt),
@@ -160,6 +163,7 @@ pub enum Outcome {
 
 /// What an earlier run knows of an order that is submitted again.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PriorResult {
     /// It ended like this in that run. It is admitted and settled in one step, and not fetched.
     Ended(Outcome, RunId),
@@ -220,7 +224,7 @@ impl Outcome {
         }
     }
 
-    /// Whether there is nothing left to wish for: everything there, or nothing to fetch.
+    /// Whether nothing is left to do: everything is there, or there is nothing to fetch.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.failure().is_none()
@@ -265,6 +269,7 @@ mod ended_badly {
 /// The statuses of reports and folder names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
 pub enum OrderStatus {
     /// Every listed file is there, verified.
     Completed,

@@ -38,8 +38,9 @@ impl AttemptCounts {
     }
 }
 
-/// Where a task stands after its entries so far.
+/// The state of a task after its entries so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TaskState {
     /// It waits for a worker.
     Ready {
@@ -197,7 +198,7 @@ impl fmt::Display for IllegalTransition {
         let before = match self.before.as_deref() {
             None => "is not known",
             Some(TaskState::Ready { .. }) => "waits for a worker",
-            Some(TaskState::Leased { .. }) => "is in work",
+            Some(TaskState::Leased { .. }) => "is running",
             Some(TaskState::Settled { .. }) => "has its outcome",
         };
         write!(f, "task {} {before}, so it cannot be {}", self.entry.task(), self.entry.kind())

@@ -11,6 +11,7 @@ use super::{PoNumber, WorkerId};
 /// How far the pool has come. Stages only advance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Stage {
     /// Takes and starts tasks.
     #[default]
@@ -26,6 +27,7 @@ pub enum Stage {
 /// Whether new attempts start while the pool is running.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum DispatchState {
     /// They do.
     #[default]
@@ -45,6 +47,7 @@ pub enum DispatchState {
 /// What one worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum WorkerState {
     /// Its browser is being started.
     Starting,
@@ -54,7 +57,7 @@ pub enum WorkerState {
     Busy,
     /// Its browser is being closed.
     Closing,
-    /// Could not be started as often as allowed; the pool goes on without it.
+    /// Failed to start as often as allowed; the pool continues without it.
     Failed,
 }
 
@@ -80,18 +83,19 @@ impl fmt::Display for WorkerState {
 
 /// One line per worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct WorkerStatus {
     /// What it is doing.
     pub status: WorkerState,
-    /// The order in work.
+    /// The running order.
     pub po: Option<PoNumber>,
     /// The process at the root of its session's tree, if it runs on this machine.
     pub pid: Option<u32>,
     /// Attempts ended by this worker, well or not.
     pub attempt_count: u64,
-    /// How often its session was replaced because it was sick.
+    /// How often its session was replaced because it was broken.
     pub restart_count: u32,
-    /// How often its session was replaced although it was well: after so many orders, for its age, its memory.
+    /// How often its session was recycled: after a number of orders, for its age, its memory.
     #[serde(default)]
     pub recycle_count: u32,
     /// Memory of its process tree in bytes, when last measured.
@@ -102,6 +106,7 @@ pub struct WorkerStatus {
 
 /// Tasks counted by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Totals {
     /// All that were accepted.
     pub admitted: u64,
@@ -144,15 +149,16 @@ impl Totals {
 /// How short memory is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum MemoryLevel {
     /// There is enough.
     #[default]
     Normal,
     /// No worker is added.
     Elevated,
-    /// The fattest worker that can be spared retires after its order.
+    /// The largest worker that can be spared retires after its order.
     High,
-    /// The fattest worker is replaced at once; its order is repeated at no cost.
+    /// The largest worker is replaced at once; its order is repeated and not counted.
     Critical,
 }
 
@@ -170,7 +176,7 @@ impl fmt::Display for MemoryLevel {
 /// What the host was seen to have and to use at one moment; sizes in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MemoryReading {
-    /// Installed, or the limit of the container, or what the settings allow, whichever is least.
+    /// Installed, or the limit of the container, or what the settings allow, whichever is smallest.
     pub total_bytes: u64,
     /// Free to be used without swapping.
     pub available_bytes: u64,
@@ -208,7 +214,7 @@ impl MemoryReading {
     }
 }
 
-/// What stands on this machine for the sessions of a pool.
+/// What the sessions of a pool occupy on this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Footprint {
     /// The driver processes.
@@ -240,8 +246,9 @@ pub struct DriverStatus {
     pub last_exit: Option<String>,
 }
 
-/// A cheap picture of the whole pool; serialises to JSON.
+/// A snapshot of the whole pool; cheap, and serialises to JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PoolStatus {
     /// How far the pool has come.
     pub pool_status: Stage,
@@ -251,10 +258,10 @@ pub struct PoolStatus {
     pub uptime_seconds: f64,
     /// How many workers the pool wants at the moment.
     pub worker_target: usize,
-    /// How many it would want if memory were no matter and no worker had been given up.
+    /// How many it would want with enough memory and without failed workers.
     #[serde(default)]
     pub worker_wanted: usize,
-    /// How many orders may be in work at once, when the site has complained of more.
+    /// How many orders may run at once, if the site has throttled more.
     #[serde(default)]
     pub slowed_to: Option<usize>,
     /// How many have a live session.
@@ -299,6 +306,7 @@ impl fmt::Display for StopReason {
 /// The classes of reasons to start no more tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum StopKind {
     /// Somebody asked for it: a signal, or the caller.
     Requested,

@@ -1,5 +1,5 @@
-//! The one HTTP client: files of the portal, and notices. TLS by rustls with one provider and the trust store of the system;
-//! the proxy of the system is used; connections are kept, and are HTTP/2 where the server offers it.
+//! The one HTTP client: files of the portal, and notices. TLS by rustls with one provider and the trust store of the
+//! system; the proxy of the system is used; connections are kept, and are HTTP/2 where the server offers it.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -16,10 +16,12 @@ use url::{Host, Url};
 
 use super::NetworkPolicy;
 
+use crate::text::rounded;
+
 /// How long a connection may take, name and TLS included.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a connection is kept without work. Servers close theirs sooner or later: one that is old may be closed at the
-/// moment when it is used.
+/// How long a connection is kept without work. Servers close theirs sooner or later: one that is old may be closed at
+/// the moment when it is used.
 const KEPT_FOR: Duration = Duration::from_secs(15);
 /// Name and version of the program, where no browser's is given.
 const OWN_USER_AGENT: &str = concat!("coupa-batch/", env!("CARGO_PKG_VERSION"));
@@ -33,20 +35,20 @@ pub enum HttpError {
         /// The host, and what it led to if it is a name.
         host: String,
     },
-    /// No connection came about: the request was not sent.
+    /// No connection was established: the request was not sent.
     #[error("no connection: {0}")]
     NoConnection(String),
     /// The connection ended before the answer did.
     #[error("the connection was cut: {0}")]
     Cut(String),
     /// Nothing came in time.
-    #[error("timed out: nothing came within {after:?}")]
+    #[error("timed out: nothing arrived within {}", rounded(*after))]
     Late {
         /// The deadline that passed.
         after: Duration,
     },
-    /// The request cannot be sent, or the answer is no HTTP.
-    #[error("no valid HTTP: {0}")]
+    /// The request cannot be sent, or the answer is not HTTP.
+    #[error("invalid HTTP: {0}")]
     Invalid(String),
 }
 
@@ -80,8 +82,8 @@ pub struct HttpClient {
 }
 
 impl HttpClient {
-    /// A client for the files of `portal`. It reaches what `policy` lets a browser reach; of a name other than the portal's
-    /// it also checks where the name leads to.
+    /// A client for the files of `portal`. It reaches what `policy` lets a browser reach; of a name other than the
+    /// portal's it also checks where the name leads to.
     ///
     /// Where a proxy is used, it is the proxy that looks up names, and only their spelling is checked.
     ///
@@ -126,7 +128,7 @@ impl HttpClient {
         match built.await {
             Ok(Ok(client)) => Ok(Self { client, policy }),
             Ok(Err(why)) => Err(HttpError::of(why)),
-            Err(why) => Err(HttpError::Invalid(format!("its preparation broke off: {why}"))),
+            Err(why) => Err(HttpError::Invalid(format!("internal error while it was prepared: {why}"))),
         }
     }
 
@@ -136,7 +138,8 @@ impl HttpClient {
         self.policy.blocked(url.as_str())
     }
 
-    /// Sends a request and waits for the head of its answer, `deadline` at most. Dropping the future closes the connection.
+    /// Sends a request and waits for the head of its answer, `deadline` at most. Dropping the future closes the
+    /// connection.
     ///
     /// # Errors
     /// [`HttpError`]; of `Blocked`, `NoConnection` and `Invalid` it is certain that nothing was sent.
@@ -186,7 +189,7 @@ impl HttpRequest {
         Self { method: Method::POST, url: url.clone(), headers, body: Some(body) }
     }
 
-    /// Adds a header. A value that is no header text is left out.
+    /// Adds a header. A value that is not valid header text is left out.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
@@ -212,8 +215,8 @@ impl fmt::Debug for HttpRequest {
     }
 }
 
-/// The head of an answer, and its body piece by piece. Dropping it closes the connection, unless the body was read to its
-/// end. `Debug` shows the status alone.
+/// The head of an answer, and its body piece by piece. Dropping it closes the connection, unless the body was read to
+/// its end. `Debug` shows the status alone.
 pub struct HttpResponse(reqwest::Response);
 
 impl HttpResponse {
@@ -234,7 +237,7 @@ impl HttpResponse {
         self.0.headers().get_all(name).iter().map(HeaderValue::as_bytes)
     }
 
-    /// The number of bytes of the body, if the server told it.
+    /// The number of bytes of the body, if the server announced it.
     #[must_use]
     pub fn length(&self) -> Option<u64> {
         self.0.content_length()

@@ -29,8 +29,8 @@ pub struct StoredCookie {
 }
 
 impl StoredCookie {
-    /// A cookie as WebDriver describes it, of a page of `host`: a domain that begins with a dot stands for all hosts below
-    /// it, any other for itself alone, and none for `host`.
+    /// A cookie as WebDriver describes it, of a page of `host`: a domain that begins with a dot stands for all hosts
+    /// below it, any other for itself alone, and none for `host`.
     #[must_use]
     pub fn new(name: &str, value: SecretString, domain: Option<&str>, host: &str) -> Self {
         let domain = domain.map(str::trim).filter(|domain| !domain.is_empty()).unwrap_or(host);
@@ -64,7 +64,7 @@ impl StoredCookie {
         self
     }
 
-    /// A `Set-Cookie` of an answer from `url`; none if it is no cookie, or not that host's to set.
+    /// A `Set-Cookie` of an answer from `url`; none if it is not a cookie, or not that host's to set.
     fn parse(text: &str, url: &Url, now: Timestamp) -> Option<Self> {
         let host = url.host_str()?;
         let parsed = Cookie::parse(text).ok()?;
@@ -125,8 +125,8 @@ impl CookieJar {
         }
     }
 
-    /// The value of the header `Cookie` for a request to `url`; none when no cookie is for it. Longer paths come first, then
-    /// what was added first.
+    /// The value of the header `Cookie` for a request to `url`; none when no cookie is for it. Longer paths come first,
+    /// then what was added first.
     #[must_use]
     pub fn header_for(&self, url: &Url, now: Timestamp) -> Option<SecretString> {
         let host = url.host_str()?;
@@ -137,8 +137,8 @@ impl CookieJar {
         (!header.is_empty()).then(|| SecretString::from(header))
     }
 
-    /// Takes note of one `Set-Cookie` of an answer from `url`. Returns whether it has given a cookie of this jar another
-    /// value, or ended it: whoever lent the jar has an old one then.
+    /// Takes note of one `Set-Cookie` of an answer from `url`. Returns whether it has given a cookie of this jar
+    /// another value, or ended it: then the owner of the jar has an old one.
     pub fn store(&mut self, set_cookie: &[u8], url: &Url, now: Timestamp) -> bool {
         let parsed = std::str::from_utf8(set_cookie).ok().and_then(|text| StoredCookie::parse(text, url, now));
         let Some(cookie) = parsed else { return false };

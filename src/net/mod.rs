@@ -1,4 +1,4 @@
-//! What a program needs of HTTP and the network beside its browsers.
+//! HTTP and network access outside the browsers.
 
 #[cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports, reason = "the lanes that use it come next"))]
 mod client;

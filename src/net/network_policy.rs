@@ -2,8 +2,8 @@
 //!
 //! Browsers enforce the policy by their own resolver rules (`--host-resolver-rules`): they never connect to a blocked
 //! host, whether for a page, a script, a frame, an image, a redirect or a download. The same rules exist here as a
-//! function: the HTTP client asks it before each request, and a blocked host can be told from a network that is down.
-//! The HTTP client also asks what a name has led to, which browsers cannot.
+//! function: the HTTP client asks it before each request, and a blocked host can be distinguished from a network that
+//! is down. The HTTP client also asks what a name has led to, which browsers cannot.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -60,8 +60,8 @@ impl NetworkPolicy {
         (!allowed.iter().any(|entry| entry.covers(&host))).then(|| host.to_string())
     }
 
-    /// Whether a name that leads to `ip` is blocked. A private address counts as allowed on every port once it is allowed
-    /// on one: resolvers are not told the port.
+    /// Whether a name that leads to `ip` is blocked. A private address counts as allowed on every port once it is
+    /// allowed on one: resolvers do not see the port.
     pub(crate) fn blocks_answer(&self, ip: IpAddr) -> bool {
         let Some(allowed) = &self.allowed else { return false };
         let ip = canonical(ip);
@@ -77,8 +77,8 @@ fn canonical(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether an address that a resolver has returned is of this machine or of a private network. Unlike in an address that a
-/// portal writes, an IPv6 number is nothing unusual here.
+/// Whether an address that a resolver has returned is of this machine or of a private network. Unlike in an address
+/// that a portal writes, an IPv6 number is nothing unusual here.
 fn is_private_answer(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(four) => is_private_v4(four),
@@ -134,7 +134,7 @@ fn proxies(variable: impl Fn(&str) -> Option<String>) -> Vec<PrivateHost> {
         let address = if text.contains("://") { text } else { format!("http://{text}") };
         let Ok(mut url) = Url::parse(&address) else { continue };
         if url.scheme().starts_with("socks") {
-            // only in http addresses does the parser recognize numeric hosts
+            // only in http addresses does the parser recognise numeric hosts
             let Ok(as_web) = Url::parse(&address.replacen(url.scheme(), "http", 1)) else { continue };
             let port = as_web.port().unwrap_or(1080);
             url = as_web;

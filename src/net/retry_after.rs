@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
-/// A longer wish is a mistake of somebody's, or a clock that is wrong: the portal is asked again after this.
+/// A longer wait is a mistake or due to a wrong clock: the portal is tried again after this time.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// When the portal wishes to be asked again, from now on, by the header of an answer of this status; only one that says
@@ -14,11 +14,12 @@ pub(crate) fn wished(status: u16, header: Option<&str>) -> Option<Duration> {
     header.filter(|_| matches!(status, 429 | 503)).and_then(|header| retry_after(header, Timestamp::now()))
 }
 
-/// Reads the header: seconds, or a date as HTTP writes it. A date that is over means now; what is neither means nothing.
+/// Reads the header: seconds, or a date as HTTP writes it. A past date means now; what is neither means
+/// nothing.
 fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
     let header = header.trim();
     let wish = if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
-        // more digits than a number can hold is a very long time all the same
+        // more digits than a number can hold is a very long time in any case
         header.parse().map_or(LONGEST, Duration::from_secs)
     } else {
         let date = rfc2822::DateTimeParser::new().parse_timestamp(header).ok()?;

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::report::Summary;
 use crate::model::{DispatchState, OrderStatus, PoolStatus, RunId, Stage};
+use crate::text::count;
 
 pub use webhook::Notifier;
 
@@ -125,11 +126,6 @@ impl RunFinished {
             })),
         })
     }
-}
-
-/// `1 order`, `2 orders`.
-fn count(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// The text without what chat programs act on. It may quote the portal, which must not mention whole channels or place links.

@@ -1,4 +1,4 @@
-//! Delivery of notices: one after the other, each tried up to three times.
+//! Delivery of notices: one after another, each tried up to three times.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use super::{Notice, NoticeContext, RunFinished, next_notice};
 use crate::config::SecretUrl;
 use crate::model::{PoolStatus, Stage};
 use crate::net::{HttpClient, HttpError, HttpRequest};
+use crate::text::rounded;
 
 /// How long one notice may take, from its connection to the response.
 const POST_DEADLINE: Duration = Duration::from_secs(10);
@@ -31,8 +32,8 @@ impl NotifierHandle {
         let _ = self.0.send(notice); // fails only after the end of the run
     }
 
-    /// Follows a pool's status until the pool closes, and accepts the notices that it calls for: that a person is needed, once
-    /// each time, and that the run continues. Dropping the future ends that.
+    /// Follows a pool's status until the pool closes, and accepts the notices that it calls for: that a person is
+    /// needed, once each time, and that the run continues. Dropping the future ends that.
     pub async fn follow(self, mut status: watch::Receiver<Arc<PoolStatus>>) {
         let mut is_needed = false;
         loop {
@@ -74,10 +75,7 @@ impl Notifier {
         match tokio::time::timeout(FINISH_DEADLINE, &mut self.delivery).await {
             Ok(Ok(())) => {}
             Ok(Err(why)) => warn!("the delivery of notices failed: {why}"),
-            Err(_) => warn!(
-                "the notice of the run's end was not delivered within {}",
-                humantime::format_duration(FINISH_DEADLINE)
-            ),
+            Err(_) => warn!("the notice of the run's end was not delivered within {}", rounded(FINISH_DEADLINE)),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Whether the canary shows that the site recipe fits the portal. If it no longer yields its files, every other order would
-//! wrongly be reported as empty.
+//! Whether the canary shows that the site recipe fits the portal. If it no longer yields its files, every other order
+//! would wrongly be reported as empty.
 
 use std::fmt::Write as _;
 
@@ -28,8 +28,8 @@ pub fn has_passed(canary: &Canary, state: &TaskState) -> bool {
     }
 }
 
-/// How many attachments of the order's own page were fetched; a file that is listed twice counts twice. Attachments that a
-/// filter left out do not count, since nothing shows that they could have been fetched.
+/// How many attachments of the order's own page were fetched; a file that is listed twice counts twice. Attachments
+/// that a filter left out do not count, since nothing shows that they could have been fetched.
 fn own_count(receipt: &Receipt) -> usize {
     receipt.files.iter().filter(|file| file.source == FileOrigin::Order).map(|file| file.listings.len().max(1)).sum()
 }
@@ -44,7 +44,7 @@ fn drifted(canary: &Canary, outcome: &Outcome) -> StopReason {
                 let _ = write!(how, ", {elsewhere} of its requisition"); // cannot fail on a String
             }
             if !receipt.left_out.is_empty() {
-                let _ = write!(how, ", {} left out as not wanted", receipt.left_out.len());
+                let _ = write!(how, ", {} left out by the filters", receipt.left_out.len());
             }
             format!("{how}, where at least {min_files} should arrive")
         }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::config::MemoryConfig;
 use crate::model::{MemoryLevel, MemoryReading};
 
-/// Usage must stay this far below the threshold, also with one more worker, before a worker is added again. Otherwise the
-/// number would flap.
+/// Usage must stay this far below the threshold, also with one more worker, before a worker is added again. Otherwise
+/// the number would flap.
 const HYSTERESIS: f64 = 0.10;
 /// A level is left only when usage, or the share of time spent waiting, is this far below its limit.
 const MARGIN: f64 = 0.03;
-/// The share of what is free at the threshold that is still free when memory is critical: with a threshold of 75 %, memory
-/// is critical at 90 %.
+/// The share of what is free at the threshold that is still free when memory is critical: with a threshold of 75 %,
+/// memory is critical at 90 %.
 const LEFT_WHEN_CRITICAL: f64 = 0.4;
 /// No worker is added from this share of the time on in which some process waits for memory.
 const SOME_STALLED: f64 = 0.2;
@@ -31,8 +31,9 @@ pub struct MemoryLimit {
 /// Judges memory by its last readings: by the newest one to remove workers, by all of the last cool-down to add one.
 ///
 /// The cap falls by one at each high reading. It rises by one when usage has stayed well below the threshold and would
-/// stay there with one more worker. It never changes more often than the cool-down allows, and never falls below the least
-/// number. A critical reading does not wait for the cool-down: the next reading already shows the effect of the last step.
+/// stay there with one more worker. It never changes more often than the cool-down allows, and never falls below the
+/// least number. A critical reading does not wait for the cool-down: the next reading already shows the effect of the
+/// last step.
 #[derive(Clone, Debug)]
 pub struct MemoryScaler {
     config: MemoryConfig,
@@ -76,7 +77,7 @@ impl MemoryScaler {
             // counted from the live ones: a cap above them would fall for a while without any effect
             MemoryLevel::Critical | MemoryLevel::High => self.cap.min(live).saturating_sub(1).max(self.least),
             MemoryLevel::Elevated => self.cap,
-            // a cap that allows all that are wanted is none
+            // a cap that allows all that are wanted is no cap
             MemoryLevel::Normal if self.has_room_for_one_more(reading) && self.cap.saturating_add(1) >= wanted => {
                 usize::MAX
             }
@@ -92,7 +93,7 @@ impl MemoryScaler {
             }
         }
         if level < self.level {
-            // critical is said of the newest reading alone, since a browser is killed for it
+            // critical needs only the newest reading, since a browser is killed for it
             let left = self.level_at(usage, reading, MARGIN).min(self.level).min(MemoryLevel::High);
             self.level = left.max(level);
         } else {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use crate::config::RetryConfig;
 use crate::model::{AttemptCounts, FailureKind, TaskId};
 
-/// Attempts at one order after which even failures that are not counted (the portal is down, the login expired) end it: an
-/// order that alone keeps failing so must not be tried for ever. Interruptions are not among them.
+/// Attempts at one order after which even failures that are not counted (the portal is down, the login expired) end it:
+/// an order that alone keeps failing so must not be tried for ever. Interruptions are not among them.
 const MAX_ATTEMPTS: u32 = 50;
 
-/// Browsers that one order may crash before it counts as the cause. The first crash may have been bad luck, and even two
-/// may have been: somebody killed the browsers, or memory ran out.
+/// Browsers that one order may crash before it counts as the cause. The first crash may have been bad luck, and even
+/// two may have been: somebody killed the browsers, or memory ran out.
 const SUSPECT_AFTER: u32 = 2;
 
 /// Longest wait after a failure that usually passes within seconds.
@@ -21,13 +21,13 @@ const LONGEST_SHORT_WAIT: Duration = Duration::from_secs(15);
 pub enum RetryDecision {
     /// The order has its outcome.
     Settle,
-    /// Skipped: the order crashed a browser again, alone in a fresh one.
+    /// Skipped: the order crashed a browser again, alone in a new one.
     Quarantine,
     /// Another session tries at once; the attempt is counted.
     RetryNow,
     /// Tried again after [`retry_delay`]; the attempt is counted.
     RetryLater,
-    /// Tried once more when all other orders have ended, alone in a fresh browser; the attempt is counted.
+    /// Tried once more when all other orders have ended, alone in a new browser; the attempt is counted.
     RetryAlone,
     /// Tried again after [`retry_delay`], as soon as the circuit breaker permits; the attempt is not counted.
     AwaitSite,
@@ -101,8 +101,8 @@ const fn rule(kind: FailureKind) -> RetryRule {
     RetryRule { budget, wait }
 }
 
-/// What follows from a failure of `kind`. `counts` are those of the task, including the start of the failed attempt but not
-/// yet its failure. `limit` attempts are allowed after the first one.
+/// What follows from a failure of `kind`. `counts` are those of the task, including the start of the failed attempt but
+/// not yet its failure. `limit` attempts are allowed after the first one.
 #[must_use]
 pub fn retry_decision(kind: FailureKind, counts: AttemptCounts, limit: u32) -> RetryDecision {
     let within = |limit: u32, retry: RetryDecision| if counts.counted < limit { retry } else { RetryDecision::Settle };
@@ -136,12 +136,13 @@ pub fn must_run_alone(counts: AttemptCounts) -> bool {
     counts.crashes >= SUSPECT_AFTER
 }
 
-/// How long `task` waits after a failure of `kind`; `counts` as for [`retry_decision`]. `asked` is how long the portal itself
-/// wants to be left alone, and then decides.
+/// How long `task` waits after a failure of `kind`; `counts` as for [`retry_decision`]. `asked` is how long the portal
+/// itself wants to be left alone, and then decides.
 ///
-/// The wait doubles with each attempt that failed for a reason of the same sort: what the order did itself, or throttling.
-/// An outage or an expired login makes no wait longer. Up to a quarter is added at random, so that orders that failed together do not come
-/// back together. The random part depends on the task, the attempt and `seed` alone, so that a run can be repeated.
+/// The wait doubles with each attempt that failed for a reason of the same sort: what the order did itself, or
+/// throttling. An outage or an expired login makes no wait longer. Up to a quarter is added at random, so that orders
+/// that failed together do not come back together. The random part depends on the task, the attempt and `seed` alone,
+/// so that a run can be repeated.
 #[must_use]
 pub fn retry_delay(
     config: &RetryConfig,

@@ -52,12 +52,12 @@ pub enum RecycleReason {
 impl fmt::Display for RecycleReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Orders => "it has served its number of orders",
+            Self::Orders => "it has processed its number of orders",
             Self::Age => "it has reached its age",
             Self::Memory => "it uses too much memory",
             Self::Slow => "its pages take much longer than a new browser's",
             Self::Profile => "its profile folder has grown too large",
-            Self::Suspect => "an order that crashed two browsers is tried once more, alone in a fresh one",
+            Self::Suspect => "an order that crashed two browsers is tried once more, alone in a new one",
         })
     }
 }

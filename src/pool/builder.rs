@@ -1,5 +1,6 @@
 //! Assembles a pool from its parts.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::policy::MemoryScaler;
 #[non_exhaustive]
 pub enum StartError {
     /// A required part is missing; only possible with a [`PoolBuilder`].
-    #[error("the pool was given no {0}")]
+    #[error("the pool has no {0}")]
     Incomplete(&'static str),
     /// No browser can be used.
     #[error(transparent)]
@@ -57,6 +58,12 @@ pub struct PoolBuilder {
     processor_count: Option<usize>,
     canary: Option<Canary>,
     seed: u64,
+}
+
+impl fmt::Debug for PoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl PoolBuilder {
@@ -100,14 +107,15 @@ impl PoolBuilder {
         self
     }
 
-    /// Continues an unfinished run, of which the journal holds `history`. Its settled tasks stay as they are, its open ones
-    /// wait for a worker, and those that were in work are repeated at no cost. Default: a new run.
+    /// Continues an unfinished run, of which the journal holds `history`. Its settled tasks stay as they are, its open
+    /// ones wait for a worker, and those that were running are repeated and not counted. Default: a new run.
     pub fn resume(mut self, history: History) -> Self {
         self.history = history;
         self
     }
 
-    /// Expected order count: with `worker_count = auto` the pool starts with as many workers as fit it. Default: unknown.
+    /// Expected order count: with `worker_count = auto` the pool starts with as many workers as fit it. Default:
+    /// unknown.
     pub fn expect_orders(mut self, count: usize) -> Self {
         self.expected_count = Some(count);
         self
@@ -119,8 +127,8 @@ impl PoolBuilder {
         self
     }
 
-    /// An order that one worker fetches before any other order is started. If it does not pass, it stays open and the pool
-    /// stops. It must be submitted, unless it has passed in the run that is continued. Default: none.
+    /// An order that one worker fetches before any other order is started. If it does not pass, it stays open and the
+    /// pool stops. It must be submitted, unless it has passed in the run that is continued. Default: none.
     pub(crate) fn canary(mut self, canary: Option<Canary>) -> Self {
         self.canary = canary;
         self
@@ -132,8 +140,8 @@ impl PoolBuilder {
         self
     }
 
-    /// Starts all workers at once and returns; the first one that is ready takes the first task. Needs a tokio runtime with
-    /// timers.
+    /// Starts all workers at once and returns; the first one that is ready takes the first task. Needs a tokio runtime
+    /// with timers.
     ///
     /// # Errors
     /// [`StartError::Incomplete`] when a required part is missing.

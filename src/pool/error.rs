@@ -45,7 +45,7 @@ pub enum AcquireError {
     #[error("no session was free within {}", humantime::format_duration(*.0))]
     TimedOut(Duration),
     /// The session was lent for longer than `task_timeout`, or its browser ended.
-    #[error("the borrowed session is gone: its time was up, or its browser ended")]
+    #[error("the borrowed session is gone: its time limit passed, or its browser ended")]
     Gone,
 }
 
@@ -53,7 +53,7 @@ pub enum AcquireError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum WaitError {
-    /// The time given for one order is over. The order is still open and goes on.
+    /// The time limit for one order has passed. The order is still open and continues.
     #[error("{po} has no outcome after {}", humantime::format_duration(*.limit))]
     OrderTimedOut {
         /// Which order.
@@ -61,7 +61,8 @@ pub enum WaitError {
         /// The time that was given.
         limit: Duration,
     },
-    /// The pool stopped before the order had an outcome. The order stays open: a resumed run, or another pool, fetches it.
+    /// The pool stopped before the order had an outcome. The order stays open: a resumed run, or another pool, fetches
+    /// it.
     #[error("{po} has no outcome: the pool stopped first")]
     OrderNotDone {
         /// Which order.

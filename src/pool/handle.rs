@@ -1,5 +1,6 @@
 //! The pool as its users see it.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,13 @@ const SLACK: Duration = Duration::from_secs(10);
 /// wait for running orders, and checks nothing. Orders without an outcome stay open.
 pub struct PersistentWorkerPool {
     parts: Option<Parts>,
+}
+
+impl fmt::Debug for PersistentWorkerPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.parts.as_ref().map(|parts| Arc::clone(&parts.statuses.borrow()));
+        f.debug_struct("PersistentWorkerPool").field("status", &status).finish_non_exhaustive()
+    }
 }
 
 /// What a pool is made of while it runs.
@@ -81,8 +89,8 @@ impl PersistentWorkerPool {
         handles.into_iter().next().ok_or(SubmitError::Closed { stop: None })
     }
 
-    /// Accepts many orders at once, all or none; the handles come in the order of the tasks. When it returns, the journal
-    /// holds them. Dropping the future leaves open whether the orders are accepted.
+    /// Accepts many orders at once, all or none; the handles come in the order of the tasks. When it returns, the
+    /// journal holds them. Dropping the future leaves open whether the orders are accepted.
     ///
     /// # Errors
     /// [`SubmitError`]; none of the orders was accepted.
@@ -90,7 +98,8 @@ impl PersistentWorkerPool {
         self.parts().control.submit(tasks.into_iter().collect()).await
     }
 
-    /// The status of the whole pool at its last change, with the uptime of now. Cheap, never blocks, serialises to JSON.
+    /// The status of the whole pool at its last change, with the uptime of now. Cheap, never blocks, serialises to
+    /// JSON.
     #[must_use]
     pub fn status(&self) -> PoolStatus {
         let parts = self.parts();
@@ -101,7 +110,7 @@ impl PersistentWorkerPool {
         status
     }
 
-    /// Follows the status. A slow reader sees only the newest one, and delays nobody.
+    /// Follows the status. A slow reader sees only the newest one and delays nothing.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Arc<PoolStatus>> {
         self.parts().statuses.clone()
@@ -113,7 +122,8 @@ impl PersistentWorkerPool {
         MemoryMonitor::new(self.watch())
     }
 
-    /// Calls `callback` when the share of memory in use (0 to 1) reaches `threshold`: see [`MemoryMonitor::on_pressure`].
+    /// Calls `callback` when the share of memory in use (0 to 1) reaches `threshold`: see
+    /// [`MemoryMonitor::on_pressure`].
     pub fn on_memory_pressure(&self, threshold: f64, callback: impl FnMut(&MemoryReading) + Send + 'static) {
         self.memory_monitor().on_pressure(threshold, callback);
     }
@@ -136,13 +146,13 @@ impl PersistentWorkerPool {
     /// changes nothing.
     ///
     /// # Errors
-    /// [`WaitError::CompletionTimedOut`] when the time is over; [`WaitError::Stopped`] when the pool stopped and nothing is
-    /// running any more.
+    /// [`WaitError::CompletionTimedOut`] when the time is over; [`WaitError::Stopped`] when the pool stopped and
+    /// nothing is running any more.
     pub async fn wait_for_completion(&self, timeout: Option<Duration>) -> Result<(), WaitError> {
         let ended = async {
             self.completed().await?;
-            // the status is published before the handles are told: the answer to a request comes after both; a pool that
-            // has closed has told them all
+            // the status is published before the handles are told: the answer to a request comes after both; a pool
+            // that has closed has told them all
             drop(self.parts().mailbox.open_tasks().await);
             Ok(())
         };
@@ -224,11 +234,11 @@ impl PersistentWorkerPool {
         self.parts().journal.history().await
     }
 
-    /// Starts no more orders, lets running ones finish within `shutdown_timeout`, cancels the rest, closes every browser,
-    /// wipes every profile and checks both. Orders without an outcome stay open.
+    /// Starts no more orders, lets running ones finish within `shutdown_timeout`, cancels the rest, closes every
+    /// browser, wipes every profile and checks both. Orders without an outcome stay open.
     ///
-    /// Takes at most the shutdown timeout and the timeouts of starting and closing browsers. Dropping the future is like
-    /// dropping the pool.
+    /// Takes at most the shutdown timeout and the timeouts of starting and closing browsers. Dropping the future is
+    /// like dropping the pool.
     ///
     /// # Errors
     /// [`JournalError`] when the journal cannot be read back; everything is closed nevertheless.

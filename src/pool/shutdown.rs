@@ -19,8 +19,8 @@ pub enum ShutdownStep {
     Killed,
 }
 
-/// Turns signals into requests to a pool: SIGINT and SIGTERM, on Windows Ctrl-C and Ctrl-Break. Each signal escalates one
-/// step; two signals at the same moment are two steps. Dropping it changes nothing for the pool.
+/// Turns signals into requests to a pool: SIGINT and SIGTERM, on Windows Ctrl-C and Ctrl-Break. Each signal escalates
+/// one step; two signals at the same moment are two steps. Dropping it changes nothing for the pool.
 #[derive(Debug)]
 pub struct ShutdownHandler {
     control: PoolControl,
@@ -51,8 +51,8 @@ impl ShutdownHandler {
         step
     }
 
-    /// Watches the process's signals from now on, and escalates with each; the receiver gets the steps. Dropping the receiver
-    /// ends that. Needs a tokio runtime.
+    /// Watches the process's signals from now on, and escalates with each; the receiver gets the steps. Dropping the
+    /// receiver ends that. Needs a tokio runtime.
     ///
     /// # Errors
     /// When the operating system does not allow signals to be watched.
@@ -83,7 +83,7 @@ impl ShutdownHandler {
     }
 }
 
-/// There are three steps: nobody needs to hear of a fourth signal.
+/// There are three steps: a fourth signal changes nothing.
 const MOST_STEPS: usize = 3;
 
 /// The signals that ask the process to end: SIGINT and SIGTERM, on Windows Ctrl-C and Ctrl-Break.

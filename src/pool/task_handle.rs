@@ -13,7 +13,7 @@ use crate::model::{Outcome, PoNumber, TaskId};
 /// Follows one task. Awaiting the handle, or a reference to it, waits for the task's outcome without a time limit, as
 /// [`TaskHandle::wait`] does.
 ///
-/// Cheap to clone. Dropping it changes nothing for the task, which goes on; [`TaskHandle::cancel`] cancels it.
+/// Cheap to clone. Dropping it changes nothing for the task, which continues; [`TaskHandle::cancel`] cancels it.
 ///
 /// ```no_run
 /// # use coupa_batch::{PersistentWorkerPool, PoTask};
@@ -49,7 +49,7 @@ impl TaskHandle {
         &self.task.po
     }
 
-    /// Where the task stands now. Never blocks.
+    /// The current status of the task. Never blocks.
     #[must_use]
     pub fn status(&self) -> TaskStatus {
         self.task.cell.status()
@@ -61,8 +61,8 @@ impl TaskHandle {
         outcome(self.status())
     }
 
-    /// Cancels the task if no worker has it, and returns whether it did. Its outcome is then `Skipped`. A running task is
-    /// left alone. Dropping the future leaves open whether the task is cancelled.
+    /// Cancels the task if no worker has it, and returns whether it did. Its outcome is then `Skipped`. A running task
+    /// is left alone. Dropping the future leaves open whether the task is cancelled.
     ///
     /// # Errors
     /// [`PoolClosed`].
@@ -70,7 +70,8 @@ impl TaskHandle {
         self.mailbox.cancel(self.id()).await
     }
 
-    /// Waits for the outcome, at most `timeout`; `None` sets no limit. Dropping the future changes nothing for the task.
+    /// Waits for the outcome, at most `timeout`; `None` sets no limit. Dropping the future changes nothing for the
+    /// task.
     ///
     /// # Errors
     /// [`WaitError::OrderTimedOut`] when the time is over, [`WaitError::OrderNotDone`] when the pool stopped first.

@@ -1,4 +1,4 @@
-//! Where a task stands, and the cell in which its handles read it.
+//! The status of a task, and the cell in which its handles read it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

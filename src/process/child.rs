@@ -63,9 +63,9 @@ pub(crate) struct ManagedProcess {
 }
 
 impl ManagedProcess {
-    /// Starts `program`; `prepare` sets its arguments and environment. `name` stands beside its output in the log.
-    /// `resource` is dropped once no process of the group is left, such as the port it listens on. Must be called within
-    /// a tokio runtime.
+    /// Starts `program`; `prepare` sets its arguments and environment. `name` appears beside its output in the log.
+    /// `resource` is dropped once no process of the group is left, such as the port it listens on. Must be called
+    /// within a tokio runtime.
     ///
     /// # Errors
     /// [`ProcessError::Spawn`].

@@ -29,8 +29,8 @@ impl PortAllocator {
         Self { range, taken: Arc::default(), freed: Arc::default() }
     }
 
-    /// Takes the first free port that is not in `tried`; none when there is none. Another program may still take it before
-    /// the process does, which then ends and reports it. Without a range it is always 0: the process chooses, another one each
+    /// Takes the first free port that is not in `tried`, if any. Another program may still take it before the process
+    /// does, which then ends and reports it. Without a range it is always 0: the process chooses, another one each
     /// time.
     pub(crate) fn take(&self, tried: &BTreeSet<u16>) -> Option<PortLease> {
         let Some(range) = self.range.clone() else {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::History;
 use crate::model::{OrderStatus, Outcome, PoTask, RejectedRow, RunId, TaskId, TaskState};
+use crate::text::count;
 
 /// Facts about the run as a whole; everything about single orders comes from the journal.
 #[derive(Clone, Debug)]
@@ -60,6 +61,7 @@ pub(crate) fn why_open(facts: &RunFacts) -> &str {
 
 /// Totals of a run: the `summary` of `report.json`, what `--json` prints, and what the terminal shows at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// Which run.
     pub run: RunId,
@@ -153,12 +155,10 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} {} in {:.1} s: {} {}, {}",
-            self.orders,
-            if self.orders == 1 { "order" } else { "orders" },
+            "{} in {:.1} s: {}, {}",
+            count(self.orders, "order"),
             self.seconds,
-            self.files,
-            if self.files == 1 { "file" } else { "files" },
+            count(self.files, "file"),
             ByteSize(self.bytes).display().si()
         )?;
         for status in OrderStatus::ALL {

@@ -22,6 +22,7 @@ pub use data::Summary;
 
 /// The paths of the two files.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReportFiles {
     /// The table for people.
     pub csv: WrittenFile,

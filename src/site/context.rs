@@ -20,7 +20,7 @@ use crate::site::recipe::parse::{RecipeError, load};
 #[derive(Debug)]
 pub(crate) struct PortalContext {
     pub(crate) recipe: Recipe,
-    /// The name of a shipped one, or its file.
+    /// The name of a built-in one, or its file.
     pub(crate) recipe_name: String,
     pub(crate) base: Url,
     pub(crate) out: PathBuf,

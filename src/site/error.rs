@@ -22,7 +22,7 @@ pub(crate) fn of_session(error: SessionError, base: &Url) -> AttemptError {
                 "the portal cannot be reached at {} ({why}): check --base-url (it is {base}) and the network{}",
                 without_query(&url),
                 if why.contains("PROXY") {
-                    "; a proxy that has a private number must be named in private_hosts"
+                    "; a proxy with a private IP address must be listed in private_hosts"
                 } else {
                     ""
                 }
@@ -32,12 +32,12 @@ pub(crate) fn of_session(error: SessionError, base: &Url) -> AttemptError {
     }
 }
 
-/// A file could not be brought, and the attempt ends with it.
+/// A file could not be fetched, which ends the attempt.
 pub(crate) fn of_download(error: DownloadError) -> AttemptError {
     AttemptError::new(error.kind(), error.to_string())
 }
 
-/// A file could not be brought; what becomes of the attempt is open.
+/// A file could not be fetched; the attempt may continue.
 pub(crate) fn of_file(error: DownloadError) -> AttemptError {
     if let DownloadError::Answered { status, retry_after } = &error {
         let retry_after = retry_after::wished(*status, retry_after.as_deref());
@@ -45,10 +45,10 @@ pub(crate) fn of_file(error: DownloadError) -> AttemptError {
     }
     let advice = match error.kind() {
         FailureKind::DownloadStalled => {
-            "; it is tried again, and opening the order in a browser shows whether the portal has it"
+            "; the program tries again. Open the order in a browser to see whether the portal has the file"
         }
         FailureKind::DownloadCorrupt => {
-            "; it is tried again, and if that does not help the portal's own copy is broken"
+            "; the program tries again. If that does not help, the portal's own copy is damaged"
         }
         _ => "",
     };

@@ -25,7 +25,7 @@ pub use interactive::InteractiveLogin;
 pub use interactive::inspect::{InspectTarget, Inspection, SelectorMatch};
 pub use login::SharedLogin;
 pub use portal::PortalSite;
-pub use recipe::parse::{RecipeError, number_rules, shipped_recipes};
+pub use recipe::parse::{RecipeError, built_in_recipes, number_rules};
 pub use recipe::{
     ColumnSelector, Control, Listing, NameSource, NumberRules, NumberSource, Recipe, Selector, SupplierSource,
 };

@@ -65,7 +65,7 @@ impl PortalSite {
 impl Site for PortalSite {
     fn log_in<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session) -> BoxFuture<'a, Result<(), AttemptError>> {
         Box::pin(async move {
-            tracing::debug!(%worker, "asks to be let in");
+            tracing::debug!(%worker, "asks for a login");
             if !self.has_checked_selectors.load(Ordering::Acquire) {
                 let is_told =
                     selectors::check_all(session.page(), &self.context.recipe, &self.context.recipe_name).await?;

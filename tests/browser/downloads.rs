@@ -23,7 +23,7 @@ async fn two_files_of_one_name_are_both_kept(rig: Rig) {
     let mut session = rig.open().await;
     let page = session.page();
     page.goto(&base).await.unwrap();
-    page.set_download_dir(rig.landing.path()).await.unwrap();
+    page.set_download_dir(rig.downloads.path()).await.unwrap();
     assert!(page.click("a.file", 0, Click::Script).await.unwrap());
     assert!(page.click("a.file", 1, Click::Script).await.unwrap());
     assert!(!page.click("a.file", 2, Click::Script).await.unwrap());
@@ -32,7 +32,7 @@ async fn two_files_of_one_name_are_both_kept(rig: Rig) {
     assert_eq!(ended.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>(), ["same.bin", "same.bin"]);
     assert_eq!(ended.iter().map(|(_, _, size)| *size).collect::<Vec<_>>(), [Some(1000), Some(2000)]);
     for (_, id, size) in &ended {
-        let file = rig.landing.path().join(id);
+        let file = rig.downloads.path().join(id);
         let len = until("the bytes are there", async || {
             fs::metadata(&file).ok().map(|about| about.len()).filter(|len| Some(*len) == *size)
         })
@@ -47,7 +47,7 @@ async fn what_a_browser_would_show_or_doubt_is_saved_as_a_file(rig: Rig) {
     let mut session = rig.open().await;
     let page = session.page();
     page.goto(&base).await.unwrap();
-    page.set_download_dir(rig.landing.path()).await.unwrap();
+    page.set_download_dir(rig.downloads.path()).await.unwrap();
     for (css, size) in [("#pdf", 19), ("#txt b", 11), ("#jar", 6)] {
         assert!(page.click(css, 0, Click::Save).await.unwrap());
         let (name, _, ended) = ended_downloads(page, 1).await.remove(0);
@@ -66,11 +66,11 @@ async fn a_truncated_file_is_reported_and_leaves_nothing(rig: Rig) {
     let mut session = rig.open().await;
     let page = session.page();
     page.goto(&base).await.unwrap();
-    page.set_download_dir(rig.landing.path()).await.unwrap();
+    page.set_download_dir(rig.downloads.path()).await.unwrap();
     page.evaluate("location.href = arguments[0]", vec![format!("http://{half}/").into()]).await.unwrap();
     let ended = ended_downloads(page, 1).await;
     assert_eq!((ended[0].0.as_str(), ended[0].2), ("half.bin", None));
-    until("no file is left", async || fs::read_dir(rig.landing.path()).unwrap().next().is_none().then_some(())).await;
+    until("no file is left", async || fs::read_dir(rig.downloads.path()).unwrap().next().is_none().then_some(())).await;
     assert!(session.close().await.is_clean());
 }
 
@@ -80,7 +80,7 @@ async fn a_download_can_be_cancelled(rig: Rig) {
     let mut session = rig.open().await;
     let page = session.page();
     page.goto(&base).await.unwrap();
-    page.set_download_dir(rig.landing.path()).await.unwrap();
+    page.set_download_dir(rig.downloads.path()).await.unwrap();
     page.evaluate("location.href = arguments[0]", vec![format!("http://{half}/").into()]).await.unwrap();
     let id = until("it begins", async || {
         page.download_events().await.unwrap().into_iter().find_map(|event| match event {
@@ -94,7 +94,7 @@ async fn a_download_can_be_cancelled(rig: Rig) {
         page.download_events().await.unwrap().contains(&DownloadEvent::Canceled { id: id.clone() }).then_some(())
     })
     .await;
-    until("no file is left", async || fs::read_dir(rig.landing.path()).unwrap().next().is_none().then_some(())).await;
+    until("no file is left", async || fs::read_dir(rig.downloads.path()).unwrap().next().is_none().then_some(())).await;
     page.cancel_download(&id).await.unwrap();
     assert!(session.close().await.is_clean());
 }
@@ -103,7 +103,7 @@ async fn what_began_before_is_forgotten_and_stays_where_it_was(rig: Rig) {
     let base = site::start().await;
     let mut session = rig.open().await;
     let page = session.page();
-    let (first, second) = (rig.landing.path().join("first"), rig.landing.path().join("second"));
+    let (first, second) = (rig.downloads.path().join("first"), rig.downloads.path().join("second"));
     for folder in [&first, &second] {
         fs::create_dir(folder).unwrap();
     }
@@ -124,7 +124,7 @@ async fn a_window_that_a_script_opens_on_a_file_saves_it(rig: Rig) {
     let mut session = rig.open().await;
     let page = session.page();
     page.goto(&base).await.unwrap();
-    page.set_download_dir(rig.landing.path()).await.unwrap();
+    page.set_download_dir(rig.downloads.path()).await.unwrap();
     for script in [
         "window.open('/file/1')",
         "window.open('/file/1', '_blank', 'popup,width=300')",
@@ -147,7 +147,7 @@ async fn a_link_that_would_open_a_tab_is_followed_in_the_same_one() {
     let mut session = rig.open().await;
     let page = session.page();
     page.goto(&base).await.unwrap();
-    page.set_download_dir(rig.landing.path()).await.unwrap();
+    page.set_download_dir(rig.downloads.path()).await.unwrap();
     page.evaluate("for (const a of document.querySelectorAll('a.file')) a.target = '_blank'", vec![]).await.unwrap();
     assert!(page.click("a.file", 1, Click::Script).await.unwrap());
     let ended = ended_downloads(page, 1).await;

@@ -18,7 +18,7 @@ async fn responses_to_pages_scripts_and_downloads_are_recorded(rig: Rig) {
     let base = site::start().await;
     let mut session = rig.open().await;
     let page = session.page();
-    page.set_download_dir(rig.landing.path()).await.unwrap();
+    page.set_download_dir(rig.downloads.path()).await.unwrap();
     page.goto(&format!("{base}/missing?token=1")).await.unwrap();
     page.evaluate("return fetch('/busy?token=1').then(() => fetch('/file/1'))", vec![]).await.unwrap();
     page.evaluate("location.assign('/file/2')", vec![]).await.unwrap();

@@ -91,7 +91,7 @@ async fn a_killed_program_takes_its_browsers_and_its_profiles_along() {
     let mut victim = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "sessions::victim", "--ignored", "--nocapture"])
         .env("VICTIM_PROFILES", rig.profiles.path())
-        .env("TMPDIR", rig.landing.path()) // it cannot clean up after itself
+        .env("TMPDIR", rig.downloads.path()) // it cannot clean up after itself
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();

@@ -17,6 +17,7 @@ use sources::{package, rust_files, sources};
 
 /// The rooms by floor, the lowest first. Each may import what is on the floors below it.
 const FLOORS: &[&[&str]] = &[
+    &["text"],
     &["model"],
     &["config", "policy"],
     &["backend", "fs", "net", "process"],
@@ -30,7 +31,7 @@ const FLOORS: &[&[&str]] = &[
 const SIDEWAYS: &[(&str, &str)] = &[("notify", "report"), ("policy", "config"), ("site", "download")];
 
 /// Rooms that may import less than their floor allows: the seams must be usable without any setting.
-const NARROW: &[(&str, &[&str])] = &[("backend", &["model"])];
+const NARROW: &[(&str, &[&str])] = &[("backend", &["model", "text"])];
 
 /// Outside crates that belong to some rooms, each with its owners.
 const OWNERS: &[(&str, &[&str])] = &[

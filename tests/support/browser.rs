@@ -32,7 +32,7 @@ pub(crate) struct Rig {
     pub(crate) config: PoolConfig,
     pub(crate) flavour: Flavour,
     pub(crate) profiles: tempfile::TempDir,
-    pub(crate) landing: tempfile::TempDir,
+    pub(crate) downloads: tempfile::TempDir,
     _programs: tempfile::TempDir,
 }
 
@@ -67,8 +67,8 @@ impl Rig {
         }
         change(&mut config);
         let factory = BrowserFactory::new(&config.browser, &config.profiles, config.deadlines).expect("it was found");
-        let landing = tempfile::tempdir().expect("a folder can be made");
-        Some(Self { factory, config, flavour, profiles, landing, _programs: programs })
+        let downloads = tempfile::tempdir().expect("a folder can be made");
+        Some(Self { factory, config, flavour, profiles, downloads, _programs: programs })
     }
 
     pub(crate) async fn open(&self) -> Box<dyn Session> {
@@ -150,7 +150,7 @@ pub(crate) async fn until<T>(what: &str, mut question: impl AsyncFnMut() -> Opti
     }
 }
 
-/// Downloads that have ended in the landing folder, as (suggested name, id, size if complete).
+/// Downloads that have ended, as (suggested name, id, size if complete).
 pub(crate) async fn ended_downloads(page: &mut dyn Page, count: usize) -> Vec<(String, String, Option<u64>)> {
     use coupa_batch::backend::DownloadEvent as E;
     let mut names = std::collections::BTreeMap::new();
@@ -159,9 +159,9 @@ pub(crate) async fn ended_downloads(page: &mut dyn Page, count: usize) -> Vec<(S
         for event in page.download_events().await.expect("events can be read") {
             match event {
                 E::Started { id, name, .. } => _ = names.insert(id, name),
-                E::Progress { .. } | E::BlockedHost { .. } => {}
                 E::Completed { id, size, .. } => ended.push((id, Some(size))),
                 E::Canceled { id } => ended.push((id, None)),
+                _ => {}
             }
         }
         (ended.len() >= count).then_some(())

@@ -152,7 +152,7 @@ async fn forward(State(proxy): State<Proxy>, request: Request) -> Response {
 /// From Edge's words to Chrome's, or what EdgeDriver would not understand.
 fn translate(body: &[u8]) -> Result<Vec<u8>, String> {
     if String::from_utf8_lossy(body).contains("goog:") {
-        return Err("invalid argument: unrecognized capability with prefix goog:".to_owned());
+        return Err("invalid argument: unrecognised capability with prefix goog:".to_owned());
     }
     let mut body: Value = serde_json::from_slice(body).map_err(|why| why.to_string())?;
     let asked = body.pointer_mut("/capabilities/alwaysMatch").and_then(Value::as_object_mut);

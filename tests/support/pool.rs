@@ -59,7 +59,7 @@ impl Scenario {
         let report = pool.shutdown().await.unwrap();
         assert_eq!(report.leftovers, Vec::<String>::new());
         self.rig.until_nothing_is_left().await;
-        assert!(!self.out.path().join(".coupa-batch/landing").exists(), "a landing folder is left");
+        assert!(!self.out.path().join(".coupa-batch/landing").exists(), "a staging folder is left");
         report
     }
 

@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(std::fs::read_to_string(path.with_extension("starts")).unwrap().lines().count(), 4);
         driver.kill();
         driver.exited().await;
-        // one that never finds a port is given up
+        // stop waiting for one that never finds a port
         std::fs::write(&path, "#!/bin/sh\necho >> \"$0.starts\"\necho IPv4 port not available. Exiting...; exit 1\n")
             .unwrap();
         let error = pool.start(WorkerId(1), DriverEnv::default(), drop).await.unwrap_err();

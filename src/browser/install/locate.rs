@@ -135,7 +135,8 @@ pub fn detect_headless_shell() -> Detection {
     find(BrowserKind::ChromiumHeadlessShell, None, None)
 }
 
-/// The choice that can be carried out: the headless shell has no windows, so where one is wanted the whole browser stands in.
+/// The choice that can be carried out: the headless shell has no windows, so the whole browser replaces it where a
+/// window is wanted.
 fn choice(config: &BrowserConfig) -> BrowserChoice {
     match config.choice {
         BrowserChoice::ChromiumHeadlessShell if !config.headless => BrowserChoice::Chromium,

@@ -165,7 +165,7 @@ impl PackageManager {
     }
 }
 
-/// Runs the commands of `plan` one after the other and passes every line of output to `line`. Blocks for minutes.
+/// Runs the commands of `plan` one after another and passes every line of output to `line`. Blocks for minutes.
 ///
 /// # Errors
 /// [`InstallError::Command`] for the first command that fails or takes longer than 15 minutes; the others are not run.

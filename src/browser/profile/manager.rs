@@ -1,12 +1,11 @@
 //! Makes profile folders: one per session, private, filled from a template, marked with its owner, wiped at the end.
 //!
 //! ```text
-//! <base>/.lock                  held while folders are made or leftovers are told from folders in use
-//! <base>/w1-x7Hq2a/owner        locked by the owner as long as it lives: the system releases it with the process
-//! <base>/w1-x7Hq2a/profile/     the browser's user data folder
-//! <base>/w1-x7Hq2a/tmp/         temporary files of driver and browser
-//! <base>/template-chromium-…    pre-warmed template of that browser
-//! <short>/t1-u4Lm8z/tmp/        instead of the session's tmp where <base> is a long path, with an owner mark of its own
+//! <base>/.lock held while folders are created, or leftovers are told apart from folders in use <base>/w1-x7Hq2a/owner
+//! locked by the owner as long as it lives: the system releases it with the process <base>/w1-x7Hq2a/profile/ the
+//! browser's user data folder <base>/w1-x7Hq2a/tmp/ temporary files of driver and browser <base>/template-chromium-…
+//! pre-warmed template of that browser <short>/t1-u4Lm8z/tmp/ instead of the session's tmp where <base> is a long path,
+//! with an owner mark of its own
 //! ```
 
 use std::collections::BTreeSet;
@@ -55,8 +54,8 @@ impl ProfileManager {
     /// Creates the base folder unless it exists; the default one is private to this user.
     ///
     /// # Errors
-    /// When the folder cannot be created, when the default one belongs to another user, or when its path is too long for
-    /// browsers and there is no shorter one for their temporary files.
+    /// When the folder cannot be created, when the default one belongs to another user, or when its path is too long
+    /// for browsers and there is no shorter one for their temporary files.
     pub fn new(config: &PoolConfig) -> io::Result<Self> {
         Self::of(&config.profiles)
     }
@@ -91,7 +90,8 @@ impl ProfileManager {
         &self.base
     }
 
-    /// Makes a new profile for `worker` from the user's template, the pre-warmed or the built-in one. Blocks while copying.
+    /// Makes a new profile for `worker` from the user's template, the pre-warmed or the built-in one. Blocks while
+    /// copying.
     ///
     /// # Errors
     /// When the folder cannot be made or the template cannot be read; names the file. Nothing is left behind.
@@ -165,8 +165,8 @@ impl ProfileManager {
         }
     }
 
-    /// How many profile folders of this pool exist, and the size of the largest in bytes. Blocks for some milliseconds per
-    /// folder.
+    /// How many profile folders of this pool exist, and the size of the largest in bytes. Blocks for some milliseconds
+    /// per folder.
     #[must_use]
     pub(crate) fn footprint(&self) -> (usize, u64) {
         let is_profile = |path: &&PathBuf| path.join(PROFILE).is_dir();
@@ -204,8 +204,8 @@ impl Profile {
         self.folder.path().join(PROFILE)
     }
 
-    /// The folder for temporary files of driver and browser: in the session's folder or, where that path is too long for
-    /// their sockets, in one with a shorter path that is wiped with it.
+    /// The folder for temporary files of driver and browser: in the session's folder or, where that path is too long
+    /// for their sockets, in one with a shorter path that is wiped with it.
     #[must_use]
     pub(crate) fn temp(&self) -> PathBuf {
         self.short.as_ref().unwrap_or(&self.folder).path().join(TEMP)

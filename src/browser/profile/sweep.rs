@@ -34,8 +34,8 @@ impl ProfileManager {
 }
 
 /// Removes what programs that have ended left in the folder of these profiles: first the processes that run on a folder
-/// without an owner, then the folder, unless it is kept on purpose. Folders of running programs and all other processes are
-/// not touched. Blocks, for seconds when something cannot be removed.
+/// without an owner, then the folder, unless it is kept on purpose. Folders of running programs and all other processes
+/// are not touched. Blocks, for seconds when something cannot be removed.
 ///
 /// # Errors
 /// When the folder cannot be read or locked.
@@ -49,7 +49,7 @@ pub(crate) fn sweep(profiles: &ProfileManager, options: Sweep) -> io::Result<Swe
     let (mut orphans, kept) = if options.with_kept { (idle, Vec::new()) } else { (Vec::new(), idle) };
     report.kept.extend(kept.iter().map(|kept| kept.folder.clone()));
     for orphan in found.orphans {
-        // by its lock it has no owner; should the process run all the same, nothing of it is ended
+        // by its lock it has no owner; should the process run anyway, nothing of it is ended
         match still_runs(&orphan) {
             Some(owner) => report.left.push(format!(
                 "{} has no owner any more, but process {}, which had it, still runs; end that process first",
@@ -214,8 +214,8 @@ impl Leftovers {
     }
 }
 
-/// Whether it is a name that `ProfileManager` gives: a letter (`w` for a worker, `t` for temporary files), a number, `-`, six
-/// letters.
+/// Whether it is a name that `ProfileManager` gives: a letter (`w` for a worker, `t` for temporary files), a number,
+/// `-`, six letters.
 fn is_profile_name(name: &str, letters: &[char]) -> bool {
     name.strip_prefix(letters).and_then(|rest| rest.split_once('-')).is_some_and(|(number, rest)| {
         !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) && rest.len() == 6
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_profile_folders_are_recognized() {
+    fn names_of_profile_folders_are_recognised() {
         let base = tempfile::tempdir().unwrap();
         let profile = manager(base.path()).create(WorkerId(13)).unwrap();
         let folder = profile.path().parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();

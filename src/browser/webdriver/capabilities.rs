@@ -25,13 +25,13 @@ const SWITCHES: [&str; 18] = [
     "disable-sync",
     "metrics-recording-only",
     "mute-audio",
-    // pages of workers are never in the foreground; their timers must run all the same
+    // pages of workers are never in the foreground; their timers must run anyway
     "disable-background-timer-throttling",
     "disable-backgrounding-occluded-windows",
     "disable-renderer-backgrounding",
     // in the back-forward cache a page keeps its open connections after it was left; a site that holds one per page (as
-    // portals do) would have used up the six connections per host after as many orders. A script that is parsed while it
-    // comes in is not found in the code cache, and portals send the same scripts with each page
+    // portals do) would have used up the six connections per host after as many orders. A script that is parsed while
+    // it comes in is not found in the code cache, and portals send the same scripts with each page
     "disable-features=BackForwardCache,ScriptStreaming",
     // the browser ends when its driver does, and no other process can control it through a port
     "remote-debugging-pipe",
@@ -87,7 +87,8 @@ pub(crate) fn new_session(
         vendor.options: {
             "binary": installation.browser.display().to_string(),
             "args": args,
-            // download events belong to the page domain; the network domain is enabled later, without its memory for bodies
+            // download events belong to the page domain; the network domain is enabled later, without its memory for
+            // bodies
             "perfLoggingPrefs": { "enableNetwork": false, "enablePage": true },
         },
     }}})

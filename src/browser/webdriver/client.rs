@@ -184,7 +184,7 @@ impl SessionClient {
         for _ in 0..MAX_DIALOGS {
             match self.client.issue_cmd(command.clone()).await {
                 Err(CmdError::Standard(why)) if matches!(why.error, ErrorStatus::UnexpectedAlertOpen) => {
-                    tracing::debug!(?command, "a dialog was in the way and was dismissed");
+                    tracing::debug!(?command, "dismissed a dialog that blocked the page");
                 }
                 other => return other,
             }

@@ -61,7 +61,8 @@ impl DownloadLog {
         std::mem::take(&mut self.pending)
     }
 
-    /// Drops events of forgotten downloads, and the second start event: browsers report a start in two protocol domains.
+    /// Drops events of forgotten downloads, and the second start event: browsers report a start in two protocol
+    /// domains.
     fn filter(&mut self, mut event: DownloadEvent, total: u64) -> Option<DownloadEvent> {
         let (id, is_start, is_end) = match &event {
             DownloadEvent::Started { id, .. } => (id, true, false),
@@ -85,7 +86,7 @@ impl DownloadLog {
         match age {
             Some(DownloadAge::Forgotten) => None,
             Some(DownloadAge::Current) if is_start => None,
-            // the start of a download can be missing (in a tab that had just opened); its events are passed on all the same
+            // the start of a download can be missing (in a tab that had just opened); its events are passed on anyway
             Some(DownloadAge::Current) | None => Some(event),
         }
     }
@@ -128,7 +129,8 @@ fn event(entry: &Value, network_policy: &NetworkPolicy) -> Option<(DownloadEvent
     Some((event, total))
 }
 
-/// The blocked host that the page itself, not a frame in it, was led to. A blocked redirect of a download ends here as well.
+/// The blocked host that the page itself, not a frame in it, was led to. A blocked redirect of a download ends here as
+/// well.
 fn blocked_host(text: &str, network_policy: &NetworkPolicy) -> Option<DownloadEvent> {
     let outer: Value = serde_json::from_str(text).ok()?;
     let frame = outer.pointer("/message/params/frame").filter(|frame| frame.get("parentId").is_none())?;

@@ -1,7 +1,7 @@
 //! Counts the requests that a page has under way, from within the page.
 //!
-//! A browser tells its driver of requests only in the performance log, entry by entry. What a page is still waiting for is
-//! known at once by a script that runs before the page's own and sees each call of `fetch` and `XMLHttpRequest`.
+//! A browser reports requests to its driver only in the performance log, entry by entry. What a page is still waiting
+//! for is known at once by a script that runs before the page's own and sees each call of `fetch` and `XMLHttpRequest`.
 
 use std::time::Duration;
 

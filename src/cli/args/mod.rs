@@ -77,7 +77,7 @@ pub(crate) enum Command {
     grep urgent list.txt | coupa-batch run - --priority urgent\n\n\
     The login is read from COUPA_USERNAME and COUPA_PASSWORD, or from the system's keyring (`login --save-password`);\n\
     there is no flag for it.\n\n\
-    Exit codes: 0 all well, 1 unexpected, 2 bad call or input, 3 finished with failures,\n\
+    Exit codes: 0 all well, 1 unexpected, 2 invalid arguments or input, 3 finished with failures,\n\
     4 stopped early, 5 no usable browser, 6 journal unusable, 130 forced.")]
 pub(crate) struct RunArgs {
     /// CSV, XLSX, XLSB, XLS or ODS files with a PO_NUMBER column, lists of numbers, numbers, or - for standard input
@@ -342,8 +342,8 @@ mod tests {
     }
 
     #[test]
-    fn each_shipped_recipe_has_a_demo_portal() {
-        for (name, _) in crate::site::shipped_recipes() {
+    fn each_built_in_recipe_has_a_demo_portal() {
+        for (name, _) in crate::site::built_in_recipes() {
             let cli = Cli::try_parse_from(["coupa-batch", "demo", "--recipe", name]).unwrap();
             let Command::Demo(demo) = cli.command else { panic!() };
             assert_eq!(demo.look.recipe(), *name);

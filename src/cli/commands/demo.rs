@@ -24,6 +24,7 @@ use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::cli::setup::{block_on, start_logging};
 use crate::config::layers;
+use crate::text::count;
 
 /// Differences that the terminal lists.
 const SHOWN_MISMATCHES: usize = 50;
@@ -119,11 +120,7 @@ fn compare(
     let list: Vec<_> = mismatches.iter().take(SHOWN_MISMATCHES).map(|mismatch| format!("\n  {mismatch}")).collect();
     Err(CommandError::new(
         ExitReason::Failures,
-        format!(
-            "{} from what the portal served:{}",
-            output::count(mismatches.len() as u64, "difference"),
-            list.concat()
-        ),
+        format!("{} from what the portal served:{}", count(mismatches.len(), "difference"), list.concat()),
     ))
 }
 

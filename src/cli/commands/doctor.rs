@@ -20,7 +20,7 @@ use crate::credentials::LoginSource;
 const LONG_BATCH: usize = 10_000;
 /// What a run gains by the headless shell (docs/benchmarks.md).
 const SHELL_BRINGS: &str =
-    "starts browsers in a third of the processor time and with two thirds of the memory, but has no windows";
+    "needs a third of the processor time and two thirds of the memory to start, but has no windows";
 /// A batch soon fills a disk with less free space than this.
 const LITTLE_ROOM: u64 = 1_000_000_000;
 
@@ -46,7 +46,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<ExitReason, CommandError> {
 struct Diagnosis {
     installation: Result<Installation, String>,
     findings: Vec<Detection>,
-    /// None where there is none for this system, or where it is what would be used.
+    /// `None` if this system has none, or if it is what would be used.
     headless_shell: Option<Detection>,
     host: crate::host::Host,
     workers: usize,
@@ -171,7 +171,7 @@ impl Diagnosis {
         }
         match self.login.name() {
             Some(source) => line("ok", &format!("password: from {source}")),
-            None => line("-", "password: none; a saved login or a portal without a login needs none"),
+            None => line("-", "password: none (not needed with a saved login, or if the portal has no login)"),
         }
         for warning in &self.warnings {
             line("WARN", warning);

@@ -19,6 +19,7 @@ use crate::cli::interrupt::Interrupt;
 use crate::cli::output;
 use crate::cli::setup::block_on;
 use crate::config::layers;
+use crate::text::count;
 
 pub(crate) fn login(args: &LoginArgs) -> Result<ExitReason, CommandError> {
     let mut config = load(&args.portal, args.browser.to_settings())?;
@@ -92,12 +93,9 @@ pub(crate) fn logout(args: &LogoutArgs) -> Result<ExitReason, CommandError> {
             .map_err(CommandError::bad_call)?;
         let wiped = SavedLoginFile::wipe_all(&folder_of(&config)?).map_err(failed)?;
         RejectedLogins::wipe_all(&folder_of(&config)?).map_err(failed)?;
-        output::print(&format!("deleted {}\n", output::count(wiped as u64, "saved login")))?;
+        output::print(&format!("deleted {}\n", count(wiped, "saved login")))?;
         if let Some(removed) = unless_absent(Keyring::wipe_all())? {
-            output::print(&format!(
-                "removed {} from the system's keyring\n",
-                output::count(removed as u64, "password")
-            ))?;
+            output::print(&format!("removed {} from the system's keyring\n", count(removed, "password")))?;
         }
         return Ok(ExitReason::AllWell);
     }

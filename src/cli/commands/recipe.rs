@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
 
-use crate::assembly::{kept_logins, lone_session, refusals};
+use crate::assembly::{lone_session, refusals, saved_logins};
 use crate::pool::StartError;
-use crate::site::{InspectTarget, Inspection, InteractiveLogin, shipped_recipes};
+use crate::site::{InspectTarget, Inspection, InteractiveLogin, built_in_recipes};
 use url::Url;
 
 use crate::cli::args::{RecipeCheckArgs, RecipeCommand};
@@ -15,15 +15,16 @@ use crate::cli::output;
 use crate::cli::setup::block_on;
 use crate::config::layers;
 use crate::credentials::LoginSource;
+use crate::text::count;
 
 pub(crate) fn recipe(command: &RecipeCommand) -> Result<ExitReason, CommandError> {
     match command {
         RecipeCommand::List => {
-            let names: Vec<_> = shipped_recipes().iter().map(|(name, _)| format!("{name}\n")).collect();
+            let names: Vec<_> = built_in_recipes().iter().map(|(name, _)| format!("{name}\n")).collect();
             output::print(&names.concat())?;
             Ok(ExitReason::AllWell)
         }
-        RecipeCommand::Show { name } => match shipped_recipes().iter().find(|(shipped, _)| shipped == name) {
+        RecipeCommand::Show { name } => match built_in_recipes().iter().find(|(built_in, _)| built_in == name) {
             Some((_, text)) => output::print(text).map(|()| ExitReason::AllWell),
             None => Err(CommandError::bad_call(format!(
                 "there is no built-in recipe {name:?}: see coupa-batch recipe list"
@@ -55,12 +56,12 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
     if let Some(remark) = LoginSource::fill(&mut config).remark() {
         eprintln!("{remark}");
     }
-    let mut interactive = InteractiveLogin::new(&config.site, config.deadlines).map_err(CommandError::bad_call)?;
+    let mut login = InteractiveLogin::new(&config.site, config.deadlines).map_err(CommandError::bad_call)?;
     if let Some(refusals) = refusals(&config.site) {
-        interactive = interactive.with_rejections(Arc::new(refusals), false);
+        login = login.with_rejections(Arc::new(refusals), false);
     }
-    for keep in kept_logins(&config.site) {
-        interactive = interactive.with_store(keep);
+    for store in saved_logins(&config.site) {
+        login = login.with_store(store);
     }
     let seen = block_on(|mut signals| async move {
         let stopped = || CommandError::new(ExitReason::Forced, "stopped");
@@ -72,7 +73,7 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
             () = signals.received() => return Err(stopped()),
         };
         let seen = tokio::select! {
-            seen = interactive.inspect(session.page(), &target) => seen.map_err(CommandError::bad_call),
+            seen = login.inspect(session.page(), &target) => seen.map_err(CommandError::bad_call),
             () = signals.received() => Err(stopped()),
         };
         for left in session.close().await.leftovers {
@@ -91,7 +92,7 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
 }
 
 fn to_text(seen: &Inspection, args: &RecipeCheckArgs) -> String {
-    let mut text = format!("{} ({:?})\nrecognized as: {}\n", seen.url, seen.title, seen.kind);
+    let mut text = format!("{} ({:?})\nrecognised as: {}\n", seen.url, seen.title, seen.kind);
     if !seen.is_at_rest {
         text.push_str("the page was still changing after the recipe's settle.at_most\n");
     }
@@ -100,7 +101,7 @@ fn to_text(seen: &Inspection, args: &RecipeCheckArgs) -> String {
             find.texts.iter().map(|text| format!("{:?}", text.chars().take(40).collect::<String>())).collect();
         let _ = writeln!(text, "{:>4}  {:<30} {}  {}", find.count, find.key, find.css, texts.join(" ")); // cannot fail
     }
-    let _ = writeln!(text, "{} would be fetched", output::count(seen.attachments.len() as u64, "attachment"));
+    let _ = writeln!(text, "{} would be fetched", count(seen.attachments.len(), "attachment"));
     for name in &seen.attachments {
         let _ = writeln!(text, "      {}", output::in_one_line(name));
     }
@@ -109,7 +110,7 @@ fn to_text(seen: &Inspection, args: &RecipeCheckArgs) -> String {
     }
     for fit in &seen.fits {
         let fits = if fit.is_understood { "fits" } else { "does not fit" };
-        let attachments = output::count(u64::try_from(fit.attachment_count).unwrap_or(u64::MAX), "attachment");
+        let attachments = count(fit.attachment_count, "attachment");
         let _ = writeln!(text, "recipe {}: {fits}, {attachments}", fit.name);
     }
     let _ = writeln!(text, "screenshot with the finds in frames: {}", args.screenshot.display());

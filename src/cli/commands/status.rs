@@ -12,9 +12,10 @@ use jiff::Timestamp;
 use crate::batch::run_record;
 use crate::cli::args::{ReportArgs, StatusArgs};
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::output::{self, count};
+use crate::cli::output;
 use crate::cli::setup::block_on;
 use crate::config::layers;
+use crate::text::count;
 
 /// How often `--watch` reads the journal.
 const WATCH_EVERY: Duration = Duration::from_secs(1);

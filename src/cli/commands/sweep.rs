@@ -9,8 +9,9 @@ use crate::model::SweepReport;
 
 use crate::cli::args::SweepArgs;
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::output::{self, count};
+use crate::cli::output;
 use crate::config::layers;
+use crate::text::count;
 
 pub(crate) fn sweep(args: &SweepArgs) -> Result<ExitReason, CommandError> {
     let config =
@@ -52,12 +53,11 @@ fn to_text(report: &SweepReport, is_dry: bool) -> String {
     for folder in in_use {
         let _ = writeln!(text, "{:<12} {}", "in use", folder.display());
     }
-    let noun = if processes.len() == 1 { "process" } else { "processes" };
     let _ = writeln!(
         text,
-        "{ended} {} {noun}, {removed} {}, {} in use",
-        processes.len(),
-        count(folders.len() as u64, "folder"),
+        "{ended} {}, {removed} {}, {} in use",
+        count(processes.len(), "process"),
+        count(folders.len(), "folder"),
         in_use.len()
     );
     text

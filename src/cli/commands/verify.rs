@@ -14,8 +14,9 @@ use bytesize::ByteSize;
 use crate::batch::run_record;
 use crate::cli::args::VerifyArgs;
 use crate::cli::exit::{CommandError, ExitReason};
-use crate::cli::output::{self, count};
+use crate::cli::output;
 use crate::config::layers;
+use crate::text::count;
 
 pub(crate) fn verify(args: &VerifyArgs) -> Result<ExitReason, CommandError> {
     let mut settings = Settings::default();
@@ -62,21 +63,17 @@ fn to_text(audit: &Audit) -> String {
     }
     let Audit { order_count, intact_count, intact_bytes, never_came_count, findings } = audit;
     let bytes = ByteSize(*intact_bytes).display().si();
-    let _ = writeln!(
-        text,
-        "{} with {} ({bytes}) unchanged",
-        count(*order_count as u64, "order"),
-        count(*intact_count as u64, "file")
-    );
+    let _ =
+        writeln!(text, "{} with {} ({bytes}) unchanged", count(*order_count, "order"), count(*intact_count, "file"));
     if *never_came_count > 0 {
         let _ = writeln!(
             text,
             "{} could not be downloaded: see `missing` in the manifests",
-            count(*never_came_count as u64, "attachment")
+            count(*never_came_count, "attachment")
         );
     }
     if !findings.is_empty() {
-        let _ = writeln!(text, "{} found", count(findings.len() as u64, "difference"));
+        let _ = writeln!(text, "{} found", count(findings.len(), "difference"));
     }
     text
 }

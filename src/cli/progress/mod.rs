@@ -16,7 +16,8 @@ use bytesize::ByteSize;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
 
-use crate::cli::output::{blanked, count, in_one_line};
+use crate::cli::output::{blanked, in_one_line};
+use crate::text::count;
 
 /// How often bars are drawn.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -169,7 +170,7 @@ impl WaitNotices {
 pub(crate) fn order_line(po: &PoNumber, outcome: &Outcome, settled: u64, total: u64) -> String {
     let files = outcome.files();
     let bytes: u64 = files.iter().map(|file| file.size).sum();
-    let files = count(files.len() as u64, "file");
+    let files = count(files.len(), "file");
     let mut line = format!("{po} {} {files} {} ({settled}/{total})", outcome.status(), size(bytes));
     if let Some(failure) = outcome.failure() {
         // one line, whatever the portal's message contains
@@ -250,10 +251,10 @@ fn overall(status: &PoolStatus) -> String {
         (Stage::Running, DispatchState::Suspended { reason, .. }) => parts.push(format!("waiting: {reason}")),
         (Stage::Running, DispatchState::Running) => {
             if let Some(limit) = status.slowed_to {
-                parts.push(format!("{} at a time, as the portal asked", count(limit as u64, "order")));
+                parts.push(format!("{} at a time, as the portal asked", count(limit, "order")));
             }
             if status.memory_level >= MemoryLevel::High {
-                parts.push(format!("low memory: {} now", count(status.worker_target as u64, "worker")));
+                parts.push(format!("low memory: {} now", count(status.worker_target, "worker")));
             }
             if let Some(why) = &status.held_back {
                 parts.push(format!("no further order starts: {why}"));

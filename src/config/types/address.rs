@@ -34,7 +34,7 @@ pub(crate) fn check_address(url: &Url) -> Result<(), InvalidValue> {
     match url.scheme() {
         "https" => Ok(()),
         "http" if is_loopback(url) => Ok(()),
-        "http" => Err(InvalidValue::new(format!("http would send the login in clear: use https://{host}"))),
+        "http" => Err(InvalidValue::new(format!("http would send the login unencrypted: use https://{host}"))),
         other => Err(InvalidValue::new(format!("{other}: is not the address of a portal: use https://"))),
     }
 }
@@ -46,7 +46,7 @@ pub(crate) fn check_webhook(address: &SecretUrl) -> Result<(), InvalidValue> {
     match url.scheme() {
         "https" => Ok(()),
         "http" if is_loopback(&url) => Ok(()),
-        "http" => refuse("http would send it in clear: use https"),
+        "http" => refuse("http would send it unencrypted: use https"),
         _ => refuse("it is not the address of a webhook: use https"),
     }
 }

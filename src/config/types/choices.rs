@@ -40,7 +40,7 @@ macro_rules! choices {
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 match text.trim().to_ascii_lowercase().as_str() {
                     $($word => Ok(Self::$variant),)+
-                    other => Err(InvalidValue::new(format!("{other:?} is none of {}", Self::WORDS.join(", ")))),
+                    other => Err(InvalidValue::new(format!("{other:?} is not one of {}", Self::WORDS.join(", ")))),
                 }
             }
         }

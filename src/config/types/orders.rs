@@ -13,7 +13,8 @@ use crate::model::{InvalidPoNumber, PoNumber};
 /// Pattern with `*` for anything and `?` for one character.
 type Pattern = WildMatchPattern<'*', '?'>;
 
-/// Filter of attachments by name, type and size; default all. The report lists what it leaves out, which is not a failure.
+/// Filter of attachments by name, type and size; default all. The report lists what it leaves out, which is not a
+/// failure.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Filter {
@@ -26,14 +27,14 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Why an attachment with this name and extension (in lower case, without the dot) is left out; `None` if it is not. A
-    /// name or an extension that is not known yet refuses nothing.
+    /// Why an attachment with this name and extension (in lower case, without the dot) is left out; `None` if it is
+    /// not. A name or an extension that is not known yet refuses nothing.
     #[must_use]
     pub fn refuses(&self, name: Option<&str>, ending: Option<&str>) -> Option<String> {
         if let (Some(ending), false) = (ending, self.types.is_empty())
             && !self.types.iter().any(|wanted| wanted == ending)
         {
-            return Some(format!("its type, {ending}, is none of {}", self.types.join(", ")));
+            return Some(format!("its type, {ending}, is not one of {}", self.types.join(", ")));
         }
         match (name, &self.name) {
             (Some(name), Some(wanted)) if !Pattern::new_case_insensitive(wanted).matches(name) => {
@@ -84,7 +85,7 @@ impl FromStr for Canary {
             Some((po, count)) => {
                 let count = count.trim();
                 let min_files = count.parse().map_err(|why| {
-                    let text = format!("{count:?} is not a number of files from 1 on: write it such as PO15262984=5");
+                    let text = format!("{count:?} is not a number of files from 1 on: write it like PO15262984=5");
                     InvalidValue::new(text).caused_by(why)
                 })?;
                 (po, min_files)

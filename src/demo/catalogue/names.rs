@@ -3,7 +3,7 @@
 use super::files::FileKind;
 use crate::demo::catalogue::rng::Rng;
 
-/// How the portal tells a file's name.
+/// How the portal announces a file's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileNaming {
     /// `attachment; filename="..."`, with the raw bytes of the name as many servers send them.
@@ -12,7 +12,7 @@ pub(crate) enum FileNaming {
     Extended,
     /// `attachment` with `filename*=` alone.
     ExtendedOnly,
-    /// `inline; filename="..."`: a browser shows it unless told otherwise.
+    /// `inline; filename="..."`: a browser shows it by default.
     Inline,
     /// No such header; the name is the last part of the address.
     InAddress,

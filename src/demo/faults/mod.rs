@@ -25,8 +25,8 @@ pub enum PortalFault {
     Status(u16),
     /// 429 with `Retry-After`.
     Throttled(RetryAfter),
-    /// The connection is reset before anything is sent. Browsers repeat the request by themselves if the connection had been
-    /// used before, so a single reset may go unnoticed.
+    /// The connection is reset before anything is sent. Browsers repeat the request by themselves if the connection had
+    /// been used before, so a single reset may go unnoticed.
     Reset,
     /// The length is announced, half of it is sent, the connection is closed.
     Truncated,
@@ -34,8 +34,8 @@ pub enum PortalFault {
     ResetMidway,
     /// Half of it is sent without a length, and the connection is closed.
     CutShort,
-    /// The right page, whose links to attachments appear after a script has requested them ([`RequestTarget::List`]); if that
-    /// request fails, they never appear. Files are served as they are.
+    /// The right page, whose links to attachments appear after a script has requested them ([`RequestTarget::List`]);
+    /// if that request fails, they never appear. Files are served as they are.
     LateList,
     /// The right answer, so much later.
     Slow(Duration),
@@ -45,20 +45,20 @@ pub enum PortalFault {
     NeverFinishes,
     /// A page whose script never ends: it blocks each later command to its tab. Files are served as they are.
     BusyScript,
-    /// The right page, which opens many dialogs (`alert`, `confirm`) and does not want to be left (`beforeunload`). Files are
-    /// served as they are.
+    /// The right page, which opens many dialogs (`alert`, `confirm`) and does not want to be left (`beforeunload`).
+    /// Files are served as they are.
     Dialogs,
-    /// The right page, whose links and buttons for attachments show a viewer that is empty when they are clicked, and nothing
-    /// else. Files are served as they are.
+    /// The right page, whose links and buttons for attachments show a viewer that is empty when they are clicked, and
+    /// nothing else. Files are served as they are.
     Viewer,
     /// The right page, which leaves some megabytes behind in the browser each time. Files are served as they are.
     Leaky,
-    /// The right page in the look of the recipe `coupa`, with its attachments listed in another way, as after a redesign.
-    /// Files and the pages of other looks are served as they are.
+    /// The right page in the look of the recipe `coupa`, with its attachments listed in another way, as after a
+    /// redesign. Files and the pages of other looks are served as they are.
     Relisted(ListChange),
     /// A redirect to another host, `localhost`, where the same portal answers.
     Elsewhere,
-    /// The right bytes under this `Content-Disposition`, byte by byte; under none if it is no header.
+    /// The right bytes under this `Content-Disposition`, byte by byte; under none if it is not a header.
     Disposition(Vec<u8>),
     /// A redirect to this address.
     LedTo(String),
@@ -73,7 +73,7 @@ pub enum PortalFault {
     Compressed,
     /// A few kilobytes that a browser unpacks to 16 MB (`Content-Encoding: gzip`).
     Bomb,
-    /// An error page in HTML under the name and type of the file that was asked for. Pages are served as they are.
+    /// An HTML error page under the name and type of the requested file. Pages are served as they are.
     WrongType,
 }
 
@@ -260,7 +260,7 @@ impl FaultSwitches {
         self.gates.send_modify(|gates| gates.held.clear());
     }
 
-    /// Returns once a request of this order stands before a closed gate: from then on its order is "in work" until it
+    /// Returns once a request of this order waits at a closed gate: from then on its order is "in work" until it
     /// is released. Has no deadline of its own.
     pub async fn wait_until_held(&self, po: &PoNumber) {
         let mut gates = self.gates.subscribe();

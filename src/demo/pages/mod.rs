@@ -237,7 +237,7 @@ pub(crate) fn short(text: &str) -> String {
     format!("<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>\n", escaped(text))
 }
 
-/// A page that opens dialogs: when it is opened, one after the other for more than a second, and when it is left.
+/// A page that opens dialogs: when it is opened, one after another for more than a second, and when it is left.
 pub(crate) fn talkative(page: &str) -> String {
     let script = "<body><script>{ addEventListener('beforeunload', (left) => { left.preventDefault(); });\
                   let left = 30; const again = setInterval(() => { if (left-- > 0) confirm('Stay?'); \

@@ -123,7 +123,7 @@ pub(crate) fn go_right(portal: &Arc<Portal>, asked: &PortalRequest) -> Response 
         },
         Route::OneTime(ticket) => match portal.logins.redeem(ticket).and_then(|id| portal.catalogue.file(id)) {
             Some((_, file)) => attachment(portal, file),
-            None => page(StatusCode::GONE, pages::short("This address was good for one time")),
+            None => page(StatusCode::GONE, pages::short("This address was valid only once")),
         },
         Route::Ticket(id) => match portal.catalogue.file(*id) {
             _ if asked.script_token != token => forged(),

@@ -1,4 +1,4 @@
-//! The portal seen over plain HTTP: what a browser would be told, byte by byte.
+//! The portal over plain HTTP: what a browser would receive, byte by byte.
 
 pub(crate) mod client;
 
@@ -53,7 +53,7 @@ async fn files_of(client: &mut TestClient<'_>, page: &str) -> Vec<Reply> {
             let answer: serde_json::Value = serde_json::from_slice(&ticket.body).unwrap();
             let url = answer["url"].as_str().unwrap();
             replies.push(client.get(url).await);
-            assert_eq!(client.get(url).await.status, 410, "a ticket is good for one time");
+            assert_eq!(client.get(url).await.status, 410, "a ticket is valid only once");
         }
     }
     replies

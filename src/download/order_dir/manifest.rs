@@ -1,4 +1,4 @@
-//! What the portal listed against what lies in an order's folder: a file beside the files, so that they can be checked
+//! What the portal listed against what is in an order's folder: a file beside the files, so that they can be checked
 //! wherever the folder goes. Described by `docs/manifest.schema.json`.
 
 use std::fs;
@@ -36,7 +36,7 @@ pub struct Manifest {
     pub repeated_count: usize,
     /// The files that are attachments of the order.
     pub files: Vec<ManifestFile>,
-    /// The attachments that were listed and could not be had.
+    /// The attachments that were listed and could not be fetched.
     pub missing: Vec<ManifestMissing>,
     /// The attachments that were listed and not wanted.
     #[serde(default)]
@@ -46,7 +46,7 @@ pub struct Manifest {
     pub earlier: Vec<ManifestFile>,
 }
 
-/// A file that must lie in the folder.
+/// A file that must be in the folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestFile {
     /// Its name in the folder.
@@ -57,7 +57,7 @@ pub struct ManifestFile {
     pub size: u64,
     /// SHA-256, 64 lower-case hexadecimal digits.
     pub sha256: String,
-    /// What the bytes are, as a media type, if their signature tells.
+    /// What the bytes are, as a media type, if their signature shows it.
     pub media_type: Option<String>,
     /// Which page listed it.
     pub source: FileOrigin,
@@ -65,7 +65,7 @@ pub struct ManifestFile {
     pub attachment_count: usize,
 }
 
-/// An attachment that was listed and could not be had.
+/// An attachment that was listed and could not be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestMissing {
     /// The name as the page listed it.
@@ -90,7 +90,7 @@ pub struct ManifestExcluded {
 }
 
 impl Manifest {
-    /// What `outcome` says of the files in the folder called `relative`, which lies at `folder`.
+    /// What `outcome` says about the files in the folder called `relative`, which is at `folder`.
     pub(crate) fn of(po: &PoNumber, outcome: &Outcome, relative: &str, folder: &Path) -> Self {
         let nothing = Receipt::default();
         let receipt = outcome.receipt().unwrap_or(&nothing);
@@ -133,7 +133,7 @@ impl Manifest {
         }
     }
 
-    /// Reads the manifest in `folder`; none when there is none. Blocks while it reads.
+    /// Reads the manifest in `folder`, if there is one. Blocks while it reads.
     ///
     /// # Errors
     /// Of the disk, and `InvalidData` when it is not a manifest, or one of a later version.
@@ -153,17 +153,18 @@ impl Manifest {
         }
         // somebody may have written into it what leads elsewhere
         if let Some(file) = read.all_files().find(|file| !is_plain(&file.file)) {
-            return Err(not_ours(format!("{:?} is no name of a file in the folder", file.file)));
+            return Err(not_ours(format!("{:?} is not a file name in the folder", file.file)));
         }
         Ok(Some(read))
     }
 
-    /// All files that must lie in the folder.
+    /// All files that must be in the folder.
     pub fn all_files(&self) -> impl Iterator<Item = &ManifestFile> {
         self.files.iter().chain(&self.earlier)
     }
 
-    /// Puts it into `folder` in one step, over an earlier one: drafted in `drafts`, or beside it if that is on another disk.
+    /// Puts it into `folder` in one step, over an earlier one: drafted in `drafts`, or beside it if that is on another
+    /// disk.
     pub(crate) fn write(&self, folder: &Path, drafts: &Path) -> io::Result<()> {
         match self.write_by(folder, drafts, "manifest-") {
             Err(why) if why.kind() == io::ErrorKind::CrossesDevices => self.write_by(folder, folder, steps::PART_START),
@@ -193,7 +194,7 @@ fn is_plain(name: &str) -> bool {
 /// What an earlier run has left in `folder` according to its manifest, if it is still there and none of `files`.
 fn still_there(folder: &Path, files: &[ManifestFile]) -> Vec<ManifestFile> {
     let earlier = Manifest::read(folder).unwrap_or_else(|why| {
-        tracing::warn!(folder = %folder.display(), %why, "the earlier manifest cannot be read and is written anew");
+        tracing::warn!(folder = %folder.display(), %why, "the earlier manifest cannot be read and is replaced");
         None
     });
     let is_left = |file: &ManifestFile| {

@@ -1,5 +1,5 @@
-//! The folder of one order while it is in work, `<out>/<supplier>/<PO>__WORK`: files get their places in it. Nothing that
-//! lies in it is ever deleted.
+//! The folder of one order while it is in work, `<out>/<supplier>/<PO>__WORK`: files get their places in it. Nothing
+//! that is in it is ever deleted.
 pub(crate) mod finalize;
 pub(crate) mod manifest;
 pub(crate) mod naming;
@@ -38,7 +38,8 @@ impl OrderDir {
     /// final name is taken back into work, files and all.
     ///
     /// # Errors
-    /// [`DownloadError::Disk`]; [`DownloadError::SupplierFolder`] when the supplier's folder is a link that leads nowhere.
+    /// [`DownloadError::Disk`]; [`DownloadError::SupplierFolder`] when the supplier's folder is a link that leads
+    /// nowhere.
     pub async fn open(out: &Path, supplier: Option<&str>, po: &PoNumber) -> Result<Self, DownloadError> {
         let folder = Self::new(out, supplier, po);
         let (this, po) = (folder.clone(), po.clone());
@@ -64,7 +65,7 @@ impl OrderDir {
             }
             let taken = if work.is_dir() { merge(&earlier, &work) } else { rename(&earlier, &work) };
             if let Err(why) = taken {
-                // somebody may have one of its files open: the order can be fetched all the same
+                // somebody may have one of its files open: the order can be fetched anyway
                 tracing::warn!(folder = %earlier.display(), %why, "an earlier folder of this order stays as it is");
             }
         }
@@ -101,12 +102,12 @@ impl OrderDir {
         let path = self.path();
         make_folder(&path).map_err(|why| DownloadError::at(&path, why))?;
         let placed = place_in(&path, &file)?;
-        let Verified { landed: _, name, size, sha256, media_type, mismatch: _ } = file;
+        let Verified { staged: _, name, size, sha256, media_type, mismatch: _ } = file;
         let path = format!("{}/{}/{placed}", self.supplier, self.work);
         Ok(FileRecord { path, name, size, sha256, media_type, source, listings: vec![listing] })
     }
 
-    /// The file of `earlier`, if it lies in this folder as it was placed, with the path that it has now.
+    /// The file of `earlier`, if it is in this folder as it was placed, with the path that it has now.
     pub async fn find(&self, earlier: &FileRecord) -> Option<FileRecord> {
         let (this, earlier) = (self.clone(), earlier.clone());
         // what cannot be read is fetched again

@@ -49,7 +49,7 @@ fn numbered(name: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Moves the landed file into `folder`, which exists, and returns the name it has there. When a file of that name holds
+/// Moves the staged file into `folder`, which exists, and returns the name it has there. When a file of that name holds
 /// the same bytes already, that one stays and the new one is removed with its staging folder.
 pub(crate) fn place_in(folder: &Path, file: &Verified) -> Result<String, DownloadError> {
     let fail = |why| DownloadError::at(folder, why);
@@ -65,17 +65,17 @@ pub(crate) fn place_in(folder: &Path, file: &Verified) -> Result<String, Downloa
             continue;
         }
         let to = folder.join(&name);
-        if rename_if_free(&file.landed, &to).map_err(|why| DownloadError::at(&to, why))? {
+        if rename_if_free(&file.staged, &to).map_err(|why| DownloadError::at(&to, why))? {
             return Ok(name);
         }
     }
-    let crowded = std::io::Error::new(std::io::ErrorKind::InvalidFilename, "a thousand files have this name already");
+    let crowded = std::io::Error::new(std::io::ErrorKind::InvalidFilename, "a thousand files already have this name");
     Err(DownloadError::at(&folder.join(safe_name(&file.name)), crowded))
 }
 
 /// Moves everything in `from` to `to`, both existing, without replacing anything, and removes `from`. What is in `to`
 /// keeps its name. A file that is there already, byte for byte, is not kept twice, and of two manifests the one in `to`
-/// stays. Broken off, it goes on when it is called again.
+/// stays. After an interruption, calling it again continues.
 pub(crate) fn merge(from: &Path, to: &Path) -> std::io::Result<()> {
     let mut taken = NamesInUse::read(to)?;
     for entry in fs::read_dir(from)? {

@@ -14,12 +14,12 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     step(|| fs::create_dir_all(folder))
 }
 
-/// Gives `from` the name `to`, unless something has that name already (false). The name is there with the whole file or not at
-/// all.
+/// Gives `from` the name `to`, unless something has that name already (false). The name is there with the whole file or
+/// not at all.
 ///
-/// In one step where the file system can refuse to replace. Where it can not (network shares, FUSE, exFAT), the name is looked
-/// up first: nobody else writes into an order's folder while the output folder is locked. On another disk the file is
-/// copied under a name of its own, compared, and then renamed.
+/// In one step where the file system can refuse to replace. Where it can not (network shares, FUSE, exFAT), the name is
+/// looked up first: nobody else writes into an order's folder while the output folder is locked. On another disk the
+/// file is copied under a name of its own, compared, and then renamed.
 pub(crate) fn rename_if_free(from: &Path, to: &Path) -> io::Result<bool> {
     match step(|| take_name(from, to)) {
         Err(why) if why.kind() == io::ErrorKind::CrossesDevices => copy_if_free(from, to),
@@ -49,7 +49,8 @@ fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
     path.persist_noclobber(to).map_err(|refused| refused.error)
 }
 
-/// Whether a file system says that it has no such operation. It may also call that forbidden: then a plain rename tells.
+/// Whether a file system says that it has no such operation. It may also call that forbidden: then a plain rename
+/// tells.
 fn is_unsupported(why: &io::Error) -> bool {
     matches!(
         why.kind(),
@@ -90,7 +91,7 @@ fn copy_if_free(from: &Path, to: &Path) -> io::Result<bool> {
         return Ok(false);
     }
     sync_folder(folder)?;
-    // broken off here, the file is there twice: whoever goes on finds the same bytes in their place
+    // interrupted here, the file is there twice: whoever continues finds the same bytes in their place
     remove_file(from)?;
     Ok(true)
 }
@@ -99,7 +100,7 @@ fn copy_if_free(from: &Path, to: &Path) -> io::Result<bool> {
 pub(crate) const PART_START: &str = ".coupa-batch-";
 pub(crate) const PART_END: &str = ".part";
 
-/// Removes from an order's folder what a copy has left there that was broken off.
+/// Removes from an order's folder what a copy has left there that was interrupted.
 pub(crate) fn remove_parts(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

@@ -1,5 +1,5 @@
-//! The folders of suppliers in an output folder. One may be a link that somebody has made, to a larger disk for example: what is
-//! done in a supplier's folder is done where the link leads.
+//! The folders of suppliers in an output folder. One may be a link that somebody has made, to a larger disk for
+//! example: what is done in a supplier's folder is done where the link leads.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::download::DownloadError;
 
-/// All of them, each once whatever links lead to it, in the order of their names; folders before links. Links that lead nowhere are
-/// left out.
+/// All of them, each once whatever links lead to it, in the order of their names; folders before links. Links that lead
+/// nowhere are left out.
 pub(crate) fn suppliers(out: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(out) {
         Ok(entries) => entries,
@@ -47,7 +47,8 @@ pub(crate) fn suppliers(out: &Path) -> io::Result<Vec<PathBuf>> {
 /// Makes sure that files can be placed in a supplier's folder, if there is one: before anything is fetched.
 ///
 /// # Errors
-/// [`DownloadError::SupplierFolder`] for a link that leads nowhere or to what cannot be written, and for what is no folder.
+/// [`DownloadError::SupplierFolder`] for a link that leads nowhere or to what cannot be written, and for what is not a
+/// folder.
 pub(crate) fn check(folder: &Path) -> Result<(), DownloadError> {
     let refuse = |why: String| Err(DownloadError::SupplierFolder { path: folder.to_owned(), why });
     let Ok(found) = fs::symlink_metadata(folder) else { return Ok(()) }; // it will be made
@@ -55,12 +56,12 @@ pub(crate) fn check(folder: &Path) -> Result<(), DownloadError> {
         return Ok(());
     }
     if !found.is_symlink() {
-        return refuse("it is no folder".to_owned());
+        return refuse("it is not a folder".to_owned());
     }
     let to = fs::read_link(folder).unwrap_or_default();
     match fs::metadata(folder) {
         Err(why) => refuse(format!("it is a link to {}, which is not there ({why})", to.display())),
-        Ok(there) if !there.is_dir() => refuse(format!("it is a link to {}, which is no folder", to.display())),
+        Ok(there) if !there.is_dir() => refuse(format!("it is a link to {}, which is not a folder", to.display())),
         Ok(_) => match tempfile::tempfile_in(folder) {
             Ok(_) => Ok(()),
             Err(why) => refuse(format!("it is a link to {}, which cannot be written ({why})", to.display())),
@@ -101,7 +102,7 @@ mod tests {
         let why = |name: &str| check(&at(name)).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(why("file").contains("no folder"));
         assert!(why("gone").contains("a link to") && why("gone").contains("not there"), "{}", why("gone"));
-        assert!(why("to-file").contains("which is no folder"));
+        assert!(why("to-file").contains("which is not a folder"));
         assert_eq!((why("fine"), why("new")), (String::new(), String::new()));
     }
 }

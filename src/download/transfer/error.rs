@@ -6,36 +6,37 @@ use thiserror::Error;
 
 use crate::backend::SessionError;
 use crate::download::DownloadError;
-use crate::download::error::in_seconds;
 use crate::model::FailureKind;
 use crate::net::HttpError;
+use crate::text::rounded;
 
-/// A file did not come by HTTP. No message holds an address: it may be good for one time, or for whoever knows it.
+/// A file could not be fetched by HTTP. No message contains an address: it may be valid only once, or for whoever knows
+/// it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TransferError {
-    /// The portal does not let this client have the file, which a browser may get: a wall against programs answers so, and
-    /// so does a portal that refuses the login.
-    #[error("the portal refused the file to a client that is no browser (status 403)")]
+    /// The portal does not let this client have the file, which a browser may get: a wall against programs answers so,
+    /// and so does a portal that refuses the login.
+    #[error("the portal refused to send the file to a client that is not a browser (status 403)")]
     Refused,
     /// The portal asked for a login instead.
     #[error("the portal answered with its login page instead of the file: the login has ended")]
     LoginEnded,
     /// The portal asks for fewer requests.
-    #[error("the portal asks for fewer requests (status {status})")]
+    #[error("the portal limits requests (status {status})")]
     Throttled {
         /// 429, or 503 with `Retry-After`.
         status: u16,
         /// How long to wait before the next request, by `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// The portal answered with another error, or with something that is no file.
+    /// The portal answered with another error, or with something that is not a file.
     #[error("the portal answered with status {status} instead of the file")]
     Answered {
         /// The HTTP status.
         status: u16,
     },
-    /// The connection ended before the file was whole, and the rest could not be had.
+    /// The connection ended before the file was whole, and the rest could not be fetched.
     #[error("the connection was cut after {received} bytes: {why}")]
     Cut {
         /// Bytes that had come in.
@@ -44,7 +45,7 @@ pub enum TransferError {
         why: String,
     },
     /// Nothing came for too long.
-    #[error("the transfer stood still for {} after {received} bytes", in_seconds(*after))]
+    #[error("the transfer made no progress for {} after {received} bytes", rounded(*after))]
     Standstill {
         /// Bytes that had come in.
         received: u64,
@@ -53,8 +54,8 @@ pub enum TransferError {
     },
     /// It came, but would not have ended in time.
     #[error(
-        "only {came} bytes came in {}, which is slower than download_min_rate allows, and it was stopped",
-        in_seconds(*after)
+        "only {came} bytes arrived in {}, slower than download_min_rate allows, so it was stopped",
+        rounded(*after)
     )]
     TooSlow {
         /// Bytes that came in.
@@ -63,7 +64,7 @@ pub enum TransferError {
         after: Duration,
     },
     /// It was not whole when its time was over.
-    #[error("it was not complete after {} and {received} bytes, and was stopped", in_seconds(*after))]
+    #[error("it was not complete after {} and {received} bytes, and was stopped", rounded(*after))]
     OutOfTime {
         /// Bytes that had come in.
         received: u64,
@@ -71,7 +72,7 @@ pub enum TransferError {
         after: Duration,
     },
     /// It is larger than it may be.
-    #[error("it is larger than {limit} bytes and was stopped: raise {setting} if it is wanted")]
+    #[error("it is larger than {limit} bytes and was stopped: if you want it, raise {setting}")]
     TooLarge {
         /// How large it may be.
         limit: u64,
@@ -81,7 +82,7 @@ pub enum TransferError {
     /// It leads to a host of this machine or of a private network. Nothing was sent there.
     #[error(
         "the portal led to {host}, an address of this machine or of a private network that is not the portal's own, so \
-         nothing was asked of it: if it may be reached, add it to private_hosts"
+         nothing was requested from it: if it may be reached, add it to private_hosts"
     )]
     BlockedHost {
         /// Which host, with its port or with what it led to.
@@ -89,7 +90,7 @@ pub enum TransferError {
     },
     /// It leads out of the portal. Nothing was sent there.
     #[error(
-        "it comes from {host}, outside the portal, and was not followed: if it may be, add the host to \
+        "it comes from {host}, outside the portal, and was not followed: if that host is right, add it to \
          address.allowed_hosts in the site recipe"
     )]
     Elsewhere {
@@ -102,14 +103,14 @@ pub enum TransferError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// No connection came about.
+    /// No connection was established.
     #[error("the file's address cannot be reached: {why}")]
     Unreachable {
         /// What failed.
         why: String,
     },
     /// The body is encoded in a way that only browsers read.
-    #[error("the portal sent the file encoded as {coding:?}, which was not asked for")]
+    #[error("the portal sent the file encoded as {coding:?}, which was not requested")]
     Encoded {
         /// The content coding.
         coding: String,
@@ -133,14 +134,14 @@ impl TransferError {
         }
     }
 
-    /// Whether a browser may get the file although this client does not: such an attachment is downloaded by the browser,
-    /// at no cost to the order. All other failures would be a browser's as well.
+    /// Whether a browser may get the file although this client does not: such an attachment is downloaded by the
+    /// browser, at no cost to the order. All other failures would be a browser's as well.
     #[must_use]
     pub fn may_a_browser_succeed(&self) -> bool {
         match self {
             // portals that refuse programs; a body, a proxy or a certificate that only the browser can deal with
             Self::Refused | Self::Encoded { .. } | Self::Unreachable { .. } | Self::BadRedirect { .. } => true,
-            // a one-time address that was used up is asked for anew by the page
+            // a one-time address that was used up is requested again by the page
             Self::Cut { .. } | Self::Standstill { .. } | Self::Answered { status: 404 | 410 } => true,
             Self::Answered { .. }
             | Self::LoginEnded
@@ -224,9 +225,9 @@ mod tests {
     fn a_browser_s_words_for_a_failure_are_those_of_what_happened() {
         let second = Duration::from_millis(1500);
         for (error, words) in [
-            (TransferError::TooSlow { came: 5, after: second }, "only 5 bytes came in 1s"),
-            (TransferError::Standstill { received: 5, after: second }, "stood still for 1s after 5 bytes"),
-            (TransferError::OutOfTime { received: 5, after: second }, "not complete after 1s and 5 bytes"),
+            (TransferError::TooSlow { came: 5, after: second }, "only 5 bytes arrived in 2s"),
+            (TransferError::Standstill { received: 5, after: second }, "made no progress for 2s after 5 bytes"),
+            (TransferError::OutOfTime { received: 5, after: second }, "not complete after 2s and 5 bytes"),
             (TransferError::Encoded { coding: "br".to_owned() }, "encoded as \"br\""),
             (TransferError::BadRedirect { why: "it has no address" }, "redirect was not followed: it has no address"),
         ] {

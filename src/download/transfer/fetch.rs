@@ -52,7 +52,7 @@ pub struct Transfer<'a> {
     pub client: &'a HttpClient,
     /// The slots of the order.
     pub slots: &'a OrderSlots,
-    /// As whom to ask.
+    /// The identity of the requests.
     pub identity: &'a ClientIdentity,
     /// The page that lists the file.
     pub page: &'a Url,
@@ -77,7 +77,7 @@ pub struct Transferred {
     pub is_session_changed: bool,
 }
 
-/// Without the address, which may be good for one time.
+/// Without the address, which may be valid only once.
 impl fmt::Debug for Transferred {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transferred")
@@ -107,14 +107,15 @@ struct Received {
 }
 
 impl Transfer<'_> {
-    /// Fetches the file into `folder`, where it stays. On every error, and when the future is dropped, nothing stays there.
+    /// Fetches the file into `folder`, where it stays. On every error, and when the future is dropped, nothing stays
+    /// there.
     ///
     /// Waits for a slot first. Files are checked for being the portal's login page; everything else that
     /// [`crate::download::verify`] looks at is still to be looked at.
     ///
     /// # Errors
-    /// [`TransferError`]. A one-time address is used up by every error but `BlockedHost`, `Elsewhere`, `Unreachable`, `Disk`
-    /// and `Interrupted` before the request.
+    /// [`TransferError`]. A one-time address is used up by every error but `BlockedHost`, `Elsewhere`, `Unreachable`,
+    /// `Disk` and `Interrupted` before the request.
     pub async fn run(&self, folder: &Path, cancel: &CancellationToken) -> Result<Transferred, TransferError> {
         let (received, begun) = (AtomicU64::new(0), Instant::now());
         tokio::select! {
@@ -146,7 +147,7 @@ impl Transfer<'_> {
                 Err(TransferError::Cut { received, why })
                     if self.lifetime == AddressLifetime::Lasting && resumed_count < MAX_RESUMES =>
                 {
-                    tracing::debug!(received, why, "a transfer was cut and is taken up again");
+                    tracing::debug!(received, why, "a transfer was cut and continues");
                 }
                 Err(other) => return Err(other),
             }
@@ -187,7 +188,7 @@ impl Transfer<'_> {
             self.check(&url)?;
             progress.slot.move_to(&host_of(&url)).await;
         }
-        Err(TransferError::BadRedirect { why: "one redirect follows another" })
+        Err(TransferError::BadRedirect { why: "too many redirects" })
     }
 
     fn request(&self, url: &Url, progress: &Progress) -> HttpRequest {
@@ -221,7 +222,7 @@ impl Transfer<'_> {
             206 | 416 if has_asked_for_rest => {
                 if answer.status() == 416 || !is_rest(answer.header("content-range"), progress.staged.size()) {
                     progress.staged.restart().await?;
-                    let why = "the rest that came is that of another file".to_owned();
+                    let why = "the rest belongs to another file".to_owned();
                     return Err(TransferError::Cut { received: 0, why });
                 }
             }
@@ -267,7 +268,7 @@ impl Transfer<'_> {
             came += chunk.as_ref().len() as u64;
             counter.store(staged.size(), Ordering::Relaxed);
             watch.advance(came, Instant::now());
-            // a chunk has just come, and the whole transfer has a deadline of its own
+            // a chunk has just come, and the whole transfer has a separate deadline
             let checked = watch.check(&self.rules.limits.transfer, Instant::now());
             if let Err(DownloadError::TooSlow { came, after }) = checked {
                 return Err(TransferError::TooSlow { came, after });
@@ -278,7 +279,7 @@ impl Transfer<'_> {
     }
 }
 
-/// What an answer of this status means, which is no file.
+/// What this status means instead of a file.
 fn refusal(status: u16, retry_after: Option<&str>) -> TransferError {
     let retry_after = retry_after::wished(status, retry_after);
     match status {
@@ -296,8 +297,8 @@ fn media_type(header: &str) -> Option<String> {
     (!media_type.is_empty()).then_some(media_type)
 }
 
-/// What makes sure that the rest of a file is of the same version: a strong `ETag`, or the date of its last change if that
-/// was long enough before it was sent. None where the server gives no parts.
+/// What makes sure that the rest of a file is of the same version: a strong `ETag`, or the date of its last change if
+/// that was long enough before it was sent. None where the server gives no parts.
 fn validator(answer: &HttpResponse) -> Option<String> {
     if answer.header("accept-ranges").is_some_and(|units| units.eq_ignore_ascii_case("none")) {
         return None;

@@ -1,4 +1,4 @@
-//! As whom a transfer asks: the login and the name of the browser session that it works for.
+//! The identity of a transfer: login and user agent of its browser session.
 
 use std::fmt;
 
@@ -18,8 +18,8 @@ pub struct ClientIdentity {
 }
 
 impl ClientIdentity {
-    /// The identity of a session that shows a page of `portal`, by the cookies that [`crate::backend::Page::cookies`] returns
-    /// there and by what `navigator.userAgent` says.
+    /// The identity of a session that shows a page of `portal`, by the cookies that [`crate::backend::Page::cookies`]
+    /// returns there and by what `navigator.userAgent` says.
     #[must_use]
     pub fn new(portal: &Url, cookies: &[Cookie], user_agent: &str) -> Self {
         let host = portal.host_str().unwrap_or_default();

@@ -8,7 +8,7 @@ use crate::download::DownloadLimits;
 /// Most redirects in a row, as in browsers.
 pub(crate) const MAX_REDIRECTS: usize = 20;
 
-/// Refuses an address that a file must not come from. The network policy is the client's affair.
+/// Refuses an address that a file must not come from. The client applies the network policy.
 pub(crate) fn check(url: &Url, limits: &DownloadLimits<'_>) -> Result<(), TransferError> {
     if (limits.is_login)(url.as_str()) {
         return Err(TransferError::LoginEnded);
@@ -24,9 +24,9 @@ pub(crate) fn is_redirect(status: u16) -> bool {
 /// The address that an answer from `from` leads to.
 pub(crate) fn target(from: &Url, location: Option<&[u8]>) -> Result<Url, TransferError> {
     let bad = |why| TransferError::BadRedirect { why };
-    let location = location.ok_or_else(|| bad("it names no address"))?;
-    let text = std::str::from_utf8(location).map_err(|_| bad("its address is no text"))?;
-    let to = from.join(text.trim()).map_err(|_| bad("its address is none"))?;
+    let location = location.ok_or_else(|| bad("it has no address"))?;
+    let text = std::str::from_utf8(location).map_err(|_| bad("its address is not text"))?;
+    let to = from.join(text.trim()).map_err(|_| bad("its address is not valid"))?;
     if from.scheme() == "https" && to.scheme() == "http" {
         return Err(bad("it leads from an encrypted address to one that is not")); // browsers refuse such downloads, too
     }
@@ -34,7 +34,8 @@ pub(crate) fn target(from: &Url, location: Option<&[u8]>) -> Result<Url, Transfe
 }
 
 /// What `Referer` says on a request to `to` for a file that `page` lists: the whole address on the page's own host, its
-/// host alone elsewhere, nothing on an unencrypted way (the policy `strict-origin-when-cross-origin`, the browsers' default).
+/// host alone elsewhere, nothing on an unencrypted way (the policy `strict-origin-when-cross-origin`, the browsers'
+/// default).
 pub(crate) fn referer(page: &Url, to: &Url) -> Option<String> {
     if !matches!(page.scheme(), "http" | "https") || page.scheme() == "https" && to.scheme() == "http" {
         return None;

@@ -2,8 +2,9 @@
 
 /// Whether `declared`, a media type without parameters, contradicts `extension` beyond all doubt.
 ///
-/// Servers say "something" of most files (`application/octet-stream` and its like), call Office files by older names, and
-/// pictures by those of other pictures. What is left for sure: a document is no program, and what is no text is no page.
+/// Servers say "something" of most files (`application/octet-stream` and similar), call Office files by older names,
+/// and pictures by those of other pictures. Two things are certain: a document is not a program, and what is not text
+/// is not a page.
 pub(crate) fn contradicts(declared: &str, extension: Option<&str>) -> bool {
     let Some(extension) = extension else { return false };
     match declared {

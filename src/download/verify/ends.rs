@@ -2,7 +2,7 @@
 
 use super::signature::OLE2;
 
-/// How many bytes before the end of a file are looked at: the end of an archive may stand before a comment of 64 KiB.
+/// How many bytes at the end of a file are read: an archive's end may be followed by a comment of 64 KiB.
 pub(crate) const TAIL: u64 = 66 * 1024;
 
 /// Readers look for the end of a PDF in its last 1024 bytes; some programs write more than that behind it.
@@ -17,8 +17,8 @@ const FREE_SECTOR: u32 = u32::MAX;
 /// The numbers of sectors end here; what is above has a meaning of its own.
 const MAX_SECTOR: u32 = 0xffff_fffa;
 
-/// What is missing at the end of a file of `size` bytes that begins with `head` and ends with `tail`. None as well for all
-/// types that do not end in anything of their own.
+/// What is missing at the end of a file of `size` bytes that begins with `head` and ends with `tail`. None as well for
+/// all types that do not end in anything of their own.
 pub(crate) fn missing_end(head: &[u8], tail: &[u8], size: u64) -> Option<&'static str> {
     let has = |within: usize, mark: &[u8]| {
         tail[tail.len().saturating_sub(within)..].windows(mark.len()).any(|bytes| bytes == mark)
@@ -39,7 +39,7 @@ pub(crate) fn missing_end(head: &[u8], tail: &[u8], size: u64) -> Option<&'stati
     } else if head.starts_with(OLE2) {
         last_sector(head, tail, size)
             .is_some_and(|(sector, length)| (u64::from(sector) + 1) * length >= size)
-            .then_some("the compound file has sectors behind its end")
+            .then_some("the compound file has sectors after its end")
     } else {
         None
     }
@@ -51,7 +51,8 @@ fn is_picture_data(bytes: &[u8]) -> bool {
     marks.peek().is_some() && marks.all(|next| matches!(next, 0 | 0xff | 0xc4 | 0xd0..=0xd7 | 0xda | 0xdb | 0xdd))
 }
 
-/// The last sector that an OLE2 file uses, as far as its header and the last part of its table tell, and the length of one.
+/// The last sector that an OLE2 file uses, as far as its header and the last part of its table tell, and the length of
+/// one.
 fn last_sector(head: &[u8], tail: &[u8], size: u64) -> Option<(u32, u64)> {
     let number =
         |bytes: &[u8], at: usize| bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);

@@ -22,7 +22,7 @@ pub(crate) enum Markup<'a> {
     None,
 }
 
-/// Looks at the beginning of a file. Marks of Unicode, white space, comments and an XML declaration may stand before.
+/// Looks at the beginning of a file, after byte order marks, white space, comments and an XML declaration.
 pub(crate) fn markup(head: &[u8]) -> Markup<'static> {
     let text = text(head);
     let mut rest = &*text;
@@ -61,7 +61,7 @@ fn strip_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     (ends && begin.eq_ignore_ascii_case(word)).then_some(rest)
 }
 
-/// The bytes as text without its mark. Of what is no text, something is made that is no markup either.
+/// The bytes as text without its byte order mark. What is not text becomes something that is not markup either.
 pub(crate) fn text(head: &[u8]) -> Cow<'_, str> {
     let wide = |read: fn([u8; 2]) -> u16| {
         let units: Vec<_> = head.chunks_exact(2).skip(1).map(|pair| read([pair[0], pair[1]])).collect();

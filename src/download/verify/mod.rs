@@ -1,4 +1,4 @@
-//! Whether a landed file is whole and what it claims to be.
+//! Verification: whether a downloaded file is complete and what it claims to be.
 
 pub(crate) mod content_type;
 mod ends;
@@ -23,18 +23,18 @@ use crate::download::verify::signature::{HEAD, check_claim, describe, is_error_t
 use crate::fs::hex;
 use crate::model::{FileRecord, ListingId};
 
-/// A landed file that is whole and is what its name claims.
+/// A downloaded file that is complete and is what its name claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Where it landed.
-    pub landed: PathBuf,
+    /// Where it is now, in the staging folder.
+    pub staged: PathBuf,
     /// The name it is to get, as the portal gave it.
     pub name: String,
     /// Bytes.
     pub size: u64,
     /// SHA-256 of the bytes, 64 lower-case hexadecimal digits.
     pub sha256: String,
-    /// What the bytes are, as a media type, if their signature tells.
+    /// What the bytes are, as a media type, if their signature shows it.
     pub media_type: Option<String>,
     /// What the bytes are instead of what the name says, for a person; none when they agree.
     pub mismatch: Option<String>,
@@ -45,18 +45,18 @@ pub struct Verified {
 pub struct VerifyRules<'a> {
     /// How a login page is recognised.
     pub login: LoginSigns<'a>,
-    /// Whether a file is refused as well when its bytes are of another type than its name says. Otherwise it is kept: the
-    /// portal has nothing better.
+    /// Whether a file is refused as well when its bytes are of another type than its name says. Otherwise it is kept:
+    /// the portal has nothing better.
     pub strict_types: bool,
 }
 
 /// Reads the file that arrived and checks it against the `names` that it may get, best first.
 ///
-/// Only what is not the attachment is refused: the login page, an error page, bytes that were cut off. A file whose bytes
-/// are of another type than its name says is the attachment all the same; [`Verified::mismatch`] tells.
+/// Only what is not the attachment is refused: the login page, an error page, bytes that were cut off. A file whose
+/// bytes are of another type than its name says is still the attachment; [`Verified::mismatch`] says so.
 ///
-/// The first name whose extension the bytes agree with is taken, else the first. A web page is never accepted under a later
-/// name than the best one: browsers call an error page `download.html`, whatever was requested.
+/// The first name whose extension the bytes agree with is taken, else the first. A web page is never accepted under a
+/// later name than the best one: browsers call an error page `download.html`, whatever was requested.
 ///
 /// A file of 0 bytes is accepted under any name: portals hold such files, and the browser has reported a complete
 /// transfer of 0 bytes by then, so nothing was cut off.
@@ -71,11 +71,11 @@ pub async fn verify(
     names: Vec<String>,
     rules: VerifyRules<'_>,
 ) -> Result<Verified, DownloadError> {
-    let (landed, expected, is_strict) = (arrived.path.clone(), arrived.size, rules.strict_types);
+    let (staged, expected, is_strict) = (arrived.path.clone(), arrived.size, rules.strict_types);
     let (markers, paths) = (rules.login.markers.to_vec(), rules.login.paths.to_vec());
     let (is_length_told, declared) = (arrived.is_length_told, arrived.declared.clone());
     blocking(move || {
-        let FileContents { size, head, tail, sha256 } = read(&landed)?;
+        let FileContents { size, head, tail, sha256 } = read(&staged)?;
         if size != expected {
             return Err(DownloadError::WrongSize { expected, found: size });
         }
@@ -89,7 +89,7 @@ pub async fn verify(
         };
         let media_type = media_type(&head).map(str::to_owned);
         let extension = extension(&name);
-        // what is certainly a file of a known type is no page, whatever the portal declares
+        // what is certainly a file of a known type is not a page, whatever the portal declares
         let may_be_page = is_strict || media_type.as_deref().is_none_or(|kind| kind.starts_with("text/"));
         let is_believed = |declared: &String| may_be_page || !is_page(declared);
         let declared = declared.filter(is_believed).filter(|declared| contradicts(declared, extension.as_deref()));
@@ -99,7 +99,7 @@ pub async fn verify(
         if let Some(missing) = missing_end(&head, &tail, size).filter(|_| !is_length_told && size > 0) {
             return Err(DownloadError::CutShort { missing });
         }
-        Ok(Verified { landed, name, size, sha256, media_type, mismatch })
+        Ok(Verified { staged, name, size, sha256, media_type, mismatch })
     })
     .await
 }
@@ -136,7 +136,7 @@ fn claim(extension: Option<&str>) -> String {
     extension.map_or("a file without an extension".to_owned(), |ending| format!("a .{ending} file"))
 }
 
-/// How much of a web page is looked at: its style sheets may stand before its form.
+/// How much of a web page is read: its style sheets may precede its form.
 const PAGE: u64 = 1024 * 1024;
 
 /// What is looked at of a file.
@@ -190,8 +190,8 @@ pub(crate) fn opaque_id(text: &str) -> ListingId {
     ListingId::new(hex(&Sha256::digest(text)[..8]))
 }
 
-/// Whether the file of `record` still lies in `out` as it was placed: its size first, then its digest. Blocks for as long
-/// as reading it takes. A link in its place is not it.
+/// Whether the file of `record` is still in `out` as it was placed: its size first, then its digest. Blocks for as
+/// long as reading it takes. A link in its place is not it.
 #[must_use]
 pub fn is_intact(out: &Path, record: &FileRecord) -> bool {
     is_whole(&out.join(&record.path), record.size, &record.sha256)
@@ -207,7 +207,7 @@ pub(crate) fn has_size(path: &Path, size: u64) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size)
 }
 
-/// SHA-256 of a file that lies in its place already.
+/// SHA-256 of a file that is in its place already.
 pub(crate) fn digest_of(path: &Path) -> std::io::Result<String> {
     digest(&mut File::open(path)?).map(|(_, _, sha256)| sha256)
 }

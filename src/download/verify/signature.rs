@@ -7,7 +7,7 @@ use super::markup::{Markup, markup, text};
 /// How many bytes from the beginning of a file are looked at.
 pub(crate) const HEAD: usize = 64 * 1024;
 
-/// Readers accept a PDF whose header stands somewhere in the first 1024 bytes, and such files are about.
+/// Readers accept a PDF whose header is somewhere in the first 1024 bytes, and such files exist.
 const PDF_HEADER_WITHIN: usize = 1024;
 
 pub(super) const OLE2: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
@@ -40,9 +40,9 @@ pub(crate) fn check_claim(extension: Option<&str>, head: &[u8]) -> Result<(), St
 
 /// Whether bytes that begin like this may have such a name.
 ///
-/// A whole page has one of its own. A part of one may also be text that begins with a tag, or XML whose root is called like
-/// one of HTML's: refusing such a file each time would be worse than keeping a rare error message of that shape. Office
-/// opens tables and pages that programs save for it under its own names, and these say so.
+/// A whole page has one of its own. A part of one may also be text that begins with a tag, or XML whose root is called
+/// like one of HTML's: refusing such a file each time would be worse than keeping a rare error message of that shape.
+/// Office opens tables and pages that programs save for it under its own names, and these say so.
 pub(crate) fn may_be_markup(extension: Option<&str>, head: &[u8]) -> bool {
     let is_page_name = matches!(extension, Some("html" | "htm" | "xhtml" | "xht" | "shtml"));
     let is_office_name = matches!(extension, Some("doc" | "xls" | "ppt"));
@@ -77,7 +77,8 @@ const OF_ERRORS: [&str; 12] = [
     "message",
 ];
 
-/// Whether a file that begins with `head` is a message about an error in JSON or XML, where a file of a binary type should be.
+/// Whether a file that begins with `head` is a message about an error in JSON or XML, where a file of a binary type
+/// should be.
 pub(crate) fn is_error_text(extension: Option<&str>, head: &[u8]) -> bool {
     let is_office_name = matches!(extension, Some("doc" | "xls" | "ppt"));
     if head.len() > MAX_ERROR || !(is_office_name || extension.is_some_and(is_document)) {

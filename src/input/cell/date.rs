@@ -9,7 +9,7 @@ pub(crate) const LAST_DATE: f64 = 2_958_465.0;
 const DAYS_TO_1904: f64 = 1462.0;
 const SECONDS_OF_A_DAY: f64 = 86_400.0;
 
-/// The date, the time or both that stand for `serial`; none if it is no date.
+/// The date, time or both of `serial`; `None` if it is not a date.
 pub(crate) fn shown(serial: f64, is_1904: bool) -> Option<String> {
     let serial = if is_1904 { serial + DAYS_TO_1904 } else { serial };
     if !(0.0..LAST_DATE + 1.0).contains(&serial) {
@@ -32,8 +32,8 @@ fn first_day(serial: f64) -> Option<Date> {
     zero.checked_add(Span::new().try_days(days).ok()?).ok()
 }
 
-/// The number that stands for a date in ISO 8601, such as `43687-01-31` or `2024-03-05T10:00:00`. Years of any length are
-/// understood: an order number that is formatted as a date becomes one far away.
+/// The number that stands for a date in ISO 8601, such as `43687-01-31` or `2024-03-05T10:00:00`. Years of any length
+/// are understood: an order number that is formatted as a date becomes one far away.
 pub(crate) fn serial_of(iso: &str) -> Option<f64> {
     let (day, time) = iso.split_once(['T', ' ']).unwrap_or((iso, ""));
     let mut parts = day.splitn(3, '-').map(str::parse::<i64>);
@@ -45,7 +45,8 @@ pub(crate) fn serial_of(iso: &str) -> Option<f64> {
     if !(1899..=99_999_999).contains(&year) || !time.chars().all(|c| matches!(c, '0' | ':' | '.' | 'Z')) {
         return None;
     }
-    // days of the proleptic calendar, years beginning in March (H. Hinnant, "chrono-compatible low-level date algorithms")
+    // days of the proleptic calendar, years beginning in March (H. Hinnant, "chrono-compatible low-level date
+    // algorithms")
     let year = if month <= 2 { year - 1 } else { year };
     let (era, of_era) = (year / 400, year % 400);
     let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;

@@ -31,15 +31,15 @@ pub(crate) enum Cell {
 /// A date or a time.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DateCell {
-    /// The number behind it: days since the end of 1899. None if there is none.
+    /// The underlying number: days since the end of 1899, if any.
     pub(crate) serial: Option<f64>,
     /// The date in ISO 8601.
     pub(crate) shown: String,
 }
 
 impl Cell {
-    /// A text; none if nothing of it can be seen. Of a text that is longer than any number or note the beginning is kept:
-    /// workbooks store a text once for all cells that hold it, and would make gigabytes of a small file.
+    /// A text; none if nothing of it can be seen. Of a text that is longer than any number or note the beginning is
+    /// kept: workbooks store a text once for all cells that hold it, and would make gigabytes of a small file.
     pub(crate) fn text(text: &str) -> Option<Self> {
         let text = clipped(text);
         (!is_empty(&text)).then(|| Self::Text(text.into_owned()))
@@ -74,7 +74,7 @@ impl Cell {
     }
 }
 
-/// The beginning of a text that is too long, marked so that it is no number.
+/// The beginning of a text that is too long, marked so that it is not a number.
 pub(crate) fn clipped(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(MAX_TEXT) {
         Some((end, _)) if !text.ends_with('…') || text.len() > end + '…'.len_utf8() => {

@@ -8,7 +8,7 @@ use crate::model::{PoNumber, PoNumberFormat};
 /// The first number that a spreadsheet can no longer store digit by digit: it keeps fifteen.
 const FIRST_ROUNDED: f64 = 1e15;
 const MAX_EXACT_DIGITS: usize = 15;
-/// Marks around a number that are none of its digits. Dashes stay: they are signs.
+/// Marks around a number that are not digits. Dashes stay: they are signs.
 const QUOTES: &[char] = &['\'', '"', '`', '´', '‘', '’', '‚', '“', '”', '„', '«', '»', '′', '″'];
 /// Words between two numbers of one cell.
 const AND: [&str; 8] = ["AND", "UND", "ET", "E", "Y", "OR", "TO", "BIS"];
@@ -17,7 +17,7 @@ const AND: [&str; 8] = ["AND", "UND", "ET", "E", "Y", "OR", "TO", "BIS"];
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FoundNumber {
     pub(crate) po: PoNumber,
-    /// What of the cell is no part of the number.
+    /// The part of the cell that does not belong to the number.
     pub(crate) change: Option<NumberChange>,
 }
 
@@ -152,7 +152,7 @@ fn is_grouped(text: &str) -> bool {
     if !digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'\'' | b' ')) {
         return false;
     }
-    // a fraction of another kind than the groups' separator is none of the groups
+    // a fraction with another separator than the groups is not a group
     let groups = match digits.rsplit_once(['.', ',']) {
         Some((groups, fraction)) if fraction.len() != 3 && groups.contains(['.', ',', '\'', ' ']) => groups,
         _ => digits,
@@ -170,7 +170,7 @@ fn without_fraction(text: &str) -> &str {
         .map_or(text, |(whole, _)| whole)
 }
 
-/// Why `text` is no number, if more can be said than that.
+/// Why `text` is not a number, if more can be said than that.
 fn why_not(text: &str, format: &PoNumberFormat) -> Option<String> {
     if let Some(reason) = unknown_suffix(text, format) {
         return Some(reason);
@@ -190,7 +190,7 @@ fn why_not(text: &str, format: &PoNumberFormat) -> Option<String> {
     None
 }
 
-/// `US0158122` where `US` is no known prefix.
+/// `US0158122` where `US` is not a known prefix.
 fn unknown_prefix(text: &str) -> Option<String> {
     let po = PoNumber::try_from(text.to_owned()).ok().filter(|po| !po.prefix().is_empty())?;
     Some(format!(
@@ -261,11 +261,11 @@ mod tests {
     fn what_is_no_number_is_refused_with_its_own_reason() {
         for (cell, reason) in [
             ("", "no number in this row"),
-            ("N/A", "a number is digits"),
-            ("PO-ABC", "a number is digits"),
-            ("1.5", "a number is digits"),
-            ("7.", "a number is digits"),
-            ("-7", "a number is digits"),
+            ("N/A", "a number consists of digits"),
+            ("PO-ABC", "a number consists of digits"),
+            ("1.5", "a number consists of digits"),
+            ("7.", "a number consists of digits"),
+            ("-7", "a number consists of digits"),
             ("1.52630E+07", "rounded"),
             ("1,5E+07", "rounded"),
             ("1.2345678901234567E+16", "rounded"),

@@ -178,7 +178,7 @@ impl OpenCell {
         let text = self.text.trim_matches([' ', '\n']);
         match self.number {
             Some(number) if text.is_empty() || shows(text, number) => Some(Cell::Number(number)),
-            // a date, whose number is none of an order
+            // a date, whose number is not an order's
             Some(_) | None => Cell::text(text),
         }
     }

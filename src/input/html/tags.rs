@@ -2,7 +2,7 @@
 
 use quick_xml::escape::resolve_html5_entity;
 
-/// Elements whose text is no part of the page.
+/// Elements whose text is not part of the page.
 const SILENT: [&str; 6] = ["script", "style", "title", "noscript", "template", "textarea"];
 
 /// A piece of a page.
@@ -67,7 +67,7 @@ impl<'a> Pieces<'a> {
     }
 }
 
-/// What stands in a tag, up to its `>`: one in quotation marks is none.
+/// The content of a tag up to its `>`; one in quotation marks does not count.
 fn inside(tag: &str) -> &str {
     let mut quote = None;
     for (at, c) in tag.char_indices() {
@@ -78,7 +78,7 @@ fn inside(tag: &str) -> &str {
             _ => {}
         }
     }
-    // a mark that is never closed is none
+    // a mark that is never closed does not count
     if quote.is_some() { tag.split_once('>').map_or(tag, |(inside, _)| inside) } else { tag }
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn attribute(attributes: &str, wanted: &str) -> Option<String> {
         if name.eq_ignore_ascii_case(wanted) {
             return Some(unescaped(value));
         }
-        // a lone sign is no name, and must not be read for ever
+        // a lone sign is not a name, and must not be read for ever
         rest = if name.is_empty() && after.len() == rest.len() {
             &rest[rest.chars().next().map_or(0, char::len_utf8)..]
         } else {

@@ -12,7 +12,7 @@ use crate::model::{Metadata, PoNumber, PoTask, RejectedRow, TaskPriority};
 const MAX_ROWS: u64 = 2_000_000;
 /// Largest sum of what is kept of the other columns of an input.
 const MAX_NOTES: usize = 200 * 1024 * 1024;
-/// Numbers of so many digits at most are remarkable where nearly all others have at least [`LONG`].
+/// Numbers with at most this many digits are suspicious if nearly all others have at least [`LONG`].
 const SHORT: usize = 3;
 const LONG: usize = 6;
 /// So many orders of an input tell what its numbers look like.
@@ -22,7 +22,7 @@ const ENOUGH_ORDERS: u64 = 10;
 pub(crate) struct IntakeBuilder<'a> {
     options: &'a InputOptions,
     intake: &'a mut Intake,
-    /// Where each order stands in the intake.
+    /// Where each order is in the intake.
     places: &'a mut HashMap<PoNumber, usize>,
     input: String,
     sheet: Option<String>,
@@ -41,7 +41,7 @@ struct NumberLength {
 }
 
 impl<'a> IntakeBuilder<'a> {
-    /// Adds what the source `input` holds to `intake`; `places` tells where each order stands in it.
+    /// Adds what the source `input` holds to `intake`; `places` maps each order to its place in it.
     pub(crate) fn new(
         input: String,
         options: &'a InputOptions,
@@ -129,7 +129,9 @@ impl<'a> IntakeBuilder<'a> {
         if !self.has_full_notes {
             self.has_full_notes = true;
             let order = self.counts.orders;
-            self.say(format!("its other columns are too large: from order {order} on they are left out of the report"));
+            self.say(format!(
+                "its other columns are too large: from order {order} on, they are left out of the report"
+            ));
         }
         Metadata::new()
     }
@@ -181,7 +183,7 @@ impl<'a> IntakeBuilder<'a> {
         Ok(())
     }
 
-    /// A sum or the number of a line that stands in the column of the orders is short where orders are long.
+    /// A sum or a line number in the column of the orders is short where orders are long.
     fn say_short_numbers(&mut self) {
         let count = |lengths: &mut dyn Iterator<Item = &NumberLength>| lengths.map(|length| length.count).sum::<u64>();
         let short = count(&mut self.lengths.range(..=SHORT).map(|(_, length)| length));

@@ -16,7 +16,7 @@ pub struct Remark {
     pub line: Option<u64>,
     /// How many rows.
     pub count: u64,
-    /// What stands in the first of them, shortened.
+    /// What is in the first of them, shortened.
     pub examples: Vec<String>,
     /// What is remarkable.
     pub what: String,
@@ -73,10 +73,10 @@ impl RemarkKind {
             Self::ForeignPriority => {
                 return format!("not a priority, so {default} is used; known are urgent, high, normal and low");
             }
-            Self::LeadingZeros => "the same order, since zeros before a number do not count: it is fetched once",
-            Self::OtherPrefix => "the same order, since the prefix does not count: it is fetched once",
-            Self::DateFormat => "formatted as a date, but too large to be one: the number behind it is taken",
-            Self::Suffix => "what follows the number is no part of it, as po_suffixes says",
+            Self::LeadingZeros => "the same order, because leading zeros do not count: it is fetched once",
+            Self::OtherPrefix => "the same order, because the prefix does not count: it is fetched once",
+            Self::DateFormat => "formatted as a date, but too large to be one: the number itself is used",
+            Self::Suffix => "what follows the number is not part of it (po_suffixes)",
         }
         .to_owned()
     }

@@ -46,7 +46,7 @@ pub(crate) fn order_count(head: &Head, sample: &[SheetRow], options: &InputOptio
     Column::new(head.po, &rows, options).order_count
 }
 
-/// Chooses the column. One alone is taken as it is: its rows tell what is wrong with them.
+/// Chooses the column. A single column is taken without checks: its rows show what is wrong with them.
 ///
 /// # Errors
 /// If several columns hold different numbers.
@@ -77,7 +77,7 @@ pub(crate) fn choose(found: FoundHead, sample: &[SheetRow], options: &InputOptio
     Ok(head)
 }
 
-/// The column with the numbers, if their heading is merged over several columns and stands in the first.
+/// The column with the numbers, if their heading is merged over several columns and is in the first.
 fn below_merged_heading(head: &Head, rows: &[&SheetRow], options: &InputOptions) -> Option<usize> {
     if rows.iter().any(|row| row.cell(head.po).is_some()) {
         return None;

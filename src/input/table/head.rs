@@ -24,7 +24,7 @@ const PO_COLUMNS: [&str; 11] = [
     "COUPAPONUMBER",
 ];
 const PRIORITY_COLUMN: &str = "PRIORITY";
-/// How many rows that hold something may stand before the head.
+/// How many non-empty rows may precede the head.
 const MAX_ROWS_BEFORE_HEAD: usize = 50;
 /// Bounds of what a task remembers of its row: notes, not documents.
 const MAX_NOTES: usize = 32;
@@ -43,7 +43,7 @@ pub(crate) struct Head {
     pub(crate) po: usize,
     pub(crate) priority: Option<usize>,
     pub(crate) names: Names,
-    /// The column that says of which kind a row is, if there is one.
+    /// The column with the kind of each row, if there is one.
     pub(crate) records: Option<RecordColumn>,
     /// The column that has the name of the one with the numbers, but other cells; its heading.
     pub(crate) passed_over: Option<String>,
@@ -141,7 +141,7 @@ fn is_in_group(at: usize, upper: &Names, lower: &Names) -> bool {
     start.is_some_and(|start| lower.range(start..end).count() > 1)
 }
 
-/// Names of two rows as one. A name of the upper row also stands over the columns to its right that have none there.
+/// Names of two rows as one. A name in the upper row also applies to the columns to its right that have none.
 fn combined(upper: &Names, lower: &Names) -> Names {
     let mut both = upper.clone();
     for (at, below) in lower {

@@ -6,9 +6,9 @@ use crate::input::book::SheetRow;
 use crate::input::cell::Cell;
 use crate::input::cell::words::column_name;
 
-/// Headings of the column that says of which kind a row is.
+/// Headings of the column with the kind of each row.
 const KIND_COLUMNS: [&str; 6] = ["RECORDTYPE", "RECORD", "RECTYPE", "ROWTYPE", "LINETYPE", "HEADERTYPE"];
-/// What that column says of orders, and of their lines.
+/// What that column says about orders, and about their lines.
 const ORDER_WORDS: [&str; 9] =
     ["H", "HDR", "HEAD", "HEADER", "PO", "ORDER", "POHEADER", "ORDERHEADER", "PURCHASEORDERHEADER"];
 const LINE_WORDS: [&str; 13] = [
@@ -30,18 +30,18 @@ const LINE_WORDS: [&str; 13] = [
 const LINE_COLUMNS: [&str; 9] =
     ["LINENUMBER", "LINENUM", "LINENO", "LINENR", "LINE", "LINEID", "POLINE", "POLINENUMBER", "ITEMNUMBER"];
 
-/// The column that says of which kind a row is.
+/// The column with the kind of each row.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordColumn {
     at: usize,
-    /// What it says of orders. None if it says so of lines only.
+    /// What it says about orders. `None` if it only marks lines.
     orders: Option<String>,
 }
 
 impl RecordColumn {
-    /// Finds it by what its cells hold. In exports of Coupa it is the first column, its heading is the kind of the orders'
-    /// own rows, such as `PurchaseOrder`, and each other kind has headings of its own. Elsewhere it has a name, and words
-    /// for both kinds.
+    /// Finds it by what its cells hold. In exports of Coupa it is the first column, its heading is the kind of the
+    /// orders' own rows, such as `PurchaseOrder`, and each other kind has headings of its own. Elsewhere it has a name,
+    /// and words for both kinds.
     pub(crate) fn find(names: &BTreeMap<usize, String>, rows: &[SheetRow]) -> Option<Self> {
         let (first, name) = names.first_key_value()?;
         let own = column_name(name);

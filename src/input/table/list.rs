@@ -29,7 +29,7 @@ fn said(row: &SheetRow) -> Vec<Cell> {
 }
 
 /// The part of a line before its comment. A `#` inside a word belongs to it: `PO#15262984` is a number.
-/// What stands in further lines of a cell is no part of a comment.
+/// Further lines of a cell are not part of a comment.
 fn without_comment(line: &str) -> &str {
     let mut before = None;
     for (at, c) in line.char_indices() {

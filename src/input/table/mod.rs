@@ -34,7 +34,7 @@ pub(crate) enum SheetKind {
     Blank,
 }
 
-/// Says what a sheet is by its first rows, of which none is blank.
+/// Classifies a sheet by its first rows, none of which is blank.
 pub(crate) fn judge(sample: &[SheetRow], options: &InputOptions) -> Result<SheetKind, Ambiguous> {
     let Some(first) = sample.first() else { return Ok(SheetKind::Blank) };
     let unknown = || SheetKind::Unknown(first.cells.iter().map(|(_, cell)| shorten(&cell.shown())).collect());

@@ -12,7 +12,7 @@ use crate::input::error::{InputError, SheetError};
 use crate::input::intake::{IntakeBuilder, RemarkKind};
 use crate::model::TaskPriority;
 
-/// Of so many digits at least is an order number that stands above the head; fewer are a year or the number of a page.
+/// Least digits of an order number above the head; fewer are a year or a page number.
 const LONG_NUMBER: usize = 5;
 
 type Rows<'a> = dyn Iterator<Item = Result<SheetRow, SheetError>> + 'a;
@@ -72,13 +72,13 @@ impl Taker<'_, '_> {
         };
         if row.cells.iter().any(is_order) {
             self.builder.count_row(row.line, row.is_hidden)?;
-            let reason = format!("it stands above the headings, which are in line {}", self.head.first);
+            let reason = format!("it is above the headings, which are in line {}", self.head.first);
             self.builder.reject(row.line, &row.shown(), reason);
         }
         Ok(())
     }
 
-    /// Why a row is none of the table's orders, whatever its number is.
+    /// Why a row is not one of the table's orders, whatever its number is.
     fn why_none(&mut self, row: &SheetRow, next: Option<&SheetRow>) -> Option<String> {
         if let Some(kind) = self.head.records.as_ref().and_then(|records| records.other_kind(row)) {
             return Some(format!("it is a record of the kind {kind:?}, not an order"));
@@ -93,7 +93,7 @@ impl Taker<'_, '_> {
         }
         if cell.is_some_and(is_heading_of_lines) {
             self.lines_from = Some(row.line);
-            return Some("with it begins a table of lines, not of orders".to_owned());
+            return Some("a table of lines, not of orders, begins here".to_owned());
         }
         None
     }
@@ -138,14 +138,13 @@ impl Taker<'_, '_> {
         self.builder.take(row.line, found.po, priority, self.head.notes(&row.cells));
     }
 
-    /// Lines inside of a cell of the row that look like rows themselves.
+    /// Lines inside a cell of the row that look like rows themselves.
     fn take_inner(&mut self, row: &SheetRow) -> Result<(), InputError> {
         for cells in &row.inner {
             let Some(cell) = cell_of(cells, self.head.po) else { continue };
             if po_number(cell, &self.builder.options().numbers).is_ok() {
                 self.builder.count_row(row.line, row.is_hidden)?;
-                let reason = "it stands inside of a cell in quotation marks: if it is an order, a quotation mark before \
-                              it is not closed";
+                let reason = "it is inside a quoted cell: if it is an order, a quotation mark before it is not closed";
                 self.builder.reject(row.line, &cell.shown(), reason);
             }
         }

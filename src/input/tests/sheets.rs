@@ -1,4 +1,4 @@
-//! Sheets as people have them: which rows, columns and sheets are read, and what is said of it.
+//! Sheets as people have them: which rows, columns and sheets are read, and what the program says about it.
 
 use rust_xlsxwriter::{Format, Formula, Workbook, Worksheet};
 
@@ -108,8 +108,8 @@ fn zeros_and_prefixes_that_make_one_order_of_two_are_told() {
     assert_eq!(numbers(&intake), ["0158122", "PO7405"]);
     assert_eq!(intake.row_counts[0].merged, 3);
     let said = said(&intake);
-    assert!(said.contains("line 3: \"158122 and 0158122\": the same order, since zeros"), "{said}");
-    assert!(said.contains("line 5: \"PM7405 and PO7405\": the same order, since the prefix"), "{said}");
+    assert!(said.contains("line 3: \"158122 and 0158122\": the same order, because leading zeros"), "{said}");
+    assert!(said.contains("line 5: \"PM7405 and PO7405\": the same order, because the prefix"), "{said}");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn the_column_is_chosen_by_what_its_cells_hold() {
     let intake = sheet(&["PO Number;Coupa PO", "ERP-77;15262984", "ERP-78;15262990"]);
     assert_eq!(numbers(&intake), ["15262984", "15262990"]);
     assert!(
-        said(&intake).contains("read from the column \"Coupa PO\", since the cells of \"PO Number\""),
+        said(&intake).contains("read from the column \"Coupa PO\", because the cells of \"PO Number\""),
         "{}",
         said(&intake)
     );
@@ -204,7 +204,7 @@ fn heads_of_two_rows_are_one() {
     // a row of words is a row
     assert_eq!(
         rejects(&sheet(&["PO_NUMBER;Supplier", "tbd;Acme", "7;Bolt"])),
-        [(2, "a number is digits, with or without PO or PM before them")]
+        [(2, "a number consists of digits, with or without PO or PM before them")]
     );
 }
 
@@ -245,7 +245,7 @@ fn headings_that_come_again_are_followed() {
     ]);
     assert_eq!(numbers(&intake), ["15262984", "15262990", "15262995"]);
     assert_eq!(rejects(&intake).iter().map(|(line, _)| *line).collect::<Vec<_>>(), [3, 5]);
-    // a cell that says PO is no heading
+    // a cell that says PO is not a heading
     let intake = sheet(&["PO_NUMBER;Type", "15262984;PO", "N/A;PO", "15262990;PM"]);
     assert_eq!((numbers(&intake).len(), rejects(&intake)[0].0), (2, 3));
 }
@@ -299,7 +299,7 @@ fn hidden_sheets_are_read_only_if_no_visible_one_has_orders() {
     let intake = take(&book.save_to_buffer().unwrap()).unwrap();
     assert_eq!(numbers(&intake), ["7", "8"]);
     assert!(
-        said(&intake).contains("hidden sheets, since no visible sheet has orders: \"data\" (2 rows)"),
+        said(&intake).contains("hidden sheets, because no visible sheet has orders: \"data\" (2 rows)"),
         "{}",
         said(&intake)
     );

@@ -97,7 +97,7 @@ fn detect(text: &str, options: &InputOptions) -> u8 {
     best.2
 }
 
-/// Text with one kind of line break. `None` when the bytes are no text at all.
+/// Text with one kind of line break. `None` when the bytes are not text at all.
 pub(crate) fn decode(bytes: &[u8]) -> Option<String> {
     let text = if let Some((encoding, mark)) = Encoding::for_bom(bytes) {
         encoding.decode_without_bom_handling(&bytes[mark..]).0.into_owned()

@@ -1,7 +1,7 @@
 //! Text to records: cells between delimiters, in quotation marks where they hold a delimiter or a line break.
 //!
-//! A reader that mends everything would hide what is lost: after a quotation mark that is never closed, all that follows is
-//! one cell. So this one says so.
+//! A reader that repairs everything would hide what is lost: after a quotation mark that is never closed, all that
+//! follows is one cell. So this one says so.
 
 use crate::input::book::MAX_COLUMNS;
 use crate::input::error::SheetError;
@@ -11,7 +11,7 @@ use crate::input::error::SheetError;
 pub(crate) struct Record<'a> {
     pub(crate) line: u64,
     pub(crate) cells: Vec<String>,
-    /// Lines that stand inside of a cell in quotation marks, but for the first one of the cell.
+    /// Lines inside a quoted cell, except its first one.
     pub(crate) inner: Vec<&'a str>,
 }
 

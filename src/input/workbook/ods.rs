@@ -25,7 +25,7 @@ pub(crate) struct OdsBook {
     starts: Vec<usize>,
 }
 
-/// The content of a package that is a spreadsheet; none if it is none.
+/// The content of a package that is a spreadsheet; `None` otherwise.
 pub(crate) fn content(package: &mut Package<'_>) -> Result<Option<String>, SheetError> {
     let kind = package.text("mimetype")?.unwrap_or_default();
     let is_sheet = kind.contains("opendocument.spreadsheet");
@@ -65,7 +65,7 @@ impl OdsBook {
                         depth += 1;
                         let style = attribute(&start, "style-name").unwrap_or_default();
                         let name = attribute(&start, "name").unwrap_or_default();
-                        // a table inside of a cell is none of the sheets
+                        // a table inside a cell is not a sheet
                         (depth == 1).then(|| SheetInfo { name, is_hidden: hidden_styles.contains(&style) })
                     }
                     _ => None,
@@ -185,8 +185,8 @@ impl OdsRows<'_> {
         }
     }
 
-    /// The text of the cell `name`, which has begun: its paragraphs as lines, without notes and without what a picture or
-    /// another table in it says.
+    /// The text of the cell `name`, which has begun: its paragraphs as lines, without notes and without what a picture
+    /// or another table in it says.
     fn text(&mut self, name: &str) -> Result<String, SheetError> {
         let (mut text, mut paragraphs, mut depth, mut beside) = (String::new(), 0, 0_usize, 0_usize);
         loop {

@@ -53,5 +53,5 @@ pub(crate) fn open_compound(bytes: &[u8]) -> Result<Box<dyn Book>, SheetError> {
         }
     }
     let other = OTHER_KINDS.iter().find(|(name, _)| file.exists(name)).map(|(_, kind)| *kind);
-    Err(SheetError::AnotherKind(other.unwrap_or("a compound file, but no workbook")))
+    Err(SheetError::AnotherKind(other.unwrap_or("a compound file, but not a workbook")))
 }

@@ -100,7 +100,7 @@ impl<'a> Package<'a> {
         }
     }
 
-    /// The part that is the workbook; none if this is no workbook of Excel.
+    /// The part that is the workbook; none if this is not a workbook of Excel.
     pub(crate) fn workbook(&mut self) -> Result<Option<String>, SheetError> {
         let told =
             self.relationships("")?.into_iter().find(|link| link.kind == "officeDocument").map(|link| link.target);
@@ -110,15 +110,15 @@ impl<'a> Package<'a> {
         Ok(known.into_iter().find(|path| self.parts.contains_key(&plain(path))))
     }
 
-    /// What the archive is, if it is no workbook.
+    /// What the archive is, if it is not a workbook.
     pub(crate) fn kind(&self) -> &'static str {
         let has = |start: &str| self.parts.keys().any(|name| name.starts_with(start));
         match () {
             () if has("word/") => "a Word document",
             () if has("ppt/") => "a PowerPoint presentation",
             () if has("index/") || has("index.") => "a document of Apple's Numbers or Pages",
-            () if has("content.xml") => "an OpenDocument file, but no spreadsheet",
-            () => "a ZIP archive, but no workbook",
+            () if has("content.xml") => "an OpenDocument file, but not a spreadsheet",
+            () => "a ZIP archive, but not a workbook",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 thread_local! {
-    /// Whether a panic of this thread is expected, and told as an error.
+    /// Whether a panic of this thread is expected and reported as an error.
     static IS_EXPECTED: Cell<bool> = const { Cell::new(false) };
 }
 

@@ -163,7 +163,7 @@ fn scan(stream: &[u8]) -> Result<Vec<HashSet<u32>>, SheetError> {
                     let left = if left > LAST_COLUMN || right < left { 0 } else { left };
                     let area = u64::from(bottom.saturating_sub(top)) * u64::from(right.saturating_sub(left).max(1));
                     if bottom < top || area > MAX_CELLS as u64 {
-                        return Err(SheetError::Damaged("it claims more cells than it can have".to_owned()));
+                        return Err(SheetError::Damaged("it claims more cells than it can contain".to_owned()));
                     }
                 }
                 ROW => {
@@ -209,7 +209,7 @@ impl Bounds {
     }
 }
 
-/// Records one after the other: kind, length, data.
+/// Records one after another: kind, length, data.
 struct Records<'a>(&'a [u8]);
 
 impl<'a> Iterator for Records<'a> {

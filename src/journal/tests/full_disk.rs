@@ -20,7 +20,7 @@ impl SmallDisk {
     /// None, with a line that says so, where this user may not mount one.
     fn new(options: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        // root inside of some containers may not either: trying is the only way to know
+        // root inside some containers may not either: trying is the only way to know
         let mounted = cfg!(target_os = "linux")
             && mount(&["-t", "tmpfs", "-o", options, "tmpfs"], folder.path()).is_ok_and(|ended| ended.status.success());
         if !mounted {
@@ -155,7 +155,7 @@ async fn batches_are_taken_until_the_disk_is_full_and_each_that_was_is_there_whe
     };
     assert_full(&refused, &disk);
     assert!(taken > 100, "it was full before anything could be tested");
-    // the journal is given back although its log cannot be brought in
+    // the journal is released although its log cannot be merged
     assert_full(&store.close().await.unwrap_err(), &disk);
     disk.grow();
     let store = SqliteStore::open(&disk.journal()).unwrap();

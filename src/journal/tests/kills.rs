@@ -66,7 +66,7 @@ fn batches(history: &History) -> BTreeMap<u64, u64> {
     counts
 }
 
-/// Not a test: a program that writes batches as fast as they are taken, and says of each that it was.
+/// Not a test: a program that writes batches as fast as they are accepted, and reports each.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "the entry point of a program that is to be killed, not a test"]
 async fn writers() {
@@ -90,8 +90,8 @@ async fn writers() {
     at_work.join_all().await;
 }
 
-/// One life of the program, until it has said so many times that a batch was taken. Returns the last that it said of each
-/// writer.
+/// One life of the program, until it has said so many times that a batch was taken. Returns the last that it said about
+/// each writer.
 fn live_and_die(journal: &Path, said_count: u64) -> BTreeMap<u64, u64> {
     let mut program = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "journal::tests::kills::writers", "--ignored", "--nocapture"])

@@ -15,11 +15,12 @@ const RENEWED_AT_ONCE: u32 = 16;
 const NEVER_REACHED_AFTER: u32 = 3;
 /// Orders in a row whose page has no known shape, after which the recipe no longer fits the site.
 const DRIFTED_AFTER: u32 = 10;
-/// Requests in a row that the site throttles, after which it is left alone. One alone makes its order wait, and the others
-/// go on more slowly.
+/// Requests in a row that the site throttles, after which it is left alone. One alone makes its order wait, and the
+/// others go on more slowly.
 const THROTTLED_AFTER: u32 = 3;
-/// Orders in a row that the site answers with an error of its own at their first attempt, after which it counts as down,
-/// whatever it answers otherwise. An order that always fails is told from that by its later attempts, which do not count.
+/// Orders in a row that the site answers with an error of its own at their first attempt, after which it counts as
+/// down, whatever it answers otherwise. An order that always fails is told from that by its later attempts, which do
+/// not count.
 const DOWN_AFTER: u32 = 4;
 
 /// Whether an attempt may start.
@@ -57,8 +58,8 @@ pub struct SiteFailure {
     pub is_first: bool,
 }
 
-/// Closed while the site answers: all attempts may start. Open while it does not: none may, for a pause that grows. Then one
-/// may as a trial (half-open), which closes it or opens it again.
+/// Closed while the site answers: all attempts may start. Open while it does not: none may, for a pause that grows.
+/// Then one may as a trial (half-open), which closes it or opens it again.
 #[derive(Clone, Debug)]
 pub struct CircuitBreaker {
     patience: Duration,
@@ -143,8 +144,8 @@ impl CircuitBreaker {
 
     /// An attempt failed, and the site is to blame. Returns why the site is given up, if it is.
     ///
-    /// An expired login is renewed at once, unless the failure says when to come back: then only a person can log in, and
-    /// the breaker opens.
+    /// An expired login is renewed at once, unless the failure says when to come back: then only a person can log in,
+    /// and the breaker opens.
     pub fn on_failure(&mut self, now: Duration, failure: SiteFailure) -> Option<TripCause> {
         let SiteFailure { kind, retry_after, was_trial, is_first } = failure;
         match kind {
@@ -170,7 +171,7 @@ impl CircuitBreaker {
             && !was_trial
             && !(now >= outage.until && outage.ends_by_itself())
         {
-            // it was already running; only a longer wish of the site is news
+            // it was already running; only a longer wait asked for by the site matters
             let until = retry_after.map_or(outage.until, |asked| now + asked);
             outage.until = outage.until.max(until);
             return None;
@@ -207,8 +208,8 @@ impl CircuitBreaker {
         is_over.then_some(TripCause::OutOfPatience)
     }
 
-    /// The kind of failure that decides about the next attempt, and is recorded. Unless the breaker is closed, the error of
-    /// one order is the site's, and costs the order nothing.
+    /// The kind of failure that decides about the next attempt, and is recorded. Unless the breaker is closed, the
+    /// error of one order is the site's, and costs the order nothing.
     #[must_use]
     pub fn kind_for_retry(&self, kind: FailureKind) -> FailureKind {
         match kind {

@@ -109,7 +109,7 @@ impl Replies {
             Effect::Evict(worker) => {
                 if let Some(session) = self.sessions.get(&worker) {
                     session.is_evicted.store(true, Ordering::Release); // before: its worker sees the end at once
-                    warn!(%worker, "memory is critical: ending the browser that holds most of it");
+                    warn!(%worker, "memory is critical: ending the largest browser");
                     session.kill.kill();
                 }
             }
@@ -117,7 +117,7 @@ impl Replies {
         }
     }
 
-    /// The turn is over: nobody asks for the cells of settled tasks any more.
+    /// The turn is over: the cells of settled tasks are no longer needed.
     pub(crate) fn end_turn(&mut self) {
         for task in self.settled.drain(..) {
             self.cells.remove(&task);
@@ -189,8 +189,8 @@ impl Replies {
     }
 }
 
-/// However the engine ends, also with a pool that is dropped: a task without an outcome is shown as not done, or whoever
-/// waits for it would wait for ever.
+/// However the engine ends, also with a pool that is dropped: a task without an outcome is shown as not done, or
+/// whoever waits for it would wait for ever.
 impl Drop for Replies {
     fn drop(&mut self) {
         for cell in self.cells.values() {

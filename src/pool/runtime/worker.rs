@@ -145,7 +145,7 @@ impl Worker {
                         let why = "its borrower left it unusable".to_owned();
                         return (ExitCause::Replace(why), Some(returned));
                     }
-                    None => return (ExitCause::Replace("its borrower did not give it back".to_owned()), None),
+                    None => return (ExitCause::Replace("its borrower did not return it".to_owned()), None),
                 },
                 Work::RecycleAhead(reason) => {
                     debug!(worker = %self.id, "opening the next browser: {reason}");
@@ -172,7 +172,7 @@ impl Worker {
     }
 
     /// Goes on with the next session, and has the old one closed meanwhile. If the next one did not open, perhaps since
-    /// there is no room for two, the old one is to be closed first: the error says why it was to go.
+    /// there is no room for two, the old one must be closed first: the error says why it was to be replaced.
     fn take_over(&mut self, session: &mut Box<dyn Session>, next: HandoverReady) -> Result<(), RecycleReason> {
         let next = match next.opened {
             Ok(next) => next,
@@ -187,8 +187,8 @@ impl Worker {
         Ok(())
     }
 
-    /// A session, or none when the pool aborts meanwhile. A pool that merely drains waits until the browser is open, and
-    /// closes it in order: killing one while it starts is the surest way to leave something behind.
+    /// A session, or none when the pool aborts meanwhile. A pool that merely drains waits until the browser is open,
+    /// and closes it in order: killing one while it starts is the surest way to leave something behind.
     async fn open(&self) -> Result<Option<Box<dyn Session>>, SessionError> {
         let timeout = self.context.timeouts.open;
         let mut desired = self.context.desired.clone();
@@ -228,11 +228,11 @@ impl Worker {
                 biased;
                 // an error means that the dispatcher is gone
                 work = &mut answer => return Ok(work.unwrap_or(Work::Retire)),
-                // work that is assigned after this goes back at no cost
+                // work that is assigned after this is returned and not counted
                 next = self.handover.next() => if let Err(reason) = self.take_over(session, next) {
                     return Ok(Work::Recycle(reason));
                 },
-                // before an order is lost with it; work that is assigned after this goes back at no cost
+                // before an order is lost with it; work that is assigned after this is returned and not counted
                 why = session.ended() => return Err(why),
                 // to its end, even if work is assigned meanwhile: a command dropped midway would cost the session
                 () = tokio::time::sleep(HEALTH_INTERVAL) => if session.check_health().await?.is_outgrown {
@@ -375,7 +375,7 @@ impl Worker {
             _ = desired.wait_for(|desired| desired.stage >= Stage::Aborting) => None,
             () = tokio::time::sleep(limit) => {
                 let limit = humantime::format_duration(limit);
-                warn!(worker = %self.id, "a borrowed browser was not given back within {limit} (task_timeout): ending it");
+                warn!(worker = %self.id, "a borrowed browser was not returned within {limit} (task_timeout): ending it");
                 None
             }
         };

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_is_recognized_whether_its_arguments_are_separate_or_one() {
+    fn a_browser_is_recognised_whether_its_arguments_are_separate_or_one() {
         let own = Path::new("/tmp/a b/w1-abcdef");
         let lines = [
             ("chromium\0--headless\0--user-data-dir=/tmp/a b/w1-abcdef/profile\0--x\0", true),

@@ -1,4 +1,5 @@
-//! What is kept of a failed attempt: what the page showed, and what the driver said, without anything that lets in.
+//! What is kept of a failed attempt: what the page showed, and what the driver said, without anything that gives
+//! access.
 
 pub(crate) mod redact;
 pub(crate) mod store;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::login::SharedLogin;
 use crate::backend::{Attempt, AttemptError, Page, Session, SessionError};
+use crate::fs::blocking::blocking;
 use crate::model::FailureKind;
 use crate::site::evidence::redact::Redactor;
 
@@ -50,14 +52,14 @@ struct EvidenceRecord {
     title: Option<String>,
     http_status: Option<u16>,
     driver: String,
-    /// Why something could not be had.
+    /// Why something could not be captured.
     lacking: Option<String>,
 }
 
 /// Looks at a session whose attempt has failed.
 ///
 /// Each command is bounded by its own deadline, and after one that is not answered no other is sent: there is no limit
-/// over all of them, since one that is broken off would cost the session. None is sent once the run aborts.
+/// over all of them, since one that is interrupted would cost the session. None is sent once the run aborts.
 pub(crate) async fn look(
     session: &mut dyn Session,
     attempt: &Attempt,
@@ -156,7 +158,7 @@ impl CaptureSession {
 /// Writes it down and says where. What cannot be written is not worth an attempt.
 pub(crate) async fn keep(store: &EvidenceStore, attempt: &Attempt, seen: Capture) -> Option<String> {
     let (store, name) = (store.clone(), format!("{}-{}", attempt.order.po, attempt.no));
-    let written = tokio::task::spawn_blocking(move || store.keep(&name, &seen));
+    let written = blocking("writing evidence", move || store.keep(&name, &seen));
     match tokio::time::timeout(WRITE_DEADLINE, written).await {
         Ok(Ok(Ok(kept))) => kept,
         Ok(Ok(Err(why))) => {

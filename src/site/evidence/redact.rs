@@ -19,7 +19,7 @@ const SHORTEST_COOKIE: usize = 6;
 
 /// An address, absolute or not, with what may be a token behind it.
 const QUERY: &str = r#"([^\s"'<>|\\?#]*/[^\s"'<>|\\?#]*)[?#][^\s"'<>|\\]*"#;
-/// Content that stands in an address itself.
+/// Content that is in an address itself.
 const CONTENT: &str = r#"\bdata:[^\s"'<>|\\]*"#;
 /// A login in an address.
 const USER: &str = "://[^\\s/@\"'<>]+@";

@@ -20,7 +20,7 @@ const FOLDER: &str = ".coupa-batch/evidence";
 /// What is being written; a name that no run has.
 const DRAFTS: &str = ".drafts";
 
-/// Where the evidence of `run` lies in the output folder `out`, if any was kept.
+/// Where the evidence of `run` is in the output folder `out`, if any was kept.
 #[must_use]
 pub fn evidence_folder(out: &Path, run: &RunId) -> PathBuf {
     out.join(FOLDER).join(safe_name(run.as_str()))
@@ -39,7 +39,7 @@ pub(crate) struct EvidenceStore {
     kept: Arc<Mutex<Option<StoredEvidence>>>,
 }
 
-/// What is there, so that it is not counted anew for each attempt.
+/// What is there, so that it is not counted again for each attempt.
 #[derive(Debug, Default)]
 struct StoredEvidence {
     by_age: BTreeMap<(SystemTime, PathBuf), u64>,
@@ -54,7 +54,8 @@ impl EvidenceStore {
         if let Err(why) = fs::remove_dir_all(all.join(DRAFTS))
             && why.kind() != io::ErrorKind::NotFound
         {
-            tracing::warn!(folder = %all.display(), %why, "half-written evidence of an earlier run stays");
+            tracing::warn!(folder = %all.display(), %why, "half-written evidence of an earlier run could not be \
+                                                           removed");
         }
         Self { all, run: safe_name(run.as_str()), limit: limit.as_u64(), kept: Arc::default() }
     }

@@ -18,7 +18,7 @@ use crate::site::page::readiness::unlisted::Unlisted;
 use crate::site::page::readiness::{PageReader, Reading, controls};
 use crate::site::page::selectors::without_exclusions;
 use crate::site::page::snapshot::PageSnapshot;
-use crate::site::recipe::parse::{load, shipped_recipes};
+use crate::site::recipe::parse::{built_in_recipes, load};
 use crate::site::recipe::selectors::check_all;
 use crate::site::{ColumnSelector, NameSource, error};
 
@@ -39,7 +39,7 @@ pub struct Inspection {
     pub title: String,
     /// What the page was taken for, in words.
     pub kind: String,
-    /// Whether it is the page that was asked for.
+    /// Whether it is the requested page.
     pub is_understood: bool,
     /// Whether it came to rest in time.
     pub is_at_rest: bool,
@@ -47,15 +47,15 @@ pub struct Inspection {
     pub finds: Vec<SelectorMatch>,
     /// What would be fetched, by the name that the page gives it.
     pub attachments: Vec<String>,
-    /// What speaks against the list being whole, and what is on it that is no file.
+    /// Why the list may be incomplete, and which entries are not files.
     pub remarks: Vec<String>,
-    /// What each shipped recipe makes of the page.
+    /// What each built-in recipe makes of the page.
     pub fits: Vec<RecipeFit>,
     /// The page with a frame around each find, as PNG.
     pub picture: Vec<u8>,
 }
 
-/// What a shipped recipe makes of a page.
+/// What a built-in recipe makes of a page.
 #[derive(Clone, Debug)]
 pub struct RecipeFit {
     /// The name of the recipe.
@@ -84,7 +84,7 @@ pub struct SelectorMatch {
 pub enum InspectTarget {
     /// The page of an order.
     Order(PoNumber),
-    /// A page of the portal, taken for a requisition where its address is no order's.
+    /// A page of the portal; a requisition if its address is not an order's.
     Address(Url),
 }
 
@@ -134,9 +134,9 @@ impl InteractiveLogin {
             snapshot.others.iter().map(|other| format!("{} is not fetched: {}", other.name, other.reason)).collect();
         remarks.extend(
             Unlisted::find(&signs, &failed, rest.as_ref(), recipe)
-                .map(|unlisted| format!("the list is not whole: {}", unlisted.why)),
+                .map(|unlisted| format!("the list is incomplete: {}", unlisted.why)),
         );
-        remarks.extend(awaited.as_ref().map(|awaited| format!("the page was not read to its end: {awaited}")));
+        remarks.extend(awaited.as_ref().map(|awaited| format!("the page was not read completely: {awaited}")));
         if let (InspectTarget::Order(po), Some(shown)) = (target, snapshot.numbers.first())
             && !is_number_of(shown, po, recipe.order.numbers.prefix_counts)
         {
@@ -160,7 +160,7 @@ impl InteractiveLogin {
         });
         let finds: Vec<_> = finds.collect();
         let mut fits = Vec::new();
-        for (name, _) in shipped_recipes() {
+        for (name, _) in built_in_recipes() {
             let Ok(other) = load(name) else { continue };
             let seen = PageSnapshot::take(page, &other, ShownOn { origin, url: &url }).await?;
             fits.push(RecipeFit {
@@ -173,7 +173,7 @@ impl InteractiveLogin {
             finds.iter().filter(|find| find.count > 0).map(|find| json!([find.key, find.css])).collect();
         page.evaluate(MARK, vec![Value::Array(marks)]).await?;
         let name = |label: &str| match extension(label) {
-            None if label.is_empty() => "(no name: it gets that of its download)".to_owned(),
+            None if label.is_empty() => "(no name: it gets the name of its download)".to_owned(),
             _ => label.to_owned(),
         };
         Ok(Inspection {
@@ -248,8 +248,8 @@ fn in_words(kind: &PageKind) -> String {
         PageKind::NotFound(notice) => format!("not found: {notice:?}"),
         PageKind::NotAllowed(notice) => format!("not allowed: {notice:?}"),
         PageKind::Throttled => "the portal throttles".to_owned(),
-        PageKind::Down(status) => format!("the portal's own error ({status})"),
-        PageKind::Unreached(why) => format!("no page of the portal: {why}"),
-        PageKind::Unknown(what) => format!("none that the recipe knows: {what}"),
+        PageKind::Down(status) => format!("a server error of the portal ({status})"),
+        PageKind::Unreached(why) => format!("not a page of the portal: {why}"),
+        PageKind::Unknown(what) => format!("not a page that the recipe recognises: {what}"),
     }
 }

@@ -28,13 +28,13 @@ impl InteractiveLogin {
         Ok(Self { login: SharedLogin::new(context, config.credentials.clone()) })
     }
 
-    /// The same, which first tries the login that is kept there; the newest, when it is called for several.
+    /// The same, which first tries the login that is saved there; the newest, when it is called for several.
     #[must_use]
-    pub fn with_store(self, keep: Arc<dyn LoginStore>) -> Self {
-        Self { login: self.login.with_store(keep) }
+    pub fn with_store(self, store: Arc<dyn LoginStore>) -> Self {
+        Self { login: self.login.with_store(store) }
     }
 
-    /// The same, which remembers there what the portal refuses. What it has refused before is sent all the same when a
+    /// The same, which remembers there what the portal refuses. What it has refused before is sent anyway when a
     /// person asks for it.
     #[must_use]
     pub fn with_rejections(self, rejections: Arc<dyn RejectionStore>, is_asked_for: bool) -> Self {
@@ -52,7 +52,8 @@ impl InteractiveLogin {
         Ok(page.cookies().await?)
     }
 
-    /// Whether a login was made here: false when the portal let in without one, so that nothing is known of the password.
+    /// Whether a login was made here: false when the portal required none, so that nothing is known of the
+    /// password.
     pub async fn has_logged_in(&self) -> bool {
         self.login.is_made().await
     }
@@ -61,7 +62,8 @@ impl InteractiveLogin {
     /// login. Dropping the future makes the session unusable.
     ///
     /// # Errors
-    /// [`AttemptError`]: nobody did in time, or the portal's or the session's trouble, such as a window that was closed.
+    /// [`AttemptError`]: nobody did in time, or the portal's or the session's trouble, such as a window that was
+    /// closed.
     pub async fn wait_for_person(&self, page: &mut dyn Page, patience: Duration) -> Result<Vec<Cookie>, AttemptError> {
         check_all(page, &self.login.context().recipe, &self.login.context().recipe_name).await?;
         self.login.wait_for_person(page, patience).await

@@ -1,8 +1,8 @@
-//! Whether a session is logged in. Only the login check proves it: an address that shows its page to logged-in users alone.
-//! Any other page without a login form (a second step, a front page with an error message) proves nothing.
+//! Whether a session is logged in. Only the login check proves it: an address that shows its page to logged-in users
+//! alone. Any other page without a login form (a second step, a front page with an error message) proves nothing.
 //!
-//! "Not found" at that address is weak evidence: the page of order 0 shows nothing else to a user, and some portals show it to
-//! everybody. An order that this run has already seen is better evidence.
+//! "Not found" at that address is weak evidence: the page of order 0 shows nothing else to a user, and some portals
+//! show it to everybody. An order that this run has already seen is better evidence.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -75,7 +75,7 @@ impl SharedLogin {
         auth_state(&self.context.recipe, address, &look).map_err(error::of_failure)
     }
 
-    /// As [`SharedLogin::ask_check`], for those to whom a response that does not tell is none.
+    /// As [`SharedLogin::ask_check`], for callers to whom an inconclusive response is no response.
     pub(crate) async fn request_check(
         &self,
         page: &mut dyn Page,
@@ -85,9 +85,9 @@ impl SharedLogin {
         Ok(self.ask_check(page, address, is_stranger).await?.and_then(Result::ok))
     }
 
-    /// Requests the check address with a script of the page, which stays as it is. `None` when that is not possible: the page
-    /// belongs to another site, or is being left, or the account may not open the address. The inner error is what is wrong with the portal when its response does not
-    /// tell. With `is_stranger` no cookie is sent.
+    /// Requests the check address with a script of the page, which stays as it is. `None` when that is not possible:
+    /// the page belongs to another site, or is being left, or the account may not open the address. The inner error is
+    /// what is wrong with the portal when its response does not tell. With `is_stranger` no cookie is sent.
     pub(crate) async fn ask_check(
         &self,
         page: &mut dyn Page,
@@ -118,7 +118,8 @@ impl SharedLogin {
         Ok(Some(auth_state(recipe, address, &look)).filter(|state| state.is_ok() || !is_closed))
     }
 
-    /// Resolves [`AuthState::Unproven`] with an order that this run has seen, if there is one: a logged-in user still sees it.
+    /// Resolves [`AuthState::Unproven`] with an order that this run has seen, if there is one: a logged-in user still
+    /// sees it.
     pub(crate) async fn prove(&self, page: &mut dyn Page, state: AuthState) -> Result<AuthState, AttemptError> {
         let Some(order) = self.seen_order().filter(|_| state == AuthState::Unproven) else { return Ok(state) };
         Ok(match self.request_check(page, &order, false).await? {

@@ -170,11 +170,11 @@ impl SharedLogin {
             Some(receipt) if !receipt.missing.is_empty() => {
                 "answers with a login page instead of an attachment".to_owned()
             }
-            Some(_) | None => format!("leads from this order to {shown}"),
+            Some(_) | None => format!("redirects this order to {shown}"),
         };
         let message = format!(
-            "the portal {what} each time, although the session is logged in: open the order by hand as the same user, who \
-             may lack a permission ({error})"
+            "the portal {what} each time, although the session is logged in: open the order by hand as the same user, \
+             who may lack a permission ({error})"
         );
         Err(AttemptError { kind: FailureKind::AccessDenied, message, ..error })
     }

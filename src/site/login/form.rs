@@ -14,6 +14,7 @@ use crate::model::FailureKind;
 use crate::site::error;
 use crate::site::login::check::AuthState;
 use crate::site::page::classify::{PageFacts, PageKind, describe, spoken};
+use crate::text::rounded;
 
 /// How often the page is asked whether the form has been answered. Asking is the only way: the answer is a new document
 /// in the same window, and a form may be answered by several redirects.
@@ -93,8 +94,9 @@ impl SharedLogin {
                     return Err(AttemptError::new(
                         FailureKind::SiteDown,
                         format!(
-                            "the portal rejected the login form without saying that the password is wrong: it shows {}. \
-                             It may block this machine or be in maintenance; check whether you can log in by hand",
+                            "the portal rejected the login form without saying that the password is wrong: it shows \
+                             {}. It may block this machine or be under maintenance; check whether you can log in by \
+                             hand",
                             describe(&look.evidence)
                         ),
                     ));
@@ -122,8 +124,9 @@ impl SharedLogin {
         if !look.has_login_form {
             return Err(AttemptError::new(
                 FailureKind::LoginRefused,
-                "the portal's login page has no form that the site recipe knows, as with single sign-on: log in by hand \
-                 with `coupa-batch login`, without COUPA_USERNAME, or change the recipe's [login] (docs/recipes.md)",
+                "the portal's login page has no form that the site recipe recognises, as with single sign-on: log in \
+                 by hand with `coupa-batch login`, without COUPA_USERNAME, or change the recipe's [login] \
+                 (docs/recipes.md)",
             ));
         }
         page.fill(form.username.as_str(), &credentials.username.clone().into()).await?;
@@ -209,7 +212,7 @@ impl SharedLogin {
             FailureKind::StepTimeout,
             format!(
                 "the portal did not answer the login form within {} (page_timeout)",
-                humantime::format_duration(self.context.deadlines.page)
+                rounded(self.context.deadlines.page)
             ),
         ))
     }

@@ -10,6 +10,7 @@ use crate::backend::{AttemptError, Cookie, Page};
 use crate::model::FailureKind;
 use crate::site::login::check::AuthState;
 use crate::site::page::classify::PageKind;
+use crate::text::rounded;
 
 /// How often the window is looked at in which a person logs in. A page cannot call back across its own navigation.
 const LOOK_AT_PERSON: Duration = Duration::from_secs(1);
@@ -54,10 +55,7 @@ impl SharedLogin {
             if begun.elapsed() >= patience {
                 return Err(AttemptError::new(
                     FailureKind::LoginRequired,
-                    format!(
-                        "nobody logged in within {}: try again, with a longer --wait if needed",
-                        humantime::format_duration(patience)
-                    ),
+                    format!("nobody logged in within {}: try again, with a longer --wait if needed", rounded(patience)),
                 ));
             }
             tokio::time::sleep(LOOK_AT_PERSON).await;

@@ -133,7 +133,7 @@ impl SharedLogin {
             // at the start of a run nobody may be there to log in: it ends at once
             (None, _) if !shared.was_ever_in || self.stores.is_empty() => {
                 let what = match shared.tried.last() {
-                    Some((_, kept_at)) => format!("the login that was saved at {kept_at:.0} has ended"),
+                    Some((_, saved_at)) => format!("the login that was saved at {saved_at:.0} has ended"),
                     None => "the portal asks for a login, and none was given".to_owned(),
                 };
                 Err(AttemptError::new(
@@ -160,8 +160,9 @@ impl SharedLogin {
         let refused = |message: String| AttemptError::new(FailureKind::LoginRefused, message);
         if shared.unanswered_count >= MAX_UNANSWERED {
             return Err(refused(format!(
-                "the portal did not say {MAX_UNANSWERED} times whether it accepted the login: the password is not sent again in this \
-                 run, since repeated refusals lock an account; check whether you can log in by hand, then run again"
+                "{MAX_UNANSWERED} times the portal did not say whether it accepted the login: the password is not sent \
+                 again in this run, because repeated refusals lock an account; check whether you can log in by hand, \
+                 then run again"
             )));
         }
         if self.context.unproven_login_count.load(Ordering::Relaxed) >= MAX_UNPROVEN {
@@ -183,8 +184,8 @@ impl SharedLogin {
                 let said = said.map(|said| format!(" ({said:?})")).unwrap_or_default();
                 Err(refused(format!(
                     "the portal refused the login{said}: check COUPA_USERNAME and COUPA_PASSWORD, or save another \
-                     password with `coupa-batch login --save-password`. It is not tried again, since repeated refusals \
-                     lock an account"
+                     password with `coupa-batch login --save-password`. It is not tried again, because repeated \
+                     refusals lock an account"
                 )))
             }
             FormResult::More(shown) => {
@@ -213,11 +214,11 @@ impl SharedLogin {
             (second_step, _) => {
                 let why = match second_step {
                     Some(shown) => format!(
-                        "the portal asks for a second step after the password, such as a code (it shows {shown}), and only \
-                         a person can make the login: run {by_hand}, without user name and password,"
+                        "the portal asks for a second step after the password, such as a code (it shows {shown}), so \
+                         only a person can log in: run {by_hand}, without user name and password,"
                     ),
                     None => {
-                        format!("the login has ended, and only a person can make a new one: run {by_hand}")
+                        format!("the login has ended, and only a person can log in again: run {by_hand}")
                     }
                 };
                 AttemptError {
@@ -247,9 +248,9 @@ impl SharedLogin {
         AttemptError::new(
             FailureKind::LoginRefused,
             format!(
-                "the portal sends its users to {host}, probably for single sign-on, which no program can fill in: log in \
-                 by hand with `coupa-batch login --base-url {base}`, without COUPA_USERNAME, or use an account with a \
-                 password of its own; also check --base-url",
+                "the portal sends its users to {host}, probably for single sign-on, which only a person can complete: \
+                 log in by hand with `coupa-batch login --base-url {base}`, without COUPA_USERNAME, or use an account \
+                 with its own password; also check --base-url",
                 base = self.context.base
             ),
         )

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::state::{LoginState, SharedLogin};
 use crate::backend::{AttemptError, Cookie, LoginStore, LoginStoreError, Page, SavedLogin, SessionError};
 use crate::config::Credentials;
+use crate::fs::blocking::blocking;
 use crate::model::FailureKind;
 
 /// How long reading or writing it may take.
@@ -18,14 +19,14 @@ impl SharedLogin {
     pub(crate) async fn take_saved(&self, shared: &mut LoginState) -> Result<bool, AttemptError> {
         let mut found = Vec::new();
         let mut unusable = None;
-        for (place, keep) in self.stores.iter().enumerate() {
-            match read(keep).await {
-                Ok(Some(kept)) if !shared.tried.contains(&(place, kept.kept_at)) => found.push((place, kept)),
+        for (place, store) in self.stores.iter().enumerate() {
+            match read(store).await {
+                Ok(Some(saved)) if !shared.tried.contains(&(place, saved.saved_at)) => found.push((place, saved)),
                 Ok(_) => {}
                 Err(why) => unusable = Some(why),
             }
         }
-        let newest = found.into_iter().max_by_key(|(_, kept)| kept.kept_at);
+        let newest = found.into_iter().max_by_key(|(_, saved)| saved.saved_at);
         if let Some(why) = unusable {
             // there is no other way to log in
             if newest.is_none() && self.credentials.is_none() && shared.tried.is_empty() {
@@ -38,10 +39,10 @@ impl SharedLogin {
                 (None, None) => tracing::debug!("there is no new login yet: {why}"),
             }
         }
-        let Some((place, kept)) = newest else { return Ok(false) };
-        tracing::info!(kept_at = %kept.kept_at, "using a saved login");
-        shared.tried.push((place, kept.kept_at));
-        self.adopt(shared, kept.cookies);
+        let Some((place, saved)) = newest else { return Ok(false) };
+        tracing::info!(saved_at = %saved.saved_at, "using a saved login");
+        shared.tried.push((place, saved.saved_at));
+        self.adopt(shared, saved.cookies);
         Ok(true)
     }
 
@@ -84,15 +85,15 @@ impl SharedLogin {
 }
 
 /// What a store holds.
-async fn read(keep: &Arc<dyn LoginStore>) -> Result<Option<SavedLogin>, LoginStoreError> {
-    let keep = Arc::clone(keep);
-    on_a_blocking_thread(move || keep.load()).await
+async fn read(store: &Arc<dyn LoginStore>) -> Result<Option<SavedLogin>, LoginStoreError> {
+    let store = Arc::clone(store);
+    on_a_blocking_thread(move || store.load()).await
 }
 
 async fn on_a_blocking_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LoginStoreError> + Send + 'static,
 ) -> Result<T, LoginStoreError> {
-    match tokio::time::timeout(DISK_DEADLINE, tokio::task::spawn_blocking(work)).await {
+    match tokio::time::timeout(DISK_DEADLINE, blocking("reading a saved login", work)).await {
         Ok(Ok(done)) => done,
         Ok(Err(_)) | Err(_) => Err(LoginStoreError::Unusable(
             "the saved logins could not be read in time: check the disk with login_dir".to_owned(),

@@ -92,8 +92,8 @@ impl SharedLogin {
     }
 
     /// Tries the login in this store before the form; of several stores the newest login first.
-    pub(crate) fn with_store(mut self, keep: Arc<dyn LoginStore>) -> Self {
-        self.stores.push(keep);
+    pub(crate) fn with_store(mut self, store: Arc<dyn LoginStore>) -> Self {
+        self.stores.push(store);
         self
     }
 

@@ -8,11 +8,11 @@ use crate::site::error;
 /// Who may be at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suspect {
-    /// The file itself: the others are fetched all the same.
+    /// The file itself: the others are fetched anyway.
     File,
     /// The login, which may have ended.
     Login,
-    /// The portal, which answered with an error of its own.
+    /// The portal, which answered with a server error.
     Server,
     /// The portal, which asks for fewer requests.
     Throttle,
@@ -61,8 +61,8 @@ pub(crate) struct Circumstances {
     pub(crate) are_files_given: bool,
     /// How many files in a row were answered with an error of the portal, this one included.
     pub(crate) server_errors: u32,
-    /// In how many attempts this file was answered with a request for fewer requests, and nothing was left to be fetched
-    /// after it.
+    /// In how many attempts this file was answered with a request for fewer requests, and nothing was left to be
+    /// fetched after it.
     pub(crate) throttled_alone: u32,
     /// Whether the file had so much of the attempt's time that another attempt has no more to give.
     pub(crate) had_most_time: bool,
@@ -94,7 +94,7 @@ pub(crate) fn judge(error: DownloadError, circumstances: Circumstances) -> Verdi
         Suspect::Login if is_last_turn => Verdict::Miss(AttemptError {
             kind: FailureKind::AccessDenied,
             message: "the portal answers with a login page each time, although the session is logged in: open it by \
-                      hand, as the same user; it may want a right that this user does not have"
+                      hand as the same user, who may lack a permission"
                 .to_owned(),
             ..error
         }),

@@ -1,4 +1,5 @@
-//! The walk of one order: open its page, understand it, fetch what it lists, look at its requisition, say what is there.
+//! The walk of one order: open its page, understand it, fetch what it lists, look at its requisition, say what is
+//! there.
 
 use std::collections::BTreeSet;
 
@@ -170,7 +171,7 @@ impl<'a> OrderCollector<'a> {
         if snapshot.attachments.iter().any(|listed| !self.seen.contains(&listed.id)) {
             return Err(AttemptError::new(
                 FailureKind::StepTimeout,
-                format!("the page of {} lists more attachments each time it is looked at", place.what),
+                format!("the page of {} lists more attachments each time it is read", place.what),
             ));
         }
         if let Some(unlisted) = unlisted {
@@ -178,13 +179,13 @@ impl<'a> OrderCollector<'a> {
         }
         // one that is always in motion, and the same each time, has been read
         if let Some(awaited) = awaited.filter(|awaited| *awaited != Awaited::Change) {
-            let message = format!("the page of {} may list more, since {awaited}", place.what);
+            let message = format!("the list on the page of {} may be incomplete: {awaited}", place.what);
             self.leave_open(AttemptError::new(FailureKind::StepTimeout, message));
         }
         Ok(())
     }
 
-    /// Takes note of the attachments of a look that are no files.
+    /// Records attachments that are not files.
     fn name_others(&mut self, snapshot: &mut PageSnapshot, place: &ListingPage) {
         for other in std::mem::take(&mut snapshot.others) {
             self.turns.draft.name_other(other, place);
@@ -210,7 +211,7 @@ impl<'a> OrderCollector<'a> {
             let shown = without_query(address);
             self.leave_open(AttemptError::new(
                 FailureKind::PageChanged,
-                format!("the order's requisition has an address outside the portal ({shown}), which is not followed"),
+                format!("the address of the order's requisition is outside the portal ({shown}) and is not followed"),
             ));
         }
         if pages.len() > MAX_REQUISITIONS {
@@ -226,7 +227,8 @@ impl<'a> OrderCollector<'a> {
             match error.kind {
                 // it may well be another order's
                 FailureKind::AccessDenied | FailureKind::OrderMissing | FailureKind::PageChanged if link.is_mention => {
-                    tracing::debug!(po = %self.attempt.order.po, reason = %error, "a requisition that is mentioned cannot be seen");
+                    tracing::debug!(po = %self.attempt.order.po, reason = %error, "a requisition that is only \
+                                                                                   mentioned cannot be seen");
                 }
                 FailureKind::AccessDenied | FailureKind::OrderMissing => {
                     let has = if has_own {
@@ -258,9 +260,9 @@ impl<'a> OrderCollector<'a> {
             return Err(AttemptError::new(
                 FailureKind::PageChanged,
                 format!(
-                    "order {po} links to {path} as its requisition, which names another order, {orders}, so its files are not \
-                     taken: if it is not the order's, let order.mentions or order.aside in the recipe find that link; if it is, \
-                     change requisition.orders"
+                    "order {po} links to {path} as its requisition, which names another order, {orders}, so its files \
+                     are not taken: if it does not belong to the order, add a selector for that link to order.mentions \
+                     or order.aside in the recipe; if it does, change requisition.orders"
                 ),
             ));
         }

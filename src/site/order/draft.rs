@@ -13,12 +13,13 @@ use crate::site::page::classify::without_query;
 use crate::site::page::identity::listed::ListedAttachment;
 use crate::site::page::others::OtherAttachment;
 use crate::site::page::readiness::unlisted::Unlisted;
+use crate::text;
 
 /// A receipt that is not complete yet.
 pub(crate) struct ReceiptDraft {
     pub(crate) receipt: Receipt,
     po: PoNumber,
-    /// Those of the listings that are no files.
+    /// Listings that are not files.
     others: BTreeSet<ListingId>,
     /// The longest wait that the portal has asked for when it did not give a file.
     retry_after: Option<Duration>,
@@ -58,7 +59,7 @@ impl ReceiptDraft {
         self.receipt.left_out.push(ExcludedFile { name, listing, source, reason });
     }
 
-    /// The attachment could not be had. Said again, the last reason counts.
+    /// The attachment could not be fetched. Said again, the last reason counts.
     pub(crate) fn miss(&mut self, listed: &ListedAttachment, place: &ListingPage, error: &AttemptError) {
         let (listing, source, failure) = (listed.id.clone(), place.origin, error.to_failure());
         let name = if listed.label.is_empty() { "an attachment without a name" } else { &listed.label };
@@ -71,7 +72,7 @@ impl ReceiptDraft {
         }
     }
 
-    /// The attachment is no file. One that two pages list is named once.
+    /// The attachment is not a file. One that two pages list is named once.
     pub(crate) fn name_other(&mut self, other: OtherAttachment, place: &ListingPage) {
         let OtherAttachment { name, id: listing, reason } = other;
         if self.receipt.left_out.iter().any(|known| known.listing == listing) {
@@ -94,8 +95,8 @@ impl ReceiptDraft {
     /// The page has attachments that it does not list.
     pub(crate) fn miss_unlisted(&mut self, place: &ListingPage, unlisted: &Unlisted) {
         let Unlisted { count, why, kind } = unlisted;
-        let name = if *count == 1 { "1 more attachment".to_owned() } else { format!("{count} more attachments") };
-        tracing::warn!(po = %self.po, name, reason = why, "the list of a page is not whole");
+        let name = text::count(*count, "more attachment");
+        tracing::warn!(po = %self.po, name, reason = why, "the list of a page is incomplete");
         let failure = Failure::new(*kind, format!("{why}: open {} in a browser", without_query(place.url.as_str())));
         let listing = opaque_id(&format!("unlisted {} {why}", place.url));
         self.receipt.listed_count += count;
@@ -104,12 +105,12 @@ impl ReceiptDraft {
 
     /// The attachment was not asked for: the attempt ended with `error` before.
     pub(crate) fn not_tried(&mut self, listed: &ListedAttachment, place: &ListingPage, error: &AttemptError) {
-        let failure = Failure::new(error.kind, "not tried: the attempt ended before it");
+        let failure = Failure::new(error.kind, "not tried: the attempt ended first");
         let (name, listing, source) = (listed.label.clone(), listed.id.clone(), place.origin);
         self.receipt.missing.push(MissingFile { name, listing, source, failure });
     }
 
-    /// What is missing, as the attempt's error. Of several kinds the one that another try may mend decides.
+    /// What is missing, as the attempt's error. Of several kinds, the one that another try may fix decides.
     pub(crate) fn shortfall(&self) -> Option<AttemptError> {
         let receipt = &self.receipt;
         let hope = |missing: &&MissingFile| match missing.failure.kind {

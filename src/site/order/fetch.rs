@@ -27,7 +27,7 @@ const MAX_CLICKS: usize = 3;
 /// How often a link is followed that gave not a byte, and gives the file when asked why.
 const MAX_REFUSALS: usize = 2;
 
-/// Asks for a file as a script does, and lets go of it as soon as it is answered. What the answer is stands among the
+/// Asks for a file as a script does, and drops it as soon as it is answered. The answer is among the
 /// page's answers.
 const ASK_WHY: &str = "const asked = new AbortController(); setTimeout(() => asked.abort(), 5000); \
     return fetch(arguments[0], { mode: 'no-cors', credentials: 'include', cache: 'no-store', signal: asked.signal }) \
@@ -135,7 +135,7 @@ impl AttachmentFetch<'_> {
                 let is_allowed = |address: &str| self.may_come_from(address).is_ok();
                 ways.extend(effect.ways(&listed.label, &self.context.recipe, is_allowed));
             }
-            tracing::debug!(po = %self.attempt.order.po, listing = listed.label, %error, "tried in vain");
+            tracing::debug!(po = %self.attempt.order.po, listing = listed.label, %error, "an attempt at a file failed");
             if first_error.as_ref().is_none_or(is_vague) {
                 first_error = Some(error);
             }
@@ -175,7 +175,8 @@ impl AttachmentFetch<'_> {
         Err(DownloadError::Refused)
     }
 
-    /// Does what a download is to follow, and tells what the page shows of the attachment now; none if it shows it no longer.
+    /// Does what a download is to follow, and tells what the page shows of the attachment now; none if it shows it no
+    /// longer.
     async fn set_off(
         &self,
         page: &mut dyn Page,
@@ -211,7 +212,7 @@ impl AttachmentFetch<'_> {
         page.responses().await?;
         let asked = page.evaluate(ASK_WHY, vec![Value::from(address)]).await?;
         let answers = page.responses().await?;
-        tracing::debug!(po = %self.attempt.order.po, %asked, "asked why a file was refused");
+        tracing::debug!(po = %self.attempt.order.po, %asked, "checked why a file was refused");
         let calls = answers.into_iter().filter(|answer| answer.initiator == Initiator::Script);
         // a redirect leads elsewhere, and other scripts ask as well: the last answer from where the file may come from
         let of_it = without_query(address);
@@ -226,14 +227,14 @@ impl AttachmentFetch<'_> {
         }
     }
 
-    /// The file that an earlier attempt brought, if it still lies in the order's folder as it was placed.
+    /// The file that an earlier attempt brought, if it is still in the order's folder as it was placed.
     async fn had(&self, listed: &ListedAttachment) -> Option<FileRecord> {
         if listed.key.is_by_place() {
             return None; // another time the place may be that of another file
         }
         let earlier = self.attempt.have.iter().find(|file| file.listings.contains(&listed.id))?;
         let record = self.folder.find(earlier).await?;
-        tracing::debug!(po = %self.attempt.order.po, path = record.path, "an earlier attempt has brought it");
+        tracing::debug!(po = %self.attempt.order.po, path = record.path, "an earlier attempt has fetched it");
         Some(FileRecord { listings: vec![listed.id.clone()], ..record })
     }
 
@@ -292,12 +293,13 @@ impl AttachmentFetch<'_> {
         self.context.count_arrival();
         if let Some(found) = &verified.mismatch {
             let (po, name) = (&self.attempt.order.po, &verified.name);
-            tracing::warn!(%po, name, "the attachment {name} is {found}, not what its name says: kept as the portal has it");
+            tracing::warn!(%po, name, "the attachment {name} is {found}, which does not match its name: kept as the \
+                                       portal sent it");
         }
         // a label without an ending told nothing; the name that the file gets does, or it is of no type
         let ending = extension(&verified.name).unwrap_or_else(|| "none".to_owned());
         if let Some(reason) = self.context.filter.refuses(Some(&verified.name), Some(&ending)) {
-            return Ok(Err(reason)); // it goes with its landing folder
+            return Ok(Err(reason)); // removed with its staging folder
         }
         Ok(Ok((verified, arrived.url)))
     }
@@ -336,14 +338,14 @@ impl AttachmentFetch<'_> {
         Ok(None)
     }
 
-    /// Whether an attachment may come from there; the error names the host, or what stands in its place.
+    /// Whether an attachment may come from there; the error names the host, or what is in its place.
     fn may_come_from(&self, address: &str) -> Result<(), String> {
         // a page's own script may have made the file: its bytes are in the page already
         if address.starts_with("data:") {
             return Ok(());
         }
         let inner = address.strip_prefix("blob:").unwrap_or(address);
-        let Ok(url) = Url::parse(inner) else { return Err("no address at all".to_owned()) };
+        let Ok(url) = Url::parse(inner) else { return Err("no address".to_owned()) };
         let is_allowed = |host: &str| self.context.recipe.address.allowed_hosts.iter().any(|allowed| allowed == host);
         match (url.scheme(), url.host_str()) {
             ("http" | "https", _) if is_same_host(&url, &self.context.base) => Ok(()),
@@ -378,7 +380,8 @@ fn is_vague(error: &DownloadError) -> bool {
     matches!(error, DownloadError::NotStarted { .. } | DownloadError::Vanished)
 }
 
-/// Whether a file may be something else than the attachment: its address stood in the page, and it is not what its name says.
+/// Whether a file may be something else than the attachment: its address stood in the page, and it is not what its name
+/// says.
 fn is_doubtful(brought: &Brought, way: &Way) -> bool {
     matches!(way, Way::Address | Way::Preview(_)) && brought.verified.mismatch.is_some()
 }

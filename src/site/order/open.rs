@@ -20,7 +20,7 @@ use crate::site::page::readiness::{Awaited, PageReader, Reading};
 use crate::site::page::responses::{Responses, complaint};
 use crate::site::page::snapshot::PageSnapshot;
 
-/// So often is a page clicked at to show more of its list: one that goes on for ever must not keep a worker for ever.
+/// How often a page is clicked to show more of its list: an endless list must not keep a worker for ever.
 const MAX_CLICKS: usize = 60;
 
 /// A page of the portal that lists attachments.
@@ -48,7 +48,7 @@ pub(crate) struct OpenedPage {
     pub(crate) unlisted: Option<Unlisted>,
     /// Why it may have attachments although it lists none and has come to rest.
     pub(crate) doubt: Option<Failure>,
-    /// A control that was not clicked, or clicked in vain.
+    /// A control that was not clicked, or clicked without effect.
     rest: Option<FoundControl>,
     /// A request of its scripts that got no response at all.
     unanswered: Option<String>,
@@ -87,8 +87,8 @@ impl<'a> PageOpener<'a> {
         Self { context, page, cancel, responses: Responses::default(), begun: Instant::now() }
     }
 
-    /// Goes to a page, makes sure that it is the one that was asked for, waits until it counts as read, and clicks what shows
-    /// more of its list.
+    /// Goes to a page, makes sure that it is the requested one, waits until it counts as read, and clicks what
+    /// shows more of its list.
     pub(crate) async fn open(&mut self, place: &ListingPage) -> Result<OpenedPage, AttemptError> {
         self.context.pace.turn(self.cancel).await;
         self.begun = Instant::now();
@@ -130,7 +130,7 @@ impl<'a> PageOpener<'a> {
             }
             let (before, earlier) = (reading.snapshot.listed_count, reading.snapshot.attachments.clone());
             let Some(control) = controls::click_next(self.page, &self.context.recipe).await? else { break };
-            tracing::debug!(url = %place.url.path(), text = control.text, "clicked what shows more");
+            tracing::debug!(url = %place.url.path(), text = control.text, "clicked a control that shows more");
             self.check_cancelled().map_err(error::of_failure)?;
             reading = reader.read_after_click(self.page).await?;
             self.check(&reading, place).await?;
@@ -177,14 +177,14 @@ impl<'a> PageOpener<'a> {
             self.check_calls(&PageKind::Wanted, &opened.snapshot, &place.what).await?;
             return Err(AttemptError::new(
                 FailureKind::StepTimeout,
-                format!("the page of {} listed no attachment yet, and {awaited}: it is opened again", place.what),
+                format!("the page of {} lists no attachments yet, and {awaited}: opening it again", place.what),
             ));
         }
         Ok(opened)
     }
 
-    /// Makes sure that what was read is the page that was asked for, and that no call of its scripts was refused to which a
-    /// page that lists nothing may owe that.
+    /// Makes sure that what was read is the requested page, and that no call of its scripts was refused to
+    /// which a page that lists nothing may owe that.
     async fn check(&mut self, reading: &Reading, place: &ListingPage) -> Result<(), AttemptError> {
         self.check_calls(&reading.kind, &reading.snapshot, &place.what).await?;
         self.require(reading.kind.clone(), &place.what).await?;
@@ -200,9 +200,9 @@ impl<'a> PageOpener<'a> {
             (FileOrigin::Order, Some(shown)) if !self.is_number_of(shown, &place.po) => Err(AttemptError::new(
                 FailureKind::PageChanged,
                 format!(
-                    "the page of {} shows another number, {shown}, so its files are not this order's: where the portal's \
-                     addresses take an id of their own, the sheet must hold that; if {shown} is not the number of the page's \
-                     order, change order.number in the recipe",
+                    "the page of {} shows another number, {shown}, so its files are not this order's: if the portal's \
+                     addresses contain an internal id, the sheet must hold that id; if {shown} is not the order's \
+                     number, change order.number in the recipe",
                     place.what
                 ),
             )),
@@ -214,7 +214,7 @@ impl<'a> PageOpener<'a> {
         is_number_of(shown, po, self.context.recipe.order.numbers.prefix_counts)
     }
 
-    /// Makes sure that the page shown is the one that was asked for.
+    /// Makes sure that the page shown is the requested one.
     ///
     /// # Errors
     /// What it is instead, with the portal's wish when to come back.

@@ -24,7 +24,7 @@ pub(crate) struct Requisitions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequisitionLink {
     pub(crate) url: Url,
-    /// It stands where another order's may be linked as well.
+    /// It is in a place where another order's may be linked as well.
     pub(crate) is_mention: bool,
 }
 
@@ -39,8 +39,8 @@ impl Requisitions {
         }
     }
 
-    /// Where orders are told apart by their paths, so are most requisitions: what follows the number in a link leads to a part of
-    /// the same page, and a link without a number, in its path or its query, to none.
+    /// Where orders are told apart by their paths, so are most requisitions: what follows the number in a link leads to
+    /// a part of the same page, and a link without a number, in its path or its query, to none.
     fn add_link(&mut self, link: &str, is_mention: bool, base: &Url, recipe: &Recipe) {
         let Ok(mut url) = Url::parse(link) else { return };
         if !matches!(url.scheme(), "http" | "https") || !is_same_host(&url, base) {
@@ -73,8 +73,8 @@ fn has_own_number(path: &str) -> bool {
     path.split('/').any(is_number)
 }
 
-/// Whether the query says which requisition is meant: `/requisition_headers/show?id=111`. What makes a new one names another
-/// thing there, such as its order.
+/// Whether the query says which requisition is meant: `/requisition_headers/show?id=111`. What makes a new one names
+/// another thing there, such as its order.
 fn has_number_in_query(url: &Url) -> bool {
     let makes_one = url.path().rsplit('/').next().is_some_and(|part| matches!(part, "new" | "create" | "copy"));
     let has_digit = |value: &str| value.bytes().any(|byte| byte.is_ascii_digit());
@@ -91,8 +91,8 @@ fn up_to_number(path: &str) -> Option<String> {
     Some(parts.get(..=at)?.join("/"))
 }
 
-/// Whether a requisition is one of the order: it is among those that its page names. One that names none is the order's, if the
-/// order's own page does more than mention it.
+/// Whether a requisition is one of the order: it is among those that its page names. One that names none is the
+/// order's, if the order's own page does more than mention it.
 pub(crate) async fn is_of(
     page: &mut dyn Page,
     snapshot: &PageSnapshot,

@@ -18,8 +18,9 @@ use crate::site::login::SharedLogin;
 use crate::site::page::classify::classify;
 use crate::site::page::identity::listed::ListedAttachment;
 use crate::site::page::snapshot::PageSnapshot;
+use crate::text::rounded;
 
-/// How long a portal that answered with an error of its own is left alone before the same file is asked for again.
+/// How long a portal that answered with a server error is left alone before the same file is asked for again.
 const AFTER_SERVER_ERROR: Duration = Duration::from_secs(1);
 
 /// From this attempt on, an order's page that is shown proves that the portal is up, also when no file comes.
@@ -36,7 +37,7 @@ pub(crate) struct FileTurns<'a> {
     postponed: Vec<Postponed>,
     /// Whether another page may list more.
     pub(crate) are_pages_left: bool,
-    /// Files in a row that the portal answered with an error of its own.
+    /// Files in a row that the portal answered with a server error.
     server_errors: u32,
     /// Where the browser was after the page had been opened.
     shown_at: String,
@@ -133,7 +134,7 @@ impl<'a> FileTurns<'a> {
         self.fetch_hidden(place, &equals, to).await
     }
 
-    /// Fetches attachments again whose name others have as well, and which brought another one's bytes: the page may have moved
+    /// Fetches attachments again that share their name with others and got another one's bytes: the page may have moved
     /// them meanwhile. On a page that was just opened each place is the one that was read.
     async fn fetch_hidden(
         &mut self,
@@ -148,7 +149,8 @@ impl<'a> FileTurns<'a> {
                     && file.listings.iter().any(|id| self.uncertain.contains(id))
             };
             if self.draft.receipt.files.iter().any(is_in_doubt) {
-                tracing::debug!(po = %self.attempt.order.po, listing = listed.label, "the same bytes twice: fetched again");
+                tracing::debug!(po = %self.attempt.order.po, listing = listed.label, "two files with the same bytes: \
+                                                                                      fetching again");
                 self.reopen(place, to.staging).await?;
                 self.fetch_one(place, listed, to, Turn::First { are_others_waiting: false }).await?;
             }
@@ -156,8 +158,8 @@ impl<'a> FileTurns<'a> {
         Ok(())
     }
 
-    /// Gives those that may have been innocent another turn, on a page that is opened anew: that it is shown says that the
-    /// login is in force and the portal up.
+    /// Gives those that may have been innocent another turn, on a page that is opened again: that it is shown says that
+    /// the login is in force and the portal up.
     pub(crate) async fn fetch_postponed(&mut self, to: Destination<'_>) -> Result<(), AttemptError> {
         let mut rest = std::mem::take(&mut self.postponed).into_iter();
         while let Some(Postponed { place, listed, arrival_count, is_server_error }) = rest.next() {
@@ -222,7 +224,7 @@ impl<'a> FileTurns<'a> {
                 }
                 self.draft.keep(record);
                 self.brought.extend(address);
-                // a file that the browser has shown stands where the page was
+                // a file that the browser has shown is where the page was
                 return self.come_back(place, to.staging).await;
             }
             Ok(FetchResult::LeftOut(reason)) => {
@@ -286,11 +288,12 @@ impl<'a> FileTurns<'a> {
 
     /// The attempt's time is used up by files that came.
     fn out_of_time(&self) -> AttemptError {
-        let limit = humantime::format_duration(self.context.deadlines.attempt);
+        let limit = rounded(self.context.deadlines.attempt);
         AttemptError::new(
             FailureKind::StepTimeout,
             format!(
-                "its files took longer than {limit}; those that are there stay, and task_timeout allows more at once"
+                "its files took longer than {limit}; those that arrived are kept; task_timeout allows more time per \
+                 attempt"
             ),
         )
     }
@@ -298,7 +301,7 @@ impl<'a> FileTurns<'a> {
     /// Leaves the page after a click that no download followed: one that begins late would be taken for the next one's.
     ///
     /// # Errors
-    /// What the portal's trouble is, if that is why there was none: a script that gets a login page instead of an
+    /// The portal's problem, if that is why there was no file: a script that gets a login page instead of an
     /// address stays silent, or shows it.
     async fn leave(&mut self, place: &ListingPage, staging: &StagingDir) -> Result<(), AttemptError> {
         let left = PageSnapshot::take(self.opener.page, &self.context.recipe, place.shown_on()).await?;
@@ -309,7 +312,7 @@ impl<'a> FileTurns<'a> {
         self.reopen(place, staging).await
     }
 
-    /// Opens the page again when a click has led away from it; `#` leads nowhere.
+    /// Opens the page again when a click has left it; `#` leaves nothing.
     async fn come_back(&mut self, place: &ListingPage, staging: &StagingDir) -> Result<(), AttemptError> {
         let now = self.opener.page.url().await?;
         if now.strip_suffix('#').unwrap_or(&now) == self.shown_at.strip_suffix('#').unwrap_or(&self.shown_at) {

@@ -10,17 +10,17 @@ use crate::site::Recipe;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PageFacts {
     pub(crate) evidence: DocumentInfo,
-    /// One of the markers of the page that was asked for is there.
+    /// One of the markers of the requested page is there.
     pub(crate) has_marker: bool,
     pub(crate) has_login_form: bool,
-    /// Texts that stand where the portal puts its refusals.
+    /// Texts in the places where the portal shows its errors.
     pub(crate) notices: Vec<String>,
 }
 
 /// What kind of page it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PageKind {
-    /// The one that was asked for.
+    /// The requested one.
     Wanted,
     /// The portal's login page.
     Login,
@@ -36,7 +36,7 @@ pub(crate) enum PageKind {
     Unknown(String),
 }
 
-/// A page that says no has status 200 as a rule, so what stands on it is looked at before its status is believed.
+/// Refusals usually have status 200, so the page is read before its status is believed.
 ///
 /// An order page with a refusal on it is an order page: portals show the message of an earlier request on the next page
 /// of the same login, which may be another worker's.
@@ -78,7 +78,8 @@ pub(crate) fn classify(recipe: &Recipe, wanted: &Url, look: &PageFacts) -> PageK
     }
 }
 
-/// Whether what is shown is an answer to what was asked for: it is shown at that address, or says no in the portal's words.
+/// Whether what is shown is an answer to what was asked for: it is shown at that address, or says no in the portal's
+/// words.
 pub(crate) fn is_answer_to(recipe: &Recipe, wanted: &Url, look: &PageFacts) -> bool {
     let is_there = Url::parse(&look.evidence.url)
         .is_ok_and(|shown| is_at(shown.path(), wanted.path()) && is_of_query(recipe, &shown, wanted));
@@ -155,8 +156,8 @@ impl PageKind {
         }
     }
 
-    /// Whether a click that showed this page has led out of the portal: that is one link's affair, unless the page that
-    /// was left cannot be opened again.
+    /// Whether a click that showed this page has led out of the portal: that concerns one link only, unless the page
+    /// that was left cannot be opened again.
     pub(crate) fn is_redirected(&self) -> bool {
         match self {
             Self::Elsewhere(_) | Self::Unreached(_) => true,
@@ -191,11 +192,11 @@ impl PageKind {
             ),
             Self::Throttled => (
                 FailureKind::Throttled,
-                "the portal asks for fewer requests (429): it is asked again later; fewer --workers help".to_owned(),
+                "the portal limits requests (429): the program tries again later; --polite helps".to_owned(),
             ),
             Self::Down(status) => (
                 FailureKind::SiteDown,
-                format!("the portal answered with an error of its own ({status}): it is asked again later"),
+                format!("the portal answered with a server error ({status}): the program tries again later"),
             ),
             Self::Unreached(why) => (
                 FailureKind::Unreachable,
@@ -204,8 +205,8 @@ impl PageKind {
             Self::Unknown(shown) => (
                 FailureKind::PageChanged,
                 format!(
-                    "the portal showed a page that the site recipe does not know instead of {what}: {shown}; if a \
-                         person sees {what} there, the recipe needs a change (docs/recipes.md)"
+                    "instead of {what}, the portal showed a page that the site recipe does not recognise: {shown}; if \
+                     you see {what} there in a browser, change the recipe (docs/recipes.md)"
                 ),
             ),
         };

@@ -6,7 +6,7 @@ use crate::backend::DocumentInfo;
 use crate::site::Recipe;
 use crate::site::page::readiness::signs::PageSigns;
 
-/// Why there may be an attachment all the same on a page that lists none; none if the page shows that there is none.
+/// Why a page that lists no attachment may have one; `None` if the page shows that there is none.
 pub(crate) fn doubt(signs: &PageSigns, recipe: &Recipe) -> Option<String> {
     let attachments = &recipe.attachments;
     if let Some(count) = signs.unmet.first() {
@@ -14,24 +14,25 @@ pub(crate) fn doubt(signs: &PageSigns, recipe: &Recipe) -> Option<String> {
     }
     let held = |held: &String| {
         format!(
-            "where attachments stand there is {held}, which could be one; if it is none, name it in attachments.never"
+            "the attachment area contains {held}, which could be an attachment; if it is not, add it to \
+             attachments.never"
         )
     };
-    // what it says is said of its areas, and may not be of other places
+    // this statement is about its areas and may not cover other places
     if signs.says_none {
         return signs.places_hold.as_ref().map(held);
     }
     if attachments.areas.is_empty() {
-        return Some("nothing on it is what attachments.none says".to_owned());
+        return Some("nothing on it matches attachments.none".to_owned());
     }
     for (css, area) in attachments.areas.iter().zip(&signs.areas) {
         if area.count == 0 {
-            return Some(format!("it has no {:?}, where attachments stand (attachments.areas)", css.as_str()));
+            return Some(format!("it has no attachment area {:?} (attachments.areas)", css.as_str()));
         }
         if area.shown < area.count {
             let hidden = area.count - area.shown;
             let (css, count) = (css.as_str(), area.count);
-            return Some(format!("where attachments stand, {hidden} of {count} {css:?} cannot be seen"));
+            return Some(format!("{hidden} of {count} attachment areas {css:?} cannot be seen"));
         }
     }
     signs.holds.as_ref().or(signs.places_hold.as_ref()).map(held)
@@ -40,7 +41,7 @@ pub(crate) fn doubt(signs: &PageSigns, recipe: &Recipe) -> Option<String> {
 /// What a page is that lists no attachment and does not show that there is none.
 pub(crate) fn unproven(document: &DocumentInfo, doubt: &str) -> PageKind {
     PageKind::Unknown(format!(
-        "{}, which lists no attachment and does not show that there is none: {doubt}",
+        "{}, which lists no attachments and does not show that there are none: {doubt}",
         describe(document)
     ))
 }

@@ -8,7 +8,7 @@ use crate::download::{extension, percent_decoded};
 use crate::site::page::selectors::{listings, without_exclusions};
 use crate::site::{ColumnSelector, Listing, NameSource, Recipe, SupplierSource};
 
-/// What stands between the number of a supplier and its name.
+/// What is between the number of a supplier and its name.
 const DASHES: [&str; 4] = [" - ", " \u{2013} ", " \u{2014} ", " | "];
 
 /// The supplier that an element names; none if it names none.

@@ -3,7 +3,7 @@
 use crate::model::PoNumber;
 use crate::site::NumberSource;
 
-/// What stands between a word such as "order" and its number.
+/// What is between a word such as "order" and its number.
 const MARKS: [char; 8] = ['#', ':', '.', '-', '\u{2013}', '\u{ba}', '\u{b0}', '('];
 
 /// Abbreviations of "number", the longest first.
@@ -13,7 +13,7 @@ const NUMBER_WORDS: [&str; 12] =
 /// A revision or a line behind a number has so many digits at most.
 const LONGEST_REVISION: usize = 3;
 
-/// The numbers in `text` that stand right after one of the words of `source`, as they are written.
+/// The numbers in `text` that are right after one of the words of `source`, as they are written.
 pub(crate) fn numbers_in(text: &str, source: &NumberSource) -> Vec<String> {
     let text = text.to_lowercase();
     if source.after.is_empty() {
@@ -63,7 +63,7 @@ fn number_at(rest: &str) -> Option<&str> {
     (first <= 4 && number.starts_with(|c: char| c.is_ascii_alphanumeric())).then_some(number)
 }
 
-/// A number without what stands between its thousands: a point or a comma that exactly three digits follow.
+/// A number without what is between its thousands: a point or a comma that exactly three digits follow.
 fn without_grouping(number: &str) -> String {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let is_kept = |(at, c): &(usize, char)| {
@@ -73,8 +73,8 @@ fn without_grouping(number: &str) -> String {
     number.char_indices().filter(is_kept).map(|(_, c)| c).collect()
 }
 
-/// Whether a number that a page shows is that of `po`: the same digits, whatever their prefix, with or without a revision or a
-/// line behind them. Where the prefix counts it must not be another one.
+/// Whether a number that a page shows is that of `po`: the same digits, whatever their prefix, with or without a
+/// revision or a line behind them. Where the prefix counts it must not be another one.
 pub(crate) fn is_number_of(shown: &str, po: &PoNumber, prefix_counts: bool) -> bool {
     let shown = without_grouping(&shown.to_uppercase());
     let wanted = po.digits().trim_start_matches('0');

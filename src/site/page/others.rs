@@ -1,4 +1,4 @@
-//! Attachments that are no files: web addresses and texts. They are named in the report and not fetched.
+//! Attachments that are not files: web addresses and texts. They are named in the report and not fetched.
 
 use url::Url;
 
@@ -14,14 +14,14 @@ const LONGEST_NAME: usize = 120;
 /// How the addresses begin that people attach.
 const WEB_SCHEMES: [&str; 6] = ["http", "https", "ftp", "ftps", "sftp", "file"];
 
-/// What an attachment is that is no file.
+/// What an attachment is that is not a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OtherKind {
     Web,
     Note,
 }
 
-/// An attachment that is no file.
+/// An attachment that is not a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OtherAttachment {
     pub(crate) name: String,
@@ -63,13 +63,13 @@ impl OtherAttachment {
                     return None;
                 }
                 let shown = without_query(url.as_str()).to_owned();
-                let reason = format!("it is a web address, {shown}, and no file of the portal: open it in a browser");
+                let reason = format!("it is a web address, {shown}, not a file of the portal: open it in a browser");
                 let id = opaque_id(&format!("web {url}"));
                 Some(Self { name: name.unwrap_or(shown), id, reason })
             }
             OtherKind::Note => {
                 let name: String = name?.chars().take(LONGEST_NAME).collect();
-                let reason = "it is a text and no file: read it on the page".to_owned();
+                let reason = "it is a text, not a file: read it on the page".to_owned();
                 Some(Self { id: opaque_id(&format!("note {name}")), name, reason })
             }
         }

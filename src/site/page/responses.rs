@@ -44,8 +44,8 @@ impl Responses {
         let ((_, kind, means), answer) = found.min_by_key(|((rank, ..), _)| *rank)?;
         let path = Url::parse(&answer.url).map(|url| url.path().to_owned()).unwrap_or_default();
         let message = format!(
-            "the page of {what} lists no attachment, and what its script asked for at {path} was answered with status \
-             {}: {means}",
+            "the page of {what} lists no attachments, and its script's request for {path} was answered with status {}: \
+             {means}",
             answer.status
         );
         let retry_after = retry_after::wished(answer.status, answer.retry_after.as_deref());
@@ -84,9 +84,9 @@ fn excuse_of(answer: &ResponseInfo, recipe: &Recipe, base: &Url) -> Option<(u8, 
     match answer.status {
         401 => Some((0, FailureKind::LoginRequired, "the login has ended")),
         _ if is_login(&answer.url, recipe, base) => Some((0, FailureKind::LoginRequired, "the login has ended")),
-        429 => Some((1, FailureKind::Throttled, "it asks for fewer requests and is asked again later")),
-        500.. => Some((2, FailureKind::SiteDown, "it is asked again later")),
-        403 => Some((3, FailureKind::AccessDenied, "this login may not see it, ask for access")),
+        429 => Some((1, FailureKind::Throttled, "the portal limits requests; the program tries again later")),
+        500.. => Some((2, FailureKind::SiteDown, "the program tries again later")),
+        403 => Some((3, FailureKind::AccessDenied, "this login may not see it; ask for access")),
         _ => None,
     }
 }

@@ -1,5 +1,5 @@
-//! What finds the parts of a page, put together from a recipe: one selector for each, so that looking, counting and clicking
-//! mean the same elements.
+//! What finds the parts of a page, put together from a recipe: one selector for each, so that looking, counting and
+//! clicking mean the same elements.
 
 use crate::site::recipe::OrderPage;
 use crate::site::{Listing, Recipe, Selector};
@@ -53,7 +53,7 @@ pub(crate) fn mentioned_requisition_selector(recipe: &Recipe) -> Option<String> 
     Some(if comments.is_empty() { css } else { format!("{css}:not(:is({}) *)", any_of(comments)) })
 }
 
-/// What `css` finds, but for what stands in a part of the page that speaks of other orders.
+/// What `css` finds, except in parts of the page that are about other orders.
 pub(crate) fn outside_asides(recipe: &Recipe, css: &Selector) -> String {
     let aside = recipe.order.aside.iter().map(Selector::as_str).chain(["aside", "nav", "footer"]);
     let aside = aside.collect::<Vec<_>>().join(", ");
@@ -70,8 +70,8 @@ pub(crate) fn never_selector(recipe: &Recipe) -> Option<String> {
     }
 }
 
-/// What finds the listed attachments and none that is excluded: one selector, so that counting is the same everywhere. What an
-/// earlier listing finds is that one's, and what stands among other orders is none's.
+/// What finds the listed attachments and none that is excluded: one selector, so that counting is the same everywhere.
+/// What an earlier listing finds belongs to that one, and what is among other orders belongs to none.
 pub(crate) fn without_exclusions(recipe: &Recipe, listing: &Listing) -> String {
     let never = never_selector(recipe);
     let is_wider = recipe.attachments.wider_links.iter().any(|wider| std::ptr::eq(wider, listing));
@@ -88,7 +88,7 @@ pub(crate) fn without_exclusions(recipe: &Recipe, listing: &Listing) -> String {
     format!(":is({}){}", listing.selector(), excluded.collect::<String>())
 }
 
-/// What finds attachments that are no files, and none that could be fetched after all.
+/// Finds attachments that are not files, but none that could be fetched.
 pub(crate) fn other_selector(recipe: &Recipe, listing: &Listing) -> String {
     let files = listings(recipe).filter(|(_, kind)| *kind != ListingKind::WiderLink);
     let files: Vec<_> = files.map(|(listing, _)| listing.selector()).collect();

@@ -20,7 +20,7 @@ use crate::site::page::selectors::{
 };
 use crate::site::{NumberSource, Recipe, SupplierSource};
 
-/// Writes names that stand in other cells onto the elements themselves.
+/// Copies names from other cells onto the elements themselves.
 pub(crate) const CELLS: &str = include_str!("cells.js");
 
 /// What a look at a page found.
@@ -32,7 +32,7 @@ pub(crate) struct PageSnapshot {
     pub(crate) attachments: Vec<ListedAttachment>,
     /// Those listed twice included.
     pub(crate) listed_count: usize,
-    /// Attachments that are no files.
+    /// Attachments that are not files.
     pub(crate) others: Vec<OtherAttachment>,
     /// Addresses of the links to requisitions.
     pub(crate) requisitions: Vec<String>,
@@ -158,7 +158,7 @@ impl PageSnapshot {
     }
 }
 
-/// Where numbers of orders stand on a page of this kind.
+/// Where a page of this kind shows order numbers.
 fn number_sources(recipe: &Recipe, origin: FileOrigin) -> &[NumberSource] {
     match origin {
         FileOrigin::Order => &recipe.order.number,
@@ -176,7 +176,7 @@ fn listing_queries(recipe: &Recipe) -> impl Iterator<Item = Query> {
     })
 }
 
-/// What is looked for of attachments that are no files.
+/// Selectors for attachments that are not files.
 fn other_queries(recipe: &Recipe) -> impl Iterator<Item = Query> {
     other_listings(recipe).map(|(listing, _)| {
         let attributes = ["title", "aria-label", "download", "href", "data-url"].map(str::to_owned).into();
@@ -184,7 +184,7 @@ fn other_queries(recipe: &Recipe) -> impl Iterator<Item = Query> {
     })
 }
 
-/// Looks for `queries`, after what stands in other cells has been written where they read it.
+/// Runs `queries`, after names from other cells have been copied to where they are read.
 async fn ask(page: &mut dyn Page, recipe: &Recipe, queries: &[Query]) -> Result<Vec<Vec<ElementInfo>>, SessionError> {
     let cells = cell_requests(recipe);
     if !cells.is_empty() {

@@ -30,14 +30,14 @@ pub struct Attachments {
     /// What is never one.
     #[serde(default)]
     pub never: Exclusions,
-    /// Where attachments stand. A page without attachments must show each of them, with nothing in it that could be one,
+    /// Where attachments are. A page without attachments must show each of them, with nothing in it that could be one,
     /// or something of `none`.
     #[serde(default)]
     pub areas: Vec<Selector>,
-    /// Further places where attachments may stand. They need not be on a page; one that is must be as empty as an area.
+    /// Further places where attachments may be. They need not be on a page; one that is must be as empty as an area.
     #[serde(default)]
     pub places: Vec<Selector>,
-    /// What says that there are none.
+    /// Shows that there are none.
     #[serde(default)]
     pub none: Vec<Selector>,
     /// What marks an area, something in it or something around it as still waiting for its content.
@@ -75,15 +75,15 @@ pub struct Listing {
     pub css: Selector,
     /// Where their name is read, best first.
     pub name: Vec<NameSource>,
-    /// Endings that are no part of the name.
+    /// Endings that are not part of the name.
     #[serde(default)]
     pub name_ends: Vec<String>,
-    /// Attributes that hold the file's address, of a button or of the nearest element around it. Such a file is fetched without a
-    /// click.
+    /// Attributes that hold the file's address, of a button or of the nearest element around it. Such a file is fetched
+    /// without a click.
     #[serde(default)]
     pub address: Vec<String>,
-    /// Beginnings of the `aria-label` of what `css` finds, in several languages and in any case of letters. Where there are
-    /// some, or some `label_ends`, only an element with one of these counts. They are no part of the name.
+    /// Beginnings of the `aria-label` of what `css` finds, in several languages and in any case of letters. Where there
+    /// are some, or some `label_ends`, only an element with one of these counts. They are not part of the name.
     #[serde(default)]
     pub label_starts: Vec<String>,
     /// Endings of the same.
@@ -121,7 +121,7 @@ impl Listing {
         is_known || self.label_starts.is_empty() && self.label_ends.is_empty()
     }
 
-    /// A name without what is no part of it.
+    /// A name without the parts that do not belong to it.
     pub(crate) fn name_of(&self, text: &str) -> String {
         let text = text.trim();
         let text = self.name_ends.iter().find_map(|end| text.strip_suffix(end.as_str())).unwrap_or(text);
@@ -165,7 +165,7 @@ pub enum NameSource {
     Cell(ColumnSelector),
 }
 
-/// Another cell of the row that an element stands in; in a table, or in whatever a portal builds its rows of.
+/// Another cell of the row that contains an element, in a table or in whatever a portal builds its rows from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -220,11 +220,11 @@ pub struct Exclusions {
     /// What finds them.
     #[serde(default)]
     pub css: Vec<Selector>,
-    /// What is an attachment all the same, such as a link whose address is an attachment's: its name may look like anything.
+    /// Exceptions that are attachments, such as a link with an attachment's address, whatever its name looks like.
     #[serde(default)]
     pub except: Vec<Selector>,
-    /// What a link or button says that is none, such as `Add file`: in any case of letters, numbers and punctuation left
-    /// out.
+    /// Texts of links and buttons that are not attachments, such as `Add file`; case is ignored, numbers and
+    /// punctuation are left out.
     #[serde(default)]
     pub texts: Vec<String>,
 }

@@ -17,7 +17,7 @@ fn host(text: &str) -> Result<String, String> {
         return refuse("it is empty");
     }
     if text.contains('*') {
-        return refuse("each host is named in full, without *");
+        return refuse("each host must be given in full, without *");
     }
     let plain = text.strip_suffix('.').unwrap_or(text);
     if let Ok(host) = Host::parse(plain) {
@@ -27,7 +27,7 @@ fn host(text: &str) -> Result<String, String> {
     let address = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     match Url::parse(&address).ok().and_then(|url| url.host_str().map(str::to_owned)) {
         Some(host) => refuse(&format!("write {host:?}, without scheme, port and path; it is reached by https")),
-        None => refuse("a host has letters, digits, dots and hyphens"),
+        None => refuse("a host consists of letters, digits, dots and hyphens"),
     }
 }
 

@@ -15,7 +15,7 @@ pub use self::attachments::{ColumnSelector, Control, Listing, NameSource};
 pub(crate) use self::numbers::NumberFormat;
 pub use self::numbers::{NumberRules, NumberSource};
 
-/// The shape of a portal. Written as TOML; the shipped ones are in `profiles/sites`.
+/// The shape of a portal. Written as TOML; the built-in ones are in `profiles/sites`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -43,8 +43,8 @@ pub struct Recipe {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Addresses {
-    /// An order; `{digits}` stands for the digits of its number, `{number}` for the number with its prefix. May have a query,
-    /// which then belongs to the address.
+    /// An order; `{digits}` stands for the digits of its number, `{number}` for the number with its prefix. May have a
+    /// query, which then belongs to the address.
     pub order: String,
     /// A page that needs no login.
     pub login: String,
@@ -85,9 +85,9 @@ pub struct LoginForm {
 pub struct OrderPage {
     /// Elements of which one is on every order page and on no other.
     pub markers: Vec<Selector>,
-    /// Where the supplier stands; the first with a text wins.
+    /// Where the supplier is; the first selector that finds text wins.
     pub supplier: Vec<SupplierSource>,
-    /// Links to the order's requisitions: each distinct one is followed, and none that stands in `comments`.
+    /// Links to the order's requisitions: each distinct one is followed, and none that is in `comments`.
     #[serde(deserialize_with = "one_or_more")]
     pub requisition: Vec<Selector>,
     /// Where the page shows its number, best first: another one than was asked for is another order.
@@ -99,11 +99,11 @@ pub struct OrderPage {
     /// Parts of the page that speak of other orders, such as a list of related ones.
     #[serde(default)]
     pub aside: Vec<Selector>,
-    /// Where people write: what stands there says nothing about the page.
+    /// Where people write: what is there says nothing about the page.
     #[serde(default)]
     pub comments: Vec<Selector>,
-    /// Parts of the page where a requisition that is linked may be another order's: its files are taken only if its own page
-    /// names this order.
+    /// Parts of the page where a requisition that is linked may be another order's: its files are taken only if its own
+    /// page names this order.
     #[serde(default)]
     pub mentions: Vec<Selector>,
 }
@@ -117,7 +117,7 @@ pub struct SupplierSource {
     pub css: Selector,
     /// The attributes that hold the name, best first; then its text.
     pub attributes: Vec<String>,
-    /// Whether a number may stand before the name, as in `10023 - ACME LTDA`.
+    /// Whether a number may precede the name, as in `10023 - ACME LTDA`.
     pub is_numbered: bool,
 }
 
@@ -181,7 +181,7 @@ fn one_or_more<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<Selector>, D::
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ErrorPages {
-    /// Where the refusal stands.
+    /// Where the error is shown.
     pub css: Vec<Selector>,
     /// Parts of texts that say that there is no such order, in any case of letters.
     pub not_found: Vec<String>,
@@ -198,7 +198,8 @@ pub struct Settle {
     pub after_load: RecipeDuration,
     /// Not before what is looked for has been the same, and no request of the page pending, for this long.
     pub unchanged_for: RecipeDuration,
-    /// How long a page may go on changing or saying that it is busy. A pending request is waited for until `page_timeout`.
+    /// How long a page may go on changing or saying that it is busy. A pending request is waited for until
+    /// `page_timeout`.
     pub at_most: RecipeDuration,
     /// So much longer must a page be still that lists nothing, before it counts as one without attachments.
     #[serde(default = "RecipeDuration::of_emptiness")]

@@ -5,10 +5,10 @@ use serde::Deserialize;
 use super::{Addresses, Selector};
 use crate::model::{PoNumber, PoNumberFormat};
 
-/// What stands in the address of an order for the digits of its number.
+/// Placeholder for the digits of an order's number in its address.
 const DIGITS: &str = "{digits}";
 
-/// What stands in the address of an order for its number with its prefix.
+/// Placeholder for an order's number with its prefix in its address.
 const NUMBER: &str = "{number}";
 
 /// Where a page shows the number of an order.
@@ -18,8 +18,8 @@ const NUMBER: &str = "{number}";
 pub struct NumberSource {
     /// What finds the text.
     pub css: Selector,
-    /// Words of which one stands right before the number, in any case of letters. Text without one of them shows no number. If
-    /// there are no words, the text has one number, and that is it.
+    /// Words, one of which precedes the number; case is ignored. Text without one of them shows no number. If
+    /// there are no words, the text must contain exactly one number.
     #[serde(default)]
     pub after: Vec<String>,
 }
@@ -29,10 +29,10 @@ pub struct NumberSource {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct NumberFormat {
-    /// What may stand before the digits besides `PO` and `PM`, such as `US` or `2D-`.
+    /// What may precede the digits besides `PO` and `PM`, such as `US` or `2D-`.
     #[serde(default)]
     pub prefixes: Vec<String>,
-    /// What may follow the digits and is no part of the number, such as `-#` for a revision; `#` stands for digits.
+    /// What may follow the digits and is not part of the number, such as `-#` for a revision; `#` stands for digits.
     #[serde(default)]
     pub suffixes: Vec<String>,
     /// Whether two numbers with the same digits and other prefixes are two orders.

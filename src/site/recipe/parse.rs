@@ -1,4 +1,4 @@
-//! Text to [`Recipe`]: the shipped ones and those of users. Errors carry line and key.
+//! Text to [`Recipe`]: the built-in ones and those of users. Errors carry line and key.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::site::recipe::validate::check;
 use crate::site::{NumberRules, Recipe};
 
 /// Recipes that are built in: their names and their text.
-const SHIPPED: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 3] = [
     ("coupa", include_str!("../../../profiles/sites/coupa.toml")),
     ("table", include_str!("../../../profiles/sites/table.toml")),
     ("coupa-prefixed", include_str!("../../../profiles/sites/coupa-prefixed.toml")),
@@ -21,15 +21,15 @@ const SHIPPED: [(&str, &str); 3] = [
 #[non_exhaustive]
 pub enum RecipeError {
     /// There is no portal to use it on.
-    #[error("no portal is named: give its address with --base-url, such as https://acme.coupahost.com")]
+    #[error("no portal is given: set its address with --base-url, such as https://acme.coupahost.com")]
     NoAddress,
-    /// Neither a shipped one nor a file.
-    #[error("there is no site recipe {name:?}: neither a shipped one ({shipped}) nor a file of that name")]
+    /// Neither a built-in one nor a file.
+    #[error("there is no site recipe {name:?}: neither a built-in one ({built_in}) nor a file of that name")]
     Unknown {
         /// What was asked for.
         name: String,
-        /// The names of the shipped ones.
-        shipped: String,
+        /// The names of the built-in ones.
+        built_in: String,
     },
     /// The file cannot be read.
     #[error("the site recipe {path} cannot be read: {source}", path = path.display())]
@@ -53,13 +53,13 @@ pub enum RecipeError {
 
 /// The names of the recipes that are built in, with their text: a start for one's own.
 #[must_use]
-pub fn shipped_recipes() -> &'static [(&'static str, &'static str)] {
-    &SHIPPED
+pub fn built_in_recipes() -> &'static [(&'static str, &'static str)] {
+    &BUILT_IN
 }
 
 /// The recipe of that name, or in that file, with what follows from it.
 pub(crate) fn load(name: &str) -> Result<Recipe, RecipeError> {
-    if let Some((name, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+    if let Some((name, text)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
         return parse(text, name);
     }
     let path = Path::new(name);
@@ -70,7 +70,7 @@ pub(crate) fn load(name: &str) -> Result<Recipe, RecipeError> {
             Ok(recipe)
         }
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-            Err(RecipeError::Unknown { name: name.to_owned(), shipped: SHIPPED.map(|(name, _)| name).join(", ") })
+            Err(RecipeError::Unknown { name: name.to_owned(), built_in: BUILT_IN.map(|(name, _)| name).join(", ") })
         }
         Err(source) => Err(RecipeError::Unreadable { path: path.to_owned(), source }),
     }
@@ -99,15 +99,15 @@ pub(crate) fn parse(text: &str, origin: &str) -> Result<Recipe, RecipeError> {
     if let Some(base) = whole.get_mut().remove("extends") {
         let refuse = |why: &str| {
             let place = format!("line {}: ", line_at(text, base.span().start));
-            let names = SHIPPED.map(|(name, _)| name).join(", ");
-            invalid(place, &format!("extends: {why} is no shipped recipe: there is {names}"))
+            let names = BUILT_IN.map(|(name, _)| name).join(", ");
+            invalid(place, &format!("extends: {why} is not a built-in recipe; use one of {names}"))
         };
         let Some(name) = base.get_ref().as_str() else { return Err(refuse("this")) };
-        let below = shipped(name).ok_or_else(|| refuse(&format!("{name:?}")))?;
+        let below = built_in(name).ok_or_else(|| refuse(&format!("{name:?}")))?;
         let above = std::mem::replace(whole.get_mut(), below);
         lay_over(whole.get_mut(), &above);
     }
-    // a shipped recipe has no mistakes, so whatever is told has its place in the text that was laid over it
+    // a built-in recipe has no mistakes, so whatever is told has its place in the text that was laid over it
     let recipe = Recipe::deserialize(toml::de::Deserializer::from(whole)).map_err(of_text)?;
     tracing::debug!(recipe = recipe.name, origin, "site recipe read");
     let at_key = |key: &str, why: &str| {
@@ -119,10 +119,10 @@ pub(crate) fn parse(text: &str, origin: &str) -> Result<Recipe, RecipeError> {
     Ok(recipe)
 }
 
-/// The line of `key`, such as `attachments.links[0].css`, in the file of a recipe; none in a shipped one, and where the
-/// file leaves it to what it extends.
+/// The line of `key`, such as `attachments.links[0].css`, in the file of a recipe; none in a built-in one, and where
+/// the file leaves it to what it extends.
 pub(crate) fn line_of(name: &str, key: &str) -> Option<usize> {
-    if SHIPPED.iter().any(|(shipped, _)| *shipped == name) {
+    if BUILT_IN.iter().any(|(built_in, _)| *built_in == name) {
         return None;
     }
     let text = std::fs::read_to_string(name).ok()?;
@@ -130,12 +130,12 @@ pub(crate) fn line_of(name: &str, key: &str) -> Option<usize> {
     place_of_key(own.get_ref(), key).map(|at| line_at(&text, at))
 }
 
-/// The text of a shipped recipe, as a table, on top of the one that it extends.
-fn shipped(name: &str) -> Option<DeTable<'static>> {
-    let (_, text) = SHIPPED.iter().find(|(shipped, _)| *shipped == name)?;
+/// The text of a built-in recipe, as a table, on top of the one that it extends.
+fn built_in(name: &str) -> Option<DeTable<'static>> {
+    let (_, text) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name)?;
     let mut own = DeTable::parse(text).ok()?.into_inner();
     let Some(base) = own.remove("extends") else { return Some(own) };
-    let mut below = shipped(base.get_ref().as_str()?)?;
+    let mut below = built_in(base.get_ref().as_str()?)?;
     lay_over(&mut below, &own);
     Some(below)
 }
@@ -153,7 +153,7 @@ fn lay_over<'t>(base: &mut DeTable<'t>, own: &DeTable<'t>) {
     }
 }
 
-/// Where `key` stands: the deepest part of it that is there.
+/// Where `key` is: its deepest part that exists.
 fn place_of_key(table: &DeTable<'_>, key: &str) -> Option<usize> {
     let mut parts = key.split(['.', '[', ']']).filter(|part| !part.is_empty());
     let (key, mut value) = table.get_key_value(parts.next()?)?;
@@ -194,16 +194,16 @@ mod tests {
     use super::*;
 
     fn coupa() -> &'static str {
-        shipped_recipes()[0].1
+        built_in_recipes()[0].1
     }
 
     fn table() -> &'static str {
-        shipped_recipes()[1].1
+        built_in_recipes()[1].1
     }
 
     #[test]
-    fn every_shipped_recipe_can_be_used() {
-        for (name, _) in shipped_recipes() {
+    fn every_built_in_recipe_can_be_used() {
+        for (name, _) in built_in_recipes() {
             load(name).unwrap();
         }
     }
@@ -324,7 +324,7 @@ mod tests {
         #[test]
         fn a_key_that_nobody_knows_is_refused_wherever_it_stands(key in "zz[a-z]{1,8}", at in any::<prop::sample::Index>()) {
             let lines: Vec<_> = coupa().lines().collect();
-            // in an array it is no key at all, and refused as well
+            // in an array it is not a key at all, and refused as well
             let (before, after) = lines.split_at(at.index(lines.len() + 1));
             let changed = format!("{}\n{key} = 1\n{}", before.join("\n"), after.join("\n"));
             let refused = parse(&changed, "x").expect_err("an unknown key was taken").to_string();

@@ -23,8 +23,8 @@ pub(crate) async fn check_all(page: &mut dyn Page, recipe: &Recipe, recipe_name:
     if let Some(((key, selector), _)) = all.iter().zip(taken).find(|(_, taken)| **taken == Value::Bool(false)) {
         let line = line_of(recipe_name, key).map_or_else(String::new, |line| format!("line {line}: "));
         let why = format!(
-            "the browser refuses {:?} as a CSS selector; document.querySelectorAll(…) in a browser's console tells whether \
-             another one is right",
+            "the browser rejects {:?} as a CSS selector; test another one with document.querySelectorAll(…) in a \
+             browser's console",
             selector.as_str()
         );
         let error = RecipeError::Invalid { origin: recipe_name.to_owned(), place: format!("{line}{key}: "), why };

@@ -23,50 +23,53 @@ pub(crate) fn check(recipe: &Recipe) -> Result<(), (&'static str, &'static str)>
     }
     if address.login_paths.is_empty() || !address.login_paths.iter().all(|path| path.len() > 1 && path.starts_with('/'))
     {
-        return Err(("address.login_paths", "each must begin with / and go on, or every page were a login page"));
+        return Err((
+            "address.login_paths",
+            "each must begin with / and be longer than that, or every page would be a login page",
+        ));
     }
     if address.allowed_hosts.iter().any(|host| is_of_this_net(host)) {
         return Err((
             "address.allowed_hosts",
-            "no attachment comes from this machine or a private network, unless the portal itself is there",
+            "attachments do not come from this machine or a private network, unless the portal itself is there",
         ));
     }
     if login.file_markers.is_empty() || login.file_markers.iter().any(|marker| marker.trim().is_empty()) {
-        return Err(("login.file_markers", "without a marker a login page could pass as a file"));
+        return Err(("login.file_markers", "without a marker, a login page could pass as a file"));
     }
     if order.markers.is_empty() {
-        return Err(("order.markers", "without a marker no page can be told from an order"));
+        return Err(("order.markers", "without a marker, no page can be recognised as an order"));
     }
     if requisition.markers.is_empty() {
-        return Err(("requisition.markers", "without a marker no page can be told from a requisition"));
+        return Err(("requisition.markers", "without a marker, no page can be recognised as a requisition"));
     }
     if attachments.links.is_empty() && attachments.buttons.is_empty() {
-        return Err(("attachments.links", "there are neither links nor buttons, so no order could have an attachment"));
+        return Err(("attachments.links", "there are neither links nor buttons, so no attachment could be found"));
     }
     if attachments.areas.is_empty() && attachments.none.is_empty() {
         return Err((
             "attachments.areas",
-            "neither areas nor none is given, so no page could show that an order has no attachments",
+            "give areas or none; otherwise no page can show that an order has no attachments",
         ));
     }
     let has_empty = |texts: &[String]| texts.iter().any(|text| text.trim().is_empty());
     if has_empty(&errors.not_found) {
-        return Err(("errors.not_found", "an empty text is in every page"));
+        return Err(("errors.not_found", "an empty text matches every page"));
     }
     if has_empty(&errors.not_allowed) {
-        return Err(("errors.not_allowed", "an empty text is in every page"));
+        return Err(("errors.not_allowed", "an empty text matches every page"));
     }
     if order.number.iter().chain(&requisition.orders).any(|source| has_empty(&source.after)) {
-        return Err(("order.number", "an empty word stands before every number"));
+        return Err(("order.number", "an empty word precedes every number"));
     }
     if has_empty(&attachments.words) {
-        return Err(("attachments.words", "an empty text is in every page"));
+        return Err(("attachments.words", "an empty text matches every page"));
     }
     if settle.at_most.0 < settle.after_load.0 + settle.unchanged_for.0 {
-        return Err(("settle.at_most", "it is less than after_load and unchanged_for together"));
+        return Err(("settle.at_most", "it is less than the sum of after_load and unchanged_for"));
     }
     if settle.at_most.0 < settle.empty_for.0 {
-        return Err(("settle.empty_for", "it is more than at_most, so no page could be without attachments"));
+        return Err(("settle.empty_for", "it is more than at_most, so no page could count as without attachments"));
     }
     Ok(())
 }

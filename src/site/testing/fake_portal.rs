@@ -23,7 +23,7 @@ pub(crate) use crate::site::testing::shown::{FakeControl, Shown};
 
 pub(crate) const BASE: &str = "https://acme.test";
 
-/// What a portal says of an order that is not there.
+/// What a portal says about an order that is not there.
 pub(crate) const OOPS: &str = "Oops! We couldn't find what you wanted";
 
 #[derive(Clone, Default)]

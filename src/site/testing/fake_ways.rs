@@ -8,7 +8,7 @@ use crate::backend::{DownloadEvent, Initiator, ResponseInfo};
 use crate::site::page::selectors::without_exclusions;
 
 impl FakePage {
-    /// Has the browser save what is at an address: what is shown, what a link leads to, or what stands beside a button.
+    /// Has the browser save what is at an address: what is shown, what a link leads to, or what is beside a button.
     pub(crate) fn save(&mut self, address: &str, is_shown: bool) {
         self.portal.state().clicks.push(format!("Address {}", address.strip_prefix(BASE).unwrap_or(address)));
         let offers = self.shown.offers.clone();

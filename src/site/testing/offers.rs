@@ -55,7 +55,7 @@ pub(crate) enum AfterClick {
     Stays,
     /// Goes to the end of the list.
     GoesLast,
-    /// The same, and the whole list is made anew.
+    /// The same, and the whole list is created again.
     IsMadeAnew,
 }
 

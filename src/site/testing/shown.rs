@@ -21,7 +21,7 @@ pub(crate) struct Shown {
     pub(crate) orders_linked: Vec<String>,
     /// The title, with the number of the order.
     pub(crate) title: &'static str,
-    /// What a requisition says of its orders.
+    /// What a requisition says about its orders.
     pub(crate) orders: &'static str,
     pub(crate) offers: Vec<Offer>,
     /// Texts among its attachments, the second list from the first file on.
@@ -30,9 +30,9 @@ pub(crate) struct Shown {
     pub(crate) activity: PageActivity,
     /// On the page from the second wait on.
     pub(crate) stragglers: Vec<Offer>,
-    /// What it says of its own list.
+    /// What it says about its own list.
     pub(crate) signs: Value,
-    /// What can be clicked to see more, one after the other.
+    /// What can be clicked to see more, one after another.
     pub(crate) controls: Vec<FakeControl>,
 }
 

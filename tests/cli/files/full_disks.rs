@@ -47,12 +47,12 @@ impl Scenario {
 
     /// Half of a file is there: from now on it needs no new name but that of its order's folder.
     async fn until_a_file_lands(&self) {
-        let landing = self.out.join(".coupa-batch/landing");
+        let staging = self.out.join(".coupa-batch/landing");
         let begun = std::time::Instant::now();
         let files = |folder: std::fs::DirEntry| std::fs::read_dir(folder.path()).into_iter().flatten().flatten();
         let has_bytes = |file: std::fs::DirEntry| file.metadata().is_ok_and(|found| found.is_file() && found.len() > 0);
-        while !std::fs::read_dir(&landing).into_iter().flatten().flatten().flat_map(files).any(has_bytes) {
-            assert!(begun.elapsed() < std::time::Duration::from_secs(20), "nothing lands in {}", landing.display());
+        while !std::fs::read_dir(&staging).into_iter().flatten().flatten().flat_map(files).any(has_bytes) {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(20), "nothing arrives in {}", staging.display());
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }

@@ -18,7 +18,7 @@ async fn a_canary_that_brings_nothing_stops_the_run_before_any_other_order_is_as
                    wider_links = []\n";
     let recipe = env.write("drifted.toml", format!("{drifted}{QUICK_SETTLE}"));
     let ended = call().arg("--recipe").arg(&recipe).end().await;
-    ended.assert(4, &["the canary", "FAILED", "which could be one", "recipe check"]);
+    ended.assert(4, &["the canary", "FAILED", "which could be an attachment", "recipe check"]);
     assert!(statuses(&env.report()).values().all(|status| status == "NOT_DONE"), "{ended}");
     assert!(portal.asked().iter().all(|asked| *asked == po), "{:?}", portal.asked());
     env.assert_nothing_left().await;

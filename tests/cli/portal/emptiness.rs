@@ -62,7 +62,7 @@ async fn a_list_that_the_recipe_does_not_find_is_never_called_empty() {
     let ended = env.login(call, &portal).end().await;
     ended.assert(3, &[]);
     assert!(
-        ended.stdout.contains("does not show that there is none") && ended.stdout.contains("0 attachments"),
+        ended.stdout.contains("does not show that there are none") && ended.stdout.contains("0 attachments"),
         "{ended}"
     );
 
@@ -73,7 +73,7 @@ async fn a_list_that_the_recipe_does_not_find_is_never_called_empty() {
     let recipe = env.write("drifted.toml", format!("{drifted}{QUICK_SETTLE}"));
     let call =
         env.run(&portal, [largest(&portal).to_string()]).args(["--force", "--retries", "0"]).env(never.0, never.1);
-    call.arg("--recipe").arg(&recipe).end().await.assert(3, &["which could be one"]);
+    call.arg("--recipe").arg(&recipe).end().await.assert(3, &["which could be an attachment"]);
     assert_eq!(portal.counts().files_served, 0);
     portal.stop().await;
 }

@@ -134,7 +134,7 @@ async fn an_order_that_leads_to_a_login_while_one_is_in_force_fails_alone() {
     let ended = call.env("COUPA_BATCH_PRIVATE_HOSTS", "localhost").end().await;
     ended.assert(3, &[]);
     let report = env.report();
-    for (po, part) in [(&pos[0], "leads from this order to"), (&pos[1], "leads from this order to"), (&pos[2], "403")] {
+    for (po, part) in [(&pos[0], "redirects this order to"), (&pos[1], "redirects this order to"), (&pos[2], "403")] {
         let orders = report["orders"].as_array().unwrap();
         let order = orders.iter().find(|order| order["po_number"] == po.to_string()).unwrap();
         assert_eq!(

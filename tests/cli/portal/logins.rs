@@ -90,12 +90,12 @@ async fn a_login_that_ends_in_the_middle_waits_for_a_person_and_costs_no_order_a
     going.works_on(&portal, &pos[1]).await;
     portal.end_logins();
     portal.faults().release_all();
-    going.says("only a person can make a new one").await;
+    going.says("only a person can log in again").await;
     portal.set_person(true);
     login(&env, &portal).end().await.assert(0, &[]);
     let ended = going.end().await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
-    assert_eq!(ended.stderr.matches("only a person can make a new one").count(), 1, "said once: {ended}");
+    assert_eq!(ended.stderr.matches("only a person can log in again").count(), 1, "said once: {ended}");
     assert_all_there(&env.out(), &portal);
     env.assert_nothing_left().await;
     portal.stop().await;
@@ -115,7 +115,7 @@ async fn a_run_that_nobody_lets_in_again_ends_resumable_after_its_patience() {
     going.works_on(&portal, &pos[1]).await;
     portal.end_logins();
     portal.faults().release_all();
-    going.end().await.assert(4, &["only a person can make a new one"]);
+    going.end().await.assert(4, &["only a person can log in again"]);
     env.login(env.call(["resume"]), &portal).end().await.assert(0, &[]);
     assert_all_there(&env.out(), &portal);
     portal.stop().await;
@@ -201,7 +201,7 @@ async fn a_run_with_cookies_goes_on_after_a_login_by_hand_and_the_newer_one_is_t
     going.works_on(&portal, &pos[1]).await;
     portal.end_logins();
     portal.faults().release_all();
-    going.says("only a person can make a new one").await;
+    going.says("only a person can log in again").await;
     portal.set_person(true);
     login(&env, &portal).end().await.assert(0, &[]);
     let ended = going.end().await;

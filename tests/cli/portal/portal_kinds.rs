@@ -1,4 +1,4 @@
-//! A portal that is not Coupa, with the recipe that is shipped for its kind: orders told apart by a query, documents in a
+//! A portal that is not Coupa, with the recipe that is built in for its kind: orders told apart by a query, documents in a
 //! table, names in another cell than the links.
 
 use std::collections::BTreeSet;
@@ -183,11 +183,11 @@ async fn the_recipe_of_another_portal_never_says_that_there_are_no_attachments()
     );
     // one that does not even find the login
     let ended = env.run(&portal, &pos).args(["--recipe", "coupa"]).end().await;
-    ended.assert(2, &["no form that the site recipe knows"]);
+    ended.assert(2, &["no form that the site recipe recognises"]);
     assert_eq!(portal.counts().passwords_sent, 0);
     for recipe in [stranger.to_str().unwrap(), drifted.to_str().unwrap()] {
         let ended = env.run(&portal, &pos).args(["--recipe", recipe, "--force", "--retries", "0"]).end().await;
-        ended.assert(3, &["does not know"]);
+        ended.assert(3, &["does not recognise"]);
         let report = env.report();
         for order in report["orders"].as_array().unwrap() {
             assert_eq!(

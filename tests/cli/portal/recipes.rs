@@ -34,7 +34,10 @@ async fn a_recipe_shows_what_it_finds_on_a_page_and_what_it_does_not() {
     let address = base.join(&format!("order_headers/{}", po.digits())).unwrap();
     let ended = check(&[address.as_str(), "--screenshot", "odd.png"]).end().await;
     ended.assert(3, &[]);
-    assert!(ended.stdout.contains("none that the recipe knows") && ended.stdout.contains("0 attachments"), "{ended}");
+    assert!(
+        ended.stdout.contains("not a page that the recipe recognises") && ended.stdout.contains("0 attachments"),
+        "{ended}"
+    );
     assert!(env.work().join("odd.png").exists());
     assert_eq!(portal.counts().files_served, 0, "nothing is fetched");
     env.assert_nothing_left().await;

@@ -31,7 +31,7 @@ async fn an_address_without_https_is_shown_with_it() {
 async fn a_login_is_not_sent_in_clear_to_another_machine() {
     let env = TestEnv::new();
     let ended = env.call(["run", "PO7", "--base-url", "http://acme.coupahost.com"]).end().await;
-    ended.assert_refusal(2, &["http would send the login in clear", "use https://acme.coupahost.com"]);
+    ended.assert_refusal(2, &["http would send the login unencrypted", "use https://acme.coupahost.com"]);
     assert_untouched(&env);
 }
 

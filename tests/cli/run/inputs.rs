@@ -25,8 +25,8 @@ async fn broken_input_is_named_with_the_remedy_before_anything_starts() {
         ("absent.csv", &["absent.csv cannot be read", "check the path"]),
         ("nonsense", &["\"nonsense\" is neither a file that exists nor a purchase-order number"]),
         ("open.csv", &["open.csv, line 2: a quotation mark in this line is not closed"]),
-        ("folder", &["folder cannot be read", "give the file inside of it"]),
-        ("folder.csv", &["folder.csv cannot be read", "give the file inside of it"]),
+        ("folder", &["folder cannot be read", "give the file in it"]),
+        ("folder.csv", &["folder.csv cannot be read", "give the file in it"]),
     ] {
         let ended = env.call(["run", input, "--base-url", "https://acme.coupahost.com"]).end().await;
         ended.assert_refusal(2, parts);

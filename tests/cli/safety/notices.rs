@@ -88,7 +88,7 @@ async fn a_hook_that_is_gone_or_hangs_or_sends_elsewhere_changes_nothing() {
     let sending = TestWebhook::start(Answers::To(elsewhere.address.clone())).await;
     for (webhook, why) in [
         (TestWebhook::nowhere().as_str(), "refused"),
-        (&hanging.address, "nothing came within"),
+        (&hanging.address, "nothing arrived within"),
         (&sending.address, "redirects are not followed"),
     ] {
         let env = TestEnv::new();

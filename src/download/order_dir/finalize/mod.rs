@@ -18,8 +18,8 @@ use crate::model::{
 };
 
 /// Gives the folder of `po` its manifest and the name of its outcome, and the outcome's paths with it. An empty folder
-/// goes away; there is none for an order without files. Called again, also after it was broken off anywhere, it leads to
-/// the same folder.
+/// goes away; there is none for an order without files. Called again, also after an interruption at any point, it leads
+/// to the same folder.
 ///
 /// COMPLETED becomes PARTIAL when a file has gone from the folder since it was placed.
 ///
@@ -62,7 +62,8 @@ fn conclude_now(out: &Path, po: &PoNumber, outcome: Outcome) -> Result<Outcome, 
     Ok(with_paths_in(outcome, &last, None))
 }
 
-/// An order that an earlier run ended otherwise, and of which this one never saw the page, still has its earlier folder.
+/// An order that an earlier run ended otherwise, and of which this one never saw the page, still has its earlier
+/// folder.
 fn reopen(out: &Path, po: &PoNumber, outcome: &Outcome) -> std::io::Result<()> {
     let Some((supplier, name)) = outcome.receipt().and_then(|receipt| receipt.folder.split_once('/')) else {
         return Ok(());
@@ -118,7 +119,7 @@ impl FinalDir {
 }
 
 /// The one folder of `po` in work, if there is any. An attempt may have seen the order without its supplier, or a crash
-/// has left one behind: what lies in the others moves to the one that the receipt names.
+/// has left one behind: what is in the others moves to the one that the receipt names.
 fn gather(out: &Path, po: &PoNumber, receipt: Option<&Receipt>) -> Result<Option<FinalDir>, DownloadError> {
     let named = receipt.and_then(|receipt| receipt.folder.split_once('/')).map(|(supplier, _)| supplier);
     let mut homes = Vec::new();

@@ -20,13 +20,13 @@ impl Out {
         self.0.path()
     }
 
-    fn landed(&self, name: &str, text: &str) -> Verified {
+    fn staged(&self, name: &str, text: &str) -> Verified {
         let folder = self.path().join(".coupa-batch");
         fs::create_dir_all(&folder).unwrap();
-        let landed = folder.join("id");
-        fs::write(&landed, text).unwrap();
-        let sha256 = verify::digest_of(&landed).unwrap();
-        Verified { landed, name: name.to_owned(), size: text.len() as u64, sha256, media_type: None, mismatch: None }
+        let staged = folder.join("id");
+        fs::write(&staged, text).unwrap();
+        let sha256 = verify::digest_of(&staged).unwrap();
+        Verified { staged, name: name.to_owned(), size: text.len() as u64, sha256, media_type: None, mismatch: None }
     }
 
     fn write(&self, path: &str, text: &str) {
@@ -57,7 +57,7 @@ impl Out {
     }
 
     async fn place(&self, folder: &OrderDir, name: &str, text: &str) -> FileRecord {
-        folder.place(self.landed(name, text), FileOrigin::Order, ListingId::new(name)).await.unwrap()
+        folder.place(self.staged(name, text), FileOrigin::Order, ListingId::new(name)).await.unwrap()
     }
 }
 
@@ -263,7 +263,7 @@ fn fetch_anew(out: &Out) -> Result<Outcome, DownloadError> {
     folder.take_back(&po())?;
     let place = |name: &str, text: &str| {
         let (source, listing) = (FileOrigin::Order, ListingId::new(format!("{name} {text}")));
-        folder.place_now(out.landed(name, text), source, listing)
+        folder.place_now(out.staged(name, text), source, listing)
     };
     let files = vec![place("a.pdf", "one")?, place("a.pdf", "two")?, place("b.pdf", "three")?];
     let outcome = completed(&folder, files);

@@ -202,7 +202,7 @@ impl Fetch {
         transfer.run(self.folder.path(), &self.cancel).await
     }
 
-    /// The files that lie in the staging folder.
+    /// The files that are in the staging folder.
     fn left(&self) -> usize {
         std::fs::read_dir(self.folder.path()).unwrap().count()
     }

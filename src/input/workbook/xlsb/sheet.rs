@@ -67,7 +67,7 @@ impl<'a, R: BufRead> XlsbRows<'a, R> {
                     }
                 }
                 FIRST_CELL..=LAST_SHORT_CELL | RICH_TEXT if current.is_none() => {
-                    return Err(SheetError::Damaged("it has a cell outside of any row".to_owned()));
+                    return Err(SheetError::Damaged("it has a cell outside any row".to_owned()));
                 }
                 FIRST_CELL..=LAST_CELL | RICH_TEXT => {
                     let column = u32_at(data, 0).and_then(|column| usize::try_from(column).ok());
@@ -86,7 +86,8 @@ impl<'a, R: BufRead> XlsbRows<'a, R> {
         }
     }
 
-    /// A cell by its kind; `data` begins with its style. None if it is blank; one that is cut short is told, not left out.
+    /// A cell by its kind; `data` begins with its style. None if it is blank; one that is cut short is reported, not
+    /// left out.
     fn cell(&self, kind: u16, data: &[u8]) -> Option<Cell> {
         let damaged = || Some(Cell::Error("#damaged: a cell that is cut short".to_owned()));
         self.value(kind, data).unwrap_or_else(damaged)

@@ -30,7 +30,7 @@ pub(crate) fn read(package: &mut Package<'_>, path: &str) -> Result<Vec<Box<str>
     }
 }
 
-/// The text of the element `name`, which has begun: that of its runs, without what tells how to pronounce it.
+/// The text of the element `name`, which has begun: that of its runs, without phonetic hints.
 pub(crate) fn rich_text<R: BufRead>(xml: &mut Xml<R>, name: &str) -> Result<String, SheetError> {
     let mut text = String::new();
     loop {

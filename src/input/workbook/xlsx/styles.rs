@@ -91,7 +91,7 @@ pub(crate) fn is_date_code(code: &str) -> bool {
             '"' => _ = signs.find(|sign| *sign == '"'),
             '[' => {
                 let inside: String = signs.by_ref().take_while(|sign| *sign != ']').collect();
-                // [h]:mm counts hours; [Red] and [$-409] are none of its digits
+                // [h]:mm counts hours; [Red] and [$-409] are not digits
                 let first = inside.chars().next().unwrap_or(' ').to_ascii_lowercase();
                 if matches!(first, 'h' | 'm' | 's') && inside.chars().all(|c| c.to_ascii_lowercase() == first) {
                     return true;

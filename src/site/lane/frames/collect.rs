@@ -23,7 +23,7 @@ pub struct ListedFile {
     pub label: String,
     /// Where it is.
     pub address: Url,
-    /// Whether the address was made for this click, and may be good for one time.
+    /// Whether the address was made for this click and may be valid only once.
     pub is_once: bool,
 }
 
@@ -52,11 +52,11 @@ pub enum TabReason {
     Moved,
     /// Something was still to come when time was up.
     Unsettled(String),
-    /// It is not the page that was asked for, or says so.
+    /// It is not the requested page, or says so.
     NotWanted,
     /// It lists nothing, which a frame does not prove.
     Empty,
-    /// The address of a file could not be had without asking for the file.
+    /// The address of a file could not be fetched without asking for the file.
     Uncaught(String),
     /// More was listed after the clicks.
     Changed,
@@ -93,12 +93,12 @@ impl<'a> FrameLane<'a> {
         Ok(Self { recipe, conductor: Conductor::start(page, home, recipe, limits).await? })
     }
 
-    /// Takes all `orders` through, `slots` at a time, and hands each outcome to `done` as soon as it is known: addresses may be
-    /// good for seconds only.
+    /// Takes all `orders` through, `slots` at a time, and hands each outcome to `done` as soon as it is known:
+    /// addresses may be good for seconds only.
     ///
     /// # Errors
-    /// [`SessionError`]: what has no outcome by then is to be done again, elsewhere. Dropping the future makes the session
-    /// unusable.
+    /// [`SessionError`]: what has no outcome by then is to be done again, elsewhere. Dropping the future makes the
+    /// session unusable.
     pub async fn run(
         &self,
         page: &mut dyn Page,
@@ -151,7 +151,7 @@ impl<'a> FrameLane<'a> {
             (FrameNews::Settled { page }, None) => self.settled(flight, page),
             (FrameNews::Caught { key, caught }, Some(listed)) => {
                 let Some(button) = listed.attachments.get(key) else {
-                    return to_tab(TabReason::Unreadable("an element that nobody asked for".to_owned()));
+                    return to_tab(TabReason::Unreadable("an element that was not requested".to_owned()));
                 };
                 let address = match &caught {
                     CaughtAddress::Address { url } => Url::parse(url).ok().filter(is_web),
@@ -173,7 +173,7 @@ impl<'a> FrameLane<'a> {
                 if is_same { self.end(flight) } else { to_tab(TabReason::Changed) }
             }
             (FrameNews::Settled { .. }, Some(_)) | (FrameNews::Caught { .. } | FrameNews::Looked { .. }, None) => {
-                to_tab(TabReason::Unreadable("news out of order".to_owned()))
+                to_tab(TabReason::Unreadable("messages out of order".to_owned()))
             }
         }
     }

@@ -88,7 +88,10 @@ impl Conductor {
         let script = [HOOK, READ, &cells, CONDUCTOR].join("\n");
         match page.evaluate(&script, vec![json!(key), config]).await? {
             Value::Bool(true) => Ok(Self { key }),
-            _ => Err(SessionError::Refused(format!("{} shows no page of the portal to hold frames", home.path()))),
+            _ => Err(SessionError::Refused(format!(
+                "{} does not show a page of the portal that can hold frames",
+                home.path()
+            ))),
         }
     }
 
@@ -111,9 +114,8 @@ impl Conductor {
         let commands = serde_json::to_value(commands).map_err(|why| refused(why.to_string()))?;
         match page.evaluate(EXCHANGE, vec![json!(self.key), commands, json!(millis(at_most))]).await? {
             Value::Null => Err(refused("the page that held the frames is gone".to_owned())),
-            events => {
-                serde_json::from_value(events).map_err(|why| refused(format!("the frames told something odd: {why}")))
-            }
+            events => serde_json::from_value(events)
+                .map_err(|why| refused(format!("the frames sent an unexpected message: {why}"))),
         }
     }
 }

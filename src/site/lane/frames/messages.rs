@@ -1,4 +1,5 @@
-//! What goes to the conductor and what comes back. All that comes back was made by a page: it is checked where it is used.
+//! What goes to the conductor and what comes back. All that comes back was made by a page: it is checked where it is
+//! used.
 
 use std::fmt;
 
@@ -12,7 +13,7 @@ use crate::site::page::identity::ShownOn;
 /// A page to open in a frame.
 #[derive(Clone, Debug)]
 pub struct FrameOrder {
-    /// What tells it from the others in flight.
+    /// What distinguishes it from the others in flight.
     pub id: u32,
     /// Its address.
     pub url: Url,
@@ -29,7 +30,7 @@ impl FrameOrder {
 /// An element to click, for the address behind it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Catch {
-    /// What tells it from the others of its frame.
+    /// What distinguishes it from the others of its frame.
     pub key: usize,
     /// What finds it.
     pub css: String,
@@ -112,7 +113,7 @@ pub struct FramePage {
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum CaughtAddress {
-    /// An address, which may be good for one time.
+    /// An address, which may be valid only once.
     Address {
         /// The address.
         url: String,

@@ -86,7 +86,7 @@ impl ClickEffect {
                 Ok(Self { is_busy: true, ..Self::default() })
             }
             answer => serde_json::from_value(answer?)
-                .map_err(|why| SessionError::Refused(format!("the page's answer cannot be understood: {why}"))),
+                .map_err(|why| SessionError::Refused(format!("the page's response cannot be read: {why}"))),
         }
     }
 
@@ -121,7 +121,7 @@ impl ClickEffect {
         ways
     }
 
-    /// Whether what is shown is no page of the portal but a file, as far as the browser tells.
+    /// Whether a file is shown instead of a page of the portal, as far as the browser reports.
     fn is_file(&self, label: &str) -> bool {
         let is_page = self.media_type.contains("html");
         let is_web_page = matches!(extension(label).as_deref(), Some("html" | "htm" | "xhtml"));

@@ -70,7 +70,7 @@ async fn run(page: &mut dyn Page, address: &str, name: &str, is_shown: bool) -> 
     match page.evaluate(SAVE, vec![Value::from(address), Value::from(name), json!(is_shown)]).await {
         // an address of another host replaces the page: what comes of that is seen by whoever waits
         Err(SessionError::Refused(why)) => {
-            tracing::debug!(why, "the page went while it saved a file");
+            tracing::debug!(why, "the page was left while it saved a file");
             Ok(())
         }
         other => other.map(drop),

@@ -1,4 +1,4 @@
-//! What of an address says which file it leads to, and what is made anew each time that the page shows it.
+//! What of an address says which file it leads to, and what is created again each time that the page shows it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ pub(crate) struct Addresses {
     keys: BTreeMap<String, AddressKey>,
 }
 
-/// What tells an address from the others of its page.
+/// What distinguishes an address from the others of its page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AddressKey {
     /// All of it.
@@ -55,8 +55,8 @@ pub(crate) enum AddressKey {
 impl Addresses {
     /// Reads addresses with what the page calls the files behind them.
     ///
-    /// What looks random, and what says who may have a file, is left out of a key only where the rest of the address and the name
-    /// tell it from all others of the page: it may be what says which file is meant.
+    /// What looks random, and what says who may have a file, is left out of a key only where the rest of the address
+    /// and the name tell it from all others of the page: it may be what says which file is meant.
     pub(crate) fn new<'a>(shown: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         // the first name counts: a link that is listed twice may have another name the second time
         let mut labels: BTreeMap<&str, &str> = BTreeMap::new();
@@ -95,7 +95,8 @@ pub(super) fn without_fragment(address: &str) -> &str {
     address.split('#').next().unwrap_or_default()
 }
 
-/// The address without what says who may have the file. One that has nothing of the kind stays as it is, letter by letter.
+/// The address without what says who may have the file. One that has nothing of the kind stays as it is, letter by
+/// letter.
 fn without_access(address: &str) -> String {
     let is_lasting = |name: &str| {
         let name = name.to_ascii_lowercase();

@@ -18,25 +18,25 @@ use crate::site::{Listing, Recipe};
 pub(crate) struct ListedAttachment {
     /// What the page calls it; may be empty.
     pub(crate) label: String,
-    /// What tells it from the others of the page, also after the page was rendered anew.
+    /// What distinguishes it from the others of the page, also after the page was rendered again.
     pub(crate) key: ListingKey,
     /// Where its file is, as this look has shown it.
     pub(crate) address: Option<String>,
-    /// Whether it is a link, and not a button that may have an address all the same.
+    /// Whether it is a link; a button may have an address too.
     pub(crate) is_link: bool,
     /// Whether the page shows it several times. Only its address says that it is the same one.
     pub(crate) is_repeated: bool,
     /// Whether an earlier look has marked it: it is the same element.
     pub(crate) is_marked: bool,
-    /// What tells it from the others of the order.
+    /// What distinguishes it from the others of the order.
     pub(crate) id: ListingId,
     /// What finds it, and its place among what that finds: true for this look only.
     pub(crate) css: String,
     pub(crate) nth: usize,
 }
 
-/// The attachments of a page that is at `here` by now, each once, and how many were listed. Wider links count only when there is
-/// nothing else.
+/// The attachments of a page that is at `here` by now, each once, and how many were listed. Wider links count only when
+/// there is nothing else.
 pub(crate) fn attachments(
     recipe: &Recipe,
     shown_on: ShownOn<'_>,
@@ -77,7 +77,7 @@ pub(crate) fn attachments(
     (distinct(listed, shown_on), listed_count)
 }
 
-/// An attachment that was found, before it is known what tells it from the others.
+/// An attachment that was found, before it is known what distinguishes it from the others.
 struct FoundListing {
     label: String,
     address: Option<String>,
@@ -136,7 +136,7 @@ fn is_script(address: &str) -> bool {
     start.is_some_and(|start| start.eq_ignore_ascii_case("javascript:"))
 }
 
-/// Where the file is, as far as the page tells.
+/// Where the file is, as far as the page shows.
 fn address(recipe: &Recipe, listing: &Listing, element: &ElementInfo, is_link: bool) -> Option<String> {
     let attribute = |name: &str| element.attributes.get(name).map(String::as_str);
     if is_link {

@@ -1,7 +1,7 @@
-//! What tells an attachment from the others of its page, also after the page has shown its list anew.
+//! What distinguishes an attachment from the others of its page, also after the page has shown its list again.
 //!
-//! Best is its address. A button without one has only its name; where several have the same name, each is marked in the page,
-//! and has its place only until then.
+//! Best is its address. A button without one has only its name; where several have the same name, each is marked in the
+//! page, and has its place only until then.
 //!
 //! What a page is told apart by holds for that page alone: the pages of one order may list two files of one name.
 
@@ -24,7 +24,7 @@ pub(crate) const WRITE_MARKS: &str = "const found = document.querySelectorAll(ar
     arguments[1].forEach((nth, at) => { const element = found[nth]; \
     if (element && !element.hasAttribute(arguments[3])) element.setAttribute(arguments[3], arguments[2][at]); }); return null";
 
-/// What tells an attachment from the others.
+/// What distinguishes an attachment from the others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum ListingKey {
     /// Its address.
@@ -43,8 +43,8 @@ pub(crate) enum ListingKey {
 }
 
 impl ListingKey {
-    /// What tells it from the others of the order. An address leads to the same file from every page; all else is of its page
-    /// alone.
+    /// What distinguishes it from the others of the order. An address leads to the same file from every page; all else
+    /// is of its page alone.
     pub(crate) fn id(&self, shown_on: ShownOn<'_>) -> ListingId {
         let page = shown_on.in_words();
         opaque_id(&match self {
@@ -55,13 +55,14 @@ impl ListingKey {
         })
     }
 
-    /// Whether it is told from others by its place alone, so that another look, or another attempt, may mean another one.
+    /// Whether it is told from others by its place alone, so that another look, or another attempt, may mean another
+    /// one.
     pub(crate) fn is_by_place(&self) -> bool {
         matches!(self, Self::Button { count: 2.., .. })
     }
 }
 
-/// The page that lists attachments, by the address that was asked for: what it makes of its address is its own affair.
+/// The page that lists attachments, by the address that was asked for: it may change its address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ShownOn<'a> {
     pub(crate) origin: FileOrigin,
@@ -89,7 +90,8 @@ pub(crate) struct ShownListing<'a> {
     pub(crate) mark: Option<&'a str>,
 }
 
-/// The keys of all attachments that a page shows at one moment. Buttons of one name are counted whichever listing finds them.
+/// The keys of all attachments that a page shows at one moment. Buttons of one name are counted whichever listing finds
+/// them.
 pub(crate) fn keys<'a>(shown: &[ShownListing<'a>]) -> Vec<ListingKey> {
     let addresses = Addresses::new(shown.iter().filter_map(|shown| Some((shown.address?, shown.label))));
     let mut buttons: HashMap<&str, Places> = HashMap::new();
@@ -130,7 +132,8 @@ impl Places {
         self.marked.extend(mark.map(str::to_owned));
     }
 
-    /// The place of the next one in the order of the page: the one that its mark says, else the first that no mark speaks of.
+    /// The place of the next one in the order of the page: the one that its mark says, else the first that no mark
+    /// speaks of.
     fn next(&mut self, own: Option<&str>) -> usize {
         let count = self.count;
         let own =

@@ -78,7 +78,7 @@ async fn run(page: &mut dyn Page, recipe: &Recipe, is_look: bool) -> Result<Opti
         }
     };
     match answer {
-        // the click has led to another page: whoever looks at it next sees which
+        // the click has led to another page: the next read shows which
         Err(SessionError::Refused(why)) if !is_look => {
             tracing::debug!(why, "a control led away from its page");
             Ok(None)
@@ -87,10 +87,10 @@ async fn run(page: &mut dyn Page, recipe: &Recipe, is_look: bool) -> Result<Opti
             Value::Bool(false) => Ok(None),
             // whether it was clicked is seen by whoever looks next
             Value::Null if !is_look => Ok(None),
-            Value::Null => Err(SessionError::Refused("the page opens one dialog after the other".to_owned())),
+            Value::Null => Err(SessionError::Refused("the page opens one dialog after another".to_owned())),
             found => serde_json::from_value(found)
                 .map(Some)
-                .map_err(|why| SessionError::Refused(format!("the page's answer cannot be understood: {why}"))),
+                .map_err(|why| SessionError::Refused(format!("the page's response cannot be read: {why}"))),
         },
     }
 }

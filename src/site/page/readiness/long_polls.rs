@@ -45,8 +45,8 @@ impl LongPollRegistry {
                 tracing::warn!(
                     path = request.path,
                     seconds = request.age / 1000,
-                    "a request of the portal's pages stays open and is not waited for on other pages; name its path in \
-                     the recipe's settle.long_polls if that is right"
+                    "a request of the portal's pages stays open, so other pages do not wait for it; if that is right, \
+                     add its path to the recipe's settle.long_polls"
                 );
             }
         }

@@ -1,8 +1,8 @@
 //! When a page counts as read: on evidence, and never because time has passed.
 //!
-//! A list of attachments is whole when the document is complete, nothing that could bring a part of it is under way (no
-//! request of the page pending, nothing marked as busy), and what is looked for has stopped changing. Time only bounds the
-//! wait; a page that is not read by then has given no verdict.
+//! A list of attachments is complete when the document is complete, nothing that could bring a part of it is under way
+//! (no request of the page pending, nothing marked as busy), and what is looked for has stopped changing. Time only
+//! bounds the wait; a page that is not read by then has given no verdict.
 
 pub(crate) mod controls;
 pub(crate) mod long_polls;
@@ -23,7 +23,7 @@ use crate::site::page::identity::ShownOn;
 use crate::site::page::readiness::signs::{PageSigns, SignPatience};
 use crate::site::page::snapshot::PageSnapshot;
 
-/// How long a page that is still waiting for something is watched before it is looked at anew.
+/// How long a page that is still waiting for something is watched before it is read again.
 const ONE_LOOK: Duration = Duration::from_secs(1);
 
 /// What a page is still waiting for.
@@ -77,8 +77,8 @@ pub(crate) struct PageReader<'a> {
 }
 
 impl PageReader<'_> {
-    /// Waits until the page counts as read, or `settle.at_most` is over. A request that is pending then is waited for until
-    /// `page_timeout`: it is known that something is to come.
+    /// Waits until the page counts as read, or `settle.at_most` is over. A request that is pending then is waited for
+    /// until `page_timeout`: it is known that something is to come.
     ///
     /// # Errors
     /// The session's.
@@ -95,8 +95,8 @@ impl PageReader<'_> {
         self.watch(page, settle.after_load.0.max(settle.unchanged_for.0), &[]).await
     }
 
-    /// Watches a page that lists nothing for longer: until it lists something, has been still for `settle.empty_for`, or the
-    /// time is up.
+    /// Watches a page that lists nothing for longer: until it lists something, has been still for `settle.empty_for`,
+    /// or the time is up.
     ///
     /// # Errors
     /// The session's.
@@ -150,7 +150,7 @@ impl PageReader<'_> {
             };
             let signs = ask(page, self.context, patience).await?;
             let awaited = awaited(&activity, &signs, patience);
-            tracing::debug!(url = %self.url.path(), ?activity, ?signs, ?awaited, "looked at a page");
+            tracing::debug!(url = %self.url.path(), ?activity, ?signs, ?awaited, "read a page");
             let now = Instant::now();
             let has_time = match &awaited {
                 // that was waited for already
@@ -170,7 +170,7 @@ impl PageReader<'_> {
 async fn ask(page: &mut dyn Page, context: &PortalContext, patience: SignPatience) -> Result<PageSigns, SessionError> {
     match PageSigns::ask(page, &context.recipe, patience).await {
         Err(SessionError::Refused(why)) => {
-            tracing::debug!(why, "a page could not be asked for its signs");
+            tracing::debug!(why, "the signs of a page could not be read");
             Ok(PageSigns { busy: Some("a page that was replaced".to_owned()), ..PageSigns::default() })
         }
         other => other,
@@ -186,7 +186,7 @@ fn awaited(activity: &PageActivity, signs: &PageSigns, patience: SignPatience) -
     if let Some(mark) = &signs.busy {
         return Some(Awaited::Busy(mark.clone()));
     }
-    // a document that is still loading is no page in motion
+    // a document that is still loading does not count as changing
     if !signs.is_complete && (patience.until_complete || !activity.is_settled) {
         return Some(Awaited::Document);
     }

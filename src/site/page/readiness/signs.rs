@@ -1,4 +1,4 @@
-//! What a page says of its own list of attachments: whether it is whole, what counts it, what is still to come.
+//! What a page says about its own list of attachments: whether it is complete, what counts it, what is still to come.
 
 use std::time::Duration;
 
@@ -23,13 +23,13 @@ pub(crate) struct PageSigns {
     pub(crate) areas: Vec<AttachmentArea>,
     /// Something in an area that could be an attachment.
     pub(crate) holds: Option<String>,
-    /// The same in another place where attachments may stand.
+    /// The same in another place where attachments may be.
     #[serde(default)]
     pub(crate) places_hold: Option<String>,
     /// Counts of attachments of which not all are listed.
     #[serde(default)]
     pub(crate) unmet: Vec<UnmetCount>,
-    /// What looks like a file where attachments stand and is not listed, although others are.
+    /// What looks like a file in an attachment area and is not listed, although others are.
     #[serde(default)]
     pub(crate) stray: Option<StrayControl>,
     /// A mark that something is on its way.
@@ -106,7 +106,7 @@ impl PageSigns {
             // a dialog of the page broke in; it is asked again
             Value::Null => Ok(Self { busy: Some("a dialog".to_owned()), ..Self::default() }),
             answer => serde_json::from_value(answer)
-                .map_err(|why| SessionError::Refused(format!("the page's answer cannot be understood: {why}"))),
+                .map_err(|why| SessionError::Refused(format!("the page's response cannot be read: {why}"))),
         }
     }
 }

@@ -42,8 +42,8 @@ impl Unlisted {
         }
         if let Some(StrayControl { text, count }) = &signs.stray {
             let why = format!(
-                "where attachments stand there is {text}, which could be one; if it is, let attachments.links or attachments.buttons \
-                 find it; if not, name it in attachments.never"
+                "the attachment area contains {text}, which could be an attachment; if it is, add a selector for it to \
+                 attachments.links or attachments.buttons; if it is not, add it to attachments.never"
             );
             return Some(Self { count: *count, why, kind: FailureKind::PageChanged });
         }

@@ -34,7 +34,7 @@ async fn an_order_is_without_attachments_only_if_its_page_shows_so() {
     // what says that there are none needs no area beside it, and does not outweigh a count
     let mut facts = json!({ "isComplete": true, "saysNone": true, "areas": [{ "count": 0, "shown": 0 }] });
     assert_eq!(ends(facts.clone()).await, Ok(()));
-    // nor what stands in a place of its own
+    // nor what is in a separate place
     facts["placesHold"] = "a \"Invoice.pdf\"".into();
     assert_eq!(ends(facts.clone()).await, Err(FailureKind::PageChanged));
     facts["placesHold"] = Value::Null;

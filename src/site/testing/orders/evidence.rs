@@ -27,7 +27,7 @@ async fn a_list_is_not_complete_while_a_request_is_pending_or_a_mark_says_that_m
     ] {
         let error = stage.failure(&FakePortal::with(ORDER, shown)).await;
         assert_eq!(error.kind, FailureKind::StepTimeout, "{error}");
-        assert!(error.message.contains("may list more") && error.message.contains(why), "{error}");
+        assert!(error.message.contains("may be incomplete") && error.message.contains(why), "{error}");
         assert_eq!(names(&error.receipt.unwrap()), ["a.txt"], "what is listed is fetched all the same");
     }
 }

@@ -63,7 +63,7 @@ impl Stage {
         let mut session = portal.session();
         let receipt = self.site.collect(&mut session, &self.attempt).await;
         let staging = self.out.path().join(".coupa-batch/landing");
-        assert_eq!(staging.read_dir().map_or(0, Iterator::count), 0, "a landing folder was left behind");
+        assert_eq!(staging.read_dir().map_or(0, Iterator::count), 0, "a staging folder was left behind");
         receipt
     }
 

@@ -1,4 +1,4 @@
-//! The order on the page is the order that was asked for.
+//! The order on the page is the requested order.
 
 use super::*;
 

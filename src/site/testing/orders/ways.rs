@@ -135,5 +135,5 @@ async fn a_click_that_does_nothing_is_not_waited_for_until_the_deadline() {
     let stage = patient();
     let error = stage.failure(&order(vec![button("scan.txt", FakeReply::Silence)])).await;
     assert_eq!(error.kind, FailureKind::DownloadStalled);
-    assert!(error.message.contains("the page has come to rest"), "{error}");
+    assert!(error.message.contains("the page has finished loading"), "{error}");
 }
