@@ -141,8 +141,7 @@ impl fmt::Display for AuditProblem {
 
 /// Compares `folder`, an output folder or the folder of one order, with the manifests in it, reading every file.
 /// `expected` are orders whose folders are known from elsewhere, such as the journal, with their folders relative to
-/// `folder`. What lies outside the folders of orders is nobody's business here. Follows no links but those to
-/// suppliers' folders.
+/// `folder`. Ignores what is outside the folders of orders. Follows only links to suppliers' folders.
 ///
 /// Blocks while it reads.
 ///

@@ -138,8 +138,7 @@ impl HttpClient {
         self.policy.blocked(url.as_str())
     }
 
-    /// Sends a request and waits for the head of its answer, `deadline` at most. Dropping the future closes the
-    /// connection.
+    /// Sends a request and waits for the head of its answer, `deadline` at most. Dropped, it closes the connection.
     ///
     /// # Errors
     /// [`HttpError`]; of `Blocked`, `NoConnection` and `Invalid` it is certain that nothing was sent.

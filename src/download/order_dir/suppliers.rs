@@ -100,7 +100,7 @@ mod tests {
         symlink(at("file"), at("to-file")).unwrap();
         symlink(out.path(), at("fine")).unwrap();
         let why = |name: &str| check(&at(name)).err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(why("file").contains("no folder"));
+        assert!(why("file").contains("not a folder"));
         assert!(why("gone").contains("a link to") && why("gone").contains("not there"), "{}", why("gone"));
         assert!(why("to-file").contains("which is not a folder"));
         assert_eq!((why("fine"), why("new")), (String::new(), String::new()));

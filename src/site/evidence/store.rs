@@ -54,8 +54,7 @@ impl EvidenceStore {
         if let Err(why) = fs::remove_dir_all(all.join(DRAFTS))
             && why.kind() != io::ErrorKind::NotFound
         {
-            tracing::warn!(folder = %all.display(), %why, "half-written evidence of an earlier run could not be \
-                                                           removed");
+            tracing::warn!(folder = %all.display(), %why, "incomplete evidence of an earlier run remains");
         }
         Self { all, run: safe_name(run.as_str()), limit: limit.as_u64(), kept: Arc::default() }
     }

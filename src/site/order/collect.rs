@@ -227,8 +227,7 @@ impl<'a> OrderCollector<'a> {
             match error.kind {
                 // it may well be another order's
                 FailureKind::AccessDenied | FailureKind::OrderMissing | FailureKind::PageChanged if link.is_mention => {
-                    tracing::debug!(po = %self.attempt.order.po, reason = %error, "a requisition that is only \
-                                                                                   mentioned cannot be seen");
+                    tracing::debug!(po = %self.attempt.order.po, reason = %error, "a mentioned requisition cannot be seen");
                 }
                 FailureKind::AccessDenied | FailureKind::OrderMissing => {
                     let has = if has_own {

@@ -149,8 +149,7 @@ impl<'a> FileTurns<'a> {
                     && file.listings.iter().any(|id| self.uncertain.contains(id))
             };
             if self.draft.receipt.files.iter().any(is_in_doubt) {
-                tracing::debug!(po = %self.attempt.order.po, listing = listed.label, "two files with the same bytes: \
-                                                                                      fetching again");
+                tracing::debug!(po = %self.attempt.order.po, listing = listed.label, "same bytes twice: fetching again");
                 self.reopen(place, to.staging).await?;
                 self.fetch_one(place, listed, to, Turn::First { are_others_waiting: false }).await?;
             }

@@ -37,7 +37,7 @@ async fn a_list_that_the_recipe_does_not_find_is_never_called_empty() {
     let changes = [
         (ListChange::Redesigned, "it says \"Attachments ("),
         (ListChange::Moved, "it says \"Attachments ("),
-        (ListChange::Gone, "it has no \"div.commentAttachments\""),
+        (ListChange::Gone, "it has no attachment area \"div.commentAttachments\""),
     ];
     let pos = with_files(&portal);
     for (po, (change, _)) in pos.iter().zip(&changes) {
