@@ -1,10 +1,12 @@
 //! What finds the parts of a page, put together from a recipe: one selector for each, so that looking, counting and clicking
 //! mean the same elements.
 
-use crate::site::page::marks::COPY_MARK;
 use crate::site::recipe::OrderPage;
 use crate::site::recipe::attachments::FILE_MARK;
 use crate::site::{Listing, Recipe, Selector};
+
+/// Marks a hidden copy of what the page lists already.
+pub(crate) const COPY_MARK: &str = "data-recipe-copy";
 
 /// How an attachment is listed.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,11 +5,8 @@ use serde_json::{Value, json};
 use crate::site::Recipe;
 use crate::site::page::names::cell_requests;
 use crate::site::page::readiness::signs::plain_words;
-use crate::site::page::selectors::listings_with_copies;
+use crate::site::page::selectors::{COPY_MARK, listings_with_copies};
 use crate::site::recipe::attachments::FILE_MARK;
-
-/// Marks a hidden copy of what the page lists already.
-pub(crate) const COPY_MARK: &str = "data-recipe-copy";
 
 /// The script. Its argument is that of [`requests`].
 pub(crate) const WRITE: &str = concat!(include_str!("shared.js"), include_str!("marks.js"), include_str!("cells.js"));
