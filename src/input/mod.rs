@@ -6,6 +6,11 @@
 //! numbers that a spreadsheet has turned into something else are understood; what is ambiguous is refused, never guessed.
 //! No row is lost, changed or invented without a word: each one is an order, a repetition or rejected, and is counted.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
+)]
+
 mod book;
 mod cell;
 mod error;
@@ -13,7 +18,6 @@ mod html;
 mod intake;
 mod kind;
 mod options;
-mod row;
 mod sheets;
 mod source;
 mod table;
@@ -39,7 +43,7 @@ use crate::model::Metadata;
 pub use error::InputError;
 #[cfg(feature = "internals")]
 pub use intake::Remark;
-pub use intake::{Intake, RowTally};
+pub use intake::{Intake, RowCounts};
 pub use options::InputOptions;
 pub use source::Source;
 
