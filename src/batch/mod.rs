@@ -15,6 +15,7 @@ mod run;
 pub(crate) mod run_record;
 pub(crate) mod selection;
 pub(crate) mod stop;
+mod unsubmitted;
 mod work;
 
 pub use crate::report::{ReportFiles, Summary, WrittenFile};

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::assembly::StartOptions;
-use crate::backend::{History, Journal};
+use crate::backend::History;
 use crate::config::{Canary, PoolConfig};
 use crate::download::OutputLock;
 use crate::fs::blocking::blocking;
 use crate::journal::{JournalReader, RunInfo, SqliteStore};
-use crate::model::{Entry, PoNumber, PoTask, PriorResult, RejectedRow, StopKind, StopReason, TaskId};
+use crate::model::{PoNumber, PoTask, RejectedRow, StopKind, StopReason};
 use crate::policy::has_passed;
 use crate::pool::{PersistentWorkerPool, StartError};
 use crate::report::{self, RunFacts};
@@ -23,6 +23,7 @@ use crate::batch::event::{BatchError, BatchEvent, BatchReport, BatchStatus, Obse
 use crate::batch::run_record::{self, RunRecord};
 use crate::batch::selection::{OrderFilter, Selection, select};
 use crate::batch::stop::{StopSignals, TimeLimit};
+use crate::batch::unsubmitted;
 use crate::batch::work::{early_stop, status_of, work};
 
 /// The canary of a run. Where the prefix of a number makes another order, its own does, too.
@@ -255,6 +256,7 @@ impl Batch {
             selection.include(&canary.po);
             observer(&BatchEvent::CanaryStarted(canary.po.clone()));
         }
+        let canary = setup.canary.as_ref().map(|canary| canary.po.clone());
         let pool = tokio::select! {
             started = PersistentWorkerPool::start_with(config, setup) => started,
             () = signals.second(drain, &observer) => return Err(finish_stopped(record).await),
@@ -267,7 +269,16 @@ impl Batch {
             }
         };
         observer(&BatchEvent::PoolStarted(pool.watch()));
-        let (end, is_killed) = work(pool, selection, &observer, signals, drain, time_limit.as_ref()).await?;
+        let mut orders = selection.orders.clone();
+        // what an earlier run brought of the canary shows nothing of the portal of today
+        orders.iter_mut().filter(|(order, _)| Some(&order.po) == canary.as_ref()).for_each(|(_, prior)| *prior = None);
+        let (mut end, is_killed) = work(pool, selection, &observer, signals, drain, time_limit.as_ref()).await?;
+        // a pool that stopped before it could take its orders leaves them open
+        let (history, unwritten) = unsubmitted::record(&*record.journal, end.history, orders).await;
+        end.history = history;
+        if let Some(why) = unwritten {
+            observer(&BatchEvent::JournalUnfinished(why));
+        }
         let (run, started, rejects) = (record.run.clone(), record.started, std::mem::take(&mut record.rejects));
         if let Err(why) = record.finish(early_stop(&end).cloned()).await {
             // the report can be written anyway, and holds more than the journal could
@@ -319,16 +330,8 @@ async fn settle_without_browsers(
     history: History,
     observer: &Observer,
 ) -> Result<BatchReport, BatchError> {
-    let first = history.tasks.len() as u64 + 1;
-    let entries = (first..).map(TaskId).zip(selection.orders).flat_map(|(task, (order, earlier))| {
-        let taken_over = match earlier {
-            Some(PriorResult::Ended(outcome, from)) => Some(Entry::Reused { task, outcome, from }),
-            Some(PriorResult::Begun(_)) | None => None,
-        };
-        std::iter::once(Entry::Admitted { task, order, receipt: None }).chain(taken_over)
-    });
-    record.journal.append(entries.collect()).await?;
-    let history = record.journal.history().await?;
+    let (history, unwritten) = unsubmitted::record(&*record.journal, history, selection.orders).await;
+    let is_written = unwritten.is_none();
     let facts = RunFacts {
         run: record.run.clone(),
         started: record.started,
@@ -336,10 +339,20 @@ async fn settle_without_browsers(
         base_url,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         rejects: std::mem::take(&mut record.rejects),
-        stopped_because: None,
+        stopped_because: unwritten.as_ref().map(ToString::to_string),
     };
-    record.finish(None).await?;
+    let unfinished = match unwritten {
+        Some(why) => Some(why),
+        None => record.finish(None).await.err(),
+    };
+    if let Some(why) = unfinished {
+        // the report can be written all the same, and holds more than the journal could
+        observer(&BatchEvent::JournalUnfinished(why));
+    }
     let (files, summary) = report::write(out, &history, &facts)?;
     observer(&BatchEvent::ReportWritten(files.clone()));
-    Ok(BatchReport { status: BatchStatus::of(&summary), summary, files, history, evidence: None })
+    let status = if is_written { BatchStatus::of(&summary) } else { BatchStatus::JournalUnusable };
+    // of the part before a run was continued
+    let evidence = Some(evidence_folder(out, &facts.run)).filter(|folder| folder.is_dir());
+    Ok(BatchReport { status, summary, files, history, evidence })
 }

@@ -13,12 +13,13 @@ use crate::fs::lock::{FileLock, read_owner};
 ///
 /// The lock ends with the program, however that ends. The file stays: removing it while
 /// another program is about to lock it would let two in. Some network disks know no locks; there the folder is taken all
-/// the same.
+/// the same, and a warning says what nobody watches then.
 #[derive(Debug)]
 pub struct OutputLock {
     out: PathBuf,
     own: PathBuf,
     lock: FileLock,
+    is_exclusive: bool,
 }
 
 /// More than a block: a full disk takes the few bytes that fit into the folder's own entry.
@@ -31,6 +32,13 @@ impl OutputLock {
     /// [`DownloadError::Claimed`] when another program works there, [`DownloadError::Output`] when the folder cannot be
     /// written.
     pub fn take(out: &Path) -> Result<Self, DownloadError> {
+        Self::take_with(out, FileLock::try_lock)
+    }
+
+    fn take_with(
+        out: &Path,
+        try_lock: impl FnOnce(&FileLock) -> Result<(), TryLockError>,
+    ) -> Result<Self, DownloadError> {
         let at = |source| DownloadError::Output { out: out.to_owned(), source };
         let own = std::path::absolute(out).map_err(at)?.join(OWN_FOLDER);
         fs::create_dir_all(&own).map_err(|why| {
@@ -41,15 +49,22 @@ impl OutputLock {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(at)?;
         let lock = FileLock::of(file);
         let owner = own.join("owner");
-        match lock.try_lock() {
-            Ok(()) => {}
+        let is_exclusive = match try_lock(&lock) {
+            Ok(()) => true,
             Err(TryLockError::WouldBlock) => {
                 let owner = read_owner(&owner, "another run");
                 return Err(DownloadError::Claimed { out: out.to_owned(), owner });
             }
-            Err(TryLockError::Error(why)) => tracing::debug!("{} cannot be locked: {why}", path.display()),
-        }
-        let claim = Self { out: out.to_owned(), own, lock };
+            Err(TryLockError::Error(why)) => {
+                tracing::warn!(
+                    "{} cannot be locked ({why}), as on some network shares, so nothing keeps a second run out: make sure that \
+                     no other run works there, or use a folder on a local disk",
+                    out.display()
+                );
+                false
+            }
+        };
+        let claim = Self { out: out.to_owned(), own, lock, is_exclusive };
         claim.settle_in(&owner).map_err(|why| {
             claim.withdraw(&owner, &path);
             at(why)
@@ -71,13 +86,23 @@ impl OutputLock {
         let _ = fs::remove_dir(&self.own); // not when somebody else keeps something there
     }
 
+    /// Whether other programs are kept out: not on a disk that knows no locks.
+    #[must_use]
+    pub fn is_exclusive(&self) -> bool {
+        self.is_exclusive
+    }
+
     /// The folder that is claimed.
     #[must_use]
     pub fn out(&self) -> &Path {
         &self.out
     }
 
+    /// Removes what is left in the staging folders; where nobody is kept out, that may be another run's, and stays.
     fn sweep(&self) -> io::Result<()> {
+        if !self.is_exclusive {
+            return Ok(());
+        }
         match fs::remove_dir_all(self.own.join(STAGINGS)) {
             Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
             _ => Ok(()),
@@ -112,6 +137,22 @@ mod tests {
         assert!(refused.contains(&std::process::id().to_string()), "{refused}");
         drop(first);
         OutputLock::take(out.path()).unwrap();
+    }
+
+    #[test]
+    fn a_disk_without_locks_is_taken_with_the_reason_and_nothing_of_another_run_is_removed() {
+        let out = tempfile::tempdir().unwrap();
+        let others = out.path().join(OWN_FOLDER).join(STAGINGS).join("attempt-x");
+        fs::create_dir_all(&others).unwrap();
+        for _ in 0..2 {
+            let without = |_: &FileLock| Err(TryLockError::Error(io::ErrorKind::Unsupported.into()));
+            let taken = OutputLock::take_with(out.path(), without).unwrap();
+            assert!(!taken.is_exclusive());
+            drop(taken);
+            assert!(others.exists());
+        }
+        assert!(OutputLock::take(out.path()).unwrap().is_exclusive());
+        assert!(!others.exists(), "where nobody else can be at work, it is removed");
     }
 
     #[test]

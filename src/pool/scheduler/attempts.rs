@@ -39,6 +39,14 @@ impl Scheduler {
                 let outcome = if is_empty { Outcome::NoAttachments(receipt) } else { Outcome::Completed(receipt) };
                 self.finalize(now, task, outcome);
             }
+            // what an attempt says of the site or the order, it says of a browser that was killed under it
+            AttemptEnd::NotBegun(_) if lease.is_evicted => {
+                // the order cannot have filled the memory
+                if lease.is_free {
+                    self.tasks.forget_eviction(task);
+                }
+                self.give_back(now, task, &lease);
+            }
             AttemptEnd::NotBegun(failure) => {
                 // it says as much of the site as a first attempt does
                 let of_site =
@@ -50,8 +58,11 @@ impl Scheduler {
                 self.emit(now, Entry::Returned { task });
             }
             AttemptEnd::Returned => self.give_back(now, task, &lease),
-            // what the attempt says of the site or the order, it says of a browser that was killed under it
-            AttemptEnd::Failed(..) if lease.is_evicted => self.give_back(now, task, &lease),
+            AttemptEnd::Failed(..) if lease.is_free => self.give_back(now, task, &lease),
+            AttemptEnd::Failed(failure, receipt) if lease.is_evicted && failure.kind.fault() == Fault::Site => {
+                let failure = Failure { kind: FailureKind::SessionLost, ..failure };
+                self.failed(now, task, &lease, failure, receipt, None);
+            }
             AttemptEnd::Failed(failure, receipt) => self.failed(now, task, &lease, failure, receipt, retry_after),
         }
     }

@@ -18,7 +18,8 @@ impl Scheduler {
             None => self.tasks.take_next(now).or_else(|| self.take_suspect(now)),
             Some(canary) => {
                 let (task, _) = self.tasks.by_po(&canary.po)?;
-                self.tasks.take(task, now)
+                let lacks_fresh = self.waits_as_suspect(task) && !self.workers.has_fresh();
+                if lacks_fresh { None } else { self.tasks.take(task, now) }
             }
         }
     }
@@ -27,7 +28,11 @@ impl Scheduler {
     pub(super) fn next_due(&self) -> Option<Duration> {
         match &self.canary {
             None => self.tasks.placement().next_due().or_else(|| self.next_suspect_due()),
-            Some(canary) => self.tasks.due_of(self.tasks.by_po(&canary.po)?.0),
+            Some(canary) => {
+                let (task, _) = self.tasks.by_po(&canary.po)?;
+                let due = self.tasks.due_of(task);
+                if self.waits_as_suspect(task) { self.when_fresh(due) } else { due }
+            }
         }
     }
 

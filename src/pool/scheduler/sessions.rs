@@ -6,7 +6,7 @@ use super::Scheduler;
 use super::capacity::{Capacity, Recycling};
 use super::messages::{Assignment, AttemptSpec, CallId, Effect, Response, WorkerExited};
 use crate::model::{AttemptNo, Entry, Stage, StopKind, StopReason, WorkerId};
-use crate::policy::RecycleReason;
+use crate::policy::{RecycleReason, must_run_alone};
 
 impl Scheduler {
     /// Gives every free worker what there is to do for it. Workers that retire or recycle their session come first, then
@@ -27,7 +27,7 @@ impl Scheduler {
             }
             self.recycle_worn(now);
             self.lend();
-            self.prepare_for_suspect();
+            self.prepare_for_suspect(now);
             self.start_orders(now);
             self.fit_capacity(now);
         }
@@ -55,10 +55,9 @@ impl Scheduler {
         if let Some(call) = self.workers.call_of(worker) {
             return self.recycle(call, worker, Recycling { reason: RecycleReason::Memory, is_ahead: false });
         }
-        if let Some((lease, task)) = self.workers.evict(worker)
-            && self.tasks.evict(task)
-        {
-            self.workers.mark_evicted(lease);
+        if let Some((lease, task)) = self.workers.evict(worker) {
+            let is_free = self.tasks.evict(task);
+            self.workers.mark_evicted(lease, is_free);
         }
         self.perform(Effect::Evict(worker));
     }
@@ -97,7 +96,7 @@ impl Scheduler {
             let Some(state) = self.tasks.state(task) else { return };
             let (order, no) = (state.order().clone(), AttemptNo(state.counts().started + 1));
             let have = state.receipt().map_or_else(Vec::new, |receipt| receipt.files.clone());
-            let is_alone = self.tasks.placement().is_suspect_in_work();
+            let is_alone = must_run_alone(state.counts());
             let Some(granted) = self.workers.lease(task, order.po.clone(), start.is_trial, is_alone) else { return };
             if start.is_trial {
                 self.admission.started_trial();

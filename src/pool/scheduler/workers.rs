@@ -50,8 +50,10 @@ pub(crate) struct ActiveLease {
     pub(crate) task: Option<TaskId>,
     /// Its order was started to try whether the site is back.
     pub(crate) is_trial: bool,
-    /// Its browser was ended to free memory: this attempt is not counted.
+    /// Its browser was ended to free memory: what the attempt says, it says of that.
     pub(crate) is_evicted: bool,
+    /// And the attempt is repeated at no cost.
+    pub(crate) is_free: bool,
 }
 
 /// A lease that was just given.
@@ -196,7 +198,7 @@ impl WorkerTable {
         let WorkRequest { call, worker, .. } = self.calls.remove(place)?;
         self.last_lease += 1;
         let lease = LeaseId(self.last_lease);
-        self.leases.insert(lease, ActiveLease { worker, task, is_trial, is_evicted: false });
+        self.leases.insert(lease, ActiveLease { worker, task, is_trial, is_evicted: false, is_free: false });
         let record = self.record(worker);
         record.status.status = WorkerState::Busy;
         record.status.po = po;
@@ -270,7 +272,7 @@ impl WorkerTable {
     }
 
     /// Ends the session of a worker at once. Returns the lease that it holds, to be marked with
-    /// [`WorkerTable::mark_evicted`] if the attempt is free of cost.
+    /// [`WorkerTable::mark_evicted`].
     pub(crate) fn evict(&mut self, worker: WorkerId) -> Option<(LeaseId, TaskId)> {
         if let Some(record) = self.records.get_mut(&worker) {
             record.session = SessionState::Leaving;
@@ -278,9 +280,9 @@ impl WorkerTable {
         self.leases.iter().find_map(|(id, lease)| (lease.worker == worker).then_some((*id, lease.task?)))
     }
 
-    pub(crate) fn mark_evicted(&mut self, lease: LeaseId) {
+    pub(crate) fn mark_evicted(&mut self, lease: LeaseId, is_free: bool) {
         if let Some(lease) = self.leases.get_mut(&lease) {
-            lease.is_evicted = true;
+            (lease.is_evicted, lease.is_free) = (true, is_free);
         }
     }
 

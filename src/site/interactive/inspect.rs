@@ -207,6 +207,7 @@ fn selectors(context: &PortalContext) -> Vec<(String, String)> {
     list("errors.css", &recipe.errors.css);
     list("attachments.never.css", &recipe.attachments.never.css);
     list("attachments.never.except", &recipe.attachments.never.except);
+    list("attachments.script_links", &recipe.attachments.script_links);
     list("attachments.areas", &recipe.attachments.areas);
     list("attachments.places", &recipe.attachments.places);
     list("attachments.none", &recipe.attachments.none);

@@ -47,6 +47,26 @@ pub(crate) enum FormResult {
     More(String),
 }
 
+/// What the page after the form says in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Words {
+    None,
+    /// That the password is wrong, in words that the recipe knows.
+    OfPassword,
+    /// Something else, or the same in words that are not known.
+    Others,
+}
+
+impl Words {
+    fn of(said: Option<&str>, refusals: &[String]) -> Self {
+        match said {
+            None => Self::None,
+            Some(said) if spoken(&[said.to_owned()], refusals).is_some() => Self::OfPassword,
+            Some(_) => Self::Others,
+        }
+    }
+}
+
 /// What the page after the form says about the password.
 #[derive(Debug, PartialEq, Eq)]
 enum FormVerdict {
@@ -80,7 +100,8 @@ impl SharedLogin {
         loop {
             let (look, kind) = self.submit_form(page, credentials, shared).await?;
             let said = self.refusal(page, &look).await?;
-            let verdict = judge_answer(&look, &kind, said.is_some(), &self.fields(page).await?);
+            let words = Words::of(said.as_deref(), &self.context.recipe.login.refusal_texts);
+            let verdict = judge_answer(&look, &kind, words, &self.fields(page).await?);
             tracing::debug!(?verdict, page = describe(&look.evidence), "the portal answered the login form");
             match verdict {
                 FormVerdict::Refused => return Ok(FormResult::Refused(said)),
@@ -91,6 +112,12 @@ impl SharedLogin {
                     self.go(page, &self.context.at(&self.context.recipe.address.login)).await?;
                 }
                 FormVerdict::Stale | FormVerdict::Unjudged => {
+                    // that the password is wrong was not said in words that are known, so it is not remembered; but it may be
+                    if verdict == FormVerdict::Stale
+                        && let Some(said) = said
+                    {
+                        return Err(rejected_twice(&said));
+                    }
                     return Err(AttemptError::new(
                         FailureKind::SiteDown,
                         format!(
@@ -218,14 +245,30 @@ impl SharedLogin {
     }
 }
 
+/// A form was rejected, and so was a fresh one, with these words.
+fn rejected_twice(said: &str) -> AttemptError {
+    AttemptError::new(
+        FailureKind::LoginRefused,
+        format!(
+            "the portal rejected the login form twice, the second time a fresh one, and says {said:?}: check COUPA_USERNAME and \
+             COUPA_PASSWORD, and whether you can log in by hand. The password is not sent again in this run, since repeated \
+             refusals lock an account; if these words mean that it is wrong, add them to login.refusal_texts in the recipe"
+        ),
+    )
+}
+
 /// What the page after the form says about the password. A page that neither shows the form again nor gives a reason does not
 /// count as a refusal, since refusals are remembered.
-fn judge_answer(look: &PageFacts, kind: &PageKind, has_words: bool, fields: &Fields) -> FormVerdict {
+fn judge_answer(look: &PageFacts, kind: &PageKind, words: Words, fields: &Fields) -> FormVerdict {
+    let has_words = words != Words::None;
     match look.evidence.status {
         Some(401) => FormVerdict::Refused,
-        _ if *kind == PageKind::Login && fields.has_login && has_words => FormVerdict::Refused,
+        Some(400..=499) if *kind == PageKind::Login && fields.has_login && words == Words::OfPassword => {
+            FormVerdict::Refused
+        }
         Some(422 | 419) => FormVerdict::Stale,
         Some(400..=499) => FormVerdict::Unjudged,
+        _ if *kind == PageKind::Login && fields.has_login && has_words => FormVerdict::Refused,
         _ if *kind != PageKind::Login => FormVerdict::Unknown,
         _ if fields.has_login || has_words && !fields.has_any => FormVerdict::Refused,
         _ if fields.has_any => FormVerdict::SecondStep,
@@ -242,47 +285,55 @@ mod tests {
     const CODE: Fields = Fields { has_login: false, has_any: true };
     const NOTHING: Fields = Fields { has_login: false, has_any: false };
 
-    fn verdict(status: u16, kind: &PageKind, has_words: bool, fields: Fields) -> FormVerdict {
+    fn verdict(status: u16, kind: &PageKind, words: Words, fields: Fields) -> FormVerdict {
         let evidence = DocumentInfo { status: Some(status), ..DocumentInfo::default() };
         // a form for a code may look like the login form from outside
         let look = PageFacts { evidence, has_login_form: fields.has_any, ..PageFacts::default() };
-        judge_answer(&look, kind, has_words, &fields)
+        judge_answer(&look, kind, words, &fields)
     }
 
     #[test]
     fn a_password_is_refused_by_the_form_again_by_words_or_by_401() {
-        for (status, has_words, fields) in [
-            (200, true, FORM),
-            (200, false, FORM),
-            (422, true, FORM), // as frameworks answer a form with a mistake in it
-            (200, true, NOTHING),
-            (401, false, NOTHING),
+        for (status, words, fields) in [
+            (200, Words::OfPassword, FORM),
+            (200, Words::Others, FORM),
+            (200, Words::None, FORM),
+            (422, Words::OfPassword, FORM), // as frameworks answer a form with a mistake in it
+            (200, Words::Others, NOTHING),
+            (401, Words::None, NOTHING),
         ] {
-            let verdict = verdict(status, &PageKind::Login, has_words, fields);
-            assert_eq!(verdict, FormVerdict::Refused, "{status} {has_words} {fields:?}");
+            let verdict = verdict(status, &PageKind::Login, words, fields);
+            assert_eq!(verdict, FormVerdict::Refused, "{status} {words:?} {fields:?}");
         }
     }
 
     #[test]
     fn a_page_that_does_not_speak_of_the_password_has_not_refused_it() {
-        assert_eq!(verdict(422, &PageKind::Login, false, NOTHING), FormVerdict::Stale);
-        assert_eq!(verdict(422, &PageKind::Login, false, FORM), FormVerdict::Stale);
-        assert_eq!(verdict(403, &PageKind::Login, false, NOTHING), FormVerdict::Unjudged);
-        assert_eq!(verdict(403, &PageKind::Login, true, NOTHING), FormVerdict::Unjudged);
-        assert_eq!(verdict(200, &PageKind::Login, false, NOTHING), FormVerdict::Unjudged, "maintenance");
+        for (status, words, fields, expected) in [
+            (422, Words::None, NOTHING, FormVerdict::Stale),
+            (422, Words::None, FORM, FormVerdict::Stale),
+            (422, Words::Others, FORM, FormVerdict::Stale),
+            (419, Words::Others, FORM, FormVerdict::Stale),
+            (403, Words::None, NOTHING, FormVerdict::Unjudged),
+            (403, Words::Others, NOTHING, FormVerdict::Unjudged),
+            (403, Words::Others, FORM, FormVerdict::Unjudged), // such as "too many requests from this network"
+            (200, Words::None, NOTHING, FormVerdict::Unjudged), // maintenance
+        ] {
+            assert_eq!(verdict(status, &PageKind::Login, words, fields), expected, "{status} {words:?} {fields:?}");
+        }
     }
 
     #[test]
     fn a_page_below_the_login_that_asks_for_something_else_is_a_second_step() {
-        assert_eq!(verdict(200, &PageKind::Login, false, CODE), FormVerdict::SecondStep);
-        assert_eq!(verdict(200, &PageKind::Login, true, CODE), FormVerdict::SecondStep);
+        assert_eq!(verdict(200, &PageKind::Login, Words::None, CODE), FormVerdict::SecondStep);
+        assert_eq!(verdict(200, &PageKind::Login, Words::Others, CODE), FormVerdict::SecondStep);
     }
 
     #[test]
     fn of_any_other_page_the_check_address_tells() {
-        for has_words in [false, true] {
+        for words in [Words::None, Words::Others] {
             let kind = PageKind::Unknown("the start page".to_owned());
-            assert_eq!(verdict(200, &kind, has_words, CODE), FormVerdict::Unknown);
+            assert_eq!(verdict(200, &kind, words, CODE), FormVerdict::Unknown);
         }
     }
 }

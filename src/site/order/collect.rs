@@ -142,7 +142,7 @@ impl<'a> OrderCollector<'a> {
             let new: Vec<_> =
                 snapshot.attachments.iter().filter(|listed| !self.seen.contains(&listed.id)).cloned().collect();
             // a request that is still pending was waited for as long as a page may take
-            if new.is_empty() && matches!(awaited, None | Some(Awaited::Requests(_))) {
+            if new.is_empty() && awaited.as_ref().is_none_or(Awaited::is_final) {
                 break;
             }
             self.seen.extend(new.iter().map(|listed| listed.id.clone()));
@@ -179,8 +179,8 @@ impl<'a> OrderCollector<'a> {
         }
         // one that is always in motion, and the same each time, has been read
         if let Some(awaited) = awaited.filter(|awaited| *awaited != Awaited::Change) {
-            let message = format!("the list on the page of {} may be incomplete: {awaited}", place.what);
-            self.leave_open(AttemptError::new(FailureKind::StepTimeout, message));
+            let message = format!("the page of {} may list more, since {awaited}", place.what);
+            self.leave_open(AttemptError::new(awaited.kind(), message));
         }
         Ok(())
     }

@@ -263,9 +263,10 @@ impl AttachmentFetch<'_> {
             may_come_from: &|address| self.may_come_from(address),
             is_login: &|address| is_login(address, &self.context.recipe, &self.context.base),
         };
-        // only a link tells that it leads elsewhere: the forms of several buttons may well be sent to one address
+        // only a link with an address tells that it leads elsewhere: the forms of several buttons may well be sent to one address
         let is_of_another = |address: &str| {
-            listed.is_link && listed.address.as_deref() != Some(address) && self.brought.contains(address)
+            let own = listed.address.as_deref().filter(|_| listed.is_link);
+            own.is_some_and(|own| own != address) && self.brought.contains(address)
         };
         let mut outlook = ClickOutlook::new(&self.context.recipe, &is_of_another);
         let outlook = matches!(way, Way::Click(_)).then_some(&mut outlook as &mut dyn Outlook);

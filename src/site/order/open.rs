@@ -175,9 +175,10 @@ impl<'a> PageOpener<'a> {
         }
         if let Some(awaited) = &opened.awaited {
             self.check_calls(&PageKind::Wanted, &opened.snapshot, &place.what).await?;
+            let next = if awaited.kind() == FailureKind::StepTimeout { ": it is opened again" } else { "" };
             return Err(AttemptError::new(
-                FailureKind::StepTimeout,
-                format!("the page of {} lists no attachments yet, and {awaited}: opening it again", place.what),
+                awaited.kind(),
+                format!("the page of {} listed no attachment yet, and {awaited}{next}", place.what),
             ));
         }
         Ok(opened)

@@ -3,6 +3,7 @@
 pub(crate) mod classify;
 pub(crate) mod emptiness;
 pub(crate) mod identity;
+pub(crate) mod marks;
 pub(crate) mod names;
 pub(crate) mod number;
 pub(crate) mod others;

@@ -55,7 +55,7 @@ fn cell_attribute(listing: usize, name: usize) -> String {
     format!("data-recipe-cell-{listing}-{name}")
 }
 
-/// What the script that writes names onto elements (`cells.js`) is to write.
+/// What the script that writes names onto elements (`marks/cells.js`) is to write.
 pub(crate) fn cell_requests(recipe: &Recipe) -> Vec<Value> {
     let cells = listings(recipe)
         .enumerate()

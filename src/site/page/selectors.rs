@@ -2,12 +2,18 @@
 //! clicking mean the same elements.
 
 use crate::site::recipe::OrderPage;
+use crate::site::recipe::attachments::FILE_MARK;
 use crate::site::{Listing, Recipe, Selector};
+
+/// Marks a hidden copy of what the page lists already.
+pub(crate) const COPY_MARK: &str = "data-recipe-copy";
 
 /// How an attachment is listed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ListingKind {
     Link,
+    /// A link whose script fetches the file.
+    ScriptLink,
     WiderLink,
     Button,
 }
@@ -17,7 +23,11 @@ pub(crate) fn listings(recipe: &Recipe) -> impl Iterator<Item = (&Listing, Listi
     let attachments = &recipe.attachments;
     let links = attachments.links.iter().map(|listing| (listing, ListingKind::Link));
     let buttons = attachments.buttons.iter().map(|listing| (listing, ListingKind::Button));
-    links.chain(buttons).chain(attachments.wider_links.iter().map(|listing| (listing, ListingKind::WiderLink)))
+    let scripted = attachments.scripted.iter().map(|listing| (listing, ListingKind::ScriptLink));
+    links
+        .chain(scripted)
+        .chain(buttons)
+        .chain(attachments.wider_links.iter().map(|listing| (listing, ListingKind::WiderLink)))
 }
 
 /// What finds the listed attachments, and what finds those that count only when there is nothing else.
@@ -27,6 +37,12 @@ pub(crate) fn listing_selectors(recipe: &Recipe) -> (Vec<String>, Vec<String>) {
         found.into_iter().map(|(listing, _)| without_exclusions(recipe, listing)).collect()
     };
     (selectors(strict), selectors(wider))
+}
+
+/// What finds the listed attachments, and what the page holds of them a second time.
+pub(crate) fn listings_with_copies(recipe: &Recipe) -> Vec<String> {
+    let strict = listings(recipe).filter(|(_, kind)| *kind != ListingKind::WiderLink);
+    strict.map(|(listing, _)| with_copies(recipe, listing)).collect()
 }
 
 /// What finds whatever one of these finds.
@@ -70,16 +86,22 @@ pub(crate) fn never_selector(recipe: &Recipe) -> Option<String> {
     }
 }
 
-/// What finds the listed attachments and none that is excluded: one selector, so that counting is the same everywhere.
-/// What an earlier listing finds belongs to that one, and what is among other orders belongs to none.
+/// What finds the listed attachments and none that is excluded: one selector, so that counting is the same everywhere. What an
+/// earlier listing finds is that one's, and what stands among other orders is none's. Of a list that the page holds twice it
+/// finds one.
 pub(crate) fn without_exclusions(recipe: &Recipe, listing: &Listing) -> String {
-    let never = never_selector(recipe);
     let is_wider = recipe.attachments.wider_links.iter().any(|wider| std::ptr::eq(wider, listing));
     if is_wider {
         // a link that is taken for want of a better one: wherever a page may speak of something else
-        let excluded = never.map(|never| format!(":not({never})")).unwrap_or_default();
+        let excluded = never_selector(recipe).map(|never| format!(":not({never})")).unwrap_or_default();
         return format!(":is({}){excluded}", outside_asides(recipe, &listing.css));
     }
+    format!("{}:not([{COPY_MARK}])", with_copies(recipe, listing))
+}
+
+/// The same with hidden copies of what is listed already, for listings but the wider links.
+fn with_copies(recipe: &Recipe, listing: &Listing) -> String {
+    let never = never_selector(recipe);
     let strict: Vec<_> = listings(recipe).filter(|(_, kind)| *kind != ListingKind::WiderLink).collect();
     let own = strict.iter().position(|(strict, _)| std::ptr::eq(*strict, listing)).unwrap_or(0);
     let earlier = strict.iter().take(own).map(|(earlier, _)| earlier.selector());
@@ -92,5 +114,6 @@ pub(crate) fn without_exclusions(recipe: &Recipe, listing: &Listing) -> String {
 pub(crate) fn other_selector(recipe: &Recipe, listing: &Listing) -> String {
     let files = listings(recipe).filter(|(_, kind)| *kind != ListingKind::WiderLink);
     let files: Vec<_> = files.map(|(listing, _)| listing.selector()).collect();
-    format!("{}:not({})", without_exclusions(recipe, listing), files.join(", "))
+    // nor what holds one whose script fetches it
+    format!("{}:not({}, :has([{FILE_MARK}]))", without_exclusions(recipe, listing), files.join(", "))
 }

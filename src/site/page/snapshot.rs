@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use url::Url;
 
 use super::classify::PageFacts;
@@ -11,7 +11,8 @@ use super::identity::listed::{ListedAttachment, attachments};
 use super::identity::{self, ListingKey, MARK, ShownOn, WRITE_MARKS};
 use crate::backend::{DocumentInfo, ElementInfo, Page, Query, SessionError};
 use crate::model::FileOrigin;
-use crate::site::page::names::{cell_requests, cells, supplier_of};
+use crate::site::page::marks;
+use crate::site::page::names::{cells, supplier_of};
 use crate::site::page::number::numbers_in;
 use crate::site::page::others::{OtherAttachment, other_listings};
 use crate::site::page::selectors::{
@@ -20,8 +21,8 @@ use crate::site::page::selectors::{
 };
 use crate::site::{NumberSource, Recipe, SupplierSource};
 
-/// Copies names from other cells onto the elements themselves.
-pub(crate) const CELLS: &str = include_str!("cells.js");
+/// How often marks are written again that a dialog or another document has kept from being written.
+const MAX_RERUNS: usize = 10;
 
 /// What a look at a page found.
 #[derive(Clone, Debug)]
@@ -184,11 +185,18 @@ fn other_queries(recipe: &Recipe) -> impl Iterator<Item = Query> {
     })
 }
 
-/// Runs `queries`, after names from other cells have been copied to where they are read.
+/// Looks for `queries`, after what only a script can tell has been written where they read it.
 async fn ask(page: &mut dyn Page, recipe: &Recipe, queries: &[Query]) -> Result<Vec<Vec<ElementInfo>>, SessionError> {
-    let cells = cell_requests(recipe);
-    if !cells.is_empty() {
-        page.evaluate(CELLS, vec![Value::Array(cells)]).await?;
+    let requests = marks::requests(recipe);
+    for _ in 0..MAX_RERUNS {
+        match page.evaluate(marks::WRITE, vec![requests.clone()]).await {
+            Ok(written) if written.is_null() => tracing::debug!("a dialog broke in while a page was marked"),
+            Err(SessionError::Refused(why)) => tracing::debug!(why, "a page could not be marked"),
+            other => {
+                other?;
+                break;
+            }
+        }
     }
     page.query(queries).await
 }
@@ -212,6 +220,7 @@ mod tests {
     ) -> (Vec<ListedAttachment>, usize) {
         let answers = listings(recipe).map(|(listing, shape)| match shape {
             ListingKind::Link => (listing, shape, links.clone()),
+            ListingKind::ScriptLink => (listing, shape, Vec::new()),
             ListingKind::Button => (listing, shape, buttons.clone()),
             ListingKind::WiderLink => (listing, shape, wider.clone()),
         });

@@ -4,6 +4,9 @@ use serde::Deserialize;
 
 use super::Selector;
 
+/// Marks a link without an address whose script fetches a file.
+pub(crate) const FILE_MARK: &str = "data-recipe-file";
+
 /// A word must be so long that it means something as a part of an address.
 const SHORTEST_WORD: usize = 4;
 
@@ -15,6 +18,13 @@ pub struct Attachments {
     /// Links with the file's address.
     #[serde(default)]
     pub links: Vec<Listing>,
+    /// What may be a link without an address, such as `javascript:get(7)` or `#` with a handler. It is an attachment, and clicked,
+    /// if it says the name of a file or its script speaks of a download.
+    #[serde(default)]
+    pub script_links: Vec<Selector>,
+    /// What finds those of them that are attachments: what a script has marked.
+    #[serde(skip)]
+    pub(crate) scripted: Vec<Listing>,
     /// Links that are looked at only when there are neither links nor buttons.
     #[serde(default)]
     pub wider_links: Vec<Listing>,
@@ -177,6 +187,23 @@ pub struct ColumnSelector {
 }
 
 impl Attachments {
+    /// Adds the listing that finds links whose script fetches a file.
+    pub(crate) fn take_script_links(&mut self) {
+        let Ok(css) = Selector::try_from(format!("[{FILE_MARK}]")) else { return };
+        if !self.script_links.is_empty() {
+            let name = vec![NameSource::Text, NameSource::Title, NameSource::AriaLabel];
+            self.scripted.push(Listing {
+                css,
+                name,
+                name_ends: Vec::new(),
+                address: Vec::new(),
+                label_starts: Vec::new(),
+                label_ends: Vec::new(),
+                any_label: None,
+            });
+        }
+    }
+
     /// Adds listings that find as files what `web` finds on one of `hosts`: files may come from there.
     pub(crate) fn take_files_of(&mut self, hosts: &[String]) {
         let starts = hosts.iter().flat_map(|host| {

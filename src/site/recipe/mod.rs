@@ -74,6 +74,10 @@ pub struct LoginForm {
     pub submit: Selector,
     /// Where the portal says why it refused a login.
     pub refusal: Selector,
+    /// What it says there of a user name or password that is wrong, in any case of letters. Where the form is answered with an
+    /// error status, only these words are a refusal.
+    #[serde(default)]
+    pub refusal_texts: Vec<String>,
     /// Texts of which one is in every login page that comes instead of a file.
     pub file_markers: Vec<String>,
 }

@@ -107,8 +107,8 @@ pub(crate) fn parse(text: &str, origin: &str) -> Result<Recipe, RecipeError> {
         let above = std::mem::replace(whole.get_mut(), below);
         lay_over(whole.get_mut(), &above);
     }
-    // a built-in recipe has no mistakes, so whatever is told has its place in the text that was laid over it
-    let recipe = Recipe::deserialize(toml::de::Deserializer::from(whole)).map_err(of_text)?;
+    // a shipped recipe has no mistakes, so whatever is told has its place in the text that was laid over it
+    let mut recipe = Recipe::deserialize(toml::de::Deserializer::from(whole)).map_err(of_text)?;
     tracing::debug!(recipe = recipe.name, origin, "site recipe read");
     let at_key = |key: &str, why: &str| {
         let line = place_of_key(own.get_ref(), key).map(|at| line_at(text, at));
@@ -116,6 +116,7 @@ pub(crate) fn parse(text: &str, origin: &str) -> Result<Recipe, RecipeError> {
     };
     check(&recipe).map_err(|(key, why)| at_key(key, why))?;
     recipe.order.numbers.rules().map_err(|(key, why)| at_key(key, &why))?;
+    recipe.attachments.take_script_links();
     Ok(recipe)
 }
 

@@ -50,6 +50,7 @@ fn all(recipe: &Recipe) -> Vec<(String, &Selector)> {
         ("order.comments", &order.comments),
         ("order.mentions", &order.mentions),
         ("requisition.markers", &requisition.markers),
+        ("attachments.script_links", &attachments.script_links),
         ("attachments.areas", &attachments.areas),
         ("attachments.places", &attachments.places),
         ("attachments.none", &attachments.none),

@@ -180,8 +180,11 @@ impl FakePage {
     pub(super) fn listed(&self, css: &str) -> Vec<&Offer> {
         let attachments = &self.recipe.attachments;
         let is = |listing| without_exclusions(&self.recipe, listing) == css;
+        let is_script = |offer: &Offer| offer.href.as_ref().is_some_and(|href| href.starts_with("javascript:"));
         if attachments.links.iter().any(is) {
-            self.offers(|offer| offer.href.is_some() && !offer.is_wider)
+            self.offers(|offer| offer.href.is_some() && !offer.is_wider && !is_script(offer))
+        } else if attachments.scripted.iter().any(is) {
+            self.offers(is_script)
         } else if attachments.buttons.iter().any(is) {
             self.offers(|offer| offer.href.is_none())
         } else if attachments.wider_links.iter().any(is) {

@@ -64,7 +64,8 @@ impl FakePage {
             json!({ "isLeft": false, "isBusy": false, "url": self.url, "type": "text/html", "addresses": [] });
         self.download_count += 1;
         let id = format!("d{}", self.download_count);
-        let url = offer.href.clone().unwrap_or_else(|| BASE.to_owned());
+        let address = offer.href.clone().filter(|href| !href.starts_with("javascript:"));
+        let url = address.unwrap_or_else(|| BASE.to_owned());
         let began = |name: &str| DownloadEvent::Started { id: id.clone(), url: url.clone(), name: name.to_owned() };
         let completed = |id: String, size: u64| DownloadEvent::Completed { id, size, is_length_told: true };
         if let Some(url) = self.again.take() {

@@ -28,7 +28,7 @@ const fn shape(area: &'static str, below: &'static str, names: &'static [&'stati
     Shape { area, below, names, remark }
 }
 
-const SHAPES: [Shape; 36] = [
+const SHAPES: [Shape; 45] = [
     shape(A, "", &["a.pdf"], ""),
     // names that look like what is never an attachment
     shape(
@@ -216,6 +216,66 @@ const SHAPES: [Shape; 36] = [
     shape(A, "<h1>Purchase Order #9912</h1>", &["a.pdf"], "another number than 133: 9912"),
     // asked for and refused
     shape("", "<script>fetch('/refused?for=attachments')</script>", &[], "answered with status 422"),
+    // links without an address, whose scripts fetch the file; none that removes one, or that stands beside one
+    shape(
+        "<a href='javascript:download(7)'>a.pdf</a><a href='javascript:void(0)' onclick='get(8)'>b.pdf</a><a href='#' onclick='get(9)'>c.pdf</a>\
+         <a href='#'>d.pdf</a><a ng-click='get(1)'>signed a.pdf</a><span onclick='get(2)'>f.pdf 12 KB</span><a href='JavaScript:download(3)'>Quotation</a>\
+         <a href='#' onclick='removeFile(7)' title='a.pdf'>x</a><a href='#'>Remove a.pdf</a><a href='#' title='Odstranit a.pdf'><img alt=''></a>\
+         <a href='javascript:downloadAll()'>All</a><a href='#'>Show history</a>",
+        "",
+        &["a.pdf", "b.pdf", "c.pdf", "d.pdf", "signed a.pdf", "f.pdf 12 KB", "Quotation"],
+        "",
+    ),
+    shape(
+        "<ul><li><a href='/attachment/attachment_file/file/1/a.pdf'>a.pdf</a> <a href='javascript:download(1)'>get</a></li></ul>",
+        "<div class='lineAttachments'><ul><li class='attachment'><a href='javascript:get(2)'>l.pdf</a></li></ul></div>",
+        &["a.pdf", "l.pdf"],
+        "",
+    ),
+    // what is shown with a name of its own is another one, though a listed name is its end
+    shape(
+        "<a href='/attachment/attachment_file/file/1/offer.pdf'>offer.pdf</a><button>counter offer.pdf</button><button>Remove offer.pdf</button>",
+        "",
+        &["offer.pdf"],
+        "counter offer.pdf",
+    ),
+    // the same list for a screen of another width is no second one
+    shape(
+        "<ul><li><button aria-label='a.pdf file attachment'></button></li><li><a href='javascript:get(2)'>b.pdf</a></li><li><a href='/attachment_file/3'>c.pdf</a></li></ul>\
+         <div style='display:none'><button aria-label='a.pdf file attachment'></button><a href='javascript:get(2)'>b.pdf</a><a href='/attachment_file/3'>c.pdf</a></div>",
+        "",
+        &["c.pdf", "b.pdf", "a.pdf"],
+        "",
+    ),
+    shape("", "<div hidden><div class='commentAttachments'><div class='lineAttachments'></div></div></div>", &[], ""),
+    // what the hidden one has beyond the other is listed, and what both lack is missing
+    shape(
+        "<button aria-label='a.pdf file attachment'></button><div style='visibility:hidden'><button aria-label='a.pdf file attachment'></button>\
+         <button aria-label='b.pdf file attachment'></button></div>",
+        "",
+        &["a.pdf", "b.pdf"],
+        "",
+    ),
+    shape(
+        "<h3>Attachments (3)</h3><p><a href='/attachment_file/1'>a.pdf</a><a href='/attachment_file/2'>b.pdf</a></p>\
+         <p style='display:none'><a href='/attachment_file/1'>a.pdf</a><a href='/attachment_file/2'>b.pdf</a></p>",
+        "",
+        &["a.pdf", "b.pdf"],
+        "Attachments (3)",
+    ),
+    // what opens, and a row of a table, is a part of the list
+    shape(
+        "<div><button aria-label='a.pdf file attachment'></button></div><details><summary>Line 2</summary><button aria-label='a.pdf file attachment'></button></details>",
+        "",
+        &["a.pdf", "a.pdf"],
+        "",
+    ),
+    shape(
+        "<div><button aria-label='a.pdf file attachment'></button></div><i aria-controls='l2'></i><div id='l2' style='display:none'><button aria-label='a.pdf file attachment'></button></div>",
+        "",
+        &["a.pdf", "a.pdf"],
+        "",
+    ),
     // one that is listed says nothing: it stands for no other, and neither does a word that is in many names
     shape(
         "<a href='/attachment/attachment_file/file/1/a.pdf'> <img alt=''> </a><a href='/attachment/attachment_file/file/2/b.pdf'>b</a> \

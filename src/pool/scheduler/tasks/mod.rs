@@ -254,6 +254,13 @@ impl TaskTable {
         is_free
     }
 
+    /// The attempt under which a browser was ended had not begun.
+    pub(crate) fn forget_eviction(&mut self, task: TaskId) {
+        if let Some(Some(open)) = self.open.get_mut(index(task)) {
+            open.eviction_count = open.eviction_count.saturating_sub(1);
+        }
+    }
+
     pub(crate) fn reserve(&mut self, count: usize) {
         self.open.reserve(count);
         self.by_po.reserve(count);

@@ -80,10 +80,6 @@ impl Placement {
         self.queue.is_empty() && self.leased_count == 0 && !self.suspects.is_empty()
     }
 
-    pub(crate) fn is_suspect_in_work(&self) -> bool {
-        self.suspect_in_work.is_some()
-    }
-
     /// When the next task is due, suspects aside; none when no task waits or a suspect is in work.
     pub(crate) fn next_due(&self) -> Option<Duration> {
         self.queue.next_due().filter(|_| self.suspect_in_work.is_none())

@@ -270,7 +270,7 @@ impl Checker {
 
     /// Whether the task has crashed two browsers, so that it runs alone in a fresh one.
     pub(super) fn is_suspect(&self, task: TaskId) -> bool {
-        self.canary.is_none() && self.tasks.get(&task).is_some_and(|life| life.losses >= 2)
+        self.tasks.get(&task).is_some_and(|life| life.losses >= 2)
     }
 
     /// A suspect is started when only suspects are left and nothing is in work, and nothing is started beside it.
@@ -278,7 +278,8 @@ impl Checker {
         let Entry::Started { task, .. } = entry else { return Ok(()) };
         let is_suspect = self.is_suspect(*task);
         let is_in_the_way = |other: &TaskId, life: &Life| match life.at {
-            At::Ready => is_suspect && !self.is_suspect(*other),
+            // the canary is first, suspect or not
+            At::Ready => is_suspect && self.canary.is_none() && !self.is_suspect(*other),
             At::Leased => is_suspect || self.is_suspect(*other),
             At::Settled => false,
         };

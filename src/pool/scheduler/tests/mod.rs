@@ -7,5 +7,6 @@ mod actions;
 mod checker;
 mod planted;
 mod properties;
+mod suspects;
 mod workers;
 mod world;

@@ -86,7 +86,7 @@ const toCome = (frame, w, now) => {
 };
 
 const read = (frame, w) => {
-  cellsOf(w.document)(frame.look.cells);
+  marksOf(w.document)(frame.look.marks);
   return readQueries(w.document, frame.look.queries);
 };
 

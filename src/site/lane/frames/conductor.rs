@@ -11,9 +11,9 @@ use super::messages::{FrameCommand, FrameEvent};
 use crate::backend::{Page, SessionError};
 use crate::model::FileOrigin;
 use crate::site::Recipe;
-use crate::site::page::names::cell_requests;
+use crate::site::page::marks;
 use crate::site::page::selectors::any_of;
-use crate::site::page::snapshot::{CELLS, PageSnapshot};
+use crate::site::page::snapshot::PageSnapshot;
 
 const HOOK: &str = include_str!("hook.js");
 const READ: &str = include_str!("read.js");
@@ -83,9 +83,9 @@ impl Conductor {
             "atMost": millis(limits.at_most),
             "silence": millis(limits.silence),
         });
-        // the one script for names in other cells, with another document and its own arguments
-        let cells = format!("const cellsOf = (document) => function () {{ {CELLS} }};");
-        let script = [HOOK, READ, &cells, CONDUCTOR].join("\n");
+        // the one script for marks, with another document and its own arguments
+        let marks = format!("const marksOf = (document) => function () {{ {} }};", marks::WRITE);
+        let script = [HOOK, READ, &marks, CONDUCTOR].join("\n");
         match page.evaluate(&script, vec![json!(key), config]).await? {
             Value::Bool(true) => Ok(Self { key }),
             _ => Err(SessionError::Refused(format!(
@@ -137,7 +137,7 @@ fn look(recipe: &Recipe, origin: FileOrigin) -> Value {
     let busy = &recipe.attachments.busy;
     json!({
         "queries": queries,
-        "cells": cell_requests(recipe),
+        "marks": marks::requests(recipe),
         "settling": PageSnapshot::settling(recipe),
         "areas": areas,
         "busy": (!busy.is_empty()).then(|| any_of(busy)),

@@ -53,25 +53,40 @@ pub(crate) enum AddressKey {
 }
 
 impl Addresses {
-    /// Reads addresses with what the page calls the files behind them.
+    /// Reads addresses with what the page calls the files behind them. `rules` says which paths name a file.
     ///
-    /// What looks random, and what says who may have a file, is left out of a key only where the rest of the address
-    /// and the name tell it from all others of the page: it may be what says which file is meant.
-    pub(crate) fn new<'a>(shown: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+    /// What looks random, and what says who may have a file, is left out of a key only where the rest of the address and the name
+    /// tell it from all others of the page: it may be what says which file is meant. Where the path says that, and the page calls
+    /// what is there by one name only, several addresses that differ in what says who may have the file are one.
+    pub(crate) fn new<'a>(shown: impl Iterator<Item = (&'a str, &'a str)>, rules: &PathRules<'_>) -> Self {
         // the first name counts: a link that is listed twice may have another name the second time
         let mut labels: BTreeMap<&str, &str> = BTreeMap::new();
         for (address, label) in shown {
             labels.entry(without_fragment(address)).or_insert(label);
         }
+        let mut alike: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (address, &label) in &labels {
+            alike.entry(without_access(address)).or_default().push(label);
+        }
+        // several addresses that are certainly of one file
+        let is_shared = |lasting: &str| {
+            let labels = alike.get(lasting).map_or(&[][..], Vec::as_slice);
+            labels.len() > 1 && labels.iter().all(|label| *label == labels[0]) && rules.name_a_file(lasting)
+        };
+        let file_of = |address: &str| {
+            let lasting = without_access(address);
+            if is_shared(&lasting) { lasting } else { address.to_owned() }
+        };
         let candidates = |address: &str, label: &str| {
             let lasting = without_access(address);
+            let is_whole = |rest: &str| rest == address && !is_shared(rest);
             let rests = [without_random(&lasting), lasting];
-            rests.map(|rest| if rest == address { rest } else { format!("{rest} {label}") })
+            rests.map(|rest| if is_whole(&rest) { rest } else { format!("{rest} {label}") })
         };
-        let mut uses: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (&address, label) in &labels {
             for candidate in candidates(address, label) {
-                uses.entry(candidate).or_default().insert(address);
+                uses.entry(candidate).or_default().insert(file_of(address));
             }
         }
         let key = |(&address, label): (&&str, &&str)| {
@@ -87,6 +102,48 @@ impl Addresses {
     pub(crate) fn key(&self, address: &str) -> AddressKey {
         let address = without_fragment(address);
         self.keys.get(address).cloned().unwrap_or_else(|| AddressKey::Whole(address.to_owned()))
+    }
+}
+
+/// Which addresses say by their path, or by a parameter, which file they lead to.
+#[derive(Debug)]
+pub(crate) struct PathRules<'a> {
+    /// The page that shows them: its own numbers are those of the order.
+    pub(crate) page: &'a Url,
+    /// What attachments are called in addresses, in small letters.
+    pub(crate) words: Vec<String>,
+}
+
+impl PathRules<'_> {
+    /// Whether an address has a number, or something random, right behind a word for attachments, or right before the name of a
+    /// file; or an `id` of its own in its query.
+    fn name_a_file(&self, address: &str) -> bool {
+        let Ok(url) = Url::parse(address) else { return false };
+        let has_word = |text: &str| {
+            let text = text.to_lowercase();
+            self.words.iter().any(|word| text.contains(word))
+        };
+        let parts: Vec<_> = url.path_segments().into_iter().flatten().filter(|part| !part.is_empty()).collect();
+        let is_file_name =
+            |part: &&str| part.rsplit_once('.').is_some_and(|(stem, end)| !stem.is_empty() && end.len() < 6);
+        let is_of_file = |(at, part): (usize, &&str)| {
+            let is_behind_word = at > 0 && has_word(parts[at - 1]);
+            let is_before_name = at + 2 == parts.len() && parts.last().is_some_and(is_file_name);
+            self.is_id(part) && (is_behind_word || is_before_name)
+        };
+        let mut pairs = url.query_pairs();
+        parts.iter().enumerate().any(is_of_file)
+            || pairs.any(|(name, value)| {
+                is_name_of_identity(&name) && (name.eq_ignore_ascii_case("id") || has_word(&name)) && self.is_id(&value)
+            })
+    }
+
+    /// Whether a text is a number or something random, and not a number of the page.
+    fn is_id(&self, text: &str) -> bool {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let mut own = self.page.path_segments().into_iter().flatten();
+        let is_own = own.any(|part| part == text) || self.page.query_pairs().any(|(_, value)| value == text);
+        (is_number || is_random(text, LONG_SEGMENT)) && !is_own
     }
 }
 
@@ -152,12 +209,16 @@ fn is_random(value: &str, long: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const AT: &str = "https://acme.test/attachment_file";
 
     fn key(shown: &[(&str, &str)], nth: usize) -> AddressKey {
-        Addresses::new(shown.iter().copied()).key(shown[nth].0)
+        let page = "https://acme.test/order_headers/15262984".parse().unwrap();
+        let rules = PathRules { page: &page, words: vec!["attachment".to_owned(), "file".to_owned()] };
+        Addresses::new(shown.iter().copied(), &rules).key(shown[nth].0)
     }
 
     /// Whether both looks have the same keys, in order.
@@ -231,6 +292,65 @@ mod tests {
         let both = [(&*one, "A.pdf"), (&*other, "A.pdf")];
         assert!(is_same(&both, &[(&one_later, "A.pdf"), (&other_later, "A.pdf")]));
         assert_ne!(key(&both, 0), key(&both, 1));
+    }
+
+    #[test]
+    fn one_address_with_two_tokens_is_one_where_its_path_says_which_file_it_is() {
+        let is_one = |one: &str, other: &str, labels: [&str; 2]| {
+            let (one, other) = (format!("https://acme.test{one}"), format!("https://acme.test{other}"));
+            let both = [(&*one, labels[0]), (&*other, labels[1])];
+            key(&both, 0) == key(&both, 1)
+        };
+        let scan = ["scan.pdf"; 2];
+        for (one, other) in [
+            ("/attachment_file/7?token=a", "/attachment_file/7?token=b"),
+            ("/attachment_file/7", "/attachment_file/7?token=b"),
+            ("/attachment_file/type/7/scan.pdf?sig=a&Expires=1", "/attachment_file/type/7/scan.pdf?sig=b&Expires=2"),
+            ("/get?id=7&token=a", "/get?token=b&id=7"),
+            ("/get?attachment_id=7&token=a", "/get?attachment_id=7&token=b"),
+            (
+                "/files/3f1c2a9e-77b0-4d53-9a51-0123456789a1?token=a",
+                "/files/3f1c2a9e-77b0-4d53-9a51-0123456789a1?token=b",
+            ),
+        ] {
+            assert!(is_one(one, other, scan), "{one} {other}");
+            assert!(!is_one(one, other, ["scan.pdf", "Offer.pdf"]), "two names: {one} {other}");
+        }
+        for (one, other) in [
+            ("/attachment_file/7?id=7", "/attachment_file/7?id=8"),
+            ("/get?id=7&token=a", "/get?id=8&token=a"),
+            ("/attachment_file/7?token=a&page=1", "/attachment_file/7?token=b&page=2"),
+            // the number is the order's, or nothing says that it is a file's
+            ("/order_headers/15262984/attachment_file?token=a", "/order_headers/15262984/attachment_file?token=b"),
+            ("/attachments/15262984?token=a", "/attachments/15262984?token=b"),
+            ("/get?order_id=99&token=a", "/get?order_id=99&token=b"),
+            ("/api/2/get?token=a", "/api/2/get?token=b"),
+            ("/attachment_file/scan.pdf?token=a", "/attachment_file/scan.pdf?token=b"),
+        ] {
+            assert!(!is_one(one, other, scan), "{one} {other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn two_addresses_are_one_only_if_all_but_what_says_who_may_have_the_file_is_the_same(
+            shown in prop::collection::vec((0..3_u8, 0..3_u8, 0..3_u8, 0..2_u8, 0..3_u8), 1..6)
+        ) {
+            let addresses: Vec<_> = shown.iter().map(|(number, version, id, token, name)| {
+                let id = if *id == 0 { String::new() } else { format!("&id={id}") };
+                (format!("{AT}/{number}?v={version}{id}&token=t{token}"), format!("{name}.pdf"))
+            }).collect();
+            let looked: Vec<_> = addresses.iter().map(|(address, name)| (address.as_str(), name.as_str())).collect();
+            for (at, one) in shown.iter().enumerate() {
+                for (nth, other) in shown.iter().enumerate() {
+                    if key(&looked, at) == key(&looked, nth) {
+                        prop_assert_eq!((one.0, one.1, one.2), (other.0, other.1, other.2));
+                    } else {
+                        prop_assert_ne!((one.0, one.1, one.2, one.3), (other.0, other.1, other.2, other.3));
+                    }
+                }
+            }
+        }
     }
 
     #[test]

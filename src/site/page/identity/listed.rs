@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use super::address::without_fragment;
+use super::address::{PathRules, without_fragment};
 use super::{ListingKey, MARK, ShownListing, ShownOn, keys};
 use crate::backend::ElementInfo;
 use crate::model::ListingId;
@@ -74,7 +74,7 @@ pub(crate) fn attachments(
     }
     drop_shared_addresses(&mut listed);
     let listed_count = listed.len();
-    (distinct(listed, shown_on), listed_count)
+    (distinct(recipe, listed, shown_on), listed_count)
 }
 
 /// An attachment that was found, before it is known what distinguishes it from the others.
@@ -101,16 +101,17 @@ fn drop_shared_addresses(listed: &mut [FoundListing]) {
 }
 
 /// Each attachment once.
-fn distinct(listed: Vec<FoundListing>, shown_on: ShownOn<'_>) -> Vec<ListedAttachment> {
+fn distinct(recipe: &Recipe, listed: Vec<FoundListing>, shown_on: ShownOn<'_>) -> Vec<ListedAttachment> {
     let shown: Vec<_> = listed
         .iter()
         .map(|found| ShownListing {
             label: &found.label,
-            address: found.address.as_deref().filter(|address| !is_script(address)),
+            address: found.address.as_deref(),
             mark: found.mark.as_deref(),
         })
         .collect();
-    let keys = keys(&shown);
+    let rules = PathRules { page: shown_on.url, words: recipe.attachments.telling_words().collect() };
+    let keys = keys(&shown, &rules);
     let mut counts: BTreeMap<ListingKey, usize> = BTreeMap::new();
     keys.iter().for_each(|key| *counts.entry(key.clone()).or_default() += 1);
     let mut seen = BTreeSet::new();
@@ -123,11 +124,9 @@ fn distinct(listed: Vec<FoundListing>, shown_on: ShownOn<'_>) -> Vec<ListedAttac
     listed.collect()
 }
 
-/// Whether an address leads anywhere, and not to the page itself, or to a script that does nothing.
+/// Whether an address leads anywhere, and not to the page itself. A script is to be run by a click.
 fn leads_somewhere(address: &str, here: &str) -> bool {
-    let plain: String = address.chars().filter(|c| !c.is_whitespace() && *c != ';').collect();
-    let leads_nowhere = ["", "javascript:", "javascript:void(0)", "javascript:void0", "javascript:undefined"];
-    !leads_nowhere.iter().any(|nowhere| plain.eq_ignore_ascii_case(nowhere)) && address != without_fragment(here)
+    !address.trim().is_empty() && !is_script(address) && address != without_fragment(here)
 }
 
 /// Whether an address is a script, which says nothing about which file it fetches.

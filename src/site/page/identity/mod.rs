@@ -10,7 +10,7 @@ pub(crate) mod listed;
 
 use std::collections::{BTreeSet, HashMap};
 
-use address::{AddressKey, Addresses};
+use address::{AddressKey, Addresses, PathRules};
 use url::{Position, Url};
 
 use crate::download::opaque_id;
@@ -90,10 +90,9 @@ pub(crate) struct ShownListing<'a> {
     pub(crate) mark: Option<&'a str>,
 }
 
-/// The keys of all attachments that a page shows at one moment. Buttons of one name are counted whichever listing finds
-/// them.
-pub(crate) fn keys<'a>(shown: &[ShownListing<'a>]) -> Vec<ListingKey> {
-    let addresses = Addresses::new(shown.iter().filter_map(|shown| Some((shown.address?, shown.label))));
+/// The keys of all attachments that a page shows at one moment. Buttons of one name are counted whichever listing finds them.
+pub(crate) fn keys<'a>(shown: &[ShownListing<'a>], rules: &PathRules<'_>) -> Vec<ListingKey> {
+    let addresses = Addresses::new(shown.iter().filter_map(|shown| Some((shown.address?, shown.label))), rules);
     let mut buttons: HashMap<&str, Places> = HashMap::new();
     for button in shown.iter().filter(|shown| shown.address.is_none()) {
         buttons.entry(button.label).or_default().count(button.mark);
@@ -156,13 +155,18 @@ mod tests {
         ShownListing { label: "scan.pdf", address: None, mark }
     }
 
+    fn keys_of<'a>(shown: &[ShownListing<'a>]) -> Vec<ListingKey> {
+        let page = "https://acme.test/order_headers/7".parse().unwrap();
+        keys(shown, &PathRules { page: &page, words: Vec::new() })
+    }
+
     fn places(marks: &[Option<&'static str>]) -> Vec<usize> {
         let shown: Vec<_> = marks.iter().map(|mark| button(*mark)).collect();
         let place = |key| match key {
             ListingKey::Button { place, .. } => place,
             ListingKey::Address(_) | ListingKey::ShortAddress(_) => 0,
         };
-        keys(&shown).into_iter().map(place).collect()
+        keys_of(&shown).into_iter().map(place).collect()
     }
 
     #[test]
@@ -193,7 +197,7 @@ mod tests {
         let uuid = |end| format!("https://acme.test/files/3f1c2a9e-77b0-4d53-9a51-0123456789a{end}");
         let link = |address: &str| {
             let shown = ShownListing { label: "image001.png", address: Some(address), mark: None };
-            keys(&[shown]).remove(0)
+            keys_of(&[shown]).remove(0)
         };
         let (order, requisition) = (FileOrigin::Order, FileOrigin::Requisition);
         for (one, other) in [(&button, &button), (&link(&uuid(1)), &link(&uuid(2)))] {

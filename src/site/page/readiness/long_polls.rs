@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use url::Url;
 
@@ -13,7 +14,11 @@ const MAX_LEARNED: usize = 200;
 /// The long polls that were met, each with the page of the first time. One that is met again is not waited for: the same
 /// request on the page of another order cannot bring that order's list. On the page where it was met first it can.
 #[derive(Debug, Default)]
-pub(crate) struct LongPollRegistry(Mutex<BTreeMap<String, FirstPage>>);
+pub(crate) struct LongPollRegistry {
+    met: Mutex<BTreeMap<String, FirstPage>>,
+    /// How often a request of a page was waited for in vain as long as a page may take.
+    vain: Mutex<BTreeMap<(Url, String), u32>>,
+}
 
 /// The page on which a long poll was met first, as long as it was met on no other.
 #[derive(Debug)]
@@ -58,14 +63,44 @@ impl LongPollRegistry {
         learned.iter().filter(|(_, first)| first.is_other_than(page)).map(|(key, _)| key.clone()).collect()
     }
 
+    /// Remembers requests that were waited for in vain, those that have been open for `at_least`.
+    pub(crate) fn note_vain(&self, requests: &[PendingRequest], page: &Url, at_least: Duration) {
+        let mut vain = self.vain.lock().unwrap_or_else(PoisonError::into_inner);
+        for request in requests.iter().filter(|request| Duration::from_millis(request.age) >= at_least) {
+            let key = (page.clone(), request.key.clone());
+            if vain.len() < MAX_LEARNED || vain.contains_key(&key) {
+                *vain.entry(key).or_default() += 1;
+            }
+        }
+    }
+
+    /// Whether a request of this page was waited for in vain so often.
+    pub(crate) fn is_vain(&self, request: &PendingRequest, page: &Url, times: u32) -> bool {
+        let vain = self.vain.lock().unwrap_or_else(PoisonError::into_inner);
+        vain.get(&(page.clone(), request.key.clone())).is_some_and(|count| *count >= times)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, FirstPage>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_is_waited_for_in_vain_on_its_own_page_and_only_if_it_was_open_for_long() {
+        let registry = LongPollRegistry::default();
+        let request = |age| PendingRequest { key: "GET /poll".to_owned(), path: "/poll".to_owned(), age };
+        let [page, other] = ["https://acme.test/1", "https://acme.test/2"].map(|url| url.parse::<Url>().unwrap());
+        let at_least = Duration::from_secs(10);
+        registry.note_vain(&[request(9_999)], &page, at_least);
+        assert!(!registry.is_vain(&request(20_000), &page, 1), "it had just begun");
+        registry.note_vain(&[request(10_000)], &page, at_least);
+        assert!(registry.is_vain(&request(0), &page, 1) && !registry.is_vain(&request(0), &page, 2));
+        assert!(!registry.is_vain(&request(0), &other, 1));
+    }
 
     #[test]
     fn a_long_poll_is_learned_once_for_other_pages_and_not_without_end() {

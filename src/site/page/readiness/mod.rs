@@ -17,7 +17,7 @@ use url::Url;
 
 use super::classify::{PageKind, classify};
 use crate::backend::{AttemptError, FailedRequest, Page, PageActivity, SessionError, Stability};
-use crate::model::FileOrigin;
+use crate::model::{FailureKind, FileOrigin};
 use crate::site::context::PortalContext;
 use crate::site::page::identity::ShownOn;
 use crate::site::page::readiness::signs::{PageSigns, SignPatience};
@@ -25,6 +25,11 @@ use crate::site::page::snapshot::PageSnapshot;
 
 /// How long a page that is still waiting for something is watched before it is read again.
 const ONE_LOOK: Duration = Duration::from_secs(1);
+
+/// So often is a page opened, and a request waited for as long as a page may take, before it is believed that waiting does not
+/// help: one that has nothing to say of the order, and one that may bring its list.
+const VAIN_WAITS_FOR_POLL: u32 = 1;
+const VAIN_WAITS: u32 = 2;
 
 /// What a page is still waiting for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +40,25 @@ pub(crate) enum Awaited {
     Busy(String),
     /// Its scripts have asked for these addresses.
     Requests(Vec<String>),
+    /// The same, and each time that the page was opened: nothing says that waiting will help.
+    EachTime(Vec<String>),
     /// What is looked for keeps changing.
     Change,
+}
+
+impl Awaited {
+    /// What kind of failure it is of a page that is not read because of it.
+    pub(crate) fn kind(&self) -> FailureKind {
+        match self {
+            Self::EachTime(_) => FailureKind::PageChanged,
+            Self::Document | Self::Busy(_) | Self::Requests(_) | Self::Change => FailureKind::StepTimeout,
+        }
+    }
+
+    /// Whether the page was waited for as long as a page may take.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Requests(_) | Self::EachTime(_))
+    }
 }
 
 impl fmt::Display for Awaited {
@@ -49,6 +71,12 @@ impl fmt::Display for Awaited {
                 f,
                 "its request for {} was not answered (a request that always stays open belongs in settle.long_polls)",
                 paths.join(", ")
+            ),
+            Self::EachTime(paths) => write!(
+                f,
+                "its request for {paths} was not answered, each time that the page was opened: if it always stays open, add {paths:?} \
+                 to settle.long_polls in the recipe; if it brings the list, the portal does not answer it",
+                paths = paths.join(", ")
             ),
             Self::Change => f.write_str("it kept changing"),
         }
@@ -128,16 +156,20 @@ impl PageReader<'_> {
             let stability = Stability { unchanged_for: still, at_most, ..stability.clone() };
             let mut activity = page.settle(&watched, &stability).await?;
             // a request whose address speaks of attachments brings the list, however long it takes
+            let registry = &self.context.long_polls;
             let (lists, polls): (Vec<_>, Vec<_>) = std::mem::take(&mut activity.long_polls)
                 .into_iter()
                 .partition(|request| recipe.attachments.are_named_in(&request.path));
             activity.pending.extend(lists);
-            self.context.long_polls.learn(&polls, self.url);
+            registry.learn(&polls, self.url);
+            let mut is_vain = activity.pending.iter().all(|request| registry.is_vain(request, self.url, VAIN_WAITS));
             let snapshot = PageSnapshot::take(page, recipe, ShownOn { origin: self.origin, url: self.url }).await?;
             // where nothing is listed, what stays open on this page alone may be what brings the list
             if snapshot.attachments.is_empty() {
-                let known = self.context.long_polls.keys(self.url);
-                activity.pending.extend(polls.into_iter().filter(|request| !known.contains(&request.key)));
+                let known = registry.keys(self.url);
+                let unknown: Vec<_> = polls.into_iter().filter(|request| !known.contains(&request.key)).collect();
+                is_vain &= unknown.iter().all(|request| registry.is_vain(request, self.url, VAIN_WAITS_FOR_POLL));
+                activity.pending.extend(unknown);
             }
             let kind = classify(recipe, self.url, &snapshot.look);
             if !matches!(kind, PageKind::Wanted | PageKind::Unknown(_)) {
@@ -149,16 +181,22 @@ impl PageReader<'_> {
                 fetched_before: if activity.is_tracked { Duration::ZERO } else { still },
             };
             let signs = ask(page, self.context, patience).await?;
-            let awaited = awaited(&activity, &signs, patience);
-            tracing::debug!(url = %self.url.path(), ?activity, ?signs, ?awaited, "read a page");
+            let mut awaited = awaited(&activity, &signs, patience);
+            if let (Some(Awaited::Requests(paths)), true) = (&awaited, is_vain && !activity.pending.is_empty()) {
+                awaited = Some(Awaited::EachTime(paths.clone()));
+            }
+            tracing::debug!(url = %self.url.path(), ?activity, ?signs, ?awaited, "looked at a page");
             let now = Instant::now();
             let has_time = match &awaited {
                 // that was waited for already
-                None | Some(Awaited::Change) => false,
+                None | Some(Awaited::Change | Awaited::EachTime(_)) => false,
                 Some(Awaited::Document | Awaited::Busy(_)) => now < until,
                 Some(Awaited::Requests(_)) => now < latest,
             };
             if !has_time {
+                if matches!(awaited, Some(Awaited::Requests(_))) {
+                    registry.note_vain(&activity.pending, self.url, recipe.settle.long_poll_after.0);
+                }
                 return Ok(Reading { snapshot, kind, signs, failed: activity.failed, awaited });
             }
             limit = if now < until { until } else { latest };

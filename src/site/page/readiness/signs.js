@@ -34,8 +34,6 @@ const spots = (attachments) => [...own(all(areas)), ...own(all(places)), ...atta
 const COULD_BE =
   'a[href], a[onclick], area[href], button, [role="button"], [role="link"], [role="listitem"], [onclick], [download], ' +
   'input:not([type="hidden"]), img, iframe, object, embed';
-const FILE_NAME =
-  /[^\s\/.]\.(pdf|docx?|xlsx?|pptx?|od[tsp]|rtf|msg|eml|csv|txt|xml|json|html?|zip|7z|rar|png|jpe?g|gif|tiff?|bmp|dwg|dxf|ste?p|p7m)\b/i;
 const escaped = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
 const word = '(?:' + escaped.join('|') + ')(?:\\s?\\([a-z]{1,3}\\))?';
 const [open, close, of] = ['[(\\[\\uff08]?\\s*', '\\s*[)\\]\\uff09]?', '\\s*(?:of|de|von|sur|di|out of|\\/)\\s*'];
@@ -144,9 +142,13 @@ const stray = () => {
   // what is not named like a file may be a part of any name
   const names = known.flatMap((one) => [...wordsOf(one), ...addressed(one)]).map(small).filter((name) => FILE_NAME.test(name));
   const isKnown = (text) => names.some((name) => small(text).includes(name) || name.includes(small(text)));
+  // what is shown of one is its own name; what is only told of it may speak of another
+  const isShownKnown = (text) => names.some((name) => speaksOf(small(text), name, neverTexts));
   const isStray = (element) => {
     if (isNever(element) || isWithin(element, aside) || known.some((one) => one.contains(element) || element.contains(one))) return false;
     const words = wordsOf(element);
+    const shown = fold(element.textContent);
+    if (FILE_NAME.test(shown)) return !isShownKnown(shown);
     return words.some((text) => FILE_NAME.test(text)) && !words.some(isKnown);
   };
   const found = own([...all(areas), ...all(places)]).flatMap((spot) => [...spot.querySelectorAll(CONTROL)]).filter(isStray);
@@ -183,13 +185,24 @@ const fetchedBefore = () => {
   return Number.isFinite(newest) ? Math.max(0, Math.round(performance.now() - newest)) : null;
 };
 
+// the same area again, for a screen of another width: hidden as a whole, by nothing that opens, and as empty as the one that is
+// shown
+const isSpare = (area) => {
+  let part = area;
+  while (part.parentElement && !isShown(part.parentElement)) part = part.parentElement;
+  return !isFolded(part) && holds(area) === null;
+};
+
 const tell = () => {
   const found = areas.map((css) => own([...document.querySelectorAll(css)]));
   return {
     isComplete: document.readyState === 'complete',
     saysNone: none !== null && [...document.querySelectorAll(none)].some(isShown),
     // one that hides itself because it is empty is well; one in a part of the page that is folded up may fill when that opens
-    areas: found.map((list) => ({ count: list.length, shown: list.filter((area) => isShown(area.parentElement || area)).length })),
+    areas: found.map((list) => {
+      const shown = list.filter((area) => isShown(area.parentElement || area));
+      return { count: list.length, shown: shown.length + (shown.length > 0 ? list.filter((area) => !shown.includes(area) && isSpare(area)).length : 0) };
+    }),
     holds: found.flat().map(holds).find(Boolean) || null,
     placesHold: own(all(places)).filter((place) => !isWithin(place, none)).map(holds).find(Boolean) || null,
     unmet: unmet(),

@@ -9,7 +9,7 @@ use crate::backend::{Page, SessionError};
 use crate::site::page::selectors::{any_of, listing_selectors, never_selector, other_selector};
 use crate::site::{Recipe, Selector};
 
-const SIGNS: &str = concat!(include_str!("common.js"), include_str!("signs.js"));
+const SIGNS: &str = concat!(include_str!("common.js"), include_str!("../marks/shared.js"), include_str!("signs.js"));
 
 /// What a page says for itself.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -101,14 +101,41 @@ async fn what_stays_open_on_one_page_alone_may_be_what_brings_its_list() {
     let activity =
         PageActivity { long_polls: vec![open], is_settled: true, is_tracked: true, ..PageActivity::default() };
     let shown = Shown { activity, ..Shown::default() };
-    for _ in 0..2 {
+    // all the patience of a page once, and then none: it stays open whatever is waited for
+    for kind in [FailureKind::StepTimeout, FailureKind::PageChanged, FailureKind::PageChanged] {
         let error = stage.failure(&FakePortal::with(ORDER, shown.clone())).await;
-        assert_eq!(error.kind, FailureKind::StepTimeout, "{error}");
+        assert_eq!(error.kind, kind, "{error}");
         assert!(error.message.contains("/events") && error.message.contains("settle.long_polls"), "{error}");
     }
     // the same on another order's page brings no list of that one, and then none of this one
     for number in [8, 7] {
         stage.attempt.order = PoTask::new(format!("PO{number}").parse().unwrap());
         stage.collect(&FakePortal::with(&format!("/order_headers/{number}"), shown.clone())).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_the_order_itself_that_is_never_answered_is_waited_for_twice_and_then_named() {
+    let mut config = config();
+    config.deadlines.page = Duration::from_millis(100);
+    let stage = Stage::with(&config);
+    let open = PendingRequest { key: "GET /orders/7/presence".into(), path: "/orders/7/presence".into(), age: 20_000 };
+    for offers in [vec![], vec![link(1, "a.txt", file("a.txt", "one"))]] {
+        let is_listed = !offers.is_empty();
+        let activity = PageActivity { pending: vec![open.clone()], is_tracked: true, ..PageActivity::default() };
+        let portal = FakePortal::with(ORDER, Shown { offers, activity, ..Shown::default() });
+        let kinds = if is_listed {
+            [FailureKind::PageChanged; 3]
+        } else {
+            [FailureKind::StepTimeout, FailureKind::StepTimeout, FailureKind::PageChanged]
+        };
+        for kind in kinds {
+            let error = stage.failure(&portal).await;
+            assert_eq!(error.kind, kind, "{error}");
+            assert!(
+                error.message.contains("/orders/7/presence") && error.message.contains("settle.long_polls"),
+                "{error}"
+            );
+        }
     }
 }

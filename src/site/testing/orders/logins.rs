@@ -1,7 +1,43 @@
 //! Getting in: one login for all workers, renewed when it ends, and portals that let nobody in.
 
+use secrecy::SecretString;
+
 use super::*;
+use crate::backend::{LoginStoreError, RejectionStore};
+use crate::site::login::SharedLogin;
 use crate::site::testing::fake_portal::{FakeSession, OOPS, Portal};
+
+/// Remembers in memory what was refused.
+#[derive(Default)]
+struct Refused(std::sync::Mutex<usize>);
+
+impl Refused {
+    fn count(&self) -> usize {
+        *self.0.lock().unwrap()
+    }
+}
+
+impl RejectionStore for Refused {
+    fn refused_at(&self, _: &str, _: &SecretString) -> Result<Option<jiff::Timestamp>, LoginStoreError> {
+        Ok((self.count() > 0).then_some(jiff::Timestamp::UNIX_EPOCH))
+    }
+
+    fn remember(&self, _: &str, _: &SecretString) -> Result<(), LoginStoreError> {
+        *self.0.lock().unwrap() += 1;
+        Ok(())
+    }
+}
+
+impl Stage {
+    /// One of a run that remembers refusals there.
+    fn remembering(refused: &Arc<Refused>) -> Self {
+        let (config, plain) = (config(), Self::new());
+        let claim = Arc::new(OutputLock::take(&plain.out.path().join("next")).unwrap());
+        let store = Some(Arc::clone(refused) as Arc<dyn RejectionStore>);
+        let login = SharedLogin::of(&config.site, claim.out(), config.deadlines, Vec::new(), store).unwrap();
+        Self { site: PortalSite::with_login(&config.site, claim, &RunId::new("r"), login), ..plain }
+    }
+}
 
 fn locked(password: &'static str) -> FakePortal {
     let portal = order(vec![]);
@@ -206,6 +242,30 @@ async fn a_form_that_the_portal_does_not_look_at_is_no_refused_password_and_is_s
         let sent = portal.state().form_count;
         assert!(sent <= 4, "{status}: the password was sent {sent} times");
     }
+}
+
+#[tokio::test]
+async fn a_form_that_is_rejected_in_words_nobody_knows_is_sent_once_more_and_is_refused_for_this_run_alone() {
+    let refused = Arc::new(Refused::default());
+    for status in [422, 419] {
+        let portal = locked("right");
+        let said = Shown { notice: "Your session was reset", ..answered(status) };
+        portal.state().form_answers = vec![("/sessions", said, true); 9].into();
+        let stage = Stage::remembering(&refused);
+        for _ in 0..3 {
+            let error = stage.site.log_in(WorkerId(1), &mut portal.session()).await.unwrap_err();
+            assert_eq!(error.kind, FailureKind::LoginRefused, "{status}: {error}");
+            assert!(error.message.contains("Your session was reset"), "{error}");
+        }
+        assert_eq!(portal.state().form_count, 2, "{status}");
+        assert_eq!(refused.count(), 0, "{status}: the next run may send it again");
+    }
+    // a refusal in words that are known is sent once, and remembered
+    let portal = locked("right");
+    let said = Shown { notice: "Invalid login or password", ..answered(422) };
+    portal.state().form_answers = vec![("/sessions", said, true); 9].into();
+    let error = Stage::remembering(&refused).site.log_in(WorkerId(1), &mut portal.session()).await.unwrap_err();
+    assert_eq!((error.kind, portal.state().form_count, refused.count()), (FailureKind::LoginRefused, 1, 1));
 }
 
 #[tokio::test]

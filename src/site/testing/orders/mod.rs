@@ -303,7 +303,7 @@ async fn a_login_that_ends_midway_ends_the_attempt_with_what_is_there() {
 #[tokio::test]
 async fn links_that_lead_out_of_the_portal_are_not_followed() {
     let stage = Stage::new();
-    for href in ["https://evil.test/attachment_file/1", "javascript:attachment_file()", "file:///attachment_file/1"] {
+    for href in ["https://evil.test/attachment_file/1", "file:///attachment_file/1"] {
         let away = Offer { href: Some(href.into()), ..link(1, "a.pdf", file("a.pdf", PDF)) };
         let portal = order(vec![away, link(2, "b.txt", file("b.txt", "b"))]);
         let error = stage.failure(&portal).await;

@@ -70,6 +70,32 @@ async fn a_link_whose_click_only_shows_something_is_fetched_by_its_address() {
 }
 
 #[tokio::test]
+async fn a_link_that_is_a_script_is_clicked_on_orders_and_requisitions() {
+    let script = |call: &str, label: &'static str, answer| Offer {
+        href: Some(format!("javascript:{call}")),
+        ..link(0, label, file(label, answer))
+    };
+    let offers = vec![
+        script("download(7)", "a.txt", "one"),
+        script("void(0)", "b.txt", "two"),
+        script("void(0)", "b.txt", "three"),
+        link(4, "c.txt", file("c.txt", "four")),
+        button("d.txt", file("d.txt", "five")),
+    ];
+    let requisition = with_requisition(vec![], Shown { offers: offers.clone(), ..Shown::default() });
+    for portal in [order(offers), requisition] {
+        let stage = patient();
+        let receipt = stage.collect(&portal).await.unwrap();
+        let mut texts: Vec<_> = receipt.files.iter().map(|file| stage.read(&file.path)).collect();
+        texts.sort();
+        assert_eq!(texts, ["five", "four", "one", "three", "two"]);
+        assert_eq!((receipt.listed_count, receipt.is_complete()), (5, true));
+        let clicks = portal.state().clicks.clone();
+        assert_eq!(clicks.iter().filter(|click| click.starts_with("Script ")).count(), 4, "{clicks:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_button_with_an_address_is_fetched_without_a_click() {
     let address = |answer| Some((format!("{BASE}/attachment_file/type/5/scan.txt"), Box::new(answer)));
     let (texts, _, clicks) = placed(vec![
