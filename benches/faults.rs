@@ -40,9 +40,10 @@ fn scenarios() -> Vec<(&'static str, Faults)> {
             "throttled: 12 answers of 429 with Retry-After of 1 s and 2 s",
             vec![rule(wish(1), Anything).every(25).times(6), rule(wish(2), Anything).every(27).times(6)],
         ),
-        ("throttled silently: 12 answers of 429 without Retry-After", vec![
-            rule(Status(429), Anything).every(26).times(12),
-        ]),
+        (
+            "throttled silently: 12 answers of 429 without Retry-After",
+            vec![rule(Status(429), Anything).every(26).times(12)],
+        ),
         ("one order page is 429 without Retry-After", vec![rule(Status(429), OrderPage).every(20).times(1)]),
         (
             "resets: one answer in 20 before it, one file in 10 in the middle",
@@ -133,8 +134,7 @@ async fn run(faults: Faults, name: &str) -> Measured {
     let builder = PoolConfig::builder().base_profile_path(base.path()).worker_count(workers).out(&out);
     let mut config = builder.base_url(portal.base_url().as_str()).build().unwrap();
     config.site.recipe = portal.look().recipe().to_owned();
-    config.site.credentials =
-        Some(Credentials { username: portal.username().to_owned(), password: portal.password() });
+    config.site.credentials = Some(Credentials { username: portal.username().to_owned(), password: portal.password() });
     config.site.login_dir = Some(base.path().join("logins"));
     let begun = Instant::now();
     let ends: Arc<Mutex<Vec<Duration>>> = Arc::default();

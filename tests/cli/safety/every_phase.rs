@@ -9,7 +9,7 @@ use coupa_batch::demo::{FaultRule, PortalFault, RequestTarget};
 use rustix::process::Signal;
 
 use super::every_wait::{ends_at_once, with_idle_driver};
-use crate::harness::command::{Call, TestEnv, Running, largest, portal, statuses};
+use crate::harness::command::{Call, Running, TestEnv, largest, portal, statuses};
 use crate::needs_browser;
 
 /// Scripts as browser and driver that do not tell their versions; returns when one was asked.
