@@ -67,8 +67,9 @@ settings! {
     retry_limit: u32 = "3", in 0..=20, flag "N", alias retries;
     /// First wait before an order is tried again. It doubles with each attempt, up to 15 seconds.
     retry_delay: Duration = "1s", in TIME_SPAN;
-    /// First wait before an order is tried again if the portal throttled requests without a `Retry-After`. It doubles each time, up to
-    /// `retry_delay_max`.
+    /// Wait before an order is tried again that the portal throttled twice without a `Retry-After`; after the first time it
+    /// is twice `retry_delay`. It doubles each time, up to `retry_delay_max`. As long is the first pause of a run whose orders
+    /// were throttled three times in a row.
     throttle_delay: Duration = "15s", in TIME_SPAN;
     /// Longest wait before an order is tried again.
     retry_delay_max: Duration = "15m", in TIME_SPAN;

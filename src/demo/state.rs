@@ -78,6 +78,8 @@ pub struct PortalCounts {
     pub decoys_served: u64,
     /// Faults that occurred.
     pub faults_struck: u64,
+    /// For how long altogether the portal wished to be left alone.
+    pub wished: Duration,
 }
 
 /// State that all requests of one portal share.
@@ -134,7 +136,12 @@ impl Portal {
                 (UNIX_EPOCH + Duration::from_secs(whole)).duration_since(SystemTime::now()).unwrap_or_default()
             }
         };
-        self.counters().wish = Some(Instant::now() + span);
+        let mut counters = self.counters();
+        let now = Instant::now();
+        let until = now + span;
+        let before = counters.wish.map_or(now, |before| before.max(now));
+        counters.counts.wished += until.saturating_duration_since(before);
+        counters.wish = Some(until);
     }
 
     /// Whether a `Retry-After` is in force now.

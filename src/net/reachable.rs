@@ -1,12 +1,15 @@
-//! Asks for a plain TCP connection to the portal before any browser is started, so that a wrong address is known at once.
+//! Asks for a plain connection to the portal before any browser is started, so that a wrong address is known at once.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use url::Url;
+
+use super::certificate;
 
 /// How long the whole check may take. A network that answers slower than this says nothing about the address.
 const DEADLINE: Duration = Duration::from_millis(1_500);
@@ -55,16 +58,26 @@ pub(crate) enum Unreachable {
         #[source]
         source: io::Error,
     },
+    /// What answers there cannot prove that it is the host.
+    #[error("the certificate of {host}:{port} is not valid ({why}): check base_url, and the clock of this machine")]
+    Certificate {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 /// Whether a plain connection to the portal's host and port can be made. Only what is certain is an error: a check that
 /// runs out of time, a network without a route, or a proxy in the environment say nothing, and the browser decides.
 ///
-/// Takes at most about 1.5 s. Sends nothing. Dropping the future closes the connection.
+/// Takes at most about 1.5 s. Sends nothing but the greeting of TLS. Dropping the future closes the connection.
 ///
 /// # Errors
-/// [`Unreachable`] when the port is one that browsers never open, the host has no address, or the connection is refused
-/// twice.
+/// [`Unreachable`] when the port is one that browsers never open, the host has no address, the connection is refused
+/// twice, or no browser would accept the host's certificate.
 pub(crate) async fn check(base: &Url) -> Result<(), Unreachable> {
     let has_proxy = PROXY_VARIABLES.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
     check_directly(base, has_proxy).await
@@ -84,23 +97,34 @@ async fn check_directly(base: &Url, has_proxy: bool) -> Result<(), Unreachable> 
             Ok(found) => found.collect(),
             Err(source) => return Err(Unreachable::UnknownHost { host: host.to_owned(), source }),
         };
-        if !is_refused(&TcpStream::connect(addresses.as_slice()).await) {
-            return Ok(());
-        }
-        tokio::time::sleep(SECOND_TRY_AFTER).await; // a portal whose front end restarts refuses for a moment
-        match TcpStream::connect(addresses.as_slice()).await {
+        let stream = match connect(&addresses).await {
+            Ok(stream) => stream,
             Err(source) if source.kind() == io::ErrorKind::ConnectionRefused => {
-                Err(Unreachable::Refused { host: host.to_owned(), port, source })
+                return Err(Unreachable::Refused { host: host.to_owned(), port, source });
             }
             // all other failures may be this network's: the browser, which knows the system's proxy, has the last word
-            Ok(_) | Err(_) => Ok(()),
+            Err(_) => return Ok(()),
+        };
+        match base.scheme() {
+            "https" => match certificate::complaint(stream, host).await {
+                Some(why) => Err(Unreachable::Certificate { host: host.to_owned(), port, why }),
+                None => Ok(()),
+            },
+            _ => Ok(()),
         }
     };
     timeout(DEADLINE, check).await.unwrap_or(Ok(()))
 }
 
-fn is_refused(connected: &io::Result<TcpStream>) -> bool {
-    connected.as_ref().is_err_and(|why| why.kind() == io::ErrorKind::ConnectionRefused)
+/// Connects, and again if that is refused: a portal whose front end restarts refuses for a moment.
+async fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    match TcpStream::connect(addresses).await {
+        Err(why) if why.kind() == io::ErrorKind::ConnectionRefused => {
+            tokio::time::sleep(SECOND_TRY_AFTER).await;
+            TcpStream::connect(addresses).await
+        }
+        other => other,
+    }
 }
 
 #[cfg(test)]

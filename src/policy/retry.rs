@@ -16,6 +16,10 @@ const SUSPECT_AFTER: u32 = 2;
 /// Longest wait after a failure that usually passes within seconds.
 const LONGEST_SHORT_WAIT: Duration = Duration::from_secs(15);
 
+/// How many times `retry_delay` an order waits that was throttled once: a portal that goes on to throttle says so again,
+/// and then the order waits for `throttle_delay`.
+const ONCE_THROTTLED: u32 = 2;
+
 /// What follows from a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDecision {
@@ -72,7 +76,8 @@ enum Wait {
     None,
     /// From `retry_delay` on; doubles with each attempt of the order's own, up to a quarter of a minute.
     Short,
-    /// From `throttle_delay` on; doubles with each attempt that was throttled.
+    /// [`ONCE_THROTTLED`] times `retry_delay`, and from `throttle_delay` on if that does not help; doubles with each attempt
+    /// that was throttled.
     Throttled,
 }
 
@@ -158,7 +163,10 @@ pub fn retry_delay(
             let longest = config.delay_max.min(LONGEST_SHORT_WAIT.max(config.delay_min));
             (config.delay_min, counts.counted.saturating_add(counts.server_errors), longest)
         }
-        Wait::Throttled => (config.throttle_delay, counts.throttled, config.delay_max),
+        Wait::Throttled if counts.throttled == 0 => {
+            (config.delay_min.saturating_mul(ONCE_THROTTLED).min(config.throttle_delay), 0, config.delay_max)
+        }
+        Wait::Throttled => (config.throttle_delay, counts.throttled - 1, config.delay_max),
     };
     let wait = first.saturating_mul(1 << times.min(20)).min(longest);
     let wait = asked.unwrap_or(wait);
@@ -234,16 +242,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_throttled_order_waits_fifteen_seconds_at_first() {
+    fn only_an_order_that_is_throttled_again_waits_fifteen_seconds() {
         for kind in FailureKind::ALL {
             let first = retry_delay(&CONFIG, kind, counts(0, 1), None, TaskId(1), 1).as_secs();
-            if kind == FailureKind::Throttled {
-                assert!((15..=18).contains(&first), "{kind} waits {first} s");
-            } else {
-                assert!(first <= 1, "{kind} waits {first} s");
-            }
+            assert!(first <= if kind == FailureKind::Throttled { 2 } else { 1 }, "{kind} waits {first} s");
         }
-        assert_eq!(seconds(&life(FailureKind::Throttled, 3).1[..4]), [15, 30, 60, 120]);
+        assert_eq!(seconds(&life(FailureKind::Throttled, 3).1[..5]), [2, 15, 30, 60, 120]);
     }
 
     #[test]
@@ -295,8 +299,8 @@ mod tests {
         let others = [FailureKind::SiteDown, FailureKind::Unreachable, FailureKind::LoginRequired].repeat(3);
         let of_the_portal = [others.as_slice(), &[FailureKind::ServerError; 3]].concat();
         let throttled = wait(FailureKind::Throttled, &of_the_portal);
-        assert!((15.0..=18.75).contains(&throttled), "an outage is no throttling: {throttled} s");
-        let throttled = wait(FailureKind::Throttled, &[FailureKind::Throttled; 2]);
+        assert!((2.0..=2.5).contains(&throttled), "an outage is no throttling: {throttled} s");
+        let throttled = wait(FailureKind::Throttled, &[FailureKind::Throttled; 3]);
         assert!((60.0..=75.0).contains(&throttled), "{throttled} s");
 
         let of_the_portal = [others.as_slice(), &[FailureKind::Throttled; 9]].concat();

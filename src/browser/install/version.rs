@@ -58,14 +58,52 @@ pub(crate) fn of_browser(program: &Path) -> Result<ReportedVersion, String> {
     if cfg!(windows) { from_folders(program) } else { of_program(program) }
 }
 
+/// Asks the program `$0` for its version, and kills it when standard input ends: whoever asked may have been killed, and a
+/// program that does not tell its version would outlive it.
+#[cfg(unix)]
+const ASK: &str = r#"exec 3<&0 </dev/null
+"$0" --version 3<&- &
+asked=$!
+{ read -r _ <&3; kill -KILL "$asked"; } >/dev/null 2>&1 &
+guard=$!
+exec 3<&-
+wait "$asked"
+status=$?
+kill "$guard" 2>/dev/null
+exit "$status""#;
+
+#[cfg(unix)]
+fn question(program: &Path) -> std::io::Result<Command> {
+    use std::os::unix::fs::PermissionsExt;
+
+    // the shell would tell what it cannot start in words of its own, and not by an error; a bare name it looks up as usual
+    if program.components().count() > 1 {
+        let file = std::fs::metadata(program)?;
+        if !file.is_file() || file.permissions().mode() & 0o111 == 0 {
+            return Err(std::io::ErrorKind::PermissionDenied.into());
+        }
+    }
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", ASK]).arg(program).stdin(Stdio::piped());
+    Ok(command)
+}
+
+#[cfg(not(unix))]
+fn question(program: &Path) -> std::io::Result<Command> {
+    let mut command = Command::new(program);
+    command.arg("--version").stdin(Stdio::null());
+    Ok(command)
+}
+
 /// Version that a program prints with `--version`.
 pub(crate) fn of_program(program: &Path) -> Result<ReportedVersion, String> {
-    let mut child = Command::new(program)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null()) // Debian's chromium wrapper prints a harmless shell warning there
-        .spawn()
+    let mut child = question(program)
+        .and_then(|mut command| {
+            command
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null()) // Debian's chromium wrapper prints a harmless shell warning there
+                .spawn()
+        })
         .map_err(|why| format!("{} cannot be started: {why}", program.display()))?;
     let Some(mut stdout) = child.stdout.take() else {
         return Err(format!("{} has no output to read", program.display()));

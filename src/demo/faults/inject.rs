@@ -12,7 +12,7 @@ use crate::demo::pages;
 use crate::demo::server::connection::Connection;
 use crate::demo::server::respond::{PortalRequest, attachment, go_right, to_login};
 use crate::demo::server::response::{
-    CutPoint, HTML, apart, compressed, cut_short, endless, half, http_date, page, redirect, with,
+    CutPoint, HTML, apart, compressed, cut_short, endless, half, http_date, page, redirect, slowly, with,
 };
 use crate::demo::server::routes::Route;
 use crate::demo::state::Portal;
@@ -63,6 +63,13 @@ pub(crate) async fn go_wrong(
         PortalFault::Slow(by) => {
             tokio::time::sleep(by).await;
             go_right(portal, asked)
+        }
+        PortalFault::SlowBody(over) => {
+            let right = go_right(portal, asked);
+            if right.headers().get(CONTENT_TYPE).is_some_and(|value| value == HTML) {
+                return right;
+            }
+            slowly(right, over).await
         }
         PortalFault::Declared(media_type) => {
             let right = go_right(portal, asked);

@@ -39,6 +39,8 @@ pub enum PortalFault {
     LateList,
     /// The right answer, so much later.
     Slow(Duration),
+    /// The right file, spread evenly over so much time. Pages are served as they are.
+    SlowBody(Duration),
     /// The right file under this `Content-Type`. Pages are served as they are.
     Declared(&'static str),
     /// The first half is sent and the connection stays open until the portal stops.

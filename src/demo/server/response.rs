@@ -65,6 +65,25 @@ pub(crate) async fn cut_short(whole: Response) -> Response {
     Response::from_parts(parts, Body::from_stream(stream::once(async move { Ok::<_, std::io::Error>(half) })))
 }
 
+/// Pieces of a slow body.
+const PIECES: u32 = 8;
+
+/// The response in pieces, spread over this time.
+pub(crate) async fn slowly(whole: Response, over: Duration) -> Response {
+    let (mut parts, bytes) = apart(whole).await;
+    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    let size = bytes.len().div_ceil(PIECES as usize).max(1);
+    let pieces = stream::unfold(bytes, move |mut rest| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(over / PIECES).await;
+        let piece = rest.split_to(size.min(rest.len()));
+        Some((Ok::<_, std::io::Error>(piece), rest))
+    });
+    Response::from_parts(parts, Body::from_stream(pieces))
+}
+
 /// The response, followed by the same bytes without end.
 pub(crate) async fn endless(whole: Response) -> Response {
     let (mut parts, bytes) = apart(whole).await;

@@ -3,7 +3,7 @@
 pub(crate) mod client;
 
 use std::collections::HashSet;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
@@ -175,6 +175,10 @@ async fn each_fault_shows_as_what_it_is() {
     once(PortalFault::Truncated, RequestTarget::File);
     let reply = client.get(&link).await;
     assert!(reply.is_cut && !reply.body.is_empty(), "{}", reply.head);
+    once(PortalFault::SlowBody(Duration::from_millis(8)), RequestTarget::File);
+    let slow = client.get(&link).await;
+    let reply = client.get(&link).await;
+    assert!(!slow.is_cut && slow.body == reply.body, "{}", slow.head);
     once(PortalFault::WrongType, RequestTarget::File);
     let reply = client.get(&link).await;
     assert!(reply.text().starts_with("<!DOCTYPE html>") && !reply.header("content-type").unwrap().contains("html"));
@@ -187,7 +191,8 @@ async fn each_fault_shows_as_what_it_is() {
     let reply = client.get(&link).await;
     assert!(reply.status == 200 && reply.is_login_page());
     assert_eq!(client.order(&po).await.header("location"), Some("/sessions/new"), "the login was over");
-    assert_eq!(portal.counts().faults_struck, 11);
+    assert_eq!(portal.counts().faults_struck, 12);
+    assert_eq!(portal.counts().wished.as_secs(), 7, "the other wish was for the past");
     portal.stop().await;
 }
 

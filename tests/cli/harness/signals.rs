@@ -70,10 +70,15 @@ impl Call {
 impl Running {
     /// Waits until its main thread writes to a full pipe.
     pub(crate) async fn writes_in_vain(&self) {
+        self.is_in("pipe_write").await;
+    }
+
+    /// Waits until its main thread waits in this function of the system.
+    pub(crate) async fn is_in(&self, function: &str) {
         let place = format!("/proc/{}/wchan", self.pid());
         let begun = Instant::now();
-        while !std::fs::read_to_string(&place).is_ok_and(|place| place.contains("pipe_write")) {
-            assert!(begun.elapsed() < AT_MOST, "it never writes: {}", *self.heard.borrow());
+        while !std::fs::read_to_string(&place).is_ok_and(|place| place.contains(function)) {
+            assert!(begun.elapsed() < AT_MOST, "it is never in {function}: {}", *self.heard.borrow());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

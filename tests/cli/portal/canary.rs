@@ -126,3 +126,17 @@ async fn two_signals_end_a_run_whose_canary_waits_for_a_portal_that_never_answer
     env.assert_nothing_left().await;
     portal.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_canary_is_refused_the_login_ends_and_asks_for_no_order() {
+    needs_browser!();
+    let portal = portal(2).await;
+    let env = TestEnv::new();
+    let pos = portal.orders();
+    let words = [pos[1].to_string(), "--canary".to_owned(), pos[0].to_string()];
+    let ended = env.run(&portal, &words).env("COUPA_PASSWORD", "not-the-password").end().await;
+    ended.assert(2, &["COUPA_PASSWORD"]);
+    assert_eq!((portal.counts().passwords_sent, portal.asked().len()), (1, 0), "{ended}");
+    env.assert_nothing_left().await;
+    portal.stop().await;
+}

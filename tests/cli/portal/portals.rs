@@ -1,7 +1,12 @@
 //! Portals that are not there, are none, or do not let one in.
 
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::harness::command::{TestEnv, portal, statuses};
 use crate::needs_browser;
@@ -16,13 +21,35 @@ async fn an_address_that_cannot_be_opened_is_known_before_any_browser_is_looked_
         ("https://no-such-company.invalid".to_owned(), "no host named no-such-company.invalid".to_owned()),
         (format!("http://{closed}"), format!("the connection to {closed} was refused")),
         ("http://127.0.0.1:6000".to_owned(), "browsers do not open port 6000".to_owned()),
+        (self_signed().await, "the certificate of localhost".to_owned()),
     ];
     for (address, why) in cases {
-        // no program is found by name: had a browser been looked for, that would be the message, and the exit code 5
-        let call = env.call(["run", "PO7", "PO8", "--base-url", &address]).env("PATH", "");
-        call.end().await.assert(2, &["the portal cannot be reached", &why, "check base_url"]);
-        env.assert_nothing_left().await;
+        for words in [["run", "PO7", "PO8"].as_slice(), &["login"], &["recipe", "check", "--po", "PO7"]] {
+            // no program is found by name: had a browser been looked for, that would be the message, and the exit code 5;
+            // and a home without certificates of its own
+            let call = env.call(words).args(["--base-url", &address]).env("PATH", "").env("HOME", env.path());
+            call.end().await.assert(2, &["the portal cannot be reached", &why, "check base_url"]);
+            env.assert_nothing_left().await;
+        }
     }
+}
+
+/// The address of a host that has issued its certificate itself.
+async fn self_signed() -> String {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("localhost:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = acceptor.accept(stream).await;
+        }
+    });
+    format!("https://localhost:{port}")
 }
 
 #[tokio::test(flavor = "multi_thread")]

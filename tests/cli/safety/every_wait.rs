@@ -6,7 +6,7 @@ use crate::needs_browser;
 
 /// Starts the call with a browser and a driver that tell their versions and do nothing else; returns when it has started
 /// the driver.
-async fn with_idle_driver(env: &TestEnv, call: Call) -> Running {
+pub(super) async fn with_idle_driver(env: &TestEnv, call: Call) -> Running {
     let tells = |what: &str| {
         format!("[ \"$1\" = --version ] && {{ echo '{what}'; exit; }}\necho > \"$0.started\"; exec sleep 1000")
     };
@@ -24,7 +24,7 @@ async fn with_idle_driver(env: &TestEnv, call: Call) -> Running {
 }
 
 /// The command ends at the first signal, with nothing left.
-async fn ends_at_once(env: &TestEnv, phase: &str, run: Running) {
+pub(super) async fn ends_at_once(env: &TestEnv, phase: &str, run: Running) {
     let ended = run.signals(1).await;
     assert!(matches!(ended.code(), None | Some(130)), "{phase}: {ended}");
     assert!(!ended.stderr.contains("panicked"), "{phase}: {ended}");
