@@ -22,6 +22,7 @@ const ROOT: &[&str] = &[
     "InvalidPoNumber",
     "MemoryMonitor",
     "OrderStatus",
+    "OrdersPerSession",
     "Outcome",
     "PersistentWorkerPool",
     "PoNumber",
