@@ -48,7 +48,7 @@ pool_config! {
     /// How often a failed browser is replaced.
     restart: RestartConfig,
     /// When no further order starts although a worker is free.
-    hold: AdmissionConfig,
+    admission: AdmissionConfig,
     /// The output folder; default `downloads`.
     out: PathBuf,
     /// The browser, and how it is started.
