@@ -1,6 +1,11 @@
 //! Floor 1: the rules. Pure decisions: each gets all that it needs as arguments, time included (as the time since the
 //! pool's start), so that it can be tested without a runtime.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
+)]
+
 mod autoscale;
 mod canary;
 mod circuit_breaker;
