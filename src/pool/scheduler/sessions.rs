@@ -105,7 +105,8 @@ impl Scheduler {
             let (order, no) = (state.order().clone(), AttemptNo(state.counts().started + 1));
             let have = state.receipt().map_or_else(Vec::new, |receipt| receipt.files.clone());
             let new = NewLease { task, po: order.po.clone(), is_trial: start.is_trial };
-            let isolation = isolation(state.counts());
+            // the canary has the pool for itself as long as it has not passed, in whatever session there is
+            let isolation = if self.canary.is_some() { Isolation::None } else { isolation(state.counts()) };
             let granted = match isolation {
                 Isolation::None => self.workers.lease(new),
                 Isolation::Browser => self.workers.lease_alone(new, false),

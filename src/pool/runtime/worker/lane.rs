@@ -8,28 +8,16 @@ use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::attempt::{Verdict, interrupted, late};
-use super::{HEALTH_INTERVAL, Worker};
+use super::{HEALTH_INTERVAL, LaneStop, Worker};
 use crate::backend::{AttemptError, LaneEnd, LaneFeed, Session};
 use crate::config::Timeouts;
 use crate::model::{FailureKind, SessionAction};
 use crate::policy::MAX_PAGE_TIMEOUTS;
 use crate::pool::runtime::channel::{Lease, Work};
-use crate::pool::runtime::handover::HandoverReady;
 
 /// After so many attempts the health of the session is checked, for which the lane has to end: rarely, since its last order
 /// is waited for, and often enough that a profile does not outgrow its limit by much.
 const CHECK_AFTER: u32 = 100;
-
-/// What is to be done with a session in which nothing is in work any more.
-pub(super) enum LaneStop {
-    /// This was assigned, which concerns the whole session.
-    Work(Work),
-    /// Its next session is open, or could not be opened.
-    HandOver(HandoverReady),
-    CheckHealth,
-    /// It is broken, for this reason.
-    Replace(String),
-}
 
 /// How an order in a lane ended.
 struct Followed {

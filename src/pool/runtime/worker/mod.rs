@@ -14,7 +14,6 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tracing::{debug, info, warn};
 
-use self::lane::LaneStop;
 use super::channel::{Event, Events, LeaseGuard, Requests, Work};
 use super::handover::{Handover, HandoverReady};
 use crate::backend::{Session, SessionError, SessionFactory, Site};
@@ -59,6 +58,17 @@ pub(crate) enum ExitCause {
     Recycle(RecycleReason),
     /// Its session could not be opened.
     NotOpened(SessionError),
+}
+
+/// What is to be done with a session in which nothing is in work any more.
+enum LaneStop {
+    /// This was assigned, which concerns the whole session.
+    Work(Work),
+    /// Its next session is open, or could not be opened.
+    HandOver(HandoverReady),
+    CheckHealth,
+    /// It is broken, for this reason.
+    Replace(String),
 }
 
 /// What all workers share.

@@ -1,8 +1,12 @@
 //! Whatever happens in whatever order, each turn is legal, adds up, and can be replayed.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use crate::config::Canary;
+use crate::model::{AttemptEnd, Failure, FailureKind};
+use crate::pool::scheduler::WorkerExit;
 
 use super::actions::{Action, actions};
 use super::world::World;
@@ -13,6 +17,21 @@ fn play(actions: &[Action], canary: Option<Canary>, slots: usize) -> Result<(), 
         world.act(action).map_err(TestCaseError::fail)?;
     }
     world.finish().map_err(TestCaseError::fail)
+}
+
+#[test]
+fn a_canary_that_crashed_two_browsers_is_tried_again_in_whatever_session_there_is() {
+    let turn = Action::Turn { is_written: true };
+    let mut actions = vec![Action::StartWorker, turn.clone()];
+    for _ in 0..2 {
+        actions.extend([Action::Open(0), Action::Ask(0), turn.clone(), Action::Crash(0)]);
+        actions.extend([Action::Exit { worker: 0, exit: WorkerExit::Replaced }, turn.clone()]);
+    }
+    let end = AttemptEnd::NotBegun(Failure::new(FailureKind::SiteDown, "maintenance"));
+    actions.extend([Action::Open(0), Action::Ask(0), turn.clone()]);
+    actions.extend([Action::EndLease { lease: 0, end, retry_after: None }, Action::Sleep(Duration::from_secs(100))]);
+    actions.extend([turn.clone(), Action::Ask(0), turn]);
+    play(&actions, Some("3".parse().unwrap()), 1).unwrap();
 }
 
 proptest! {
