@@ -34,7 +34,8 @@ pub trait Site: Send + Sync {
     /// Takes orders through one session, several at a time, until `orders` ends and everything has been answered, or until
     /// the session is unusable: what is unanswered then is lost with it, which costs no order a try if several were under
     /// way. Called by a worker for each of its sessions if [`Site::max_slots`] is more than 1; logs in, keeps evidence and
-    /// falls back to one order at a time by itself, as each order needs it.
+    /// falls back to one order at a time by itself, as each order needs it. Heeds [`Session::ended`] while it waits for orders:
+    /// one that is handed to a session that has ended pays for it.
     ///
     /// Each attempt is under its own deadline. When that passes, or the run aborts, `attempt.cancel` is cancelled: the lane
     /// answers within the `close` deadline, and its other orders go on. A lane that does not answer is taken for hung, and its
