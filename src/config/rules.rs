@@ -139,6 +139,7 @@ pub(crate) fn resolve(settings: Settings, credentials: Option<Credentials>) -> R
     Ok(PoolConfig {
         worker_count,
         scaling,
+        orders_per_session: settings.orders_per_session.unwrap_or_default(),
         recycle,
         restart,
         admission: AdmissionConfig { max_cpu: settings.max_cpu, min_free_memory: settings.min_free_memory },

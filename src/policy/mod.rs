@@ -23,7 +23,7 @@ pub use concurrency::AdaptiveLimit;
 pub use leak::{LeakDetector, LeakKind};
 pub use memory::{MemoryLimit, MemoryScaler};
 pub use queue::TaskQueue;
-pub use retry::{RetryDecision, is_first_attempt, must_run_alone, retry_decision, retry_delay};
+pub use retry::{Isolation, RetryDecision, is_first_attempt, isolation, retry_decision, retry_delay};
 pub use session_life::{
     FailureStage, MAX_PAGE_TIMEOUTS, RecycleReason, RestartDecision, RestartTracker, SessionUsage, recycle_reason,
 };

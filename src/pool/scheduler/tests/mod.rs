@@ -7,6 +7,7 @@ mod actions;
 mod checker;
 mod planted;
 mod properties;
+mod sessions;
 mod suspects;
 mod workers;
 mod world;

@@ -35,7 +35,7 @@ impl Stage {
         }
         let state = entries.iter().fold(None, |state, entry| Some(TaskState::apply(state, entry).unwrap())).unwrap();
         let mut stage = Self {
-            scheduler: Scheduler::new(config(canary), BTreeMap::from([(T, state)])),
+            scheduler: Scheduler::new(config(canary, 1), BTreeMap::from([(T, state)])),
             now: Duration::ZERO,
             last_id: 0,
         };
@@ -128,7 +128,7 @@ fn no_browser_is_opened_for_a_suspect_while_the_site_is_left_alone_and_one_is_as
     for _ in 0..20 {
         let lease = lease_of(&stage.ask(0));
         let entries = stage.end(lease, AttemptEnd::NotBegun(failure(FailureKind::SiteDown)));
-        assert_eq!(entries, [Entry::Returned { task: T }]);
+        assert_eq!(entries, [Entry::Returned { task: T, shared_crash: false }]);
         if stage.ask(1).is_empty() {
             let wake = stage.scheduler.next_wake(stage.now).unwrap();
             assert!(wake > stage.now);
@@ -148,7 +148,7 @@ fn an_attempt_that_had_not_begun_when_its_browser_was_evicted_costs_nothing_and_
         let lease = lease_of(&stage.ask(0));
         stage.evict();
         let entries = stage.end(lease, AttemptEnd::NotBegun(failure(FailureKind::Unreachable)));
-        assert_eq!(entries, [Entry::Returned { task: T }]);
+        assert_eq!(entries, [Entry::Returned { task: T, shared_crash: false }]);
         stage.recycle();
     }
     // its free evictions are still its own; when they are used up, a browser that was killed is a browser that was lost
