@@ -86,7 +86,8 @@ impl Running {
     /// Sends so many signals unless it ends before; the next one when it has answered the one before, or gave no answer
     /// for a while. Returns how it ended.
     pub(crate) async fn signals(mut self, count: usize) -> Ended {
-        for signal in [Signal::INT, Signal::TERM, Signal::INT].into_iter().take(count) {
+        // first the one that a shell does not have background jobs ignore
+        for signal in [Signal::TERM, Signal::INT, Signal::TERM].into_iter().take(count) {
             let said = self.heard.borrow().len();
             self.signal(signal);
             let answered = async {

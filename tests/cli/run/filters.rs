@@ -20,7 +20,7 @@ async fn what_is_not_wanted_is_left_out_told_and_fetched_once_somebody_wants_it(
     assert_eq!((&order["status"], order["files"].as_array().unwrap().len()), (&"COMPLETED".into(), pdfs), "{order:#}");
     let left_out = order["left_out"].as_array().unwrap();
     assert_eq!(left_out.len(), expected.files.len() - pdfs);
-    assert!(left_out[0]["reason"].as_str().unwrap().contains("none of pdf"), "{order:#}");
+    assert!(left_out[0]["reason"].as_str().unwrap().contains("not one of pdf"), "{order:#}");
     let served = portal.counts().files_served;
     assert_eq!(served, pdfs as u64, "what its name gives away is not even fetched");
     env.call(["verify"]).end().await.assert(0, &[]);
