@@ -1,4 +1,5 @@
-//! Ways to bring an order's files, one folder each. All of them read pages by the same recipe and with the same code.
+//! Ways to bring an order's files. All of them read pages by the same recipe and with the same code.
 
-#[cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports, reason = "the lanes that use it come next"))]
-pub mod frames;
+pub(crate) mod driver;
+pub(crate) mod frames;
+pub(crate) mod learned;

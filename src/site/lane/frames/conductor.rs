@@ -12,7 +12,9 @@ use crate::backend::{Page, SessionError};
 use crate::model::FileOrigin;
 use crate::site::Recipe;
 use crate::site::page::names::cell_requests;
-use crate::site::page::selectors::any_of;
+use crate::site::page::readiness::controls::{self, CONTROLS};
+use crate::site::page::readiness::signs::{PageSigns, SIGNS, SignPatience};
+use crate::site::page::selectors::{any_of, listing_selectors};
 use crate::site::page::snapshot::{CELLS, PageSnapshot};
 
 const HOOK: &str = include_str!("hook.js");
@@ -32,7 +34,9 @@ pub struct FrameLimits {
     pub at_most: Duration,
     /// How long a click may show no effect, requests under way not counted.
     pub silence: Duration,
-    /// Paths of requests that stay open for ever, with `#` for each number in them.
+    /// How long a page that lists nothing must be unchanged.
+    pub empty_for: Duration,
+    /// Requests that stay open for ever, by what the hook tells them by.
     pub polls: Vec<String>,
 }
 
@@ -45,6 +49,7 @@ impl FrameLimits {
             timers_up_to: recipe.settle.after_load.0,
             at_most: recipe.settle.at_most.0,
             silence: Duration::from_secs(3),
+            empty_for: recipe.settle.empty_for.0.min(recipe.settle.at_most.0 / 2),
             polls: Vec::new(),
         }
     }
@@ -78,14 +83,22 @@ impl Conductor {
             "origin": home.origin().ascii_serialization(),
             "looks": looks,
             "polls": limits.polls,
+            "pollParts": recipe.settle.long_polls,
+            "words": recipe.attachments.telling_words().collect::<Vec<_>>(),
             "quietFor": millis(limits.quiet_for),
+            "emptyFor": millis(limits.empty_for),
             "timersUpTo": millis(limits.timers_up_to),
             "atMost": millis(limits.at_most),
             "silence": millis(limits.silence),
         });
         // the one script for names in other cells, with another document and its own arguments
         let cells = format!("const cellsOf = (document) => function () {{ {CELLS} }};");
-        let script = [HOOK, READ, &cells, CONDUCTOR].join("\n");
+        // and those of what a page says of its own list, for the window of a frame
+        let of_window = |name: &str, script: &str| {
+            format!("const {name} = (window, document, location, performance) => function () {{ {script}\n}};")
+        };
+        let (signs, controls) = (of_window("signsOf", SIGNS), of_window("controlsOf", CONTROLS));
+        let script = [HOOK, READ, &cells, &signs, &controls, CONDUCTOR].join("\n");
         match page.evaluate(&script, vec![json!(key), config]).await? {
             Value::Bool(true) => Ok(Self { key }),
             _ => Err(SessionError::Refused(format!("{} shows no page of the portal to hold frames", home.path()))),
@@ -129,14 +142,26 @@ pub(crate) fn look_name(origin: FileOrigin) -> &'static str {
 /// What is looked for on pages of one kind.
 fn look(recipe: &Recipe, origin: FileOrigin) -> Value {
     let queries = PageSnapshot::queries(recipe, origin);
+    let marker = queries.first().map(|query| query.css.clone());
     let queries: Vec<_> =
         queries.iter().map(|query| json!({ "css": query.css, "attributes": query.attributes })).collect();
-    let areas: Vec<_> = recipe.attachments.areas.iter().map(crate::site::Selector::as_str).collect();
-    let busy = &recipe.attachments.busy;
+    let attachments = &recipe.attachments;
+    let areas: Vec<_> = attachments.areas.iter().map(crate::site::Selector::as_str).collect();
+    let around = [&attachments.areas, &attachments.places, &attachments.none].into_iter().flatten();
+    let around: Vec<_> = around.map(crate::site::Selector::as_str).collect();
+    let (listed, wider) = listing_selectors(recipe);
+    // the page has nothing more to wait for
+    let patience = SignPatience { at_most: Duration::ZERO, until_complete: false, fetched_before: Duration::ZERO };
+    let busy = &attachments.busy;
     json!({
         "queries": queries,
         "cells": cell_requests(recipe),
         "settling": PageSnapshot::settling(recipe),
+        "marker": marker,
+        "listed": [listed, wider].concat(),
+        "around": around,
+        "signs": PageSigns::wanted(recipe, patience),
+        "controls": controls::wanted(recipe, true),
         "areas": areas,
         "busy": (!busy.is_empty()).then(|| any_of(busy)),
     })

@@ -5,9 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::backend::{DocumentInfo, ElementInfo};
+use crate::backend::{DocumentInfo, ElementInfo, FailedRequest};
 use crate::model::FileOrigin;
 use crate::site::page::identity::ShownOn;
+use crate::site::page::readiness::controls::FoundControl;
+use crate::site::page::readiness::signs::PageSigns;
 
 /// A page to open in a frame.
 #[derive(Clone, Debug)]
@@ -66,13 +68,13 @@ pub enum FrameNews {
     /// Nothing of the page is still to come.
     Settled {
         /// What it shows.
-        page: FramePage,
+        page: Box<FramePage>,
     },
     /// Something was still to come when time was up.
     Unsettled {
         /// What, for a person.
         why: String,
-        /// Paths of requests that were not answered, without their numbers.
+        /// Requests that were not answered and are not about this page, without their numbers.
         #[serde(default)]
         waiting: Vec<String>,
     },
@@ -103,9 +105,15 @@ pub enum FrameNews {
 #[derive(Debug, Deserialize)]
 pub struct FramePage {
     /// What it shows.
-    pub document: DocumentInfo,
+    pub(crate) document: DocumentInfo,
     /// What the queries of its look find.
-    pub found: Vec<Vec<ElementInfo>>,
+    pub(crate) found: Vec<Vec<ElementInfo>>,
+    /// What it says of its own list.
+    pub(crate) signs: PageSigns,
+    /// A control that would show more of its list.
+    pub(crate) control: Option<FoundControl>,
+    /// Requests of its scripts that failed.
+    pub(crate) failed: Vec<FailedRequest>,
 }
 
 /// What a click led to. The page was kept from going there: nothing was asked of the address yet.
