@@ -99,13 +99,15 @@ pub struct AttemptError {
     pub retry_after: Option<Duration>,
     /// What is in the order's folder despite the failure.
     pub receipt: Option<Box<Receipt>>,
+    /// The error that led to it, if there is one. Its text is in `message`, as far as it is for people.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl AttemptError {
     /// A failure of `kind`, described by `message`.
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), retry_after: None, receipt: None }
+        Self { kind, message: message.into(), retry_after: None, receipt: None, source: None }
     }
 
     /// The failure as the journal stores it.
@@ -117,6 +119,12 @@ impl AttemptError {
 
 impl From<SessionError> for AttemptError {
     fn from(error: SessionError) -> Self {
-        Self::new(error.kind(), error.to_string())
+        Self {
+            message: error.to_string(),
+            kind: error.kind(),
+            retry_after: None,
+            receipt: None,
+            source: Some(Box::new(error)),
+        }
     }
 }

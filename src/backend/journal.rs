@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::BoxFuture;
-use crate::model::{Entry, RunId, TaskId, TaskState};
+use crate::model::{Entry, IllegalTransition, RunId, TaskId, TaskState};
 
 /// The record of a run. Only the dispatcher writes it: one batch per turn, before anything in the batch is acted upon.
 pub trait Journal: Send + Sync {
@@ -44,7 +44,7 @@ impl History {
 }
 
 /// Why the journal could not be read or written. A run stops at the first such error: nothing is done that is not recorded.
-#[derive(Clone, Debug, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum JournalError {
     /// The disk refused.
@@ -53,6 +53,9 @@ pub enum JournalError {
     /// Its entries contradict each other, or the file is damaged.
     #[error("the journal is damaged: {0}")]
     Damaged(String),
+    /// An entry cannot follow the ones before it, which only a bug can bring about. Nothing of its batch was written.
+    #[error("internal error, please report it: {0}")]
+    IllegalEntry(#[from] IllegalTransition),
     /// Another program is writing it.
     #[error(
         "the journal {} is in use by {owner}: wait for it to end, end it, or name another journal with --journal",

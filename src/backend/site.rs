@@ -1,9 +1,7 @@
 //! The seam to the portal that orders are fetched from.
 
-use tokio_util::sync::CancellationToken;
-
-use super::{AttemptError, BoxFuture, Session};
-use crate::model::{AttemptNo, FileRecord, Outcome, PoTask, Receipt, TaskId, WorkerId};
+use super::{Attempt, AttemptError, BoxFuture, LaneOrders, Session};
+use crate::model::{Outcome, PoTask, Receipt, WorkerId};
 
 /// A portal, as the engine sees it.
 pub trait Site: Send + Sync {
@@ -27,6 +25,26 @@ pub trait Site: Send + Sync {
         attempt: &'a Attempt,
     ) -> BoxFuture<'a, Result<Receipt, AttemptError>>;
 
+    /// How many orders can be under way in one session at a time, at most. Called once, when the pool starts. With 1, the
+    /// default, [`Site::log_in`] and [`Site::collect`] are used; with more, [`Site::run_lane`] in their place.
+    fn max_slots(&self) -> usize {
+        1
+    }
+
+    /// Takes orders through one session, several at a time, until `orders` ends and everything has been answered, or until
+    /// the session is unusable: what is unanswered then is lost with it, which costs no order a try if several were under
+    /// way. Called by a worker for each of its sessions if [`Site::max_slots`] is more than 1; logs in, keeps evidence and
+    /// falls back to one order at a time by itself, as each order needs it.
+    ///
+    /// Each attempt is under its own deadline. When that passes, or the run aborts, `attempt.cancel` is cancelled: the lane
+    /// answers within the `close` deadline, and its other orders go on. A lane that does not answer is taken for hung, and its
+    /// session is killed. Dropping the future makes the session unusable; a worker does that only to kill the session. The
+    /// default takes no orders: a site with more than one slot has to implement it.
+    fn run_lane<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session, orders: LaneOrders) -> BoxFuture<'a, ()> {
+        let _ = (worker, session, orders);
+        Box::pin(async {})
+    }
+
     /// Saves what can be seen of a failed attempt, and returns the folder as [`Failure::evidence`](crate::model::Failure::evidence)
     /// holds it. Called by the worker after [`Site::log_in`] or [`Site::collect`] failed, before the lease ends; not for what
     /// was interrupted. Uses the session only if it is usable. Never fails: what is not available is left out. The default
@@ -47,21 +65,4 @@ pub trait Site: Send + Sync {
     /// # Errors
     /// `DiskFull` leaves the order open and drains the run.
     fn finalize<'a>(&'a self, task: &'a PoTask, outcome: Outcome) -> BoxFuture<'a, Result<Outcome, AttemptError>>;
-}
-
-/// One attempt at one order.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    /// Its admission number.
-    pub task: TaskId,
-    /// What was asked for.
-    pub order: PoTask,
-    /// The number of the attempt, from 1.
-    pub no: AttemptNo,
-    /// The files that earlier attempts have placed in the order's folder; what is still there is not fetched again.
-    pub have: Vec<FileRecord>,
-    /// The worker whose session is used.
-    pub worker: WorkerId,
-    /// Cancelled when the run aborts.
-    pub cancel: CancellationToken,
 }

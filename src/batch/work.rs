@@ -9,7 +9,7 @@ use crate::batch::event::{BatchError, BatchEvent, BatchStatus, Observer};
 use crate::batch::selection::Selection;
 use crate::batch::stop::{StopSignals, TimeLimit, drain_at_limit, event_of};
 use crate::model::{StopKind, StopReason};
-use crate::pool::{PersistentWorkerPool, ShutdownReport, ShutdownStep, SubmitError, TaskHandle};
+use crate::pool::{PersistentWorkerPool, PoolClosed, ShutdownReport, ShutdownStep, SubmitError, TaskHandle};
 use crate::report::Summary;
 
 /// Time for the last outcomes to arrive after the pool has closed.
@@ -68,7 +68,7 @@ pub(crate) async fn work(
 async fn submit(pool: &PersistentWorkerPool, selection: Selection) -> Result<Vec<TaskHandle>, SubmitError> {
     let control = pool.control();
     control.submit_with_prior(selection.orders).await?;
-    control.open_tasks().await.map_err(|why| SubmitError::Closed(why.to_string()))
+    control.open_tasks().await.map_err(|PoolClosed| SubmitError::Closed { stop: None })
 }
 
 /// One event per order as it ends.

@@ -2,7 +2,7 @@
 
 use crate::cli::output::count;
 use crate::cli::progress::Progress;
-use crate::input::{Intake, RowTally};
+use crate::input::{Intake, RowCounts};
 
 /// Rejected rows that the terminal lists before it refers to the report.
 const SHOWN_REJECTS: usize = 20;
@@ -13,7 +13,7 @@ pub(crate) fn show_intake(intake: &Intake, progress: &Progress) {
 }
 
 fn lines(intake: &Intake) -> Vec<String> {
-    let mut lines: Vec<_> = intake.tallies.iter().filter_map(account).collect();
+    let mut lines: Vec<_> = intake.row_counts.iter().filter_map(account).collect();
     lines.extend(intake.remarks.iter().map(|remark| format!("note: {remark}")));
     lines.extend(intake.rejects.iter().take(SHOWN_REJECTS).map(|reject| format!("not an order: {reject}")));
     if let Some(more) = intake.rejects.len().checked_sub(SHOWN_REJECTS).filter(|more| *more > 0) {
@@ -24,8 +24,8 @@ fn lines(intake: &Intake) -> Vec<String> {
 }
 
 /// One line for an input. A number on the command line that is an order needs none.
-fn account(tally: &RowTally) -> Option<String> {
-    let RowTally { source, rows, orders, merged, rejected } = tally;
+fn account(counts: &RowCounts) -> Option<String> {
+    let RowCounts { source, rows, orders, merged, rejected } = counts;
     if source == "argument" && merged + rejected == 0 {
         return None;
     }
@@ -50,20 +50,23 @@ mod tests {
 
     #[test]
     fn the_account_of_an_input_names_each_of_its_rows() {
-        let tally = |source: &str, rows, orders, merged, rejected| RowTally {
+        let counts = |source: &str, rows, orders, merged, rejected| RowCounts {
             source: source.to_owned(),
             rows,
             orders,
             merged,
             rejected,
         };
-        for (tally, line) in [
-            (tally("a.csv", 4, 1, 1, 2), Some("a.csv: 4 rows: 1 order, 1 row repeats an order, 2 rows are not orders")),
-            (tally("a.csv", 2, 2, 0, 0), Some("a.csv: 2 rows: 2 orders")),
-            (tally("argument", 1, 1, 0, 0), None),
-            (tally("argument", 1, 0, 1, 0), Some("argument: 1 row: 0 orders, 1 row repeats an order")),
+        for (counts, line) in [
+            (
+                counts("a.csv", 4, 1, 1, 2),
+                Some("a.csv: 4 rows: 1 order, 1 row repeats an order, 2 rows are not orders"),
+            ),
+            (counts("a.csv", 2, 2, 0, 0), Some("a.csv: 2 rows: 2 orders")),
+            (counts("argument", 1, 1, 0, 0), None),
+            (counts("argument", 1, 0, 1, 0), Some("argument: 1 row: 0 orders, 1 row repeats an order")),
         ] {
-            assert_eq!(account(&tally).as_deref(), line);
+            assert_eq!(account(&counts).as_deref(), line);
         }
     }
 

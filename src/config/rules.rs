@@ -139,9 +139,10 @@ pub(crate) fn resolve(settings: Settings, credentials: Option<Credentials>) -> R
     Ok(PoolConfig {
         worker_count,
         scaling,
+        orders_per_session: settings.orders_per_session.unwrap_or_default(),
         recycle,
         restart,
-        hold: AdmissionConfig { max_cpu: settings.max_cpu, min_free_memory: settings.min_free_memory },
+        admission: AdmissionConfig { max_cpu: settings.max_cpu, min_free_memory: settings.min_free_memory },
         out: settings.out.unwrap_or_default(),
         browser: BrowserConfig {
             choice: settings.browser.unwrap_or_default(),

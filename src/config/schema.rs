@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::error::InvalidValue;
-use super::types::{SecretUrl, WorkerCount, parse_address};
+use super::types::{OrdersPerSession, SecretUrl, WorkerCount, parse_address};
 use super::value::Value;
 
 /// What is known about one setting.
@@ -141,6 +141,7 @@ conversions! {
     &String => Url: |text: &String| parse_address(text);
     &str => SecretUrl: SecretUrl::parse;
     u32 => WorkerCount: |count: u32| count.to_string().parse();
+    u32 => OrdersPerSession: |count: u32| count.to_string().parse();
     RangeInclusive<u16> => String: |ports: RangeInclusive<u16>| Ok(format!("{}-{}", ports.start(), ports.end()));
 }
 

@@ -11,7 +11,9 @@ use url::Url;
 
 use crate::model::PoNumberFormat;
 
-use super::types::{BrowserChoice, Canary, Filter, PrivateHost, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
+use super::types::{
+    BrowserChoice, Canary, Filter, OrdersPerSession, PrivateHost, RequisitionRule, Sandbox, SecretUrl, WorkerCount,
+};
 
 /// Declares the configuration. Its sections are private, since programs give settings to the builder; the tests of this
 /// package read and change them (feature `internals`).
@@ -39,12 +41,14 @@ pool_config! {
     worker_count: WorkerCount,
     /// Limits of the number of workers.
     scaling: ScalingConfig,
+    /// How many orders one session has in work at a time, 1 to 8; default [`OrdersPerSession::Auto`].
+    orders_per_session: OrdersPerSession,
     /// When a healthy browser is replaced.
     recycle: RecycleConfig,
     /// How often a failed browser is replaced.
     restart: RestartConfig,
     /// When no further order starts although a worker is free.
-    hold: AdmissionConfig,
+    admission: AdmissionConfig,
     /// The output folder; default `downloads`.
     out: PathBuf,
     /// The browser, and how it is started.

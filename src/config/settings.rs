@@ -9,7 +9,7 @@ use url::Url;
 use super::error::{ConfigProblem, InvalidValue};
 use super::schema::{IntoSetting, Limits, Setting, TIME_SPAN, ZeroOr, out_of_range};
 use super::sections::Credentials;
-use super::types::{BrowserChoice, MAX_WORKERS, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
+use super::types::{BrowserChoice, MAX_WORKERS, OrdersPerSession, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
 use super::value::Value;
 
 settings! {
@@ -23,6 +23,8 @@ settings! {
     min_workers: u32 = "1", in 1..=MAX_WORKERS;
     /// The largest number of workers. The pool finds the best number up to it. If not given: 8 if `workers` is `auto`, otherwise the value of `workers`.
     max_workers: u32 = "", in 1..=MAX_WORKERS;
+    /// How many orders one browser has in work at a time, 1 to 8, or `auto`: as many as suit the portal, up to 6. Where the portal cannot be worked that way, it is one.
+    orders_per_session: OrdersPerSession = "auto", flag "N|auto";
     /// Which browser: `auto`, `edge`, `chrome`, `chromium` or `chromium-headless-shell`. `auto` takes the first of Edge, Chrome and Chromium that is installed with a matching driver. The headless shell starts faster and uses less memory; what needs a window uses Chromium instead.
     browser: BrowserChoice = "auto", flag "WHICH";
     /// The browser's program file, if it is not in a usual place.

@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 use url::Url;
 
 use super::error::InvalidValue;
-use super::types::{BrowserChoice, RequisitionRule, Sandbox, SecretUrl, WorkerCount, parse_address};
+use super::types::{BrowserChoice, OrdersPerSession, RequisitionRule, Sandbox, SecretUrl, WorkerCount, parse_address};
 
 /// A type that a setting can have.
 pub(crate) trait Value: Sized {
@@ -150,6 +150,19 @@ impl Value for ByteSize {
 }
 
 impl Value for WorkerCount {
+    const KIND: &'static str = "auto, or whole number";
+    fn read(value: &toml::Value) -> Result<Self, InvalidValue> {
+        text(value).parse()
+    }
+    fn write(&self) -> toml::Value {
+        match self {
+            Self::Auto => toml::Value::String("auto".to_owned()),
+            Self::Exactly(count) => toml::Value::Integer(i64::try_from(count.get()).unwrap_or(i64::MAX)),
+        }
+    }
+}
+
+impl Value for OrdersPerSession {
     const KIND: &'static str = "auto, or whole number";
     fn read(value: &toml::Value) -> Result<Self, InvalidValue> {
         text(value).parse()

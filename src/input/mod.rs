@@ -13,7 +13,6 @@ mod html;
 mod intake;
 mod kind;
 mod options;
-mod row;
 mod sheets;
 mod source;
 mod table;
@@ -39,7 +38,7 @@ use crate::model::Metadata;
 pub use error::InputError;
 #[cfg(feature = "internals")]
 pub use intake::Remark;
-pub use intake::{Intake, RowTally};
+pub use intake::{Intake, RowCounts};
 pub use options::InputOptions;
 pub use source::Source;
 

@@ -1,11 +1,10 @@
 //! Which sheets of a book are read: all visible ones with orders, and hidden ones only if no visible one has any.
 
-use crate::input::book::{Book, SheetInfo};
+use crate::input::book::{Book, SheetInfo, SheetRow};
 use crate::input::cell::Cell;
 use crate::input::cell::words::shorten;
 use crate::input::error::{InputError, SheetError, listed};
 use crate::input::intake::IntakeBuilder;
-use crate::input::row::SheetRow;
 use crate::input::table::{Ambiguous, Head, SAMPLE_ROWS, SheetKind, judge, take_list, take_table};
 
 /// Bounds of the rows that are held to judge a sheet, in bytes.

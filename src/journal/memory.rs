@@ -42,7 +42,7 @@ impl MemoryJournal {
         for entry in batch {
             let task = entry.task();
             let before = staged.remove(&task).or_else(|| history.tasks.get(&task).cloned());
-            let after = TaskState::apply(before, entry).map_err(|why| JournalError::Damaged(why.to_string()))?;
+            let after = TaskState::apply(before, entry)?;
             staged.insert(task, after);
         }
         for (task, state) in staged {
@@ -102,7 +102,7 @@ mod tests {
         journal.append(vec![admitted(1)]).await.unwrap();
         let before = history(&journal);
         let refused = journal.append(vec![started(1), admitted(2), settled(3)]).await.unwrap_err();
-        assert!(matches!(refused, JournalError::Damaged(_)), "{refused}");
+        assert!(matches!(refused, JournalError::IllegalEntry(_)), "{refused}");
         assert_eq!(history(&journal), before);
     }
 

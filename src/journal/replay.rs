@@ -75,7 +75,7 @@ mod tests {
             prop_assert_eq!(history.settled_at.len(), settled);
             prop_assert_eq!(history.open_tasks().count(), admitted - settled);
             for state in history.tasks.values() {
-                prop_assert!(state.tally().spent <= state.tally().started);
+                prop_assert!(state.counts().counted <= state.counts().started);
             }
         }
 
@@ -133,8 +133,8 @@ mod tests {
         }
         let history = replay.finish();
         let first = &history.tasks[&TaskId(1)];
-        let counts = first.tally();
-        assert_eq!((counts.started, counts.spent, counts.breaks, counts.interruptions), (2, 1, 0, 1));
+        let counts = first.counts();
+        assert_eq!((counts.started, counts.counted, counts.crashes, counts.interruptions), (2, 1, 0, 1));
         assert_eq!((first.order().po.to_string().as_str(), first.order().metadata["row"].as_str()), ("PO7", "2"));
         let receipt = first.receipt().unwrap();
         assert_eq!((receipt.supplier.as_deref(), receipt.files.len(), receipt.missing.len()), (Some("Acme"), 1, 1));

@@ -126,7 +126,7 @@ impl Writer {
                 .remove(&key)
                 .or_else(|| staged.get(&key).cloned())
                 .or_else(|| standing.open.get(&key.1).cloned());
-            let after = TaskState::apply(before, entry).map_err(|why| JournalError::Damaged(why.to_string()))?;
+            let after = TaskState::apply(before, entry)?;
             changed.insert(key, after);
         }
         Ok(changed)
@@ -181,7 +181,7 @@ impl Writer {
         )?;
         for ((run, task), state) in staged {
             let po = &state.order().po;
-            let tally = state.tally();
+            let counts = state.counts();
             let name = match state {
                 TaskState::Ready { .. } => "ready",
                 TaskState::Leased { .. } => "leased",
@@ -194,8 +194,8 @@ impl Writer {
                 key_of(po),
                 po.to_string(),
                 name,
-                tally.spent,
-                tally.started,
+                counts.counted,
+                counts.started,
                 status,
                 settled.get(&(*run, *task)),
             ])?;

@@ -159,7 +159,7 @@ impl FailureKind {
 
     /// What becomes of the session that ran into it.
     #[must_use]
-    pub fn fate(self) -> SessionAction {
+    pub fn session_action(self) -> SessionAction {
         match self {
             Self::StepTimeout => SessionAction::Strike,
             Self::SessionLost | Self::SessionHung | Self::Crashed => SessionAction::Replace,

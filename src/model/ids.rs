@@ -1,4 +1,4 @@
-//! Identifiers: parsed once at the door, trusted afterwards.
+//! Identifiers: parsed once at the edge, trusted afterwards.
 
 use std::fmt;
 

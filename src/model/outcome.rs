@@ -153,7 +153,7 @@ pub enum Outcome {
     /// It failed for good. The receipt says at least which page to look at.
     #[serde(with = "ended_badly")]
     Failed(Failure, Option<Receipt>),
-    /// Set aside, or cancelled by the caller, without a verdict of the portal.
+    /// Quarantined, or cancelled by the caller, without a verdict of the portal.
     #[serde(with = "ended_badly")]
     Skipped(Failure, Option<Receipt>),
 }
@@ -280,7 +280,7 @@ pub enum OrderStatus {
     AccessDenied,
     /// The order has no attachments, and this login may not see its requisition.
     PrNotAccessible,
-    /// Set aside or cancelled.
+    /// Quarantined or cancelled.
     Skipped,
     /// The run ended before the order did.
     NotDone,

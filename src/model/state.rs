@@ -11,22 +11,29 @@ pub struct AttemptCounts {
     /// Attempts started, counted or not.
     pub started: u32,
     /// Attempts that count against the retry limit.
-    pub spent: u32,
+    pub counted: u32,
     /// Attempts that ended because the browser session was lost.
-    pub breaks: u32,
+    pub crashes: u32,
     /// Attempts that were interrupted from outside: they say nothing about the order.
     pub interruptions: u32,
+    /// Attempts, not counted, that the portal throttled (429).
+    pub throttled: u32,
+    /// Attempts, not counted, that the portal answered with an error of its own for this order alone.
+    pub server_errors: u32,
 }
 
 impl AttemptCounts {
     /// The counters after one more attempt failed with `kind`.
     #[must_use]
     pub fn after_failure(self, kind: FailureKind, is_counted: bool) -> Self {
+        let is_free = |free: FailureKind| u32::from(!is_counted && kind == free);
         Self {
             started: self.started,
-            spent: self.spent + u32::from(is_counted),
-            breaks: self.breaks + u32::from(kind.fate() == SessionAction::Replace),
+            counted: self.counted + u32::from(is_counted),
+            crashes: self.crashes + u32::from(kind.session_action() == SessionAction::Replace),
             interruptions: self.interruptions + u32::from(kind == FailureKind::Interrupted),
+            throttled: self.throttled + is_free(FailureKind::Throttled),
+            server_errors: self.server_errors + is_free(FailureKind::ServerError),
         }
     }
 }
@@ -39,7 +46,7 @@ pub enum TaskState {
         /// What was asked for.
         order: PoTask,
         /// Its attempts.
-        tally: AttemptCounts,
+        counts: AttemptCounts,
         /// What earlier attempts have left in its folder.
         receipt: Option<Receipt>,
     },
@@ -48,7 +55,7 @@ pub enum TaskState {
         /// What was asked for.
         order: PoTask,
         /// Its attempts, the running one included.
-        tally: AttemptCounts,
+        counts: AttemptCounts,
         /// What earlier attempts have left in its folder.
         receipt: Option<Receipt>,
     },
@@ -57,7 +64,7 @@ pub enum TaskState {
         /// What was asked for.
         order: PoTask,
         /// Its attempts.
-        tally: AttemptCounts,
+        counts: AttemptCounts,
         /// How it ended.
         outcome: Outcome,
         /// The earlier run whose outcome was taken over, if any.
@@ -74,29 +81,29 @@ impl TaskState {
     pub fn apply(before: Option<Self>, entry: &Entry) -> Result<Self, IllegalTransition> {
         match (before, entry) {
             (None, Entry::Admitted { order, receipt, .. }) => {
-                Ok(Self::Ready { order: order.clone(), tally: AttemptCounts::default(), receipt: receipt.clone() })
+                Ok(Self::Ready { order: order.clone(), counts: AttemptCounts::default(), receipt: receipt.clone() })
             }
-            (Some(Self::Ready { order, tally, receipt }), Entry::Started { attempt, .. })
-                if attempt.0 == tally.started + 1 =>
+            (Some(Self::Ready { order, counts, receipt }), Entry::Started { attempt, .. })
+                if attempt.0 == counts.started + 1 =>
             {
-                Ok(Self::Leased { order, tally: AttemptCounts { started: attempt.0, ..tally }, receipt })
+                Ok(Self::Leased { order, counts: AttemptCounts { started: attempt.0, ..counts }, receipt })
             }
             (
-                Some(Self::Leased { order, tally, receipt: earlier }),
+                Some(Self::Leased { order, counts, receipt: earlier }),
                 Entry::Postponed { failure, counted, receipt, .. },
             ) => {
-                let tally = tally.after_failure(failure.kind, *counted);
-                Ok(Self::Ready { order, tally, receipt: merge_receipts(earlier, receipt.clone()) })
+                let counts = counts.after_failure(failure.kind, *counted);
+                Ok(Self::Ready { order, counts, receipt: merge_receipts(earlier, receipt.clone()) })
             }
-            (Some(Self::Leased { order, tally, receipt }), Entry::Returned { .. }) => {
-                Ok(Self::Ready { order, tally: AttemptCounts { started: tally.started - 1, ..tally }, receipt })
+            (Some(Self::Leased { order, counts, receipt }), Entry::Returned { .. }) => {
+                Ok(Self::Ready { order, counts: AttemptCounts { started: counts.started - 1, ..counts }, receipt })
             }
             (
-                Some(Self::Leased { order, tally, .. } | Self::Ready { order, tally, .. }),
+                Some(Self::Leased { order, counts, .. } | Self::Ready { order, counts, .. }),
                 Entry::Settled { outcome, .. },
-            ) => Ok(Self::Settled { order, tally, outcome: outcome.clone(), reused_from: None }),
-            (Some(Self::Ready { order, tally, .. }), Entry::Reused { outcome, from, .. }) if tally.started == 0 => {
-                Ok(Self::Settled { order, tally, outcome: outcome.clone(), reused_from: Some(from.clone()) })
+            ) => Ok(Self::Settled { order, counts, outcome: outcome.clone(), reused_from: None }),
+            (Some(Self::Ready { order, counts, .. }), Entry::Reused { outcome, from, .. }) if counts.started == 0 => {
+                Ok(Self::Settled { order, counts, outcome: outcome.clone(), reused_from: Some(from.clone()) })
             }
             (before, _) => Err(IllegalTransition { before: before.map(Box::new), entry: Box::new(entry.clone()) }),
         }
@@ -118,9 +125,9 @@ impl TaskState {
 
     /// Its attempts.
     #[must_use]
-    pub fn tally(&self) -> AttemptCounts {
+    pub fn counts(&self) -> AttemptCounts {
         match self {
-            Self::Ready { tally, .. } | Self::Leased { tally, .. } | Self::Settled { tally, .. } => *tally,
+            Self::Ready { counts, .. } | Self::Leased { counts, .. } | Self::Settled { counts, .. } => *counts,
         }
     }
 
@@ -227,8 +234,8 @@ mod tests {
     #[test]
     fn only_counted_attempts_spend_a_try() {
         let state = replay(&[admitted(), started(1), postponed(true), started(2), postponed(false)]).unwrap();
-        let tally = state.unwrap().tally();
-        assert_eq!((tally.spent, tally.started), (1, 2));
+        let counts = state.unwrap().counts();
+        assert_eq!((counts.counted, counts.started), (1, 2));
     }
 
     #[test]
@@ -302,7 +309,7 @@ mod tests {
     #[test]
     fn a_returned_attempt_never_was() {
         let state = replay(&[admitted(), started(1), Entry::Returned { task: T }, started(1)]).unwrap();
-        assert_eq!(state.unwrap().tally().started, 1);
+        assert_eq!(state.unwrap().counts().started, 1);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PoNumber, WorkerId};
 
-/// How far the pool has come. Stages only climb.
+/// How far the pool has come. Stages only advance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {

@@ -114,7 +114,7 @@ mod tests {
         let canary: Canary = "PO7".parse().unwrap();
         let settled = |po: &str, outcome, reused_from| TaskState::Settled {
             order: PoTask::new(po.parse().unwrap()),
-            tally: AttemptCounts::default(),
+            counts: AttemptCounts::default(),
             outcome,
             reused_from,
         };

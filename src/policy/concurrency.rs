@@ -7,7 +7,7 @@ use std::time::Duration;
 const GROW_AFTER_ROUNDS: usize = 2;
 
 /// Every attempt that is running reports the same overload; for this long they count as one.
-const ONE_OVERLOAD: Duration = Duration::from_secs(10);
+const ONE_CONGESTION: Duration = Duration::from_secs(10);
 
 /// The number of orders that may run at once: halved whenever the site is overloaded, one more after a number of successes
 /// (additive increase, multiplicative decrease, as in TCP). Never below one, so that the run always continues.
@@ -16,14 +16,14 @@ pub struct AdaptiveLimit {
     max: usize,
     limit: usize,
     successes_in_a_row: usize,
-    overloaded_at: Option<Duration>,
+    congested_at: Option<Duration>,
 }
 
 impl AdaptiveLimit {
     /// As many as `max`, at least one.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        Self { max: max.max(1), limit: max.max(1), successes_in_a_row: 0, overloaded_at: None }
+        Self { max: max.max(1), limit: max.max(1), successes_in_a_row: 0, congested_at: None }
     }
 
     /// How many may run now.
@@ -39,10 +39,10 @@ impl AdaptiveLimit {
     }
 
     /// The site throttles or answers with server errors.
-    pub fn on_overload(&mut self, now: Duration) {
+    pub fn on_congestion(&mut self, now: Duration) {
         self.successes_in_a_row = 0;
-        if self.overloaded_at.is_none_or(|at| now >= at + ONE_OVERLOAD) {
-            self.overloaded_at = Some(now);
+        if self.congested_at.is_none_or(|at| now >= at + ONE_CONGESTION) {
+            self.congested_at = Some(now);
             self.limit = (self.limit / 2).max(1);
         }
     }
@@ -67,10 +67,10 @@ mod tests {
     fn an_overload_halves_and_successes_bring_it_back_one_by_one() {
         let mut limit = AdaptiveLimit::new(8);
         for at in [0, 1, 2] {
-            limit.on_overload(Duration::from_secs(at)); // the same one, told by three attempts
+            limit.on_congestion(Duration::from_secs(at)); // the same one, told by three attempts
         }
         assert_eq!((limit.limit(), limit.is_reduced()), (4, true));
-        limit.on_overload(Duration::from_secs(30));
+        limit.on_congestion(Duration::from_secs(30));
         assert_eq!(limit.limit(), 2);
         (0..4).for_each(|_| limit.on_success());
         assert_eq!(limit.limit(), 3);
@@ -88,9 +88,9 @@ mod tests {
         ) {
             let mut limit = AdaptiveLimit::new(max);
             let mut now = Duration::ZERO;
-            for (is_overload, seconds) in events {
+            for (is_congested, seconds) in events {
                 now += Duration::from_secs(seconds);
-                if is_overload { limit.on_overload(now) } else { limit.on_success() }
+                if is_congested { limit.on_congestion(now) } else { limit.on_success() }
                 prop_assert!(limit.limit() >= 1 && limit.limit() <= max.max(1));
             }
         }

@@ -61,7 +61,7 @@ impl MemoryScaler {
     }
 
     /// What memory allows after another reading at `now`, with `live` workers of the `wanted` ones.
-    pub fn read(&mut self, now: Duration, reading: &MemoryReading, live: usize, wanted: usize) -> MemoryLimit {
+    pub fn observe(&mut self, now: Duration, reading: &MemoryReading, live: usize, wanted: usize) -> MemoryLimit {
         let usage = reading.usage();
         self.recent.push_back((now, usage));
         while self.recent.front().is_some_and(|(at, _)| *at + self.config.cool_down < now) {
@@ -161,7 +161,7 @@ mod tests {
         let mut scale = MemoryScaler::new(CONFIG, 1);
         let caps: Vec<_> = [(0, 80), (5, 80), (30, 80), (60, 80), (90, 70), (120, 60), (125, 60), (155, 60), (185, 60)]
             .into_iter()
-            .map(|(now, percent)| scale.read(secs(now), &at(percent), 3, 3).cap)
+            .map(|(now, percent)| scale.observe(secs(now), &at(percent), 3, 3).cap)
             .collect();
         let none = usize::MAX;
         assert_eq!(caps, [2, 2, 1, 1, 1, 1, 2, none, none]);
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_levels_follow_usage_and_the_kernels_pressure() {
-        let level = |reading: &MemoryReading| MemoryScaler::new(CONFIG, 1).read(secs(0), reading, 4, 4).level;
+        let level = |reading: &MemoryReading| MemoryScaler::new(CONFIG, 1).observe(secs(0), reading, 4, 4).level;
         let levels: Vec<_> = [0, 64, 65, 74, 75, 89, 90, 100].into_iter().map(|percent| level(&at(percent))).collect();
         assert_eq!(levels, [Normal, Normal, Elevated, Elevated, High, High, Critical, Critical]);
         assert_eq!(level(&MemoryReading { some_stalled: Some(0.3), ..at(10) }), Elevated);
@@ -182,14 +182,14 @@ mod tests {
         let mut scale = MemoryScaler::new(CONFIG, 2);
         let caps: Vec<_> = [(0, 6), (5, 5), (10, 4), (15, 3), (20, 2), (25, 2)]
             .into_iter()
-            .map(|(now, live)| scale.read(secs(now), &at(95), live, 8).cap)
+            .map(|(now, live)| scale.observe(secs(now), &at(95), live, 8).cap)
             .collect();
         assert_eq!(caps, [5, 4, 3, 2, 2, 2]);
     }
 
     #[test]
     fn an_unknown_total_limits_nothing() {
-        let limit = MemoryScaler::new(CONFIG, 1).read(secs(0), &MemoryReading::default(), 4, 4);
+        let limit = MemoryScaler::new(CONFIG, 1).observe(secs(0), &MemoryReading::default(), 4, 4);
         assert_eq!(limit, MemoryLimit { level: Normal, cap: usize::MAX });
     }
 
@@ -200,7 +200,7 @@ mod tests {
             let (mut before, mut last_change): (usize, Option<Duration>) = (6, None);
             for (turn, percent) in readings.into_iter().enumerate() {
                 let now = secs(5 * turn as u64);
-                let limit = scale.read(now, &at(percent), before, 6);
+                let limit = scale.observe(now, &at(percent), before, 6);
                 let cap = limit.cap.min(6);
                 prop_assert!(cap >= 2);
                 if cap != before {
@@ -227,7 +227,7 @@ mod tests {
                 let used = (own + noise + each * live as u64).min(1000);
                 let reading =
                     MemoryReading { total_bytes: 1000, available_bytes: 1000 - used, workers, ..MemoryReading::default() };
-                let next = scale.read(secs(5 * turn as u64), &reading, live, wanted).cap.min(wanted);
+                let next = scale.observe(secs(5 * turn as u64), &reading, live, wanted).cap.min(wanted);
                 changes += next.abs_diff(live);
                 live = next;
             }
@@ -240,7 +240,7 @@ mod tests {
         let mut scale = MemoryScaler::new(CONFIG, 1);
         let levels: Vec<_> = [74, 75, 74, 75, 73, 72, 71, 65, 63, 61, 90, 89, 80, 50]
             .into_iter()
-            .map(|percent| scale.read(secs(0), &at(percent), 4, 4).level)
+            .map(|percent| scale.observe(secs(0), &at(percent), 4, 4).level)
             .collect();
         let expected =
             [Elevated, High, High, High, High, High, Elevated, Elevated, Elevated, Normal, Critical, High, High];

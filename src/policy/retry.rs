@@ -70,9 +70,9 @@ enum Budget {
 enum Wait {
     /// Not at all.
     None,
-    /// From `retry_delay` on; doubles with each attempt, up to a quarter of a minute.
+    /// From `retry_delay` on; doubles with each attempt of the order's own, up to a quarter of a minute.
     Short,
-    /// From `throttle_delay` on; doubles with each attempt that was not counted.
+    /// From `throttle_delay` on; doubles with each attempt that was throttled.
     Throttled,
 }
 
@@ -105,16 +105,16 @@ const fn rule(kind: FailureKind) -> RetryRule {
 /// yet its failure. `limit` attempts are allowed after the first one.
 #[must_use]
 pub fn retry_decision(kind: FailureKind, counts: AttemptCounts, limit: u32) -> RetryDecision {
-    let within = |limit: u32, retry: RetryDecision| if counts.spent < limit { retry } else { RetryDecision::Settle };
+    let within = |limit: u32, retry: RetryDecision| if counts.counted < limit { retry } else { RetryDecision::Settle };
     match rule(kind).budget {
         Budget::Never => RetryDecision::Settle,
         Budget::AtMost(most) => within(limit.min(most), RetryDecision::RetryLater),
         Budget::Limit => within(limit, RetryDecision::RetryLater),
-        Budget::ServerErrors if uncounted(counts) < limit.saturating_mul(2) => RetryDecision::AwaitSite,
+        Budget::ServerErrors if counts.server_errors < limit.saturating_mul(2) => RetryDecision::AwaitSite,
         Budget::ServerErrors => RetryDecision::Settle,
         Budget::Site if counts.started.saturating_sub(counts.interruptions) < MAX_ATTEMPTS => RetryDecision::AwaitSite,
         Budget::Site => RetryDecision::Settle,
-        Budget::Crash => match counts.breaks + 1 {
+        Budget::Crash => match counts.crashes + 1 {
             losses if losses < SUSPECT_AFTER => within(limit, RetryDecision::RetryNow),
             SUSPECT_AFTER => RetryDecision::RetryAlone,
             _ => RetryDecision::Quarantine,
@@ -133,18 +133,14 @@ pub fn is_first_attempt(counts: AttemptCounts) -> bool {
 /// Whether an order of these counts is only tried alone, in a fresh browser, after all others: it has crashed two.
 #[must_use]
 pub fn must_run_alone(counts: AttemptCounts) -> bool {
-    counts.breaks >= SUSPECT_AFTER
-}
-
-/// Earlier attempts that failed and were not counted, interruptions left out.
-fn uncounted(counts: AttemptCounts) -> u32 {
-    counts.started.saturating_sub(counts.spent.saturating_add(counts.interruptions).saturating_add(1))
+    counts.crashes >= SUSPECT_AFTER
 }
 
 /// How long `task` waits after a failure of `kind`; `counts` as for [`retry_decision`]. `asked` is how long the portal itself
 /// wants to be left alone, and then decides.
 ///
-/// The wait doubles with each attempt. Up to a quarter is added at random, so that orders that failed together do not come
+/// The wait doubles with each attempt that failed for a reason of the same sort: what the order did itself, or throttling.
+/// An outage or an expired login makes no wait longer. Up to a quarter is added at random, so that orders that failed together do not come
 /// back together. The random part depends on the task, the attempt and `seed` alone, so that a run can be repeated.
 #[must_use]
 pub fn retry_delay(
@@ -159,9 +155,9 @@ pub fn retry_delay(
         Wait::None => return Duration::ZERO, // what the portal asked for binds the circuit breaker
         Wait::Short => {
             let longest = config.delay_max.min(LONGEST_SHORT_WAIT.max(config.delay_min));
-            (config.delay_min, counts.spent.saturating_add(uncounted(counts)), longest)
+            (config.delay_min, counts.counted.saturating_add(counts.server_errors), longest)
         }
-        Wait::Throttled => (config.throttle_delay, uncounted(counts), config.delay_max),
+        Wait::Throttled => (config.throttle_delay, counts.throttled, config.delay_max),
     };
     let wait = first.saturating_mul(1 << times.min(20)).min(longest);
     let wait = asked.unwrap_or(wait);
@@ -196,7 +192,7 @@ mod tests {
     };
 
     fn counts(counted: u32, started: u32) -> AttemptCounts {
-        AttemptCounts { spent: counted, started, ..AttemptCounts::default() }
+        AttemptCounts { counted, started, ..AttemptCounts::default() }
     }
 
     /// The decisions and the waits in seconds, rounded, of an order that fails with `kind` each time.
@@ -285,6 +281,35 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_of_failure_that_is_not_counted_has_its_own_count() {
+        let after = |earlier: &[FailureKind]| {
+            earlier.iter().fold(counts(0, 1), |counts, kind| AttemptCounts {
+                started: counts.started + 1,
+                ..counts.after_failure(*kind, false)
+            })
+        };
+        let wait = |kind, earlier: &[FailureKind]| {
+            retry_delay(&CONFIG, kind, after(earlier), None, TaskId(1), 1).as_secs_f64()
+        };
+        let others = [FailureKind::SiteDown, FailureKind::Unreachable, FailureKind::LoginRequired].repeat(3);
+        let of_the_portal = [others.as_slice(), &[FailureKind::ServerError; 3]].concat();
+        let throttled = wait(FailureKind::Throttled, &of_the_portal);
+        assert!((15.0..=18.75).contains(&throttled), "an outage is no throttling: {throttled} s");
+        let throttled = wait(FailureKind::Throttled, &[FailureKind::Throttled; 2]);
+        assert!((60.0..=75.0).contains(&throttled), "{throttled} s");
+
+        let of_the_portal = [others.as_slice(), &[FailureKind::Throttled; 9]].concat();
+        for kind in [FailureKind::ServerError, FailureKind::DownloadCorrupt] {
+            let first = wait(kind, &of_the_portal);
+            assert!((1.0..=1.25).contains(&first), "{kind} waits {first} s");
+        }
+        let decision = |earlier: &[FailureKind]| retry_decision(FailureKind::ServerError, after(earlier), 3);
+        assert_eq!(decision(&of_the_portal), RetryDecision::AwaitSite, "an outage uses up none of its tries");
+        assert_eq!(decision(&[FailureKind::ServerError; 5]), RetryDecision::AwaitSite);
+        assert_eq!(decision(&[FailureKind::ServerError; 6]), RetryDecision::Settle);
+    }
+
+    #[test]
     fn the_limit_counts_attempts_after_the_first() {
         assert_eq!(life(FailureKind::DownloadCorrupt, 3).0.len(), 4);
         for kind in FailureKind::ALL {
@@ -334,8 +359,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_wait_stays_in_its_bounds(task in any::<u64>(), counted in any::<u32>(), more in any::<u32>(), seed in any::<u64>()) {
-            let counts = counts(counted, counted.saturating_add(more));
+        fn a_wait_stays_in_its_bounds(
+            task in any::<u64>(), counted in any::<u32>(), throttled in any::<u32>(), server_errors in any::<u32>(),
+            seed in any::<u64>(),
+        ) {
+            let counts = AttemptCounts { throttled, server_errors, ..counts(counted, 1) };
             for kind in FailureKind::ALL {
                 let wait = retry_delay(&CONFIG, kind, counts, None, TaskId(task), seed);
                 prop_assert!(wait <= CONFIG.delay_max.mul_f64(1.25));

@@ -11,10 +11,10 @@ use tokio_util::task::TaskTracker;
 use super::control::PoolControl;
 use super::handle::{Parts, PersistentWorkerPool};
 use super::mailbox::Mailbox;
-use super::monitor::MemoryMonitor;
 use super::runtime::channel::Events;
 use super::runtime::dispatcher::Dispatcher;
 use super::runtime::replies::Replies;
+use super::runtime::sampler::MemorySampler;
 use super::runtime::supervisor::Supervisor;
 use super::runtime::worker::WorkerContext;
 use super::scheduler::{Scheduler, SchedulerConfig};
@@ -150,7 +150,7 @@ impl PoolBuilder {
             expected_count: self.expected_count,
             processor_count: self.processor_count,
             recycle: config.recycle,
-            hold: config.hold,
+            admission: config.admission,
             has_site: self.site.is_some(),
             stop_after: config.retry.stop_after,
             canary: self.canary,
@@ -168,7 +168,7 @@ impl PoolBuilder {
             desired: desired_states,
             timeouts: config.deadlines,
         });
-        let monitor = self.memory.map(|reader| MemoryMonitor {
+        let sampler = self.memory.map(|reader| MemorySampler {
             config: config.memory,
             scaler: MemoryScaler::new(config.memory, config.scaling.min.get()),
             reader,
@@ -200,7 +200,7 @@ impl PoolBuilder {
             finalizations,
             dispatcher: tokio::spawn(dispatcher.run()),
             supervisor: tokio::spawn(Supervisor::new(context, config.restart).run()),
-            monitor: monitor.map(|monitor| tokio::spawn(monitor.run())),
+            sampler: sampler.map(|sampler| tokio::spawn(sampler.run())),
         }))
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::backend::JournalError;
 use crate::model::{PoNumber, StopReason};
 
 /// The pool is closed: it takes no requests any more.
@@ -15,15 +16,22 @@ pub struct PoolClosed;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SubmitError {
-    /// The pool drains or is closed; the text says why.
-    #[error("the pool accepts no more orders: {0}")]
-    Closed(String),
+    /// The pool drains or is closed.
+    #[error("the pool accepts no more orders: {}", .stop.as_ref().map_or("it is closed", |stop| &stop.message))]
+    Closed {
+        /// Why it stops; `None` when it is gone already.
+        stop: Option<StopReason>,
+    },
     /// The pool was started without a portal.
     #[error("this pool has no portal: set base_url to submit orders")]
     NoSite,
-    /// The journal could not be written.
-    #[error("the orders could not be written to the journal: {0}")]
-    Journal(String),
+    /// The journal could not be written. The pool stops.
+    #[error("the orders could not be written to the journal: {source}")]
+    Journal {
+        /// What the journal says.
+        #[from]
+        source: JournalError,
+    },
 }
 
 /// A session could not be borrowed, or is gone.

@@ -13,6 +13,7 @@ use tracing::{error, warn};
 use super::control::PoolControl;
 use super::error::{AcquireError, PoolClosed, SubmitError, WaitError};
 use super::mailbox::Mailbox;
+use super::monitor::MemoryMonitor;
 use super::pooled_session::PooledSession;
 use super::task_handle::TaskHandle;
 use crate::backend::{History, Journal, JournalError};
@@ -21,9 +22,6 @@ use crate::model::{MemoryReading, Metadata, PoNumber, PoTask, PoolStatus, Stage,
 
 /// Time for the engine itself, on top of the deadlines of what it waits for.
 const SLACK: Duration = Duration::from_secs(10);
-
-/// The share in use must fall this far below a threshold before the callback is called again.
-const REARM_MARGIN: f64 = 0.10;
 
 /// A pool of long-lived browser sessions that fetches the files of purchase orders, or runs a caller's own code.
 ///
@@ -44,7 +42,7 @@ pub(crate) struct Parts {
     pub(crate) finalizations: TaskTracker,
     pub(crate) dispatcher: JoinHandle<()>,
     pub(crate) supervisor: JoinHandle<Vec<String>>,
-    pub(crate) monitor: Option<JoinHandle<()>>,
+    pub(crate) sampler: Option<JoinHandle<()>>,
 }
 
 /// What is left when a pool has been shut down.
@@ -80,7 +78,7 @@ impl PersistentWorkerPool {
         metadata: Metadata,
     ) -> Result<TaskHandle, SubmitError> {
         let handles = self.submit_tasks([PoTask { po, priority, metadata }]).await?;
-        handles.into_iter().next().ok_or_else(|| SubmitError::Closed("it did not answer".to_owned()))
+        handles.into_iter().next().ok_or_else(|| SubmitError::Closed { stop: None })
     }
 
     /// Accepts many orders at once, all or none; the handles come in the order of the tasks. When it returns, the journal
@@ -109,27 +107,15 @@ impl PersistentWorkerPool {
         self.parts().statuses.clone()
     }
 
-    /// Calls `callback` when the share of memory in use (0 to 1) reaches `threshold`, and again only after it was 0.1 below.
-    /// The callback gets the reading of [`PoolStatus::memory`]. It runs on a thread of the runtime, so it should return
-    /// soon. It ends with the pool; if it panics, it is not called again.
-    pub fn on_memory_pressure(&self, threshold: f64, mut callback: impl FnMut(&MemoryReading) + Send + 'static) {
-        let mut statuses = self.watch();
-        tokio::spawn(async move {
-            let mut is_armed = true;
-            loop {
-                let status = Arc::clone(&statuses.borrow_and_update());
-                let usage = status.memory.usage();
-                if is_armed && usage >= threshold {
-                    is_armed = false;
-                    callback(&status.memory);
-                } else if usage < threshold - REARM_MARGIN {
-                    is_armed = true;
-                }
-                if status.pool_status == Stage::Closed || statuses.changed().await.is_err() {
-                    return;
-                }
-            }
-        });
+    /// Follows the memory of the pool and its machine.
+    #[must_use]
+    pub fn memory_monitor(&self) -> MemoryMonitor {
+        MemoryMonitor::new(self.watch())
+    }
+
+    /// Calls `callback` when the share of memory in use (0 to 1) reaches `threshold`: see [`MemoryMonitor::on_pressure`].
+    pub fn on_memory_pressure(&self, threshold: f64, callback: impl FnMut(&MemoryReading) + Send + 'static) {
+        self.memory_monitor().on_pressure(threshold, callback);
     }
 
     /// Waits until a session is ready. Dropping the future changes nothing.
@@ -222,10 +208,10 @@ impl PersistentWorkerPool {
     ///
     /// # Errors
     /// [`AcquireError::Closed`] when the pool drains or closes first; `job` was not called then.
-    pub async fn run<F, BoxFuture, T>(&self, job: F) -> Result<T, AcquireError>
+    pub async fn run<F, Fut, T>(&self, job: F) -> Result<T, AcquireError>
     where
-        F: FnOnce(PooledSession) -> BoxFuture,
-        BoxFuture: Future<Output = T>,
+        F: FnOnce(PooledSession) -> Fut,
+        Fut: Future<Output = T>,
     {
         Ok(job(self.acquire().await?).await)
     }
@@ -275,8 +261,8 @@ impl PersistentWorkerPool {
         if tokio::time::timeout(page, parts.finalizations.wait()).await.is_err() {
             leftovers.push("an output folder did not get its final name in time".to_owned());
         }
-        if let Some(monitor) = parts.monitor.take() {
-            monitor.abort();
+        if let Some(sampler) = parts.sampler.take() {
+            sampler.abort();
         }
         let history = parts.journal.history().await?;
         let status = Arc::clone(&parts.statuses.borrow());
@@ -311,8 +297,8 @@ impl Drop for PersistentWorkerPool {
             warn!("the pool was dropped without shutdown: killing every browser");
             parts.supervisor.abort(); // its workers are dropped with it, and each session's drop kills and wipes
             parts.dispatcher.abort();
-            if let Some(monitor) = parts.monitor {
-                monitor.abort();
+            if let Some(sampler) = parts.sampler {
+                sampler.abort();
             }
         }
     }

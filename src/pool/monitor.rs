@@ -1,116 +1,59 @@
-//! Samples memory, processors, drivers and profile folders, and warns of leaks.
+//! Memory as a pool measures it, for a program that follows it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior};
-use tracing::{debug, error, info, warn};
 
-use crate::backend::{MemoryReader, SessionFactory};
-use crate::config::MemoryConfig;
-use crate::model::{MemoryLevel, PoolStatus, WorkerState};
-use crate::policy::{LeakDetector, LeakKind, MemoryLimit, MemoryScaler};
-use crate::pool::runtime::channel::Events;
-use crate::pool::scheduler::{Input, ResourceSample};
+use crate::model::{MemoryLevel, MemoryReading, PoolStatus, Stage};
 
-/// A reading that takes longer than this is worth a warning. It is waited for in any case, since there is one reader.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// The share in use must fall this far below a threshold before the callback is called again.
+const REARM_MARGIN: f64 = 0.10;
 
-/// Samples the memory of the host and of each worker's process tree, every `memory_interval`. While memory is short the
-/// pool has fewer workers. A pool starts and ends its own; its readings are in [`PoolStatus::memory`](crate::PoolStatus).
+/// Follows the memory of a pool: that of the host, of the program and of each worker's processes, read every
+/// `memory_interval`. From [`PersistentWorkerPool::memory_monitor`](crate::PersistentWorkerPool::memory_monitor). Cloning is
+/// cheap, dropping it changes nothing. Once the pool has closed it keeps the last reading.
+#[derive(Clone, Debug)]
 pub struct MemoryMonitor {
-    pub(crate) config: MemoryConfig,
-    pub(crate) scaler: MemoryScaler,
-    pub(crate) reader: Box<dyn MemoryReader>,
-    pub(crate) sessions: Arc<dyn SessionFactory>,
-    pub(crate) events: Events,
-    pub(crate) status: watch::Receiver<Arc<PoolStatus>>,
+    statuses: watch::Receiver<Arc<PoolStatus>>,
 }
 
 impl MemoryMonitor {
-    /// Runs until the pool closes. Dropping the future stops the sampling.
-    pub(crate) async fn run(mut self) {
-        let mut ticks = tokio::time::interval(self.config.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let started = Instant::now();
-        let mut last: Option<MemoryLimit> = None;
-        let mut leaks = LeakDetector::default();
-        loop {
-            ticks.tick().await;
-            let status = Arc::clone(&self.status.borrow());
-            let roots: Vec<_> = status.workers.iter().filter_map(|(worker, view)| Some((*worker, view.pid?))).collect();
-            let (mut reader, sessions) = (self.reader, Arc::clone(&self.sessions));
-            let mut read = tokio::task::spawn_blocking(move || {
-                let (reading, footprint) = (reader.read(&roots), sessions.footprint());
-                (reader, reading, footprint)
-            });
-            let done = match tokio::time::timeout(READ_TIMEOUT, &mut read).await {
-                Ok(done) => done,
-                Err(_elapsed) => {
-                    let seconds = READ_TIMEOUT.as_secs();
-                    warn!("memory not readable for {seconds} s; the worker count stays as it is");
-                    read.await
+    pub(crate) fn new(statuses: watch::Receiver<Arc<PoolStatus>>) -> Self {
+        Self { statuses }
+    }
+
+    /// The last reading; of a pool that has read nothing yet, an empty one. Never blocks.
+    #[must_use]
+    pub fn reading(&self) -> MemoryReading {
+        self.statuses.borrow().memory.clone()
+    }
+
+    /// How short memory is. From [`MemoryLevel::High`] on the pool retires workers. Never blocks.
+    #[must_use]
+    pub fn level(&self) -> MemoryLevel {
+        self.statuses.borrow().memory_level
+    }
+
+    /// Calls `callback` when the share of memory in use (0 to 1) reaches `threshold`, and again only after it was 0.1 below.
+    /// The callback gets the reading. It runs on a thread of the runtime, so it should return soon. It ends with the pool;
+    /// if it panics, it is not called again. Needs a tokio runtime.
+    pub fn on_pressure(&self, threshold: f64, mut callback: impl FnMut(&MemoryReading) + Send + 'static) {
+        let mut statuses = self.statuses.clone();
+        tokio::spawn(async move {
+            let mut is_armed = true;
+            loop {
+                let status = Arc::clone(&statuses.borrow_and_update());
+                let usage = status.memory.usage();
+                if is_armed && usage >= threshold {
+                    is_armed = false;
+                    callback(&status.memory);
+                } else if usage < threshold - REARM_MARGIN {
+                    is_armed = true;
                 }
-            };
-            let (reading, footprint);
-            (self.reader, reading, footprint) = match done {
-                Ok(done) => done,
-                Err(error) => {
-                    error!(%error, "memory can no longer be read: internal error; the worker count no longer depends on it");
+                if status.pool_status == Stage::Closed || statuses.changed().await.is_err() {
                     return;
                 }
-            };
-            let limit = self.scaler.read(started.elapsed(), &reading, status.worker_count, status.worker_wanted);
-            let before = last.replace(limit);
-            report(before, limit, reading.usage(), status.worker_wanted);
-            let task_count = Handle::current().metrics().num_alive_tasks();
-            let sample = ResourceSample { reading, limit, footprint, task_count };
-            if is_quiet(&status) {
-                for (what, then, now) in leaks.observe_idle(status.worker_count, &counts(&sample)) {
-                    let what = what.as_str();
-                    warn!("possible leak: {now} {what} while idle, up from {then}");
-                }
             }
-            self.events.input(Input::Sampled(sample));
-        }
+        });
     }
-}
-
-/// Logs what changed: the number of workers, or how short memory is.
-fn report(before: Option<MemoryLimit>, limit: MemoryLimit, usage: f64, wanted: usize) {
-    let percent = usage * 100.0;
-    let MemoryLimit { level, cap } = limit;
-    let cap = cap.min(wanted); // what a person sees change
-    let before = before.map(|before| MemoryLimit { cap: before.cap.min(wanted), ..before });
-    match before {
-        Some(before) if before.cap > cap => warn!("{percent:.0} % of memory is in use: at most {} now", workers(cap)),
-        Some(before) if before.cap < cap => info!("{percent:.0} % of memory is in use: up to {} again", workers(cap)),
-        Some(before) if before.level != level && before.level.max(level) >= MemoryLevel::High => {
-            info!("{percent:.0} % of memory is in use: pressure is {level}");
-        }
-        _ => debug!(usage, %level, cap, "memory read"),
-    }
-}
-
-/// Whether nothing is under way: then the counts should be what they were at the last such moment.
-fn is_quiet(status: &PoolStatus) -> bool {
-    let is_at_rest = |state| matches!(state, WorkerState::Idle | WorkerState::Failed);
-    status.tasks.running == 0 && status.workers.values().all(|worker| is_at_rest(worker.status))
-}
-
-/// `1 worker`, `2 workers`.
-fn workers(count: usize) -> String {
-    if count == 1 { "1 worker".to_owned() } else { format!("{count} workers") }
-}
-
-fn counts(sample: &ResourceSample) -> Vec<(LeakKind, usize)> {
-    let descriptors = sample.reading.descriptor_count.map(|count| (LeakKind::Descriptors, count));
-    let rest = [
-        (LeakKind::Tasks, sample.task_count),
-        (LeakKind::Processes, sample.reading.process_count),
-        (LeakKind::Profiles, sample.footprint.profile_count),
-    ];
-    descriptors.into_iter().chain(rest).collect()
 }

@@ -19,7 +19,7 @@ pub enum ShutdownStep {
     Killed,
 }
 
-/// Turns signals into requests to a pool: SIGINT and SIGTERM, on Windows Ctrl-C and Ctrl-Break. Each signal climbs one
+/// Turns signals into requests to a pool: SIGINT and SIGTERM, on Windows Ctrl-C and Ctrl-Break. Each signal escalates one
 /// step; two signals at the same moment are two steps. Dropping it changes nothing for the pool.
 #[derive(Debug)]
 pub struct ShutdownHandler {
@@ -34,8 +34,8 @@ impl ShutdownHandler {
         Self { control, signals: 0 }
     }
 
-    /// Climbs one step, as a signal does, and returns the step. A pool that is closed already is left alone.
-    pub async fn climb(&mut self) -> ShutdownStep {
+    /// Escalates one step, as a signal does, and returns the step. A pool that is closed already is left alone.
+    pub async fn escalate(&mut self) -> ShutdownStep {
         self.signals = self.signals.saturating_add(1);
         let (step, sent) = match self.signals {
             1 => (ShutdownStep::Draining, self.control.drain().await),
@@ -51,7 +51,7 @@ impl ShutdownHandler {
         step
     }
 
-    /// Watches the process's signals from now on, and climbs with each; the receiver gets the steps. Dropping the receiver
+    /// Watches the process's signals from now on, and escalates with each; the receiver gets the steps. Dropping the receiver
     /// ends that. Needs a tokio runtime.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl ShutdownHandler {
         let (steps, receiver) = mpsc::channel(MOST_STEPS);
         tokio::spawn(async move {
             for _ in 0..before {
-                self.climb().await;
+                self.escalate().await;
             }
             loop {
                 let is_open = tokio::select! {
@@ -75,7 +75,7 @@ impl ShutdownHandler {
                 if !is_open {
                     return;
                 }
-                let step = self.climb().await;
+                let step = self.escalate().await;
                 let _ = steps.try_send(step); // full or closed: the request was sent in any case
             }
         });

@@ -44,7 +44,7 @@ pub(crate) fn rows(history: &History) -> impl Iterator<Item = ReportRow<'_>> {
     history.tasks.iter().map(|(task, state): (&TaskId, &TaskState)| ReportRow {
         order: state.order(),
         outcome: state.outcome(),
-        attempts: state.tally().started,
+        attempts: state.counts().started,
         reused_from: match state {
             TaskState::Settled { reused_from, .. } => reused_from.as_ref(),
             TaskState::Ready { .. } | TaskState::Leased { .. } => None,

@@ -75,12 +75,12 @@ pub(crate) fn history() -> History {
                 history.settled_at.insert(TaskId(id), "2026-11-21T01:01:00Z".parse().unwrap());
                 TaskState::Settled {
                     order,
-                    tally: AttemptCounts { started: 1, ..AttemptCounts::default() },
+                    counts: AttemptCounts { started: 1, ..AttemptCounts::default() },
                     outcome,
                     reused_from: None,
                 }
             }
-            None => TaskState::Ready { order, tally: AttemptCounts::default(), receipt: None },
+            None => TaskState::Ready { order, counts: AttemptCounts::default(), receipt: None },
         };
         history.tasks.insert(TaskId(id), state);
     }

@@ -2,15 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
+use coupa_batch::backend::JournalError;
 use coupa_batch::model::{OrderStatus, PoTask, Stage, StopKind, TaskPriority};
 use coupa_batch::pool::{SubmitError, TaskStatus, WaitError};
 
-use crate::doubles::{Play, orders, pool};
+use crate::doubles::{Script, orders, pool};
 
 #[tokio::test(start_paused = true)]
 async fn every_order_ends_once_with_its_outcome() {
     let (pool, remote) = pool(3);
-    remote.play("PO2", [Play::Empty]);
+    remote.script("PO2", [Script::Empty]);
     let handles = pool.submit_tasks(orders(1..=20)).await.unwrap();
     pool.wait_for_completion(None).await.unwrap();
     for handle in &handles {
@@ -22,7 +23,7 @@ async fn every_order_ends_once_with_its_outcome() {
     assert_eq!(report.status.tasks.no_attachments, 1);
     assert_eq!(report.status.pool_status, Stage::Closed);
     assert_eq!(report.history.tasks.len(), 20);
-    assert_eq!(remote.concluded.lock().unwrap().len(), 20);
+    assert_eq!(remote.finalized.lock().unwrap().len(), 20);
     assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
 }
 
@@ -96,7 +97,8 @@ async fn nothing_is_accepted_that_the_journal_did_not_take() {
     let (pool, remote) = pool(1);
     remote.refuse_append.store(true, Ordering::SeqCst);
     let refused = pool.submit_tasks(orders([1])).await.unwrap_err();
-    assert!(matches!(refused, SubmitError::Journal(_)), "{refused}");
+    assert!(matches!(refused, SubmitError::Journal { .. }), "{refused}");
+    assert!(std::error::Error::source(&refused).is_some_and(|source| source.is::<JournalError>()), "{refused:?}");
     let report = pool.shutdown().await.unwrap();
     assert_eq!(report.status.stopped_because.as_ref().unwrap().kind, StopKind::JournalUnusable);
     assert!(remote.started_orders().is_empty() && report.history.tasks.is_empty());

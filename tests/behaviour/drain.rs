@@ -8,7 +8,7 @@ use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::{OrderStatus, Outcome, PoTask, Receipt, Stage, StopKind, WorkerId};
 use coupa_batch::pool::{PersistentWorkerPool, ShutdownHandler, ShutdownStep, SubmitError, TaskStatus};
 
-use crate::doubles::{Play, Remote, StubSessions, orders, pool};
+use crate::doubles::{Remote, Script, StubSessions, orders, pool};
 
 #[tokio::test(start_paused = true)]
 async fn drain_lets_the_running_attempt_finish_and_starts_no_other() {
@@ -17,10 +17,10 @@ async fn drain_lets_the_running_attempt_finish_and_starts_no_other() {
     let handles = pool.submit_tasks(orders(1..=3)).await.unwrap();
     remote.until_started(1).await;
     let mut signals = ShutdownHandler::new(pool.control());
-    assert_eq!(signals.climb().await, ShutdownStep::Draining);
+    assert_eq!(signals.escalate().await, ShutdownStep::Draining);
     remote.release("PO1");
     pool.wait_for_completion(None).await.unwrap_err();
-    assert!(matches!(pool.submit_tasks(orders([9])).await.unwrap_err(), SubmitError::Closed(_)));
+    assert!(matches!(pool.submit_tasks(orders([9])).await.unwrap_err(), SubmitError::Closed { .. }));
     let report = pool.shutdown().await.unwrap();
     assert_eq!(handles[0].outcome().unwrap().status(), OrderStatus::Completed);
     assert_eq!(handles[1].status(), TaskStatus::NotDone);
@@ -32,18 +32,18 @@ async fn drain_lets_the_running_attempt_finish_and_starts_no_other() {
 #[tokio::test(start_paused = true)]
 async fn the_second_signal_cancels_what_runs_and_costs_it_nothing() {
     let (pool, remote) = pool(2);
-    remote.play("PO1", [Play::Hang]);
+    remote.script("PO1", [Script::Hang]);
     let handles = pool.submit_tasks(orders(1..=1)).await.unwrap();
     remote.until_started(1).await;
     let mut signals = ShutdownHandler::new(pool.control());
-    signals.climb().await;
+    signals.escalate().await;
     assert_eq!(pool.status().tasks.running, 1);
-    assert_eq!(signals.climb().await, ShutdownStep::Aborting);
+    assert_eq!(signals.escalate().await, ShutdownStep::Aborting);
     pool.wait_for_completion(None).await.unwrap_err();
     let report = pool.shutdown().await.unwrap();
     assert_eq!(handles[0].status(), TaskStatus::NotDone);
     let state = report.history.tasks.values().next().unwrap();
-    assert_eq!((state.tally().spent, state.outcome()), (0, None), "{state:?}");
+    assert_eq!((state.counts().counted, state.outcome()), (0, None), "{state:?}");
 }
 
 /// No folder ever gets its final name.
@@ -75,7 +75,7 @@ async fn a_disk_that_stands_still_while_an_order_is_finalized_does_not_keep_the_
     statuses.wait_for(|status| status.workers.values().any(|worker| worker.attempt_count > 0)).await.unwrap();
     let mut signals = ShutdownHandler::new(pool.control());
     for step in [ShutdownStep::Draining, ShutdownStep::Aborting, ShutdownStep::Killed] {
-        assert_eq!(signals.climb().await, step);
+        assert_eq!(signals.escalate().await, step);
     }
     pool.wait_for_completion(None).await.unwrap_err();
     let report = pool.shutdown().await.unwrap();
@@ -87,7 +87,7 @@ async fn a_disk_that_stands_still_while_an_order_is_finalized_does_not_keep_the_
 #[tokio::test(start_paused = true)]
 async fn a_drain_that_takes_too_long_becomes_an_abort() {
     let (pool, remote) = pool(1);
-    remote.play("PO1", [Play::Ignore]);
+    remote.script("PO1", [Script::Ignore]);
     pool.submit_tasks(orders([1])).await.unwrap();
     remote.until_started(1).await;
     pool.control().drain().await.unwrap();
@@ -102,13 +102,13 @@ async fn a_drain_that_takes_too_long_becomes_an_abort() {
 #[tokio::test(start_paused = true)]
 async fn the_third_signal_kills_every_session() {
     let (pool, remote) = pool(3);
-    remote.play("PO1", [Play::Ignore]);
+    remote.script("PO1", [Script::Ignore]);
     pool.submit_tasks(orders([1])).await.unwrap();
     remote.until_started(1).await;
     let mut signals = ShutdownHandler::new(pool.control());
-    signals.climb().await;
-    signals.climb().await;
-    assert_eq!(signals.climb().await, ShutdownStep::Killed);
+    signals.escalate().await;
+    signals.escalate().await;
+    assert_eq!(signals.escalate().await, ShutdownStep::Killed);
     pool.shutdown().await.unwrap();
     assert!(remote.killed.load(Ordering::SeqCst) >= 1);
     assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
@@ -117,7 +117,7 @@ async fn the_third_signal_kills_every_session() {
 #[tokio::test(start_paused = true)]
 async fn a_dropped_pool_leaves_no_session() {
     let (pool, remote) = pool(2);
-    remote.play("PO1", [Play::Ignore]);
+    remote.script("PO1", [Script::Ignore]);
     pool.submit_tasks(orders(1..=4)).await.unwrap();
     remote.until_started(2).await;
     drop(pool);
@@ -143,7 +143,7 @@ async fn shutdown_of_an_idle_pool_is_clean() {
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_for_an_order_of_a_dropped_pool_is_told() {
     let (pool, remote) = pool(1);
-    remote.play("PO1", [Play::Hang]);
+    remote.script("PO1", [Script::Hang]);
     let handles = pool.submit_tasks(orders(1..=2)).await.unwrap();
     remote.until_started(1).await;
     drop(pool);

@@ -8,7 +8,7 @@ use coupa_batch::model::{
 };
 use coupa_batch::pool::PersistentWorkerPool;
 
-use crate::doubles::{Play, Remote, ScriptedSite, StubSessions, config, orders, pool, pool_with};
+use crate::doubles::{Remote, Script, ScriptedSite, StubSessions, config, orders, pool, pool_with};
 
 fn resumed(remote: &Arc<Remote>, history: History) -> PersistentWorkerPool {
     PersistentWorkerPool::builder(config(1))
@@ -39,7 +39,7 @@ async fn a_resumed_run_settles_what_was_open_and_nothing_twice() {
     let report = second.shutdown().await.unwrap();
     assert_eq!(report.status.tasks.completed, 4);
     assert_eq!(remote.started_orders(), ["PO1", "PO2", "PO2", "PO3", "PO4"]);
-    assert!(report.history.tasks.values().all(|state| state.tally().spent == 0));
+    assert!(report.history.tasks.values().all(|state| state.counts().counted == 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,7 +58,7 @@ async fn an_order_in_work_when_the_program_died_is_repeated_at_no_cost() {
     let report = pool.shutdown().await.unwrap();
     let state = &report.history.tasks[&task];
     assert_eq!(state.outcome().unwrap().status(), OrderStatus::Completed);
-    assert_eq!((state.tally().started, state.tally().spent, state.tally().interruptions), (2, 0, 1));
+    assert_eq!((state.counts().started, state.counts().counted, state.counts().interruptions), (2, 0, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,8 +79,9 @@ async fn a_task_of_the_sheet_that_is_open_already_is_not_admitted_again_on_resum
 #[tokio::test(start_paused = true)]
 async fn an_order_whose_browsers_crashed_twice_is_tried_once_more_alone_after_all_others() {
     let (pool, remote) = pool(2);
-    remote.play("PO1", [Play::Fail(FailureKind::SessionLost), Play::Panic, Play::Done]);
-    remote.play("PO2", [Play::Fail(FailureKind::SessionHung), Play::Fail(FailureKind::SessionLost), Play::Done]);
+    remote.script("PO1", [Script::Fail(FailureKind::SessionLost), Script::Panic, Script::Done]);
+    remote
+        .script("PO2", [Script::Fail(FailureKind::SessionHung), Script::Fail(FailureKind::SessionLost), Script::Done]);
     let handles = pool.submit_tasks(orders(1..=9)).await.unwrap();
     pool.wait_for_completion(None).await.unwrap();
     assert!(handles.iter().all(|handle| handle.outcome().unwrap().status() == OrderStatus::Completed));
@@ -95,7 +96,8 @@ async fn an_order_whose_browsers_crashed_twice_is_tried_once_more_alone_after_al
 #[tokio::test(start_paused = true)]
 async fn an_order_that_crashes_a_browser_of_its_own_as_well_is_skipped() {
     let (pool, remote) = pool(1);
-    remote.play("PO1", [Play::Fail(FailureKind::SessionLost), Play::Panic, Play::Fail(FailureKind::SessionLost)]);
+    remote
+        .script("PO1", [Script::Fail(FailureKind::SessionLost), Script::Panic, Script::Fail(FailureKind::SessionLost)]);
     let handles = pool.submit_tasks(orders(1..=2)).await.unwrap();
     pool.wait_for_completion(None).await.unwrap();
     let outcome = handles[0].outcome().unwrap();
@@ -128,7 +130,7 @@ async fn failures_in_a_row_end_a_hopeless_run() {
     let config = PoolConfig::builder().worker_count(1).retry_limit(0).stop_after(3).build().unwrap();
     let (pool, remote) = pool_with(config);
     for number in [2, 4, 5, 6] {
-        remote.play(&format!("PO{number}"), [Play::Fail(FailureKind::DownloadCorrupt)]);
+        remote.script(&format!("PO{number}"), [Script::Fail(FailureKind::DownloadCorrupt)]);
     }
     pool.submit_tasks(orders(1..=9)).await.unwrap();
     pool.wait_for_completion(None).await.unwrap_err();

@@ -9,7 +9,7 @@ use coupa_batch::config::PoolConfig;
 use coupa_batch::model::{FailureKind, PoolStatus, StopKind, WorkerId, WorkerState};
 use tokio::sync::Semaphore;
 
-use crate::doubles::{Play, Remote, orders, pool_with, start};
+use crate::doubles::{Remote, Script, orders, pool_with, start};
 use crate::memory::until;
 
 const LONG: Duration = Duration::from_secs(300);
@@ -33,7 +33,7 @@ async fn the_next_session_is_opened_while_the_worn_one_still_works() {
     pool.submit_tasks(orders(11..=12)).await.unwrap();
     pool.wait_for_completion(Some(LONG)).await.unwrap();
     assert_eq!((remote.opened.load(Ordering::SeqCst), remote.most_open.load(Ordering::SeqCst)), (2, 2));
-    assert_eq!(remote.entered.load(Ordering::SeqCst), 2, "a new session is let in anew");
+    assert_eq!(remote.logged_in.load(Ordering::SeqCst), 2, "a new session is let in anew");
     assert_eq!(pool.status().workers[&WorkerId(1)].restart_count, 0);
     pool.shutdown().await.unwrap();
     assert_eq!(remote.open_sessions.load(Ordering::SeqCst), 0);
@@ -80,7 +80,7 @@ async fn a_worker_whose_browsers_break_too_often_is_given_up_and_says_so() {
     let remote = Arc::new(Remote::default());
     let config = PoolConfig::builder().worker_count(1).restart_limit(3).retry_limit(20).build().unwrap();
     for po in 1..=9 {
-        remote.play(&format!("PO{po}"), [Play::Fail(FailureKind::SessionLost)]);
+        remote.script(&format!("PO{po}"), [Script::Fail(FailureKind::SessionLost)]);
     }
     let pool = start(config, &remote);
     pool.submit_tasks(orders(1..=9)).await.unwrap();
@@ -97,7 +97,7 @@ async fn a_smaller_pool_still_replaces_its_browsers_and_ends_when_the_last_worke
     let remote = Arc::new(Remote::default());
     let pool = start(PoolConfig::builder().worker_count(2).restart_limit(1).build().unwrap(), &remote);
     until(&pool, |status| status.worker_count == 2).await;
-    let kill = |worker: u16| remote.deaths.lock().unwrap()[&WorkerId(worker)].cancel();
+    let kill = |worker: u16| remote.kills.lock().unwrap()[&WorkerId(worker)].cancel();
     let is_up = |status: &PoolStatus, worker: u16, restarts: u32| {
         let worker = status.workers.get(&WorkerId(worker));
         worker.is_some_and(|worker| worker.restart_count == restarts && worker.status == WorkerState::Idle)
@@ -128,7 +128,7 @@ async fn a_browser_that_ends_again_and_again_while_its_worker_waits_is_no_failed
             worker.is_some_and(|worker| (worker.restart_count, worker.status) == (restarts, WorkerState::Idle))
         })
         .await;
-        remote.deaths.lock().unwrap()[&WorkerId(1)].cancel();
+        remote.kills.lock().unwrap()[&WorkerId(1)].cancel();
     }
     pool.submit_tasks(orders(1..=1)).await.unwrap();
     pool.wait_for_completion(Some(LONG)).await.unwrap();
@@ -140,7 +140,7 @@ async fn a_browser_that_ends_while_its_worker_waits_is_replaced_before_an_order_
     let (pool, remote) = pool_with(PoolConfig::builder().worker_count(1).retry_limit(0).build().unwrap());
     until(&pool, |status| status.worker_count == 1).await;
     let began = tokio::time::Instant::now();
-    remote.deaths.lock().unwrap()[&WorkerId(1)].cancel();
+    remote.kills.lock().unwrap()[&WorkerId(1)].cancel();
     until(&pool, |status| status.workers[&WorkerId(1)].restart_count == 1).await;
     assert!(began.elapsed() < Duration::from_secs(5), "it is not left to the next probe");
     pool.submit_tasks(orders(1..=1)).await.unwrap();

@@ -3,14 +3,14 @@ use std::sync::atomic::Ordering;
 
 use coupa_batch::model::{FailureKind, OrderStatus, StopKind};
 
-use crate::doubles::{Play, Remote, orders, pool};
+use crate::doubles::{Remote, Script, orders, pool};
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_get_better_is_tried_once() {
     let (pool, remote) = pool(1);
-    remote.play("PO1", [Play::Fail(FailureKind::OrderMissing)]);
-    remote.play("PO2", [Play::Fail(FailureKind::AccessDenied)]);
-    remote.play("PO3", [Play::Fail(FailureKind::RequisitionDenied)]);
+    remote.script("PO1", [Script::Fail(FailureKind::OrderMissing)]);
+    remote.script("PO2", [Script::Fail(FailureKind::AccessDenied)]);
+    remote.script("PO3", [Script::Fail(FailureKind::RequisitionDenied)]);
     let handles = pool.submit_tasks(orders(1..=3)).await.unwrap();
     pool.wait_for_completion(None).await.unwrap();
     let statuses: Vec<_> = handles.iter().map(|handle| handle.outcome().unwrap().status()).collect();
@@ -22,7 +22,7 @@ async fn what_cannot_get_better_is_tried_once() {
 #[tokio::test(start_paused = true)]
 async fn a_stalled_download_is_tried_again_and_succeeds() {
     let (pool, remote) = pool(1);
-    remote.play("PO1", [Play::Fail(FailureKind::DownloadStalled), Play::Fail(FailureKind::StepTimeout)]);
+    remote.script("PO1", [Script::Fail(FailureKind::DownloadStalled), Script::Fail(FailureKind::StepTimeout)]);
     let handles = pool.submit_tasks(orders([1])).await.unwrap();
     assert_eq!(handles[0].wait(None).await.unwrap().status(), OrderStatus::Completed);
     assert_eq!(remote.started_orders().len(), 3);
@@ -32,7 +32,7 @@ async fn a_stalled_download_is_tried_again_and_succeeds() {
 #[tokio::test(start_paused = true)]
 async fn others_pass_while_one_waits_for_its_next_try() {
     let (pool, remote) = pool(1);
-    remote.play("PO1", [Play::Fail(FailureKind::DownloadStalled)]);
+    remote.script("PO1", [Script::Fail(FailureKind::DownloadStalled)]);
     pool.submit_tasks(orders(1..=3)).await.unwrap();
     pool.wait_for_completion(None).await.unwrap();
     assert_eq!(remote.started_orders(), ["PO1", "PO2", "PO3", "PO1"]);
@@ -42,8 +42,8 @@ async fn others_pass_while_one_waits_for_its_next_try() {
 #[tokio::test(start_paused = true)]
 async fn the_budget_ends_and_what_is_there_makes_it_partial() {
     let (pool, remote) = pool(1);
-    remote.play("PO1", vec![Play::FailPartly(FailureKind::DownloadCorrupt); 9]);
-    remote.play("PO2", vec![Play::Fail(FailureKind::DownloadCorrupt); 9]);
+    remote.script("PO1", vec![Script::FailPartly(FailureKind::DownloadCorrupt); 9]);
+    remote.script("PO2", vec![Script::Fail(FailureKind::DownloadCorrupt); 9]);
     let handles = pool.submit_tasks(orders(1..=2)).await.unwrap();
     pool.wait_for_completion(None).await.unwrap();
     assert_eq!(handles[0].outcome().unwrap().status(), OrderStatus::Partial);
@@ -56,7 +56,7 @@ async fn the_budget_ends_and_what_is_there_makes_it_partial() {
 #[tokio::test(start_paused = true)]
 async fn a_crashed_workers_order_ends_with_another_one() {
     let (pool, remote) = pool(2);
-    remote.play("PO1", [Play::Panic]);
+    remote.script("PO1", [Script::Panic]);
     let handles = pool.submit_tasks(orders([1])).await.unwrap();
     assert_eq!(handles[0].wait(None).await.unwrap().status(), OrderStatus::Completed);
     assert_eq!(remote.started_orders().len(), 2);
@@ -68,7 +68,7 @@ async fn a_crashed_workers_order_ends_with_another_one() {
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_answers_nothing_is_given_up_at_its_deadline() {
     let (pool, remote) = pool(1);
-    remote.play("PO1", [Play::Ignore]);
+    remote.script("PO1", [Script::Ignore]);
     let handles = pool.submit_tasks(orders([1])).await.unwrap();
     assert_eq!(handles[0].wait(None).await.unwrap().status(), OrderStatus::Completed);
     assert_eq!(remote.killed.load(Ordering::SeqCst), 1, "the session that did not answer");
@@ -79,7 +79,7 @@ async fn an_attempt_that_answers_nothing_is_given_up_at_its_deadline() {
 #[tokio::test(start_paused = true)]
 async fn a_full_disk_stops_the_run_and_leaves_the_orders_open() {
     let (pool, remote) = pool(1);
-    remote.refuse_conclude.store(true, Ordering::SeqCst);
+    remote.refuse_finalize.store(true, Ordering::SeqCst);
     pool.submit_tasks(orders(1..=3)).await.unwrap();
     pool.wait_for_completion(None).await.unwrap_err();
     let report = pool.shutdown().await.unwrap();
@@ -88,9 +88,9 @@ async fn a_full_disk_stops_the_run_and_leaves_the_orders_open() {
 }
 
 /// A pool whose one order has failed once and waits for its next try, with its handle.
-async fn waiting_after(play: Play) -> (coupa_batch::PersistentWorkerPool, Arc<Remote>, coupa_batch::TaskHandle) {
+async fn waiting_after(script: Script) -> (coupa_batch::PersistentWorkerPool, Arc<Remote>, coupa_batch::TaskHandle) {
     let (pool, remote) = pool(1);
-    remote.play("PO1", [play]);
+    remote.script("PO1", [script]);
     let handle = pool.submit_tasks(orders([1])).await.unwrap().remove(0);
     let mut statuses = pool.watch();
     remote.until_started(1).await;
@@ -100,8 +100,8 @@ async fn waiting_after(play: Play) -> (coupa_batch::PersistentWorkerPool, Arc<Re
 
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_order_that_cannot_be_finalized_stops_the_run_because_of_the_disk() {
-    let (pool, remote, handle) = waiting_after(Play::FailPartly(FailureKind::DownloadStalled)).await;
-    remote.refuse_conclude.store(true, Ordering::SeqCst);
+    let (pool, remote, handle) = waiting_after(Script::FailPartly(FailureKind::DownloadStalled)).await;
+    remote.refuse_finalize.store(true, Ordering::SeqCst);
     assert!(handle.cancel().await.unwrap());
     pool.wait_for_completion(None).await.unwrap_err();
     let report = pool.shutdown().await.unwrap();
@@ -112,7 +112,7 @@ async fn a_cancelled_order_that_cannot_be_finalized_stops_the_run_because_of_the
 
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_order_reports_the_files_that_earlier_attempts_placed() {
-    let (pool, _, handle) = waiting_after(Play::FailPartly(FailureKind::DownloadStalled)).await;
+    let (pool, _, handle) = waiting_after(Script::FailPartly(FailureKind::DownloadStalled)).await;
     assert!(handle.cancel().await.unwrap());
     pool.wait_for_completion(None).await.unwrap();
     let outcome = handle.outcome().unwrap();
@@ -122,7 +122,7 @@ async fn a_cancelled_order_reports_the_files_that_earlier_attempts_placed() {
 
 #[tokio::test(start_paused = true)]
 async fn what_an_attempt_without_files_learned_survives_in_the_journal() {
-    let (pool, _, _) = waiting_after(Play::FailKnowingSupplier(FailureKind::StepTimeout)).await;
+    let (pool, _, _) = waiting_after(Script::FailKnowingSupplier(FailureKind::StepTimeout)).await;
     let report = pool.shutdown().await.unwrap();
     let state = report.history.tasks.values().next().unwrap();
     assert_eq!(state.receipt().and_then(|receipt| receipt.supplier.as_deref()), Some("Double"));

@@ -42,9 +42,9 @@ async fn pause_starts_nothing_until_resume() {
 }
 
 /// Reads what the test wrote last.
-struct Dial(Arc<Mutex<u64>>);
+struct FakeMemory(Arc<Mutex<u64>>);
 
-impl MemoryReader for Dial {
+impl MemoryReader for FakeMemory {
     fn read(&mut self, roots: &[(WorkerId, u32)]) -> MemoryReading {
         assert!(roots.is_empty(), "stub sessions have no process");
         let used = *self.0.lock().unwrap();
@@ -60,7 +60,7 @@ async fn memory_pressure_retires_workers_and_relief_brings_them_back() {
         .sessions(Arc::new(StubSessions(Arc::clone(&remote))))
         .site(Arc::new(ScriptedSite(Arc::clone(&remote))))
         .journal(Arc::new(MemoryJournal::new()))
-        .memory(Box::new(Dial(Arc::clone(&used))))
+        .memory(Box::new(FakeMemory(Arc::clone(&used))))
         .start()
         .unwrap();
     let mut snapshots = pool.watch();
@@ -79,7 +79,7 @@ async fn a_given_up_worker_leaves_room_for_one_that_memory_had_retired() {
         .sessions(Arc::new(StubSessions(Arc::clone(&remote))))
         .site(Arc::new(ScriptedSite(Arc::clone(&remote))))
         .journal(Arc::new(MemoryJournal::new()))
-        .memory(Box::new(Dial(Arc::new(Mutex::new(90)))))
+        .memory(Box::new(FakeMemory(Arc::new(Mutex::new(90)))))
         .start()
         .unwrap();
     let mut snapshots = pool.watch();

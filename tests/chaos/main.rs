@@ -13,9 +13,9 @@ mod pool;
 #[path = "../support/rng.rs"]
 mod rng;
 
+mod faults;
+mod memory_limit;
 mod soak;
-mod squeeze;
-mod upheaval;
 
 use tokio::sync::{Mutex, MutexGuard};
 

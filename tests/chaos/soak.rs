@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use coupa_batch::demo::{FaultRule, PortalFault, RequestTarget};
 use coupa_batch::model::{PoTask, PoolStatus};
 
-use crate::pool::Scene;
+use crate::pool::Scenario;
 use crate::rng::number;
 
 /// At this size a browser is replaced after its order.
@@ -26,15 +26,15 @@ async fn on_a_portal_that_leaks_the_program_stays_flat_and_its_browsers_are_recy
     let _turn = crate::turn().await;
     let orders = number("SOAK_ORDERS", 80);
     println!("SOAK_ORDERS={orders}");
-    let Some(mut scene) = Scene::new(40, 2).await else { return };
-    scene.config.recycle.memory = ByteSize(RECYCLED_AT);
-    scene.config.memory.interval = Duration::from_secs(1);
-    scene.portal.faults().add(FaultRule::new(PortalFault::Leaky, RequestTarget::OrderPage));
-    let pool = scene.start().await;
+    let Some(mut scenario) = Scenario::new(40, 2).await else { return };
+    scenario.config.recycle.memory = ByteSize(RECYCLED_AT);
+    scenario.config.memory.interval = Duration::from_secs(1);
+    scenario.portal.faults().add(FaultRule::new(PortalFault::Leaky, RequestTarget::OrderPage));
+    let pool = scenario.start().await;
     let (mut asked, mut largest) = (0, 0);
     let mut counts: Vec<(u64, usize, usize, usize)> = Vec::new();
     while asked < orders {
-        let round = pool.submit_tasks(scene.orders().into_iter().map(PoTask::new)).await.unwrap();
+        let round = pool.submit_tasks(scenario.orders().into_iter().map(PoTask::new)).await.unwrap();
         asked += round.len() as u64;
         let mut statuses = pool.watch();
         while !statuses.borrow_and_update().tasks.is_idle() {
@@ -42,7 +42,7 @@ async fn on_a_portal_that_leaks_the_program_stays_flat_and_its_browsers_are_recy
             largest = largest.max(fattest(&statuses.borrow()));
         }
         pool.wait_for_completion(None).await.unwrap();
-        scene.check(&round);
+        scenario.check(&round);
         // the next sample is taken while nothing is under way
         let seen = pool.status().memory;
         statuses.wait_for(|status| status.memory != seen).await.unwrap();
@@ -66,5 +66,5 @@ async fn on_a_portal_that_leaks_the_program_stays_flat_and_its_browsers_are_recy
     let since = asked - asked / counts.len() as u64;
     assert!(last.0 < first.0 + GROWTH + GROWTH_PER_ORDER * since, "the program has grown: {counts:?}");
     assert!(last.1 <= first.1 + 40 && last.2 <= first.2 + 20, "something has grown: {counts:?}");
-    scene.end(pool).await;
+    scenario.end(pool).await;
 }

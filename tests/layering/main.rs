@@ -101,8 +101,9 @@ const FULL_FOLDERS: &[&str] = &[];
 
 /// Words that the project used where the field has a term of its own.
 const RETIRED: &[&str] = &[
-    "door", "doubt", "fleet", "ground", "heard", "heart", "heir", "post", "posts", "seat", "sight", "staff", "trouble",
-    "upkeep", "walls", "ward",
+    "desk", "door", "doorway", "doubt", "fate", "fleet", "ground", "heard", "heart", "heir", "post", "posts", "scene",
+    "seat", "sight", "squeeze", "staff", "tally", "trap", "trouble", "upkeep", "visitor", "wall", "walls", "ward",
+    "weather",
 ];
 
 #[test]

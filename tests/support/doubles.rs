@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What a scripted attempt does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Play {
+pub(crate) enum Script {
     /// Brings one file.
     Done,
     /// Lists nothing.
@@ -42,21 +42,21 @@ pub(crate) enum Play {
 /// Remote control of a pool on doubles.
 #[derive(Default)]
 pub(crate) struct Remote {
-    plays: Mutex<HashMap<String, VecDeque<Play>>>,
+    scripts: Mutex<HashMap<String, VecDeque<Script>>>,
     holds: Mutex<HashMap<String, Arc<Semaphore>>>,
     pub(crate) log: Mutex<Vec<(String, WorkerId)>>,
     pub(crate) started: Notify,
     pub(crate) open_sessions: AtomicUsize,
     pub(crate) opened: AtomicUsize,
     pub(crate) killed: AtomicUsize,
-    pub(crate) entered: AtomicUsize,
+    pub(crate) logged_in: AtomicUsize,
     pub(crate) refuse_open: Mutex<VecDeque<SessionError>>,
-    pub(crate) refuse_enter: Mutex<VecDeque<FailureKind>>,
-    pub(crate) refuse_conclude: AtomicBool,
+    pub(crate) refuse_log_in: Mutex<VecDeque<FailureKind>>,
+    pub(crate) refuse_finalize: AtomicBool,
     pub(crate) refuse_append: AtomicBool,
-    pub(crate) concluded: Mutex<Vec<String>>,
+    pub(crate) finalized: Mutex<Vec<String>>,
     /// What ends the attempt of a worker whose session is killed.
-    pub(crate) deaths: Mutex<HashMap<WorkerId, CancellationToken>>,
+    pub(crate) kills: Mutex<HashMap<WorkerId, CancellationToken>>,
     pub(crate) asked_to_open: AtomicUsize,
     /// What the next probe finds.
     pub(crate) is_outgrown: AtomicBool,
@@ -72,8 +72,8 @@ pub(crate) struct Remote {
 
 impl Remote {
     /// The next attempts at `po` do these, the ones after that are done.
-    pub(crate) fn play(&self, po: &str, plays: impl IntoIterator<Item = Play>) {
-        self.plays.lock().unwrap().insert(po.to_owned(), plays.into_iter().collect());
+    pub(crate) fn script(&self, po: &str, scripts: impl IntoIterator<Item = Script>) {
+        self.scripts.lock().unwrap().insert(po.to_owned(), scripts.into_iter().collect());
     }
 
     /// Attempts at `po` wait until released.
@@ -107,8 +107,8 @@ pub(crate) struct ScriptedSite(pub(crate) Arc<Remote>);
 impl Site for ScriptedSite {
     fn log_in<'a>(&'a self, _: WorkerId, _: &'a mut dyn Session) -> BoxFuture<'a, Result<(), AttemptError>> {
         Box::pin(async move {
-            self.0.entered.fetch_add(1, Ordering::SeqCst);
-            match self.0.refuse_enter.lock().unwrap().pop_front() {
+            self.0.logged_in.fetch_add(1, Ordering::SeqCst);
+            match self.0.refuse_log_in.lock().unwrap().pop_front() {
                 Some(kind) => Err(AttemptError::new(kind, format!("scripted {kind}"))),
                 None => Ok(()),
             }
@@ -125,14 +125,15 @@ impl Site for ScriptedSite {
             self.0.log.lock().unwrap().push((po.clone(), attempt.worker));
             self.0.started.notify_waiters();
             let hold = self.0.holds.lock().unwrap().get(&po).cloned();
-            let play = self.0.plays.lock().unwrap().get_mut(&po).and_then(VecDeque::pop_front).unwrap_or(Play::Done);
+            let script =
+                self.0.scripts.lock().unwrap().get_mut(&po).and_then(VecDeque::pop_front).unwrap_or(Script::Done);
             let held = async {
                 if let Some(hold) = hold {
                     let _permit = hold.acquire().await.unwrap();
                 }
             };
-            let death = self.0.deaths.lock().unwrap()[&attempt.worker].clone();
-            if play == Play::Ignore {
+            let death = self.0.kills.lock().unwrap()[&attempt.worker].clone();
+            if script == Script::Ignore {
                 session.page().goto("about:hang").await?;
             }
             tokio::select! {
@@ -155,16 +156,16 @@ impl Site for ScriptedSite {
             };
             let failed = |kind: FailureKind| AttemptError::new(kind, format!("scripted {kind}"));
             let failed_with = |kind, receipt| AttemptError { receipt: Some(Box::new(receipt)), ..failed(kind) };
-            match play {
-                Play::Done => Ok(receipt),
-                Play::Empty => Ok(Receipt::default()),
-                Play::Fail(kind) => Err(failed(kind)),
-                Play::FailPartly(kind) => Err(failed_with(kind, receipt)),
-                Play::FailKnowingSupplier(kind) => {
+            match script {
+                Script::Done => Ok(receipt),
+                Script::Empty => Ok(Receipt::default()),
+                Script::Fail(kind) => Err(failed(kind)),
+                Script::FailPartly(kind) => Err(failed_with(kind, receipt)),
+                Script::FailKnowingSupplier(kind) => {
                     Err(failed_with(kind, Receipt { supplier: receipt.supplier, ..Receipt::default() }))
                 }
-                Play::Panic => panic!("scripted panic of {po}"),
-                Play::Hang | Play::Ignore => {
+                Script::Panic => panic!("scripted panic of {po}"),
+                Script::Hang | Script::Ignore => {
                     attempt.cancel.cancelled().await;
                     Err(AttemptError::new(FailureKind::Interrupted, "cancelled"))
                 }
@@ -174,10 +175,10 @@ impl Site for ScriptedSite {
 
     fn finalize<'a>(&'a self, task: &'a PoTask, outcome: Outcome) -> BoxFuture<'a, Result<Outcome, AttemptError>> {
         Box::pin(async move {
-            if self.0.refuse_conclude.load(Ordering::SeqCst) {
+            if self.0.refuse_finalize.load(Ordering::SeqCst) {
                 return Err(AttemptError::new(FailureKind::DiskFull, "no room left"));
             }
-            self.0.concluded.lock().unwrap().push(task.po.to_string());
+            self.0.finalized.lock().unwrap().push(task.po.to_string());
             Ok(outcome)
         })
     }
@@ -200,7 +201,7 @@ impl SessionFactory for StubSessions {
             self.0.most_open.fetch_max(open, Ordering::SeqCst);
             self.0.opened.fetch_add(1, Ordering::SeqCst);
             let death = CancellationToken::new();
-            self.0.deaths.lock().unwrap().insert(worker, death.clone());
+            self.0.kills.lock().unwrap().insert(worker, death.clone());
             let remote = Arc::clone(&self.0);
             Ok(Box::new(StubSession { worker, remote, is_usable: true, death }) as Box<dyn Session>)
         })

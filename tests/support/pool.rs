@@ -14,14 +14,14 @@ use crate::browser::{Flavour, Rig};
 const QUICK_RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/recipes/quick-coupa.toml");
 
 /// A portal, an output folder and the settings of a pool that works on both.
-pub(crate) struct Scene {
+pub(crate) struct Scenario {
     pub(crate) rig: Rig,
     pub(crate) portal: DemoPortal,
     pub(crate) out: tempfile::TempDir,
     pub(crate) config: PoolConfig,
 }
 
-impl Scene {
+impl Scenario {
     /// None without a browser.
     pub(crate) async fn new(orders: usize, workers: u32) -> Option<Self> {
         let rig = Rig::new(Flavour::Installed)?;

@@ -55,12 +55,12 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
     if let Some(remark) = LoginSource::fill(&mut config).remark() {
         eprintln!("{remark}");
     }
-    let mut doorway = InteractiveLogin::new(&config.site, config.deadlines).map_err(CommandError::bad_call)?;
+    let mut interactive = InteractiveLogin::new(&config.site, config.deadlines).map_err(CommandError::bad_call)?;
     if let Some(refusals) = refusals(&config.site) {
-        doorway = doorway.with_rejections(Arc::new(refusals), false);
+        interactive = interactive.with_rejections(Arc::new(refusals), false);
     }
     for keep in kept_logins(&config.site) {
-        doorway = doorway.with_store(keep);
+        interactive = interactive.with_store(keep);
     }
     let seen = block_on(|mut signals| async move {
         let stopped = || CommandError::new(ExitReason::Forced, "stopped");
@@ -72,7 +72,7 @@ fn check(args: &RecipeCheckArgs) -> Result<ExitReason, CommandError> {
             () = signals.received() => return Err(stopped()),
         };
         let seen = tokio::select! {
-            seen = doorway.inspect(session.page(), &target) => seen.map_err(CommandError::bad_call),
+            seen = interactive.inspect(session.page(), &target) => seen.map_err(CommandError::bad_call),
             () = signals.received() => Err(stopped()),
         };
         for left in session.close().await.leftovers {

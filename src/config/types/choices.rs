@@ -1,4 +1,4 @@
-//! Settings that are one of a few words, or a number of workers.
+//! Settings that are one of a few words, or a number of workers or of orders.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -134,5 +134,79 @@ impl FromStr for WorkerCount {
                 InvalidValue::new(format!("{text:?} is neither auto nor a whole number")).caused_by(why)
             }),
         }
+    }
+}
+
+/// Most orders of one session at a time: a browser keeps six connections to a host, and more orders would only wait for them.
+const MAX_ORDERS_PER_SESSION: usize = 8;
+
+/// Most orders of one session at a time if that is automatic.
+const AUTO_ORDERS_PER_SESSION: usize = 6;
+
+/// How many orders one session has in work at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OrdersPerSession {
+    /// As many as suit the portal, up to 6.
+    #[default]
+    Auto,
+    /// Up to this many.
+    Exactly(NonZeroUsize),
+}
+
+impl OrdersPerSession {
+    /// The limit for a site that can have up to `max_slots` under way.
+    #[must_use]
+    pub fn limit(self, max_slots: usize) -> usize {
+        let wanted = match self {
+            Self::Auto => AUTO_ORDERS_PER_SESSION,
+            Self::Exactly(count) => count.get(),
+        };
+        wanted.min(max_slots).max(1)
+    }
+}
+
+impl fmt::Display for OrdersPerSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.pad("auto"),
+            Self::Exactly(count) => count.fmt(f),
+        }
+    }
+}
+
+impl FromStr for OrdersPerSession {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim().eq_ignore_ascii_case("auto") {
+            return Ok(Self::Auto);
+        }
+        let count: usize = text
+            .trim()
+            .parse()
+            .map_err(|why| InvalidValue::new(format!("{text:?} is neither auto nor a whole number")).caused_by(why))?;
+        match NonZeroUsize::new(count).filter(|count| count.get() <= MAX_ORDERS_PER_SESSION) {
+            Some(count) => Ok(Self::Exactly(count)),
+            None => Err(InvalidValue::new(format!("{count} is not between 1 and {MAX_ORDERS_PER_SESSION}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_per_session_are_auto_or_1_to_8_and_never_more_than_the_site_can_do() {
+        let read = |text: &str| text.parse::<OrdersPerSession>();
+        for wrong in ["0", "9", "-1", "many", ""] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(read(" AUTO "), Ok(OrdersPerSession::Auto));
+        let limits = |text: &str| [1, 2, 4, 64].map(|max_slots| read(text).unwrap().limit(max_slots));
+        assert_eq!(limits("auto"), [1, 2, 4, 6]);
+        assert_eq!(limits("1"), [1, 1, 1, 1]);
+        assert_eq!(limits("8"), [1, 2, 4, 8]);
+        assert_eq!(OrdersPerSession::Auto.limit(0), 1);
     }
 }

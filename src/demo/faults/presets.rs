@@ -14,7 +14,7 @@ pub struct NamedFault {
 }
 
 /// An address in a private network that browsers may not reach.
-const BEHIND_THE_WALLS: &str = "http://10.255.255.1/secret";
+const BLOCKED_URL: &str = "http://10.255.255.1/secret";
 
 const fn named(name: &'static str, part: RequestTarget, fault: fn() -> PortalFault, about: &'static str) -> NamedFault {
     NamedFault { name, about, fault, part }
@@ -114,13 +114,13 @@ const ALL: [NamedFault; 17] = [
     named(
         "led-away",
         RequestTarget::File,
-        || PortalFault::LedTo(BEHIND_THE_WALLS.to_owned()),
+        || PortalFault::LedTo(BLOCKED_URL.to_owned()),
         "a file leads to a private network: nothing is asked there, the file is missing",
     ),
     named(
         "led-by-script",
         RequestTarget::OrderPage,
-        || PortalFault::LedByScript(BEHIND_THE_WALLS.to_owned()),
+        || PortalFault::LedByScript(BLOCKED_URL.to_owned()),
         "a page's script goes to a private network: nothing is asked there, the order fails",
     ),
 ];

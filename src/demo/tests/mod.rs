@@ -1,6 +1,6 @@
 //! The portal seen over plain HTTP: what a browser would be told, byte by byte.
 
-pub(crate) mod visitor;
+pub(crate) mod client;
 
 use std::collections::HashSet;
 use std::time::SystemTime;
@@ -17,7 +17,7 @@ use crate::demo::catalogue::Catalogue;
 use crate::demo::catalogue::orders::OrderKind;
 use crate::fs::hex;
 use crate::model::{Failure, FailureKind, FileOrigin, OrderStatus, Outcome, PoNumber, Receipt};
-use visitor::{LIMIT, Reply, Visitor, between};
+use client::{LIMIT, Reply, TestClient, between};
 
 async fn portal() -> DemoPortal {
     DemoPortal::start(DemoConfig::default()).await.unwrap()
@@ -29,7 +29,7 @@ fn kind_of(portal: &DemoPortal, wanted: OrderKind) -> PoNumber {
 }
 
 /// Every attachment of a page, as a browser would get it: links by address, buttons by ticket.
-async fn files_of(visitor: &mut Visitor<'_>, page: &str) -> Vec<Reply> {
+async fn files_of(client: &mut TestClient<'_>, page: &str) -> Vec<Reply> {
     let mut links: Vec<String> = Vec::new();
     for area in page.split("<div class=\"commentAttachments\"").skip(1) {
         let area = area.split("</div>").next().unwrap();
@@ -40,7 +40,7 @@ async fn files_of(visitor: &mut Visitor<'_>, page: &str) -> Vec<Reply> {
     let mut replies = Vec::new();
     for link in links {
         assert!(link.contains("attachment_file"), "{link}");
-        replies.push(visitor.get(&link).await);
+        replies.push(client.get(&link).await);
     }
     let token = between(page, "name=\"csrf-token\" content=\"", "\"").to_owned();
     let late = between(page, "id=\"late-attachments\">", "</script>");
@@ -48,12 +48,12 @@ async fn files_of(visitor: &mut Visitor<'_>, page: &str) -> Vec<Reply> {
         let late: serde_json::Value = serde_json::from_str(late).unwrap();
         for file in late["files"].as_array().unwrap() {
             let path = format!("/attachments/tickets/{}", file["id"]);
-            assert_eq!(visitor.post(&path, "", "").await.status, 422, "a ticket without the page's token");
-            let ticket = visitor.post(&path, &format!("X-CSRF-Token: {token}\r\n"), "").await;
+            assert_eq!(client.post(&path, "", "").await.status, 422, "a ticket without the page's token");
+            let ticket = client.post(&path, &format!("X-CSRF-Token: {token}\r\n"), "").await;
             let answer: serde_json::Value = serde_json::from_slice(&ticket.body).unwrap();
             let url = answer["url"].as_str().unwrap();
-            replies.push(visitor.get(url).await);
-            assert_eq!(visitor.get(url).await.status, 410, "a ticket is good for one time");
+            replies.push(client.get(url).await);
+            assert_eq!(client.get(url).await.status, 410, "a ticket is good for one time");
         }
     }
     replies
@@ -63,15 +63,15 @@ async fn files_of(visitor: &mut Visitor<'_>, page: &str) -> Vec<Reply> {
 async fn nothing_is_shown_without_a_login_and_the_login_leads_back() {
     let portal = portal().await;
     let first = &portal.orders()[0];
-    let mut visitor = Visitor::new(&portal);
+    let mut client = TestClient::new(&portal);
     for path in [format!("/order_headers/{}", first.digits()), "/".into(), "/help/download/guide.pdf".into()] {
-        let reply = visitor.get(&path).await;
+        let reply = client.get(&path).await;
         assert_eq!((reply.status, reply.header("location")), (302, Some("/sessions/new")), "{path}");
     }
-    visitor.order(first).await;
-    let reply = visitor.log_in(portal.password().expose_secret()).await;
+    client.order(first).await;
+    let reply = client.log_in(portal.password().expose_secret()).await;
     assert_eq!(reply.header("location"), Some(format!("/order_headers/{}", first.digits()).as_str()));
-    assert!(visitor.order(first).await.text().contains("commentAttachments"));
+    assert!(client.order(first).await.text().contains("commentAttachments"));
     assert_eq!(portal.counts().logins_accepted, 1);
     portal.stop().await;
 }
@@ -79,31 +79,31 @@ async fn nothing_is_shown_without_a_login_and_the_login_leads_back() {
 #[tokio::test]
 async fn a_wrong_password_and_a_forged_form_are_refused() {
     let portal = portal().await;
-    let mut visitor = Visitor::new(&portal);
-    assert!(visitor.log_in("wrong").await.text().contains("Invalid user name or password"));
+    let mut client = TestClient::new(&portal);
+    assert!(client.log_in("wrong").await.text().contains("Invalid user name or password"));
     assert_eq!(portal.counts().logins_refused, 1);
-    assert_eq!(visitor.post("/sessions", "", "authenticity_token=x").await.status, 422);
-    assert_eq!(visitor.get("/").await.status, 302);
+    assert_eq!(client.post("/sessions", "", "authenticity_token=x").await.status, 422);
+    assert_eq!(client.get("/").await.status, 302);
     portal.stop().await;
 }
 
 #[tokio::test]
 async fn every_order_is_served_as_it_is_expected() {
     let portal = portal().await;
-    let mut visitor = Visitor::logged_in(&portal).await;
+    let mut client = TestClient::logged_in(&portal).await;
     let mut statuses = HashSet::new();
     for po in portal.orders() {
         let expected = portal.expected(&po).unwrap();
         statuses.insert(expected.status);
-        let page = visitor.order(&po).await;
+        let page = client.order(&po).await;
         assert_eq!(page.status, 200);
         let text = page.text();
-        let mut replies = files_of(&mut visitor, &text).await;
+        let mut replies = files_of(&mut client, &text).await;
         let requisition = between(&text, "href=\"/requisition_headers/", "\"").to_owned();
         if replies.is_empty() && !requisition.is_empty() {
-            let page = visitor.get(&format!("/requisition_headers/{requisition}")).await;
+            let page = client.get(&format!("/requisition_headers/{requisition}")).await;
             assert_eq!(expected.status == OrderStatus::PrNotAccessible, page.text().contains("You are not authorized"));
-            replies = files_of(&mut visitor, &page.text()).await;
+            replies = files_of(&mut client, &page.text()).await;
             assert!(expected.files.iter().all(|file| file.source == FileOrigin::Requisition));
         }
         match expected.status {
@@ -137,12 +137,12 @@ async fn every_order_is_served_as_it_is_expected() {
 #[tokio::test]
 async fn an_unknown_number_is_not_found_and_a_button_has_no_lasting_address() {
     let portal = portal().await;
-    let mut visitor = Visitor::logged_in(&portal).await;
-    assert!(visitor.get("/order_headers/1").await.text().contains("Oops!"));
-    let page = visitor.order(&kind_of(&portal, OrderKind::Buttons)).await.text();
+    let mut client = TestClient::logged_in(&portal).await;
+    assert!(client.get("/order_headers/1").await.text().contains("Oops!"));
+    let page = client.order(&kind_of(&portal, OrderKind::Buttons)).await.text();
     let late: serde_json::Value = serde_json::from_str(between(&page, "late-attachments\">", "</script>")).unwrap();
     let path = format!("/attachments/attachment_file/{}", late["files"][0]["id"]);
-    assert_eq!(visitor.get(&path).await.status, 404);
+    assert_eq!(client.get(&path).await.status, 404);
     portal.stop().await;
 }
 
@@ -150,43 +150,43 @@ async fn an_unknown_number_is_not_found_and_a_button_has_no_lasting_address() {
 async fn each_fault_shows_as_what_it_is() {
     let portal = portal().await;
     let po = portal.orders()[0].clone();
-    let mut visitor = Visitor::logged_in(&portal).await;
-    let page = visitor.order(&po).await.text();
+    let mut client = TestClient::logged_in(&portal).await;
+    let page = client.order(&po).await.text();
     let link = format!("/attachments{}", between(&page, "href=\"/attachments", "\""));
     let once = |fault, part| portal.faults().add(FaultRule::new(fault, part).for_order(&po).times(1));
 
     once(PortalFault::Status(503), RequestTarget::OrderPage);
-    assert_eq!(visitor.order(&po).await.status, 503);
+    assert_eq!(client.order(&po).await.status, 503);
     once(PortalFault::Throttled(RetryAfter::Seconds(7)), RequestTarget::OrderPage);
-    let reply = visitor.order(&po).await;
+    let reply = client.order(&po).await;
     assert_eq!((reply.status, reply.header("retry-after")), (429, Some("7")));
     once(PortalFault::Throttled(RetryAfter::Date(SystemTime::UNIX_EPOCH)), RequestTarget::OrderPage);
-    assert_eq!(visitor.order(&po).await.header("retry-after"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
+    assert_eq!(client.order(&po).await.header("retry-after"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
     once(PortalFault::WrongShape, RequestTarget::OrderPage);
-    assert!(!visitor.order(&po).await.text().contains("commentAttachments"));
+    assert!(!client.order(&po).await.text().contains("commentAttachments"));
     once(PortalFault::BusyScript, RequestTarget::OrderPage);
-    assert!(visitor.order(&po).await.text().contains("while (true)"));
+    assert!(client.order(&po).await.text().contains("while (true)"));
     once(PortalFault::Truncated, RequestTarget::OrderPage);
-    assert!(visitor.order(&po).await.is_cut);
+    assert!(client.order(&po).await.is_cut);
 
     once(PortalFault::Reset, RequestTarget::File);
-    let reply = visitor.get(&link).await;
+    let reply = client.get(&link).await;
     assert!(reply.is_cut && reply.head.is_empty(), "{reply:?}");
     once(PortalFault::Truncated, RequestTarget::File);
-    let reply = visitor.get(&link).await;
+    let reply = client.get(&link).await;
     assert!(reply.is_cut && !reply.body.is_empty(), "{}", reply.head);
     once(PortalFault::WrongType, RequestTarget::File);
-    let reply = visitor.get(&link).await;
+    let reply = client.get(&link).await;
     assert!(reply.text().starts_with("<!DOCTYPE html>") && !reply.header("content-type").unwrap().contains("html"));
     once(PortalFault::LoginInstead, RequestTarget::File);
-    let reply = visitor.get(&link).await;
+    let reply = client.get(&link).await;
     assert!(reply.status == 200 && reply.is_login_page());
-    assert!(!visitor.order(&po).await.is_login_page(), "the login went on");
+    assert!(!client.order(&po).await.is_login_page(), "the login went on");
 
     once(PortalFault::LoginEnded(LoginAnswer::Page), RequestTarget::File);
-    let reply = visitor.get(&link).await;
+    let reply = client.get(&link).await;
     assert!(reply.status == 200 && reply.is_login_page());
-    assert_eq!(visitor.order(&po).await.header("location"), Some("/sessions/new"), "the login was over");
+    assert_eq!(client.order(&po).await.header("location"), Some("/sessions/new"), "the login was over");
     assert_eq!(portal.counts().faults_struck, 11);
     portal.stop().await;
 }
@@ -195,10 +195,10 @@ async fn each_fault_shows_as_what_it_is() {
 async fn a_login_ended_from_outside_is_asked_for_again_in_the_way_that_was_chosen() {
     let portal = portal().await;
     let po = portal.orders()[0].clone();
-    let mut visitor = Visitor::logged_in(&portal).await;
+    let mut client = TestClient::logged_in(&portal).await;
     portal.end_logins();
     portal.set_login_answer(LoginAnswer::Page);
-    let reply = visitor.order(&po).await;
+    let reply = client.order(&po).await;
     assert!(reply.status == 200 && reply.is_login_page());
     assert_eq!(portal.login_count(), 0);
     portal.stop().await;
@@ -208,17 +208,17 @@ async fn a_login_ended_from_outside_is_asked_for_again_in_the_way_that_was_chose
 async fn held_pages_and_files_come_whole_after_their_release() {
     let portal = portal().await;
     let po = portal.orders()[0].clone();
-    let mut visitor = Visitor::logged_in(&portal).await;
+    let mut client = TestClient::logged_in(&portal).await;
     let release = async || {
         timeout(LIMIT, portal.faults().wait_until_held(&po)).await.expect("a request at the gate");
         portal.faults().release(&po);
     };
     portal.faults().hold(&po);
-    let (page, ()) = tokio::join!(visitor.order(&po), release());
+    let (page, ()) = tokio::join!(client.order(&po), release());
     let page = page.text();
     let link = format!("/attachments{}", between(&page, "href=\"/attachments", "\""));
     portal.faults().hold_files(&po);
-    let (file, ()) = tokio::join!(visitor.get(&link), release());
+    let (file, ()) = tokio::join!(client.get(&link), release());
     assert!(!file.is_cut);
     let digest = hex(&Sha256::digest(&file.body));
     assert!(portal.expected(&po).unwrap().files.iter().any(|file| file.sha256 == digest));
@@ -231,12 +231,12 @@ async fn stopping_cuts_endless_and_held_connections() {
     let po = portal.orders()[0].clone();
     portal.faults().hold(&po);
     portal.faults().add(FaultRule::new(PortalFault::NeverFinishes, RequestTarget::Anything));
-    let cookie = Visitor::new(&portal).get("/").await.header("set-cookie").map(str::to_owned);
+    let cookie = TestClient::new(&portal).get("/").await.header("set-cookie").map(str::to_owned);
     assert!(cookie.is_some(), "an answer without a body has no half");
     portal.faults().clear();
-    let visitor = Visitor::logged_in(&portal).await;
+    let client = TestClient::logged_in(&portal).await;
     portal.faults().add(FaultRule::new(PortalFault::NeverFinishes, RequestTarget::Anything));
-    let cookie = visitor.cookie.clone().unwrap();
+    let cookie = client.cookie.clone().unwrap();
     let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\nCookie: _coupa_session={cookie}\r\n\r\n");
     let mut streams = Vec::new();
     for path in ["/events", "/order_headers", &format!("/order_headers/{}", po.digits())] {

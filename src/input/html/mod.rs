@@ -6,9 +6,8 @@ mod tags;
 use encoding_rs::Encoding;
 
 use self::tables::read_tables;
-use crate::input::book::{Book, SheetInfo, SheetRows};
+use crate::input::book::{Book, SheetInfo, SheetRow, SheetRows};
 use crate::input::error::SheetError;
-use crate::input::row::SheetRow;
 use crate::input::text::decode;
 
 /// How much of a file is looked at to know it as a page and to find its encoding.

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::tags::{Piece, Pieces, attribute, unescaped};
-use crate::input::book::{MAX_COLUMNS, MAX_LINES};
+use crate::input::book::{MAX_COLUMNS, MAX_LINES, SheetRow};
 use crate::input::cell::Cell;
 use crate::input::error::SheetError;
-use crate::input::row::SheetRow;
 
 /// Deepest nesting of tables.
 const MAX_DEPTH: usize = 64;

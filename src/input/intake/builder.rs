@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Intake, Remark, RemarkKind, RowTally};
+use super::{Intake, Remark, RemarkKind, RowCounts};
 use crate::input::cell::words::shorten;
 use crate::input::error::InputError;
 use crate::input::options::InputOptions;
@@ -26,7 +26,7 @@ pub(crate) struct IntakeBuilder<'a> {
     places: &'a mut HashMap<PoNumber, usize>,
     input: String,
     sheet: Option<String>,
-    tally: RowTally,
+    counts: RowCounts,
     hidden_count: u64,
     remarks: Vec<(RemarkKind, Remark)>,
     lengths: BTreeMap<usize, NumberLength>,
@@ -48,14 +48,14 @@ impl<'a> IntakeBuilder<'a> {
         intake: &'a mut Intake,
         places: &'a mut HashMap<PoNumber, usize>,
     ) -> Self {
-        let tally = RowTally { source: input.clone(), rows: 0, orders: 0, merged: 0, rejected: 0 };
+        let counts = RowCounts { source: input.clone(), rows: 0, orders: 0, merged: 0, rejected: 0 };
         Self {
             options,
             intake,
             places,
             input,
             sheet: None,
-            tally,
+            counts,
             hidden_count: 0,
             remarks: Vec::new(),
             lengths: BTreeMap::new(),
@@ -74,7 +74,7 @@ impl<'a> IntakeBuilder<'a> {
 
     /// Rows so far.
     pub(crate) fn row_count(&self) -> u64 {
-        self.tally.rows
+        self.counts.rows
     }
 
     /// The rows that follow are of this sheet; none if the input has no other.
@@ -89,9 +89,9 @@ impl<'a> IntakeBuilder<'a> {
 
     /// Counts a row that holds something. Then it must be taken or rejected.
     pub(crate) fn count_row(&mut self, line: u64, is_hidden: bool) -> Result<(), InputError> {
-        self.tally.rows += 1;
+        self.counts.rows += 1;
         self.hidden_count += u64::from(is_hidden);
-        if self.tally.rows.max(line) > MAX_ROWS {
+        if self.counts.rows.max(line) > MAX_ROWS {
             return Err(InputError::TooManyRows { input: self.input.clone(), max: MAX_ROWS });
         }
         Ok(())
@@ -102,7 +102,7 @@ impl<'a> IntakeBuilder<'a> {
         let priority = priority.unwrap_or(self.options.priority);
         let po = if self.options.prefix_counts { po.distinct() } else { po };
         if let Some(task) = self.places.get(&po).and_then(|place| self.intake.tasks.get_mut(*place)) {
-            self.tally.merged += 1;
+            self.counts.merged += 1;
             task.priority = task.priority.min(priority); // the most urgent is the least
             let kept = task.po.clone();
             if kept.prefix() != po.prefix() {
@@ -112,7 +112,7 @@ impl<'a> IntakeBuilder<'a> {
             }
             return;
         }
-        self.tally.orders += 1;
+        self.counts.orders += 1;
         let length = self.lengths.entry(po.digits().len());
         length.or_insert_with(|| NumberLength { count: 0, first: format!("{po} in line {line}") }).count += 1;
         let metadata = self.kept_notes(metadata);
@@ -128,7 +128,7 @@ impl<'a> IntakeBuilder<'a> {
         }
         if !self.has_full_notes {
             self.has_full_notes = true;
-            let order = self.tally.orders;
+            let order = self.counts.orders;
             self.say(format!("its other columns are too large: from order {order} on they are left out of the report"));
         }
         Metadata::new()
@@ -136,7 +136,7 @@ impl<'a> IntakeBuilder<'a> {
 
     /// Rejects a row.
     pub(crate) fn reject(&mut self, line: u64, text: &str, reason: impl Into<String>) {
-        self.tally.rejected += 1;
+        self.counts.rejected += 1;
         let row = RejectedRow { source: self.place(), line, text: shorten(text), reason: reason.into() };
         self.intake.rejects.push(row);
     }
@@ -166,7 +166,7 @@ impl<'a> IntakeBuilder<'a> {
     /// # Errors
     /// If a row was not settled, or twice.
     pub(crate) fn finish(mut self) -> Result<(), InputError> {
-        if !self.tally.is_complete() {
+        if !self.counts.is_complete() {
             return Err(InputError::Miscounted { input: self.input });
         }
         match self.hidden_count {
@@ -177,7 +177,7 @@ impl<'a> IntakeBuilder<'a> {
         }
         self.say_short_numbers();
         self.intake.remarks.extend(self.remarks.into_iter().map(|(_, remark)| remark));
-        self.intake.tallies.push(self.tally);
+        self.intake.row_counts.push(self.counts);
         Ok(())
     }
 
@@ -187,7 +187,7 @@ impl<'a> IntakeBuilder<'a> {
         let short = count(&mut self.lengths.range(..=SHORT).map(|(_, length)| length));
         let long = count(&mut self.lengths.range(LONG..).map(|(_, length)| length));
         let Some((_, NumberLength { first, .. })) = self.lengths.first_key_value() else { return };
-        if short == 0 || self.tally.orders < ENOUGH_ORDERS || long * 10 < (long + short) * 9 {
+        if short == 0 || self.counts.orders < ENOUGH_ORDERS || long * 10 < (long + short) * 9 {
             return;
         }
         let orders = if short == 1 { "1 order has" } else { &format!("{short} orders have") };

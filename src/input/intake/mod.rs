@@ -19,12 +19,12 @@ pub struct Intake {
     /// What people should know about rows that were taken, and about sheets that were not read.
     pub remarks: Vec<Remark>,
     /// The account of each input.
-    pub tallies: Vec<RowTally>,
+    pub row_counts: Vec<RowCounts>,
 }
 
 /// The account of one input: each of its rows is in exactly one of the three other numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowTally {
+pub struct RowCounts {
     /// The input.
     pub source: String,
     /// Rows that hold anything, without headings and comments.
@@ -37,7 +37,7 @@ pub struct RowTally {
     pub rejected: u64,
 }
 
-impl RowTally {
+impl RowCounts {
     /// Whether no row is missing and none is counted twice.
     #[must_use]
     pub fn is_complete(&self) -> bool {

@@ -1,10 +1,10 @@
 //! Which of several columns holds the numbers: decided by what their cells hold, not by their names alone.
 
 use super::head::{FoundHead, Head, letter_of_column};
+use crate::input::book::SheetRow;
 use crate::input::cell::number::po_number;
 use crate::input::cell::words::shorten;
 use crate::input::options::InputOptions;
-use crate::input::row::SheetRow;
 use crate::model::PoNumber;
 
 /// Several columns that could all be meant, by their headings.

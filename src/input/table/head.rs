@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::kinds::{RecordColumn, is_words};
+use crate::input::book::{Cells, SheetRow};
 use crate::input::cell::Cell;
 use crate::input::cell::words::column_name;
 use crate::input::options::InputOptions;
-use crate::input::row::{Cells, SheetRow};
 use crate::model::Metadata;
 
 /// Names of the column with the numbers, as [`column_name`] leaves them, the surest first.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::input::book::SheetRow;
 use crate::input::cell::Cell;
 use crate::input::cell::words::column_name;
-use crate::input::row::SheetRow;
 
 /// Headings of the column that says of which kind a row is.
 const KIND_COLUMNS: [&str; 6] = ["RECORDTYPE", "RECORD", "RECTYPE", "ROWTYPE", "LINETYPE", "HEADERTYPE"];

@@ -1,12 +1,12 @@
 //! A plain list: one number per line, `#` begins a comment.
 
+use crate::input::book::SheetRow;
 use crate::input::cell::Cell;
 use crate::input::cell::number::po_number;
 use crate::input::cell::words::is_empty;
 use crate::input::error::{InputError, SheetError};
 use crate::input::intake::{IntakeBuilder, RemarkKind};
 use crate::input::options::InputOptions;
-use crate::input::row::SheetRow;
 use crate::model::Metadata;
 
 /// What the cells of a row say before a comment begins. A comment may have been cut into cells.

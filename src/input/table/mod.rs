@@ -9,9 +9,9 @@ mod take;
 use self::column::choose;
 use self::head::{FoundHead, find_head, head_of_letter};
 use self::list::is_list;
+use crate::input::book::SheetRow;
 use crate::input::cell::words::shorten;
 use crate::input::options::InputOptions;
-use crate::input::row::SheetRow;
 
 pub(crate) use column::{Ambiguous, order_count};
 pub(crate) use head::Head;

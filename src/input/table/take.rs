@@ -5,11 +5,11 @@ use std::str::FromStr;
 use super::Head;
 use super::head::head_of_row;
 use super::kinds::is_heading_of_lines;
+use crate::input::book::{SheetRow, cell_of};
 use crate::input::cell::number::{NO_NUMBER, po_number};
 use crate::input::cell::words::column_name;
 use crate::input::error::{InputError, SheetError};
 use crate::input::intake::{IntakeBuilder, RemarkKind};
-use crate::input::row::{SheetRow, cell_of};
 use crate::model::TaskPriority;
 
 /// Of so many digits at least is an order number that stands above the head; fewer are a year or the number of a page.

@@ -75,9 +75,9 @@ proptest! {
 
         for (format, bytes) in every_format(&grid) {
             let intake = take(&bytes).map_err(|why| TestCaseError::fail(format!("{format}: {why}")))?;
-            let [tally] = intake.tallies.as_slice() else { panic!("{format}: one account") };
-            prop_assert!(tally.is_complete(), "{}: {:?}", format, tally);
-            prop_assert_eq!(tally.rows, row_count, "rows of {}: {:?}", format, intake);
+            let [counts] = intake.row_counts.as_slice() else { panic!("{format}: one account") };
+            prop_assert!(counts.is_complete(), "{}: {:?}", format, counts);
+            prop_assert_eq!(counts.rows, row_count, "rows of {}: {:?}", format, intake);
             let taken: Vec<_> = intake.tasks.iter().map(|task| task.po.digits().trim_start_matches('0').to_owned()).collect();
             prop_assert_eq!(&taken, &orders, "orders of {}", format);
             let refused: Vec<_> = intake.rejects.iter().map(|reject| reject.line).collect();
@@ -102,10 +102,10 @@ proptest! {
                 continue;
             }
             let intake = take(&bytes).map_err(|why| TestCaseError::fail(format!("{format}: {why}")))?;
-            let tally = &intake.tallies[0];
-            prop_assert!(tally.is_complete());
-            prop_assert_eq!(tally.rows as usize, rows.iter().filter(|po| po.value != Value::Blank).count(), "{}", format);
-            prop_assert_eq!((tally.orders + tally.merged) as usize, rows.iter().filter(|po| po.order.is_some()).count(), "{}", format);
+            let counts = &intake.row_counts[0];
+            prop_assert!(counts.is_complete());
+            prop_assert_eq!(counts.rows as usize, rows.iter().filter(|po| po.value != Value::Blank).count(), "{}", format);
+            prop_assert_eq!((counts.orders + counts.merged) as usize, rows.iter().filter(|po| po.order.is_some()).count(), "{}", format);
         }
     }
 
@@ -113,7 +113,7 @@ proptest! {
     fn of_no_text_is_more_taken_than_stands_there(text in "(PO_NUMBER[,;\t|\n]|PO|[0-9]{1,9}|[,;\"\n\r#=' ]|\\PC){0,60}") {
         let Ok(intake) = take(text.as_bytes()) else { return Ok(()) };
         let line_count = text.split(['\n', '\r']).count();
-        prop_assert!(intake.tallies.iter().all(|tally| tally.is_complete()));
+        prop_assert!(intake.row_counts.iter().all(|counts| counts.is_complete()));
         for number in numbers(&intake) {
             let digits = number.trim_start_matches(char::is_alphabetic);
             let plain: String = text.chars().filter(char::is_ascii_digit).collect();

@@ -77,8 +77,8 @@ fn every_file_of_a_folder_is_read_or_named() {
                 continue;
             };
             match &read {
-                Ok(intake) if !intake.tallies.iter().all(|tally| tally.is_complete()) => {
-                    wrong.push(format!("{}: {:?}", path.display(), intake.tallies));
+                Ok(intake) if !intake.row_counts.iter().all(|counts| counts.is_complete()) => {
+                    wrong.push(format!("{}: {:?}", path.display(), intake.row_counts));
                 }
                 Err(why @ InputError::Miscounted { .. }) => wrong.push(format!("{}: {why}", path.display())),
                 Ok(_) | Err(_) => {}

@@ -33,7 +33,7 @@ proptest! {
         }
         bytes.truncate(cut.unwrap_or(usize::MAX));
         if let Ok(intake) = take(&bytes) {
-            prop_assert!(intake.tallies[0].is_complete());
+            prop_assert!(intake.row_counts[0].is_complete());
         }
     }
 
@@ -122,7 +122,7 @@ fn counts_of_repeated_rows_and_cells_are_bounded() {
         ]))
     };
     let intake = repeated(3, 1).unwrap();
-    assert_eq!((intake.tallies[0].rows, intake.tallies[0].merged), (3, 2));
+    assert_eq!((intake.row_counts[0].rows, intake.row_counts[0].merged), (3, 2));
     assert!(matches!(repeated(1_000_000, 16_000), Err(InputError::TooManyCells { .. })));
     assert!(matches!(repeated(2_000_000, 1), Err(InputError::TooManyCells { .. })));
     assert!(matches!(repeated(1, 1_000_000), Err(InputError::NotAWorkbook { .. })));

@@ -35,7 +35,7 @@ fn a_messy_sheet_gives_its_orders_and_names_its_bad_rows() {
     assert_eq!(numbers(&intake), ["PO15262984", "PM7"]);
     assert_eq!(intake.tasks[0].priority, TaskPriority::Urgent);
     assert_eq!(intake.tasks[0].metadata, Metadata::from([("Supplier".to_owned(), "Acme".to_owned())]));
-    assert_eq!(intake.tallies[0].merged, 1);
+    assert_eq!(intake.row_counts[0].merged, 1);
     let places: Vec<_> = intake.rejects.iter().map(|reject| (reject.line, reject.text.as_str())).collect();
     assert_eq!(places, [(6, "N/A"), (10, "Delta"), (11, "PO-ABC")]);
     let lines: Vec<_> = intake.remarks.iter().map(|remark| remark.line).collect();
@@ -80,7 +80,7 @@ fn several_sources_are_one_intake() {
     let sources = ["PO7", "8", "7"].map(|word| word.parse().unwrap());
     let options = InputOptions { priority: TaskPriority::High, ..InputOptions::default() };
     let intake = read(&sources, &options).unwrap();
-    assert_eq!((numbers(&intake), intake.tallies[2].merged), (vec!["PO7".to_owned(), "8".to_owned()], 1));
+    assert_eq!((numbers(&intake), intake.row_counts[2].merged), (vec!["PO7".to_owned(), "8".to_owned()], 1));
     assert_eq!(intake.tasks[0].priority, TaskPriority::High);
 }
 

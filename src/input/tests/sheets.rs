@@ -96,7 +96,7 @@ fn rows_inside_of_a_cell_in_quotation_marks_are_named() {
     assert_eq!(numbers(&intake), ["15262984", "15262999"]);
     assert_eq!(rejects(&intake).len(), 2);
     assert!(rejects(&intake)[0].1.contains("quotation mark"));
-    assert_eq!(intake.tallies[0].rows, 4);
+    assert_eq!(intake.row_counts[0].rows, 4);
     // a note of several lines is a note
     let intake = sheet(&["PO_NUMBER,NOTE", "15262984,\"replaces", "15262990\"", "15262999,c"]);
     assert_eq!((numbers(&intake).len(), intake.rejects.len()), (2, 0));
@@ -106,7 +106,7 @@ fn rows_inside_of_a_cell_in_quotation_marks_are_named() {
 fn zeros_and_prefixes_that_make_one_order_of_two_are_told() {
     let intake = sheet(&["PO_NUMBER", "0158122", "158122", "PO7405", "PM7405", "PO7405"]);
     assert_eq!(numbers(&intake), ["0158122", "PO7405"]);
-    assert_eq!(intake.tallies[0].merged, 3);
+    assert_eq!(intake.row_counts[0].merged, 3);
     let said = said(&intake);
     assert!(said.contains("line 3: \"158122 and 0158122\": the same order, since zeros"), "{said}");
     assert!(said.contains("line 5: \"PM7405 and PO7405\": the same order, since the prefix"), "{said}");
@@ -224,7 +224,7 @@ fn records_of_lines_do_not_become_orders() {
     for (export, orders) in exports.into_iter().zip([1, 2, 1]) {
         let intake = sheet(export);
         assert_eq!(intake.tasks.len(), orders, "{intake:?}");
-        assert_eq!(intake.tallies[0].rejected, intake.tallies[0].rows - orders as u64);
+        assert_eq!(intake.row_counts[0].rejected, intake.row_counts[0].rows - orders as u64);
     }
     let intake = sheet(exports[0]);
     assert!(rejects(&intake)[1].1.contains("\"PurchaseOrderLine\""), "{:?}", rejects(&intake));
@@ -253,7 +253,7 @@ fn headings_that_come_again_are_followed() {
 #[test]
 fn an_order_above_the_headings_is_named() {
     let intake = sheet(&["PO15262980;urgent", "2024;report", "PO_NUMBER;x", "15262984;y"]);
-    assert_eq!((numbers(&intake), intake.tallies[0].rows), (vec!["15262984".to_owned()], 2));
+    assert_eq!((numbers(&intake), intake.row_counts[0].rows), (vec!["15262984".to_owned()], 2));
     assert!(rejects(&intake)[0].1.contains("above the headings, which are in line 3"));
 }
 

@@ -1,22 +1,23 @@
 //! Text files: tables with any of the usual delimiters, and lists.
 
-mod decode;
 mod records;
 
+use encoding_rs::{Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252};
+
 use self::records::{Record, Records};
-use crate::input::book::{Book, SheetInfo, SheetRows};
+use crate::input::book::{Book, SheetInfo, SheetRow, SheetRows};
 use crate::input::cell::Cell;
 use crate::input::error::SheetError;
 use crate::input::options::InputOptions;
-use crate::input::row::SheetRow;
 use crate::input::table::{Ambiguous, SheetKind, judge, order_count};
-
-pub(crate) use decode::decode;
 
 /// What separates cells, the likeliest first.
 const DELIMITERS: [u8; 4] = *b",;\t|";
 /// How many rows the delimiter is judged by.
 const SAMPLE_ROWS: usize = 60;
+
+/// How much of a file without a mark is looked at to tell UTF-16 by its zeros.
+const ENCODING_SAMPLE: usize = 2048;
 
 /// A text as a book of one sheet.
 pub(crate) struct TextBook<'a> {
@@ -96,6 +97,40 @@ fn detect(text: &str, options: &InputOptions) -> u8 {
     best.2
 }
 
+/// Text with one kind of line break. `None` when the bytes are no text at all.
+pub(crate) fn decode(bytes: &[u8]) -> Option<String> {
+    let text = if let Some((encoding, mark)) = Encoding::for_bom(bytes) {
+        encoding.decode_without_bom_handling(&bytes[mark..]).0.into_owned()
+    } else if let Some(encoding) = unmarked_utf_16(bytes) {
+        encoding.decode_without_bom_handling(bytes).0.into_owned()
+    } else if let Ok(text) = std::str::from_utf8(bytes) {
+        text.to_owned()
+    } else {
+        // the one 8-bit encoding that office programs of the West write; every byte means something in it
+        WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned()
+    };
+    if text.contains('\0') {
+        return None;
+    }
+    // one kind of break, so that blank lines can be counted
+    Some(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text })
+}
+
+/// UTF-16 without a mark: digits and separators have a zero as every second byte.
+fn unmarked_utf_16(bytes: &[u8]) -> Option<&'static Encoding> {
+    let sample = &bytes[..bytes.len().min(ENCODING_SAMPLE)];
+    let zeros = |parity: usize| sample.iter().skip(parity).step_by(2).filter(|byte| **byte == 0).count();
+    let (even, odd, half) = (zeros(0), zeros(1), sample.len() / 2);
+    if !bytes.len().is_multiple_of(2) || half < 2 {
+        return None;
+    }
+    match (even, odd) {
+        (0, odd) if odd * 2 > half => Some(UTF_16LE),
+        (even, 0) if even * 2 > half => Some(UTF_16BE),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,5 +164,18 @@ mod tests {
         let lines: Vec<_> = read(&text).into_iter().map(|(line, cells)| (line, cells[0].clone())).collect();
         let expected = [(3, "PO_NUMBER"), (4, "1"), (7, "2"), (8, "3")];
         assert_eq!(lines, expected.map(|(line, cell)| (line, cell.to_owned())));
+    }
+
+    #[test]
+    fn every_encoding_is_read() {
+        let wide: Vec<u8> = "PO é".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let utf16: Vec<u8> = [&[0xff, 0xfe][..], &wide].concat();
+        let utf16_be: Vec<u8> =
+            [0xfe, 0xff].into_iter().chain("PO é".encode_utf16().flat_map(u16::to_be_bytes)).collect();
+        for bytes in [&b"\xef\xbb\xbfPO \xc3\xa9"[..], b"PO \xc3\xa9", b"PO \xe9", &utf16, &utf16_be, &wide] {
+            assert_eq!(decode(bytes).unwrap(), "PO é", "{bytes:?}");
+        }
+        assert_eq!(decode(b"\x00\x01\x02"), None);
+        assert_eq!(decode(b"a\0b\0\0\0"), None);
     }
 }

@@ -1,6 +1,5 @@
 //! Files with sheets, in the formats that they are stored in.
 
-mod compound;
 mod ods;
 mod open;
 mod package;
@@ -11,7 +10,6 @@ mod xlsb;
 mod xlsx;
 mod xml;
 
-pub(crate) use compound::open_compound;
 pub(crate) use ods::OdsBook;
-pub(crate) use open::open_package;
+pub(crate) use open::{open_compound, open_package};
 pub(crate) use spreadsheetml::{NAMESPACE, SpreadsheetMl};

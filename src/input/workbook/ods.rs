@@ -11,10 +11,9 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::package::Package;
 use super::xml::{Bounded, Xml, attribute, ends_early, push_text};
-use crate::input::book::{Book, MAX_COLUMNS, MAX_LINES, SheetInfo, SheetRows, rows_of};
+use crate::input::book::{Book, Cells, MAX_COLUMNS, MAX_LINES, SheetInfo, SheetRow, SheetRows, rows_of};
 use crate::input::cell::{Cell, DateCell, clipped, date};
 use crate::input::error::SheetError;
-use crate::input::row::{Cells, SheetRow};
 
 /// Most cells of a sheet that hold something, counted as often as they are repeated.
 const MAX_CELLS: usize = 20_000_000;

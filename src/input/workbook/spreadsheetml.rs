@@ -3,10 +3,9 @@
 use quick_xml::events::{BytesStart, Event};
 
 use super::xml::{Bounded, Xml, attribute, ends_early, is_true};
-use crate::input::book::{Book, MAX_COLUMNS, MAX_LINES, SheetInfo, SheetRows, rows_of};
+use crate::input::book::{Book, Cells, MAX_COLUMNS, MAX_LINES, SheetInfo, SheetRow, SheetRows, rows_of};
 use crate::input::cell::{Cell, DateCell, date};
 use crate::input::error::SheetError;
-use crate::input::row::{Cells, SheetRow};
 
 /// How such a file is known: by its namespace.
 pub(crate) const NAMESPACE: &str = "urn:schemas-microsoft-com:office:spreadsheet";

@@ -8,10 +8,9 @@ use calamine::{Data, Range, Reader, SheetType, SheetVisible, Xls, XlsError};
 
 use super::panics::without_panic;
 use super::xlsx::styles::date_cell;
-use crate::input::book::{Book, SheetInfo, SheetRows};
+use crate::input::book::{Book, Cells, SheetInfo, SheetRow, SheetRows};
 use crate::input::cell::{Cell, DateCell, date};
 use crate::input::error::SheetError;
-use crate::input::row::{Cells, SheetRow};
 
 /// The last column of this format.
 const LAST_COLUMN: u32 = 0xff;

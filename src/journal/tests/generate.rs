@@ -33,8 +33,8 @@ fn legal(choices: &[(prop::sample::Index, u8)]) -> Vec<Entry> {
         let task = TaskId(place as u64 + 1);
         let entry = match states.get(place) {
             None => Entry::Admitted { task, order: order(number), receipt: None },
-            Some(TaskState::Ready { tally, .. }) if *choice > 0 => {
-                Entry::Started { task, attempt: AttemptNo(tally.started + 1), worker: WorkerId(u16::from(*choice)) }
+            Some(TaskState::Ready { counts, .. }) if *choice > 0 => {
+                Entry::Started { task, attempt: AttemptNo(counts.started + 1), worker: WorkerId(u16::from(*choice)) }
             }
             Some(TaskState::Ready { .. }) => Entry::Settled { task, outcome: outcome(number) },
             Some(TaskState::Leased { .. }) => match choice {

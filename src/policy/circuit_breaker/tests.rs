@@ -34,13 +34,13 @@ fn breaker_of_a_site_that_answered() -> CircuitBreaker {
 }
 
 #[test]
-fn a_failure_suspends_and_one_good_trial_allows_again() {
+fn a_failure_opens_it_and_one_good_trial_closes_it_again() {
     let mut breaker = breaker_of_a_site_that_answered();
     assert_eq!(breaker.permit(s(0)), Permit::Allowed);
     assert_eq!(breaker.on_failure(s(0), of(FailureKind::SiteDown)), None);
     assert_eq!(breaker.permit(s(0)), Permit::Denied(Some(s(1))));
     assert_eq!(breaker.permit(s(1)), Permit::Trial);
-    breaker.on_trial();
+    breaker.on_trial_started();
     assert_eq!(breaker.permit(s(3)), Permit::Denied(None), "a second trial beside the first");
     breaker.on_success();
     assert_eq!(breaker.permit(s(3)), Permit::Allowed);
@@ -56,7 +56,7 @@ fn the_pauses_of_a_site_that_is_down_grow_from_one_second() {
         let Permit::Denied(Some(until)) = breaker.permit(now) else { panic!("allowed") };
         pauses.push((until - now).as_secs());
         now = until;
-        breaker.on_trial();
+        breaker.on_trial_started();
     }
     assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
 }
@@ -97,7 +97,7 @@ fn a_login_that_only_a_person_can_make_is_asked_for_by_trials_alone() {
     let wait = SiteFailure { retry_after: Some(s(2)), ..of(FailureKind::LoginRequired) };
     breaker.on_failure(s(0), wait);
     assert_eq!(breaker.permit(s(2)), Permit::Trial);
-    breaker.on_trial();
+    breaker.on_trial_started();
     breaker.on_failure(s(3), SiteFailure { was_trial: true, ..wait });
     assert_eq!(breaker.permit(s(3)), Permit::Denied(Some(s(5))));
 }
@@ -156,7 +156,7 @@ fn patience_ends() {
         }
         let Permit::Denied(Some(until)) = breaker.permit(now) else { panic!("allowed") };
         now = until;
-        breaker.on_trial();
+        breaker.on_trial_started();
         trials += 1;
     };
     assert_eq!(cause, TripCause::OutOfPatience);
@@ -167,9 +167,9 @@ fn patience_ends() {
 fn an_address_that_never_answers_is_given_up_soon() {
     let mut breaker = CircuitBreaker::new(&CONFIG);
     assert_eq!(breaker.on_failure(s(0), of(FailureKind::Unreachable)), None);
-    breaker.on_trial();
+    breaker.on_trial_started();
     assert_eq!(breaker.on_failure(s(2), on_trial(FailureKind::Unreachable)), None);
-    breaker.on_trial();
+    breaker.on_trial_started();
     assert_eq!(breaker.on_failure(s(6), on_trial(FailureKind::Unreachable)), Some(TripCause::NeverReached));
 }
 
@@ -185,7 +185,7 @@ fn a_portal_in_maintenance_from_the_start_is_waited_for() {
 #[test]
 fn expired_logins_are_renewed_at_once_but_not_for_ever() {
     let mut breaker = breaker_of_a_site_that_answered();
-    for _ in 0..FREE_LOGINS {
+    for _ in 0..RENEWED_AT_ONCE {
         breaker.on_failure(s(0), of(FailureKind::LoginRequired));
         assert_eq!(breaker.permit(s(0)), Permit::Allowed);
     }

@@ -36,7 +36,7 @@ pub(crate) enum Event {
 }
 
 /// The sending side of the event queue. It is unbounded, so that a lease that is dropped can report without waiting. It
-/// stays short: a worker sends a few events per session and then waits for work, the monitor sends one per interval, and
+/// stays short: a worker sends a few events per session and then waits for work, the sampler sends one per interval, and
 /// the dispatcher takes all that are ready in each turn. It grows only while the journal is slow, which has a deadline.
 #[derive(Clone, Debug)]
 pub(crate) struct Events(async_channel::Sender<Event>);

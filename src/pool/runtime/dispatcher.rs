@@ -93,7 +93,7 @@ impl Dispatcher {
         if !entries.is_empty()
             && let Err(error) = self.journal.append(entries).await
         {
-            self.scheduler.step(now, Input::AppendFailed { why: error.to_string(), effects });
+            self.scheduler.step(now, Input::AppendFailed { error, effects });
             (_, effects) = self.scheduler.turn(now);
         }
         // the desired state first: a worker that is told to retire must find the reason there

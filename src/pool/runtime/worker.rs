@@ -276,7 +276,7 @@ impl Worker {
                 } else {
                     AttemptEnd::Failed(failure, error.receipt.map(|receipt| *receipt))
                 };
-                (end, error.retry_after, error.kind.fate())
+                (end, error.retry_after, error.kind.session_action())
             }
         };
         if action == SessionAction::Strike {

@@ -38,7 +38,7 @@ pub(crate) struct Start {
 impl Admission {
     pub(crate) fn new(config: &SchedulerConfig) -> Self {
         Self {
-            config: config.hold,
+            config: config.admission,
             stop_after: config.stop_after,
             patience: config.retry.patience,
             is_paused: false,
@@ -82,7 +82,7 @@ impl Admission {
 
     /// An order was started as a trial.
     pub(crate) fn started_trial(&mut self) {
-        self.breaker.on_trial();
+        self.breaker.on_trial_started();
     }
 
     /// A trial ended and said nothing about the site.
@@ -112,7 +112,7 @@ impl Admission {
     /// The site was at fault, as `message` says. Returns why the run stops, if it does.
     pub(crate) fn on_site_failure(&mut self, now: Duration, failure: SiteFailure, message: &str) -> Option<StopReason> {
         if matches!(failure.kind, FailureKind::Throttled | FailureKind::SiteDown) {
-            self.limit.on_overload(now);
+            self.limit.on_congestion(now);
         }
         // what was under way when the breaker opened says nothing new
         let has_news = failure.was_trial || failure.retry_after.is_some();

@@ -75,7 +75,7 @@ impl Scheduler {
     ) {
         match failure.kind.fault() {
             Fault::Site => {
-                let is_first = self.tasks.state(task).is_some_and(|state| is_first_attempt(state.tally()));
+                let is_first = self.tasks.state(task).is_some_and(|state| is_first_attempt(state.counts()));
                 let of_site = SiteFailure { kind: failure.kind, retry_after, was_trial: lease.is_trial, is_first };
                 self.blame_site(now, of_site, &failure.message);
             }
@@ -87,7 +87,7 @@ impl Scheduler {
             }
         }
         let Some(state) = self.tasks.state(task) else { return };
-        let (counts, retry) = (state.tally(), &self.config.retry);
+        let (counts, retry) = (state.counts(), &self.config.retry);
         let kind = self.admission.kind_for_retry(failure.kind);
         let delay = || retry_delay(retry, kind, counts, retry_after, task, self.config.seed);
         let (counted, delay) = match retry_decision(kind, counts, retry.limit) {
@@ -116,6 +116,8 @@ impl Scheduler {
                 (false, Duration::ZERO)
             }
         };
+        // the kind that decided, so that the counts of a replay are those of the run
+        let failure = Failure { kind, ..failure };
         self.emit(now + delay, Entry::Postponed { task, failure, counted, receipt });
     }
 

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::backend::JournalError;
 use crate::config::{AdmissionConfig, Canary, RecycleConfig, RetryConfig, ScalingConfig, WorkerCount};
 use crate::model::{
     AttemptEnd, AttemptNo, Failure, FileRecord, Footprint, MemoryLevel, MemoryReading, Outcome, PoNumber, PoTask,
@@ -57,7 +58,7 @@ pub(crate) enum Input {
     Sampled(ResourceSample),
     /// The journal refused the entries of the last turn, whose effects were not performed. Must directly follow that turn.
     AppendFailed {
-        why: String,
+        error: JournalError,
         effects: Vec<Effect>,
     },
     /// All sessions are to be killed, since the program is about to leave.
@@ -231,7 +232,7 @@ pub(crate) struct SchedulerConfig {
     /// How many processors there are, if known.
     pub(crate) processor_count: Option<usize>,
     pub(crate) recycle: RecycleConfig,
-    pub(crate) hold: AdmissionConfig,
+    pub(crate) admission: AdmissionConfig,
     pub(crate) has_site: bool,
     /// This many failed orders in a row end the run; `None`: never.
     pub(crate) stop_after: Option<NonZeroU32>,

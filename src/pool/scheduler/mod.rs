@@ -26,6 +26,7 @@ use self::stage::Lifecycle;
 use self::tasks::TaskTable;
 use self::workers::WorkerTable;
 use super::error::SubmitError;
+use crate::backend::JournalError;
 use crate::config::Canary;
 use crate::model::{
     Entry, Failure, FailureKind, IllegalTransition, PoNumber, PoTask, PoolStatus, PriorResult, StopReason, TaskId,
@@ -116,7 +117,7 @@ impl Scheduler {
                 self.perform(Effect::Kill(workers));
                 self.abort(now);
             }
-            Input::AppendFailed { why, effects } => self.refuse(now, why, effects),
+            Input::AppendFailed { error, effects } => self.refuse(now, &error, effects),
         }
     }
 
@@ -131,7 +132,7 @@ impl Scheduler {
         if let Some(illegal) = self.illegal.take() {
             let effects = std::mem::take(&mut self.effects);
             self.entries.clear();
-            self.refuse(now, format!("internal error, please report it: {illegal}"), effects);
+            self.refuse(now, &illegal.into(), effects);
             self.assign(now);
         }
         self.is_turn_over = true;
@@ -212,8 +213,7 @@ impl Scheduler {
             return Err(SubmitError::NoSite);
         }
         if !self.lifecycle.is_running() {
-            let why = self.lifecycle.stop().map_or_else(|| "it is shutting down".to_owned(), ToString::to_string);
-            return Err(SubmitError::Closed(why));
+            return Err(SubmitError::Closed { stop: self.lifecycle.stop().cloned() });
         }
         self.tasks.reserve(orders.len());
         Ok(orders.into_iter().map(|(order, prior)| self.admit(now, order, prior)).collect())
@@ -279,10 +279,10 @@ impl Scheduler {
 
     /// Nothing of the last turn was written: undoes it, and ends the run. Of its effects remain those that only end
     /// something; whoever waits for an answer is told.
-    fn refuse(&mut self, now: Duration, why: String, effects: Vec<Effect>) {
+    fn refuse(&mut self, now: Duration, error: &JournalError, effects: Vec<Effect>) {
         self.is_turn_over = false;
         self.tasks.undo(now);
-        self.lifecycle.break_journal(now, why.clone());
+        self.lifecycle.break_journal(now, error.to_string());
         for effect in effects {
             match effect {
                 Effect::Assign(call, assignment) => {
@@ -298,7 +298,7 @@ impl Scheduler {
                 }
                 Effect::Reply(id, response) => {
                     let response = match response {
-                        Response::Submitted(Ok(_)) => Response::Submitted(Err(SubmitError::Journal(why.clone()))),
+                        Response::Submitted(Ok(_)) => Response::Submitted(Err(error.clone().into())),
                         Response::OpenTasks(_) => Response::OpenTasks(self.open_tasks()),
                         Response::Cancelled(_) => Response::Cancelled(false),
                         unchanged @ (Response::Submitted(Err(_)) | Response::NoSession) => unchanged,

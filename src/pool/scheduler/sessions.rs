@@ -95,7 +95,7 @@ impl Scheduler {
             let Some(start) = self.admission.start(now, self.workers.in_work()) else { return };
             let Some(task) = self.take_next(now) else { return };
             let Some(state) = self.tasks.state(task) else { return };
-            let (order, no) = (state.order().clone(), AttemptNo(state.tally().started + 1));
+            let (order, no) = (state.order().clone(), AttemptNo(state.counts().started + 1));
             let have = state.receipt().map_or_else(Vec::new, |receipt| receipt.files.clone());
             let is_alone = self.tasks.placement().is_suspect_in_work();
             let Some(granted) = self.workers.lease(task, order.po.clone(), start.is_trial, is_alone) else { return };

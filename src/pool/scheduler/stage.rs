@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::{Stage, StopKind, StopReason};
 
-/// Stage of the pool, the reason to stop, and the deadline of the drain. Stages only climb.
+/// Stage of the pool, the reason to stop, and the deadline of the drain. Stages only advance.
 #[derive(Clone, Debug)]
 pub(crate) struct Lifecycle {
     /// How long running attempts may go on after a drain.

@@ -16,7 +16,7 @@ use crate::site::testing::fake_portal::{BASE, FakePortal, FakeSession, Shown};
 const ORDER: &str = "/order_headers/7";
 
 /// A session that was let in with a cookie, on an order page, and what was kept of its failure.
-struct Scene {
+struct Scenario {
     out: tempfile::TempDir,
     site: PortalSite,
     portal: FakePortal,
@@ -24,7 +24,7 @@ struct Scene {
     attempt: Attempt,
 }
 
-impl Scene {
+impl Scenario {
     async fn new() -> Self {
         let out = tempfile::tempdir().unwrap();
         let credentials = Credentials { username: "me".into(), password: "right".into() };
@@ -68,8 +68,8 @@ impl Scene {
 
 #[tokio::test]
 async fn everything_that_can_be_seen_is_kept_without_what_lets_in() {
-    let mut scene = Scene::new().await;
-    let (record, source) = scene.capture_evidence().await;
+    let mut scenario = Scenario::new().await;
+    let (record, source) = scenario.capture_evidence().await;
     assert_eq!(record["url"], format!("{BASE}{ORDER}"));
     assert_eq!((&record["kind"], &record["http_status"]), (&"step_timeout".into(), &200.into()));
     assert_eq!(record["message"], format!("no end at {BASE}/x"));
@@ -79,9 +79,9 @@ async fn everything_that_can_be_seen_is_kept_without_what_lets_in() {
 
 #[tokio::test]
 async fn of_a_session_that_is_gone_the_words_are_kept_without_the_cookie_that_it_can_no_longer_tell() {
-    let mut scene = Scene::new().await;
-    scene.portal.state().is_dead = true;
-    let (record, source) = scene.capture_evidence().await;
+    let mut scenario = Scenario::new().await;
+    scenario.portal.state().is_dead = true;
+    let (record, source) = scenario.capture_evidence().await;
     assert_eq!(source, None);
     assert_eq!(record["driver"], format!("[INFO] GET {BASE}{ORDER} | sent [removed] and [removed]"));
     assert!(record["lacking"].as_str().unwrap().contains("could not be spoken to"), "{record:#}");
@@ -89,17 +89,17 @@ async fn of_a_session_that_is_gone_the_words_are_kept_without_the_cookie_that_it
 
 #[tokio::test]
 async fn a_dialog_that_stood_open_hides_nothing() {
-    let mut scene = Scene::new().await;
-    scene.portal.state().cookies_refused = 1;
-    let (record, source) = scene.capture_evidence().await;
+    let mut scenario = Scenario::new().await;
+    scenario.portal.state().cookies_refused = 1;
+    let (record, source) = scenario.capture_evidence().await;
     assert!(source.is_some() && record["lacking"].is_null(), "{record:#}");
 }
 
 #[tokio::test]
 async fn no_source_is_kept_of_a_page_whose_cookies_are_not_known() {
-    let mut scene = Scene::new().await;
-    scene.portal.state().cookies_refused = 2;
-    let (record, source) = scene.capture_evidence().await;
+    let mut scenario = Scenario::new().await;
+    scenario.portal.state().cookies_refused = 2;
+    let (record, source) = scenario.capture_evidence().await;
     assert_eq!(source, None);
     assert!(record["lacking"].as_str().unwrap().contains("its cookies: "), "{record:#}");
     assert_eq!(record["url"], format!("{BASE}{ORDER}"));
@@ -107,9 +107,9 @@ async fn no_source_is_kept_of_a_page_whose_cookies_are_not_known() {
 
 #[tokio::test]
 async fn a_run_that_is_stopped_meanwhile_asks_the_browser_nothing_more() {
-    let mut scene = Scene::new().await;
-    scene.attempt.cancel.cancel();
-    let (record, source) = scene.capture_evidence().await;
+    let mut scenario = Scenario::new().await;
+    scenario.attempt.cancel.cancel();
+    let (record, source) = scenario.capture_evidence().await;
     assert_eq!((source, &record["url"]), (None, &Value::Null));
     assert!(record["lacking"].as_str().unwrap().contains("the run was stopped"), "{record:#}");
 }

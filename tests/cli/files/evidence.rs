@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use secrecy::ExposeSecret;
 
 use crate::browser::until;
-use crate::harness::command::{Desk, portal, processes_of, statuses};
+use crate::harness::command::{TestEnv, portal, processes_of, statuses};
 use crate::needs_browser;
 
 /// What `failure.json` in there says.
@@ -17,22 +17,22 @@ fn record(folder: &Path) -> serde_json::Value {
 }
 
 /// The folder of the run's attempt, by its name.
-fn attempt(desk: &Desk, name: &str) -> PathBuf {
-    let run = desk.report()["run"].as_str().unwrap().to_owned();
-    desk.out().join(".coupa-batch/evidence").join(run).join(name)
+fn attempt(env: &TestEnv, name: &str) -> PathBuf {
+    let run = env.report()["run"].as_str().unwrap().to_owned();
+    env.out().join(".coupa-batch/evidence").join(run).join(name)
 }
 
 /// The main process of the one browser that is at work.
-fn browser_of(desk: &Desk) -> Option<u32> {
+fn browser_of(env: &TestEnv) -> Option<u32> {
     let is_browser = |line: &str| line.contains("--user-data-dir") && !line.contains("--type=");
-    processes_of(desk.path()).into_iter().find(|(_, line)| is_browser(line)).map(|(pid, _)| pid)
+    processes_of(env.path()).into_iter().find(|(_, line)| is_browser(line)).map(|(pid, _)| pid)
 }
 
 /// Goes through all evidence, pictures included: neither the password, nor anything of the shape of the portal's cookies
 /// and tokens, nor a login's names.
 #[track_caller]
-fn assert_nothing_lets_in(desk: &Desk, portal: &DemoPortal) {
-    let mut files = vec![desk.out().join(".coupa-batch/evidence")];
+fn assert_nothing_lets_in(env: &TestEnv, portal: &DemoPortal) {
+    let mut files = vec![env.out().join(".coupa-batch/evidence")];
     let mut count = 0;
     while let Some(path) = files.pop() {
         if path.is_dir() {
@@ -57,19 +57,19 @@ fn assert_nothing_lets_in(desk: &Desk, portal: &DemoPortal) {
 async fn a_page_that_fits_no_recipe_is_kept_without_anything_that_lets_in() {
     needs_browser!();
     let portal = portal(2).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let pos = portal.orders();
     portal.faults().add(FaultRule::new(PortalFault::WrongShape, RequestTarget::OrderPage).for_order(&pos[0]));
-    let call = desk.run(&portal, pos.iter().map(ToString::to_string)).arg("--workers").arg("1");
+    let call = env.run(&portal, pos.iter().map(ToString::to_string)).arg("--workers").arg("1");
     call.end().await.assert(3, &["evidence of failed attempts: "]);
-    let report = desk.report();
+    let report = env.report();
     assert_eq!(statuses(&report)[&pos[0].to_string()], "FAILED");
-    let named = desk.out().join(report["orders"][0]["error"]["evidence"].as_str().unwrap());
-    assert_eq!(named, attempt(&desk, &format!("{}-2", pos[0])), "the last attempt's");
+    let named = env.out().join(report["orders"][0]["error"]["evidence"].as_str().unwrap());
+    assert_eq!(named, attempt(&env, &format!("{}-2", pos[0])), "the last attempt's");
 
     let password = portal.password().expose_secret().to_owned();
     for number in [1, 2] {
-        let folder = attempt(&desk, &format!("{}-{number}", pos[0]));
+        let folder = attempt(&env, &format!("{}-{number}", pos[0]));
         let record = record(&folder);
         assert_eq!(
             (&record["kind"], &record["lacking"]),
@@ -94,7 +94,7 @@ async fn a_page_that_fits_no_recipe_is_kept_without_anything_that_lets_in() {
             assert!(!text.contains("planted-secret") && !text.contains(&password), "{file}: {text}");
         }
     }
-    assert_nothing_lets_in(&desk, &portal);
+    assert_nothing_lets_in(&env, &portal);
     portal.stop().await;
 }
 
@@ -102,16 +102,16 @@ async fn a_page_that_fits_no_recipe_is_kept_without_anything_that_lets_in() {
 async fn of_a_browser_that_is_gone_the_drivers_words_are_kept() {
     needs_browser!();
     let portal = portal(1).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let po = portal.orders().remove(0);
     portal.faults().hold(&po);
-    let mut run = desk.run(&portal, [po.to_string()]).arg("--workers").arg("1").start();
+    let mut run = env.run(&portal, [po.to_string()]).arg("--workers").arg("1").start();
     run.works_on(&portal, &po).await;
-    let pid = browser_of(&desk).unwrap();
+    let pid = browser_of(&env).unwrap();
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
     portal.faults().release_all();
     run.end().await.assert(0, &[]);
-    let record = record(&attempt(&desk, &format!("{po}-1")));
+    let record = record(&attempt(&env, &format!("{po}-1")));
     assert_eq!(record["kind"], "session_lost", "{record:#}");
     assert!(!record["driver"].as_str().unwrap().is_empty(), "{record:#}");
     portal.stop().await;
@@ -121,13 +121,13 @@ async fn of_a_browser_that_is_gone_the_drivers_words_are_kept() {
 async fn nothing_is_kept_when_nothing_may_be() {
     needs_browser!();
     let portal = portal(1).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let po = portal.orders().remove(0);
     portal.faults().add(FaultRule::new(PortalFault::WrongShape, RequestTarget::OrderPage).for_order(&po));
-    let call = desk.run(&portal, [po.to_string()]).arg("--workers").arg("1").env("COUPA_BATCH_EVIDENCE_MAX_SIZE", "0");
+    let call = env.run(&portal, [po.to_string()]).arg("--workers").arg("1").env("COUPA_BATCH_EVIDENCE_MAX_SIZE", "0");
     call.end().await.assert(3, &[]);
-    assert!(!desk.out().join(".coupa-batch/evidence").exists());
-    assert!(desk.report()["orders"][0]["error"]["evidence"].is_null());
+    assert!(!env.out().join(".coupa-batch/evidence").exists());
+    assert!(env.report()["orders"][0]["error"]["evidence"].is_null());
     portal.stop().await;
 }
 
@@ -135,15 +135,15 @@ async fn nothing_is_kept_when_nothing_may_be() {
 async fn an_error_of_the_server_is_kept_with_its_status() {
     needs_browser!();
     let portal = portal(1).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let po = portal.orders().remove(0);
     portal.faults().add(FaultRule::new(PortalFault::Status(503), RequestTarget::OrderPage).for_order(&po).times(1));
-    desk.run(&portal, [po.to_string()]).end().await.assert(0, &["evidence of failed attempts: "]);
-    let folder = attempt(&desk, &format!("{po}-1"));
+    env.run(&portal, [po.to_string()]).end().await.assert(0, &["evidence of failed attempts: "]);
+    let folder = attempt(&env, &format!("{po}-1"));
     let record = record(&folder);
     assert_eq!((&record["kind"], &record["http_status"]), (&"server_error".into(), &503.into()), "{record:#}");
     assert!(fs::read_to_string(folder.join("page.html")).unwrap().contains("Service Unavailable"));
-    assert_nothing_lets_in(&desk, &portal);
+    assert_nothing_lets_in(&env, &portal);
     portal.stop().await;
 }
 
@@ -151,27 +151,27 @@ async fn an_error_of_the_server_is_kept_with_its_status() {
 async fn an_order_that_is_skipped_names_the_evidence_of_its_last_attempt() {
     needs_browser!();
     let portal = portal(1).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let po = portal.orders().remove(0);
     portal.faults().hold(&po);
-    let mut run = desk.run(&portal, [po.to_string()]).start();
+    let mut run = env.run(&portal, [po.to_string()]).start();
     let mut ended = None;
     for _ in 0..3 {
         // a browser that has ended asks for nothing any more once the next one is there
-        let browser = until("a new browser", async || browser_of(&desk).filter(|pid| Some(*pid) != ended)).await;
+        let browser = until("a new browser", async || browser_of(&env).filter(|pid| Some(*pid) != ended)).await;
         run.works_on(&portal, &po).await;
         kill_process(Pid::from_raw(browser.cast_signed()).unwrap(), Signal::KILL).unwrap();
         ended = Some(browser);
     }
     run.end().await.assert(3, &["evidence of failed attempts: "]);
-    let report = desk.report();
+    let report = env.report();
     assert_eq!(statuses(&report)[&po.to_string()], "SKIPPED");
-    let named = desk.out().join(report["orders"][0]["error"]["evidence"].as_str().unwrap());
-    assert_eq!(named, attempt(&desk, &format!("{po}-3")));
+    let named = env.out().join(report["orders"][0]["error"]["evidence"].as_str().unwrap());
+    assert_eq!(named, attempt(&env, &format!("{po}-3")));
     let record = record(&named);
     assert_eq!((&record["kind"], named.join("page.html").exists()), (&"session_lost".into(), false), "{record:#}");
-    assert_nothing_lets_in(&desk, &portal);
-    desk.assert_nothing_left().await;
+    assert_nothing_lets_in(&env, &portal);
+    env.assert_nothing_left().await;
     portal.stop().await;
 }
 
@@ -179,14 +179,14 @@ async fn an_order_that_is_skipped_names_the_evidence_of_its_last_attempt() {
 async fn of_a_login_that_was_refused_neither_password_nor_token_is_kept() {
     needs_browser!();
     let portal = portal(1).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let po = portal.orders().remove(0);
-    let call = desk.run(&portal, [po.to_string()]).env("COUPA_PASSWORD", "not-the-password");
+    let call = env.run(&portal, [po.to_string()]).env("COUPA_PASSWORD", "not-the-password");
     call.end().await.assert(2, &["COUPA_PASSWORD"]);
-    let folder = attempt(&desk, &format!("{po}-1"));
+    let folder = attempt(&env, &format!("{po}-1"));
     assert_eq!(record(&folder)["kind"], "login_refused");
     let source = fs::read_to_string(folder.join("page.html")).unwrap();
     assert!(source.contains("Invalid user name or password.") && source.contains("authenticity_token"), "{source}");
-    assert_nothing_lets_in(&desk, &portal);
+    assert_nothing_lets_in(&env, &portal);
     portal.stop().await;
 }

@@ -7,7 +7,7 @@ use coupa_batch::demo::{FaultRule, PortalFault, RequestTarget};
 use coupa_batch::download::safe_name;
 use sha2::{Digest, Sha256};
 
-use crate::harness::command::{Desk, portal, report_in};
+use crate::harness::command::{TestEnv, portal, report_in};
 use crate::needs_browser;
 use crate::rng::{Rng, number};
 
@@ -168,12 +168,12 @@ async fn whatever_a_portal_calls_its_files_each_lands_in_its_orders_folder_and_n
     println!("DISPOSITION_SEED={seed} DISPOSITION_COUNT={min_count}");
     let mut dice = Rng(seed);
     let portal = portal(60).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     // the portal's pages name their files; of these, nothing is read, so that the header counts
     let own = "extends = \"coupa\"\nname = \"nameless\"\n[[attachments.links]]\n\
                css = \"div.commentAttachments a[href*='attachment_file']\"\nname = [\"download\"]\n\
                [settle]\nafter_load = \"100ms\"\nunchanged_for = \"100ms\"\nat_most = \"15s\"\n";
-    desk.write("nameless.toml", own);
+    env.write("nameless.toml", own);
     let mut pos = Vec::new();
     let mut file_count = 0;
     for po in portal.orders() {
@@ -192,12 +192,12 @@ async fn whatever_a_portal_calls_its_files_each_lands_in_its_orders_folder_and_n
     for header in &headers {
         portal.faults().add(FaultRule::new(PortalFault::Disposition(header.clone()), RequestTarget::File).times(1));
     }
-    let ended = desk.run(&portal, pos.iter().map(ToString::to_string)).args(["--recipe", "nameless.toml"]).end().await;
+    let ended = env.run(&portal, pos.iter().map(ToString::to_string)).args(["--recipe", "nameless.toml"]).end().await;
     ended.assert(0, &[]);
     let sent = usize::try_from(portal.counts().faults_struck).unwrap();
     assert!(sent >= min_count, "{sent} headers were sent");
 
-    let out = desk.out();
+    let out = env.out();
     let report = report_in(&out);
     let mut names = BTreeSet::new();
     for order in report["orders"].as_array().unwrap() {
@@ -240,6 +240,6 @@ async fn whatever_a_portal_calls_its_files_each_lands_in_its_orders_folder_and_n
     println!("{sent} headers, {} different names: {names:?}", names.len());
     assert!(names.len() >= sent / 4, "most headers were taken for names");
     assert!(report.to_string().contains("/same (2).dat\""), "{report:#}");
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
     portal.stop().await;
 }

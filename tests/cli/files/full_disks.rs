@@ -6,29 +6,29 @@ use std::path::PathBuf;
 use coupa_batch::demo::DemoPortal;
 use coupa_batch::model::PoNumber;
 
-use crate::harness::command::{Call, Desk, Running, assert_all_there, portal};
+use crate::harness::command::{Call, Running, TestEnv, assert_all_there, portal};
 use crate::harness::mount::Mount;
 use crate::needs_browser;
 
-struct Scene {
-    desk: Desk,
+struct Scenario {
+    env: TestEnv,
     portal: DemoPortal,
     out: PathBuf,
     journal: PathBuf,
     mount: Mount,
 }
 
-impl Scene {
+impl Scenario {
     /// Two orders, and a disk of `options` that holds the output folder or the journal. None where this user may not
     /// mount one.
     async fn new(options: &str, holds_journal: bool) -> Option<Self> {
-        let desk = Desk::new();
-        let mount = Mount::new(&desk.path().join("mount"), options)?;
+        let env = TestEnv::new();
+        let mount = Mount::new(&env.path().join("mount"), options)?;
         let on_the_disk = mount.path().join("own");
-        let elsewhere = desk.path().join("elsewhere");
+        let elsewhere = env.path().join("elsewhere");
         let (out, journal) =
             if holds_journal { (elsewhere, on_the_disk.join("j.db")) } else { (on_the_disk, elsewhere.join("j.db")) };
-        Some(Self { desk, portal: portal(2).await, out, journal, mount })
+        Some(Self { env, portal: portal(2).await, out, journal, mount })
     }
 
     fn at(&self, call: Call) -> Call {
@@ -36,7 +36,7 @@ impl Scene {
     }
 
     fn start(&self) -> Running {
-        self.at(self.desk.run(&self.portal, self.portal.orders().iter().map(ToString::to_string))).start()
+        self.at(self.env.run(&self.portal, self.portal.orders().iter().map(ToString::to_string))).start()
     }
 
     /// The first order that has files.
@@ -61,14 +61,14 @@ impl Scene {
     async fn completes_with_room(self, run: Running, code: i32, words: &[&str]) {
         self.portal.faults().release_all();
         run.end().await.assert(code, words);
-        self.desk.assert_nothing_left().await;
+        self.env.assert_nothing_left().await;
         self.mount.free();
-        let resumed = self.at(self.desk.login(self.desk.call(["resume"]), &self.portal));
+        let resumed = self.at(self.env.login(self.env.call(["resume"]), &self.portal));
         resumed.end().await.assert(0, &["continuing the unfinished run"]);
         assert_all_there(&self.out, &self.portal);
-        let verified = self.desk.call(["verify"]).arg(&self.out).arg("--journal").arg(&self.journal);
+        let verified = self.env.call(["verify"]).arg(&self.out).arg("--journal").arg(&self.journal);
         verified.end().await.assert(0, &[]);
-        self.desk.assert_nothing_left().await;
+        self.env.assert_nothing_left().await;
         self.portal.stop().await;
     }
 }
@@ -76,50 +76,50 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_gets_full_before_an_order_stops_the_run_and_keeps_it_resumable() {
     needs_browser!();
-    let Some(scene) = Scene::new("size=8m", false).await else { return };
-    let first = scene.portal.orders().remove(0);
-    scene.portal.faults().hold(&first);
-    let mut run = scene.start();
-    run.works_on(&scene.portal, &first).await;
-    scene.mount.fill();
-    scene.completes_with_room(run, 4, &["full"]).await;
+    let Some(scenario) = Scenario::new("size=8m", false).await else { return };
+    let first = scenario.portal.orders().remove(0);
+    scenario.portal.faults().hold(&first);
+    let mut run = scenario.start();
+    run.works_on(&scenario.portal, &first).await;
+    scenario.mount.fill();
+    scenario.completes_with_room(run, 4, &["full"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_gets_full_while_a_file_lands_stops_the_run_and_keeps_it_resumable() {
     needs_browser!();
-    let Some(scene) = Scene::new("size=8m", false).await else { return };
-    let first = scene.first();
-    scene.portal.faults().hold_files(&first);
-    let mut run = scene.start();
-    run.works_on(&scene.portal, &first).await;
-    scene.until_a_file_lands().await;
-    scene.mount.fill();
-    scene.completes_with_room(run, 4, &["full"]).await;
+    let Some(scenario) = Scenario::new("size=8m", false).await else { return };
+    let first = scenario.first();
+    scenario.portal.faults().hold_files(&first);
+    let mut run = scenario.start();
+    run.works_on(&scenario.portal, &first).await;
+    scenario.until_a_file_lands().await;
+    scenario.mount.fill();
+    scenario.completes_with_room(run, 4, &["full"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_on_which_a_file_cannot_be_placed_stops_the_run_and_keeps_it_resumable() {
     needs_browser!();
-    let Some(scene) = Scene::new("size=8m,nr_inodes=200", false).await else { return };
-    let first = scene.first();
-    scene.portal.faults().hold_files(&first);
-    let mut run = scene.start();
-    run.works_on(&scene.portal, &first).await;
+    let Some(scenario) = Scenario::new("size=8m,nr_inodes=200", false).await else { return };
+    let first = scenario.first();
+    scenario.portal.faults().hold_files(&first);
+    let mut run = scenario.start();
+    run.works_on(&scenario.portal, &first).await;
     // the file can still land, for which browsers reserve a second name; the order's folder needs two, in its supplier's
-    scene.until_a_file_lands().await;
-    scene.mount.crowd();
-    scene.completes_with_room(run, 4, &["full", "__WORK cannot be written"]).await;
+    scenario.until_a_file_lands().await;
+    scenario.mount.crowd();
+    scenario.completes_with_room(run, 4, &["full", "__WORK cannot be written"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_gets_full_under_the_journal_stops_the_run_and_keeps_it_resumable() {
     needs_browser!();
-    let Some(scene) = Scene::new("size=1m", true).await else { return };
-    let first = scene.first();
-    scene.portal.faults().hold(&first);
-    let mut run = scene.start();
-    run.works_on(&scene.portal, &first).await;
-    scene.mount.fill();
-    scene.completes_with_room(run, 6, &["the disk of the journal", "is full"]).await;
+    let Some(scenario) = Scenario::new("size=1m", true).await else { return };
+    let first = scenario.first();
+    scenario.portal.faults().hold(&first);
+    let mut run = scenario.start();
+    run.works_on(&scenario.portal, &first).await;
+    scenario.mount.fill();
+    scenario.completes_with_room(run, 6, &["the disk of the journal", "is full"]).await;
 }

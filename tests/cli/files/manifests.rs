@@ -6,7 +6,7 @@ use coupa_batch::demo::{DemoPortal, FaultRule, PortalFault, RequestTarget};
 use coupa_batch::model::PoNumber;
 use rustix::process::Signal;
 
-use crate::harness::command::{Desk, portal, statuses};
+use crate::harness::command::{TestEnv, portal, statuses};
 use crate::needs_browser;
 
 /// The order with the most attachments.
@@ -26,13 +26,13 @@ fn wrong_file(po: &PoNumber) -> FaultRule {
 async fn of_an_order_that_is_tried_again_only_the_lacking_file_is_fetched() {
     needs_browser!();
     let portal = portal(6).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let (po, files) = largest(&portal);
     portal.faults().add(wrong_file(&po).times(1));
-    let call = desk.run(&portal, [po.to_string()]).arg("--workers").arg("1");
+    let call = env.run(&portal, [po.to_string()]).arg("--workers").arg("1");
     call.end().await.assert(0, &[]);
     assert_eq!(portal.counts().files_served, files + 1, "each once, and the one that was wrong twice");
-    let order = &desk.report()["orders"][0];
+    let order = &env.report()["orders"][0];
     assert_eq!((&order["status"], &order["attempts"]), (&"COMPLETED".into(), &2.into()));
     portal.stop().await;
 }
@@ -41,16 +41,16 @@ async fn of_an_order_that_is_tried_again_only_the_lacking_file_is_fetched() {
 async fn what_arrived_before_a_kill_is_not_fetched_again_after_it() {
     needs_browser!();
     let portal = portal(6).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let (po, files) = largest(&portal);
     portal.faults().add(wrong_file(&po).times(1));
-    let call = desk.run(&portal, [po.to_string()]).arg("-v").arg("--workers").arg("1");
+    let call = env.run(&portal, [po.to_string()]).arg("-v").arg("--workers").arg("1");
     let mut run = call.env("COUPA_BATCH_RETRY_DELAY", "1h").env("COUPA_BATCH_RETRY_DELAY_MAX", "1h").start();
     run.says("an attachment is missing").await;
     // the attempt has ended once the order waits for its next one
     let waits = async {
         loop {
-            let told = desk.call(["status", "--json"]).end().await;
+            let told = env.call(["status", "--json"]).end().await;
             let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
             if told["running"] == 0 {
                 break;
@@ -61,13 +61,13 @@ async fn what_arrived_before_a_kill_is_not_fetched_again_after_it() {
     run.signal(Signal::KILL);
     run.end().await;
     assert_eq!(portal.counts().files_served, files);
-    let told = desk.call(["status", "--watch"]).end().await;
+    let told = env.call(["status", "--watch"]).end().await;
     assert!(told.stdout.contains("crashed with 1 order open"), "{told}");
 
-    desk.login(desk.call(["resume"]), &portal).end().await.assert(0, &[]);
+    env.login(env.call(["resume"]), &portal).end().await.assert(0, &[]);
     assert_eq!(portal.counts().files_served, files + 1, "only the one that lacked");
-    assert_eq!(statuses(&desk.report())[&po.to_string()], "COMPLETED");
-    desk.call(["verify"]).end().await.assert(0, &[]);
+    assert_eq!(statuses(&env.report())[&po.to_string()], "COMPLETED");
+    env.call(["verify"]).end().await.assert(0, &[]);
     portal.stop().await;
 }
 
@@ -75,24 +75,24 @@ async fn what_arrived_before_a_kill_is_not_fetched_again_after_it() {
 async fn what_is_missing_changed_extra_or_gone_is_found_later() {
     needs_browser!();
     let portal = portal(6).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let pos: Vec<_> = portal.orders().iter().map(ToString::to_string).collect();
-    desk.run(&portal, pos.iter()).arg("--workers").arg("1").end().await;
+    env.run(&portal, pos.iter()).arg("--workers").arg("1").end().await;
     portal.stop().await;
-    let well = desk.call(["verify"]).arg(desk.out()).end().await;
+    let well = env.call(["verify"]).arg(env.out()).end().await;
     well.assert(0, &[]);
     assert!(well.stdout.contains("unchanged"), "{well}");
 
-    let report = desk.report();
+    let report = env.report();
     let with_files: Vec<_> =
         report["orders"].as_array().unwrap().iter().filter(|order| order["files"][0].is_object()).collect();
-    let path = |order: usize, file: usize| desk.out().join(with_files[order]["files"][file]["path"].as_str().unwrap());
+    let path = |order: usize, file: usize| env.out().join(with_files[order]["files"][file]["path"].as_str().unwrap());
     fs::remove_file(path(0, 0)).unwrap();
     let longer = [fs::read(path(1, 0)).unwrap(), vec![0]].concat();
     fs::write(path(1, 0), longer).unwrap();
     fs::write(path(1, 0).with_file_name("notes.txt"), "a person's").unwrap();
     fs::remove_dir_all(path(2, 0).parent().unwrap()).unwrap();
-    let ended = desk.call(["verify"]).arg(desk.out()).arg("--json").end().await;
+    let ended = env.call(["verify"]).arg(env.out()).arg("--json").end().await;
     ended.assert(3, &[]);
     let found: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     let mut words: Vec<_> =
@@ -100,29 +100,29 @@ async fn what_is_missing_changed_extra_or_gone_is_found_later() {
     words.sort_unstable();
     assert_eq!(words, ["changed", "extra", "gone", "missing"]);
 
-    let one = desk.call(["verify"]).arg(path(1, 0).parent().unwrap()).end().await;
+    let one = env.call(["verify"]).arg(path(1, 0).parent().unwrap()).end().await;
     one.assert(3, &[]);
     assert!(one.stdout.contains("changed: ") && one.stdout.contains("extra: "), "{one}");
-    desk.call(["verify", "nowhere"]).end().await.assert_refusal(2, &["is not a folder"]);
-    desk.call(["verify"]).arg(desk.path()).end().await;
+    env.call(["verify", "nowhere"]).end().await.assert_refusal(2, &["is not a folder"]);
+    env.call(["verify"]).arg(env.path()).end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_later_run_fetches_only_what_an_earlier_one_could_not() {
     needs_browser!();
     let portal = portal(6).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let (po, files) = largest(&portal);
     portal.faults().add(wrong_file(&po).times(1));
-    let call = || desk.run(&portal, [po.to_string()]).arg("--workers").arg("1");
+    let call = || env.run(&portal, [po.to_string()]).arg("--workers").arg("1");
     call().arg("--retries").arg("0").end().await.assert(3, &[]);
-    assert_eq!(statuses(&desk.report())[&po.to_string()], "PARTIAL");
+    assert_eq!(statuses(&env.report())[&po.to_string()], "PARTIAL");
     call().arg("--retry-failed").end().await.assert(0, &[]);
     assert_eq!(portal.counts().files_served, files + 1);
-    let report = desk.report();
+    let report = env.report();
     assert_eq!(statuses(&report)[&po.to_string()], "COMPLETED");
 
-    let file = desk.out().join(report["orders"][0]["files"][0]["path"].as_str().unwrap());
+    let file = env.out().join(report["orders"][0]["files"][0]["path"].as_str().unwrap());
     fs::write(&file, "not what it was").unwrap();
     call().end().await.assert(0, &[]);
     assert_eq!(portal.counts().files_served, files + 2, "only the one that was changed");

@@ -40,13 +40,13 @@ pub(crate) fn largest(portal: &DemoPortal) -> PoNumber {
 }
 
 /// Folders that one test has for itself.
-pub(crate) struct Desk {
+pub(crate) struct TestEnv {
     folder: tempfile::TempDir,
     /// Accepts connections and never answers.
     pub(super) silent: std::net::TcpListener,
 }
 
-impl Desk {
+impl TestEnv {
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("cb").tempdir().unwrap();
         for name in ["profiles", "work"] {
@@ -133,7 +133,7 @@ impl Desk {
         call.env("COUPA_USERNAME", portal.username()).env("COUPA_PASSWORD", portal.password().expose_secret())
     }
 
-    /// The call beside a keyring of this desk, unlocked, on a bus of its own. What is saved is there for the next one.
+    /// The call beside a keyring of this test, unlocked, on a bus of its own. What is saved is there for the next one.
     pub(crate) fn with_keyring(&self, call: Call) -> Call {
         let inner = call.command.as_std();
         let mut command = Command::new("dbus-run-session");

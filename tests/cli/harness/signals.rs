@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::io::ioctl_fionbio;
 use rustix::process::Signal;
 
-use super::command::{Call, Desk, Ended, Running};
+use super::command::{Call, Ended, Running, TestEnv};
 
 /// How long somebody waits for an answer before the next signal.
 const IMPATIENT: Duration = Duration::from_millis(700);
@@ -19,7 +19,7 @@ const AT_MOST: Duration = Duration::from_secs(40);
 /// The end of a pipe that nobody reads.
 pub(crate) struct Unread(#[expect(dead_code, reason = "held open")] PipeReader);
 
-impl Desk {
+impl TestEnv {
     /// Waits until somebody asks the silent portal for a page, and not only whether it is there. The connection stays open
     /// as long as what is returned.
     pub(crate) async fn is_asked(&self) -> Vec<TcpStream> {

@@ -30,13 +30,13 @@ pub(crate) enum Answers {
     Busy(usize),
 }
 
-pub(crate) struct Hook {
+pub(crate) struct TestWebhook {
     pub(crate) address: String,
     told: watch::Receiver<Vec<Value>>,
     server: JoinHandle<()>,
 }
 
-impl Hook {
+impl TestWebhook {
     pub(crate) async fn start(answers: Answers) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}/services/{TOKEN}?wait={TOKEN}", listener.local_addr().unwrap());
@@ -92,7 +92,7 @@ impl Hook {
     }
 }
 
-impl Drop for Hook {
+impl Drop for TestWebhook {
     fn drop(&mut self) {
         self.server.abort();
     }

@@ -3,7 +3,7 @@
 use coupa_batch::demo::{FaultRule, LoginAnswer, PortalFault, RequestTarget};
 
 use crate::browser::until;
-use crate::harness::command::{Desk, QUICK_SETTLE, assert_all_there, portal, statuses};
+use crate::harness::command::{QUICK_SETTLE, TestEnv, assert_all_there, portal, statuses};
 use crate::needs_browser;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -11,19 +11,19 @@ async fn a_refusal_on_a_page_without_a_form_is_a_refusal_and_the_password_is_sen
     needs_browser!();
     let portal = portal(4).await;
     portal.set_refusal_on_welcome(true);
-    let desk = Desk::new();
-    let ended = desk.run(&portal, portal.orders().iter().map(ToString::to_string)).env("COUPA_PASSWORD", "wrong");
+    let env = TestEnv::new();
+    let ended = env.run(&portal, portal.orders().iter().map(ToString::to_string)).env("COUPA_PASSWORD", "wrong");
     let ended = ended.env("COUPA_BATCH_WORKERS", "2").end().await;
     ended.assert(2, &["the portal refused the login", "Invalid user name or password", "COUPA_PASSWORD"]);
     assert!(!ended.stderr.contains("logged in"), "{ended}");
     assert_eq!(portal.counts().passwords_sent, 1);
 
     // another one: whoever asks for it by name is told the same, and nothing is kept
-    let login = desk.login(desk.call(["login", "--base-url", portal.base_url().as_str()]), &portal);
+    let login = env.login(env.call(["login", "--base-url", portal.base_url().as_str()]), &portal);
     let ended = login.env("COUPA_PASSWORD", "wrong, too").end().await;
     ended.assert(2, &["the portal refused the login", "Invalid user name or password"]);
     assert_eq!(portal.counts().passwords_sent, 2);
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
     portal.stop().await;
 }
 
@@ -33,19 +33,19 @@ async fn the_window_stays_until_the_second_step_is_done_and_nobody_is_disturbed_
     let portal = portal(2).await;
     portal.set_second_step(true);
     portal.set_person(true);
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let base_url = portal.base_url();
-    let made = desk.call(["login", "--headless", "--wait", "60s", "--base-url", base_url.as_str()]).end().await;
+    let made = env.call(["login", "--headless", "--wait", "60s", "--base-url", base_url.as_str()]).end().await;
     made.assert(0, &[]);
     assert!(made.stdout.contains("saved in"), "{made}");
     assert_eq!((portal.counts().passwords_sent, portal.counts().logins_accepted), (1, 1), "{made}");
     portal.set_person(false);
     let pos = portal.orders();
-    let ended = desk.call(["run", "--base-url", base_url.as_str()]).args(pos.iter().map(ToString::to_string));
+    let ended = env.call(["run", "--base-url", base_url.as_str()]).args(pos.iter().map(ToString::to_string));
     let ended = ended.end().await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
-    assert_all_there(&desk.out(), &portal);
-    desk.assert_nothing_left().await;
+    assert_all_there(&env.out(), &portal);
+    env.assert_nothing_left().await;
     portal.stop().await;
 }
 
@@ -54,14 +54,14 @@ async fn a_run_that_meets_a_second_step_pauses_for_a_person_and_sends_no_passwor
     needs_browser!();
     let portal = portal(2).await;
     portal.set_second_step(true);
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let base_url = portal.base_url();
     let mut going =
-        desk.run(&portal, portal.orders().iter().map(ToString::to_string)).env("COUPA_BATCH_PATIENCE", "2m").start();
+        env.run(&portal, portal.orders().iter().map(ToString::to_string)).env("COUPA_BATCH_PATIENCE", "2m").start();
     going.says("a second step").await;
     let asked = portal.counts().requests;
     portal.set_person(true);
-    let made = desk.call(["login", "--headless", "--wait", "60s", "--base-url", base_url.as_str()]).start();
+    let made = env.call(["login", "--headless", "--wait", "60s", "--base-url", base_url.as_str()]).start();
     until("the person's browser is up", async || (portal.counts().requests > asked).then_some(())).await;
     until("the person types", async || (portal.counts().passwords_sent == 2).then_some(())).await;
     let is_in = async || (portal.counts().logins_accepted == 1).then_some(());
@@ -70,9 +70,9 @@ async fn a_run_that_meets_a_second_step_pauses_for_a_person_and_sends_no_passwor
     made.end().await.assert(0, &[]);
     let ended = going.end().await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
-    assert_all_there(&desk.out(), &portal);
+    assert_all_there(&env.out(), &portal);
     assert_eq!(portal.counts().passwords_sent, 2, "once by the run, once by the person: {ended}");
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
     portal.stop().await;
 }
 
@@ -81,16 +81,16 @@ async fn a_password_is_sent_twice_at_most_when_the_portal_does_not_say_what_beca
     needs_browser!();
     let portal = portal(2).await;
     portal.faults().add(FaultRule::new(PortalFault::Status(500), RequestTarget::Password));
-    let desk = Desk::new();
-    let ended = desk.run(&portal, portal.orders().iter().map(ToString::to_string));
+    let env = TestEnv::new();
+    let ended = env.run(&portal, portal.orders().iter().map(ToString::to_string));
     let ended = ended.env("COUPA_BATCH_PATIENCE", "40s").env("COUPA_BATCH_WORKERS", "2").end().await;
     ended.assert(2, &["whether it accepted the login", "not sent again"]);
     assert_eq!(portal.counts().passwords_sent, 2, "{ended}");
 
-    // one that is not answered once is looked after at the door, and sent once more
+    // one that is not answered once is checked by the login check, and sent once more
     portal.faults().clear();
     portal.faults().add(FaultRule::new(PortalFault::Status(502), RequestTarget::Password).times(1));
-    let ended = desk.run(&portal, portal.orders().iter().map(ToString::to_string));
+    let ended = env.run(&portal, portal.orders().iter().map(ToString::to_string));
     let ended = ended.env("COUPA_BATCH_PATIENCE", "40s").end().await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
     assert_eq!((portal.counts().passwords_sent, portal.counts().logins_accepted), (4, 1), "{ended}");
@@ -100,21 +100,21 @@ async fn a_password_is_sent_twice_at_most_when_the_portal_does_not_say_what_beca
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_ended_is_renewed_however_an_order_page_shows_it() {
     needs_browser!();
-    for (how, at_the_door) in [
+    for (how, login_answer) in [
         (LoginAnswer::Status(401), LoginAnswer::Status(401)),
         (LoginAnswer::Status(403), LoginAnswer::Redirect),
         (LoginAnswer::Page, LoginAnswer::Page),
     ] {
         let portal = portal(2).await;
-        portal.set_login_answer(at_the_door);
+        portal.set_login_answer(login_answer);
         let second = &portal.orders()[1];
         portal
             .faults()
             .add(FaultRule::new(PortalFault::LoginEnded(how), RequestTarget::OrderPage).for_order(second).times(1));
-        let desk = Desk::new();
-        let ended = desk.run(&portal, portal.orders().iter().map(ToString::to_string)).end().await;
+        let env = TestEnv::new();
+        let ended = env.run(&portal, portal.orders().iter().map(ToString::to_string)).end().await;
         assert!(matches!(ended.code(), Some(0 | 3)), "{how:?} {ended}");
-        assert_all_there(&desk.out(), &portal);
+        assert_all_there(&env.out(), &portal);
         assert_eq!((portal.counts().logins_ended, portal.counts().passwords_sent), (1, 2), "{how:?} {ended}");
         portal.stop().await;
     }
@@ -128,12 +128,12 @@ async fn an_order_that_leads_to_a_login_while_one_is_in_force_fails_alone() {
     portal.faults().add(FaultRule::new(PortalFault::LoginInstead, RequestTarget::OrderPage).for_order(&pos[0]));
     portal.faults().add(FaultRule::new(PortalFault::Elsewhere, RequestTarget::OrderPage).for_order(&pos[1]));
     portal.faults().add(FaultRule::new(PortalFault::Status(403), RequestTarget::OrderPage).for_order(&pos[2]));
-    let desk = Desk::new();
-    // another host, as single sign-on is one; behind the walls it would not even be asked
-    let call = desk.run(&portal, pos.iter().map(ToString::to_string)).env("COUPA_BATCH_WORKERS", "2");
+    let env = TestEnv::new();
+    // another host, as single sign-on is one; if the network policy blocked it, it would not even be asked
+    let call = env.run(&portal, pos.iter().map(ToString::to_string)).env("COUPA_BATCH_WORKERS", "2");
     let ended = call.env("COUPA_BATCH_PRIVATE_HOSTS", "localhost").end().await;
     ended.assert(3, &[]);
-    let report = desk.report();
+    let report = env.report();
     for (po, part) in [(&pos[0], "leads from this order to"), (&pos[1], "leads from this order to"), (&pos[2], "403")] {
         let orders = report["orders"].as_array().unwrap();
         let order = orders.iter().find(|order| order["po_number"] == po.to_string()).unwrap();
@@ -149,22 +149,21 @@ async fn an_order_that_leads_to_a_login_while_one_is_in_force_fails_alone() {
     }
     let asked = portal.asked().into_iter().filter(|asked| *asked == pos[0]).count();
     assert_eq!((asked, portal.counts().passwords_sent), (3, 1), "{ended}");
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
     portal.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_door_that_is_open_to_everybody_is_found_out_and_an_order_taken_instead() {
+async fn a_login_check_that_is_open_to_everybody_is_found_out_and_an_order_taken_instead() {
     needs_browser!();
     let portal = portal(4).await;
-    let desk = Desk::new();
-    let recipe =
-        desk.write("open.toml", format!("extends = \"coupa\"\n[address]\ndoor = \"/welcome\"\n{QUICK_SETTLE}"));
-    let ended = desk.run(&portal, portal.orders().iter().map(ToString::to_string)).arg("--recipe").arg(recipe);
+    let env = TestEnv::new();
+    let recipe = env.write("open.toml", format!("extends = \"coupa\"\n[address]\ndoor = \"/welcome\"\n{QUICK_SETTLE}"));
+    let ended = env.run(&portal, portal.orders().iter().map(ToString::to_string)).arg("--recipe").arg(recipe);
     let ended = ended.end().await;
     assert!(matches!(ended.code(), Some(0 | 3)), "{ended}");
-    assert_all_there(&desk.out(), &portal);
+    assert_all_there(&env.out(), &portal);
     assert_eq!((portal.counts().passwords_sent, portal.counts().logins_accepted), (1, 1), "{ended}");
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
     portal.stop().await;
 }

@@ -9,7 +9,7 @@ use coupa_batch::demo::{
 };
 use coupa_batch::model::OrderStatus;
 
-use crate::harness::command::{Desk, QUICK_SETTLE, QUICK_TABLE, assert_all_there, statuses};
+use crate::harness::command::{QUICK_SETTLE, QUICK_TABLE, TestEnv, assert_all_there, statuses};
 use crate::needs_browser;
 
 /// A portal of `orders` orders that stand in tables.
@@ -32,11 +32,11 @@ async fn a_portal_that_is_not_coupa_yields_every_file_under_its_name() {
     needs_browser!();
     // all kinds but the last ones of the mix: links, buttons, both, requisitions, hostile names, missing, forbidden, empty
     let portal = table(16).await;
-    let desk = Desk::new();
-    let ended = desk.run(&portal, numbers(&portal)).args(["--recipe", "table", "--workers", "4"]).end().await;
+    let env = TestEnv::new();
+    let ended = env.run(&portal, numbers(&portal)).args(["--recipe", "table", "--workers", "4"]).end().await;
     ended.assert(3, &["logged in"]);
-    assert_all_there(&desk.out(), &portal);
-    let report = desk.report();
+    assert_all_there(&env.out(), &portal);
+    let report = env.report();
     let ends: BTreeSet<_> = statuses(&report).into_values().collect();
     for status in [OrderStatus::NoAttachments, OrderStatus::PoNotFound, OrderStatus::PrNotAccessible] {
         assert!(ends.contains(status.as_str()), "{ends:?}");
@@ -48,8 +48,8 @@ async fn a_portal_that_is_not_coupa_yields_every_file_under_its_name() {
         let asked = portal.order_page(&po);
         assert_eq!(order["url"], asked.as_str(), "{order:#}");
     }
-    desk.call(["verify"]).end().await.assert(0, &[]);
-    desk.assert_nothing_left().await;
+    env.call(["verify"]).end().await.assert(0, &[]);
+    env.assert_nothing_left().await;
     portal.stop().await;
 }
 
@@ -58,11 +58,11 @@ async fn assert_served(recipe: &[&str]) {
     let look = PortalKind::CoupaPrefixed;
     let config = DemoConfig { orders: 16, pace: PortalLatency::prompt(), look, ..DemoConfig::default() };
     let portal = DemoPortal::start(config).await.unwrap();
-    let desk = Desk::new();
-    let ended = desk.run(&portal, numbers(&portal)).args(["--workers", "2"]).args(recipe).end().await;
+    let env = TestEnv::new();
+    let ended = env.run(&portal, numbers(&portal)).args(["--workers", "2"]).args(recipe).end().await;
     ended.assert(3, &["logged in"]);
-    assert_all_there(&desk.out(), &portal);
-    let report = desk.report();
+    assert_all_there(&env.out(), &portal);
+    let report = env.report();
     let ends: BTreeSet<_> = statuses(&report).into_values().collect();
     for status in [OrderStatus::NoAttachments, OrderStatus::PoNotFound, OrderStatus::PrNotAccessible] {
         assert!(ends.contains(status.as_str()), "{ends:?}");
@@ -73,7 +73,7 @@ async fn assert_served(recipe: &[&str]) {
         assert!(!supplier.contains(['\u{2026}']) && !supplier.contains(" - "), "{po}: {supplier}");
     }
     assert_eq!(portal.counts().decoys_served, 0);
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
     portal.stop().await;
 }
 
@@ -98,10 +98,10 @@ async fn a_check_says_which_of_the_built_in_recipes_fit_a_page() {
     let look = PortalKind::CoupaPrefixed;
     let config = DemoConfig { orders: 1, pace: PortalLatency::prompt(), look, ..DemoConfig::default() };
     let portal = DemoPortal::start(config).await.unwrap();
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let po = portal.orders()[0].clone();
-    let call = desk.call(["recipe", "check", portal.order_page(&po).as_str(), "--recipe", "coupa-prefixed"]);
-    let ended = desk.login(call, &portal).end().await;
+    let call = env.call(["recipe", "check", portal.order_page(&po).as_str(), "--recipe", "coupa-prefixed"]);
+    let ended = env.login(call, &portal).end().await;
     ended.assert(0, &[]);
     let count = portal.expected(&po).unwrap().files.len();
     for wanted in [&format!("coupa-prefixed: fits, {count} attachments"), "table: does not fit"] {
@@ -114,10 +114,10 @@ async fn a_check_says_which_of_the_built_in_recipes_fit_a_page() {
 async fn every_selector_of_the_second_recipe_finds_what_it_is_for() {
     needs_browser!();
     let portal = table(7).await;
-    let desk = Desk::new();
-    let listed = desk.call(["recipe", "list"]).end().await;
+    let env = TestEnv::new();
+    let listed = env.call(["recipe", "list"]).end().await;
     assert_eq!(listed.stdout, "coupa\ntable\ncoupa-prefixed\n", "{listed}");
-    let shown = desk.call(["recipe", "show", "table"]).end().await;
+    let shown = env.call(["recipe", "show", "table"]).end().await;
     assert!(shown.stdout.contains("cell = {"), "{shown}");
 
     let with_requisition = |po: &&PoNumber| portal.requisition_page(po).is_some();
@@ -133,8 +133,8 @@ async fn every_selector_of_the_second_recipe_finds_what_it_is_for() {
         (portal.requisition_page(&full).unwrap(), 0),
         (portal.order_page(&missing), 3),
     ] {
-        let call = desk.call(["recipe", "check", page.as_str(), "--recipe", QUICK_TABLE, "--json"]);
-        let ended = desk.login(call, &portal).end().await;
+        let call = env.call(["recipe", "check", page.as_str(), "--recipe", QUICK_TABLE, "--json"]);
+        let ended = env.login(call, &portal).end().await;
         ended.assert(code, &[]);
         let seen: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
         for find in seen["finds"].as_array().unwrap() {
@@ -163,10 +163,10 @@ async fn every_selector_of_the_second_recipe_finds_what_it_is_for() {
 async fn the_recipe_of_another_portal_never_says_that_there_are_no_attachments() {
     needs_browser!();
     let portal = table(7).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let pos = [portal.orders()[0].to_string(), with_status(&portal, OrderStatus::NoAttachments).to_string()];
     // one that gets in and finds the pages, but knows nothing of what is on them
-    let stranger = desk.write(
+    let stranger = env.write(
         "stranger.toml",
         "extends = \"coupa\"\n[address]\norder = \"/documents?order={digits}\"\nlogin = \"/account/sign-in\"\n\
          [login]\nform = \"#sign-in\"\nusername = \"[name='member']\"\npassword = \"[name='passphrase']\"\n"
@@ -174,7 +174,7 @@ async fn the_recipe_of_another_portal_never_says_that_there_are_no_attachments()
             + QUICK_SETTLE,
     );
     // one that knows the pages, and whose table has got another look
-    let drifted = desk.write(
+    let drifted = env.write(
         "drifted.toml",
         "extends = \"table\"\n[attachments]\nbuttons = []\nlinks = [{ css = \".fetch\", name = [\"text\"] }]\n\
          none = [\".nothing-at-all\"]\n"
@@ -182,13 +182,13 @@ async fn the_recipe_of_another_portal_never_says_that_there_are_no_attachments()
             + QUICK_SETTLE,
     );
     // one that does not even find the login
-    let ended = desk.run(&portal, &pos).args(["--recipe", "coupa"]).end().await;
+    let ended = env.run(&portal, &pos).args(["--recipe", "coupa"]).end().await;
     ended.assert(2, &["no form that the site recipe knows"]);
     assert_eq!(portal.counts().passwords_sent, 0);
     for recipe in [stranger.to_str().unwrap(), drifted.to_str().unwrap()] {
-        let ended = desk.run(&portal, &pos).args(["--recipe", recipe, "--force", "--retries", "0"]).end().await;
+        let ended = env.run(&portal, &pos).args(["--recipe", recipe, "--force", "--retries", "0"]).end().await;
         ended.assert(3, &["does not know"]);
-        let report = desk.report();
+        let report = env.report();
         for order in report["orders"].as_array().unwrap() {
             assert_eq!(
                 (&order["status"], &order["error"]["kind"]),
@@ -198,7 +198,7 @@ async fn the_recipe_of_another_portal_never_says_that_there_are_no_attachments()
         }
     }
     assert_eq!(portal.counts().files_served, 0);
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
     portal.stop().await;
 }
 
@@ -206,7 +206,7 @@ async fn the_recipe_of_another_portal_never_says_that_there_are_no_attachments()
 async fn what_goes_wrong_goes_wrong_in_either_look() {
     needs_browser!();
     let portal = table(3).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let pos = portal.orders();
     for (fault, part, po) in [
         (PortalFault::LoginEnded(LoginAnswer::Page), RequestTarget::OrderPage, &pos[0]),
@@ -217,10 +217,10 @@ async fn what_goes_wrong_goes_wrong_in_either_look() {
     ] {
         portal.faults().add(FaultRule::new(fault, part).for_order(po).times(1));
     }
-    let ended = desk.run(&portal, numbers(&portal)).args(["--recipe", QUICK_TABLE]).end().await;
+    let ended = env.run(&portal, numbers(&portal)).args(["--recipe", QUICK_TABLE]).end().await;
     ended.assert(0, &[]);
-    assert_all_there(&desk.out(), &portal);
+    assert_all_there(&env.out(), &portal);
     assert_eq!(portal.counts().faults_struck, 5);
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
     portal.stop().await;
 }

@@ -3,12 +3,12 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::harness::command::{Desk, portal, statuses};
+use crate::harness::command::{TestEnv, portal, statuses};
 use crate::needs_browser;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_cannot_be_opened_is_known_before_any_browser_is_looked_for() {
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = listener.local_addr().unwrap().to_string();
     drop(listener);
@@ -19,9 +19,9 @@ async fn an_address_that_cannot_be_opened_is_known_before_any_browser_is_looked_
     ];
     for (address, why) in cases {
         // no program is found by name: had a browser been looked for, that would be the message, and the exit code 5
-        let call = desk.call(["run", "PO7", "PO8", "--base-url", &address]).env("PATH", "");
+        let call = env.call(["run", "PO7", "PO8", "--base-url", &address]).env("PATH", "");
         call.end().await.assert(2, &["the portal cannot be reached", &why, "check base_url"]);
-        desk.assert_nothing_left().await;
+        env.assert_nothing_left().await;
     }
 }
 
@@ -44,10 +44,10 @@ async fn a_site_that_is_no_portal_fails_its_orders_and_says_what_was_seen() {
             });
         }
     });
-    let desk = Desk::new();
-    let ended = desk.call(["run", "PO7", "--base-url", &address]).env("COUPA_BATCH_PAGE_TIMEOUT", "15s").end().await;
+    let env = TestEnv::new();
+    let ended = env.call(["run", "PO7", "--base-url", &address]).env("COUPA_BATCH_PAGE_TIMEOUT", "15s").end().await;
     ended.assert(3, &["PO7 FAILED", "My garden"]);
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
     server.abort();
 }
 
@@ -55,16 +55,16 @@ async fn a_site_that_is_no_portal_fails_its_orders_and_says_what_was_seen() {
 async fn a_wrong_password_is_sent_once_and_never_again() {
     needs_browser!();
     let portal = portal(4).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let pos: Vec<_> = portal.orders().iter().map(ToString::to_string).collect();
     let ended =
-        desk.run(&portal, &pos).env("COUPA_PASSWORD", "not-the-password").env("COUPA_BATCH_WORKERS", "2").end().await;
+        env.run(&portal, &pos).env("COUPA_PASSWORD", "not-the-password").env("COUPA_BATCH_WORKERS", "2").end().await;
     ended.assert(2, &["COUPA_PASSWORD"]);
     assert!(!ended.stderr.contains("not-the-password"), "{ended}");
     assert_eq!(portal.counts().logins_refused, 1, "accounts get locked: {ended}");
     assert_eq!(portal.counts().logins_accepted, 0);
-    assert!(statuses(&desk.report()).values().all(|status| status == "NOT_DONE"));
-    desk.assert_nothing_left().await;
+    assert!(statuses(&env.report()).values().all(|status| status == "NOT_DONE"));
+    env.assert_nothing_left().await;
     portal.stop().await;
 }
 
@@ -72,15 +72,15 @@ async fn a_wrong_password_is_sent_once_and_never_again() {
 async fn a_portal_that_wants_a_login_and_is_given_none_names_both_variables() {
     needs_browser!();
     let portal = portal(2).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let po = portal.orders()[0].to_string();
-    let ended = desk.call(["run", &po, "--base-url", portal.base_url().as_str()]).end().await;
+    let ended = env.call(["run", &po, "--base-url", portal.base_url().as_str()]).end().await;
     ended.assert(
         2,
         &["the portal asks for a login, and none was given", "COUPA_USERNAME", "COUPA_PASSWORD", "coupa-batch login"],
     );
     assert_eq!(portal.counts().logins_refused, 0);
-    assert_eq!(statuses(&desk.report())[&po], "NOT_DONE");
-    desk.assert_nothing_left().await;
+    assert_eq!(statuses(&env.report())[&po], "NOT_DONE");
+    env.assert_nothing_left().await;
     portal.stop().await;
 }

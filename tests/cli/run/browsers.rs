@@ -4,25 +4,25 @@ use coupa_batch::PoolConfig;
 use coupa_batch::browser::locate;
 use coupa_batch::config::BrowserChoice;
 
-use crate::harness::command::{Call, Desk, portal, statuses};
+use crate::harness::command::{Call, TestEnv, portal, statuses};
 use crate::needs_browser;
 
 const VERSION: &str = "156.0.1.2";
 
 /// A program that tells this version and does `otherwise` when it is asked for anything else.
-fn program(desk: &Desk, name: &str, says: &str, otherwise: &str) -> String {
+fn program(env: &TestEnv, name: &str, says: &str, otherwise: &str) -> String {
     let text = format!("[ \"$1\" = --version ] && {{ echo '{says}'; exit; }}\n{otherwise}");
-    desk.script(name, &text).display().to_string()
+    env.script(name, &text).display().to_string()
 }
 
 /// A call that would fetch one order with this browser and this driver.
-fn call_with(desk: &Desk, browser: &str, driver: &str) -> Call {
-    desk.call([
+fn call_with(env: &TestEnv, browser: &str, driver: &str) -> Call {
+    env.call([
         "run",
         "PO7",
         "PO8",
         "--base-url",
-        &desk.silent_portal(),
+        &env.silent_portal(),
         "--browser-path",
         browser,
         "--driver-path",
@@ -42,54 +42,54 @@ async fn without_a_browser_it_ends_with_5_and_says_how_to_get_one() {
         println!("skipped: there is an Edge here, so that it cannot be missing");
         return;
     }
-    let desk = Desk::new();
-    let ended = desk.call(["run", "PO7", "--base-url", &desk.silent_portal(), "--browser", "edge"]).end().await;
+    let env = TestEnv::new();
+    let ended = env.call(["run", "PO7", "--base-url", &env.silent_portal(), "--browser", "edge"]).end().await;
     ended.assert_refusal(5, &["there is no usable browser", "Microsoft Edge is not installed", "doctor --yes"]);
-    let told = desk.call(["status", "--json"]).end().await;
+    let told = env.call(["status", "--json"]).end().await;
     let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
     assert!(told["finished"].is_string(), "a run that was never at work is not told to be: {told:#}");
-    let browser = program(&desk, "edge", &format!("Microsoft Edge {VERSION}"), "exit 1");
-    let ended = desk.call(["run", "PO7", "--base-url", &desk.silent_portal(), "--browser-path", &browser]).end().await;
+    let browser = program(&env, "edge", &format!("Microsoft Edge {VERSION}"), "exit 1");
+    let ended = env.call(["run", "PO7", "--base-url", &env.silent_portal(), "--browser-path", &browser]).end().await;
     ended
         .assert_refusal(5, &["Microsoft Edge WebDriver is not installed", "install version 156 of it", "doctor --yes"]);
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn versions_that_do_not_match_are_told_with_the_one_to_install() {
-    let desk = Desk::new();
-    let browser = program(&desk, "browser", "Chromium 157.0.1.2", "exit 1");
-    let driver = program(&desk, "driver", "ChromeDriver 156.0.1.2 (x)", "exit 1");
-    let ended = call_with(&desk, &browser, &driver).end().await;
+    let env = TestEnv::new();
+    let browser = program(&env, "browser", "Chromium 157.0.1.2", "exit 1");
+    let driver = program(&env, "driver", "ChromeDriver 156.0.1.2 (x)", "exit 1");
+    let ended = call_with(&env, &browser, &driver).end().await;
     ended.assert_refusal(5, &["157.0.1.2", "156.0.1.2", "install version 157 of the driver"]);
-    let ended = call_with(&desk, &browser, "no/such/driver").end().await;
+    let ended = call_with(&env, &browser, "no/such/driver").end().await;
     ended.assert_refusal(2, &["driver_path", "no/such/driver"]);
-    let mute = desk.script("mute", "exit 3").display().to_string();
-    let ended = call_with(&desk, &browser, &mute).end().await;
+    let mute = env.script("mute", "exit 3").display().to_string();
+    let ended = call_with(&env, &browser, &mute).end().await;
     ended.assert_refusal(5, &["driver_path does not work", "mute"]);
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn a_driver_that_dies_at_start_is_quoted_and_ends_the_run_with_5() {
-    let desk = Desk::new();
-    let browser = program(&desk, "browser", &format!("Chromium {VERSION}"), "exit 1");
+    let env = TestEnv::new();
+    let browser = program(&env, "browser", &format!("Chromium {VERSION}"), "exit 1");
     let driver =
-        program(&desk, "driver", &format!("ChromeDriver {VERSION} (x)"), "echo a library is missing >&2; exit 127");
-    let ended = call_with(&desk, &browser, &driver).end().await;
+        program(&env, "driver", &format!("ChromeDriver {VERSION} (x)"), "echo a library is missing >&2; exit 127");
+    let ended = call_with(&env, &browser, &driver).end().await;
     ended.assert(5, &["a library is missing", "coupa-batch doctor"]);
-    assert_eq!(statuses(&desk.report())["PO7"], "NOT_DONE");
-    desk.assert_nothing_left().await;
+    assert_eq!(statuses(&env.report())["PO7"], "NOT_DONE");
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn a_driver_that_never_says_its_port_is_given_up_within_the_start_up_timeout() {
-    let desk = Desk::new();
-    let browser = program(&desk, "browser", &format!("Chromium {VERSION}"), "exit 1");
-    let driver = program(&desk, "driver", &format!("ChromeDriver {VERSION} (x)"), "echo hello; exec sleep 1000");
-    let ended = call_with(&desk, &browser, &driver).env("COUPA_BATCH_STARTUP_TIMEOUT", "300ms").end().await;
+    let env = TestEnv::new();
+    let browser = program(&env, "browser", &format!("Chromium {VERSION}"), "exit 1");
+    let driver = program(&env, "driver", &format!("ChromeDriver {VERSION} (x)"), "echo hello; exec sleep 1000");
+    let ended = call_with(&env, &browser, &driver).env("COUPA_BATCH_STARTUP_TIMEOUT", "300ms").end().await;
     ended.assert(5, &["was not ready within 300ms", "startup_timeout"]);
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,11 +97,11 @@ async fn a_worker_that_cannot_start_leaves_its_orders_to_the_others() {
     needs_browser!();
     let found = locate(&PoolConfig::builder().build().unwrap().browser).unwrap();
     let portal = portal(2).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     // making a folder succeeds once only, whoever tries at the same time
-    let first = desk.path().join("first").display().to_string();
+    let first = env.path().join("first").display().to_string();
     let driver = program(
-        &desk,
+        &env,
         "driver",
         &format!("ChromeDriver {} (x)", found.driver_version),
         &format!(
@@ -110,7 +110,7 @@ async fn a_worker_that_cannot_start_leaves_its_orders_to_the_others() {
         ),
     );
     let pos: Vec<_> = portal.orders().iter().map(ToString::to_string).collect();
-    let ended = desk
+    let ended = env
         .run(&portal, &pos)
         .arg("--driver-path")
         .arg(driver)
@@ -120,8 +120,8 @@ async fn a_worker_that_cannot_start_leaves_its_orders_to_the_others() {
         .end()
         .await;
     ended.assert(0, &["out of luck"]);
-    assert_eq!(statuses(&desk.report()).len(), 2);
-    desk.assert_nothing_left().await;
+    assert_eq!(statuses(&env.report()).len(), 2);
+    env.assert_nothing_left().await;
     portal.stop().await;
 }
 
@@ -130,21 +130,21 @@ async fn one_failure_that_passes_does_not_cost_the_users_template() {
     needs_browser!();
     let found = locate(&PoolConfig::builder().build().unwrap().browser).unwrap();
     let portal = portal(1).await;
-    let desk = Desk::new();
-    let first = desk.path().join("first").display().to_string();
+    let env = TestEnv::new();
+    let first = env.path().join("first").display().to_string();
     let otherwise = format!(
         "mkdir '{first}' 2>/dev/null && {{ echo out of luck >&2; exit 1; }}\nexec '{}' \"$@\"",
         found.driver.display()
     );
-    let driver = program(&desk, "driver", &format!("ChromeDriver {} (x)", found.driver_version), &otherwise);
-    let template = desk.path().join("mine");
+    let driver = program(&env, "driver", &format!("ChromeDriver {} (x)", found.driver_version), &otherwise);
+    let template = env.path().join("mine");
     std::fs::create_dir_all(template.join("Default")).unwrap();
     std::fs::write(template.join("Default/Preferences"), "{}").unwrap();
     let po = portal.orders()[0].to_string();
-    let run = desk.run(&portal, [&po]).env("COUPA_BATCH_PROFILE_TEMPLATE", &template);
+    let run = env.run(&portal, [&po]).env("COUPA_BATCH_PROFILE_TEMPLATE", &template);
     let ended = run.arg("--driver-path").arg(driver).arg("--browser-path").arg(&found.browser).end().await;
     ended.assert(0, &[]);
     assert!(std::path::Path::new(&first).is_dir() && !ended.stderr.contains("template"), "{ended}");
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
     portal.stop().await;
 }

@@ -2,35 +2,35 @@
 
 use coupa_batch::demo::NamedFault;
 
-use crate::harness::command::Desk;
+use crate::harness::command::TestEnv;
 use crate::needs_browser;
 
 #[tokio::test]
 async fn the_faults_of_the_demo_are_listed_and_others_refused() {
-    let desk = Desk::new();
-    let ended = desk.call(["demo", "--fault", "list"]).end().await;
+    let env = TestEnv::new();
+    let ended = env.call(["demo", "--fault", "list"]).end().await;
     ended.assert(0, &[]);
     for named in NamedFault::ALL {
         assert!(ended.stdout.contains(named.name) && ended.stdout.contains(named.about), "{ended}");
     }
-    desk.call(["demo", "--fault", "rain"]).end().await.assert(2, &["truncated", "login-ends", "list"]);
+    env.call(["demo", "--fault", "rain"]).end().await.assert(2, &["truncated", "login-ends", "list"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_demo_with_faults_ends_with_every_file_or_says_which_it_could_not_get() {
     needs_browser!();
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let demo = |orders, out| ["demo", "--orders", orders, "--workers", "2", "--out", out];
-    let ended = desk
+    let ended = env
         .call(demo("3", "downloads"))
         .args(["--fault", "truncated=3", "--fault", "login-ends=3", "--fault", "dialogs"])
         .env("COUPA_BATCH_RETRY_LIMIT", "20") // every third file may be the same one several times
         .end()
         .await;
     ended.assert(0, &["verified: all"]);
-    let log = std::fs::read_to_string(desk.out().join("coupa-batch.log")).unwrap();
+    let log = std::fs::read_to_string(env.out().join("coupa-batch.log")).unwrap();
     assert!(log.contains("generation=2") || log.contains("\"generation\":2"), "a login had ended: {log}");
-    let ended = desk.call(demo("1", "other")).args(["--fault", "led-away=1"]).end().await;
+    let ended = env.call(demo("1", "other")).args(["--fault", "led-away=1"]).end().await;
     ended.assert(3, &["differences from what the portal served", "10.255.255.1"]);
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 }

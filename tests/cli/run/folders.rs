@@ -2,64 +2,64 @@
 
 use std::path::Path;
 
-use crate::harness::command::Desk;
+use crate::harness::command::TestEnv;
 use crate::harness::mount::Mount;
 
-fn words(desk: &Desk, out: &Path) -> crate::harness::command::Call {
-    desk.call(["run", "PO7", "--base-url", "https://acme.coupahost.com", "--out"]).arg(out)
+fn words(env: &TestEnv, out: &Path) -> crate::harness::command::Call {
+    env.call(["run", "PO7", "--base-url", "https://acme.coupahost.com", "--out"]).arg(out)
 }
 
 #[tokio::test]
 async fn a_folder_that_cannot_be_made_is_named_and_so_is_the_way_out() {
-    let desk = Desk::new();
-    let file = desk.write("a-file", "");
+    let env = TestEnv::new();
+    let file = env.write("a-file", "");
     for out in [file.clone(), file.join("below")] {
-        let ended = words(&desk, &out).end().await;
+        let ended = words(&env, &out).end().await;
         ended.assert_refusal(2, &["the output folder", "--out"]);
         assert!(ended.stderr.contains(&out.display().to_string()), "{ended}");
     }
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn a_log_file_that_cannot_be_written_is_not_blamed_on_the_folder() {
-    let desk = Desk::new();
-    let file = desk.write("a-file", "");
-    let ended = words(&desk, &desk.out()).arg("--log-file").arg(file.join("below")).end().await;
+    let env = TestEnv::new();
+    let file = env.write("a-file", "");
+    let ended = words(&env, &env.out()).arg("--log-file").arg(file.join("below")).end().await;
     ended.assert_refusal(2, &["the log file", "--log-file"]);
 }
 
 #[tokio::test]
 async fn a_read_only_folder_is_told_before_any_browser_is_started() {
-    let desk = Desk::new();
-    let Some(mount) = Mount::new(&desk.path().join("mount"), "ro") else { return };
+    let env = TestEnv::new();
+    let Some(mount) = Mount::new(&env.path().join("mount"), "ro") else { return };
     for out in [mount.path().to_owned(), mount.path().join("below")] {
-        let ended = words(&desk, &out).end().await;
+        let ended = words(&env, &out).end().await;
         ended.assert_refusal(2, &["the output folder", "--out"]);
     }
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn a_full_folder_is_told_before_any_browser_is_started() {
-    let desk = Desk::new();
-    let Some(mount) = Mount::new(&desk.path().join("mount"), "size=64k") else { return };
+    let env = TestEnv::new();
+    let Some(mount) = Mount::new(&env.path().join("mount"), "size=64k") else { return };
     mount.fill();
-    let ended = words(&desk, mount.path()).end().await;
+    let ended = words(&env, mount.path()).end().await;
     ended.assert_refusal(2, &["No space left", "free some space there", "--out"]);
     assert!(!mount.path().join(".coupa-batch").exists(), "nothing of ours is left there");
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 }
 
 #[tokio::test]
 async fn two_runs_do_not_share_an_output_folder() {
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let tells =
         |what: &str| format!("[ \"$1\" = --version ] && {{ echo '{what}'; exit; }}\necho hello >&2; exec sleep 1000");
-    let browser = desk.script("browser", &tells("Chromium 156.0.1.2"));
-    let driver = desk.script("driver", &tells("ChromeDriver 156.0.1.2 (x)"));
+    let browser = env.script("browser", &tells("Chromium 156.0.1.2"));
+    let driver = env.script("driver", &tells("ChromeDriver 156.0.1.2 (x)"));
     let call = || {
-        desk.call(["run", "PO7", "-v", "--base-url", &desk.silent_portal()])
+        env.call(["run", "PO7", "-v", "--base-url", &env.silent_portal()])
             .env("COUPA_BATCH_BROWSER_PATH", &browser)
             .env("COUPA_BATCH_DRIVER_PATH", &driver)
     };
@@ -71,5 +71,5 @@ async fn two_runs_do_not_share_an_output_folder() {
     first.says("stopping: ").await;
     first.signal(rustix::process::Signal::TERM);
     first.end().await.assert(4, &[]);
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use coupa_batch::demo::{FaultRule, LoginAnswer, PortalFault, RequestTarget};
 use secrecy::ExposeSecret;
 
-use crate::harness::command::{Desk, portal, processes_of};
+use crate::harness::command::{TestEnv, portal, processes_of};
 use crate::needs_browser;
 
 /// Every file below `folder` at this moment, by its path.
@@ -46,7 +46,7 @@ fn watch_command_lines(folder: &Path, has_ended: &Arc<AtomicBool>) -> tokio::tas
 async fn the_loudest_run_tells_neither_the_password_nor_a_cookie_nor_a_token() {
     needs_browser!();
     let portal = portal(4).await;
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let pos = portal.orders();
     portal.faults().add(
         FaultRule::new(PortalFault::LoginEnded(LoginAnswer::Page), RequestTarget::OrderPage)
@@ -57,16 +57,16 @@ async fn the_loudest_run_tells_neither_the_password_nor_a_cookie_nor_a_token() {
     portal.faults().add(FaultRule::new(PortalFault::WrongShape, RequestTarget::OrderPage).for_order(&pos[1]));
     portal.faults().hold(&pos[3]);
     let has_ended = Arc::new(AtomicBool::new(false));
-    let watch = watch_command_lines(desk.path(), &has_ended);
+    let watch = watch_command_lines(env.path(), &has_ended);
     let words = pos.iter().map(ToString::to_string).chain(["-vv".to_owned()]);
-    let mut run = desk.run(&portal, words).env("COUPA_BATCH_LOG", "trace").start();
+    let mut run = env.run(&portal, words).env("COUPA_BATCH_LOG", "trace").start();
     run.works_on(&portal, &pos[3]).await;
     // the journal as it is in the middle, with what has not been moved into its one file yet
-    let mut places = files_below(&desk.work());
+    let mut places = files_below(&env.work());
     assert!(places.keys().any(|path| path.ends_with("-wal")), "{:?}", places.keys());
     let password = portal.password().expose_secret().to_owned();
     let program = run.pid();
-    let children: Vec<_> = processes_of(desk.path()).into_iter().filter(|(pid, _)| *pid != program).collect();
+    let children: Vec<_> = processes_of(env.path()).into_iter().filter(|(pid, _)| *pid != program).collect();
     assert!(children.len() > 2, "a driver and its browser: {children:?}");
     for (pid, _) in &children {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default(); // may have ended
@@ -86,7 +86,7 @@ async fn the_loudest_run_tells_neither_the_password_nor_a_cookie_nor_a_token() {
         assert!(lines.keys().any(|line| line.contains(part)), "no {part} among {} processes", lines.len());
     }
     places.extend(lines.into_iter().map(|(line, pid)| (format!("the command line of {pid}"), line.into_bytes())));
-    places.extend(files_below(&desk.work()).into_iter().map(|(path, bytes)| (format!("{path} at the end"), bytes)));
+    places.extend(files_below(&env.work()).into_iter().map(|(path, bytes)| (format!("{path} at the end"), bytes)));
     places.insert("stdout".to_owned(), ended.stdout.into_bytes());
     places.insert("stderr".to_owned(), ended.stderr.into_bytes());
     for kind in
@@ -108,6 +108,6 @@ async fn the_loudest_run_tells_neither_the_password_nor_a_cookie_nor_a_token() {
         }
     }
     assert_eq!(portal.counts().logins_accepted, 2);
-    desk.assert_nothing_left().await;
+    env.assert_nothing_left().await;
     portal.stop().await;
 }

@@ -3,10 +3,9 @@
 use std::io::BufRead;
 
 use super::records::{Records, u16_at, u32_at, wide_text};
-use crate::input::book::{MAX_COLUMNS, MAX_LINES};
+use crate::input::book::{Cells, MAX_COLUMNS, MAX_LINES, SheetRow};
 use crate::input::cell::Cell;
 use crate::input::error::SheetError;
-use crate::input::row::{Cells, SheetRow};
 use crate::input::workbook::xlsx::styles::NumberStyles;
 
 /// Kinds of records.

@@ -6,10 +6,9 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::strings::{rich_text, unescaped};
 use super::styles::NumberStyles;
-use crate::input::book::{MAX_COLUMNS, MAX_LINES};
+use crate::input::book::{Cells, MAX_COLUMNS, MAX_LINES, SheetRow};
 use crate::input::cell::{Cell, DateCell, date};
 use crate::input::error::SheetError;
-use crate::input::row::{Cells, SheetRow};
 use crate::input::workbook::xml::{Xml, attribute, ends_early, is_true};
 
 /// What the sheets of a workbook have in common.

@@ -53,7 +53,7 @@ struct Change {
 #[derive(Clone, Debug)]
 struct Before {
     is_leased: bool,
-    tally: AttemptCounts,
+    counts: AttemptCounts,
     receipt: Option<Receipt>,
     /// Only when the entry settled the task.
     order: Option<PoTask>,
@@ -106,7 +106,7 @@ impl TaskTable {
         };
         let mut undo = before.as_ref().map(|state| Before {
             is_leased: matches!(state, TaskState::Leased { .. }),
-            tally: state.tally(),
+            counts: state.counts(),
             receipt: state.receipt().cloned(),
             order: None,
         });
@@ -176,12 +176,12 @@ impl TaskTable {
                 continue;
             };
             let Some(order) = order.or(before.order) else { continue };
-            let (tally, receipt, priority) = (before.tally, before.receipt, order.priority);
+            let (counts, receipt, priority) = (before.counts, before.receipt, order.priority);
             self.by_po.insert(order.po.clone(), task);
             let state = if before.is_leased {
-                TaskState::Leased { order, tally, receipt }
+                TaskState::Leased { order, counts, receipt }
             } else {
-                TaskState::Ready { order, tally, receipt }
+                TaskState::Ready { order, counts, receipt }
             };
             let place = (!before.is_leased).then(|| Place::queued(now, &state));
             self.placement.relocate(task, priority, None, place);

@@ -18,7 +18,7 @@ pub(crate) enum Place {
 
 impl Place {
     pub(crate) fn queued(due: Duration, state: &TaskState) -> Self {
-        Self::Queued { due, is_suspect: must_run_alone(state.tally()) }
+        Self::Queued { due, is_suspect: must_run_alone(state.counts()) }
     }
 }
 

@@ -239,12 +239,12 @@ impl Checker {
             TaskState::Leased { .. } => At::Leased,
             TaskState::Settled { .. } => At::Settled,
         };
-        let counts = state.tally();
+        let counts = state.counts();
         let replayed = Life {
             at,
             started: counts.started,
-            counted: counts.spent,
-            losses: counts.breaks,
+            counted: counts.counted,
+            losses: counts.crashes,
             interruptions: counts.interruptions,
         };
         self.states.insert(task, state);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::actions::Action;
 use super::checker::Checker;
 use super::workers::{Worker, WorkerAt};
+use crate::backend::JournalError;
 use crate::config::{Canary, PoolConfig, WorkerCount};
 use crate::model::{
     AttemptEnd, Failure, FailureKind, Footprint, MemoryReading, Outcome, PoTask, Stage, TaskId, TaskState, WorkerId,
@@ -52,7 +53,7 @@ pub(super) fn config(canary: Option<Canary>) -> SchedulerConfig {
         expected_count: None,
         processor_count: Some(2),
         recycle: pool.recycle,
-        hold: pool.hold,
+        admission: pool.admission,
         has_site: true,
         stop_after: NonZeroU32::new(6),
         canary,
@@ -214,8 +215,8 @@ impl World {
             self.checker.turn(&entries, &effects)?;
             self.perform(effects)?;
         } else {
-            let why = "the disk is full".to_owned();
-            self.scheduler.step(self.now, Input::AppendFailed { why, effects: effects.clone() });
+            let error = JournalError::Unusable("the disk is full".to_owned());
+            self.scheduler.step(self.now, Input::AppendFailed { error, effects: effects.clone() });
             let (entries, instead) = self.scheduler.turn(self.now);
             if !entries.is_empty() {
                 return Err(format!("entries after the journal broke: {entries:?}"));

@@ -1,4 +1,4 @@
-//! Who asks the portal: a client that sees each byte of an answer, and a visitor with a cookie.
+//! Who asks the portal: one that sends raw requests and sees each byte of an answer, and one that logs in and keeps its cookie.
 
 use std::time::Duration;
 
@@ -38,22 +38,22 @@ impl Reply {
     }
 }
 
-/// A visitor with a cookie jar of one cookie.
-pub(crate) struct Visitor<'a> {
+/// A client with a cookie jar of one cookie.
+pub(crate) struct TestClient<'a> {
     pub(crate) portal: &'a DemoPortal,
     pub(crate) cookie: Option<String>,
 }
 
-impl<'a> Visitor<'a> {
+impl<'a> TestClient<'a> {
     pub(crate) fn new(portal: &'a DemoPortal) -> Self {
         Self { portal, cookie: None }
     }
 
     pub(crate) async fn logged_in(portal: &'a DemoPortal) -> Self {
-        let mut visitor = Self::new(portal);
-        let reply = visitor.log_in(portal.password().expose_secret()).await;
+        let mut client = Self::new(portal);
+        let reply = client.log_in(portal.password().expose_secret()).await;
         assert_eq!(reply.status, 302, "{reply:?}");
-        visitor
+        client
     }
 
     pub(crate) async fn log_in(&mut self, password: &str) -> Reply {

@@ -14,19 +14,19 @@ use coupa_batch::journal::MemoryJournal;
 use coupa_batch::model::{MemoryReading, PoTask, RunId, WorkerId};
 use coupa_batch::site::PortalSite;
 
-use crate::pool::Scene;
+use crate::pool::Scenario;
 
 /// More than the browsers of a test ever hold.
 pub(crate) const PLENTY: u64 = 64_000_000_000;
 
 /// The system's own gauge, but for a limit that the test moves: what the browsers hold is measured, what they may hold
 /// is said.
-pub(crate) struct Limited {
+pub(crate) struct LimitedMemory {
     gauge: HostMemory,
     limit: Arc<AtomicU64>,
 }
 
-impl MemoryReader for Limited {
+impl MemoryReader for LimitedMemory {
     fn read(&mut self, roots: &[(WorkerId, u32)]) -> MemoryReading {
         let reading = self.gauge.read(roots);
         let total_bytes = self.limit.load(Ordering::SeqCst);
@@ -38,16 +38,16 @@ impl MemoryReader for Limited {
 }
 
 /// A pool as `PersistentWorkerPool::start` makes it, but for its gauge.
-pub(crate) fn start(scene: &Scene, limit: &Arc<AtomicU64>) -> PersistentWorkerPool {
-    let claim = Arc::new(OutputLock::take(scene.out.path()).unwrap());
-    let config = scene.config.clone();
+pub(crate) fn start(scenario: &Scenario, limit: &Arc<AtomicU64>) -> PersistentWorkerPool {
+    let claim = Arc::new(OutputLock::take(scenario.out.path()).unwrap());
+    let config = scenario.config.clone();
     let site = PortalSite::new(&config.site, claim, config.deadlines, &RunId::new("chaos")).unwrap();
     let sessions = BrowserFactory::new(&config.browser, &config.profiles, config.deadlines).unwrap();
     PersistentWorkerPool::builder(config)
         .sessions(Arc::new(sessions))
         .site(Arc::new(site))
         .journal(Arc::new(MemoryJournal::new()))
-        .memory(Box::new(Limited { gauge: HostMemory::new(), limit: Arc::clone(limit) }))
+        .memory(Box::new(LimitedMemory { gauge: HostMemory::new(), limit: Arc::clone(limit) }))
         .start()
         .unwrap()
 }
@@ -55,24 +55,24 @@ pub(crate) fn start(scene: &Scene, limit: &Arc<AtomicU64>) -> PersistentWorkerPo
 #[tokio::test(flavor = "multi_thread")]
 async fn under_a_shrinking_limit_six_browsers_become_two_and_six_again_while_the_batch_completes() {
     let _turn = crate::turn().await;
-    let Some(mut scene) = Scene::new(20, 6).await else { return };
-    scene.config.scaling.min = NonZeroUsize::MIN.saturating_add(1);
-    scene.config.memory.interval = Duration::from_millis(500);
-    scene.config.memory.cool_down = Duration::from_secs(2);
+    let Some(mut scenario) = Scenario::new(20, 6).await else { return };
+    scenario.config.scaling.min = NonZeroUsize::MIN.saturating_add(1);
+    scenario.config.memory.interval = Duration::from_millis(500);
+    scenario.config.memory.cool_down = Duration::from_secs(2);
     let limit = Arc::new(AtomicU64::new(PLENTY));
-    let pool = start(&scene, &limit);
+    let pool = start(&scenario, &limit);
     let mut statuses = pool.watch();
     statuses.wait_for(|status| status.worker_count == 6 && status.memory.workers.len() == 6).await.unwrap();
     let rounds = async {
         let mut handles = Vec::new();
         loop {
-            let round = pool.submit_tasks(scene.orders().into_iter().map(PoTask::new)).await.unwrap();
+            let round = pool.submit_tasks(scenario.orders().into_iter().map(PoTask::new)).await.unwrap();
             pool.wait_for_completion(None).await.unwrap();
-            scene.check(&round);
+            scenario.check(&round);
             handles.extend(round);
         }
     };
-    let squeezing = async {
+    let shrinking = async {
         // four fifths of the limit are held, whatever that is at the moment
         while statuses.borrow_and_update().worker_count > 2 {
             let status = pool.status();
@@ -86,7 +86,7 @@ async fn under_a_shrinking_limit_six_browsers_become_two_and_six_again_while_the
     };
     tokio::select! {
         // a round that is under way is finished below
-        () = squeezing => {}
+        () = shrinking => {}
         () = rounds => unreachable!("it goes on for ever"),
         () = tokio::time::sleep(Duration::from_secs(180)) => panic!("it never came: {:?}", pool.status()),
     }
@@ -94,5 +94,5 @@ async fn under_a_shrinking_limit_six_browsers_become_two_and_six_again_while_the
     let status = pool.status();
     assert_eq!((status.tasks.settled(), status.tasks.partial), (status.tasks.admitted, 0));
     assert_eq!(status.stopped_because, None);
-    scene.end(pool).await;
+    scenario.end(pool).await;
 }
