@@ -22,6 +22,7 @@ const ROOT: &[&str] = &[
     "InvalidPoNumber",
     "MemoryMonitor",
     "OrderStatus",
+    "LaneChoice",
     "OrdersPerSession",
     "Outcome",
     "PersistentWorkerPool",
@@ -118,7 +119,7 @@ const BACKEND: &[&str] = &[
     "JournalError",
     "KillSwitch",
     "LaneEnd",
-    "LaneFeed",
+
     "LaneOrder",
     "LaneOrders",
     "LaneReply",

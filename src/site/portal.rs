@@ -3,18 +3,23 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::evidence::{self, EvidenceStore};
 use super::login::SharedLogin;
-use crate::backend::{Attempt, AttemptError, BoxFuture, Session, Site};
-use crate::config::SiteConfig;
+use crate::backend::{Attempt, AttemptError, BoxFuture, LaneOrders, Session, Site};
+use crate::config::{LaneChoice, SiteConfig};
 #[cfg(feature = "internals")]
 use crate::config::Timeouts;
+use crate::download::transfer::{SlotLimits, TransferSlots};
 use crate::download::{self, OutputLock};
-use crate::model::{Outcome, PoTask, Receipt, RunId, WorkerId};
+use crate::model::{Lane, Outcome, PoTask, Receipt, RunId, WorkerId};
+use crate::net::{HttpClient, HttpError, NetworkPolicy};
 use crate::site::context::PortalContext;
 use crate::site::error;
+use crate::site::lane::driver::LaneDriver;
+use crate::site::lane::learned::Learned;
 use crate::site::order::collect::OrderCollector;
 #[cfg(feature = "internals")]
 use crate::site::recipe::parse::RecipeError;
@@ -28,8 +33,17 @@ pub struct PortalSite {
     evidence: EvidenceStore,
     /// A browser accepted all selectors of the recipe. All sessions are of one kind, so one check is enough.
     has_checked_selectors: AtomicBool,
+    lane: LaneChoice,
+    learned: Learned,
+    /// What the one HTTP client may reach; it is made when it is first needed.
+    network_policy: NetworkPolicy,
+    http_client: OnceCell<HttpClient>,
+    transfer_slots: TransferSlots,
     _claim: Arc<OutputLock>,
 }
+
+/// Most orders of one session at a time. A browser keeps six connections to a host.
+const MAX_SLOTS: usize = 6;
 
 impl PortalSite {
     /// The portal of `config`, whose files go to the claimed folder: nobody else works there as long as this lives. What
@@ -57,7 +71,68 @@ impl PortalSite {
             login,
             evidence,
             has_checked_selectors: AtomicBool::new(false),
+            lane: config.lane,
+            learned: Learned::default(),
+            network_policy: config.base_url.as_ref().map(|base| NetworkPolicy::around(base, &[])).unwrap_or_default(),
+            http_client: OnceCell::new(),
+            transfer_slots: TransferSlots::new(SlotLimits::default()),
             _claim: claim,
+        }
+    }
+
+    /// The same, whose HTTP client reaches what `policy` lets a browser reach; default the portal, and no private address
+    /// beside it.
+    #[must_use]
+    pub fn reaching(mut self, policy: NetworkPolicy) -> Self {
+        self.network_policy = policy;
+        self
+    }
+
+    pub(crate) fn context(&self) -> &PortalContext {
+        &self.context
+    }
+
+    pub(crate) fn login(&self) -> &SharedLogin {
+        &self.login
+    }
+
+    pub(crate) fn learned(&self) -> &Learned {
+        &self.learned
+    }
+
+    pub(crate) fn transfer_slots(&self) -> &TransferSlots {
+        &self.transfer_slots
+    }
+
+    /// The one HTTP client of the run.
+    pub(crate) async fn http_client(&self) -> Result<&HttpClient, HttpError> {
+        let make = || HttpClient::for_portal(&self.context.base, self.network_policy.clone());
+        self.http_client.get_or_try_init(make).await
+    }
+
+    /// Fetches one order in the page itself: the judge of everything that is in doubt elsewhere.
+    pub(crate) async fn walk_in_tab(
+        &self,
+        session: &mut dyn Session,
+        attempt: &Attempt,
+        begun: Instant,
+    ) -> Result<Receipt, AttemptError> {
+        let mut redirect_count = 0;
+        loop {
+            let order = self.context.order_page(&attempt.order.po);
+            let collector = OrderCollector::new(&self.context, &self.login, session.page(), attempt, begun);
+            match collector.collect().await {
+                Ok(receipt) => {
+                    self.login.saw_order(order);
+                    return Ok(Receipt { lane: Some(Lane::Tab), ..receipt });
+                }
+                Err(error) => {
+                    if error.receipt.as_ref().is_some_and(|receipt| !receipt.folder.is_empty()) {
+                        self.login.saw_order(order.clone()); // its page was shown before the attempt failed
+                    }
+                    self.login.interpret_failure(session.page(), &order, error, &mut redirect_count).await?;
+                }
+            }
         }
     }
 }
@@ -80,26 +155,18 @@ impl Site for PortalSite {
         session: &'a mut dyn Session,
         attempt: &'a Attempt,
     ) -> BoxFuture<'a, Result<Receipt, AttemptError>> {
-        Box::pin(async move {
-            let mut redirect_count = 0;
-            let begun = Instant::now();
-            loop {
-                let order = self.context.order_page(&attempt.order.po);
-                let collector = OrderCollector::new(&self.context, &self.login, session.page(), attempt, begun);
-                match collector.collect().await {
-                    Ok(receipt) => {
-                        self.login.saw_order(order);
-                        return Ok(receipt);
-                    }
-                    Err(error) => {
-                        if error.receipt.as_ref().is_some_and(|receipt| !receipt.folder.is_empty()) {
-                            self.login.saw_order(order.clone()); // its page was shown before the attempt failed
-                        }
-                        self.login.interpret_failure(session.page(), &order, error, &mut redirect_count).await?;
-                    }
-                }
-            }
-        })
+        Box::pin(self.walk_in_tab(session, attempt, Instant::now()))
+    }
+
+    fn max_slots(&self) -> usize {
+        match self.lane {
+            LaneChoice::Auto | LaneChoice::Frames => MAX_SLOTS,
+            LaneChoice::Tab => 1,
+        }
+    }
+
+    fn run_lane<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session, orders: LaneOrders) -> BoxFuture<'a, ()> {
+        Box::pin(async move { LaneDriver::new(self, worker, orders).await.run(session).await })
     }
 
     fn capture_evidence<'a>(

@@ -301,6 +301,13 @@ impl Page for WebDriverPage {
         })
     }
 
+    fn deny_downloads(&mut self) -> BoxFuture<'_, Result<(), SessionError>> {
+        Box::pin(async move {
+            let params = json!({ "behavior": "deny" });
+            self.devtools("deny downloads", "Browser.setDownloadBehavior", params).await.map(drop)
+        })
+    }
+
     fn download_events(&mut self) -> BoxFuture<'_, Result<Vec<DownloadEvent>, SessionError>> {
         Box::pin(async move {
             let log = self.log().await?;

@@ -1,4 +1,5 @@
-//! Lanes beside the one that walks in the page itself.
+//! Orders through the lanes of a session, without the engine.
 
-mod frames;
+mod harness;
 mod odd_pages;
+mod parity;

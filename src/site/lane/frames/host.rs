@@ -176,6 +176,10 @@ impl FrameHost {
         !self.open.is_empty()
     }
 
+    pub(crate) fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
     pub(crate) fn has_waiting(&self) -> bool {
         self.waiting.iter().any(|request| matches!(request, FrameRequest::Open { news, .. } if !news.is_closed()))
     }
