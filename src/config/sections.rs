@@ -12,7 +12,8 @@ use url::Url;
 use crate::model::PoNumberFormat;
 
 use super::types::{
-    BrowserChoice, Canary, Filter, LaneChoice, OrdersPerSession, PrivateHost, RequisitionRule, Sandbox, SecretUrl, WorkerCount,
+    BrowserChoice, Canary, Filter, LaneChoice, OrdersPerSession, PrivateHost, RequisitionRule, Sandbox, SecretUrl,
+    WorkerCount,
 };
 
 /// Declares the configuration. Its sections are private, since programs give settings to the builder; the tests of this

@@ -9,7 +9,9 @@ use url::Url;
 use super::error::{ConfigProblem, InvalidValue};
 use super::schema::{IntoSetting, Limits, Setting, TIME_SPAN, ZeroOr, out_of_range};
 use super::sections::Credentials;
-use super::types::{BrowserChoice, LaneChoice, MAX_WORKERS, OrdersPerSession, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
+use super::types::{
+    BrowserChoice, LaneChoice, MAX_WORKERS, OrdersPerSession, RequisitionRule, Sandbox, SecretUrl, WorkerCount,
+};
 use super::value::Value;
 
 settings! {

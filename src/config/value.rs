@@ -9,7 +9,9 @@ use bytesize::ByteSize;
 use url::Url;
 
 use super::error::InvalidValue;
-use super::types::{BrowserChoice, LaneChoice, OrdersPerSession, RequisitionRule, Sandbox, SecretUrl, WorkerCount, parse_address};
+use super::types::{
+    BrowserChoice, LaneChoice, OrdersPerSession, RequisitionRule, Sandbox, SecretUrl, WorkerCount, parse_address,
+};
 
 /// A type that a setting can have.
 pub(crate) trait Value: Sized {

@@ -1,8 +1,6 @@
 //! What a program needs of HTTP and the network beside its browsers.
 
-#[cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports, reason = "the lanes that use it come next"))]
 mod client;
-#[cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports, reason = "the lanes that use it come next"))]
 mod cookies;
 pub(crate) mod network_policy;
 pub(crate) mod reachable;

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::backend::History;
 use crate::model::{
-    ExcludedFile, Failure, FailureKind, FileRecord, Lane, Metadata, MissingFile, OrderStatus, Outcome, PoNumber, RejectedRow,
-    RunId, TaskPriority,
+    ExcludedFile, Failure, FailureKind, FileRecord, Lane, Metadata, MissingFile, OrderStatus, Outcome, PoNumber,
+    RejectedRow, RunId, TaskPriority,
 };
 use crate::report::data::Summary;
 use crate::report::data::{ReportRow, RunFacts, rows, why_open};

@@ -3,25 +3,25 @@
 //! meanwhile.
 
 use std::collections::VecDeque;
-use std::future::Future;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt, future};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::frames::conductor::{Conductor, FrameLimits};
-use super::frames::files::{FileClient, SessionIdentity};
 use super::frames::host::FrameHost;
-use super::frames::reason::TabReason;
-use super::frames::walk::{FrameWalk, WalkContext, WalkEnd};
-use crate::backend::{
-    AttemptError, BoxFuture, LaneEnd, LaneOrder, LaneOrders, Page, Session, SessionError, Site,
-};
-use crate::download::transfer::ClientIdentity;
-use crate::model::{FailureKind, Lane, Receipt, WorkerId};
+use super::job::{Job, MAX_LOGINS, first_cancelled, interrupted};
+use super::walk::files::{FileClient, SessionIdentity};
+use super::walk::order::{WalkContext, collect};
+use super::walk::reason::{TabReason, WalkEnd};
+use crate::backend::{AttemptError, BoxFuture, LaneOrder, LaneOrders, Page, Session, SessionError};
+use crate::download::transfer::{ClientIdentity, TransferSlots};
+use crate::model::{Lane, Receipt, WorkerId};
 use crate::net::HttpClient;
-use crate::site::portal::PortalSite;
+use crate::site::context::PortalContext;
+use crate::site::lane::learned::Learned;
+use crate::site::lane::tab::TabLane;
 
 /// How long an exchange with the conductor waits for news: well below any deadline of a script.
 const NEWS_WITHIN: Duration = Duration::from_millis(500);
@@ -35,84 +35,62 @@ const WISHES_WITHIN: Duration = Duration::from_millis(15);
 /// After so many frames the conductor is started anew: what pages leave behind goes with it.
 const MOST_FRAMES: usize = 500;
 
-/// How often an order is begun again because the login has ended.
-const MAX_LOGINS: u32 = 2;
-
-/// An order of the lane.
-struct Job {
-    order: LaneOrder,
-    begun: Instant,
-    /// How often it was begun again after a login.
-    logins: u32,
-    /// Why it is for the tab.
-    reason: TabReason,
-}
-
-impl Job {
-    fn end(self, result: Result<Receipt, AttemptError>, was_begun: bool, evidence: Option<String>) {
-        let po = &self.order.attempt.order.po;
-        match &result {
-            Ok(receipt) => tracing::debug!(%po, lane = ?receipt.lane, reason = receipt.lane_reason, "an order has ended"),
-            Err(error) => tracing::debug!(%po, kind = %error.kind, was_begun, "an order has failed: {error}"),
-        }
-        self.order.reply.send(LaneEnd { result, was_begun, evidence });
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.order.attempt.cancel.is_cancelled()
-    }
-}
-
 /// A walk in frames that has ended.
-struct Walked {
+pub(crate) struct Walked {
     job: Job,
     ended: Result<Receipt, (WalkEnd, Receipt)>,
 }
 
+/// What the lanes of all sessions share.
+#[derive(Clone, Copy)]
+pub(crate) struct LaneServices<'a> {
+    pub(crate) tab: &'a TabLane,
+    pub(crate) learned: &'a Learned,
+    /// None where no files can be had by HTTP.
+    pub(crate) client: Option<&'a HttpClient>,
+    pub(crate) slots: &'a TransferSlots,
+}
+
+impl<'a> LaneServices<'a> {
+    pub(crate) fn context(&self) -> &'a PortalContext {
+        &self.tab.context
+    }
+}
+
 /// The lane of one session.
 pub(crate) struct LaneDriver<'a> {
-    site: &'a PortalSite,
-    worker: WorkerId,
-    orders: LaneOrders,
+    pub(crate) site: LaneServices<'a>,
+    pub(crate) worker: WorkerId,
+    pub(crate) orders: LaneOrders,
     /// No more orders will come.
-    has_ended: bool,
-    /// None where no files can be had by HTTP.
-    client: Option<&'a HttpClient>,
-    identity: SessionIdentity,
-    host: FrameHost,
-    walks: FuturesUnordered<BoxFuture<'a, Walked>>,
+    pub(crate) has_ended: bool,
+    pub(crate) identity: SessionIdentity,
+    pub(crate) host: FrameHost,
+    pub(crate) walks: FuturesUnordered<BoxFuture<'a, Walked>>,
     /// For the tab.
-    alone: VecDeque<Job>,
+    pub(crate) alone: VecDeque<Job>,
     /// Those that met a login page.
-    in_doubt: Vec<Job>,
+    pub(crate) in_doubt: Vec<Job>,
     /// Those that no frame was opened for, since the login failed.
-    not_opened: Vec<(Job, AttemptError)>,
-    conductor: Option<Conductor>,
+    pub(crate) not_opened: Vec<(Job, AttemptError)>,
+    pub(crate) conductor: Option<Conductor>,
     /// How many long polls the conductor knows.
-    poll_count: usize,
-    is_logged_in: bool,
+    pub(crate) poll_count: usize,
+    pub(crate) is_logged_in: bool,
     /// Whether the browser may save what a page starts by itself.
-    may_download: bool,
+    pub(crate) may_download: bool,
 }
 
 /// The session cannot be used any more.
-struct SessionGone;
+pub(crate) struct SessionGone;
 
 impl<'a> LaneDriver<'a> {
-    pub(crate) async fn new(site: &'a PortalSite, worker: WorkerId, orders: LaneOrders) -> Self {
-        let client = match site.http_client().await {
-            Ok(client) => Some(client),
-            Err(why) => {
-                tracing::warn!(%worker, "no files by HTTP, the browser downloads them: {why}");
-                None
-            }
-        };
+    pub(crate) fn new(site: LaneServices<'a>, worker: WorkerId, orders: LaneOrders) -> Self {
         Self {
             site,
             worker,
             orders,
             has_ended: false,
-            client,
             identity: SessionIdentity::default(),
             host: FrameHost::new(),
             walks: FuturesUnordered::new(),
@@ -150,7 +128,7 @@ impl<'a> LaneDriver<'a> {
 
     /// Whether the conductor is to be started anew before it opens another frame.
     fn is_worn(&self) -> bool {
-        self.host.opened_count() >= MOST_FRAMES || self.site.learned().polls().len() > self.poll_count
+        self.host.opened_count() >= MOST_FRAMES || self.site.learned.polls().len() > self.poll_count
     }
 
     async fn step(&mut self, session: &mut dyn Session) -> Result<(), SessionGone> {
@@ -180,7 +158,7 @@ impl<'a> LaneDriver<'a> {
     }
 
     /// Waits for whatever comes next while no frame is open.
-    async fn wait(&mut self, session: &dyn Session) -> Result<(), SessionGone> {
+    async fn wait(&mut self, session: &mut dyn Session) -> Result<(), SessionGone> {
         tokio::select! {
             biased;
             Some(walked) = self.walks.next(), if !self.walks.is_empty() => self.walked(walked),
@@ -195,8 +173,7 @@ impl<'a> LaneDriver<'a> {
     }
 
     /// Does `work` in the page while all else goes on.
-    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> T {
-        tokio::pin!(work);
+    pub(crate) async fn meanwhile<T>(&mut self, mut work: BoxFuture<'_, T>) -> T {
         loop {
             tokio::select! {
                 biased;
@@ -225,7 +202,7 @@ impl<'a> LaneDriver<'a> {
             (true, true) => NEWS_SOON,
             (true, false) => NEWS_WITHIN,
         };
-        let exchanged = self.meanwhile(conductor.exchange(session.page(), &commands, within)).await;
+        let exchanged = self.meanwhile(Box::pin(conductor.exchange(session.page(), &commands, within))).await;
         let events = match exchanged {
             Ok(events) => events,
             Err(why) if session.is_usable() => {
@@ -252,7 +229,7 @@ impl<'a> LaneDriver<'a> {
         Ok(())
     }
 
-    fn leave_conductor(&mut self) {
+    pub(crate) fn leave_conductor(&mut self) {
         self.conductor = None;
         self.host.lose_all();
     }
@@ -267,7 +244,7 @@ impl<'a> LaneDriver<'a> {
         let job = Job { begun: Instant::now(), logins: 0, reason, order };
         if job.is_cancelled() {
             job.end(Err(interrupted()), false, None);
-        } else if job.order.is_alone || self.client.is_none() || self.site.learned().are_frames_denied() {
+        } else if job.order.is_alone || self.site.client.is_none() || self.site.learned.are_frames_denied() {
             self.alone.push_back(job);
         } else {
             self.walk(job);
@@ -275,23 +252,22 @@ impl<'a> LaneDriver<'a> {
     }
 
     /// Begins an order in frames.
-    fn walk(&mut self, job: Job) {
-        let Some(client) = self.client else { return self.alone.push_back(job) };
-        let (context, learned) = (self.site.context(), self.site.learned());
-        let files =
-            FileClient { context, client, identity: self.identity.clone(), slots: self.site.transfer_slots().of_order() };
+    pub(crate) fn walk(&mut self, job: Job) {
+        let Some(client) = self.site.client else { return self.alone.push_back(job) };
+        let (context, learned) = (self.site.context(), self.site.learned);
+        let files = FileClient { context, client, identity: self.identity.clone(), slots: self.site.slots.of_order() };
         let shared = WalkContext { context, learned, frames: self.host.opener(), files };
         self.walks.push(Box::pin(async move {
-            let ended = FrameWalk::new(shared, &job.order.attempt, job.begun).collect().await;
+            let ended = collect(shared, &job.order.attempt, job.begun).await;
             Walked { job, ended }
         }));
     }
 
     /// What follows from the end of a walk in frames.
-    fn walked(&mut self, Walked { mut job, ended }: Walked) {
+    pub(crate) fn walked(&mut self, Walked { mut job, ended }: Walked) {
         let (end, receipt) = match ended {
             Ok(receipt) => {
-                self.site.login().saw_order(self.site.context().order_page(&job.order.attempt.order.po));
+                self.site.tab.login.saw_order(self.site.context().order_page(&job.order.attempt.order.po));
                 return job.end(Ok(Receipt { lane: Some(Lane::Frames), ..receipt }), true, None);
             }
             Err(ended) => ended,
@@ -317,9 +293,13 @@ impl<'a> LaneDriver<'a> {
 
     /// Answers those whose time was over before the page was free for them.
     fn end_cancelled(&mut self) {
-        let (cancelled, rest): (Vec<_>, _) = std::mem::take(&mut self.alone).into_iter().partition(Job::is_cancelled);
-        self.alone = rest;
-        cancelled.into_iter().for_each(|job| job.end(Err(interrupted()), true, None));
+        for job in std::mem::take(&mut self.alone) {
+            if job.is_cancelled() {
+                job.end(Err(interrupted()), true, None);
+            } else {
+                self.alone.push_back(job);
+            }
+        }
     }
 
     /// Starts the conductor. False if there is none to be had; those who wait for a frame are told.
@@ -329,7 +309,7 @@ impl<'a> LaneDriver<'a> {
             let denied = self.meanwhile(session.page().deny_downloads()).await;
             self.may_download = denied.is_err();
         }
-        let polls = site.learned().polls();
+        let polls = site.learned.polls();
         self.poll_count = polls.len();
         let limits = FrameLimits { polls, ..FrameLimits::of(&context.recipe) };
         let homes = [context.at("/robots.txt"), context.at("/favicon.ico")];
@@ -339,7 +319,8 @@ impl<'a> LaneDriver<'a> {
                 return Err(SessionGone);
             }
             context.pace.turn(&tokio_util::sync::CancellationToken::new()).await;
-            let started = self.meanwhile(Conductor::start(session.page(), &home, &context.recipe, &limits)).await;
+            let started =
+                self.meanwhile(Box::pin(Conductor::start(session.page(), &home, &context.recipe, &limits))).await;
             match started {
                 Ok(conductor) => {
                     self.conductor = Some(conductor);
@@ -352,7 +333,7 @@ impl<'a> LaneDriver<'a> {
         if let Some(why) = error {
             tracing::info!(worker = %self.worker, "no page of the portal can hold frames: {why}");
             if matches!(why, SessionError::Refused(_)) {
-                site.learned().deny();
+                site.learned.deny();
                 self.orders.want(1);
             }
         }
@@ -369,7 +350,7 @@ impl<'a> LaneDriver<'a> {
             let cookies = page.cookies().await.ok()?;
             Some((agent, languages, cookies))
         };
-        if let Some((agent, languages, cookies)) = self.meanwhile(read).await {
+        if let Some((agent, languages, cookies)) = self.meanwhile(Box::pin(read)).await {
             let identity = ClientIdentity::new(&self.site.context().base, &cookies, &agent).speaking(&languages);
             self.identity.set(identity);
         }
@@ -379,162 +360,4 @@ impl<'a> LaneDriver<'a> {
     async fn read_cookies(&mut self, page: &mut dyn Page) {
         self.read_identity(page).await;
     }
-
-    /// Does all that needs the page for itself.
-    async fn work_alone(&mut self, session: &mut dyn Session) -> Result<(), SessionGone> {
-        self.answer_not_opened(session).await;
-        self.resolve_doubts(session).await;
-        if !self.is_logged_in && (self.host.has_waiting() || !self.alone.is_empty()) {
-            self.log_in(session).await?;
-        }
-        while self.is_logged_in
-            && let Some(job) = self.alone.pop_front()
-        {
-            self.walk_in_tab(session, job).await?;
-        }
-        if session.is_usable() { Ok(()) } else { Err(SessionGone) }
-    }
-
-    /// Answers those that no frame was opened for. The page still shows why.
-    async fn answer_not_opened(&mut self, session: &mut dyn Session) {
-        let mut shown = false;
-        for (job, error) in std::mem::take(&mut self.not_opened) {
-            // while a person is waited for there is nothing new to see
-            let is_worth_it = !std::mem::replace(&mut shown, true) && error.retry_after.is_none();
-            let evidence = if is_worth_it { self.evidence(session, &job, &error).await } else { None };
-            job.end(Err(error), false, evidence);
-        }
-    }
-
-    /// Tells pages that want a login from a login that has ended.
-    async fn resolve_doubts(&mut self, session: &mut dyn Session) {
-        let doubts = std::mem::take(&mut self.in_doubt);
-        let Some(first) = doubts.first() else { return };
-        let order = self.site.context().order_page(&first.order.attempt.order.po);
-        let site = self.site;
-        let is_in_force = match self.conductor {
-            Some(_) if self.is_logged_in => {
-                self.meanwhile(site.login().is_in_force(session.page(), &order)).await
-            }
-            _ => Some(self.is_logged_in),
-        };
-        self.is_logged_in &= is_in_force != Some(false);
-        for job in doubts {
-            if self.is_logged_in {
-                self.alone.push_back(Job { reason: TabReason::Login, ..job });
-            } else {
-                self.walk(Job { logins: job.logins + 1, ..job });
-            }
-        }
-        // their wishes are to be heard before it is decided whether a login is due
-        if !self.is_logged_in {
-            while let Some(Some(walked)) = self.walks.next().now_or_never() {
-                self.walked(walked);
-            }
-            self.host.gather();
-        }
-    }
-
-    async fn log_in(&mut self, session: &mut dyn Session) -> Result<(), SessionGone> {
-        self.leave_conductor();
-        let (site, worker) = (self.site, self.worker);
-        let error = match self.meanwhile(site.log_in(worker, session)).await {
-            Ok(()) => {
-                self.is_logged_in = true;
-                return Ok(());
-            }
-            Err(error) => error,
-        };
-        if !session.is_usable() {
-            return Err(SessionGone);
-        }
-        tracing::debug!(%worker, kind = %error.kind, "not logged in: {error}");
-        self.host.refuse_waiting(&error);
-        for job in std::mem::take(&mut self.alone) {
-            self.not_opened.push((job, copy(&error)));
-        }
-        Ok(())
-    }
-
-    /// Walks one order in the page itself.
-    async fn walk_in_tab(&mut self, session: &mut dyn Session, mut job: Job) -> Result<(), SessionGone> {
-        if job.is_cancelled() {
-            job.end(Err(interrupted()), true, None);
-            return Ok(());
-        }
-        self.leave_conductor();
-        self.may_download = true;
-        let site = self.site;
-        let walk = site.walk_in_tab(session, &job.order.attempt, job.begun);
-        let result = self.meanwhile(walk).await;
-        if !session.is_usable() {
-            return Err(SessionGone);
-        }
-        let reason = job.reason.to_string();
-        let in_tab = |receipt: Receipt| Receipt { lane: Some(Lane::Tab), lane_reason: reason.clone(), ..receipt };
-        match result {
-            Ok(receipt) => {
-                self.learn(&job);
-                job.end(Ok(in_tab(receipt)), true, None);
-            }
-            Err(error) if error.kind == FailureKind::LoginRequired && job.logins < MAX_LOGINS => {
-                let there = error.receipt.iter().flat_map(|receipt| receipt.files.iter().cloned());
-                job.order.attempt.have.extend(there);
-                job.logins += 1;
-                self.is_logged_in = false;
-                self.alone.push_front(job);
-            }
-            Err(error) => {
-                self.is_logged_in &= error.kind != FailureKind::LoginRequired;
-                let evidence = self.evidence(session, &job, &error).await;
-                let receipt = error.receipt.map(|receipt| Box::new(in_tab(*receipt)));
-                job.end(Err(AttemptError { receipt, ..error }), true, evidence);
-            }
-        }
-        Ok(())
-    }
-
-    /// What a page says of frames that the tab shows well.
-    fn learn(&mut self, job: &Job) {
-        if job.reason == TabReason::Denied {
-            self.site.learned().note_denied();
-        }
-        if self.site.learned().are_frames_denied() {
-            self.orders.want(1);
-        }
-    }
-
-    /// Keeps what the page shows of a failure, and tells where.
-    async fn evidence(&mut self, session: &mut dyn Session, job: &Job, error: &AttemptError) -> Option<String> {
-        // what was stopped from outside says nothing about the portal, and a full disk takes no evidence
-        if matches!(error.kind, FailureKind::Interrupted | FailureKind::DiskFull) || job.is_cancelled() {
-            return None;
-        }
-        let (site, limit) = (self.site, self.site.context().deadlines.page);
-        // dropped in the middle it leaves the session with a command under way, which makes the session unusable
-        let kept = self.meanwhile(timeout(limit, site.capture_evidence(session, &job.order.attempt, error))).await;
-        kept.unwrap_or_else(|_elapsed| {
-            let limit = humantime::format_duration(limit);
-            tracing::warn!(worker = %self.worker, "evidence was not saved within {limit} (page_timeout)");
-            None
-        })
-    }
-}
-
-/// Waits until one of them is cancelled.
-async fn first_cancelled(jobs: &VecDeque<Job>) {
-    if jobs.is_empty() {
-        return future::pending().await;
-    }
-    let cancelled = jobs.iter().map(|job| Box::pin(job.order.attempt.cancel.cancelled()));
-    future::select_all(cancelled).await;
-}
-
-fn interrupted() -> AttemptError {
-    AttemptError::new(FailureKind::Interrupted, "the run was stopped before the order was finished")
-}
-
-/// The same for another order.
-fn copy(error: &AttemptError) -> AttemptError {
-    AttemptError { retry_after: error.retry_after, ..AttemptError::new(error.kind, error.message.clone()) }
 }

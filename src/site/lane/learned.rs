@@ -18,6 +18,8 @@ const MAX_PATHS: usize = 200;
 /// Of all sessions of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Learned {
+    /// Frames are used whatever is learnt.
+    is_forced: bool,
     /// A page was read in a frame.
     was_shown: AtomicBool,
     denied_in_a_row: AtomicU32,
@@ -26,6 +28,11 @@ pub(crate) struct Learned {
 }
 
 impl Learned {
+    /// Nothing yet. With `is_forced` frames are used all the same when the portal denies them.
+    pub(crate) fn new(is_forced: bool) -> Self {
+        Self { is_forced, ..Self::default() }
+    }
+
     /// Whether frames are not allowed here.
     pub(crate) fn are_frames_denied(&self) -> bool {
         self.are_denied.load(Ordering::Relaxed)
@@ -47,7 +54,7 @@ impl Learned {
 
     /// No frames can be had.
     pub(crate) fn deny(&self) {
-        if !self.are_denied.swap(true, Ordering::Relaxed) {
+        if !self.is_forced && !self.are_denied.swap(true, Ordering::Relaxed) {
             tracing::warn!("the portal does not let its pages be shown in frames: one order at a time in each browser");
         }
     }

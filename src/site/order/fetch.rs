@@ -10,8 +10,8 @@ use super::ways::effect::{ClickEffect, ClickOutlook};
 use super::ways::{self, Way};
 use crate::backend::{Attempt, Click, DownloadEvent, Initiator, Page, SessionError};
 use crate::download::{
-    DownloadError, DownloadLimits, FinishedDownload, OrderDir, Outlook, StagingDir, TransferLimits, Verified, VerifyRules,
-    await_arrival, candidate_names, extension, verify,
+    DownloadError, DownloadLimits, FinishedDownload, OrderDir, Outlook, StagingDir, TransferLimits, Verified,
+    VerifyRules, await_arrival, candidate_names, extension, verify,
 };
 use crate::model::{FileOrigin, FileRecord};
 use crate::site::context::PortalContext;
@@ -328,7 +328,11 @@ impl AttachmentFetch<'_> {
         Ok(Ok(verified))
     }
 
-    pub(crate) async fn place(&self, listed: &ListedAttachment, brought: Brought) -> Result<FetchResult, DownloadError> {
+    pub(crate) async fn place(
+        &self,
+        listed: &ListedAttachment,
+        brought: Brought,
+    ) -> Result<FetchResult, DownloadError> {
         let Brought { verified, address, is_certain } = brought;
         let record = self.folder.place(verified, self.origin, listed.id.clone()).await?;
         tracing::debug!(po = %self.attempt.order.po, path = record.path, size = record.size, "placed a file");

@@ -28,7 +28,12 @@ pub(super) struct Harness {
 pub(super) type Ends = BTreeMap<PoNumber, LaneEnd>;
 
 impl Harness {
-    pub(super) fn new(rig: &Rig, base: Url, credentials: Option<Credentials>, change: impl FnOnce(&mut PoolConfig)) -> Self {
+    pub(super) fn new(
+        rig: &Rig,
+        base: Url,
+        credentials: Option<Credentials>,
+        change: impl FnOnce(&mut PoolConfig),
+    ) -> Self {
         let mut config = rig.config.clone();
         config.site.base_url = Some(base);
         config.site.recipe = QUICK_RECIPE.to_owned();

@@ -53,7 +53,12 @@ fn pages() -> Vec<(&'static str, String, String, Verdict)> {
         script("dialogs", ONE, "alert(1); confirm(2); prompt(3); print();".into(), Verdict::Frames(1)),
         script("buster", ONE, "if (top !== self) top.location = self.location;".into(), Verdict::Frames(1)),
         script("shy", ONE, "try { parent.location = '/away'; } catch {} parent.close();".into(), Verdict::Frames(1)),
-        script("leaves", ONE, "setTimeout(() => { location = '/order_headers/1'; }, 50);".into(), Verdict::Tab("by itself", None)),
+        script(
+            "leaves",
+            ONE,
+            "setTimeout(() => { location = '/order_headers/1'; }, 50);".into(),
+            Verdict::Tab("by itself", None),
+        ),
         script(
             "fetched",
             "",

@@ -67,10 +67,7 @@ async fn both_lanes_bring_the_same(look: PortalKind) {
         assert_eq!(frames[&po], tab, "{po}");
     }
     let tab_outcomes = in_tab.finalize(ends).await;
-    assert_eq!(
-        manifests(in_frames.out.path(), &outcomes),
-        manifests(in_tab.out.path(), &tab_outcomes)
-    );
+    assert_eq!(manifests(in_frames.out.path(), &outcomes), manifests(in_tab.out.path(), &tab_outcomes));
     rig.until_nothing_is_left().await;
 }
 

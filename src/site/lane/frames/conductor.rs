@@ -150,6 +150,7 @@ fn look(recipe: &Recipe, origin: FileOrigin) -> Value {
     let around = [&attachments.areas, &attachments.places, &attachments.none].into_iter().flatten();
     let around: Vec<_> = around.map(crate::site::Selector::as_str).collect();
     let (listed, wider) = listing_selectors(recipe);
+    let listed = [listed, wider].concat();
     // the page has nothing more to wait for
     let patience = SignPatience { at_most: Duration::ZERO, until_complete: false, fetched_before: Duration::ZERO };
     let busy = &attachments.busy;
@@ -158,7 +159,7 @@ fn look(recipe: &Recipe, origin: FileOrigin) -> Value {
         "cells": cell_requests(recipe),
         "settling": PageSnapshot::settling(recipe),
         "marker": marker,
-        "listed": [listed, wider].concat(),
+        "listed": listed,
         "around": around,
         "signs": PageSigns::wanted(recipe, patience),
         "controls": controls::wanted(recipe, true),

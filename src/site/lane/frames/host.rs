@@ -144,7 +144,7 @@ impl FrameHost {
             self.last_id = self.last_id.wrapping_add(1);
             self.opened_count += 1;
             let id = self.last_id;
-            drop(given.send(id));
+            let _ = given.send(id);
             self.open.insert(id, news);
             self.commands.push(FrameCommand::Open { id, url: url.into(), look: look_name(origin) });
         }
@@ -154,7 +154,8 @@ impl FrameHost {
     pub(crate) fn refuse_waiting(&mut self, why: &AttemptError) {
         for request in self.waiting.drain(..) {
             if let FrameRequest::Open { news, .. } = request {
-                let error = AttemptError { retry_after: why.retry_after, ..AttemptError::new(why.kind, why.message.clone()) };
+                let error =
+                    AttemptError { retry_after: why.retry_after, ..AttemptError::new(why.kind, why.message.clone()) };
                 drop(news.send(Err(error)));
             }
         }

@@ -3,30 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use crate::backend::{DocumentInfo, ElementInfo, FailedRequest};
-use crate::model::FileOrigin;
-use crate::site::page::identity::ShownOn;
 use crate::site::page::readiness::controls::FoundControl;
 use crate::site::page::readiness::signs::PageSigns;
-
-/// A page to open in a frame.
-#[derive(Clone, Debug)]
-pub struct FrameOrder {
-    /// What tells it from the others in flight.
-    pub id: u32,
-    /// Its address.
-    pub url: Url,
-    /// What kind of page it is.
-    pub origin: FileOrigin,
-}
-
-impl FrameOrder {
-    pub(crate) fn shown_on(&self) -> ShownOn<'_> {
-        ShownOn { origin: self.origin, url: &self.url }
-    }
-}
 
 /// An element to click, for the address behind it.
 #[derive(Clone, Debug, Serialize)]
@@ -156,8 +136,10 @@ mod tests {
 
     #[test]
     fn events_are_read_and_show_no_address() {
+        let signs = json!({ "isComplete": true, "saysNone": false, "areas": [], "holds": null, "busy": null, "fetchedBefore": null });
         let settled = json!({ "id": 7, "took": 120, "kind": "settled", "page": {
             "document": { "url": "https://acme.test/7", "title": "x", "text": "y", "status": 200 },
+            "signs": signs, "control": null, "failed": [{ "path": "/a", "status": 500, "isOfPage": true, "isNamed": false }],
             "found": [[{ "text": "a", "attributes": { "href": "https://acme.test/f" } }], []],
         }});
         let event: FrameEvent = serde_json::from_value(settled).unwrap();

@@ -1,12 +1,14 @@
-//! Why an order is for the tab lane to judge. It costs the order nothing.
+//! How a walk in frames ends that does not bring the whole order, and why an order is for the tab lane to judge: that costs
+//! the order nothing.
 
 use std::fmt;
+
+use crate::backend::AttemptError;
+use crate::model::FailureKind;
 
 /// A reason, for a person and for what is learnt from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TabReason {
-    /// It was asked for.
-    Chosen,
     /// Frames do not work on this portal.
     NoFrames,
     /// The order is to be alone in its session.
@@ -44,7 +46,6 @@ pub(crate) enum TabReason {
 impl fmt::Display for TabReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Chosen => f.write_str("lane = \"tab\" was asked for"),
             Self::NoFrames => f.write_str("the portal does not let its pages be shown in frames"),
             Self::Alone => f.write_str("a browser ended while it was open with others"),
             Self::Denied => f.write_str("its page cannot be shown in a frame"),
@@ -62,5 +63,26 @@ impl fmt::Display for TabReason {
             Self::ConductorGone => f.write_str("the page that held its frame has gone"),
             Self::Login => f.write_str("the portal asked for a login although the session is logged in"),
         }
+    }
+}
+
+/// How a walk ended that did not bring the whole order.
+#[derive(Debug)]
+pub(crate) enum WalkEnd {
+    /// The tab lane is to judge.
+    ToTab(TabReason),
+    /// The portal asked for a login.
+    LoginInDoubt,
+    /// No frame was opened for it, and nothing else was tried.
+    NotOpened(AttemptError),
+    /// The attempt ends with this.
+    Failed(AttemptError),
+}
+
+impl WalkEnd {
+    /// The run, or the attempt's time, is over.
+    pub(crate) fn interrupted() -> Self {
+        let why = "the run was stopped before the order was finished";
+        Self::Failed(AttemptError::new(FailureKind::Interrupted, why))
     }
 }

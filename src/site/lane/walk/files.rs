@@ -4,8 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
 
-use super::reason::TabReason;
-use super::walk::WalkEnd;
+use super::reason::{TabReason, WalkEnd};
 use crate::backend::AttemptError;
 use crate::download::transfer::{
     AddressLifetime, ClientIdentity, OrderSlots, Transfer, TransferError, TransferRules, Transferred,
@@ -160,7 +159,8 @@ impl FileClient<'_> {
             TransferError::Disk(error) => WalkEnd::Failed(error::of_download(error)),
             other => {
                 let po = &fetch.attempt.order.po;
-                tracing::debug!(%po, listing = listed.label, why = %other, "a file did not come by HTTP");
+                let (kind, is_expected) = (other.kind(), other.may_a_browser_succeed());
+                tracing::debug!(%po, listing = listed.label, %kind, is_expected, why = %other, "a file did not come by HTTP");
                 no_file(listed, &other.to_string())
             }
         }
