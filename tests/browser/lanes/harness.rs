@@ -1,6 +1,6 @@
 //! One session, its lane, and orders that are fed to it as the engine would feed them.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(super) struct Harness {
 }
 
 /// What came of each order.
-pub(super) type Ends = BTreeMap<PoNumber, LaneEnd>;
+pub(super) type Ends = HashMap<PoNumber, LaneEnd>;
 
 impl Harness {
     pub(super) fn new(

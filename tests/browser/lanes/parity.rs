@@ -1,6 +1,6 @@
 //! The outcome of an order never depends on its lane.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::Path;
 
 use coupa_batch::PoNumber;
@@ -11,7 +11,7 @@ use super::harness::{Ends, Harness, assert_all_is_there, count, open, open_for_t
 use crate::browser::{Flavour, Rig};
 
 /// What an order came to, but for its lane.
-fn shown(ends: &Ends) -> BTreeMap<PoNumber, (Option<(String, String)>, Option<Receipt>)> {
+fn shown(ends: &Ends) -> HashMap<PoNumber, (Option<(String, String)>, Option<Receipt>)> {
     let shown = |end: &coupa_batch::backend::LaneEnd| {
         let failure = end.result.as_ref().err().map(|error| (error.kind.to_string(), error.message.clone()));
         let receipt = receipt_of(end).cloned();
@@ -21,7 +21,7 @@ fn shown(ends: &Ends) -> BTreeMap<PoNumber, (Option<(String, String)>, Option<Re
 }
 
 /// All manifests below a folder.
-fn manifests(out: &Path, outcomes: &[(PoNumber, Outcome)]) -> BTreeMap<PoNumber, serde_json::Value> {
+fn manifests(out: &Path, outcomes: &[(PoNumber, Outcome)]) -> HashMap<PoNumber, serde_json::Value> {
     let folders = outcomes.iter().filter_map(|(po, outcome)| Some((po, &outcome.receipt()?.folder)));
     let read = |(po, folder): (&PoNumber, &String)| {
         let text = std::fs::read(out.join(folder).join("_manifest.json")).ok()?;

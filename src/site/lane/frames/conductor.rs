@@ -25,25 +25,25 @@ const EXCHANGE: &str =
 
 /// How long things in a frame may take.
 #[derive(Clone, Debug)]
-pub struct FrameLimits {
+pub(crate) struct FrameLimits {
     /// So long must a list be unchanged after all that is evidence of more has gone.
-    pub quiet_for: Duration,
+    pub(crate) quiet_for: Duration,
     /// Timers that a page sets itself while it loads count as something to come if they are due within this.
-    pub timers_up_to: Duration,
+    pub(crate) timers_up_to: Duration,
     /// When a page that still has something to come is given up.
-    pub at_most: Duration,
+    pub(crate) at_most: Duration,
     /// How long a click may show no effect, requests under way not counted.
-    pub silence: Duration,
+    pub(crate) silence: Duration,
     /// How long a page that lists nothing must be unchanged.
-    pub empty_for: Duration,
+    pub(crate) empty_for: Duration,
     /// Requests that stay open for ever, by what the hook tells them by.
-    pub polls: Vec<String>,
+    pub(crate) polls: Vec<String>,
 }
 
 impl FrameLimits {
     /// Those that follow from a recipe.
     #[must_use]
-    pub fn of(recipe: &Recipe) -> Self {
+    pub(crate) fn of(recipe: &Recipe) -> Self {
         Self {
             quiet_for: Duration::from_millis(150),
             timers_up_to: recipe.settle.after_load.0,
@@ -57,7 +57,7 @@ impl FrameLimits {
 
 /// A handle to the conductor of a session. It ends with the page that it was started on.
 #[derive(Clone, Debug)]
-pub struct Conductor {
+pub(crate) struct Conductor {
     /// Under which name the page has it: one that no page can guess.
     key: String,
 }
@@ -67,7 +67,7 @@ impl Conductor {
     ///
     /// # Errors
     /// [`SessionError::Refused`] when another host's page is shown there, or one of the browser; as [`Page::goto`] and [`Page::evaluate`]. Dropping the future makes the session unusable.
-    pub async fn start(
+    pub(crate) async fn start(
         page: &mut dyn Page,
         home: &Url,
         recipe: &Recipe,
@@ -103,11 +103,6 @@ impl Conductor {
             Value::Bool(true) => Ok(Self { key }),
             _ => Err(SessionError::Refused(format!("{} shows no page of the portal to hold frames", home.path()))),
         }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn for_test() -> Self {
-        Self { key: String::new() }
     }
 
     /// Hands over commands, and waits for what becomes of any frame, `at_most` at most.

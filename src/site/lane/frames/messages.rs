@@ -10,13 +10,13 @@ use crate::site::page::readiness::signs::PageSigns;
 
 /// An element to click, for the address behind it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Catch {
+pub(crate) struct Catch {
     /// What tells it from the others of its frame.
-    pub key: usize,
+    pub(crate) key: usize,
     /// What finds it.
-    pub css: String,
+    pub(crate) css: String,
     /// Its place among what that finds.
-    pub nth: usize,
+    pub(crate) nth: usize,
 }
 
 /// A command to the conductor.
@@ -30,21 +30,21 @@ pub(crate) enum FrameCommand {
 
 /// What became of a frame.
 #[derive(Debug, Deserialize)]
-pub struct FrameEvent {
+pub(crate) struct FrameEvent {
     /// Which frame.
-    pub id: u32,
+    pub(crate) id: u32,
     /// How long it has been open by then, in milliseconds; 0 where that says nothing.
     #[serde(default)]
-    pub took: u64,
+    pub(crate) took: u64,
     /// What happened.
     #[serde(flatten)]
-    pub news: FrameNews,
+    pub(crate) news: FrameNews,
 }
 
 /// What happened in a frame.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum FrameNews {
+pub(crate) enum FrameNews {
     /// Nothing of the page is still to come.
     Settled {
         /// What it shows.
@@ -83,7 +83,7 @@ pub enum FrameNews {
 
 /// A page as it was when nothing was to come any more.
 #[derive(Debug, Deserialize)]
-pub struct FramePage {
+pub(crate) struct FramePage {
     /// What it shows.
     pub(crate) document: DocumentInfo,
     /// What the queries of its look find.
@@ -99,7 +99,7 @@ pub struct FramePage {
 /// What a click led to. The page was kept from going there: nothing was asked of the address yet.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum CaughtAddress {
+pub(crate) enum CaughtAddress {
     /// An address, which may be good for one time.
     Address {
         /// The address.
