@@ -14,7 +14,7 @@ use super::frames::host::FrameHost;
 use super::job::{Job, MAX_LOGINS, first_cancelled, interrupted};
 use super::walk::files::{FileClient, SessionIdentity};
 use super::walk::order::{WalkContext, collect};
-use super::walk::reason::{TabReason, WalkEnd};
+use super::walk::reason::{TabReason, Unfinished, WalkEnd};
 use crate::backend::{AttemptError, BoxFuture, LaneOrder, LaneOrders, Page, Session, SessionError};
 use crate::download::transfer::{ClientIdentity, TransferSlots};
 use crate::model::{Lane, Receipt, WorkerId};
@@ -38,7 +38,7 @@ const MOST_FRAMES: usize = 500;
 /// A walk in frames that has ended.
 pub(crate) struct Walked {
     job: Job,
-    ended: Result<Receipt, (WalkEnd, Receipt)>,
+    ended: Result<Receipt, Box<Unfinished>>,
 }
 
 /// What the lanes of all sessions share.
@@ -205,12 +205,17 @@ impl<'a> LaneDriver<'a> {
         let exchanged = self.meanwhile(Box::pin(conductor.exchange(session.page(), &commands, within))).await;
         let events = match exchanged {
             Ok(events) => events,
-            Err(why) if session.is_usable() => {
+            Err(SessionError::Refused(why)) if session.is_usable() => {
                 tracing::info!(worker = %self.worker, "the page that holds frames has gone: {why}");
                 self.leave_conductor();
                 return Ok(());
             }
-            Err(_) => return Err(SessionGone),
+            Err(why) => {
+                // one of its frames keeps the page busy for ever, or the browser has gone: nothing more comes of any of them
+                tracing::info!(worker = %self.worker, "the page that holds frames does not answer: {why}");
+                session.kill_switch().kill();
+                return Err(SessionGone);
+            }
         };
         let mut awaited = events.len();
         self.host.deliver(events);
@@ -265,12 +270,12 @@ impl<'a> LaneDriver<'a> {
 
     /// What follows from the end of a walk in frames.
     pub(crate) fn walked(&mut self, Walked { mut job, ended }: Walked) {
-        let (end, receipt) = match ended {
+        let Unfinished { end, receipt } = match ended {
             Ok(receipt) => {
                 self.site.tab.login.saw_order(self.site.context().order_page(&job.order.attempt.order.po));
                 return job.end(Ok(Receipt { lane: Some(Lane::Frames), ..receipt }), true, None);
             }
-            Err(ended) => ended,
+            Err(unfinished) => *unfinished,
         };
         if !matches!(end, WalkEnd::Failed(_)) {
             // what is there already is not fetched again
@@ -311,8 +316,11 @@ impl<'a> LaneDriver<'a> {
         }
         let polls = site.learned.polls();
         self.poll_count = polls.len();
-        let limits = FrameLimits { polls, ..FrameLimits::of(&context.recipe) };
-        let homes = [context.at("/robots.txt"), context.at("/favicon.ico")];
+        let limits = FrameLimits { polls, ..FrameLimits::of(&context.recipe, context.deadlines.page) };
+        // the last one has scripts, as a rule, but it is always there
+        let address = &context.recipe.address;
+        let last = address.login_check.clone().unwrap_or_else(|| address.no_order_path());
+        let homes = [context.at("/robots.txt"), context.at("/favicon.ico"), context.at(&last)];
         let mut error = None;
         for home in homes {
             if !session.is_usable() {

@@ -53,6 +53,17 @@ impl Harness {
 
     /// Takes the orders through the lane of `session`, up to `slots` at a time.
     pub(super) async fn run(&self, session: &mut dyn Session, orders: &[PoNumber], slots: usize) -> Ends {
+        self.run_and(session, orders, slots, |_| {}).await
+    }
+
+    /// The same, and tells `after` how many have ended by then.
+    pub(super) async fn run_and(
+        &self,
+        session: &mut dyn Session,
+        orders: &[PoNumber],
+        slots: usize,
+        mut after: impl FnMut(usize),
+    ) -> Ends {
         let (feed, taken) = LaneFeed::new(slots);
         let feeding = async {
             let mut waiting = orders.iter().enumerate();
@@ -72,7 +83,9 @@ impl Harness {
                 }
                 let ((po, end), _, rest) = futures_util::future::select_all(open).await;
                 open = rest;
-                ends.insert(po.clone(), end.expect("it is answered"));
+                let Ok(end) = end else { continue }; // lost with the session
+                ends.insert(po.clone(), end);
+                after(ends.len());
             }
             drop(feed);
             ends

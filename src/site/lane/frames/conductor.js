@@ -1,4 +1,4 @@
-// arguments: key, {looks, polls, pollParts, words, quietFor, emptyFor, timersUpTo, atMost, silence}. Makes `window[key]`, which holds several orders of the
+// arguments: key, {looks, polls, pollParts, words, quietFor, emptyFor, timersUpTo, atMost, atLatest, silence}. Makes `window[key]`, which holds several orders of the
 // portal in frames and tells what becomes of each. Decides nothing: it opens, waits for evidence, reads, and catches
 // addresses.
 const [key, config] = arguments;
@@ -127,11 +127,15 @@ const check = (frame, now) => {
   if (why === null) {
     const took = Math.round(now - frame.openedAt);
     frame.isOpen = false;
+    const page = readPage(frame, w);
+    // with what reading has written onto it
     frame.shown = new Map(frame.look.settling.map((css) => [css, markupOf(w.document, css)]));
-    readPage(frame, w).then((page) => tell({ id: frame.id, took, kind: 'settled', page }), (why) => tellBroken(frame, why, now));
+    page.then((page) => tell({ id: frame.id, took, kind: 'settled', page }), (why) => tellBroken(frame, why, now));
     return;
   }
-  if (now - frame.openedAt > config.atMost) {
+  // where it is known that a part of the list is to come, it is waited for as long as a page may take
+  const isListDue = w && [...frame.watch.requests.values()].some((request) => request.isOfPage || request.isNamed);
+  if (now - frame.openedAt > (isListDue ? config.atLatest : config.atMost)) {
     end({ kind: 'unsettled', why, waiting: w ? waitingFor(frame) : [] });
   }
 };

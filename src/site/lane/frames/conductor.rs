@@ -32,6 +32,8 @@ pub(crate) struct FrameLimits {
     pub(crate) timers_up_to: Duration,
     /// When a page that still has something to come is given up.
     pub(crate) at_most: Duration,
+    /// The same for one that waits for a request about its list.
+    pub(crate) at_latest: Duration,
     /// How long a click may show no effect, requests under way not counted.
     pub(crate) silence: Duration,
     /// How long a page that lists nothing must be unchanged.
@@ -41,15 +43,17 @@ pub(crate) struct FrameLimits {
 }
 
 impl FrameLimits {
-    /// Those that follow from a recipe.
+    /// Those that follow from a recipe, for pages that may take `page` at most.
     #[must_use]
-    pub(crate) fn of(recipe: &Recipe) -> Self {
+    pub(crate) fn of(recipe: &Recipe, page: Duration) -> Self {
+        let at_most = recipe.settle.at_most.0.min(page);
         Self {
             quiet_for: Duration::from_millis(150),
             timers_up_to: recipe.settle.after_load.0,
-            at_most: recipe.settle.at_most.0,
+            at_most,
+            at_latest: page.max(at_most),
             silence: Duration::from_secs(3),
-            empty_for: recipe.settle.empty_for.0.min(recipe.settle.at_most.0 / 2),
+            empty_for: recipe.settle.empty_for.0.min(at_most / 2),
             polls: Vec::new(),
         }
     }
@@ -89,6 +93,7 @@ impl Conductor {
             "emptyFor": millis(limits.empty_for),
             "timersUpTo": millis(limits.timers_up_to),
             "atMost": millis(limits.at_most),
+            "atLatest": millis(limits.at_latest),
             "silence": millis(limits.silence),
         });
         // the one script for names in other cells, with another document and its own arguments

@@ -4,3 +4,5 @@ mod fetching;
 pub(crate) mod files;
 pub(crate) mod order;
 pub(crate) mod reason;
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 use super::files::FileClient;
-use super::reason::{TabReason, WalkEnd};
+use super::reason::{TabReason, Unfinished, WalkEnd};
 use crate::backend::{Attempt, BoxFuture};
 use crate::download::{OrderDir, StagingDir};
 use crate::model::{FileOrigin, ListingId, Receipt};
@@ -50,7 +50,7 @@ pub(crate) fn collect<'a>(
     shared: WalkContext<'a>,
     attempt: &'a Attempt,
     begun: Instant,
-) -> BoxFuture<'a, Result<Receipt, (WalkEnd, Receipt)>> {
+) -> BoxFuture<'a, Result<Receipt, Box<Unfinished>>> {
     Box::pin(FrameWalk::new(shared, attempt, begun).collect())
 }
 
@@ -82,11 +82,11 @@ impl<'a> FrameWalk<'a> {
         }
     }
 
-    async fn collect(mut self) -> Result<Receipt, (WalkEnd, Receipt)> {
+    async fn collect(mut self) -> Result<Receipt, Box<Unfinished>> {
         let ended = self.run().await;
         match ended {
             Ok(()) => Ok(self.draft.receipt),
-            Err(end) => Err((end, self.draft.receipt)),
+            Err(end) => Err(Box::new(Unfinished { end, receipt: self.draft.receipt })),
         }
     }
 

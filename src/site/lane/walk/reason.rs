@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::backend::AttemptError;
-use crate::model::FailureKind;
+use crate::model::{FailureKind, Receipt};
 
 /// A reason, for a person and for what is learnt from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,4 +85,12 @@ impl WalkEnd {
         let why = "the run was stopped before the order was finished";
         Self::Failed(AttemptError::new(FailureKind::Interrupted, why))
     }
+}
+
+/// A walk that has not brought all of its order.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    pub(crate) end: WalkEnd,
+    /// What is in the order's folder all the same.
+    pub(crate) receipt: Receipt,
 }
