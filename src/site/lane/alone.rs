@@ -49,8 +49,11 @@ impl LaneDriver<'_> {
             _ => Some(self.is_logged_in),
         };
         self.is_logged_in &= is_in_force != Some(false);
+        // the browser may have other cookies by now than those that files are asked for with
+        let is_in_doubt = self.is_logged_in && self.are_cookies_changing;
+        self.are_cookies_changing |= self.is_logged_in;
         for job in doubts {
-            if self.is_logged_in {
+            if is_in_doubt {
                 self.alone.push_back(Job { reason: TabReason::Login, ..job });
             } else {
                 self.walk(Job { logins: job.logins + 1, ..job });

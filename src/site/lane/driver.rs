@@ -77,6 +77,8 @@ pub(crate) struct LaneDriver<'a> {
     /// How many long polls the conductor knows.
     pub(crate) poll_count: usize,
     pub(crate) is_logged_in: bool,
+    /// Whether the portal replaces the session's cookies again and again: they are read before each exchange.
+    pub(crate) are_cookies_changing: bool,
     /// Whether the browser may save what a page starts by itself.
     pub(crate) may_download: bool,
 }
@@ -100,6 +102,7 @@ impl<'a> LaneDriver<'a> {
             conductor: None,
             poll_count: 0,
             is_logged_in: false,
+            are_cookies_changing: false,
             may_download: true,
         }
     }
@@ -192,8 +195,8 @@ impl<'a> LaneDriver<'a> {
             self.host.lose_all();
             return Ok(());
         };
-        if self.identity.is_old() {
-            self.read_cookies(session.page()).await;
+        if self.are_cookies_changing || self.identity.is_old() {
+            self.read_identity(session.page()).await;
         }
         let commands = self.host.take_commands();
         let may_hear_more = !self.has_ended || self.walks.len() > self.host.open_count();
@@ -362,10 +365,5 @@ impl<'a> LaneDriver<'a> {
             let identity = ClientIdentity::new(&self.site.context().base, &cookies, &agent).speaking(&languages);
             self.identity.set(identity);
         }
-    }
-
-    /// Reads the cookies again, after the portal has replaced one.
-    async fn read_cookies(&mut self, page: &mut dyn Page) {
-        self.read_identity(page).await;
     }
 }

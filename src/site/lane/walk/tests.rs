@@ -12,7 +12,7 @@ use super::reason::{TabReason, WalkEnd};
 use crate::backend::Attempt;
 use crate::config::PoolConfig;
 use crate::download::transfer::{ClientIdentity, SlotLimits, TransferSlots};
-use crate::model::{AttemptNo, FileOrigin, PoTask, Receipt, TaskId, WorkerId};
+use crate::model::{AttemptNo, FailureKind, FileOrigin, PoTask, Receipt, TaskId, WorkerId};
 use crate::net::{HttpClient, NetworkPolicy};
 use crate::site::Recipe;
 use crate::site::context::PortalContext;
@@ -79,6 +79,13 @@ async fn server() -> Url {
 
 /// How the walk of order 7 ends after these news.
 async fn play(news: impl FnOnce(&Recipe, &Url) -> Vec<Value>) -> Result<Receipt, (WalkEnd, Receipt)> {
+    play_until(CancellationToken::new(), news).await
+}
+
+async fn play_until(
+    cancel: CancellationToken,
+    news: impl FnOnce(&Recipe, &Url) -> Vec<Value>,
+) -> Result<Receipt, (WalkEnd, Receipt)> {
     let base = server().await;
     let out = tempfile::tempdir().unwrap();
     let config = PoolConfig::builder().base_url(base.as_str()).build().unwrap();
@@ -95,7 +102,7 @@ async fn play(news: impl FnOnce(&Recipe, &Url) -> Vec<Value>) -> Result<Receipt,
         no: AttemptNo(1),
         have: Vec::new(),
         worker: WorkerId(1),
-        cancel: CancellationToken::new(),
+        cancel,
     };
     let news = news(&context.recipe, &base);
     let conductor = async {
@@ -235,4 +242,13 @@ async fn files_that_came_before_a_doubt_are_in_the_receipt_for_the_tab_not_to_fe
     let (end, receipt) = ended.await.unwrap_err();
     assert!(matches!(end, WalkEnd::ToTab(TabReason::NoFile(_))), "{end:?}");
     assert_eq!(receipt.files.len(), 1);
+}
+
+#[tokio::test]
+async fn a_walk_whose_time_is_over_ends_as_interrupted() {
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let (end, receipt) = play_until(cancel, |_, _| Vec::new()).await.unwrap_err();
+    assert!(matches!(&end, WalkEnd::Failed(error) if error.kind == FailureKind::Interrupted), "{end:?}");
+    assert!(receipt.files.is_empty());
 }
