@@ -1,8 +1,6 @@
 #![doc = include_str!("../README.md")]
 // without `internals` the rooms are private, and what they publish to tests is reachable from nowhere
 #![cfg_attr(not(feature = "internals"), allow(unreachable_pub))]
-// what only the command line uses is not dead
-#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 
 pub mod backend;
 pub mod batch;

@@ -1,5 +1,10 @@
 //! Floor 4: the only place that picks implementations.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
+)]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -60,7 +60,7 @@ impl LaneOrders {
 
     /// From now on up to this many orders are handed to the lane at a time, those included that it has not taken yet; at
     /// least 1, and never more than [`Site::max_slots`](super::Site::max_slots) or the settings allow. Orders under way go
-    /// on. Until it says so the lane gets as many as it may have.
+    /// on, and those that were asked for still come. Until it says so the lane gets as many as it may have.
     pub fn want(&self, slots: usize) {
         let slots = slots.max(1);
         self.wanted.send_if_modified(|wanted| std::mem::replace(wanted, slots) != slots);

@@ -3,6 +3,11 @@
 //! A program gives [`Batch`] its configuration, listens to [`BatchEvent`]s if it wants to, and gets a [`BatchReport`] or a
 //! [`BatchError`]. Nothing here prints, or knows exit codes.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
+)]
+
 mod event;
 #[cfg(feature = "notify")]
 pub(crate) mod notices;

@@ -4,6 +4,11 @@
 //! [`locate`] finds what is installed, [`provision`] says how to install what is missing, and [`BrowserFactory`] starts
 //! sessions. Everything that differs between Edge, Chrome and Chromium is in `webdriver/vendor.rs`.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
+)]
+
 mod driver;
 mod factory;
 mod install;

@@ -1,6 +1,11 @@
 //! Settings. Layers of optional values ([`Settings`]) become one complete, validated [`PoolConfig`], or **all** problems
 //! at once ([`ConfigError`]).
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
+)]
+
 mod builder;
 mod error;
 pub(crate) mod layers;

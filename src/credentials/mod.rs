@@ -2,6 +2,11 @@
 //! other download tools; user name and password from the environment or the system's keyring; and which of these a portal has
 //! refused. Nothing here is ever logged.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
+)]
+
 mod cookies_txt;
 mod files;
 #[cfg(feature = "keyring")]

@@ -1,6 +1,11 @@
 //! Files: where they land, when they have really arrived, whether they are what they claim to be, and how they get
 //! their place. A file in an order's folder is always whole and verified; repeating a step places nothing twice.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
+)]
+
 mod audit;
 mod error;
 mod order_dir;

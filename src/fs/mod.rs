@@ -1,5 +1,10 @@
 //! File system tools.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
+)]
+
 pub(crate) mod atomic;
 pub(crate) mod blocking;
 pub(crate) mod lock;

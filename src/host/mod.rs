@@ -1,5 +1,10 @@
 //! The host: its memory and processors, the memory of each browser's process tree, and the free space of a disk.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
+)]
+
 mod cgroup;
 mod memory;
 

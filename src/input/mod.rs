@@ -6,6 +6,11 @@
 //! numbers that a spreadsheet has turned into something else are understood; what is ambiguous is refused, never guessed.
 //! No row is lost, changed or invented without a word: each one is an order, a repetition or rejected, and is counted.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
+)]
+
 mod book;
 mod cell;
 mod error;

@@ -26,6 +26,11 @@
 //! a full one, a journal that was closed is read as it is; one that a kill left can be read where its log and the
 //! log's index still lie beside it.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
+)]
+
 mod lock;
 mod memory;
 mod reader;

@@ -40,10 +40,13 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         receipt: Option<Receipt>,
     },
-    /// The attempt ended without a touch of the order: as if it had never been started.
+    /// The attempt says nothing of the order: as if it had never been started.
     Returned {
         /// Which task.
         task: TaskId,
+        /// Whether its session ended under it and under other orders, one of which is to blame.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        shared_crash: bool,
     },
     /// An earlier run has its outcome already, and what it left was found as it was.
     Reused {
@@ -71,7 +74,7 @@ impl Entry {
             Self::Admitted { task, .. }
             | Self::Started { task, .. }
             | Self::Postponed { task, .. }
-            | Self::Returned { task }
+            | Self::Returned { task, .. }
             | Self::Reused { task, .. }
             | Self::Settled { task, .. } => *task,
         }

@@ -20,6 +20,8 @@ pub struct AttemptCounts {
     pub throttled: u32,
     /// Attempts, not counted, that the portal answered with an error of its own for this order alone.
     pub server_errors: u32,
+    /// Attempts, neither counted nor among those started, whose session ended while it had other orders in work as well.
+    pub shared_crashes: u32,
 }
 
 impl AttemptCounts {
@@ -34,6 +36,7 @@ impl AttemptCounts {
             interruptions: self.interruptions + u32::from(kind == FailureKind::Interrupted),
             throttled: self.throttled + is_free(FailureKind::Throttled),
             server_errors: self.server_errors + is_free(FailureKind::ServerError),
+            shared_crashes: self.shared_crashes,
         }
     }
 }
@@ -95,8 +98,13 @@ impl TaskState {
                 let counts = counts.after_failure(failure.kind, *counted);
                 Ok(Self::Ready { order, counts, receipt: merge_receipts(earlier, receipt.clone()) })
             }
-            (Some(Self::Leased { order, counts, receipt }), Entry::Returned { .. }) => {
-                Ok(Self::Ready { order, counts: AttemptCounts { started: counts.started - 1, ..counts }, receipt })
+            (Some(Self::Leased { order, counts, receipt }), Entry::Returned { shared_crash, .. }) => {
+                let counts = AttemptCounts {
+                    started: counts.started - 1,
+                    shared_crashes: counts.shared_crashes + u32::from(*shared_crash),
+                    ..counts
+                };
+                Ok(Self::Ready { order, counts, receipt })
             }
             (
                 Some(Self::Leased { order, counts, .. } | Self::Ready { order, counts, .. }),
@@ -224,6 +232,9 @@ mod tests {
     fn postponed(counted: bool) -> Entry {
         Entry::Postponed { task: T, failure: Failure::new(FailureKind::StepTimeout, "slow"), counted, receipt: None }
     }
+    fn returned(shared_crash: bool) -> Entry {
+        Entry::Returned { task: T, shared_crash }
+    }
     fn settled() -> Entry {
         Entry::Settled { task: T, outcome: Outcome::Completed(Receipt::default()) }
     }
@@ -308,13 +319,20 @@ mod tests {
 
     #[test]
     fn a_returned_attempt_never_was() {
-        let state = replay(&[admitted(), started(1), Entry::Returned { task: T }, started(1)]).unwrap();
+        let state = replay(&[admitted(), started(1), returned(false), started(1)]).unwrap();
         assert_eq!(state.unwrap().counts().started, 1);
     }
 
     #[test]
+    fn a_session_that_ended_under_several_orders_costs_none_of_them_a_try_and_is_remembered() {
+        let state = replay(&[admitted(), started(1), returned(true), started(1), postponed(true)]).unwrap().unwrap();
+        let counts = state.counts();
+        assert_eq!((counts.started, counts.counted, counts.crashes, counts.shared_crashes), (1, 1, 0, 1));
+    }
+
+    #[test]
     fn nothing_follows_the_outcome() {
-        for late in [admitted(), started(2), postponed(true), Entry::Returned { task: T }, settled()] {
+        for late in [admitted(), started(2), postponed(true), returned(false), settled()] {
             replay(&[admitted(), started(1), settled(), late]).unwrap_err();
         }
     }

@@ -83,8 +83,8 @@ impl fmt::Display for WorkerState {
 pub struct WorkerStatus {
     /// What it is doing.
     pub status: WorkerState,
-    /// The order in work.
-    pub po: Option<PoNumber>,
+    /// The orders in work, the one that was begun first at the front.
+    pub po: Vec<PoNumber>,
     /// The process at the root of its session's tree, if it runs on this machine.
     pub pid: Option<u32>,
     /// Attempts ended by this worker, well or not.

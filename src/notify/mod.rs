@@ -1,6 +1,11 @@
 //! Notices to a webhook: that a person is needed for the login, that the run continues, that it has ended. They are sent
 //! beside the run, which never waits for one and never fails because of one.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
+)]
+
 #[cfg(test)]
 mod tests;
 mod webhook;

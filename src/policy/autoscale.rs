@@ -27,8 +27,12 @@ pub struct LoadSample {
     pub open: usize,
     /// Orders that have reached their outcome so far.
     pub settled: u64,
-    /// Workers that wait for work.
+    /// Workers that have nothing in work.
     pub idle: usize,
+    /// Whether one of the others could take on another order.
+    pub has_room: bool,
+    /// How many orders one worker may have in work at a time.
+    pub slot_count: usize,
     /// How short memory is.
     pub level: MemoryLevel,
     /// Memory of the host, 0 if unknown.
@@ -112,7 +116,7 @@ impl Autoscaler {
         } else if !rested {
         } else if load.idle > 0 && useful < self.target {
             self.change(now, load, useful.max(self.target.saturating_sub(load.idle)));
-        } else if load.idle == 0 && load.open > self.target {
+        } else if load.idle == 0 && !load.has_room && load.open > self.target.saturating_mul(load.slot_count.max(1)) {
             self.try_one_more(now, load, most);
         }
     }

@@ -1,6 +1,11 @@
 //! Floor 1: the rules. Pure decisions: each gets all that it needs as arguments, time included (as the time since the
 //! pool's start), so that it can be tested without a runtime.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
+)]
+
 mod autoscale;
 mod canary;
 mod circuit_breaker;
@@ -18,7 +23,7 @@ pub use concurrency::AdaptiveLimit;
 pub use leak::{LeakDetector, LeakKind};
 pub use memory::{MemoryLimit, MemoryScaler};
 pub use queue::TaskQueue;
-pub use retry::{RetryDecision, is_first_attempt, must_run_alone, retry_decision, retry_delay};
+pub use retry::{Isolation, RetryDecision, is_first_attempt, isolation, retry_decision, retry_delay};
 pub use session_life::{
     FailureStage, MAX_PAGE_TIMEOUTS, RecycleReason, RestartDecision, RestartTracker, SessionUsage, recycle_reason,
 };

@@ -31,6 +31,12 @@ impl TaskQueue {
         })
     }
 
+    /// The place of the next task that is due at `now`: of two queues the one with the smaller place has the next one.
+    pub(crate) fn first_place(&self, now: Duration) -> Option<(usize, Duration, TaskId)> {
+        let firsts = self.classes.iter().enumerate().filter_map(|(class, tasks)| Some((class, *tasks.first()?)));
+        firsts.map(|(class, (due, task))| (class, due, task)).find(|(_, due, _)| *due <= now)
+    }
+
     /// Removes a task. Returns false if it is not there.
     pub fn remove(&mut self, task: TaskId, priority: TaskPriority, due: Duration) -> bool {
         self.classes[priority as usize].remove(&(due, task))

@@ -130,10 +130,27 @@ pub fn is_first_attempt(counts: AttemptCounts) -> bool {
     counts.started == counts.interruptions + 1
 }
 
-/// Whether an order of these counts is only tried alone, in a fresh browser, after all others: it has crashed two.
+/// Beside which other orders an order may be in work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Beside any, in the same browser too.
+    None,
+    /// Alone in its browser: one ended under it and others, and if it is to blame, it shall pay for the next one alone.
+    Browser,
+    /// Alone in the pool, in a fresh browser and after all others: it has crashed two.
+    Pool,
+}
+
+/// How far an order of these counts is kept from others.
 #[must_use]
-pub fn must_run_alone(counts: AttemptCounts) -> bool {
-    counts.crashes >= SUSPECT_AFTER
+pub fn isolation(counts: AttemptCounts) -> Isolation {
+    if counts.crashes >= SUSPECT_AFTER {
+        Isolation::Pool
+    } else if counts.shared_crashes > 0 {
+        Isolation::Browser
+    } else {
+        Isolation::None
+    }
 }
 
 /// How long `task` waits after a failure of `kind`; `counts` as for [`retry_decision`]. `asked` is how long the portal itself
@@ -324,13 +341,16 @@ mod tests {
         for kind in [FailureKind::SessionLost, FailureKind::SessionHung, FailureKind::Crashed] {
             assert_eq!(life(kind, 3).0, [RetryNow, RetryAlone, Quarantine], "{kind}");
         }
-        let (mut crashed, mut alone) = (counts(0, 1), Vec::new());
+        let (mut crashed, mut kept_apart) = (counts(0, 1), Vec::new());
         for kind in [FailureKind::SessionHung, FailureKind::Crashed] {
-            alone.push(must_run_alone(crashed));
+            kept_apart.push(isolation(crashed));
             crashed = crashed.after_failure(kind, true);
         }
-        assert_eq!(alone, [false, false]);
-        assert!(must_run_alone(crashed));
+        assert_eq!(kept_apart, [Isolation::None, Isolation::None]);
+        assert_eq!(isolation(crashed), Isolation::Pool);
+        let shared = AttemptCounts { shared_crashes: 1, ..AttemptCounts::default() };
+        assert_eq!(isolation(shared), Isolation::Browser);
+        assert_eq!(isolation(AttemptCounts { shared_crashes: 1, ..crashed }), Isolation::Pool);
         // another failure of its lone attempt is treated as any other
         let crashed = AttemptCounts { started: 3, ..crashed };
         assert_eq!(retry_decision(FailureKind::OrderMissing, crashed, 3), RetryDecision::Settle);

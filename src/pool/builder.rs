@@ -141,12 +141,15 @@ impl PoolBuilder {
         let sessions = self.sessions.ok_or(StartError::Incomplete("session factory"))?;
         let journal = self.journal.ok_or(StartError::Incomplete("journal"))?;
         let config = self.config;
+        let max_slots = self.site.as_ref().map_or(1, |site| site.max_slots());
+        let slot_count = config.orders_per_session.limit(max_slots);
         let scheduler_config = SchedulerConfig {
             retry: config.retry,
             drain: config.deadlines.drain,
             seed: self.seed,
             worker_count: config.worker_count,
             scaling: config.scaling,
+            slot_count,
             expected_count: self.expected_count,
             processor_count: self.processor_count,
             recycle: config.recycle,
@@ -167,6 +170,7 @@ impl PoolBuilder {
             events: events.clone(),
             desired: desired_states,
             timeouts: config.deadlines,
+            slot_count,
         });
         let sampler = self.memory.map(|reader| MemorySampler {
             config: config.memory,

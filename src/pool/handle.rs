@@ -78,7 +78,7 @@ impl PersistentWorkerPool {
         metadata: Metadata,
     ) -> Result<TaskHandle, SubmitError> {
         let handles = self.submit_tasks([PoTask { po, priority, metadata }]).await?;
-        handles.into_iter().next().ok_or_else(|| SubmitError::Closed { stop: None })
+        handles.into_iter().next().ok_or(SubmitError::Closed { stop: None })
     }
 
     /// Accepts many orders at once, all or none; the handles come in the order of the tasks. When it returns, the journal

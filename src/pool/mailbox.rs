@@ -59,7 +59,7 @@ impl Mailbox {
         orders: Vec<(PoTask, Option<PriorResult>)>,
     ) -> Result<Vec<FollowedTask>, SubmitError> {
         let answer = self.ask(Request::Submit(orders), ReplyTo::Submit).await;
-        answer.unwrap_or_else(|PoolClosed| Err(SubmitError::Closed { stop: None }))
+        answer.unwrap_or(Err(SubmitError::Closed { stop: None }))
     }
 
     pub(crate) async fn open_tasks(&self) -> Result<Vec<FollowedTask>, PoolClosed> {

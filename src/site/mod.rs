@@ -1,6 +1,11 @@
 //! The portal: what its pages mean ([`Recipe`], data), how one gets in, and the walk of one order. Meets the browser
 //! through [`crate::backend::Page`] alone.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
+)]
+
 mod context;
 mod error;
 mod evidence;

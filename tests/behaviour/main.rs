@@ -9,6 +9,7 @@ mod acquire;
 mod admission;
 mod circuit_breaker;
 mod drain;
+mod lanes;
 mod memory;
 mod recovery;
 mod recycling;

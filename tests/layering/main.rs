@@ -102,8 +102,7 @@ const FULL_FOLDERS: &[&str] = &[];
 /// Words that the project used where the field has a term of its own.
 const RETIRED: &[&str] = &[
     "desk", "door", "doorway", "doubt", "fate", "fleet", "ground", "heard", "heart", "heir", "post", "posts", "scene",
-    "seat", "sight", "squeeze", "staff", "tally", "trap", "trouble", "upkeep", "visitor", "wall", "walls", "ward",
-    "weather",
+    "seat", "sight", "squeeze", "staff", "tally", "trap", "trouble", "upkeep", "visitor", "walls", "ward", "weather",
 ];
 
 #[test]

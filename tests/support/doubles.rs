@@ -18,6 +18,8 @@ use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) type Attempted = Result<Receipt, AttemptError>;
+
 /// What a scripted attempt does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Script {
@@ -100,6 +102,60 @@ impl Remote {
             notified.await;
         }
     }
+
+    /// Does what the script says, in a session of its own or in a lane.
+    pub(crate) async fn attempt(&self, attempt: &Attempt, session: Option<&mut dyn Session>) -> Attempted {
+        let po = attempt.order.po.to_string();
+        self.log.lock().unwrap().push((po.clone(), attempt.worker));
+        self.started.notify_waiters();
+        let hold = self.holds.lock().unwrap().get(&po).cloned();
+        let script = self.scripts.lock().unwrap().get_mut(&po).and_then(VecDeque::pop_front).unwrap_or(Script::Done);
+        let held = async {
+            if let Some(hold) = hold {
+                let _permit = hold.acquire().await.unwrap();
+            }
+        };
+        let death = self.kills.lock().unwrap()[&attempt.worker].clone();
+        match session {
+            Some(session) if script == Script::Ignore => session.page().goto("about:hang").await?,
+            None if script == Script::Ignore => std::future::pending().await,
+            _ => {}
+        }
+        tokio::select! {
+            () = held => {}
+            () = attempt.cancel.cancelled() => return Err(AttemptError::new(FailureKind::Interrupted, "cancelled")),
+            () = death.cancelled() => return Err(AttemptError::new(FailureKind::SessionLost, "killed")),
+        }
+        let receipt = Receipt {
+            supplier: Some("Double".to_owned()),
+            listed_count: 1,
+            files: vec![FileRecord {
+                path: format!("Double/{po}__WORK/a.pdf"),
+                name: "a.pdf".to_owned(),
+                size: 3,
+                sha256: "00".repeat(32),
+                listings: vec![ListingId::new("a")],
+                ..FileRecord::default()
+            }],
+            ..Receipt::default()
+        };
+        let failed = |kind: FailureKind| AttemptError::new(kind, format!("scripted {kind}"));
+        let failed_with = |kind, receipt| AttemptError { receipt: Some(Box::new(receipt)), ..failed(kind) };
+        match script {
+            Script::Done => Ok(receipt),
+            Script::Empty => Ok(Receipt::default()),
+            Script::Fail(kind) => Err(failed(kind)),
+            Script::FailPartly(kind) => Err(failed_with(kind, receipt)),
+            Script::FailKnowingSupplier(kind) => {
+                Err(failed_with(kind, Receipt { supplier: receipt.supplier, ..Receipt::default() }))
+            }
+            Script::Panic => panic!("scripted panic of {po}"),
+            Script::Hang | Script::Ignore => {
+                attempt.cancel.cancelled().await;
+                Err(AttemptError::new(FailureKind::Interrupted, "cancelled"))
+            }
+        }
+    }
 }
 
 pub(crate) struct ScriptedSite(pub(crate) Arc<Remote>);
@@ -115,62 +171,8 @@ impl Site for ScriptedSite {
         })
     }
 
-    fn collect<'a>(
-        &'a self,
-        session: &'a mut dyn Session,
-        attempt: &'a Attempt,
-    ) -> BoxFuture<'a, Result<Receipt, AttemptError>> {
-        Box::pin(async move {
-            let po = attempt.order.po.to_string();
-            self.0.log.lock().unwrap().push((po.clone(), attempt.worker));
-            self.0.started.notify_waiters();
-            let hold = self.0.holds.lock().unwrap().get(&po).cloned();
-            let script =
-                self.0.scripts.lock().unwrap().get_mut(&po).and_then(VecDeque::pop_front).unwrap_or(Script::Done);
-            let held = async {
-                if let Some(hold) = hold {
-                    let _permit = hold.acquire().await.unwrap();
-                }
-            };
-            let death = self.0.kills.lock().unwrap()[&attempt.worker].clone();
-            if script == Script::Ignore {
-                session.page().goto("about:hang").await?;
-            }
-            tokio::select! {
-                () = held => {}
-                () = attempt.cancel.cancelled() => return Err(AttemptError::new(FailureKind::Interrupted, "cancelled")),
-                () = death.cancelled() => return Err(AttemptError::new(FailureKind::SessionLost, "killed")),
-            }
-            let receipt = Receipt {
-                supplier: Some("Double".to_owned()),
-                listed_count: 1,
-                files: vec![FileRecord {
-                    path: format!("Double/{po}__WORK/a.pdf"),
-                    name: "a.pdf".to_owned(),
-                    size: 3,
-                    sha256: "00".repeat(32),
-                    listings: vec![ListingId::new("a")],
-                    ..FileRecord::default()
-                }],
-                ..Receipt::default()
-            };
-            let failed = |kind: FailureKind| AttemptError::new(kind, format!("scripted {kind}"));
-            let failed_with = |kind, receipt| AttemptError { receipt: Some(Box::new(receipt)), ..failed(kind) };
-            match script {
-                Script::Done => Ok(receipt),
-                Script::Empty => Ok(Receipt::default()),
-                Script::Fail(kind) => Err(failed(kind)),
-                Script::FailPartly(kind) => Err(failed_with(kind, receipt)),
-                Script::FailKnowingSupplier(kind) => {
-                    Err(failed_with(kind, Receipt { supplier: receipt.supplier, ..Receipt::default() }))
-                }
-                Script::Panic => panic!("scripted panic of {po}"),
-                Script::Hang | Script::Ignore => {
-                    attempt.cancel.cancelled().await;
-                    Err(AttemptError::new(FailureKind::Interrupted, "cancelled"))
-                }
-            }
-        })
+    fn collect<'a>(&'a self, session: &'a mut dyn Session, attempt: &'a Attempt) -> BoxFuture<'a, Attempted> {
+        Box::pin(self.0.attempt(attempt, Some(session)))
     }
 
     fn finalize<'a>(&'a self, task: &'a PoTask, outcome: Outcome) -> BoxFuture<'a, Result<Outcome, AttemptError>> {
@@ -297,11 +299,7 @@ impl Page for StubSession {
     fn fill<'a>(&'a mut self, _: &'a str, _: &'a SecretString) -> BoxFuture<'a, Result<(), SessionError>> {
         answer(())
     }
-    fn evaluate<'a>(
-        &'a mut self,
-        _: &'a str,
-        _: Vec<serde_json::Value>,
-    ) -> BoxFuture<'a, Result<serde_json::Value, SessionError>> {
+    fn evaluate<'a>(&'a mut self, _: &'a str, _: Vec<serde_json::Value>) -> Answer<'a, serde_json::Value> {
         answer(serde_json::Value::Null)
     }
     fn document(&mut self) -> BoxFuture<'_, Result<DocumentInfo, SessionError>> {

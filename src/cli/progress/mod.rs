@@ -274,9 +274,13 @@ fn span(seconds: f64) -> String {
     }
 }
 
-/// `w1 busy     PO15262984   312.0 MB`.
+/// `w1 busy     PO15262984   312.0 MB`, or `PO15262984 +3` when three more are in work.
 fn worker_line(worker: WorkerId, view: &WorkerStatus) -> String {
-    let po = view.po.as_ref().map(ToString::to_string).unwrap_or_default();
+    let po = match view.po.as_slice() {
+        [] => String::new(),
+        [po] => po.to_string(),
+        [first, others @ ..] => format!("{first} +{}", others.len()),
+    };
     let memory = view.memory_bytes.map(size).unwrap_or_default();
     let line = format!("{:<4}{:<9} {po:<14} {memory:>9}", worker.to_string(), view.status);
     line.trim_end().to_owned()

@@ -52,10 +52,10 @@ impl TermLike for Screen {
 }
 
 fn status() -> PoolStatus {
-    let view = |status, po: Option<&str>| WorkerStatus {
+    let view = |status, po: &[&str]| WorkerStatus {
         status,
         pid: None,
-        po: po.map(|po| po.parse().unwrap()),
+        po: po.iter().map(|po| po.parse().unwrap()).collect(),
         attempt_count: 3,
         restart_count: 0,
         recycle_count: 0,
@@ -65,8 +65,9 @@ fn status() -> PoolStatus {
     PoolStatus {
         uptime_seconds: 30.0,
         workers: BTreeMap::from([
-            (WorkerId(1), view(WorkerState::Busy, Some("PO15262984"))),
-            (WorkerId(2), view(WorkerState::Idle, None)),
+            (WorkerId(1), view(WorkerState::Busy, &["PO15262984"])),
+            (WorkerId(2), view(WorkerState::Idle, &[])),
+            (WorkerId(3), view(WorkerState::Busy, &["PO7", "PO8", "PO9"])),
         ]),
         tasks: Totals {
             admitted: 100,
@@ -102,6 +103,7 @@ fn bars_show_the_whole_and_each_worker() {
     assert!(shown.contains("20/100 40.0/min, 2 min left, 18 succeeded, 2 with problems, 40 files, 1.5 MB"), "{shown}");
     assert!(shown.contains("w1  busy      PO15262984      312.0 MB"), "{shown}");
     assert!(shown.contains("w2  idle"), "{shown}");
+    assert!(shown.contains("w3  busy      PO7 +2          312.0 MB"), "{shown}");
     let mut fewer = status();
     fewer.workers.remove(&WorkerId(2));
     drawn.show(&fewer);

@@ -38,7 +38,7 @@ fn legal(choices: &[(prop::sample::Index, u8)]) -> Vec<Entry> {
             }
             Some(TaskState::Ready { .. }) => Entry::Settled { task, outcome: outcome(number) },
             Some(TaskState::Leased { .. }) => match choice {
-                0 => Entry::Returned { task },
+                0 => Entry::Returned { task, shared_crash: number.is_multiple_of(3) },
                 1 | 2 => Entry::Postponed {
                     task,
                     failure: failure(),

@@ -2,8 +2,11 @@
 //!
 //! One queue carries all events, so that the words of one worker arrive in the order in which they were said.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -72,17 +75,73 @@ pub(crate) enum Work {
     Retire,
 }
 
+impl Work {
+    /// Nobody touched the order or the session.
+    pub(crate) fn give_back(self) {
+        match self {
+            Self::Run(lease) => lease.end(AttemptEnd::Returned, None),
+            Self::Lend(_, guard) => guard.end(AttemptEnd::Returned, None),
+            Self::RecycleAhead(_) | Self::Recycle(_) | Self::Retire => {}
+        }
+    }
+}
+
+/// Requests for work that were not answered yet. Dropping it withdraws them; what was assigned to them goes back.
+#[derive(Debug, Default)]
+pub(crate) struct Requests(Vec<oneshot::Receiver<Work>>);
+
+impl Requests {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// One more. The answer goes to what is returned.
+    pub(crate) fn add(&mut self) -> oneshot::Sender<Work> {
+        let (reply, answer) = oneshot::channel();
+        self.0.push(answer);
+        reply
+    }
+
+    /// Waits for the next answer, for ever if nothing was requested. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) -> Work {
+        poll_fn(|context| {
+            for place in 0..self.0.len() {
+                if let Poll::Ready(work) = Pin::new(&mut self.0[place]).poll(context) {
+                    self.0.swap_remove(place);
+                    // an error means that the dispatcher is gone
+                    return Poll::Ready(work.unwrap_or(Work::Retire));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl Drop for Requests {
+    fn drop(&mut self) {
+        for request in &mut self.0 {
+            request.close();
+            if let Ok(work) = request.try_recv() {
+                work.give_back();
+            }
+        }
+    }
+}
+
 /// The right to work on one order, held by one worker. [`Lease::end`] uses it up; dropping it means that the worker
 /// crashed.
 #[derive(Debug)]
 pub(crate) struct Lease {
     pub(crate) attempt: Attempt,
+    /// Nothing else is in work in its session until it has ended.
+    pub(crate) is_alone: bool,
     guard: LeaseGuard,
 }
 
 impl Lease {
-    pub(crate) fn new(attempt: Attempt, guard: LeaseGuard) -> Self {
-        Self { attempt, guard }
+    pub(crate) fn new(attempt: Attempt, is_alone: bool, guard: LeaseGuard) -> Self {
+        Self { attempt, is_alone, guard }
     }
 
     /// Reports how the attempt ended; `retry_after` is the time after which the site wants to be asked again.

@@ -129,9 +129,10 @@ impl Replies {
         let guard = |lease: LeaseId| LeaseGuard::new(lease, self.events.clone());
         let work = match assignment {
             Assignment::Run(lease, attempt) => {
-                let AttemptSpec { task, order, no, worker, have } = *attempt;
+                let AttemptSpec { task, order, no, worker, have, is_alone } = *attempt;
                 let cancel = self.attempts.child_token();
-                Work::Run(Lease::new(Attempt { task, order, no, worker, have, cancel }, guard(lease)))
+                let attempt = Attempt { task, order, no, worker, have, cancel };
+                Work::Run(Lease::new(attempt, is_alone, guard(lease)))
             }
             Assignment::Lend(lease, request) => match self.requests.remove(&request) {
                 Some(ReplyTo::Acquire(borrower)) => Work::Lend(borrower, guard(lease)),
@@ -141,11 +142,8 @@ impl Replies {
             Assignment::Recycle(reason) => Work::Recycle(reason),
             Assignment::Retire => Work::Retire,
         };
-        // nobody touched the order or the session
-        match reply.send(work) {
-            Err(Work::Run(lease)) => lease.end(AttemptEnd::Returned, None),
-            Err(Work::Lend(_, guard)) => guard.end(AttemptEnd::Returned, None),
-            Ok(()) | Err(_) => {}
+        if let Err(work) = reply.send(work) {
+            work.give_back();
         }
     }
 

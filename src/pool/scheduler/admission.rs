@@ -45,7 +45,7 @@ impl Admission {
             breaker: CircuitBreaker::new(&config.retry),
             reason: String::new(),
             wants_person: false,
-            limit: AdaptiveLimit::new(config.scaling.max.get()),
+            limit: AdaptiveLimit::new(config.scaling.max.get().saturating_mul(config.slot_count)),
             blocked_by: None,
             failed_in_a_row: 0,
         }
@@ -184,7 +184,7 @@ impl Admission {
         }
     }
 
-    /// How many orders may be in work at once, if the site asked for fewer than there are workers.
+    /// How many orders may be in work at once, if the site asked for fewer than the workers could have.
     pub(crate) fn concurrency_limit(&self) -> Option<usize> {
         self.limit.is_reduced().then(|| self.limit.limit())
     }

@@ -7,7 +7,8 @@ use super::messages::{Effect, LeaseId};
 use super::tasks::Place;
 use super::workers::ActiveLease;
 use crate::model::{
-    AttemptEnd, Entry, Failure, FailureKind, Fault, Outcome, Receipt, StopKind, StopReason, TaskId, TaskState,
+    AttemptEnd, Entry, Failure, FailureKind, Fault, Outcome, Receipt, SessionAction, StopKind, StopReason, TaskId,
+    TaskState,
 };
 use crate::policy::{RetryDecision, SiteFailure, is_first_attempt, retry_decision, retry_delay};
 
@@ -47,21 +48,28 @@ impl Scheduler {
                 if failure.kind == FailureKind::LoginRefused {
                     self.drain(now, StopReason { kind: StopKind::LoginRefused, message: failure.message });
                 }
-                self.emit(now, Entry::Returned { task });
+                self.emit(now, Entry::Returned { task, shared_crash: false });
             }
-            AttemptEnd::Returned => self.give_back(now, task, &lease),
+            AttemptEnd::Returned => self.give_back(now, task, &lease, false),
             // what the attempt says of the site or the order, it says of a browser that was killed under it
-            AttemptEnd::Failed(..) if lease.is_evicted => self.give_back(now, task, &lease),
+            AttemptEnd::Failed(..) if lease.is_evicted => self.give_back(now, task, &lease, false),
+            // which of the session's orders is to blame shows when each of them is tried alone
+            AttemptEnd::Failed(failure, _)
+                if lease.had_company && failure.kind.session_action() == SessionAction::Replace =>
+            {
+                self.give_back(now, task, &lease, true);
+            }
             AttemptEnd::Failed(failure, receipt) => self.failed(now, task, &lease, failure, receipt, retry_after),
         }
     }
 
-    /// As if the attempt had never been started. It says nothing of the site.
-    fn give_back(&mut self, now: Duration, task: TaskId, lease: &ActiveLease) {
+    /// As if the attempt had never been started. It says nothing of the site. After a `shared_crash` the order's next
+    /// attempts are alone in their session.
+    fn give_back(&mut self, now: Duration, task: TaskId, lease: &ActiveLease, shared_crash: bool) {
         if lease.is_trial {
             self.admission.lost_trial();
         }
-        self.emit(now, Entry::Returned { task });
+        self.emit(now, Entry::Returned { task, shared_crash });
     }
 
     fn failed(

@@ -15,7 +15,7 @@ impl Scheduler {
     /// Takes the next order that is due and may start.
     pub(super) fn take_next(&mut self, now: Duration) -> Option<TaskId> {
         match &self.canary {
-            None => self.tasks.take_next(now).or_else(|| self.take_suspect(now)),
+            None => self.take_isolated(now).or_else(|| self.take_other(now)),
             Some(canary) => {
                 let (task, _) = self.tasks.by_po(&canary.po)?;
                 self.tasks.take(task, now)
@@ -23,10 +23,20 @@ impl Scheduler {
         }
     }
 
+    /// Takes the next order that may be beside others, or else a suspect.
+    fn take_other(&mut self, now: Duration) -> Option<TaskId> {
+        // the last free worker may be held back for an order that must be alone
+        let next = self.workers.is_any_free().then(|| self.tasks.take_next(now))?;
+        next.or_else(|| self.take_suspect(now))
+    }
+
     /// When the next order that may start is due; none when no such order waits.
     pub(super) fn next_due(&self) -> Option<Duration> {
         match &self.canary {
-            None => self.tasks.placement().next_due().or_else(|| self.next_suspect_due()),
+            None => {
+                let others = self.tasks.placement().next_due();
+                others.into_iter().chain(self.next_isolated_due()).min().or_else(|| self.next_suspect_due())
+            }
             Some(canary) => self.tasks.due_of(self.tasks.by_po(&canary.po)?.0),
         }
     }

@@ -15,6 +15,7 @@ const MIN_AGE_TO_EVICT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub(crate) struct Capacity {
     config: RecycleConfig,
+    slot_count: usize,
     autoscaler: Autoscaler,
     /// The highest number of workers that was ever wanted: those that were given up are lost for good.
     most_wanted: usize,
@@ -44,6 +45,7 @@ impl Capacity {
         let awaits_canary = config.canary.is_some();
         Self {
             config: config.recycle,
+            slot_count: config.slot_count,
             most_wanted: if awaits_canary { 1 } else { autoscaler.target() },
             autoscaler,
             must_evict: false,
@@ -59,12 +61,15 @@ impl Capacity {
         self.autoscaler.set(count);
     }
 
-    /// Fits the number of workers to the load: open orders and borrowers, orders that ended, free workers.
-    pub(crate) fn fit(&mut self, now: Duration, open: usize, settled: u64, idle: usize) {
+    /// Fits the number of workers to the load: open orders and borrowers, orders that ended, workers without an order, and
+    /// whether a worker could take on another one.
+    pub(crate) fn fit(&mut self, now: Duration, open: usize, settled: u64, idle: usize, has_room: bool) {
         let load = LoadSample {
             open,
             settled,
             idle,
+            has_room,
+            slot_count: self.slot_count,
             level: self.sample.limit.level,
             total_bytes: self.sample.reading.total_bytes,
             cpu: self.sample.reading.cpu,

@@ -32,7 +32,7 @@ pub(crate) enum Input {
     Requested(RequestId, Request),
     /// The sender of a request no longer waits.
     RequestWithdrawn(RequestId),
-    /// A worker is free.
+    /// A worker could take on one more order.
     WorkRequested(WorkRequest),
     /// The worker that asked for work has ended.
     WorkWithdrawn(CallId),
@@ -82,7 +82,7 @@ pub(crate) enum Request {
     Close,
 }
 
-/// A free worker asks for work.
+/// A worker asks for work: once for each order that it could take on beside those that it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WorkRequest {
     pub(crate) call: CallId,
@@ -186,6 +186,8 @@ pub(crate) struct AttemptSpec {
     pub(crate) worker: WorkerId,
     /// Files that earlier attempts have placed.
     pub(crate) have: Vec<FileRecord>,
+    /// Nothing else is in work in its session until it has ended, since one ended under it before.
+    pub(crate) is_alone: bool,
 }
 
 /// The answer to a request.
@@ -227,6 +229,8 @@ pub(crate) struct SchedulerConfig {
     pub(crate) seed: u64,
     pub(crate) worker_count: WorkerCount,
     pub(crate) scaling: ScalingConfig,
+    /// How many orders one session may have in work at a time.
+    pub(crate) slot_count: usize,
     /// How many orders the first submission will have, if known.
     pub(crate) expected_count: Option<usize>,
     /// How many processors there are, if known.

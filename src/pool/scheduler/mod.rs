@@ -147,7 +147,7 @@ impl Scheduler {
 
     /// When the next turn is due if nothing happens until then.
     pub(crate) fn next_wake(&self, now: Duration) -> Option<Duration> {
-        let may_start = self.lifecycle.is_running() && self.workers.free_count() > 0;
+        let may_start = self.lifecycle.is_running() && self.workers.is_any_free();
         let start = may_start.then(|| self.admission.wake(now, self.workers.in_work(), self.next_due()));
         start.flatten().into_iter().chain(self.lifecycle.abort_at()).min()
     }

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use super::Scheduler;
 use super::capacity::{Capacity, Recycling};
-use super::messages::{Assignment, AttemptSpec, CallId, Effect, Response, WorkerExited};
+use super::messages::{Assignment, AttemptSpec, Effect, Response, WorkerExited};
+use super::workers::NewLease;
 use crate::model::{AttemptNo, Entry, Stage, StopKind, StopReason, WorkerId};
-use crate::policy::RecycleReason;
+use crate::policy::{Isolation, RecycleReason, isolation};
 
 impl Scheduler {
     /// Gives every free worker what there is to do for it. Workers that retire or recycle their session come first, then
-    /// borrowers, then orders.
+    /// borrowers, then orders. What concerns a whole session waits until its last order has ended.
     pub(super) fn assign(&mut self, now: Duration) {
+        self.workers.release_held();
         if self.lifecycle.stage() >= Stage::Draining {
-            for call in self.workers.retire_all() {
+            for call in self.workers.retire_empty() {
                 self.perform(Effect::Assign(call, Assignment::Retire));
             }
             for request in self.workers.dismiss_borrowers() {
@@ -46,34 +48,36 @@ impl Scheduler {
         }
     }
 
-    /// Ends the browser that holds most memory, whatever it is doing: memory is critical. Its order is repeated at no
+    /// Ends the browser that holds most memory, whatever it is doing: memory is critical. Its orders are repeated at no
     /// cost.
     fn evict(&mut self, now: Duration) {
         let is_surplus = self.workers.live_count() > self.desired_state().target;
         let may_go = |usage: &_| Capacity::is_worth_evicting(usage, is_surplus);
         let Some(worker) = self.workers.largest(now, may_go) else { return };
-        if let Some(call) = self.workers.call_of(worker) {
-            return self.recycle(call, worker, Recycling { reason: RecycleReason::Memory, is_ahead: false });
+        if self.workers.is_empty(worker) {
+            return self.recycle(worker, Recycling { reason: RecycleReason::Memory, is_ahead: false });
         }
-        if let Some((lease, task)) = self.workers.evict(worker)
-            && self.tasks.evict(task)
-        {
-            self.workers.mark_evicted(lease);
+        for (lease, task) in self.workers.evict(worker) {
+            if self.tasks.evict(task) {
+                self.workers.mark_evicted(lease);
+            }
         }
         self.perform(Effect::Evict(worker));
     }
 
     /// Has worn sessions of free workers replaced.
     fn recycle_worn(&mut self, now: Duration) {
-        for (call, worker, usage) in self.workers.usage_of_free(now) {
-            if let Some(recycling) = self.capacity.recycling(&usage) {
-                self.recycle(call, worker, recycling);
+        for free in self.workers.free_workers(now) {
+            match self.capacity.recycling(&free.usage) {
+                Some(recycling) if free.is_empty || recycling.is_ahead => self.recycle(free.worker, recycling),
+                Some(_) => self.workers.hold_back(free.worker),
+                None => {}
             }
         }
     }
 
-    pub(super) fn recycle(&mut self, call: CallId, worker: WorkerId, Recycling { reason, is_ahead }: Recycling) {
-        self.workers.recycle(call, is_ahead);
+    pub(super) fn recycle(&mut self, worker: WorkerId, Recycling { reason, is_ahead }: Recycling) {
+        let Some(call) = self.workers.recycle(worker, is_ahead) else { return };
         let assignment = if is_ahead {
             self.capacity.begin_handover(worker);
             Assignment::RecycleAhead(reason)
@@ -84,27 +88,38 @@ impl Scheduler {
     }
 
     fn lend(&mut self) {
-        while !self.admission.is_paused() {
-            let Some((granted, request)) = self.workers.lend() else { return };
+        if self.admission.is_paused() {
+            return;
+        }
+        while let Some((granted, request)) = self.workers.lend() {
             self.perform(Effect::Assign(granted.call, Assignment::Lend(granted.lease, request)));
         }
+        self.workers.hold_for_borrowers();
     }
 
     fn start_orders(&mut self, now: Duration) {
-        while self.workers.free_count() > 0 {
+        while self.workers.is_any_free() {
             let Some(start) = self.admission.start(now, self.workers.in_work()) else { return };
             let Some(task) = self.take_next(now) else { return };
             let Some(state) = self.tasks.state(task) else { return };
             let (order, no) = (state.order().clone(), AttemptNo(state.counts().started + 1));
             let have = state.receipt().map_or_else(Vec::new, |receipt| receipt.files.clone());
-            let is_alone = self.tasks.placement().is_suspect_in_work();
-            let Some(granted) = self.workers.lease(task, order.po.clone(), start.is_trial, is_alone) else { return };
+            let new = NewLease { task, po: order.po.clone(), is_trial: start.is_trial };
+            // the canary has the pool for itself as long as it has not passed, in whatever session there is
+            let isolation = if self.canary.is_some() { Isolation::None } else { isolation(state.counts()) };
+            let granted = match isolation {
+                Isolation::None => self.workers.lease(new),
+                Isolation::Browser => self.workers.lease_alone(new, false),
+                Isolation::Pool => self.workers.lease_alone(new, true),
+            };
+            let Some(granted) = granted else { return };
             if start.is_trial {
                 self.admission.started_trial();
             }
             let worker = granted.worker;
             self.emit(now, Entry::Started { task, attempt: no, worker });
-            let attempt = Box::new(AttemptSpec { task, order, no, worker, have });
+            let is_alone = isolation != Isolation::None;
+            let attempt = Box::new(AttemptSpec { task, order, no, worker, have, is_alone });
             self.perform(Effect::Assign(granted.call, Assignment::Run(granted.lease, attempt)));
         }
     }
@@ -113,7 +128,8 @@ impl Scheduler {
         let totals = self.tasks.totals();
         let open = usize::try_from(totals.pending + totals.running).unwrap_or(usize::MAX);
         let wanting = open.saturating_add(self.workers.borrower_count());
-        self.capacity.fit(now, wanting, self.tasks.settled_here(), self.workers.free_count());
+        let (idle, has_room) = (self.workers.empty_count(), self.workers.is_any_free());
+        self.capacity.fit(now, wanting, self.tasks.settled_here(), idle, has_room);
     }
 
     pub(super) fn worker_exited(&mut self, now: Duration, worker: WorkerId, exited: WorkerExited) {

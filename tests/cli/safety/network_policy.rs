@@ -56,7 +56,7 @@ struct MisleadingPortal {
 }
 
 impl MisleadingPortal {
-    async fn set(fault: impl FnOnce(String) -> PortalFault, part: RequestTarget) -> Self {
+    async fn start(fault: impl FnOnce(String) -> PortalFault, part: RequestTarget) -> Self {
         let portal = portal(4).await;
         // an honest file of the portal: a chain ends where it should
         let local_server =

@@ -196,6 +196,12 @@ impl TaskTable {
         self.taken(task)
     }
 
+    /// Takes the next task that is due and must be alone in its session; a worker gets it. None while a suspect is in work.
+    pub(crate) fn take_isolated(&mut self, now: Duration) -> Option<TaskId> {
+        let task = self.placement.take_isolated(now);
+        self.taken(task)
+    }
+
     /// Takes the next suspect that is due; a worker gets it. None while any other order waits or is in work.
     pub(crate) fn take_suspect(&mut self, now: Duration) -> Option<TaskId> {
         let task = self.placement.take_suspect(now);

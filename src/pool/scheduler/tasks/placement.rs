@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::model::{TaskId, TaskPriority, TaskState};
-use crate::policy::{TaskQueue, must_run_alone};
+use crate::policy::{Isolation, TaskQueue, isolation};
 
 /// Where an open task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// It waits for a worker; may be started from `due` on.
-    Queued { due: Duration, is_suspect: bool },
+    Queued { due: Duration, isolation: Isolation },
     /// A worker has it.
     Leased,
     /// Its outcome is decided, and its folder gets its final name.
@@ -18,7 +18,7 @@ pub(crate) enum Place {
 
 impl Place {
     pub(crate) fn queued(due: Duration, state: &TaskState) -> Self {
-        Self::Queued { due, is_suspect: must_run_alone(state.counts()) }
+        Self::Queued { due, isolation: isolation(state.counts()) }
     }
 }
 
@@ -26,6 +26,8 @@ impl Place {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Placement {
     queue: TaskQueue,
+    /// Tasks that must be alone in their session.
+    isolated: TaskQueue,
     /// Tasks that crashed two browsers, apart from the queue: each is tried alone, after all others.
     suspects: TaskQueue,
     suspect_in_work: Option<TaskId>,
@@ -37,7 +39,7 @@ impl Placement {
     /// A task goes from one place to another. None is outside of all.
     pub(crate) fn relocate(&mut self, task: TaskId, priority: TaskPriority, from: Option<Place>, to: Option<Place>) {
         match from {
-            Some(Place::Queued { due, is_suspect }) => _ = self.queue_of(is_suspect).remove(task, priority, due),
+            Some(Place::Queued { due, isolation }) => _ = self.queue_of(isolation).remove(task, priority, due),
             Some(Place::Leased) => {
                 self.leased_count -= 1;
                 self.suspect_in_work.take_if(|suspect| *suspect == task);
@@ -46,15 +48,19 @@ impl Placement {
             None => {}
         }
         match to {
-            Some(Place::Queued { due, is_suspect }) => self.queue_of(is_suspect).push(task, priority, due),
+            Some(Place::Queued { due, isolation }) => self.queue_of(isolation).push(task, priority, due),
             Some(Place::Leased) => self.leased_count += 1,
             Some(Place::Finalizing) => self.finalizing_count += 1,
             None => {}
         }
     }
 
-    fn queue_of(&mut self, is_suspect: bool) -> &mut TaskQueue {
-        if is_suspect { &mut self.suspects } else { &mut self.queue }
+    fn queue_of(&mut self, isolation: Isolation) -> &mut TaskQueue {
+        match isolation {
+            Isolation::None => &mut self.queue,
+            Isolation::Browser => &mut self.isolated,
+            Isolation::Pool => &mut self.suspects,
+        }
     }
 
     /// Takes the next task that is due from the queue, for a worker. None while a suspect is in work.
@@ -67,6 +73,22 @@ impl Placement {
         Some(task)
     }
 
+    /// Takes the next task that is due and must be alone in its session, for a worker. None while a suspect is in work.
+    pub(crate) fn take_isolated(&mut self, now: Duration) -> Option<TaskId> {
+        if self.suspect_in_work.is_some() {
+            return None;
+        }
+        let task = self.isolated.pop(now)?;
+        self.leased_count += 1;
+        Some(task)
+    }
+
+    /// Whether the next task that is due must be alone in its session.
+    pub(crate) fn is_isolated_next(&self, now: Duration) -> bool {
+        let next = self.isolated.first_place(now).filter(|_| self.suspect_in_work.is_none());
+        next.is_some_and(|place| self.queue.first_place(now).is_none_or(|other| place < other))
+    }
+
     /// Takes the next suspect that is due, for a worker. None while any other order waits or is in work.
     pub(crate) fn take_suspect(&mut self, now: Duration) -> Option<TaskId> {
         let task = self.is_suspects_turn().then(|| self.suspects.pop(now))??;
@@ -77,16 +99,17 @@ impl Placement {
 
     /// Whether suspects are all that is left to do.
     pub(crate) fn is_suspects_turn(&self) -> bool {
-        self.queue.is_empty() && self.leased_count == 0 && !self.suspects.is_empty()
+        !self.is_any_other_queued() && self.leased_count == 0 && !self.suspects.is_empty()
     }
 
-    pub(crate) fn is_suspect_in_work(&self) -> bool {
-        self.suspect_in_work.is_some()
-    }
-
-    /// When the next task is due, suspects aside; none when no task waits or a suspect is in work.
+    /// When the next task is due that may be beside others; none when no such task waits or a suspect is in work.
     pub(crate) fn next_due(&self) -> Option<Duration> {
         self.queue.next_due().filter(|_| self.suspect_in_work.is_none())
+    }
+
+    /// When the next task is due that must be alone in its session; none when no such task waits or a suspect is in work.
+    pub(crate) fn next_isolated_due(&self) -> Option<Duration> {
+        self.isolated.next_due().filter(|_| self.suspect_in_work.is_none())
     }
 
     /// When the next suspect is due, if it is their turn.
@@ -95,7 +118,11 @@ impl Placement {
     }
 
     pub(crate) fn is_any_queued(&self) -> bool {
-        !(self.queue.is_empty() && self.suspects.is_empty())
+        self.is_any_other_queued() || !self.suspects.is_empty()
+    }
+
+    fn is_any_other_queued(&self) -> bool {
+        !(self.queue.is_empty() && self.isolated.is_empty())
     }
 
     pub(crate) fn leased_count(&self) -> usize {
@@ -109,11 +136,13 @@ impl Placement {
     /// How this contradicts the places of the tasks, if it does.
     #[cfg(test)]
     pub(crate) fn contradiction(&self, places: &std::collections::BTreeMap<TaskId, Place>) -> Option<String> {
-        for (queue, of_suspects) in [(&self.queue, false), (&self.suspects, true)] {
+        let queues =
+            [(&self.queue, Isolation::None), (&self.isolated, Isolation::Browser), (&self.suspects, Isolation::Pool)];
+        for (queue, of) in queues {
             let mut queue = queue.clone();
             let mut queued: Vec<_> = std::iter::from_fn(|| queue.pop(Duration::MAX)).collect();
             queued.sort_unstable();
-            let is_there = |place| matches!(place, Place::Queued { is_suspect, .. } if is_suspect == of_suspects);
+            let is_there = |place| matches!(place, Place::Queued { isolation, .. } if isolation == of);
             let expected: Vec<_> = places.iter().filter(|(_, at)| is_there(**at)).map(|(task, _)| *task).collect();
             if queued != expected {
                 return Some(format!("in the queue are {queued:?}, placed there are {expected:?}"));

@@ -78,7 +78,7 @@ pub(super) fn actions() -> impl Strategy<Value = Vec<Action>> {
         4 => Just(Action::StartWorker),
         5 => (0_usize..8).prop_map(Action::Open),
         2 => (0_usize..8).prop_map(Action::HandOver),
-        12 => (0_usize..8).prop_map(Action::Ask),
+        16 => (0_usize..8).prop_map(Action::Ask),
         1 => (0_usize..8, any::<bool>()).prop_map(|(worker, is_told)| Action::LoseFree { worker, is_told }),
         12 => (0_usize..8, end(), retry_after())
             .prop_map(|(lease, end, retry_after)| Action::EndLease { lease, end, retry_after }),

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::sessions::SessionChecker;
 use crate::config::Canary;
 use crate::model::{
-    Entry, FailureKind, FileRecord, ListingId, OrderStatus, Outcome, Receipt, TaskId, TaskState, Totals, WorkerId,
+    AttemptEnd, Entry, FailureKind, FileRecord, ListingId, OrderStatus, Outcome, Receipt, TaskId, TaskState, Totals,
+    WorkerId,
 };
 use crate::pool::scheduler::{Assignment, Effect, LeaseId, Response, TaskUpdate};
 
@@ -21,6 +23,8 @@ pub(super) struct Checker {
     finalized: BTreeSet<TaskId>,
     ended_totals: Totals,
     is_broken: bool,
+    /// Who shares a session with whom.
+    pub(super) sessions: SessionChecker,
     /// The order that must end well before another one starts; none once it has.
     canary: Option<Canary>,
 }
@@ -46,8 +50,8 @@ type Verdict = Result<(), String>;
 
 impl Checker {
     /// A checker of a run that begins with the canary.
-    pub(super) fn awaiting(canary: Option<Canary>) -> Self {
-        Self { canary, ..Self::default() }
+    pub(super) fn awaiting(canary: Option<Canary>, slots: usize) -> Self {
+        Self { canary, sessions: SessionChecker::new(slots), ..Self::default() }
     }
 
     /// The canary, while other orders wait for it.
@@ -76,6 +80,7 @@ impl Checker {
             states: other.states.clone(),
             ended_totals: other.ended_totals,
             canary: other.canary.clone(),
+            sessions: SessionChecker::resumed(&other.sessions),
             ..Self::default()
         }
     }
@@ -89,9 +94,10 @@ impl Checker {
         self.is_broken
     }
 
-    /// The lease ended, in whatever way.
-    pub(super) fn lease_ended(&mut self, lease: LeaseId) {
+    /// The lease ended, in this way.
+    pub(super) fn lease_ended(&mut self, lease: LeaseId, end: &AttemptEnd) {
         self.leases.remove(&lease);
+        self.sessions.lease_ended(lease, end);
     }
 
     /// The finalization of the task ended.
@@ -106,10 +112,14 @@ impl Checker {
         if self.is_broken && !entries.is_empty() {
             return Err(format!("entries after the journal broke: {entries:?}"));
         }
+        let mut suspects = BTreeSet::new();
         for entry in entries {
             self.suspects_last(entry, effects)?;
+            self.sessions.entered(entry)?;
             self.enter(entry)?;
+            suspects.extend(Some(entry.task()).filter(|task| self.is_suspect(*task)));
         }
+        self.sessions.assigned(effects, |task| suspects.contains(&task))?;
         self.starts(entries, effects)?;
         self.outcomes(entries, effects)?;
         for effect in effects {

@@ -7,5 +7,6 @@ mod actions;
 mod checker;
 mod planted;
 mod properties;
+mod sessions;
 mod workers;
 mod world;

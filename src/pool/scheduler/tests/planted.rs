@@ -1,7 +1,10 @@
 //! Planted mistakes: the checker must find each, or it would prove nothing.
 
 use super::checker::Checker;
-use crate::model::{AttemptNo, Entry, Failure, FailureKind, Outcome, PoTask, Receipt, RunId, TaskId, Totals, WorkerId};
+use crate::model::{
+    AttemptEnd, AttemptNo, Entry, Failure, FailureKind, Outcome, PoTask, Receipt, RunId, TaskId, Totals, WorkerId,
+};
+use crate::policy::RecycleReason;
 use crate::pool::scheduler::{Assignment, AttemptSpec, CallId, Effect, LeaseId, RequestId, Response, TaskUpdate};
 
 const T: TaskId = TaskId(1);
@@ -26,13 +29,19 @@ fn finalize() -> Effect {
     Effect::Finalize(T, order(), Box::new(Outcome::Completed(Receipt::default())))
 }
 fn run(lease: u64, no: u32) -> Effect {
-    let attempt = AttemptSpec { task: T, order: order(), no: AttemptNo(no), worker: W, have: Vec::new() };
+    let attempt =
+        AttemptSpec { task: T, order: order(), no: AttemptNo(no), worker: W, have: Vec::new(), is_alone: false };
     Effect::Assign(CallId(lease), Assignment::Run(LeaseId(lease), Box::new(attempt)))
+}
+
+/// A checker of sessions that have one order in work at a time.
+fn checker() -> Checker {
+    Checker::awaiting(None, 1)
 }
 
 /// A checker that has seen one order admitted and started.
 fn at_work() -> Checker {
-    let mut checker = Checker::default();
+    let mut checker = checker();
     checker.turn(&[admitted(), started(1)], &[run(1, 1)]).unwrap();
     checker
 }
@@ -40,7 +49,7 @@ fn at_work() -> Checker {
 /// The same, with the attempt ended and the order finalized.
 fn at_its_end() -> Checker {
     let mut checker = at_work();
-    checker.lease_ended(LeaseId(1));
+    checker.lease_ended(LeaseId(1), &AttemptEnd::Returned);
     checker.turn(&[], &[finalize()]).unwrap();
     checker.finalized(T);
     checker
@@ -62,9 +71,9 @@ fn a_right_sequence_is_accepted() {
 
 #[test]
 fn an_entry_that_cannot_follow_is_found() {
-    finds(Checker::default().turn(&[started(1)], &[run(1, 1)]), "cannot follow");
+    finds(checker().turn(&[started(1)], &[run(1, 1)]), "cannot follow");
     let mut checker = at_work();
-    checker.lease_ended(LeaseId(1));
+    checker.lease_ended(LeaseId(1), &AttemptEnd::Returned);
     finds(checker.clone().turn(&[started(2)], &[run(2, 2)]), "cannot follow");
     finds(checker.clone().turn(&[admitted()], &[]), "cannot follow");
     finds(checker.turn(&[settled()], &[told()]), "was not finalized");
@@ -76,7 +85,7 @@ fn an_entry_of_an_attempt_that_has_not_ended_is_found() {
     let postponed = Entry::Postponed { task: T, failure, counted: true, receipt: None };
     finds(at_work().turn(std::slice::from_ref(&postponed), &[]), "has not ended");
     let mut checker = at_work();
-    checker.lease_ended(LeaseId(1));
+    checker.lease_ended(LeaseId(1), &AttemptEnd::Returned);
     checker.turn(&[postponed], &[]).unwrap();
 }
 
@@ -96,7 +105,7 @@ fn an_outcome_that_nobody_is_told_is_found() {
 
 #[test]
 fn an_assignment_without_its_entry_before_it_is_found() {
-    let mut checker = Checker::default();
+    let mut checker = checker();
     checker.turn(&[admitted()], &[]).unwrap();
     finds(checker.clone().turn(&[], &[run(1, 1)]), "attempts that were written");
     finds(checker.turn(&[started(1)], &[]), "attempts that were written");
@@ -132,7 +141,7 @@ fn what_is_done_although_the_journal_refused_it_is_found() {
 
 #[test]
 fn a_finalizing_order_is_neither_started_nor_finalized_again() {
-    let mut checker = Checker::default();
+    let mut checker = checker();
     checker.turn(&[admitted()], &[finalize()]).unwrap();
     finds(checker.clone().turn(&[started(1)], &[run(1, 1)]), "second worker");
     finds(checker.turn(&[], &[finalize()]), "is finalized while");
@@ -141,14 +150,14 @@ fn a_finalizing_order_is_neither_started_nor_finalized_again() {
 #[test]
 fn an_order_that_starts_before_the_canary_passed_is_found() {
     let start = |canary: &str| {
-        let mut checker = Checker::awaiting(Some(canary.parse().unwrap()));
+        let mut checker = Checker::awaiting(Some(canary.parse().unwrap()), 1);
         checker.turn(&[admitted(), started(1)], &[run(1, 1)])
     };
     start("7").unwrap();
     finds(start("8"), "before the canary passed");
     let reused =
         Entry::Reused { task: T, outcome: Outcome::Completed(Receipt::default()), from: RunId::new("earlier") };
-    let mut checker = Checker::awaiting(Some("7".parse().unwrap()));
+    let mut checker = Checker::awaiting(Some("7".parse().unwrap()), 1);
     finds(checker.turn(&[admitted(), reused], &[told()]), "although it is the canary");
     finds(checker.workers(2), "for the canary");
     checker.workers(1).unwrap();
@@ -171,7 +180,7 @@ fn a_suspect_that_is_not_alone_or_not_the_last_is_found() {
         entries
     };
     let error = |crashes, is_other_started| {
-        Checker::default().turn(&entries(crashes, is_other_started), &[]).unwrap_err() // nothing is handed out
+        checker().turn(&entries(crashes, is_other_started), &[]).unwrap_err() // nothing is handed out
     };
     assert!(error(1, true).contains("handed out"));
     for is_other_started in [false, true] {
@@ -182,7 +191,80 @@ fn a_suspect_that_is_not_alone_or_not_the_last_is_found() {
 
 #[test]
 fn an_entry_after_the_journal_broke_is_found() {
-    let mut checker = Checker::default();
+    let mut checker = checker();
     checker.refused(&[], &[]).unwrap();
     finds(checker.turn(&[admitted()], &[]), "after the journal broke");
+}
+
+/// A checker of sessions of `slots` orders, and orders that were admitted.
+fn checker_of(slots: usize, orders: u64) -> Checker {
+    let mut checker = Checker::awaiting(None, slots);
+    let admitted = |number: u64| Entry::Admitted {
+        task: TaskId(number),
+        order: PoTask::new(number.to_string().parse().unwrap()),
+        receipt: None,
+    };
+    checker.turn(&(1..=orders).map(admitted).collect::<Vec<_>>(), &[]).unwrap();
+    checker
+}
+
+/// The first attempt at an order, as entry and effect.
+fn start(number: u64, is_alone: bool) -> (Entry, Effect) {
+    let (task, no) = (TaskId(number), AttemptNo(1));
+    let order = PoTask::new(number.to_string().parse().unwrap());
+    let attempt = AttemptSpec { task, order, no, worker: W, have: Vec::new(), is_alone };
+    let run = Effect::Assign(CallId(number), Assignment::Run(LeaseId(number), Box::new(attempt)));
+    (Entry::Started { task, attempt: no, worker: W }, run)
+}
+
+fn starts(checker: &mut Checker, number: u64, is_alone: bool) -> Result<(), String> {
+    let (entry, effect) = start(number, is_alone);
+    checker.turn(&[entry], &[effect])
+}
+
+fn lost() -> AttemptEnd {
+    AttemptEnd::Failed(Failure::new(FailureKind::SessionLost, "it ended"), None)
+}
+
+#[test]
+fn more_orders_than_a_session_may_have_are_found() {
+    let mut checker = checker_of(2, 3);
+    starts(&mut checker, 1, false).unwrap();
+    starts(&mut checker, 2, false).unwrap();
+    finds(starts(&mut checker, 3, false), "orders in work and gets");
+}
+
+#[test]
+fn a_session_that_is_lent_or_closed_while_it_has_orders_in_work_is_found() {
+    let of_whole_session = |assignment: Assignment| {
+        let mut checker = checker_of(2, 1);
+        starts(&mut checker, 1, false).unwrap();
+        checker.sessions.asked(CallId(9), W);
+        checker.turn(&[], &[Effect::Assign(CallId(9), assignment)])
+    };
+    finds(of_whole_session(Assignment::Lend(LeaseId(9), RequestId(9))), "must be alone");
+    finds(of_whole_session(Assignment::Retire), "is closed while");
+    finds(of_whole_session(Assignment::Recycle(RecycleReason::Age)), "is closed while");
+    of_whole_session(Assignment::RecycleAhead(RecycleReason::Age)).unwrap();
+}
+
+#[test]
+fn a_try_that_a_session_under_several_orders_costs_is_found() {
+    let mut checker = checker_of(2, 2);
+    starts(&mut checker, 1, false).unwrap();
+    starts(&mut checker, 2, false).unwrap();
+    checker.lease_ended(LeaseId(1), &lost());
+    let failure = Failure::new(FailureKind::SessionLost, "it ended");
+    let counted = Entry::Postponed { task: T, failure, counted: true, receipt: None };
+    finds(checker.clone().turn(&[counted], &[]), "ended under others as well");
+    let shared = |number| Entry::Returned { task: TaskId(number), shared_crash: true };
+    checker.turn(&[shared(1)], &[]).unwrap();
+    // from now on it must be alone, and is not while the other one is there
+    finds(starts(&mut checker.clone(), 1, false), "of being alone");
+    finds(starts(&mut checker.clone(), 1, true), "must be alone");
+    checker.lease_ended(LeaseId(2), &AttemptEnd::Returned);
+    finds(checker.clone().turn(&[shared(2)], &[]), "no session ended");
+    checker.turn(&[Entry::Returned { task: TaskId(2), shared_crash: false }], &[]).unwrap();
+    starts(&mut checker, 1, true).unwrap();
+    finds(starts(&mut checker, 2, false), "must be alone");
 }

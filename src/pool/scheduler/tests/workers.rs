@@ -8,12 +8,19 @@ use crate::pool::scheduler::{
     CallId, DesiredState, Input, LeaseId, SessionOpened, WorkRequest, WorkerExit, WorkerExited,
 };
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Worker {
     pub(super) at: WorkerAt,
+    /// Its requests that were not answered yet.
+    pub(super) calls: Vec<CallId>,
+    /// What it has in work.
+    pub(super) leases: Vec<LeaseId>,
+    pub(super) is_lent: bool,
     /// Its next session is being opened.
     pub(super) is_opening_next: bool,
     pub(super) attempt_count: u32,
+    /// It closes as soon as it has nothing in work.
+    pub(super) is_leaving: bool,
     /// It was told to retire, and does not come back.
     pub(super) is_retiring: bool,
 }
@@ -21,15 +28,29 @@ pub(super) struct Worker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WorkerAt {
     Starting,
-    Idle,
-    Waiting(CallId),
-    Working(LeaseId),
+    Open,
     Closing,
 }
 
 impl Worker {
     fn starting() -> Self {
-        Self { at: WorkerAt::Starting, is_opening_next: false, attempt_count: 0, is_retiring: false }
+        Self {
+            at: WorkerAt::Starting,
+            calls: Vec::new(),
+            leases: Vec::new(),
+            is_lent: false,
+            is_opening_next: false,
+            attempt_count: 0,
+            is_leaving: false,
+            is_retiring: false,
+        }
+    }
+
+    /// Closes if it is to close and has nothing in work.
+    pub(super) fn settle(&mut self) {
+        if self.is_leaving && self.leases.is_empty() {
+            self.at = WorkerAt::Closing;
+        }
     }
 }
 
@@ -46,50 +67,78 @@ impl World {
 
     pub(super) fn open(&mut self, which: usize) {
         if let Some(id) = self.choose(which, |worker| worker.at == WorkerAt::Starting) {
-            self.worker(id).at = WorkerAt::Idle;
+            self.worker(id).at = WorkerAt::Open;
             self.step(Input::SessionOpened(id, SessionOpened { pid: Some(u32::from(id.0)), is_handover: false }));
         }
     }
 
     pub(super) fn ask(&mut self, which: usize) {
-        let Some(id) = self.choose(which, |worker| worker.at == WorkerAt::Idle) else { return };
+        let slots = self.slots;
+        let may_ask = |worker: &Worker| {
+            let is_taken = worker.is_lent || worker.is_leaving || worker.at != WorkerAt::Open;
+            !is_taken && worker.calls.len() + worker.leases.len() < slots
+        };
+        let Some(id) = self.choose(which, may_ask) else { return };
         let call = CallId(self.next_id());
-        self.worker(id).at = WorkerAt::Waiting(call);
+        self.worker(id).calls.push(call);
+        self.checker.sessions.asked(call, id);
         let attempt_count = self.worker(id).attempt_count;
         self.step(Input::WorkRequested(WorkRequest { call, worker: id, attempt_count, median_page_time: None }));
     }
 
+    /// The session of a worker ends that has nothing in work.
     pub(super) fn lose_free(&mut self, which: usize, is_told: bool) {
-        let Some(id) = self.choose(which, |worker| matches!(worker.at, WorkerAt::Waiting(_))) else { return };
-        if let WorkerAt::Waiting(call) = self.worker(id).at {
-            self.worker(id).at = WorkerAt::Closing;
+        let is_meant = |worker: &Worker| !worker.calls.is_empty() && worker.leases.is_empty();
+        let Some(id) = self.choose(which, is_meant) else { return };
+        self.worker(id).at = WorkerAt::Closing;
+        self.lose_calls(id, is_told);
+        self.step(Input::WorkerClosing(id));
+    }
+
+    /// The session of a worker is killed: it closes when what it has in work has ended.
+    pub(super) fn kill(&mut self, id: WorkerId) {
+        if self.workers.get(&id).is_some_and(|worker| worker.at == WorkerAt::Open) {
+            self.lose_calls(id, false);
+            self.worker(id).is_leaving = true;
+            self.worker(id).settle();
+        }
+    }
+
+    fn lose_calls(&mut self, id: WorkerId, is_told: bool) {
+        for call in std::mem::take(&mut self.worker(id).calls) {
             if is_told {
                 self.step(Input::WorkWithdrawn(call));
             } else {
                 self.lost.insert(call);
             }
-            self.step(Input::WorkerClosing(id));
         }
     }
 
     pub(super) fn end_lease(&mut self, which: usize, end: AttemptEnd, retry_after: Option<Duration>) {
         let Some(lease) = nth(self.leases.keys(), which).copied() else { return };
         let Some((id, _)) = self.leases.remove(&lease) else { return };
-        self.checker.lease_ended(lease);
+        self.checker.lease_ended(lease, &end);
         self.last_ended = Some(lease);
         let worker = self.worker(id);
-        worker.at = WorkerAt::Idle;
+        worker.leases.retain(|held| *held != lease);
+        worker.is_lent = false;
         worker.attempt_count += 1;
+        worker.settle();
         self.step(Input::LeaseEnded { lease, end, retry_after });
     }
 
+    /// A worker crashes, with all that it has in work.
     pub(super) fn crash(&mut self, which: usize) {
         let Some(lease) = nth(self.leases.keys(), which).copied() else { return };
-        let Some((id, _)) = self.leases.remove(&lease) else { return };
-        self.checker.lease_ended(lease);
-        self.last_ended = Some(lease);
-        let end = AttemptEnd::Failed(Failure::new(FailureKind::Crashed, "crashed"), None);
-        self.step(Input::LeaseEnded { lease, end, retry_after: None });
+        let Some((id, _)) = self.leases.get(&lease).copied() else { return };
+        self.lose_calls(id, false);
+        for lease in std::mem::take(&mut self.worker(id).leases) {
+            self.leases.remove(&lease);
+            self.last_ended = Some(lease);
+            let end = AttemptEnd::Failed(Failure::new(FailureKind::Crashed, "crashed"), None);
+            self.checker.lease_ended(lease, &end);
+            self.step(Input::LeaseEnded { lease, end, retry_after: None });
+        }
         self.worker(id).at = WorkerAt::Closing;
     }
 
@@ -115,7 +164,7 @@ impl World {
 
     pub(super) fn hand_over(&mut self, which: usize) {
         let opening = self.choose(which, |worker| {
-            worker.is_opening_next && matches!(worker.at, WorkerAt::Idle | WorkerAt::Waiting(_))
+            worker.is_opening_next && worker.at == WorkerAt::Open && worker.leases.is_empty() && !worker.is_leaving
         });
         if let Some(id) = opening {
             self.worker(id).is_opening_next = false;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::actions::Action;
 use super::checker::Checker;
-use super::workers::{Worker, WorkerAt};
+use super::workers::Worker;
 use crate::backend::JournalError;
 use crate::config::{Canary, PoolConfig, WorkerCount};
 use crate::model::{
@@ -24,6 +24,8 @@ pub(super) struct World {
     pub(super) scheduler: Scheduler,
     pub(super) checker: Checker,
     pub(super) now: Duration,
+    /// How many orders a session may have in work at a time.
+    pub(super) slots: usize,
     pub(super) last_id: u64,
     pub(super) workers: BTreeMap<WorkerId, Worker>,
     pub(super) given_up: BTreeSet<WorkerId>,
@@ -35,6 +37,8 @@ pub(super) struct World {
     pub(super) lost: BTreeSet<CallId>,
     pub(super) leases: BTreeMap<LeaseId, (WorkerId, Option<TaskId>)>,
     pub(super) last_ended: Option<LeaseId>,
+    /// The journal has just refused a turn: whoever waits for it is told something else.
+    is_refusing: bool,
     /// Leases whose worker was gone: they come back untouched.
     pub(super) returned: Vec<LeaseId>,
     pub(super) finalizing: Vec<(TaskId, Outcome)>,
@@ -42,7 +46,7 @@ pub(super) struct World {
 
 type Verdict = Result<(), String>;
 
-pub(super) fn config(canary: Option<Canary>) -> SchedulerConfig {
+pub(super) fn config(canary: Option<Canary>, slot_count: usize) -> SchedulerConfig {
     let pool = PoolConfig::builder().worker_count(3).retry_limit(2).recycle_after(5).max_cpu(0.9).build().unwrap();
     SchedulerConfig {
         retry: pool.retry,
@@ -50,6 +54,7 @@ pub(super) fn config(canary: Option<Canary>) -> SchedulerConfig {
         seed: 0,
         worker_count: WorkerCount::Exactly(std::num::NonZeroUsize::new(3).unwrap()),
         scaling: pool.scaling,
+        slot_count,
         expected_count: None,
         processor_count: Some(2),
         recycle: pool.recycle,
@@ -62,19 +67,20 @@ pub(super) fn config(canary: Option<Canary>) -> SchedulerConfig {
 
 impl World {
     /// A new run, which begins with a canary if there is one.
-    pub(super) fn new(canary: Option<Canary>) -> Self {
-        let scheduler = Scheduler::new(config(canary.clone()), BTreeMap::new());
+    pub(super) fn new(canary: Option<Canary>, slots: usize) -> Self {
+        let scheduler = Scheduler::new(config(canary.clone(), slots), BTreeMap::new());
         let first = canary.iter().map(|canary| (PoTask::new(canary.po.clone()), None)).collect();
-        let mut world = Self::of(scheduler, Checker::awaiting(canary));
+        let mut world = Self::of(scheduler, Checker::awaiting(canary, slots), slots);
         world.request(Request::Submit(first));
         world
     }
 
-    fn of(scheduler: Scheduler, checker: Checker) -> Self {
+    fn of(scheduler: Scheduler, checker: Checker, slots: usize) -> Self {
         Self {
             scheduler,
             checker,
             now: Duration::ZERO,
+            slots,
             last_id: 0,
             workers: BTreeMap::new(),
             given_up: BTreeSet::new(),
@@ -83,6 +89,7 @@ impl World {
             lost: BTreeSet::new(),
             leases: BTreeMap::new(),
             last_ended: None,
+            is_refusing: false,
             returned: Vec::new(),
             finalizing: Vec::new(),
         }
@@ -176,6 +183,8 @@ impl World {
         for _ in 0..self.workers.len() {
             self.exit(0, WorkerExit::Recycled);
             self.open(0);
+        }
+        for _ in 0..self.workers.len() * self.slots {
             self.ask(0);
         }
         for _ in 0..3 {
@@ -187,8 +196,11 @@ impl World {
     /// A scheduler that goes on with what was written has the same tasks, and writes nothing that cannot follow.
     fn check_resumed(&self) -> Verdict {
         let states = self.checker.states().clone();
-        let mut resumed =
-            Self::of(Scheduler::new(config(self.checker.canary()), states), Checker::resumed(&self.checker));
+        let mut resumed = Self::of(
+            Scheduler::new(config(self.checker.canary(), self.slots), states),
+            Checker::resumed(&self.checker),
+            self.slots,
+        );
         resumed.turn(true)
     }
 
@@ -222,11 +234,13 @@ impl World {
                 return Err(format!("entries after the journal broke: {entries:?}"));
             }
             self.checker.refused(&effects, &instead)?;
+            self.is_refusing = true;
             self.perform(instead)?;
+            self.is_refusing = false;
         }
         self.check()?;
         for lease in std::mem::take(&mut self.returned) {
-            self.checker.lease_ended(lease);
+            self.checker.lease_ended(lease, &AttemptEnd::Returned);
             self.step(Input::LeaseEnded { lease, end: AttemptEnd::Returned, retry_after: None });
         }
         Ok(())
@@ -289,14 +303,16 @@ impl World {
                     }
                 }
                 Effect::Finalize(task, _, outcome) => self.finalizing.push((task, *outcome)),
-                Effect::Publish(..) | Effect::CancelAttempts | Effect::Kill(_) | Effect::Evict(_) => {}
+                Effect::Kill(workers) => workers.into_iter().for_each(|id| self.kill(id)),
+                Effect::Evict(id) => self.kill(id),
+                Effect::Publish(..) | Effect::CancelAttempts => {}
             }
         }
         Ok(())
     }
 
     fn assign(&mut self, call: CallId, assignment: Assignment) -> Verdict {
-        let caller = self.workers.iter().find(|(_, worker)| worker.at == WorkerAt::Waiting(call)).map(|(id, _)| *id);
+        let caller = self.workers.iter().find(|(_, worker)| worker.calls.contains(&call)).map(|(id, _)| *id);
         let lease = match &assignment {
             Assignment::Run(lease, attempt) => Some((*lease, Some(attempt.task))),
             Assignment::Lend(lease, request) => {
@@ -305,26 +321,34 @@ impl World {
             }
             Assignment::RecycleAhead(_) | Assignment::Recycle(_) | Assignment::Retire => None,
         };
-        let Some(worker) = caller else {
-            if !self.lost.remove(&call) {
+        let Some(id) = caller else {
+            if !self.lost.remove(&call) && !self.is_refusing {
                 return Err(format!("{call:?} was answered twice"));
             }
             self.returned.extend(lease.map(|(lease, _)| lease));
             return Ok(());
         };
-        if let Some((lease, task)) = lease {
-            if task.is_some_and(|task| self.checker.is_suspect(task)) && self.worker(worker).attempt_count > 0 {
-                return Err(format!("{task:?} crashed two browsers and is not tried in a fresh one"));
-            }
-            self.leases.insert(lease, (worker, task));
-            self.worker(worker).at = WorkerAt::Working(lease);
-            return Ok(());
+        let is_suspect = lease.and_then(|(_, task)| task).is_some_and(|task| self.checker.is_suspect(task));
+        let worker = self.worker(id);
+        worker.calls.retain(|waiting| *waiting != call);
+        if is_suspect && worker.attempt_count > 0 {
+            return Err(format!("{lease:?} crashed two browsers and is not tried in a fresh one"));
         }
-        let is_ahead = matches!(assignment, Assignment::RecycleAhead(_));
-        let worker = self.worker(worker);
-        worker.is_retiring = assignment == Assignment::Retire;
-        worker.at = if is_ahead { WorkerAt::Idle } else { WorkerAt::Closing };
-        worker.is_opening_next |= is_ahead;
+        match assignment {
+            Assignment::Run(..) => worker.leases.extend(lease.map(|(lease, _)| lease)),
+            Assignment::RecycleAhead(_) => worker.is_opening_next = true,
+            Assignment::Lend(..) => {
+                worker.leases.extend(lease.map(|(lease, _)| lease));
+                worker.is_lent = true;
+            }
+            Assignment::Recycle(_) | Assignment::Retire => {
+                worker.calls.clear();
+                worker.is_retiring = assignment == Assignment::Retire;
+                worker.is_leaving = true;
+                worker.settle();
+            }
+        }
+        self.leases.extend(lease.map(|(lease, task)| (lease, (id, task))));
         Ok(())
     }
 

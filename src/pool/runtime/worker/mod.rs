@@ -1,5 +1,12 @@
 //! One worker and its session: open, ask for work, attempt, lend, check health while idle, recycle, close.
+//!
+//! With more than one order at a time, `lane` has the attempts of a session made; otherwise `attempt` makes them one by one.
+//! What follows from how an attempt ended is the same for both.
 
+mod attempt;
+mod lane;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -7,11 +14,11 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tracing::{debug, info, warn};
 
-use super::channel::{Event, Events, Lease, LeaseGuard, Work};
+use super::channel::{Event, Events, LeaseGuard, Requests, Work};
 use super::handover::{Handover, HandoverReady};
-use crate::backend::{Attempt, AttemptError, Session, SessionError, SessionFactory, Site};
+use crate::backend::{Session, SessionError, SessionFactory, Site};
 use crate::config::Timeouts;
-use crate::model::{AttemptEnd, Failure, FailureKind, Fault, Receipt, SessionAction, Stage, WorkerId};
+use crate::model::{AttemptEnd, Receipt, Stage, WorkerId};
 use crate::policy::{FailureStage, MAX_PAGE_TIMEOUTS, RecycleReason};
 use crate::pool::pooled_session::PooledSession;
 use crate::pool::scheduler::{DesiredState, Input, SessionOpened};
@@ -53,6 +60,17 @@ pub(crate) enum ExitCause {
     NotOpened(SessionError),
 }
 
+/// What is to be done with a session in which nothing is in work any more.
+enum LaneStop {
+    /// This was assigned, which concerns the whole session.
+    Work(Work),
+    /// Its next session is open, or could not be opened.
+    HandOver(HandoverReady),
+    CheckHealth,
+    /// It is broken, for this reason.
+    Replace(String),
+}
+
 /// What all workers share.
 pub(crate) struct WorkerContext {
     pub(crate) sessions: Arc<dyn SessionFactory>,
@@ -60,6 +78,8 @@ pub(crate) struct WorkerContext {
     pub(crate) events: Events,
     pub(crate) desired: watch::Receiver<DesiredState>,
     pub(crate) timeouts: Timeouts,
+    /// How many orders one session may have in work at a time; more than one if the site has lanes.
+    pub(crate) slot_count: usize,
 }
 
 /// A worker. Dropping it, or its future, kills its session.
@@ -74,6 +94,9 @@ pub(crate) struct Worker {
     /// Whether the session was ended to free memory.
     is_evicted: Arc<AtomicBool>,
     handover: Handover,
+    requests: Requests,
+    /// What was assigned to it and was not begun yet.
+    assigned: VecDeque<Work>,
 }
 
 impl Worker {
@@ -86,6 +109,8 @@ impl Worker {
             is_logged_in: false,
             is_evicted: Arc::default(),
             handover: Handover::default(),
+            requests: Requests::default(),
+            assigned: VecDeque::new(),
         }
     }
 
@@ -99,6 +124,8 @@ impl Worker {
         };
         self.report_opened(session.as_ref(), false);
         let (cause, session) = self.work(session).await;
+        self.requests = Requests::default();
+        self.assigned.drain(..).for_each(Work::give_back);
         let cause = match cause {
             // nothing is wrong with it
             ExitCause::Replace(_) if self.is_evicted.load(Ordering::Acquire) => {
@@ -124,12 +151,29 @@ impl Worker {
     /// Works until there is a reason to end. No session comes back when a borrower keeps it: it was killed, and what it
     /// leaves is swept at the next start.
     async fn work(&mut self, mut session: Box<dyn Session>) -> (ExitCause, Option<Box<dyn Session>>) {
+        let mut next = None;
         loop {
-            let work = match self.ask(&mut session).await {
-                Ok(work) => work,
-                Err(error) => return (ExitCause::Replace(error.to_string()), Some(session)),
+            let work = match next.take().or_else(|| self.assigned.pop_front()) {
+                Some(work) => work,
+                None => match self.ask(&mut session).await {
+                    Ok(work) => work,
+                    Err(error) => return (ExitCause::Replace(error.to_string()), Some(session)),
+                },
             };
             match work {
+                Work::Run(lease) if self.context.slot_count > 1 => {
+                    match self.attempt_several(session.as_mut(), lease).await {
+                        LaneStop::Work(work) => next = Some(work),
+                        LaneStop::HandOver(opened) => {
+                            next = self.take_over(&mut session, opened).err().map(Work::Recycle);
+                        }
+                        LaneStop::CheckHealth => match session.check_health().await {
+                            Ok(health) => next = health.is_outgrown.then_some(Work::Recycle(RecycleReason::Profile)),
+                            Err(why) => return (ExitCause::Replace(why.to_string()), Some(session)),
+                        },
+                        LaneStop::Replace(why) => return (ExitCause::Replace(why), Some(session)),
+                    }
+                }
                 Work::Run(lease) => {
                     if let Err(why) = self.attempt(session.as_mut(), lease).await {
                         return (ExitCause::Replace(why), Some(session));
@@ -147,15 +191,17 @@ impl Worker {
                     }
                     None => return (ExitCause::Replace("its borrower did not give it back".to_owned()), None),
                 },
-                Work::RecycleAhead(reason) => {
-                    debug!(worker = %self.id, "opening the next browser: {reason}");
-                    let sessions = Arc::clone(&self.context.sessions);
-                    self.handover.begin(sessions, self.id, reason, self.context.timeouts.open);
-                }
+                Work::RecycleAhead(reason) => self.open_next(reason),
                 Work::Recycle(reason) => return (ExitCause::Recycle(reason), Some(session)),
                 Work::Retire => return (ExitCause::Retired, Some(session)),
             }
         }
+    }
+
+    fn open_next(&mut self, reason: RecycleReason) {
+        debug!(worker = %self.id, "opening the next browser: {reason}");
+        let sessions = Arc::clone(&self.context.sessions);
+        self.handover.begin(sessions, self.id, reason, self.context.timeouts.open);
     }
 
     fn report(&self, input: Input) {
@@ -216,18 +262,13 @@ impl Worker {
         if is_check_due && session.check_health().await?.is_outgrown {
             return Ok(Work::Recycle(RecycleReason::Profile));
         }
-        let (reply, mut answer) = oneshot::channel();
-        self.context.events.send(Event::WorkRequested {
-            worker: self.id,
-            attempt_count: self.attempt_count,
-            median_page_time: session.median_page_time(),
-            reply,
-        });
+        if self.requests.len() == 0 {
+            self.request_work(session.median_page_time());
+        }
         loop {
             tokio::select! {
                 biased;
-                // an error means that the dispatcher is gone
-                work = &mut answer => return Ok(work.unwrap_or(Work::Retire)),
+                work = self.requests.next() => return Ok(work),
                 // work that is assigned after this goes back at no cost
                 next = self.handover.next() => if let Err(reason) = self.take_over(session, next) {
                     return Ok(Work::Recycle(reason));
@@ -242,116 +283,10 @@ impl Worker {
         }
     }
 
-    /// One attempt. The error says why the session is to be replaced.
-    async fn attempt(&mut self, session: &mut dyn Session, lease: Lease) -> Result<(), String> {
-        let attempt = &lease.attempt;
-        let po = attempt.order.po.clone();
-        debug!(worker = %self.id, %po, attempt = %attempt.no, "attempt started");
-        let mut was_begun = false;
-        let result = self.collect(session, &lease, &mut was_begun).await;
-        self.attempt_count += 1;
-        let (end, retry_after, action) = match result {
-            Ok(receipt) => {
-                self.page_timeouts = 0;
-                (AttemptEnd::Done(receipt), None, SessionAction::Keep)
-            }
-            Err(error) => {
-                if error.kind.fault() == Fault::Task || !was_begun {
-                    // the order's outcome says so, or the circuit breaker
-                    debug!(worker = %self.id, %po, attempt = %attempt.no, kind = %error.kind, "attempt failed: {error}");
-                } else {
-                    info!(worker = %self.id, %po, attempt = %attempt.no, kind = %error.kind, "attempt failed: {error}");
-                }
-                self.is_logged_in &= error.kind != FailureKind::LoginRequired;
-                // while a person is waited for there is nothing new to see
-                let is_waiting = !was_begun && error.retry_after.is_some();
-                let evidence = if is_waiting { None } else { self.capture_evidence(session, attempt, &error).await };
-                // a portal that does not answer while one logs in says nothing of the order
-                let is_silent = !was_begun && error.kind == FailureKind::StepTimeout;
-                let kind = if is_silent { FailureKind::SiteDown } else { error.kind };
-                let failure = Failure { evidence, kind, ..error.to_failure() };
-                let is_about_the_site = !was_begun && kind.fault() == Fault::Site;
-                let end = if is_about_the_site {
-                    AttemptEnd::NotBegun(failure)
-                } else {
-                    AttemptEnd::Failed(failure, error.receipt.map(|receipt| *receipt))
-                };
-                (end, error.retry_after, error.kind.session_action())
-            }
-        };
-        if action == SessionAction::Strike {
-            self.page_timeouts += 1;
-        }
-        let is_lost = action == SessionAction::Replace || !session.is_usable();
-        if is_lost {
-            session.kill_switch().kill(); // before the order goes elsewhere: nothing may write for it any more
-        }
-        let why = match &end {
-            AttemptEnd::Failed(failure, _) | AttemptEnd::NotBegun(failure) => failure.message.clone(),
-            AttemptEnd::Done(_) | AttemptEnd::Returned => "a command was not answered".to_owned(),
-        };
-        lease.end(end, retry_after);
-        if is_lost { Err(why) } else { Ok(()) }
-    }
-
-    /// Has the site keep what the page shows of a failure, and returns where.
-    async fn capture_evidence(
-        &self,
-        session: &mut dyn Session,
-        attempt: &Attempt,
-        error: &AttemptError,
-    ) -> Option<String> {
-        // what was stopped from outside says nothing about the portal, and a full disk takes no evidence
-        if matches!(error.kind, FailureKind::Interrupted | FailureKind::DiskFull) || attempt.cancel.is_cancelled() {
-            return None;
-        }
-        let site = self.context.site.as_ref()?;
-        // dropped in the middle it leaves the session with a command under way, which makes the session unusable
-        let limit = self.context.timeouts.page;
-        tokio::time::timeout(limit, site.capture_evidence(session, attempt, error)).await.unwrap_or_else(|_elapsed| {
-            let limit = humantime::format_duration(limit);
-            warn!(worker = %self.id, "evidence was not saved within {limit} (page_timeout)");
-            None
-        })
-    }
-
-    /// Logs in if that is needed, and fetches the order. `was_begun` tells whether it came to the order itself.
-    async fn collect(
-        &mut self,
-        session: &mut dyn Session,
-        lease: &Lease,
-        was_begun: &mut bool,
-    ) -> Result<Receipt, AttemptError> {
-        let attempt = &lease.attempt;
-        let Some(site) = self.context.site.clone() else {
-            return Err(AttemptError::new(FailureKind::Crashed, "the pool has no portal"));
-        };
-        let is_logged_in = &mut self.is_logged_in;
-        let work = async {
-            if !*is_logged_in {
-                site.log_in(attempt.worker, session).await?;
-                *is_logged_in = true;
-            }
-            *was_begun = true;
-            site.collect(session, attempt).await
-        };
-        let Timeouts { attempt: limit, close: grace, .. } = self.context.timeouts;
-        let cancelled = async {
-            attempt.cancel.cancelled().await;
-            tokio::time::sleep(grace).await; // the attempt looks at its token between commands
-        };
-        tokio::select! {
-            biased;
-            result = work => result,
-            () = cancelled => Err(AttemptError::new(FailureKind::Interrupted, "the run was stopped during the attempt")),
-            () = tokio::time::sleep(limit) => Err(AttemptError::new(
-                FailureKind::StepTimeout,
-                format!(
-                    "the order was not finished within {}; if its files are that large, raise task_timeout",
-                    humantime::format_duration(limit)
-                ),
-            )),
-        }
+    /// Asks for one order more.
+    fn request_work(&mut self, median_page_time: Option<Duration>) {
+        let (worker, attempt_count, reply) = (self.id, self.attempt_count, self.requests.add());
+        self.context.events.send(Event::WorkRequested { worker, attempt_count, median_page_time, reply });
     }
 
     /// Lends the session and waits until it comes back; `None` when it does not in time.
