@@ -109,7 +109,8 @@ pub mod settings {
 pub use batch::{Batch, BatchError, BatchEvent, BatchReport};
 pub use browser::ProfileManager;
 pub use config::{
-    BrowserChoice, ConfigError, OrdersPerSession, PoolConfig, PoolConfigBuilder, RequisitionRule, Sandbox, WorkerCount,
+    BrowserChoice, ConfigError, LaneChoice, OrdersPerSession, PoolConfig, PoolConfigBuilder, RequisitionRule, Sandbox,
+    WorkerCount,
 };
 pub use model::{FailureKind, InvalidPoNumber, OrderStatus, Outcome, PoNumber, PoTask, PoolStatus, TaskPriority};
 pub use policy::TaskQueue;

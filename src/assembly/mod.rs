@@ -15,7 +15,7 @@ use crate::backend::{
     History, Journal, LoginStore, LoginStoreError, RejectionStore, Session, SessionError, SessionFactory,
 };
 use crate::browser::BrowserFactory;
-use crate::config::{BrowserConfig, Canary, PoolConfig, ProfileConfig, SiteConfig, Timeouts};
+use crate::config::{BrowserConfig, Canary, LaneChoice, PoolConfig, ProfileConfig, SiteConfig, Timeouts};
 use crate::credentials::{CookieFile, RejectedLogins, SavedLoginFile, usual_folder};
 use crate::download::OutputLock;
 use crate::fs::blocking::blocking;
@@ -98,12 +98,14 @@ impl PersistentWorkerPool {
         let StartOptions { claim, journal, run, history, order_count, canary } = setup;
         let (browser, profiles, deadlines) = (config.browser.clone(), config.profiles.clone(), config.deadlines);
         let (memory_max, portal) = (config.memory.max, config.site.base_url.clone());
+        let has_frames = portal.is_some() && config.site.lane != LaneChoice::Tab;
         if let (Some(portal), true) = (&portal, claim.is_some()) {
             check_reachable(portal).await?;
         }
         // programs are asked for their versions and folders are removed: not on a thread of the runtime
         let sessions = on_blocking_thread("looking for browsers", move || {
             let sessions = factory(&browser, &profiles, deadlines, portal.as_ref())?;
+            let sessions = if has_frames { sessions.for_frames() } else { sessions };
             match sweep(sessions.profiles(), Sweep::default()) {
                 Ok(swept) => {
                     if !swept.removed.is_empty() {
@@ -123,7 +125,8 @@ impl PersistentWorkerPool {
             Some(claim) => {
                 let refusals = refusals(&config.site).map(|refusals| Arc::new(refusals) as Arc<dyn RejectionStore>);
                 let login = SharedLogin::of(&config.site, claim.out(), deadlines, saved_logins(&config.site), refusals);
-                Some(PortalSite::with_login(&config.site, claim, &run, login.map_err(recipe)?))
+                let site = PortalSite::with_login(&config.site, claim, &run, login.map_err(recipe)?);
+                Some(site.reaching(sessions.network_policy().clone()))
             }
             None => None,
         };

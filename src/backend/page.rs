@@ -97,6 +97,15 @@ pub trait Page: Send {
     /// `Refused`, `Lost`, `DriverUnresponsive`.
     fn set_download_dir<'a>(&'a mut self, folder: &'a Path) -> BoxFuture<'a, Result<(), SessionError>>;
 
+    /// From now on nothing is saved that a page starts by itself, until [`Page::set_download_dir`] is called again. The default
+    /// does nothing, for pages that save nothing without it.
+    ///
+    /// # Errors
+    /// `Refused`, `Lost`, `DriverUnresponsive`.
+    fn deny_downloads(&mut self) -> BoxFuture<'_, Result<(), SessionError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// The download events since the last call, or since [`Page::set_download_dir`], oldest first. Does not wait.
     ///
     /// # Errors

@@ -75,10 +75,15 @@ impl BrowserFactory {
     /// Sessions of this factory load no pictures and refuse downloads, until one is given a folder for them: for orders
     /// in frames, whose files come by HTTP. Clones that were made before are not affected.
     #[must_use]
-    #[cfg_attr(not(feature = "internals"), allow(dead_code, reason = "the lanes that use it come next"))]
     pub fn for_frames(mut self) -> Self {
         self.launcher.purpose = SessionPurpose::Frames;
         self
+    }
+
+    /// What its browsers may reach.
+    #[must_use]
+    pub fn network_policy(&self) -> &NetworkPolicy {
+        &self.launcher.network_policy
     }
 
     /// The browser and driver that were found.

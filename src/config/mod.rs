@@ -32,7 +32,7 @@ pub use sections::{
 pub use settings::{PoolConfigBuilder, SETTINGS, Settings};
 pub(crate) use types::OWN_NAMES;
 pub use types::{
-    BrowserChoice, Canary, Filter, OrdersPerSession, PrivateHost, RequisitionRule, Sandbox, SecretUrl, WorkerCount,
-    parse_address,
+    BrowserChoice, Canary, Filter, LaneChoice, OrdersPerSession, PrivateHost, RequisitionRule, Sandbox, SecretUrl,
+    WorkerCount, parse_address,
 };
 pub(crate) use value::Value;

@@ -180,6 +180,7 @@ pub(crate) fn resolve(settings: Settings, credentials: Option<Credentials>) -> R
             order_max_size: settings.order_max_size.unwrap_or_default(),
             evidence_max_size: settings.evidence_max_size.unwrap_or_default(),
             requisition: settings.requisition.unwrap_or_default(),
+            lane: settings.lane.unwrap_or_default(),
             credentials,
         },
         input: InputConfig {

@@ -12,7 +12,8 @@ use url::Url;
 use crate::model::PoNumberFormat;
 
 use super::types::{
-    BrowserChoice, Canary, Filter, OrdersPerSession, PrivateHost, RequisitionRule, Sandbox, SecretUrl, WorkerCount,
+    BrowserChoice, Canary, Filter, LaneChoice, OrdersPerSession, PrivateHost, RequisitionRule, Sandbox, SecretUrl,
+    WorkerCount,
 };
 
 /// Declares the configuration. Its sections are private, since programs give settings to the builder; the tests of this
@@ -227,6 +228,8 @@ pub struct SiteConfig {
     pub evidence_max_size: ByteSize,
     /// When the requisition is searched; default [`RequisitionRule::WhenEmpty`].
     pub requisition: RequisitionRule,
+    /// How orders are fetched; default [`LaneChoice::Auto`].
+    pub lane: LaneChoice,
     /// User name and password, if the portal needs them.
     pub credentials: Option<Credentials>,
 }

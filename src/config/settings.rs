@@ -9,7 +9,9 @@ use url::Url;
 use super::error::{ConfigProblem, InvalidValue};
 use super::schema::{IntoSetting, Limits, Setting, TIME_SPAN, ZeroOr, out_of_range};
 use super::sections::Credentials;
-use super::types::{BrowserChoice, MAX_WORKERS, OrdersPerSession, RequisitionRule, Sandbox, SecretUrl, WorkerCount};
+use super::types::{
+    BrowserChoice, LaneChoice, MAX_WORKERS, OrdersPerSession, RequisitionRule, Sandbox, SecretUrl, WorkerCount,
+};
 use super::value::Value;
 
 settings! {
@@ -139,6 +141,8 @@ settings! {
     po_suffixes: String = "";
     /// When the order's requisition is searched for attachments.
     requisition: RequisitionRule = "when-empty";
+    /// How orders are fetched: `frames` (several at a time in each browser, files by HTTP), `tab` (one at a time in the browser's tab), or `auto`: frames where the portal allows them. What is in doubt in a frame is always fetched in the tab.
+    lane: LaneChoice = "auto", flag "WHICH";
     /// Webhook that is notified when the login needs a person, when the run continues, and when it has ended. A secret: it is never shown.
     notify_url: SecretUrl = "";
 }

@@ -9,7 +9,9 @@ use bytesize::ByteSize;
 use url::Url;
 
 use super::error::InvalidValue;
-use super::types::{BrowserChoice, OrdersPerSession, RequisitionRule, Sandbox, SecretUrl, WorkerCount, parse_address};
+use super::types::{
+    BrowserChoice, LaneChoice, OrdersPerSession, RequisitionRule, Sandbox, SecretUrl, WorkerCount, parse_address,
+};
 
 /// A type that a setting can have.
 pub(crate) trait Value: Sized {
@@ -194,4 +196,5 @@ words! {
     BrowserChoice: "auto, edge, chrome or chromium",
     Sandbox: "auto, on or off",
     RequisitionRule: "never, when-empty, when-no-pdf or always",
+    LaneChoice: "auto, frames or tab",
 }

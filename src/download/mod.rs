@@ -12,7 +12,6 @@ mod order_dir;
 mod output_lock;
 mod progress;
 mod staging;
-#[cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports, reason = "the lanes that use it come next"))]
 pub mod transfer;
 mod verify;
 mod watch;

@@ -16,8 +16,8 @@ pub use ids::{AttemptNo, RunId, TaskId, WorkerId};
 pub use number::{InvalidPoNumber, PoNumber};
 pub use number_format::{PoNumberFormat, WrittenNumber};
 pub use outcome::{
-    AttemptEnd, ExcludedFile, FileOrigin, FileRecord, ListingId, MANIFEST_NAME, MissingFile, OrderStatus, Outcome,
-    PriorResult, Receipt,
+    AttemptEnd, ExcludedFile, FileOrigin, FileRecord, Lane, ListingId, MANIFEST_NAME, MissingFile, OrderStatus,
+    Outcome, PriorResult, Receipt,
 };
 pub use state::{AttemptCounts, IllegalTransition, TaskState};
 pub use status::{

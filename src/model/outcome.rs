@@ -108,6 +108,22 @@ pub struct Receipt {
     /// What was wanted, in words; empty when everything was.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub filter: String,
+    /// In which lane the order was judged; none in records of earlier versions, and of attempts that did not come to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<Lane>,
+    /// Why it was not judged in a faster lane, in words; empty when there is nothing to say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub lane_reason: String,
+}
+
+/// A way to bring an order's files. What comes of an order never depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// In the page itself, one order at a time, with the browser's own downloads.
+    Tab,
+    /// In a frame, several orders at a time, with files by HTTP.
+    Frames,
 }
 
 impl Receipt {

@@ -1,9 +1,7 @@
 //! HTTP and network access outside the browsers.
 
 mod certificate;
-#[cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports, reason = "the lanes that use it come next"))]
 mod client;
-#[cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports, reason = "the lanes that use it come next"))]
 mod cookies;
 pub(crate) mod network_policy;
 pub(crate) mod reachable;

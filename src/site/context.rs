@@ -11,7 +11,9 @@ use url::Url;
 use super::Recipe;
 use crate::backend::{LongPolls, Stability};
 use crate::config::{Filter, RequisitionRule, SiteConfig, Timeouts};
-use crate::model::{ListingId, PoNumber};
+use crate::download::LoginSigns;
+use crate::model::{ListingId, PoNumber, Receipt};
+use crate::site::page::classify::{is_same_host, without_query};
 use crate::site::page::readiness::long_polls::LongPollRegistry;
 use crate::site::rate_limit::RateLimiter;
 use crate::site::recipe::parse::{RecipeError, load};
@@ -113,6 +115,36 @@ impl PortalContext {
     /// Whether this is the address of an order, whichever it is.
     pub(crate) fn is_order_page(&self, address: &Url) -> bool {
         address.as_str().starts_with(self.at(self.recipe.address.before_number()).as_str())
+    }
+
+    /// Whether an attachment may come from there; the error names the host, or what stands in its place.
+    pub(crate) fn may_come_from(&self, address: &str) -> Result<(), String> {
+        // a page's own script may have made the file: its bytes are in the page already
+        if address.starts_with("data:") {
+            return Ok(());
+        }
+        let inner = address.strip_prefix("blob:").unwrap_or(address);
+        let Ok(url) = Url::parse(inner) else { return Err("no address at all".to_owned()) };
+        let is_allowed = |host: &str| self.recipe.address.allowed_hosts.iter().any(|allowed| allowed == host);
+        match (url.scheme(), url.host_str()) {
+            ("http" | "https", _) if is_same_host(&url, &self.base) => Ok(()),
+            ("https", Some(host)) if is_allowed(host) => Ok(()),
+            ("http" | "https", Some(host)) => Err(host.to_owned()),
+            (scheme, _) => Err(format!("an address that begins with {}:", without_query(scheme))),
+        }
+    }
+
+    /// How large the next file of an order may be, and by which setting.
+    pub(crate) fn room(&self, receipt: &Receipt) -> (u64, &'static str) {
+        let there: u64 = receipt.files.iter().map(|file| file.size).sum();
+        let left = self.order_max.as_u64().saturating_sub(there);
+        let file_max = self.file_max.as_u64();
+        if left < file_max { (left, "order_max_size") } else { (file_max, "file_max_size") }
+    }
+
+    /// How the bytes of the portal's login page are recognised.
+    pub(crate) fn login_signs(&self) -> LoginSigns<'_> {
+        LoginSigns { markers: &self.recipe.login.file_markers, paths: &self.recipe.address.login_paths }
     }
 
     /// When this page counts as settled.

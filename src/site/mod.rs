@@ -10,7 +10,7 @@ mod context;
 mod error;
 mod evidence;
 mod interactive;
-pub mod lane;
+mod lane;
 mod login;
 mod order;
 mod page;

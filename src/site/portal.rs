@@ -1,33 +1,39 @@
 //! The portal as the engine sees it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::evidence::{self, EvidenceStore};
 use super::login::SharedLogin;
-use crate::backend::{Attempt, AttemptError, BoxFuture, Session, Site};
-use crate::config::SiteConfig;
+use crate::backend::{Attempt, AttemptError, BoxFuture, LaneOrders, Session, Site};
 #[cfg(feature = "internals")]
 use crate::config::Timeouts;
+use crate::config::{LaneChoice, SiteConfig};
+use crate::download::transfer::{SlotLimits, TransferSlots};
 use crate::download::{self, OutputLock};
 use crate::model::{Outcome, PoTask, Receipt, RunId, WorkerId};
-use crate::site::context::PortalContext;
+use crate::net::{HttpClient, NetworkPolicy};
 use crate::site::error;
-use crate::site::order::collect::OrderCollector;
+use crate::site::lane::driver::{LaneDriver, LaneServices};
+use crate::site::lane::learned::Learned;
+use crate::site::lane::tab::TabLane;
 #[cfg(feature = "internals")]
 use crate::site::recipe::parse::RecipeError;
-use crate::site::recipe::selectors;
+
+/// Most orders of one session at a time. A browser keeps six connections to a host.
+const MAX_SLOTS: usize = 6;
 
 /// A portal of the shape that a [`super::Recipe`] describes. One for all workers: they share its login.
 #[derive(Debug)]
 pub struct PortalSite {
-    context: Arc<PortalContext>,
-    login: SharedLogin,
-    evidence: EvidenceStore,
-    /// A browser accepted all selectors of the recipe. All sessions are of one kind, so one check is enough.
-    has_checked_selectors: AtomicBool,
+    tab: TabLane,
+    lane: LaneChoice,
+    learned: Learned,
+    /// What the one HTTP client may reach; it is made when it is first needed.
+    network_policy: NetworkPolicy,
+    http_client: OnceCell<HttpClient>,
+    transfer_slots: TransferSlots,
     _claim: Arc<OutputLock>,
 }
 
@@ -51,28 +57,36 @@ impl PortalSite {
     /// The same, with a login that was made for this configuration and folder.
     #[must_use]
     pub fn with_login(config: &SiteConfig, claim: Arc<OutputLock>, run: &RunId, login: SharedLogin) -> Self {
-        let evidence = EvidenceStore::new(claim.out(), run, config.evidence_max_size);
         Self {
-            context: login.shared_context(),
-            login,
-            evidence,
-            has_checked_selectors: AtomicBool::new(false),
+            tab: TabLane::new(config, claim.out(), run, login),
+            lane: config.lane,
+            learned: Learned::new(config.lane == LaneChoice::Frames),
+            network_policy: config.base_url.as_ref().map(|base| NetworkPolicy::around(base, &[])).unwrap_or_default(),
+            http_client: OnceCell::new(),
+            transfer_slots: TransferSlots::new(SlotLimits::default()),
             _claim: claim,
         }
+    }
+
+    /// The same, whose HTTP client reaches what `policy` lets a browser reach; default the portal, and no private address
+    /// beside it.
+    #[must_use]
+    pub fn reaching(mut self, policy: NetworkPolicy) -> Self {
+        self.network_policy = policy;
+        self
+    }
+
+    /// The one HTTP client of the run; none where it cannot be made.
+    async fn http_client(&self) -> Option<&HttpClient> {
+        let make = || HttpClient::for_portal(&self.tab.context.base, self.network_policy.clone());
+        let made = self.http_client.get_or_try_init(make).await;
+        made.inspect_err(|why| tracing::warn!("no files by HTTP, the browsers download them: {why}")).ok()
     }
 }
 
 impl Site for PortalSite {
     fn log_in<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session) -> BoxFuture<'a, Result<(), AttemptError>> {
-        Box::pin(async move {
-            tracing::debug!(%worker, "asks for a login");
-            if !self.has_checked_selectors.load(Ordering::Acquire) {
-                let is_told =
-                    selectors::check_all(session.page(), &self.context.recipe, &self.context.recipe_name).await?;
-                self.has_checked_selectors.store(is_told, Ordering::Release);
-            }
-            self.login.log_in(session.page()).await
-        })
+        Box::pin(self.tab.log_in(worker, session))
     }
 
     fn collect<'a>(
@@ -80,25 +94,25 @@ impl Site for PortalSite {
         session: &'a mut dyn Session,
         attempt: &'a Attempt,
     ) -> BoxFuture<'a, Result<Receipt, AttemptError>> {
+        Box::pin(self.tab.walk(session, attempt, Instant::now()))
+    }
+
+    fn max_slots(&self) -> usize {
+        match self.lane {
+            LaneChoice::Auto | LaneChoice::Frames => MAX_SLOTS,
+            LaneChoice::Tab => 1,
+        }
+    }
+
+    fn run_lane<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session, orders: LaneOrders) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let mut redirect_count = 0;
-            let begun = Instant::now();
-            loop {
-                let order = self.context.order_page(&attempt.order.po);
-                let collector = OrderCollector::new(&self.context, &self.login, session.page(), attempt, begun);
-                match collector.collect().await {
-                    Ok(receipt) => {
-                        self.login.saw_order(order);
-                        return Ok(receipt);
-                    }
-                    Err(error) => {
-                        if error.receipt.as_ref().is_some_and(|receipt| !receipt.folder.is_empty()) {
-                            self.login.saw_order(order.clone()); // its page was shown before the attempt failed
-                        }
-                        self.login.interpret_failure(session.page(), &order, error, &mut redirect_count).await?;
-                    }
-                }
-            }
+            let services = LaneServices {
+                tab: &self.tab,
+                learned: &self.learned,
+                client: self.http_client().await,
+                slots: &self.transfer_slots,
+            };
+            LaneDriver::new(services, worker, orders).run(session).await;
         })
     }
 
@@ -108,23 +122,18 @@ impl Site for PortalSite {
         attempt: &'a Attempt,
         error: &'a AttemptError,
     ) -> BoxFuture<'a, Option<String>> {
-        Box::pin(async move {
-            if self.evidence.is_off() {
-                return None;
-            }
-            let seen = evidence::look(session, attempt, error, &self.login).await;
-            evidence::keep(&self.evidence, attempt, seen).await
-        })
+        Box::pin(self.tab.capture_evidence(session, attempt, error))
     }
 
     fn finalize<'a>(&'a self, task: &'a PoTask, mut outcome: Outcome) -> BoxFuture<'a, Result<Outcome, AttemptError>> {
         Box::pin(async move {
+            let context = &self.tab.context;
             let receipt = outcome.receipt_mut();
             if receipt.url.is_empty() {
                 // no attempt came back to say it: the browser ended, or the order was cancelled before
-                receipt.url = self.context.order_page(&task.po).to_string();
+                receipt.url = context.order_page(&task.po).to_string();
             }
-            download::finalize(&self.context.out, &task.po, outcome).await.map_err(error::of_download)
+            download::finalize(&context.out, &task.po, outcome).await.map_err(error::of_download)
         })
     }
 }

@@ -35,6 +35,11 @@ impl RateLimiter {
         Self { between: per_second.map(|rate| Duration::from_secs_f64(1.0 / rate)), state: Mutex::new(state) }
     }
 
+    /// Whether anybody may have to wait.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.between.is_some()
+    }
+
     /// Waits for the next turn, or for `cancel`. A turn that is not waited for is lost.
     pub(crate) async fn turn(&self, cancel: &CancellationToken) {
         let Some(at) = self.reserve(Instant::now()) else { return };

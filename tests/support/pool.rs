@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use coupa_batch::demo::{DemoConfig, DemoPortal, PortalLatency, check};
 use coupa_batch::pool::ShutdownReport;
-use coupa_batch::{PersistentWorkerPool, PoNumber, PoolConfig, TaskHandle, WorkerCount};
+use coupa_batch::{LaneChoice, PersistentWorkerPool, PoNumber, PoolConfig, TaskHandle, WorkerCount};
 
 use crate::browser::{Flavour, Rig};
 
@@ -36,6 +36,8 @@ impl Scenario {
         config.out = out.path().to_owned();
         config.site.base_url = Some(portal.base_url());
         config.site.recipe = QUICK_RECIPE.to_owned();
+        // what is steered here is one order at a time; tests/browser/lanes and batch have several of a browser
+        config.site.lane = LaneChoice::Tab;
         config.site.credentials = Some(coupa_batch::config::Credentials {
             username: portal.username().to_owned(),
             password: portal.password(),

@@ -39,7 +39,6 @@ const SWITCHES: [&str; 18] = [
 
 /// What a session is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(not(feature = "internals"), allow(dead_code, reason = "the lanes that use it come next"))]
 pub(crate) enum SessionPurpose {
     /// Orders one after another in the page itself, with the browser's own downloads.
     #[default]

@@ -2,6 +2,7 @@
 
 pub(crate) mod capabilities;
 pub(crate) mod client;
+pub(crate) mod cookies;
 pub(crate) mod download_log;
 pub(crate) mod net_error;
 pub(crate) mod network_log;

@@ -82,6 +82,18 @@ choices! {
 }
 
 choices! {
+    /// How orders are fetched. What comes of them does not depend on it.
+    LaneChoice {
+        /// Several orders of a browser at a time in frames, where the portal allows it; whatever is in doubt in the tab.
+        Auto = "auto",
+        /// The same, also if the portal did not allow it for the first orders.
+        Frames = "frames",
+        /// One order at a time in the browser's tab.
+        Tab = "tab",
+    } default Auto
+}
+
+choices! {
     /// When the order's requisition is searched for attachments.
     RequisitionRule {
         /// Never.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::download::order_dir::steps;
 use crate::download::verify::has_size;
-use crate::model::{FailureKind, FileOrigin, FileRecord, MANIFEST_NAME, OrderStatus, Outcome, PoNumber, Receipt};
+use crate::model::{FailureKind, FileOrigin, FileRecord, Lane, MANIFEST_NAME, OrderStatus, Outcome, PoNumber, Receipt};
 
 /// The version of the manifest's shape.
 const SCHEMA: u32 = 1;
@@ -34,6 +34,12 @@ pub struct Manifest {
     pub listed_count: usize,
     /// How many of them were listed again.
     pub repeated_count: usize,
+    /// In which lane the order was judged; none when it was not come to, or by an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lane: Option<Lane>,
+    /// Why it was judged in the tab although frames were allowed; empty when there is nothing to say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub lane_reason: String,
     /// The files that are attachments of the order.
     pub files: Vec<ManifestFile>,
     /// The attachments that were listed and could not be fetched.
@@ -126,6 +132,8 @@ impl Manifest {
             url: receipt.url.clone(),
             listed_count: receipt.listed_count,
             repeated_count: receipt.repeated_count,
+            lane: receipt.lane,
+            lane_reason: receipt.lane_reason.clone(),
             earlier: still_there(folder, &files),
             files,
             missing: receipt.missing.iter().map(gap).collect(),

@@ -11,7 +11,10 @@ pub(crate) fn suggested_name(disposition: Option<&[u8]>, url: &Url, media_type: 
     let from_address = || url.path_segments().and_then(|mut parts| parts.next_back()).map(percent_decoded);
     let name = disposition.and_then(file_name).or_else(from_address).unwrap_or_default();
     match media_type.and_then(ending_of) {
-        Some(ending) if !name.is_empty() && extension(&name).is_none() => format!("{name}.{ending}"),
+        // a last dot is an ending, to a browser
+        Some(ending) if !name.is_empty() && !name.ends_with('.') && extension(&name).is_none() => {
+            format!("{name}.{ending}")
+        }
         _ => name,
     }
 }

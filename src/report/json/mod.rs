@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::backend::History;
 use crate::model::{
-    ExcludedFile, Failure, FailureKind, FileRecord, Metadata, MissingFile, OrderStatus, Outcome, PoNumber, RejectedRow,
-    RunId, TaskPriority,
+    ExcludedFile, Failure, FailureKind, FileRecord, Lane, Metadata, MissingFile, OrderStatus, Outcome, PoNumber,
+    RejectedRow, RunId, TaskPriority,
 };
 use crate::report::data::Summary;
 use crate::report::data::{ReportRow, RunFacts, rows, why_open};
@@ -42,6 +42,8 @@ struct Order<'a> {
     folder: Option<&'a str>,
     error: Option<Cause<'a>>,
     attempts: u32,
+    lane: Option<Lane>,
+    lane_reason: Option<&'a str>,
     reused_from: Option<&'a RunId>,
     settled: Option<Timestamp>,
     attachments_found: usize,
@@ -120,6 +122,8 @@ fn order<'a>(row: &ReportRow<'a>, facts: &'a RunFacts) -> Order<'a> {
         folder: receipt.map(|receipt| receipt.folder.as_str()).filter(|folder| !folder.is_empty()),
         error,
         attempts: row.attempts,
+        lane: receipt.and_then(|receipt| receipt.lane),
+        lane_reason: receipt.map(|receipt| receipt.lane_reason.as_str()).filter(|reason| !reason.is_empty()),
         reused_from: row.reused_from,
         settled: row.settled_at,
         attachments_found: receipt.map_or(0, |receipt| receipt.listed_count),

@@ -1,4 +1,10 @@
-//! Ways to fetch an order's files, one folder each. All of them read pages by the same recipe and with the same code.
+//! Ways to fetch an order's files. All of them read pages by the same recipe and with the same code
+//! (`docs/adr/0044-lanes-of-a-session.md`).
 
-#[cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports, reason = "the lanes that use it come next"))]
-pub mod frames;
+mod alone;
+pub(crate) mod driver;
+mod frames;
+mod job;
+pub(crate) mod learned;
+pub(crate) mod tab;
+mod walk;

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
-use super::open::{ListingPage, OpenedPage};
+use super::open::{ListingPage, OpenedPage, check_number};
 use super::requisitions::{RequisitionLink, Requisitions, is_of};
 use super::turns::{Destination, FileTurns};
 use crate::backend::{Attempt, AttemptError, Page};
 use crate::config::RequisitionRule;
-use crate::download::{OrderDir, StagingDir, extension};
+use crate::download::{OrderDir, StagingDir};
 use crate::model::{FailureKind, FileOrigin, ListingId, Receipt};
 use crate::site::context::PortalContext;
 use crate::site::error;
@@ -24,7 +24,7 @@ use crate::site::page::snapshot::PageSnapshot;
 const MAX_ROUNDS: usize = 4;
 
 /// So many requisitions of an order are followed.
-const MAX_REQUISITIONS: usize = 50;
+pub(crate) const MAX_REQUISITIONS: usize = 50;
 
 /// One walk.
 pub(crate) struct OrderCollector<'a> {
@@ -98,7 +98,7 @@ impl<'a> OrderCollector<'a> {
         self.turns.are_pages_left =
             !self.requisitions.pages.is_empty() && self.context.requisition != RequisitionRule::Never;
         self.fetch_all(place, opened, to).await?;
-        if self.wants_requisition() {
+        if self.turns.draft.wants_requisition(self.context.requisition) {
             self.walk_requisitions(to).await?;
         }
         self.turns.are_pages_left = false;
@@ -165,7 +165,7 @@ impl<'a> OrderCollector<'a> {
                 snapshot.attachments.clear(); // the last click has led away; all that the page listed has been seen to
                 break;
             }
-            self.turns.opener.check_number(&snapshot, place)?;
+            check_number(&self.context.recipe, &snapshot, place)?;
             self.name_others(&mut snapshot, place);
         }
         if snapshot.attachments.iter().any(|listed| !self.seen.contains(&listed.id)) {
@@ -189,17 +189,6 @@ impl<'a> OrderCollector<'a> {
     fn name_others(&mut self, snapshot: &mut PageSnapshot, place: &ListingPage) {
         for other in std::mem::take(&mut snapshot.others) {
             self.turns.draft.name_other(other, place);
-        }
-    }
-
-    fn wants_requisition(&self) -> bool {
-        // the files that the order lists count, wanted or not: it is the order that has nothing, and not the filter
-        let mut names = self.turns.draft.file_names();
-        match self.context.requisition {
-            RequisitionRule::Never => false,
-            RequisitionRule::WhenEmpty => names.next().is_none(),
-            RequisitionRule::WhenNoPdf => !names.any(|name| extension(name).as_deref() == Some("pdf")),
-            RequisitionRule::Always => true,
         }
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::open::ListingPage;
 use crate::backend::AttemptError;
-use crate::download::opaque_id;
+use crate::config::RequisitionRule;
+use crate::download::{extension, opaque_id};
 use crate::model::{
     ExcludedFile, Failure, FailureKind, FileOrigin, FileRecord, ListingId, MissingFile, PoNumber, Receipt,
 };
@@ -90,6 +91,18 @@ impl ReceiptDraft {
         let left_out = left_out.iter().filter(|file| !self.others.contains(&file.listing));
         let names = files.iter().map(|file| &file.name).chain(missing.iter().map(|missing| &missing.name));
         names.chain(left_out.map(|file| &file.name)).map(String::as_str)
+    }
+
+    /// Whether the order's requisition is to be looked at. The files that the order lists count, wanted or not: it is the order
+    /// that has nothing, and not the filter.
+    pub(crate) fn wants_requisition(&self, rule: RequisitionRule) -> bool {
+        let mut names = self.file_names();
+        match rule {
+            RequisitionRule::Never => false,
+            RequisitionRule::WhenEmpty => names.next().is_none(),
+            RequisitionRule::WhenNoPdf => !names.any(|name| extension(name).as_deref() == Some("pdf")),
+            RequisitionRule::Always => true,
+        }
     }
 
     /// The page has attachments that it does not list.

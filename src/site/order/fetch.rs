@@ -10,12 +10,12 @@ use super::ways::effect::{ClickEffect, ClickOutlook};
 use super::ways::{self, Way};
 use crate::backend::{Attempt, Click, DownloadEvent, Initiator, Page, SessionError};
 use crate::download::{
-    DownloadError, DownloadLimits, LoginSigns, OrderDir, Outlook, StagingDir, TransferLimits, Verified, VerifyRules,
-    await_arrival, candidate_names, extension, verify,
+    DownloadError, DownloadLimits, FinishedDownload, OrderDir, Outlook, StagingDir, TransferLimits, Verified,
+    VerifyRules, await_arrival, candidate_names, extension, verify,
 };
 use crate::model::{FileOrigin, FileRecord};
 use crate::site::context::PortalContext;
-use crate::site::page::classify::{is_same_host, without_query};
+use crate::site::page::classify::without_query;
 use crate::site::page::identity::ShownOn;
 use crate::site::page::identity::listed::ListedAttachment;
 use crate::site::page::responses::is_login;
@@ -34,7 +34,7 @@ const ASK_WHY: &str = "const asked = new AbortController(); setTimeout(() => ask
     .then(() => { asked.abort(); return true; }).catch(() => false)";
 
 /// The setting of the largest attachment that is wanted.
-const MAX_SIZE: &str = "max_size";
+pub(crate) const MAX_SIZE: &str = "max_size";
 
 /// Where an attachment is fetched from and to.
 pub(crate) struct AttachmentFetch<'a> {
@@ -54,12 +54,12 @@ pub(crate) struct AttachmentFetch<'a> {
 }
 
 /// A file that came.
-struct Brought {
-    verified: Verified,
+pub(crate) struct Brought {
+    pub(crate) verified: Verified,
     /// Where it came from.
-    address: String,
+    pub(crate) address: String,
     /// Whether the element was the one that was marked, or needs no mark.
-    is_certain: bool,
+    pub(crate) is_certain: bool,
 }
 
 /// What became of one way.
@@ -88,24 +88,10 @@ impl AttachmentFetch<'_> {
         page: &mut dyn Page,
         listed: &ListedAttachment,
     ) -> Result<FetchResult, DownloadError> {
-        let label = Some(listed.label.as_str()).filter(|label| !label.is_empty());
-        if let Some(reason) = self.context.filter.refuses(label, extension(&listed.label).as_deref()) {
-            return Ok(FetchResult::LeftOut(reason));
+        if let Some(known) = self.known(listed).await? {
+            return Ok(known);
         }
-        if self.attempt.cancel.is_cancelled() {
-            return Err(DownloadError::Interrupted);
-        }
-        if let Some(record) = self.had(listed).await {
-            return Ok(FetchResult::Placed { record, is_certain: true, address: None });
-        }
-        self.context.pace.turn(&self.attempt.cancel).await;
-        if self.attempt.cancel.is_cancelled() {
-            return Err(DownloadError::Interrupted);
-        }
-        if let (Some(address), true) = (&listed.address, listed.is_link) {
-            // or a page could make a login's browser fetch anything
-            self.may_come_from(address).map_err(|host| DownloadError::NotFollowed { host })?;
-        }
+        self.wait_for_turn(listed).await?;
         let mut ways = VecDeque::from(Way::known(listed));
         let mut held = None;
         let mut first_error = None;
@@ -132,7 +118,7 @@ impl AttachmentFetch<'_> {
                 if listed.is_link && listed.address.is_some() && !effect.is_left {
                     ways.push_back(Way::Address);
                 }
-                let is_allowed = |address: &str| self.may_come_from(address).is_ok();
+                let is_allowed = |address: &str| self.context.may_come_from(address).is_ok();
                 ways.extend(effect.ways(&listed.label, &self.context.recipe, is_allowed));
             }
             tracing::debug!(po = %self.attempt.order.po, listing = listed.label, %error, "an attempt at a file failed");
@@ -144,6 +130,32 @@ impl AttachmentFetch<'_> {
             (Some(brought), _) => self.place(listed, *brought).await,
             (None, error) => Err(error.unwrap_or(DownloadError::Vanished)),
         }
+    }
+
+    /// What becomes of the attachment without a request: it is not wanted, or an earlier attempt has brought it.
+    pub(crate) async fn known(&self, listed: &ListedAttachment) -> Result<Option<FetchResult>, DownloadError> {
+        let label = Some(listed.label.as_str()).filter(|label| !label.is_empty());
+        if let Some(reason) = self.context.filter.refuses(label, extension(&listed.label).as_deref()) {
+            return Ok(Some(FetchResult::LeftOut(reason)));
+        }
+        if self.attempt.cancel.is_cancelled() {
+            return Err(DownloadError::Interrupted);
+        }
+        let had = self.had(listed).await;
+        Ok(had.map(|record| FetchResult::Placed { record, is_certain: true, address: None }))
+    }
+
+    /// Waits until the portal may be asked for it, if it may be asked there at all.
+    pub(crate) async fn wait_for_turn(&self, listed: &ListedAttachment) -> Result<(), DownloadError> {
+        self.context.pace.turn(&self.attempt.cancel).await;
+        if self.attempt.cancel.is_cancelled() {
+            return Err(DownloadError::Interrupted);
+        }
+        if let (Some(address), true) = (&listed.address, listed.is_link) {
+            // or a page could make a login's browser fetch anything
+            self.context.may_come_from(address).map_err(|host| DownloadError::NotFollowed { host })?;
+        }
+        Ok(())
     }
 
     /// One way, from the first request to a verified file in the staging folder.
@@ -188,7 +200,7 @@ impl AttachmentFetch<'_> {
             Way::Address => {
                 let now = self.find(page, listed).await?.unwrap_or_else(|| listed.clone());
                 let address = now.address.as_deref().unwrap_or_default();
-                self.may_come_from(address).map_err(|host| DownloadError::NotFollowed { host })?;
+                self.context.may_come_from(address).map_err(|host| DownloadError::NotFollowed { host })?;
                 ways::save(page, address).await?;
                 Ok(Some(now))
             }
@@ -216,7 +228,7 @@ impl AttachmentFetch<'_> {
         let calls = answers.into_iter().filter(|answer| answer.initiator == Initiator::Script);
         // a redirect leads elsewhere, and other scripts ask as well: the last answer from where the file may come from
         let of_it = without_query(address);
-        let calls: Vec<_> = calls.filter(|answer| self.may_come_from(&answer.url).is_ok()).collect();
+        let calls: Vec<_> = calls.filter(|answer| self.context.may_come_from(&answer.url).is_ok()).collect();
         let answer = calls.iter().find(|answer| answer.url == of_it).or(calls.last()).cloned();
         match answer {
             Some(answer) if answer.status >= 400 => {
@@ -246,6 +258,16 @@ impl AttachmentFetch<'_> {
         }
     }
 
+    /// What a transfer of it may take.
+    pub(crate) fn limits(&self) -> TransferLimits {
+        TransferLimits {
+            patience: self.context.deadlines.download,
+            max_bytes: self.most_bytes(),
+            min_rate: self.context.download_min_rate.as_u64(),
+            until: self.until,
+        }
+    }
+
     /// Waits for the file, verifies it and tells where it came from, or says why it is not wanted.
     async fn bring(
         &self,
@@ -254,13 +276,8 @@ impl AttachmentFetch<'_> {
         way: &Way,
     ) -> Result<Result<(Verified, String), String>, DownloadError> {
         let bounds = DownloadLimits {
-            transfer: TransferLimits {
-                patience: self.context.deadlines.download,
-                max_bytes: self.most_bytes(),
-                min_rate: self.context.download_min_rate.as_u64(),
-                until: self.until,
-            },
-            may_come_from: &|address| self.may_come_from(address),
+            transfer: self.limits(),
+            may_come_from: &|address| self.context.may_come_from(address),
             is_login: &|address| is_login(address, &self.context.recipe, &self.context.base),
         };
         // only a link with an address tells that it leads elsewhere: the forms of several buttons may well be sent to one address
@@ -281,16 +298,25 @@ impl AttachmentFetch<'_> {
             }
             other => other?,
         };
+        let verified = self.accept(listed, &arrived, way).await?;
+        Ok(verified.map(|verified| (verified, arrived.url)))
+    }
+
+    /// Verifies what has arrived, or says why it is not wanted: it goes with its landing folder.
+    pub(crate) async fn accept(
+        &self,
+        listed: &ListedAttachment,
+        arrived: &FinishedDownload,
+        way: &Way,
+    ) -> Result<Result<Verified, String>, DownloadError> {
         if matches!(way, Way::Address) && without_query(&arrived.url) == without_query(self.page_url.as_str()) {
             return Err(DownloadError::LedBack);
         }
         let names = candidate_names(&listed.label, &arrived.suggested, &arrived.url);
-        let recipe = &self.context.recipe;
-        let login = LoginSigns { markers: &recipe.login.file_markers, paths: &recipe.address.login_paths };
+        let login = self.context.login_signs();
         // what does not name the file must at least be of its type
         let strict_types = self.context.strict_types || matches!(way, Way::Guess(_));
-        let rules = VerifyRules { login, strict_types };
-        let verified = verify(&arrived, names, rules).await?;
+        let verified = verify(arrived, names, VerifyRules { login, strict_types }).await?;
         self.context.count_arrival();
         if let Some(found) = &verified.mismatch {
             let (po, name) = (&self.attempt.order.po, &verified.name);
@@ -302,10 +328,14 @@ impl AttachmentFetch<'_> {
         if let Some(reason) = self.context.filter.refuses(Some(&verified.name), Some(&ending)) {
             return Ok(Err(reason)); // removed with its staging folder
         }
-        Ok(Ok((verified, arrived.url)))
+        Ok(Ok(verified))
     }
 
-    async fn place(&self, listed: &ListedAttachment, brought: Brought) -> Result<FetchResult, DownloadError> {
+    pub(crate) async fn place(
+        &self,
+        listed: &ListedAttachment,
+        brought: Brought,
+    ) -> Result<FetchResult, DownloadError> {
         let Brought { verified, address, is_certain } = brought;
         let record = self.folder.place(verified, self.origin, listed.id.clone()).await?;
         tracing::debug!(po = %self.attempt.order.po, path = record.path, size = record.size, "placed a file");
@@ -338,23 +368,6 @@ impl AttachmentFetch<'_> {
         }
         Ok(None)
     }
-
-    /// Whether an attachment may come from there; the error names the host, or what is in its place.
-    fn may_come_from(&self, address: &str) -> Result<(), String> {
-        // a page's own script may have made the file: its bytes are in the page already
-        if address.starts_with("data:") {
-            return Ok(());
-        }
-        let inner = address.strip_prefix("blob:").unwrap_or(address);
-        let Ok(url) = Url::parse(inner) else { return Err("no address".to_owned()) };
-        let is_allowed = |host: &str| self.context.recipe.address.allowed_hosts.iter().any(|allowed| allowed == host);
-        match (url.scheme(), url.host_str()) {
-            ("http" | "https", _) if is_same_host(&url, &self.context.base) => Ok(()),
-            ("https", Some(host)) if is_allowed(host) => Ok(()),
-            ("http" | "https", Some(host)) => Err(host.to_owned()),
-            (scheme, _) => Err(format!("an address that begins with {}:", without_query(scheme))),
-        }
-    }
 }
 
 /// Whether another way may bring the file after this error.
@@ -381,8 +394,7 @@ fn is_vague(error: &DownloadError) -> bool {
     matches!(error, DownloadError::NotStarted { .. } | DownloadError::Vanished)
 }
 
-/// Whether a file may be something else than the attachment: its address stood in the page, and it is not what its name
-/// says.
-fn is_doubtful(brought: &Brought, way: &Way) -> bool {
+/// Whether a file may be something else than the attachment: its address stood in the page, and it is not what its name says.
+pub(crate) fn is_doubtful(brought: &Brought, way: &Way) -> bool {
     matches!(way, Way::Address | Way::Preview(_)) && brought.verified.mismatch.is_some()
 }

@@ -55,7 +55,7 @@ pub(crate) struct OpenedPage {
 }
 
 impl OpenedPage {
-    fn new(reading: Reading, rest: Option<FoundControl>, recipe: &Recipe) -> Self {
+    pub(crate) fn new(reading: Reading, rest: Option<FoundControl>, recipe: &Recipe) -> Self {
         let Reading { snapshot, kind: _, signs, failed, awaited } = reading;
         let unlisted = Unlisted::find(&signs, &failed, rest.as_ref(), recipe);
         // what another host of the site is asked for may be blocked for good, unless it was about the list
@@ -69,6 +69,26 @@ impl OpenedPage {
 /// Whether all was read that the page shows. One that is always in motion is as far as it gets.
 fn is_read(reading: &Reading) -> bool {
     matches!(reading.awaited, None | Some(Awaited::Change))
+}
+
+/// Makes sure that an order's page shows no other order.
+///
+/// # Errors
+/// [`FailureKind::PageChanged`] with both numbers.
+pub(crate) fn check_number(recipe: &Recipe, snapshot: &PageSnapshot, place: &ListingPage) -> Result<(), AttemptError> {
+    let counts = recipe.order.numbers.prefix_counts;
+    match (place.origin, snapshot.numbers.first()) {
+        (FileOrigin::Order, Some(shown)) if !is_number_of(shown, &place.po, counts) => Err(AttemptError::new(
+            FailureKind::PageChanged,
+            format!(
+                "the page of {} shows another number, {shown}, so its files are not this order's: if the portal's \
+                 addresses contain an internal id, the sheet must hold that id; if {shown} is not the order's number, \
+                 change order.number in the recipe",
+                place.what
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Opens the pages of one order in its session.
@@ -189,30 +209,7 @@ impl<'a> PageOpener<'a> {
     async fn check(&mut self, reading: &Reading, place: &ListingPage) -> Result<(), AttemptError> {
         self.check_calls(&reading.kind, &reading.snapshot, &place.what).await?;
         self.require(reading.kind.clone(), &place.what).await?;
-        self.check_number(&reading.snapshot, place)
-    }
-
-    /// Makes sure that an order's page shows no other order.
-    ///
-    /// # Errors
-    /// [`FailureKind::PageChanged`] with both numbers.
-    pub(crate) fn check_number(&self, snapshot: &PageSnapshot, place: &ListingPage) -> Result<(), AttemptError> {
-        match (place.origin, snapshot.numbers.first()) {
-            (FileOrigin::Order, Some(shown)) if !self.is_number_of(shown, &place.po) => Err(AttemptError::new(
-                FailureKind::PageChanged,
-                format!(
-                    "the page of {} shows another number, {shown}, so its files are not this order's: if the portal's \
-                     addresses contain an internal id, the sheet must hold that id; if {shown} is not the order's \
-                     number, change order.number in the recipe",
-                    place.what
-                ),
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    fn is_number_of(&self, shown: &str, po: &PoNumber) -> bool {
-        is_number_of(shown, po, self.context.recipe.order.numbers.prefix_counts)
+        check_number(&self.context.recipe, &reading.snapshot, place)
     }
 
     /// Makes sure that the page shown is the requested one.

@@ -100,11 +100,24 @@ pub(crate) async fn is_of(
     po: &PoNumber,
     context: &PortalContext,
 ) -> Result<bool, SessionError> {
-    let counts = context.recipe.order.numbers.prefix_counts;
-    if !snapshot.numbers.is_empty() {
-        return Ok(snapshot.numbers.iter().any(|number| is_number_of(number, po, counts)));
+    match is_named(snapshot, link, po, &context.recipe) {
+        Some(is_of) => Ok(is_of),
+        None => links_to_order(page, po, context).await,
     }
-    if link.is_mention { links_to_order(page, po, context).await } else { Ok(true) }
+}
+
+/// The same by what the page names; none if its links tell.
+pub(crate) fn is_named(
+    snapshot: &PageSnapshot,
+    link: &RequisitionLink,
+    po: &PoNumber,
+    recipe: &Recipe,
+) -> Option<bool> {
+    let counts = recipe.order.numbers.prefix_counts;
+    if !snapshot.numbers.is_empty() {
+        return Some(snapshot.numbers.iter().any(|number| is_number_of(number, po, counts)));
+    }
+    (!link.is_mention).then_some(true)
 }
 
 /// Whether the page that is shown has a link to the order.

@@ -327,9 +327,6 @@ impl<'a> FileTurns<'a> {
 
     /// How large the next file may be, and by which setting.
     fn room(&self) -> (u64, &'static str) {
-        let there: u64 = self.draft.receipt.files.iter().map(|file| file.size).sum();
-        let left = self.context.order_max.as_u64().saturating_sub(there);
-        let file_max = self.context.file_max.as_u64();
-        if left < file_max { (left, "order_max_size") } else { (file_max, "file_max_size") }
+        self.context.room(&self.draft.receipt)
     }
 }

@@ -1,4 +1,6 @@
-//! Lanes beside the one that walks in the page itself.
+//! Orders through the lanes of a session, without the engine.
 
-mod frames;
+mod bad_luck;
+mod harness;
 mod odd_pages;
+mod parity;

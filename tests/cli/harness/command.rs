@@ -113,6 +113,8 @@ impl TestEnv {
             ("RETRY_DELAY_MAX", "100ms"),
             ("PATIENCE", "2s"),
             ("WORKERS", "1"),
+            // one order at a time, as most of these tests need it; tests/browser/lanes has several of a browser
+            ("LANE", "tab"),
             ("RECIPE", QUICK_COUPA),
         ] {
             command.env(format!("COUPA_BATCH_{name}"), value);

@@ -1,4 +1,4 @@
-// arguments: key, {looks, polls, quietFor, timersUpTo, atMost, silence}. Makes `window[key]`, which holds several orders of the
+// arguments: key, {looks, polls, pollParts, words, quietFor, emptyFor, timersUpTo, atMost, atLatest, silence}. Makes `window[key]`, which holds several orders of the
 // portal in frames and tells what becomes of each. Decides nothing: it opens, waits for evidence, reads, and catches
 // addresses.
 const [key, config] = arguments;
@@ -74,20 +74,45 @@ const toCome = (frame, w, now) => {
   const doc = w.document;
   if (doc.readyState !== 'complete' || !frame.watch.isLoaded) return 'the page is still loading';
   const requests = [...frame.watch.requests.values()];
-  if (requests.length > 0) return 'a request is not answered: ' + requests[0];
+  if (requests.length > 0) return 'a request is not answered: ' + requests[0].url.pathname.slice(0, 200).toWellFormed();
   if (frame.watch.timers.size > 0) return 'its script has set itself a time';
   if (isBusy(doc, frame.look)) return 'it is marked as busy';
-  const list = listOf(doc, frame.look.settling);
+  // a page that lists nothing is watched for longer, and so is where a list would stand
+  const isEmpty = listOf(doc, frame.look.listed).length === 0 && doc.querySelector(frame.look.marker) !== null;
+  const list = listOf(doc, isEmpty ? [...frame.look.settling, ...frame.look.around] : frame.look.settling);
   if (frame.listed === null || !isSame(list, frame.listed)) {
     frame.listed = list;
     frame.changedAt = now;
   }
-  return now - frame.changedAt < config.quietFor ? 'its list has just changed' : null;
+  return now - frame.changedAt < (isEmpty ? config.emptyFor : config.quietFor) ? 'its list has just changed' : null;
 };
 
 const read = (frame, w) => {
   marksOf(w.document)(frame.look.marks);
   return readQueries(w.document, frame.look.queries);
+};
+
+// what cannot bring the list of this page, and may stay open for ever
+const waitingFor = (frame) => {
+  const others = [...frame.watch.requests.values()].filter((request) => !request.isOfPage && !request.isNamed);
+  return [...new Set(others.map((request) => request.key.toWellFormed()))];
+};
+
+const failedOf = (frame, w) =>
+  [...frame.watch.failed.values()].slice(0, 20).map(({ url, status, isOfPage, isNamed }) => ({
+    path: ((url.host === w.location.host ? '' : url.host) + url.pathname).slice(0, 200).toWellFormed(),
+    status,
+    isOfPage,
+    isNamed,
+  }));
+
+// all that a page shows and says of its list, at one moment
+const readPage = (frame, w) => {
+  const { signs, controls } = frame.look;
+  const said = signsOf(w, w.document, w.location, w.performance)(signs);
+  const control = controls === null ? false : controlsOf(w, w.document, w.location, w.performance)(controls);
+  const page = { document: readDocument(w), found: read(frame, w), control: control || null, failed: failedOf(frame, w) };
+  return said.then((signs) => ({ ...page, signs }));
 };
 
 const check = (frame, now) => {
@@ -100,13 +125,24 @@ const check = (frame, now) => {
   if (moved) return end({ kind: 'moved' });
   const why = w ? toCome(frame, w, now) : 'no page has come';
   if (why === null) {
-    const page = { document: readDocument(w), found: read(frame, w) };
+    const took = Math.round(now - frame.openedAt);
+    frame.isOpen = false;
+    const page = readPage(frame, w);
+    // with what reading has written onto it
     frame.shown = new Map(frame.look.settling.map((css) => [css, markupOf(w.document, css)]));
-    return end({ kind: 'settled', page });
+    page.then((page) => tell({ id: frame.id, took, kind: 'settled', page }), (why) => tellBroken(frame, why, now));
+    return;
   }
-  if (now - frame.openedAt > config.atMost) {
-    end({ kind: 'unsettled', why, waiting: w ? [...new Set(frame.watch.requests.values())] : [] });
+  // where it is known that a part of the list is to come, it is waited for as long as a page may take
+  const isListDue = w && [...frame.watch.requests.values()].some((request) => request.isOfPage || request.isNamed);
+  if (now - frame.openedAt > (isListDue ? config.atLatest : config.atMost)) {
+    end({ kind: 'unsettled', why, waiting: w ? waitingFor(frame) : [] });
   }
+};
+
+const tellBroken = (frame, why, now) => {
+  frame.isOpen = false;
+  tell({ id: frame.id, took: Math.round(now - frame.openedAt), kind: 'broken', why: String(why).slice(0, 300).toWellFormed() });
 };
 
 setInterval(() => {
@@ -116,8 +152,7 @@ setInterval(() => {
     try {
       check(frame, now);
     } catch (why) {
-      frame.isOpen = false;
-      tell({ id: frame.id, took: Math.round(now - frame.openedAt), kind: 'broken', why: String(why).slice(0, 300) });
+      tellBroken(frame, why, now);
     }
   }
 }, LOOK_EVERY);

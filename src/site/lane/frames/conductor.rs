@@ -12,7 +12,9 @@ use crate::backend::{Page, SessionError};
 use crate::model::FileOrigin;
 use crate::site::Recipe;
 use crate::site::page::marks;
-use crate::site::page::selectors::any_of;
+use crate::site::page::readiness::controls::{self, CONTROLS};
+use crate::site::page::readiness::signs::{PageSigns, SIGNS, SignPatience};
+use crate::site::page::selectors::{any_of, listing_selectors};
 use crate::site::page::snapshot::PageSnapshot;
 
 const HOOK: &str = include_str!("hook.js");
@@ -23,28 +25,35 @@ const EXCHANGE: &str =
 
 /// How long things in a frame may take.
 #[derive(Clone, Debug)]
-pub struct FrameLimits {
+pub(crate) struct FrameLimits {
     /// So long must a list be unchanged after all that is evidence of more has gone.
-    pub quiet_for: Duration,
+    pub(crate) quiet_for: Duration,
     /// Timers that a page sets itself while it loads count as something to come if they are due within this.
-    pub timers_up_to: Duration,
+    pub(crate) timers_up_to: Duration,
     /// When a page that still has something to come is given up.
-    pub at_most: Duration,
+    pub(crate) at_most: Duration,
+    /// The same for one that waits for a request about its list.
+    pub(crate) at_latest: Duration,
     /// How long a click may show no effect, requests under way not counted.
-    pub silence: Duration,
-    /// Paths of requests that stay open for ever, with `#` for each number in them.
-    pub polls: Vec<String>,
+    pub(crate) silence: Duration,
+    /// How long a page that lists nothing must be unchanged.
+    pub(crate) empty_for: Duration,
+    /// Requests that stay open for ever, by what the hook tells them by.
+    pub(crate) polls: Vec<String>,
 }
 
 impl FrameLimits {
-    /// Those that follow from a recipe.
+    /// Those that follow from a recipe, for pages that may take `page` at most.
     #[must_use]
-    pub fn of(recipe: &Recipe) -> Self {
+    pub(crate) fn of(recipe: &Recipe, page: Duration) -> Self {
+        let at_most = recipe.settle.at_most.0.min(page);
         Self {
             quiet_for: Duration::from_millis(150),
             timers_up_to: recipe.settle.after_load.0,
-            at_most: recipe.settle.at_most.0,
+            at_most,
+            at_latest: page.max(at_most),
             silence: Duration::from_secs(3),
+            empty_for: recipe.settle.empty_for.0.min(at_most / 2),
             polls: Vec::new(),
         }
     }
@@ -52,7 +61,7 @@ impl FrameLimits {
 
 /// A handle to the conductor of a session. It ends with the page that it was started on.
 #[derive(Clone, Debug)]
-pub struct Conductor {
+pub(crate) struct Conductor {
     /// Under which name the page has it: one that no page can guess.
     key: String,
 }
@@ -62,7 +71,7 @@ impl Conductor {
     ///
     /// # Errors
     /// [`SessionError::Refused`] when another host's page is shown there, or one of the browser; as [`Page::goto`] and [`Page::evaluate`]. Dropping the future makes the session unusable.
-    pub async fn start(
+    pub(crate) async fn start(
         page: &mut dyn Page,
         home: &Url,
         recipe: &Recipe,
@@ -78,14 +87,23 @@ impl Conductor {
             "origin": home.origin().ascii_serialization(),
             "looks": looks,
             "polls": limits.polls,
+            "pollParts": recipe.settle.long_polls,
+            "words": recipe.attachments.telling_words().collect::<Vec<_>>(),
             "quietFor": millis(limits.quiet_for),
+            "emptyFor": millis(limits.empty_for),
             "timersUpTo": millis(limits.timers_up_to),
             "atMost": millis(limits.at_most),
+            "atLatest": millis(limits.at_latest),
             "silence": millis(limits.silence),
         });
         // the one script for marks, with another document and its own arguments
         let marks = format!("const marksOf = (document) => function () {{ {} }};", marks::WRITE);
-        let script = [HOOK, READ, &marks, CONDUCTOR].join("\n");
+        // and those of what a page says of its own list, for the window of a frame
+        let of_window = |name: &str, script: &str| {
+            format!("const {name} = (window, document, location, performance) => function () {{ {script}\n}};")
+        };
+        let (signs, controls) = (of_window("signsOf", SIGNS), of_window("controlsOf", CONTROLS));
+        let script = [HOOK, READ, &marks, &signs, &controls, CONDUCTOR].join("\n");
         match page.evaluate(&script, vec![json!(key), config]).await? {
             Value::Bool(true) => Ok(Self { key }),
             _ => Err(SessionError::Refused(format!(
@@ -93,11 +111,6 @@ impl Conductor {
                 home.path()
             ))),
         }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn for_test() -> Self {
-        Self { key: String::new() }
     }
 
     /// Hands over commands, and waits for what becomes of any frame, `at_most` at most.
@@ -131,14 +144,27 @@ pub(crate) fn look_name(origin: FileOrigin) -> &'static str {
 /// What is looked for on pages of one kind.
 fn look(recipe: &Recipe, origin: FileOrigin) -> Value {
     let queries = PageSnapshot::queries(recipe, origin);
+    let marker = queries.first().map(|query| query.css.clone());
     let queries: Vec<_> =
         queries.iter().map(|query| json!({ "css": query.css, "attributes": query.attributes })).collect();
-    let areas: Vec<_> = recipe.attachments.areas.iter().map(crate::site::Selector::as_str).collect();
-    let busy = &recipe.attachments.busy;
+    let attachments = &recipe.attachments;
+    let areas: Vec<_> = attachments.areas.iter().map(crate::site::Selector::as_str).collect();
+    let around = [&attachments.areas, &attachments.places, &attachments.none].into_iter().flatten();
+    let around: Vec<_> = around.map(crate::site::Selector::as_str).collect();
+    let (listed, wider) = listing_selectors(recipe);
+    let listed = [listed, wider].concat();
+    // the page has nothing more to wait for
+    let patience = SignPatience { at_most: Duration::ZERO, until_complete: false, fetched_before: Duration::ZERO };
+    let busy = &attachments.busy;
     json!({
         "queries": queries,
         "marks": marks::requests(recipe),
         "settling": PageSnapshot::settling(recipe),
+        "marker": marker,
+        "listed": listed,
+        "around": around,
+        "signs": PageSigns::wanted(recipe, patience),
+        "controls": controls::wanted(recipe, true),
         "areas": areas,
         "busy": (!busy.is_empty()).then(|| any_of(busy)),
     })

@@ -13,27 +13,58 @@ const isOfPortal = (url) => {
   return location.hostname.includes('.') && site(url.hostname) === site(location.hostname);
 };
 
-// Numbers tell orders apart, not requests.
-const pathOf = (url) => url.pathname.replace(/[0-9]+/g, '#');
+// What tells one request from others: numbers tell orders apart.
+const LONGEST_KEY = 200;
+const keyOf = (asked) => {
+  const text = asked.replace(/[0-9]+/g, '#');
+  if (text.length <= LONGEST_KEY) return text;
+  let sum = 7;
+  for (let at = 0; at < text.length; at += 1) sum = (Math.imul(sum, 31) + text.charCodeAt(at)) | 0;
+  return text.slice(0, LONGEST_KEY / 2) + ' ' + (sum >>> 0);
+};
+// A request that names a number of the page's own address, or what is looked for, may bring the list; one that cannot be read, too.
+const numbers = (text) => text.match(/[0-9]{2,}/g) || [];
+const isOfPage = (w, asked) => asked === null || numbers(asked).some((number) => numbers(w.location.pathname + w.location.search).includes(number));
+const isNamed = (asked, words) =>
+  asked !== null && words.some((word) => [word, encodeURIComponent(word).toLowerCase()].some((part) => asked.toLowerCase().includes(part)));
 
-const watchWindow = (w, { timersUpTo, polls }) => {
-  const watch = { requests: new Map(), timers: new Set(), generation: 0, isLoaded: false, onAddress: null };
+// What a request sends, as text; null where it cannot be read without taking it from the request.
+const bodyText = (body) => {
+  if (body === undefined || body === null) return '';
+  const name = Object.prototype.toString.call(body).slice(8, -1);
+  if (name === 'String' || name === 'URLSearchParams') return String(body);
+  const fields = name === 'FormData' ? [...body] : null;
+  return fields !== null && fields.every(([, value]) => typeof value === 'string') ? String(new URLSearchParams(fields)) : null;
+};
+
+const watchWindow = (w, { timersUpTo, polls, pollParts, words }) => {
+  const watch = { requests: new Map(), failed: new Map(), timers: new Set(), generation: 0, isLoaded: false, onAddress: null };
   Object.defineProperty(w, WATCH, { value: watch });
   const later = w.setTimeout.bind(w);
 
   let count = 0;
-  const begin = (address) => {
+  const begin = (target, body) => {
     let url;
     try {
-      url = new URL(address, w.document.baseURI);
+      url = new URL(target, w.document.baseURI);
     } catch {
       return () => {};
     }
-    if (!/^https?:$/.test(url.protocol) || !isOfPortal(url) || polls.includes(pathOf(url))) return () => {};
+    if (!/^https?:$/.test(url.protocol) || !isOfPortal(url)) return () => {};
+    const address = url.pathname + url.search;
+    const text = bodyText(body);
+    const asked = text === null ? null : address + text;
+    const request = { url, key: keyOf(asked ?? address), isOfPage: isOfPage(w, asked), isNamed: isNamed(asked, words) };
+    const isPoll = !request.isOfPage && !request.isNamed && polls.includes(request.key);
+    if (isPoll || pollParts.some((part) => address.includes(part))) return () => {};
     const id = ++count;
-    watch.requests.set(id, pathOf(url));
-    // after the handlers of the page itself, which may ask for more, or write the list
-    return () => later(() => watch.requests.delete(id), 0);
+    watch.requests.set(id, request);
+    return (status, isGivenUp = false) => {
+      if (status >= 200 && status < 400) watch.failed.delete(url.href);
+      else if (!isGivenUp && !watch.failed.has(url.href)) watch.failed.set(url.href, { ...request, status });
+      // after the handlers of the page itself, which may ask for more, or write the list
+      later(() => watch.requests.delete(id), 0);
+    };
   };
 
   const { open, send } = w.XMLHttpRequest.prototype;
@@ -43,21 +74,26 @@ const watchWindow = (w, { timersUpTo, polls }) => {
     return open.call(this, method, address, ...rest);
   };
   w.XMLHttpRequest.prototype.send = function (...body) {
-    const end = begin(addresses.get(this) || '');
-    this.addEventListener('loadend', end);
+    const end = begin(addresses.get(this) || '', body[0]);
+    let isGivenUp = false;
+    this.addEventListener('abort', () => { isGivenUp = true; });
+    this.addEventListener('loadend', () => end(this.status, isGivenUp));
     try {
       return send.apply(this, body);
     } catch (why) {
-      end();
+      end(0);
       throw why;
     }
   };
 
   const { fetch } = w;
   w.fetch = function (input, ...rest) {
-    const end = begin(typeof input === 'object' && input !== null && 'url' in input ? input.url : String(input));
+    const isRequest = typeof input === 'object' && input !== null && 'url' in input;
+    const given = rest[0] && 'body' in rest[0] ? rest[0].body : isRequest ? input.body : undefined;
+    const end = begin(isRequest ? input.url : String(input), given);
     const answer = fetch.call(w, input, ...rest);
-    answer.then(end, end);
+    // another host's answer may be hidden from the page
+    answer.then(({ type, status }) => end(type === 'opaque' ? 200 : status), (why) => end(0, why && why.name === 'AbortError'));
     return answer;
   };
   // a body is part of its answer
@@ -65,9 +101,12 @@ const watchWindow = (w, { timersUpTo, polls }) => {
     const read = w.Response.prototype[name];
     if (!read) continue;
     w.Response.prototype[name] = function (...rest) {
+      const { status } = this;
       const end = begin(this.url);
       const body = read.apply(this, rest);
-      body.then(end, end);
+      // a body that is no JSON has arrived all the same
+      const isWhole = (why) => why && why.name === 'SyntaxError';
+      body.then(() => end(status), (why) => end(isWhole(why) ? status : 0, why && why.name === 'AbortError'));
       return body;
     };
   }

@@ -4,38 +4,20 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use url::Url;
 
-use crate::backend::{DocumentInfo, ElementInfo};
-use crate::model::FileOrigin;
-use crate::site::page::identity::ShownOn;
-
-/// A page to open in a frame.
-#[derive(Clone, Debug)]
-pub struct FrameOrder {
-    /// What distinguishes it from the others in flight.
-    pub id: u32,
-    /// Its address.
-    pub url: Url,
-    /// What kind of page it is.
-    pub origin: FileOrigin,
-}
-
-impl FrameOrder {
-    pub(crate) fn shown_on(&self) -> ShownOn<'_> {
-        ShownOn { origin: self.origin, url: &self.url }
-    }
-}
+use crate::backend::{DocumentInfo, ElementInfo, FailedRequest};
+use crate::site::page::readiness::controls::FoundControl;
+use crate::site::page::readiness::signs::PageSigns;
 
 /// An element to click, for the address behind it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Catch {
+pub(crate) struct Catch {
     /// What distinguishes it from the others of its frame.
-    pub key: usize,
+    pub(crate) key: usize,
     /// What finds it.
-    pub css: String,
+    pub(crate) css: String,
     /// Its place among what that finds.
-    pub nth: usize,
+    pub(crate) nth: usize,
 }
 
 /// A command to the conductor.
@@ -49,31 +31,31 @@ pub(crate) enum FrameCommand {
 
 /// What became of a frame.
 #[derive(Debug, Deserialize)]
-pub struct FrameEvent {
+pub(crate) struct FrameEvent {
     /// Which frame.
-    pub id: u32,
+    pub(crate) id: u32,
     /// How long it has been open by then, in milliseconds; 0 where that says nothing.
     #[serde(default)]
-    pub took: u64,
+    pub(crate) took: u64,
     /// What happened.
     #[serde(flatten)]
-    pub news: FrameNews,
+    pub(crate) news: FrameNews,
 }
 
 /// What happened in a frame.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum FrameNews {
+pub(crate) enum FrameNews {
     /// Nothing of the page is still to come.
     Settled {
         /// What it shows.
-        page: FramePage,
+        page: Box<FramePage>,
     },
     /// Something was still to come when time was up.
     Unsettled {
         /// What, for a person.
         why: String,
-        /// Paths of requests that were not answered, without their numbers.
+        /// Requests that were not answered and are not about this page, without their numbers.
         #[serde(default)]
         waiting: Vec<String>,
     },
@@ -102,17 +84,23 @@ pub enum FrameNews {
 
 /// A page as it was when nothing was to come any more.
 #[derive(Debug, Deserialize)]
-pub struct FramePage {
+pub(crate) struct FramePage {
     /// What it shows.
-    pub document: DocumentInfo,
+    pub(crate) document: DocumentInfo,
     /// What the queries of its look find.
-    pub found: Vec<Vec<ElementInfo>>,
+    pub(crate) found: Vec<Vec<ElementInfo>>,
+    /// What it says of its own list.
+    pub(crate) signs: PageSigns,
+    /// A control that would show more of its list.
+    pub(crate) control: Option<FoundControl>,
+    /// Requests of its scripts that failed.
+    pub(crate) failed: Vec<FailedRequest>,
 }
 
 /// What a click led to. The page was kept from going there: nothing was asked of the address yet.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum CaughtAddress {
+pub(crate) enum CaughtAddress {
     /// An address, which may be valid only once.
     Address {
         /// The address.
@@ -149,8 +137,10 @@ mod tests {
 
     #[test]
     fn events_are_read_and_show_no_address() {
+        let signs = json!({ "isComplete": true, "saysNone": false, "areas": [], "holds": null, "busy": null, "fetchedBefore": null });
         let settled = json!({ "id": 7, "took": 120, "kind": "settled", "page": {
             "document": { "url": "https://acme.test/7", "title": "x", "text": "y", "status": 200 },
+            "signs": signs, "control": null, "failed": [{ "path": "/a", "status": 500, "isOfPage": true, "isNamed": false }],
             "found": [[{ "text": "a", "attributes": { "href": "https://acme.test/f" } }], []],
         }});
         let event: FrameEvent = serde_json::from_value(settled).unwrap();

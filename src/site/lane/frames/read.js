@@ -19,9 +19,16 @@ const readAttribute = (element, name, css) => {
   return typeof resolved === 'string' && element.hasAttribute(name) ? resolved : element.getAttribute(name);
 };
 
+const MOST = 5000;
+const allOf = (doc, css) => {
+  const found = [...doc.querySelectorAll(css)];
+  if (found.length > MOST) throw new Error(`${found.length} elements fit ${css}, and no more than ${MOST} are read`);
+  return found;
+};
+
 const readQueries = (doc, queries) =>
   queries.map(({ css, attributes }) =>
-    [...doc.querySelectorAll(css)].map((element) => {
+    allOf(doc, css).map((element) => {
       const found = attributes.map((name) => [name, readAttribute(element, name, css)]).filter(([, value]) => value !== null);
       const values = Object.fromEntries(found.map(([name, value]) => [name, value.toWellFormed()]));
       return { text: fold(textOf(element)), attributes: values };

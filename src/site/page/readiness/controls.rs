@@ -8,7 +8,7 @@ use crate::site::page::readiness::signs::plain_words;
 use crate::site::page::selectors::{any_of, listing_selectors};
 use crate::site::{Control, Recipe, Selector};
 
-const CONTROLS: &str = concat!(include_str!("common.js"), include_str!("controls.js"));
+pub(crate) const CONTROLS: &str = concat!(include_str!("common.js"), include_str!("controls.js"));
 
 /// How many dialogs in a row may break in while the page is only looked at.
 const MAX_DIALOGS: usize = 100;
@@ -54,21 +54,7 @@ pub(crate) async fn next(page: &mut dyn Page, recipe: &Recipe) -> Result<Option<
 }
 
 async fn run(page: &mut dyn Page, recipe: &Recipe, is_look: bool) -> Result<Option<FoundControl>, SessionError> {
-    let attachments = &recipe.attachments;
-    if attachments.open.is_empty() && attachments.more.is_empty() {
-        return Ok(None);
-    }
-    let list = |selectors: &[Selector]| selectors.iter().map(|css| css.as_str().to_owned()).collect::<Vec<_>>();
-    let aside = &recipe.order.aside;
-    let wanted = json!({
-        "open": controls(&attachments.open),
-        "more": controls(&attachments.more),
-        "areas": list(&attachments.areas),
-        "places": list(&attachments.places),
-        "listed": listing_selectors(recipe).0,
-        "aside": (!aside.is_empty()).then(|| any_of(aside)),
-        "isLook": is_look,
-    });
+    let Some(wanted) = wanted(recipe, is_look) else { return Ok(None) };
     let mut dialogs = 0;
     let answer = loop {
         match page.evaluate(CONTROLS, vec![wanted.clone()]).await {
@@ -93,6 +79,25 @@ async fn run(page: &mut dyn Page, recipe: &Recipe, is_look: bool) -> Result<Opti
                 .map_err(|why| SessionError::Refused(format!("the page's response cannot be read: {why}"))),
         },
     }
+}
+
+/// What the script is told; none where the recipe has no controls.
+pub(crate) fn wanted(recipe: &Recipe, is_look: bool) -> Option<Value> {
+    let attachments = &recipe.attachments;
+    if attachments.open.is_empty() && attachments.more.is_empty() {
+        return None;
+    }
+    let list = |selectors: &[Selector]| selectors.iter().map(|css| css.as_str().to_owned()).collect::<Vec<_>>();
+    let aside = &recipe.order.aside;
+    Some(json!({
+        "open": controls(&attachments.open),
+        "more": controls(&attachments.more),
+        "areas": list(&attachments.areas),
+        "places": list(&attachments.places),
+        "listed": listing_selectors(recipe).0,
+        "aside": (!aside.is_empty()).then(|| any_of(aside)),
+        "isLook": is_look,
+    }))
 }
 
 fn controls(controls: &[Control]) -> Vec<Value> {

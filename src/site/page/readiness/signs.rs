@@ -9,7 +9,8 @@ use crate::backend::{Page, SessionError};
 use crate::site::page::selectors::{any_of, listing_selectors, never_selector, other_selector};
 use crate::site::{Recipe, Selector};
 
-const SIGNS: &str = concat!(include_str!("common.js"), include_str!("../marks/shared.js"), include_str!("signs.js"));
+pub(crate) const SIGNS: &str =
+    concat!(include_str!("common.js"), include_str!("../marks/shared.js"), include_str!("signs.js"));
 
 /// What a page says for itself.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -78,12 +79,22 @@ impl PageSigns {
         recipe: &Recipe,
         patience: SignPatience,
     ) -> Result<Self, SessionError> {
+        match page.evaluate(SIGNS, vec![Self::wanted(recipe, patience)]).await? {
+            // a dialog of the page broke in; it is asked again
+            Value::Null => Ok(Self { busy: Some("a dialog".to_owned()), ..Self::default() }),
+            answer => serde_json::from_value(answer)
+                .map_err(|why| SessionError::Refused(format!("the page's answer cannot be understood: {why}"))),
+        }
+    }
+
+    /// What the script is told.
+    pub(crate) fn wanted(recipe: &Recipe, patience: SignPatience) -> Value {
         let attachments = &recipe.attachments;
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let list = |selectors: &[Selector]| selectors.iter().map(|css| css.as_str().to_owned()).collect::<Vec<_>>();
         let any = |selectors: &[Selector]| (!selectors.is_empty()).then(|| any_of(selectors));
         let (listed, wider) = listing_selectors(recipe);
-        let wanted = json!({
+        json!({
             "areas": list(&attachments.areas),
             "places": list(&attachments.places),
             "listed": listed,
@@ -101,13 +112,7 @@ impl PageSigns {
             "patience": millis(patience.at_most),
             "untilComplete": patience.until_complete,
             "unfetchedFor": millis(patience.fetched_before),
-        });
-        match page.evaluate(SIGNS, vec![wanted]).await? {
-            // a dialog of the page broke in; it is asked again
-            Value::Null => Ok(Self { busy: Some("a dialog".to_owned()), ..Self::default() }),
-            answer => serde_json::from_value(answer)
-                .map_err(|why| SessionError::Refused(format!("the page's response cannot be read: {why}"))),
-        }
+        })
     }
 }
 
