@@ -86,12 +86,6 @@ impl OutputLock {
         let _ = fs::remove_dir(&self.own); // not when somebody else keeps something there
     }
 
-    /// Whether other programs are kept out: not on a disk that knows no locks.
-    #[must_use]
-    pub fn is_exclusive(&self) -> bool {
-        self.is_exclusive
-    }
-
     /// The folder that is claimed.
     #[must_use]
     pub fn out(&self) -> &Path {
@@ -147,11 +141,11 @@ mod tests {
         for _ in 0..2 {
             let without = |_: &FileLock| Err(TryLockError::Error(io::ErrorKind::Unsupported.into()));
             let taken = OutputLock::take_with(out.path(), without).unwrap();
-            assert!(!taken.is_exclusive());
+            assert!(!taken.is_exclusive);
             drop(taken);
             assert!(others.exists());
         }
-        assert!(OutputLock::take(out.path()).unwrap().is_exclusive());
+        assert!(OutputLock::take(out.path()).unwrap().is_exclusive);
         assert!(!others.exists(), "where nobody else can be at work, it is removed");
     }
 

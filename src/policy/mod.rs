@@ -10,6 +10,7 @@ mod autoscale;
 mod canary;
 mod circuit_breaker;
 mod concurrency;
+mod isolation;
 mod leak;
 mod memory;
 mod queue;
@@ -20,10 +21,11 @@ pub use autoscale::{Autoscaler, BYTES_PER_WORKER, LoadSample, workers_for};
 pub use canary::{has_passed, judge_canary};
 pub use circuit_breaker::{CircuitBreaker, Permit, SiteFailure, TripCause};
 pub use concurrency::AdaptiveLimit;
+pub use isolation::{Isolation, isolation};
 pub use leak::{LeakDetector, LeakKind};
 pub use memory::{MemoryLimit, MemoryScaler};
 pub use queue::TaskQueue;
-pub use retry::{Isolation, RetryDecision, is_first_attempt, isolation, retry_decision, retry_delay};
+pub use retry::{RetryDecision, is_first_attempt, retry_decision, retry_delay};
 pub use session_life::{
     FailureStage, MAX_PAGE_TIMEOUTS, RecycleReason, RestartDecision, RestartTracker, SessionUsage, recycle_reason,
 };

@@ -4,14 +4,11 @@ use std::time::Duration;
 
 use crate::config::RetryConfig;
 use crate::model::{AttemptCounts, FailureKind, TaskId};
+use crate::policy::isolation::SUSPECT_AFTER;
 
 /// Attempts at one order after which even failures that are not counted (the portal is down, the login expired) end it:
 /// an order that alone keeps failing so must not be tried for ever. Interruptions are not among them.
 const MAX_ATTEMPTS: u32 = 50;
-
-/// Browsers that one order may crash before it counts as the cause. The first crash may have been bad luck, and even
-/// two may have been: somebody killed the browsers, or memory ran out.
-const SUSPECT_AFTER: u32 = 2;
 
 /// Longest wait after a failure that usually passes within seconds.
 const LONGEST_SHORT_WAIT: Duration = Duration::from_secs(15);
@@ -133,29 +130,6 @@ pub fn retry_decision(kind: FailureKind, counts: AttemptCounts, limit: u32) -> R
 #[must_use]
 pub fn is_first_attempt(counts: AttemptCounts) -> bool {
     counts.started == counts.interruptions + 1
-}
-
-/// Beside which other orders an order may be in work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// Beside any, in the same browser too.
-    None,
-    /// Alone in its browser: one ended under it and others, and if it is to blame, it shall pay for the next one alone.
-    Browser,
-    /// Alone in the pool, in a fresh browser and after all others: it has crashed two.
-    Pool,
-}
-
-/// How far an order of these counts is kept from others.
-#[must_use]
-pub fn isolation(counts: AttemptCounts) -> Isolation {
-    if counts.crashes >= SUSPECT_AFTER {
-        Isolation::Pool
-    } else if counts.shared_crashes > 0 {
-        Isolation::Browser
-    } else {
-        Isolation::None
-    }
 }
 
 /// How long `task` waits after a failure of `kind`; `counts` as for [`retry_decision`]. `asked` is how long the portal
@@ -346,16 +320,10 @@ mod tests {
         for kind in [FailureKind::SessionLost, FailureKind::SessionHung, FailureKind::Crashed] {
             assert_eq!(life(kind, 3).0, [RetryNow, RetryAlone, Quarantine], "{kind}");
         }
-        let (mut crashed, mut kept_apart) = (counts(0, 1), Vec::new());
+        let mut crashed = counts(0, 1);
         for kind in [FailureKind::SessionHung, FailureKind::Crashed] {
-            kept_apart.push(isolation(crashed));
             crashed = crashed.after_failure(kind, true);
         }
-        assert_eq!(kept_apart, [Isolation::None, Isolation::None]);
-        assert_eq!(isolation(crashed), Isolation::Pool);
-        let shared = AttemptCounts { shared_crashes: 1, ..AttemptCounts::default() };
-        assert_eq!(isolation(shared), Isolation::Browser);
-        assert_eq!(isolation(AttemptCounts { shared_crashes: 1, ..crashed }), Isolation::Pool);
         // another failure of its lone attempt is treated as any other
         let crashed = AttemptCounts { started: 3, ..crashed };
         assert_eq!(retry_decision(FailureKind::OrderMissing, crashed, 3), RetryDecision::Settle);
