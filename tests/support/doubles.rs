@@ -37,6 +37,10 @@ pub(crate) enum Script {
     Hang,
     /// Ends only when it is dropped.
     Ignore,
+    /// The same, with one of two files in the folder.
+    IgnorePartly,
+    /// Panics, with one of two files in the folder.
+    PanicPartly,
 }
 
 /// Remote control of a pool on doubles.
@@ -165,6 +169,15 @@ impl Site for ScriptedSite {
                     Err(failed_with(kind, Receipt { supplier: receipt.supplier, ..Receipt::default() }))
                 }
                 Script::Panic => panic!("scripted panic of {po}"),
+                Script::PanicPartly => {
+                    attempt.interim.set(receipt);
+                    panic!("scripted panic of {po}")
+                }
+                Script::IgnorePartly => {
+                    attempt.interim.set(receipt);
+                    session.page().goto("about:hang").await?;
+                    std::future::pending().await
+                }
                 Script::Hang | Script::Ignore => {
                     attempt.cancel.cancelled().await;
                     Err(AttemptError::new(FailureKind::Interrupted, "cancelled"))
