@@ -179,7 +179,7 @@ impl<'a> OrderCollector<'a> {
         }
         // one that is always in motion, and the same each time, has been read
         if let Some(awaited) = awaited.filter(|awaited| *awaited != Awaited::Change) {
-            let message = format!("the page of {} may list more, since {awaited}", place.what);
+            let message = format!("the list on the page of {} may be incomplete: {awaited}", place.what);
             self.leave_open(AttemptError::new(awaited.kind(), message));
         }
         Ok(())

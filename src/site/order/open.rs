@@ -203,7 +203,7 @@ impl<'a> PageOpener<'a> {
             let next = if awaited.kind() == FailureKind::StepTimeout { ": it is opened again" } else { "" };
             return Err(AttemptError::new(
                 awaited.kind(),
-                format!("the page of {} listed no attachment yet, and {awaited}{next}", place.what),
+                format!("the page of {} lists no attachments yet, and {awaited}{next}", place.what),
             ));
         }
         Ok(opened)
