@@ -276,7 +276,8 @@ async fn a_page_may_be_waited_for_longer_than_a_script_may_take() {
     let pending: Vec<_> = activity.pending.iter().map(|request| request.path.as_str()).collect();
     assert_eq!((activity.is_settled, pending), (false, vec!["/never"]));
     // a page that is too busy to say what it is doing says nothing
-    let busy = "setTimeout(() => { const end = performance.now() + 6000; while (performance.now() < end) {} }, 0)";
+    let busy = "const find = document.querySelectorAll.bind(document); document.querySelectorAll = (css) => { \
+                const end = performance.now() + 6000; while (performance.now() < end) {} return find(css); }";
     page.evaluate(busy, vec![]).await.unwrap();
     let why = page.settle(&selectors, &Stability { at_most: millis(500), ..patient }).await.unwrap_err();
     assert!(matches!(why, SessionError::PageTimeout(_)), "{why}");

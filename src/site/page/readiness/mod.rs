@@ -165,8 +165,9 @@ impl PageReader<'_> {
         let stability = self.context.stability(self.url);
         let until = Instant::now() + stability.at_most;
         let latest = (self.begun + self.context.deadlines.page).max(until);
-        // a page that is not read by then may be read by another attempt
-        let (is_cut, until, latest) = (latest > self.until, until.min(self.until), latest.min(self.until));
+        let (until, latest) = (until.min(self.until), latest.min(self.until));
+        // what the attempt had hardly time for may be answered in another one
+        let is_patient = latest.saturating_duration_since(self.begun) >= self.context.deadlines.page / 2;
         let mut watched = PageSnapshot::settling(recipe);
         watched.extend_from_slice(also);
         let mut limit = until;
@@ -224,7 +225,7 @@ impl PageReader<'_> {
                 Some(Awaited::Requests(_)) => now < latest,
             };
             if !has_time {
-                if matches!(awaited, Some(Awaited::Requests(_))) && !is_cut {
+                if matches!(awaited, Some(Awaited::Requests(_))) && is_patient {
                     registry.note_vain(&activity.pending, self.url, recipe.settle.long_poll_after.0);
                 }
                 return Ok(Reading { snapshot, kind, signs, failed: activity.failed, awaited });
