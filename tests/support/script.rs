@@ -1,5 +1,7 @@
 //! What attempts on doubles do.
 
+use coupa_batch::model::FailureKind;
+
 /// What a scripted attempt does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Script {
