@@ -118,6 +118,7 @@ const BACKEND: &[&str] = &[
     "FailedRequest",
     "History",
     "Initiator",
+    "InterimReceipt",
     "Journal",
     "JournalError",
     "KillSwitch",

@@ -16,7 +16,7 @@ mod site;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use attempt::Attempt;
+pub use attempt::{Attempt, InterimReceipt};
 pub use error::{AttemptError, SessionError};
 pub use journal::{History, Journal, JournalError};
 pub use lane::{LaneEnd, LaneFeed, LaneOrder, LaneOrders, LaneReply};

@@ -14,8 +14,9 @@ pub trait Site: Send + Sync {
     fn log_in<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session) -> BoxFuture<'a, Result<(), AttemptError>>;
 
     /// Fetches the files of one order into its working folder. Called by the worker that holds the lease, at most once per
-    /// attempt, under the attempt's deadline. Repeating it places nothing twice. Checks `attempt.cancel` between commands.
-    /// Dropping the future leaves no partial file in any order's folder.
+    /// attempt, under the attempt's deadline: `task_timeout` after `attempt.begun`. Repeating it places nothing twice. Checks
+    /// `attempt.cancel` between commands. Dropping the future leaves no partial file in any order's folder, and
+    /// `attempt.interim` then tells what is there.
     ///
     /// # Errors
     /// [`AttemptError`] with the kind that decides what happens next, and the receipt of what is already in the folder.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use url::Url;
@@ -145,6 +146,12 @@ impl PortalContext {
     /// How the bytes of the portal's login page are recognised.
     pub(crate) fn login_signs(&self) -> LoginSigns<'_> {
         LoginSigns { markers: &self.recipe.login.file_markers, paths: &self.recipe.address.login_paths }
+    }
+
+    /// How long a script of ours may wait within a page: well below the driver's limit for scripts, which is a large part of
+    /// the page's.
+    pub(crate) fn within_script(&self, wanted: Duration) -> Duration {
+        wanted.min(self.deadlines.page / 2)
     }
 
     /// When this page counts as settled.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
-use tokio::time::Instant;
 
 use super::login::SharedLogin;
 use crate::backend::{Attempt, AttemptError, BoxFuture, LaneOrders, Session, Site};
@@ -94,7 +93,7 @@ impl Site for PortalSite {
         session: &'a mut dyn Session,
         attempt: &'a Attempt,
     ) -> BoxFuture<'a, Result<Receipt, AttemptError>> {
-        Box::pin(self.tab.walk(session, attempt, Instant::now()))
+        Box::pin(self.tab.walk(session, attempt))
     }
 
     fn max_slots(&self) -> usize {

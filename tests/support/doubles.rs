@@ -18,28 +18,12 @@ use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) type Attempted = Result<Receipt, AttemptError>;
+#[path = "script.rs"]
+mod script;
 
-/// What a scripted attempt does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Script {
-    /// Brings one file.
-    Done,
-    /// Lists nothing.
-    Empty,
-    /// Fails.
-    Fail(FailureKind),
-    /// Fails, with one of two files in the folder.
-    FailPartly(FailureKind),
-    /// Fails without a file, but has seen who the supplier is.
-    FailKnowingSupplier(FailureKind),
-    /// Panics.
-    Panic,
-    /// Never ends unless it is cancelled.
-    Hang,
-    /// Ends only when it is dropped.
-    Ignore,
-}
+pub(crate) use script::Script;
+
+pub(crate) type Attempted = Result<Receipt, AttemptError>;
 
 /// Remote control of a pool on doubles.
 #[derive(Default)]
@@ -116,10 +100,9 @@ impl Remote {
             }
         };
         let death = self.kills.lock().unwrap()[&attempt.worker].clone();
-        match session {
-            Some(session) if script == Script::Ignore => session.page().goto("about:hang").await?,
-            None if script == Script::Ignore => std::future::pending().await,
-            _ => {}
+        let mut session = session;
+        if script == Script::Ignore {
+            hang(session.take()).await?;
         }
         tokio::select! {
             () = held => {}
@@ -150,11 +133,28 @@ impl Remote {
                 Err(failed_with(kind, Receipt { supplier: receipt.supplier, ..Receipt::default() }))
             }
             Script::Panic => panic!("scripted panic of {po}"),
+            Script::PanicPartly => {
+                attempt.interim.set(receipt);
+                panic!("scripted panic of {po}")
+            }
+            Script::IgnorePartly => {
+                attempt.interim.set(receipt);
+                hang(session).await?;
+                std::future::pending().await
+            }
             Script::Hang | Script::Ignore => {
                 attempt.cancel.cancelled().await;
                 Err(AttemptError::new(FailureKind::Interrupted, "cancelled"))
             }
         }
+    }
+}
+
+/// A command that is never answered; in a lane, where there is no session at hand, the wait for one.
+async fn hang(session: Option<&mut dyn Session>) -> Result<(), AttemptError> {
+    match session {
+        Some(session) => Ok(session.page().goto("about:hang").await?),
+        None => std::future::pending().await,
     }
 }
 

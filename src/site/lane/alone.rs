@@ -98,7 +98,7 @@ impl LaneDriver<'_> {
         self.leave_conductor();
         self.may_download = true;
         let site = self.site;
-        let walk = site.tab.walk(session, &job.order.attempt, job.begun);
+        let walk = site.tab.walk(session, &job.order.attempt);
         let result = self.meanwhile(Box::pin(walk)).await;
         if !session.is_usable() {
             return Err(SessionGone);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::frames::conductor::{Conductor, FrameLimits};
 use super::frames::host::FrameHost;
@@ -249,7 +249,7 @@ impl<'a> LaneDriver<'a> {
             return;
         };
         let reason = if order.is_alone { TabReason::Alone } else { TabReason::NoFrames };
-        let job = Job { begun: Instant::now(), logins: 0, reason, order };
+        let job = Job { logins: 0, reason, order };
         if job.is_cancelled() {
             job.end(Err(interrupted()), false, None);
         } else if job.order.is_alone || self.site.client.is_none() || self.site.learned.are_frames_denied() {
@@ -266,7 +266,7 @@ impl<'a> LaneDriver<'a> {
         let files = FileClient { context, client, identity: self.identity.clone(), slots: self.site.slots.of_order() };
         let shared = WalkContext { context, learned, frames: self.host.opener(), files };
         self.walks.push(Box::pin(async move {
-            let ended = collect(shared, &job.order.attempt, job.begun).await;
+            let ended = collect(shared, &job.order.attempt).await;
             Walked { job, ended }
         }));
     }

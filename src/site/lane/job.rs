@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use futures_util::future;
-use tokio::time::Instant;
 
 use super::walk::reason::TabReason;
 use crate::backend::{AttemptError, LaneEnd, LaneOrder};
@@ -12,7 +11,6 @@ use crate::model::{FailureKind, Receipt};
 /// An order of the lane.
 pub(crate) struct Job {
     pub(crate) order: LaneOrder,
-    pub(crate) begun: Instant,
     /// How often it was begun again after a login.
     pub(crate) logins: u32,
     /// Why it is for the tab.

@@ -4,8 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::time::Instant;
-
 use crate::backend::{Attempt, AttemptError, Session};
 use crate::config::SiteConfig;
 use crate::model::{Lane, Receipt, RunId, WorkerId};
@@ -45,17 +43,12 @@ impl TabLane {
         self.login.log_in(session.page()).await
     }
 
-    /// Fetches the order of an attempt that began at `begun`.
-    pub(crate) async fn walk(
-        &self,
-        session: &mut dyn Session,
-        attempt: &Attempt,
-        begun: Instant,
-    ) -> Result<Receipt, AttemptError> {
+    /// Fetches the order of an attempt.
+    pub(crate) async fn walk(&self, session: &mut dyn Session, attempt: &Attempt) -> Result<Receipt, AttemptError> {
         let mut redirect_count = 0;
         loop {
             let order = self.context.order_page(&attempt.order.po);
-            let collector = OrderCollector::new(&self.context, &self.login, session.page(), attempt, begun);
+            let collector = OrderCollector::new(&self.context, &self.login, session.page(), attempt);
             match collector.collect().await {
                 Ok(receipt) => {
                     self.login.saw_order(order);

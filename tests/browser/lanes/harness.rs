@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use coupa_batch::backend::{Attempt, LaneEnd, LaneFeed, Session, SessionFactory, Site};
+use coupa_batch::backend::{Attempt, InterimReceipt, LaneEnd, LaneFeed, Session, SessionFactory, Site};
 use coupa_batch::config::{Credentials, LaneChoice};
 use coupa_batch::demo::{DemoPortal, check};
 use coupa_batch::download::OutputLock;
 use coupa_batch::model::{AttemptNo, FailureKind, Lane, Outcome, PoTask, Receipt, RunId, TaskId, WorkerId};
 use coupa_batch::site::PortalSite;
 use coupa_batch::{PoNumber, PoolConfig};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -135,6 +136,8 @@ fn attempt(at: usize, po: &PoNumber) -> Attempt {
         no: AttemptNo(1),
         have: Vec::new(),
         worker: WorkerId(1),
+        begun: Instant::now(),
+        interim: InterimReceipt::default(),
         cancel: CancellationToken::new(),
     }
 }

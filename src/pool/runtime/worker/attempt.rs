@@ -126,13 +126,19 @@ impl Worker {
             attempt.cancel.cancelled().await;
             tokio::time::sleep(grace).await; // the attempt looks at its token between commands
         };
-        tokio::select! {
+        let error = tokio::select! {
             biased;
-            result = work => result,
-            () = cancelled => Err(interrupted()),
-            () = tokio::time::sleep(limit) => Err(late(limit)),
-        }
+            result = work => return result,
+            () = cancelled => interrupted(),
+            () = tokio::time::sleep_until(attempt.begun + limit) => late(limit),
+        };
+        Err(with_interim(error, attempt))
     }
+}
+
+/// What an attempt has brought that is ended from outside.
+pub(super) fn with_interim(error: AttemptError, attempt: &Attempt) -> AttemptError {
+    AttemptError { receipt: attempt.interim.get().map(Box::new), ..error }
 }
 
 /// The run was stopped while the attempt was under way.

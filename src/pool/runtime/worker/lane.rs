@@ -7,7 +7,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 use tracing::debug;
 
-use super::attempt::{Verdict, interrupted, late};
+use super::attempt::{Verdict, interrupted, late, with_interim};
 use super::{HEALTH_INTERVAL, LaneStop, Worker};
 use crate::backend::{AttemptError, LaneEnd, LaneFeed, Session};
 use crate::config::Timeouts;
@@ -139,7 +139,7 @@ async fn follow(lease: Lease, mut answer: oneshot::Receiver<LaneEnd>, limit: Dur
         biased;
         answered = &mut answer => (Some(answered), false),
         () = cancel.cancelled() => (None, false),
-        () = tokio::time::sleep(limit) => (None, true),
+        () = tokio::time::sleep_until(lease.attempt.begun + limit) => (None, true),
     };
     if is_late {
         cancel.cancel();
@@ -164,7 +164,7 @@ async fn follow(lease: Lease, mut answer: oneshot::Receiver<LaneEnd>, limit: Dur
                     AttemptError::new(FailureKind::SessionHung, message)
                 }
             };
-            let end = LaneEnd { result: Err(error), was_begun: true, evidence: None };
+            let end = LaneEnd { result: Err(with_interim(error, &lease.attempt)), was_begun: true, evidence: None };
             Followed { lease, end, is_unanswered: true }
         }
     }

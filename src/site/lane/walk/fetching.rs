@@ -198,6 +198,7 @@ impl FrameWalk<'_> {
         let placed = fetch.place(listed, brought).await.map_err(|why| of_download(why, listed))?;
         if let FetchResult::Placed { record, .. } = placed {
             self.draft.keep(record);
+            self.attempt.interim.set(self.draft.interim());
         }
         Ok(())
     }

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use tokio::time::Instant;
-
 use super::files::FileClient;
 use super::reason::{TabReason, Unfinished, WalkEnd};
 use crate::backend::{Attempt, BoxFuture};
@@ -44,14 +42,13 @@ pub(crate) struct FrameWalk<'a> {
     requisitions: Requisitions,
 }
 
-/// Fetches the order of an attempt that began at `begun`. Of a walk that does not bring all of it, the receipt says what is
+/// Fetches the order of an attempt. Of a walk that does not bring all of it, the receipt says what is
 /// in its folder.
 pub(crate) fn collect<'a>(
     shared: WalkContext<'a>,
     attempt: &'a Attempt,
-    begun: Instant,
 ) -> BoxFuture<'a, Result<Receipt, Box<Unfinished>>> {
-    Box::pin(FrameWalk::new(shared, attempt, begun).collect())
+    Box::pin(FrameWalk::new(shared, attempt).collect())
 }
 
 /// Where files go.
@@ -69,11 +66,11 @@ pub(crate) struct PageInFrame {
 }
 
 impl<'a> FrameWalk<'a> {
-    fn new(shared: WalkContext<'a>, attempt: &'a Attempt, begun: Instant) -> Self {
+    fn new(shared: WalkContext<'a>, attempt: &'a Attempt) -> Self {
         let context = shared.context;
         let url = context.order_page(&attempt.order.po).to_string();
         Self {
-            budget: TimeBudget::new(begun, context.deadlines.attempt),
+            budget: TimeBudget::new(attempt.begun, context.deadlines.attempt),
             draft: ReceiptDraft::new(&attempt.order.po, url, context.filter.to_string()),
             shared,
             attempt,
