@@ -255,3 +255,32 @@ async fn a_prompt_of_the_page_stops_nothing() {
     assert_eq!(page.document().await.unwrap().title, "Oops");
     assert!(session.close().await.is_clean());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_may_be_waited_for_longer_than_a_script_may_take() {
+    let short = |config: &mut coupa_batch::PoolConfig| config.deadlines.page = Duration::from_secs(4);
+    let Some(rig) = Rig::with(Flavour::Installed, short) else { return };
+    let base = site::start().await;
+    let mut session = rig.open().await;
+    let page = session.page();
+    let millis = Duration::from_millis;
+    let selectors = ["span[role=button]".to_owned()];
+    let long_polls = LongPolls { addresses: Vec::new(), learned: Vec::new(), after: millis(60_000) };
+    let (after_load, unchanged_for, at_most) = (millis(0), millis(5_000), millis(30_000));
+    let patient = Stability { after_load, unchanged_for, at_most, long_polls, words: Vec::new() };
+    page.goto(&format!("{base}/late")).await.unwrap();
+    let activity = page.settle(&selectors, &patient).await.unwrap();
+    assert!(activity.is_settled && activity.is_tracked, "the stillness of all pieces counts: {activity:?}");
+    page.goto(&format!("{base}/asking/15262984/stays-of-page")).await.unwrap();
+    let activity = page.settle(&selectors, &Stability { at_most: millis(7_000), ..patient.clone() }).await.unwrap();
+    let pending: Vec<_> = activity.pending.iter().map(|request| request.path.as_str()).collect();
+    assert_eq!((activity.is_settled, pending), (false, vec!["/never"]));
+    // a page that is too busy to say what it is doing says nothing
+    let busy = "const find = document.querySelectorAll.bind(document); document.querySelectorAll = (css) => { \
+                const end = performance.now() + 6000; while (performance.now() < end) {} return find(css); }";
+    page.evaluate(busy, vec![]).await.unwrap();
+    let why = page.settle(&selectors, &Stability { at_most: millis(500), ..patient }).await.unwrap_err();
+    assert!(matches!(why, SessionError::PageTimeout(_)), "{why}");
+    assert!(session.is_usable());
+    assert!(session.close().await.is_clean());
+}

@@ -76,7 +76,7 @@ pub(crate) fn new_session(
     if cfg!(target_os = "linux") {
         args.push("--disable-dev-shm-usage".to_owned()); // containers have 64 MB there, and pages crash when it is full
     }
-    let page = margin(timeouts.page).as_millis();
+    let page = driver_limit(timeouts.page).as_millis();
     json!({ "capabilities": { "alwaysMatch": {
         "browserName": vendor.browser_name,
         "pageLoadStrategy": "eager",
@@ -94,8 +94,8 @@ pub(crate) fn new_session(
     }}})
 }
 
-/// The driver's limit for a page, below ours, so that a slow page fails an attempt and not the session.
-fn margin(deadline: Duration) -> Duration {
+/// The driver's limit for a page and for a script, below ours, so that a slow page fails an attempt and not the session.
+pub(crate) fn driver_limit(deadline: Duration) -> Duration {
     // drivers were seen to respond up to a second after their own limit, and later under full load
     deadline.saturating_sub((deadline / 4).min(Duration::from_secs(10)))
 }
@@ -194,7 +194,7 @@ mod tests {
     fn the_limits_of_the_driver_are_below_ours() {
         for seconds in [1, 5, 15, 60, 600] {
             let deadline = Duration::from_secs(seconds);
-            assert!(margin(deadline) < deadline && margin(deadline) >= deadline * 3 / 4);
+            assert!(driver_limit(deadline) < deadline && driver_limit(deadline) >= deadline * 3 / 4);
         }
     }
 }

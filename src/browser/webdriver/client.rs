@@ -14,6 +14,7 @@ use fantoccini::error::{CmdError, ErrorStatus};
 use fantoccini::wd::WebDriverCompatibleCommand;
 use http::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::timeout;
 use url::{ParseError, Url};
@@ -293,6 +294,22 @@ const LOST: [&str; 9] = [
 
 fn is_lost(message: &str) -> bool {
     LOST.iter().any(|phrase| message.contains(phrase))
+}
+
+/// Whether a script failed only because its page was replaced.
+pub(crate) fn is_navigation(why: &str) -> bool {
+    ["document unloaded", "aborted by navigation", "execution context", "Cannot find context", "frame was detached"]
+        .iter()
+        .any(|phrase| why.contains(phrase))
+}
+
+/// What a script has returned, as `T`.
+///
+/// # Errors
+/// `Refused` when it is something else.
+pub(crate) fn parse<T: for<'de> Deserialize<'de>>(response: Value) -> Result<T, SessionError> {
+    serde_json::from_value(response)
+        .map_err(|why| SessionError::Refused(format!("the response of the page cannot be read: {why}")))
 }
 
 fn explain(error: &CmdError) -> SessionError {

@@ -8,4 +8,5 @@ pub(crate) mod network_log;
 pub(crate) mod page;
 pub(crate) mod page_times;
 pub(crate) mod request_tracker;
+pub(crate) mod settle;
 pub(crate) mod vendor;

@@ -13,18 +13,17 @@ use crate::backend::{
     BoxFuture, Click, Cookie, DocumentInfo, DownloadEvent, ElementInfo, Page, PageActivity, Query, ResponseInfo,
     SessionError, Stability,
 };
-use crate::browser::webdriver::client::{MAX_DIALOGS, SessionClient, WebDriverCommand};
+use crate::browser::webdriver::client::{MAX_DIALOGS, SessionClient, WebDriverCommand, is_navigation, parse};
 use crate::browser::webdriver::download_log::DownloadLog;
 use crate::browser::webdriver::net_error;
 use crate::browser::webdriver::network_log::{self, NetworkLog};
 use crate::browser::webdriver::page_times::PageTimes;
-use crate::browser::webdriver::request_tracker;
+use crate::browser::webdriver::settle;
 use crate::browser::webdriver::vendor::Vendor;
 use crate::config::Timeouts;
 use crate::net::network_policy::NetworkPolicy;
 
 const QUERY: &str = include_str!("query.js");
-const SETTLE: &str = include_str!("settle.js");
 const CLICK: &str = include_str!("click.js");
 const EVIDENCE: &str = include_str!("evidence.js");
 
@@ -123,18 +122,6 @@ impl WebDriverPage {
     }
 }
 
-/// Whether a script failed only because its page was replaced.
-fn is_navigation(why: &str) -> bool {
-    ["document unloaded", "aborted by navigation", "execution context", "Cannot find context", "frame was detached"]
-        .iter()
-        .any(|phrase| why.contains(phrase))
-}
-
-fn parse<T: for<'de> Deserialize<'de>>(response: Value) -> Result<T, SessionError> {
-    serde_json::from_value(response)
-        .map_err(|why| SessionError::Refused(format!("the response of the page cannot be read: {why}")))
-}
-
 impl Page for WebDriverPage {
     fn goto<'a>(&'a mut self, url: &'a str) -> BoxFuture<'a, Result<(), SessionError>> {
         Box::pin(async move {
@@ -181,26 +168,7 @@ impl Page for WebDriverPage {
         selectors: &'a [String],
         stability: &'a Stability,
     ) -> BoxFuture<'a, Result<PageActivity, SessionError>> {
-        Box::pin(async move {
-            let until = Instant::now() + stability.at_most;
-            let script = request_tracker::before(SETTLE);
-            let Stability { after_load, unchanged_for, at_most: _, long_polls, words } = stability;
-            let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-            let (parts, learned, after) = (&long_polls.addresses, &long_polls.learned, millis(long_polls.after));
-            let polls = json!({ "parts": parts, "learned": learned, "after": after });
-            loop {
-                let left = until.saturating_duration_since(Instant::now());
-                let args = json!([selectors, millis(*after_load), millis(*unchanged_for), millis(left), polls, words]);
-                // the script itself ends the wait; the driver only has to return its result in time
-                match self.execute("settle", &script, &args, left + self.timeouts.command).await {
-                    Err(SessionError::Refused(why)) if is_navigation(&why) && !left.is_zero() => {}
-                    // a dialog interrupted it; the next command dismisses the dialog
-                    Ok(Value::Null) if !left.is_zero() => {}
-                    Ok(Value::Null) | Err(SessionError::PageTimeout(_)) => return Ok(PageActivity::default()),
-                    other => return parse(other?),
-                }
-            }
-        })
+        Box::pin(settle::settle(&self.client, &self.timeouts, selectors, stability))
     }
 
     fn click<'a>(&'a mut self, css: &'a str, nth: usize, how: Click) -> BoxFuture<'a, Result<bool, SessionError>> {

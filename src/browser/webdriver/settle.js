@@ -1,8 +1,11 @@
 // arguments: selectors, after load, unchanged for, at most (milliseconds), long polls: {parts, learned, after}, words of
-// what the selectors find -> promise of {isSettled, isTracked, pending, longPolls, failed}.
+// what the selectors find, whether this continues the last wait -> promise of {isSettled, isTracked, pending, longPolls, failed}.
 // Elements are compared by identity and markup: an element replaced by an equal one is a change, because references to
 // the old one are stale.
-const [selectors, afterLoad, unchangedFor, atMost, polls, words] = arguments;
+const [selectors, afterLoad, unchangedFor, atMost, polls, words, isContinued] = arguments;
+// what the last wait saw, for the one that continues it: a page that was left in between has none
+const KEY = Symbol.for('coupa-batch.settle');
+const earlier = isContinued ? window[KEY] : undefined;
 // what an answer brings is on the page by then
 const SHOWN_AFTER = 250;
 const tracker = window[Symbol.for('coupa-batch.requests')];
@@ -76,6 +79,7 @@ return new Promise((resolve, reject) => {
   } catch (why) {
     return reject(why);
   }
+  if (earlier && isSame(last, earlier.last)) changedAt = earlier.changedAt;
   const observer = new MutationObserver(() => { isDirty = true; });
   observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
   const completeAt = () => {
@@ -112,6 +116,7 @@ return new Promise((resolve, reject) => {
   const finish = (isSettled, { pending, longPolls }) => {
     clearInterval(timer);
     observer.disconnect();
+    Object.defineProperty(window, KEY, { value: { last, changedAt }, configurable: true });
     resolve({ isSettled, isTracked: !!(tracker && tracker.isEarly), pending: pending.slice(0, 20).map(tell), longPolls: longPolls.slice(0, 20).map(tell), failed: failed() });
   };
   const check = () => {
