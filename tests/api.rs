@@ -115,6 +115,7 @@ const BACKEND: &[&str] = &[
     "FailedRequest",
     "History",
     "Initiator",
+    "InterimReceipt",
     "Journal",
     "JournalError",
     "KillSwitch",

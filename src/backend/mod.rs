@@ -22,7 +22,7 @@ pub use page::{
     PendingRequest, Query, ResponseInfo, Stability,
 };
 pub use session::{CloseReport, KillSwitch, MemoryReader, Session, SessionFactory, SessionHealth};
-pub use site::{Attempt, Site};
+pub use site::{Attempt, InterimReceipt, Site};
 
 /// A boxed future that may borrow for `'a`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,5 +1,8 @@
 //! The seam to the portal that orders are fetched from.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{AttemptError, BoxFuture, Session};
@@ -16,8 +19,9 @@ pub trait Site: Send + Sync {
     fn log_in<'a>(&'a self, worker: WorkerId, session: &'a mut dyn Session) -> BoxFuture<'a, Result<(), AttemptError>>;
 
     /// Fetches the files of one order into its working folder. Called by the worker that holds the lease, at most once per
-    /// attempt, under the attempt's deadline. Repeating it places nothing twice. Checks `attempt.cancel` between commands.
-    /// Dropping the future leaves no partial file in any order's folder.
+    /// attempt, under the attempt's deadline: `task_timeout` after `attempt.begun`. Repeating it places nothing twice. Checks
+    /// `attempt.cancel` between commands. Dropping the future leaves no partial file in any order's folder, and
+    /// `attempt.interim` then tells what is there.
     ///
     /// # Errors
     /// [`AttemptError`] with the kind that decides what happens next, and the receipt of what is already in the folder.
@@ -62,6 +66,28 @@ pub struct Attempt {
     pub have: Vec<FileRecord>,
     /// The worker whose session is used.
     pub worker: WorkerId,
+    /// When it began, the login included.
+    pub begun: Instant,
+    /// What it has brought so far.
+    pub interim: InterimReceipt,
     /// Cancelled when the run aborts.
     pub cancel: CancellationToken,
+}
+
+/// What an attempt has brought so far. Told by the site with each file, and read by the worker when it ends the attempt
+/// from outside: what is in the order's folder is known all the same.
+#[derive(Clone, Debug, Default)]
+pub struct InterimReceipt(Arc<Mutex<Option<Receipt>>>);
+
+impl InterimReceipt {
+    /// Replaces what was told before.
+    pub fn set(&self, receipt: Receipt) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(receipt);
+    }
+
+    /// What was told last; none when nothing was.
+    #[must_use]
+    pub fn get(&self) -> Option<Receipt> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }

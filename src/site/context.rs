@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use url::Url;
@@ -113,6 +114,12 @@ impl PortalContext {
     /// Whether this is the address of an order, whichever it is.
     pub(crate) fn is_order_page(&self, address: &Url) -> bool {
         address.as_str().starts_with(self.at(self.recipe.address.before_number()).as_str())
+    }
+
+    /// How long a script of ours may wait within a page: well below the driver's limit for scripts, which is a large part of
+    /// the page's.
+    pub(crate) fn within_script(&self, wanted: Duration) -> Duration {
+        wanted.min(self.deadlines.page / 2)
     }
 
     /// When this page counts as settled.

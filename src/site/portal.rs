@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::time::Instant;
-
 use super::evidence::{self, EvidenceStore};
 use super::login::SharedLogin;
 use crate::backend::{Attempt, AttemptError, BoxFuture, Session, Site};
@@ -82,10 +80,9 @@ impl Site for PortalSite {
     ) -> BoxFuture<'a, Result<Receipt, AttemptError>> {
         Box::pin(async move {
             let mut redirect_count = 0;
-            let begun = Instant::now();
             loop {
                 let order = self.context.order_page(&attempt.order.po);
-                let collector = OrderCollector::new(&self.context, &self.login, session.page(), attempt, begun);
+                let collector = OrderCollector::new(&self.context, &self.login, session.page(), attempt);
                 match collector.collect().await {
                     Ok(receipt) => {
                         self.login.saw_order(order);

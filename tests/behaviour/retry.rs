@@ -127,3 +127,27 @@ async fn what_an_attempt_without_files_learned_survives_in_the_journal() {
     let state = report.history.tasks.values().next().unwrap();
     assert_eq!(state.receipt().and_then(|receipt| receipt.supplier.as_deref()), Some("Double"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_files_of_an_attempt_that_was_ended_from_outside_are_known_to_all_who_come_after_it() {
+    for script in [Script::IgnorePartly, Script::PanicPartly] {
+        let (pool, remote) = pool(1);
+        remote.script("PO1", [script, Script::Fail(FailureKind::AccessDenied)]);
+        let handles = pool.submit_tasks(orders([1])).await.unwrap();
+        let outcome = handles[0].wait(None).await.unwrap();
+        assert_eq!((remote.started_orders().len(), outcome.files().len()), (2, 1), "{script:?}: {outcome:?}");
+        pool.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_files_of_an_attempt_that_an_abort_ended_are_in_the_journal() {
+    let (pool, remote) = pool(1);
+    remote.script("PO1", [Script::IgnorePartly]);
+    pool.submit_tasks(orders([1])).await.unwrap();
+    remote.until_started(1).await;
+    pool.control().abort().await.unwrap();
+    let report = pool.shutdown().await.unwrap();
+    let state = report.history.tasks.values().next().unwrap();
+    assert_eq!((state.outcome(), state.receipt().map(|receipt| receipt.files.len())), (None, Some(1)));
+}

@@ -18,26 +18,10 @@ use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// What a scripted attempt does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Script {
-    /// Brings one file.
-    Done,
-    /// Lists nothing.
-    Empty,
-    /// Fails.
-    Fail(FailureKind),
-    /// Fails, with one of two files in the folder.
-    FailPartly(FailureKind),
-    /// Fails without a file, but has seen who the supplier is.
-    FailKnowingSupplier(FailureKind),
-    /// Panics.
-    Panic,
-    /// Never ends unless it is cancelled.
-    Hang,
-    /// Ends only when it is dropped.
-    Ignore,
-}
+#[path = "script.rs"]
+mod script;
+
+pub(crate) use script::Script;
 
 /// Remote control of a pool on doubles.
 #[derive(Default)]
@@ -165,6 +149,15 @@ impl Site for ScriptedSite {
                     Err(failed_with(kind, Receipt { supplier: receipt.supplier, ..Receipt::default() }))
                 }
                 Script::Panic => panic!("scripted panic of {po}"),
+                Script::PanicPartly => {
+                    attempt.interim.set(receipt);
+                    panic!("scripted panic of {po}")
+                }
+                Script::IgnorePartly => {
+                    attempt.interim.set(receipt);
+                    session.page().goto("about:hang").await?;
+                    std::future::pending().await
+                }
                 Script::Hang | Script::Ignore => {
                     attempt.cancel.cancelled().await;
                     Err(AttemptError::new(FailureKind::Interrupted, "cancelled"))

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::backend::{Attempt, KillSwitch};
+use crate::backend::{Attempt, InterimReceipt, KillSwitch};
 use crate::model::{AttemptEnd, Failure, FailureKind, WorkerId};
 use crate::policy::RecycleReason;
 use crate::pool::pooled_session::PooledSession;
@@ -97,11 +97,13 @@ pub(crate) struct LeaseGuard {
     lease: LeaseId,
     /// None once the end is reported.
     events: Option<Events>,
+    /// What the attempt has brought so far.
+    interim: InterimReceipt,
 }
 
 impl LeaseGuard {
-    pub(crate) fn new(lease: LeaseId, events: Events) -> Self {
-        Self { lease, events: Some(events) }
+    pub(crate) fn new(lease: LeaseId, events: Events, interim: InterimReceipt) -> Self {
+        Self { lease, events: Some(events), interim }
     }
 
     pub(crate) fn end(mut self, end: AttemptEnd, retry_after: Option<Duration>) {
@@ -118,6 +120,6 @@ impl LeaseGuard {
 impl Drop for LeaseGuard {
     fn drop(&mut self) {
         let crashed = Failure::new(FailureKind::Crashed, "the worker crashed during the attempt");
-        self.report(AttemptEnd::Failed(crashed, None), None);
+        self.report(AttemptEnd::Failed(crashed, self.interim.get()), None);
     }
 }

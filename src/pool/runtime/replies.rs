@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::channel::{Event, Events, Lease, LeaseGuard, Work};
-use crate::backend::{Attempt, KillSwitch};
+use crate::backend::{Attempt, InterimReceipt, KillSwitch};
 use crate::model::{AttemptEnd, PoNumber, TaskId, WorkerId};
 use crate::pool::mailbox::{FollowedTask, Mail, ReplyTo};
 use crate::pool::scheduler::{
@@ -126,12 +127,14 @@ impl Replies {
 
     fn assign(&mut self, call: CallId, assignment: Assignment) {
         let Some(reply) = self.calls.remove(&call) else { return };
-        let guard = |lease: LeaseId| LeaseGuard::new(lease, self.events.clone());
+        let interim = InterimReceipt::default();
+        let guard = |lease: LeaseId| LeaseGuard::new(lease, self.events.clone(), interim.clone());
         let work = match assignment {
             Assignment::Run(lease, attempt) => {
                 let AttemptSpec { task, order, no, worker, have } = *attempt;
                 let cancel = self.attempts.child_token();
-                Work::Run(Lease::new(Attempt { task, order, no, worker, have, cancel }, guard(lease)))
+                let (begun, guard) = (Instant::now(), guard(lease));
+                Work::Run(Lease::new(Attempt { task, order, no, worker, have, cancel, begun, interim }, guard))
             }
             Assignment::Lend(lease, request) => match self.requests.remove(&request) {
                 Some(ReplyTo::Acquire(borrower)) => Work::Lend(borrower, guard(lease)),

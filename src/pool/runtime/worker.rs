@@ -340,18 +340,19 @@ impl Worker {
             attempt.cancel.cancelled().await;
             tokio::time::sleep(grace).await; // the attempt looks at its token between commands
         };
-        tokio::select! {
+        let error = tokio::select! {
             biased;
-            result = work => result,
-            () = cancelled => Err(AttemptError::new(FailureKind::Interrupted, "the run was stopped during the attempt")),
-            () = tokio::time::sleep(limit) => Err(AttemptError::new(
+            result = work => return result,
+            () = cancelled => AttemptError::new(FailureKind::Interrupted, "the run was stopped during the attempt"),
+            () = tokio::time::sleep_until(attempt.begun + limit) => AttemptError::new(
                 FailureKind::StepTimeout,
                 format!(
                     "the order was not finished within {}; if its files are that large, raise task_timeout",
                     humantime::format_duration(limit)
                 ),
-            )),
-        }
+            ),
+        };
+        Err(AttemptError { receipt: attempt.interim.get().map(Box::new), ..error })
     }
 
     /// Lends the session and waits until it comes back; `None` when it does not in time.

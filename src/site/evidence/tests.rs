@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::PortalSite;
-use crate::backend::{Attempt, AttemptError, Session, Site};
+use crate::backend::{Attempt, AttemptError, InterimReceipt, Session, Site};
 use crate::config::{Credentials, Settings, resolve};
 use crate::download::OutputLock;
 use crate::model::{AttemptNo, FailureKind, PoTask, RunId, TaskId, WorkerId};
@@ -45,6 +46,8 @@ impl Scenario {
             no: AttemptNo(3),
             worker: WorkerId(1),
             cancel: CancellationToken::new(),
+            begun: Instant::now(),
+            interim: InterimReceipt::default(),
         };
         Self { out, site, portal, session, attempt }
     }

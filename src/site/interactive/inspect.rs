@@ -105,7 +105,8 @@ impl InteractiveLogin {
             InspectTarget::Address(url) => (url.clone(), FileOrigin::Requisition),
         };
         page.goto(url.as_str()).await.map_err(|error| error::of_session(error, &context.base))?;
-        let reader = PageReader { context, url: &url, origin, begun: Instant::now() };
+        let begun = Instant::now();
+        let reader = PageReader { context, url: &url, origin, begun, until: begun + context.deadlines.attempt };
         let mut reading = reader.read(page).await?;
         for _ in 0..MAX_CLICKS {
             let before = reading.snapshot.listed_count;

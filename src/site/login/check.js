@@ -1,8 +1,8 @@
 // asks for an address from within the page, which stays as it is: somebody may be typing in it
-const [address, form, markers, refusals, isStranger] = arguments;
+const [address, form, markers, refusals, isStranger, limit] = arguments;
 const text = (found) => found.textContent.replace(/\s+/g, ' ').trim().toWellFormed().slice(0, 2000);
 return fetch(address, {
-  credentials: isStranger ? 'omit' : 'same-origin', redirect: 'follow', cache: 'no-store', signal: AbortSignal.timeout(10000),
+  credentials: isStranger ? 'omit' : 'same-origin', redirect: 'follow', cache: 'no-store', signal: AbortSignal.timeout(limit),
 }).then(async (answer) => {
   const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
   return {

@@ -4,6 +4,8 @@
 //! "Not found" at that address is weak evidence: the page of order 0 shows nothing else to a user, and some portals
 //! show it to everybody. An order that this run has already seen is better evidence.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +19,9 @@ use crate::site::error;
 use crate::site::page::classify::{PageFacts, PageKind, classify, describe, is_answer_to};
 
 const REQUEST: &str = include_str!("check.js");
+
+/// How long a script waits for the response of the check address.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Whether a session is logged in, by the response of the check address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +106,9 @@ impl SharedLogin {
         };
         let form = Value::from(recipe.login.form.as_str());
         let (markers, rejections) = (any_of(&recipe.order.markers), any_of(&recipe.errors.css));
-        let args = vec![Value::from(address.as_str()), form, markers, rejections, Value::from(is_stranger)];
+        let limit = self.context.within_script(ANSWER_WITHIN).as_millis();
+        let limit = Value::from(u64::try_from(limit).unwrap_or(u64::MAX));
+        let args = vec![Value::from(address.as_str()), form, markers, rejections, Value::from(is_stranger), limit];
         let answer = match page.evaluate(REQUEST, args).await {
             Ok(answer) => serde_json::from_value::<Option<AuthResponse>>(answer).ok().flatten(),
             Err(SessionError::Refused(why)) => {

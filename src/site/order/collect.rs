@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::open::{ListingPage, OpenedPage};
 use super::requisitions::{RequisitionLink, Requisitions, is_of};
@@ -38,15 +38,13 @@ pub(crate) struct OrderCollector<'a> {
 }
 
 impl<'a> OrderCollector<'a> {
-    /// The walk of an attempt that began at `begun`.
     pub(crate) fn new(
         context: &'a PortalContext,
         login: &'a SharedLogin,
         page: &'a mut dyn Page,
         attempt: &'a Attempt,
-        begun: Instant,
     ) -> Self {
-        let turns = FileTurns::new(context, login, page, attempt, begun);
+        let turns = FileTurns::new(context, login, page, attempt);
         Self {
             context,
             attempt,
@@ -57,9 +55,11 @@ impl<'a> OrderCollector<'a> {
         }
     }
 
-    /// Fetches the order.
+    /// Fetches the order. Ends by itself before the attempt's deadline, with a receipt: a command that is under way then is
+    /// dropped, and with it the session.
     pub(crate) async fn collect(mut self) -> Result<Receipt, AttemptError> {
-        let ended = self.run().await;
+        let ended = timeout_at(self.turns.budget.last(), self.run()).await;
+        let ended = ended.unwrap_or_else(|_elapsed| Err(self.turns.opener.out_of_time()));
         let error = match ended {
             Ok(()) => match self.turns.draft.shortfall() {
                 None => return Ok(self.turns.draft.receipt),
@@ -67,7 +67,8 @@ impl<'a> OrderCollector<'a> {
             },
             Err(error) => error,
         };
-        Err(AttemptError { receipt: Some(Box::new(self.turns.draft.receipt)), ..error })
+        let receipt = self.turns.draft.conclude(&error);
+        Err(AttemptError { receipt: Some(Box::new(receipt)), ..error })
     }
 
     async fn run(&mut self) -> Result<(), AttemptError> {
@@ -82,6 +83,7 @@ impl<'a> OrderCollector<'a> {
         let supplier = opened.snapshot.supplier.clone();
         let folder = OrderDir::open(&self.context.out, supplier.as_deref(), po).await.map_err(error::of_download)?;
         self.turns.draft.receipt.supplier = supplier;
+        self.turns.draft.receipt.folder = folder.relative();
         let to = Destination { staging: &staging, folder: &folder };
         let fetched = self.fetch_pages(&place, opened, to).await;
         self.turns.draft.receipt.folder = folder.relative();
@@ -116,13 +118,8 @@ impl<'a> OrderCollector<'a> {
         if let Some(doubt) = opened.doubt.take() {
             self.leave_open(error::of_failure(doubt));
         }
-        let seen_before = self.seen.len();
-        let mut most_listed = 0;
-        let fetched = self.fetch_rounds(place, opened, to, &mut most_listed).await;
-        let new_count = self.seen.len() - seen_before;
-        self.turns.draft.receipt.listed_count += most_listed.max(new_count);
-        self.turns.draft.receipt.repeated_count += most_listed.saturating_sub(new_count);
-        fetched
+        self.turns.draft.begin_page();
+        self.fetch_rounds(place, opened, to).await
     }
 
     async fn fetch_rounds(
@@ -130,22 +127,25 @@ impl<'a> OrderCollector<'a> {
         place: &ListingPage,
         opened: OpenedPage,
         to: Destination<'_>,
-        most_listed: &mut usize,
     ) -> Result<(), AttemptError> {
+        let seen_before = self.seen.len();
+        let mut most_listed = 0;
         let OpenedPage { mut snapshot, mut awaited, mut unlisted, .. } = opened;
         self.name_others(&mut snapshot, place);
         for _ in 0..MAX_ROUNDS {
             if place.origin == FileOrigin::Order {
                 self.requisitions.add(&snapshot, &self.context.base, &self.context.recipe);
             }
-            *most_listed = (*most_listed).max(snapshot.listed_count);
+            most_listed = most_listed.max(snapshot.listed_count);
             let new: Vec<_> =
                 snapshot.attachments.iter().filter(|listed| !self.seen.contains(&listed.id)).cloned().collect();
+            self.seen.extend(new.iter().map(|listed| listed.id.clone()));
+            self.turns.draft.count_listed(most_listed, self.seen.len() - seen_before);
             // a request that is still pending was waited for as long as a page may take
-            if new.is_empty() && awaited.as_ref().is_none_or(Awaited::is_final) {
+            let is_final = awaited.as_ref().is_none_or(Awaited::is_final);
+            if new.is_empty() && (is_final || self.turns.budget.is_over(Instant::now())) {
                 break;
             }
-            self.seen.extend(new.iter().map(|listed| listed.id.clone()));
             if new.is_empty() {
                 OpenedPage { snapshot, awaited, unlisted, .. } = self.turns.opener.look_again(place).await?;
             } else {

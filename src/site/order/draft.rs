@@ -15,12 +15,21 @@ use crate::site::page::others::OtherAttachment;
 use crate::site::page::readiness::unlisted::Unlisted;
 use crate::text;
 
+/// What a listing is called that may have no name.
+fn name_of(listed: &ListedAttachment) -> &str {
+    if listed.label.is_empty() { "an attachment without a name" } else { &listed.label }
+}
+
 /// A receipt that is not complete yet.
 pub(crate) struct ReceiptDraft {
     pub(crate) receipt: Receipt,
     po: PoNumber,
     /// Listings that are not files.
     others: BTreeSet<ListingId>,
+    /// Listings that had no turn yet: missing, if the attempt ends now.
+    untried: Vec<MissingFile>,
+    /// How much of what was counted the page has listed that is being read, and how much of that again.
+    page_counts: (usize, usize),
     /// The longest wait that the portal has asked for when it did not give a file.
     retry_after: Option<Duration>,
 }
@@ -28,12 +37,59 @@ pub(crate) struct ReceiptDraft {
 impl ReceiptDraft {
     pub(crate) fn new(po: &PoNumber, url: String, filter: String) -> Self {
         let receipt = Receipt { url, filter, ..Receipt::default() };
-        Self { receipt, po: po.clone(), others: BTreeSet::new(), retry_after: None }
+        Self {
+            receipt,
+            po: po.clone(),
+            others: BTreeSet::new(),
+            untried: Vec::new(),
+            page_counts: (0, 0),
+            retry_after: None,
+        }
+    }
+
+    /// From now on another page is counted.
+    pub(crate) fn begin_page(&mut self) {
+        self.page_counts = (0, 0);
+    }
+
+    /// The page lists so many attachments, and so many of them are not on another page.
+    pub(crate) fn count_listed(&mut self, most_listed: usize, new_count: usize) {
+        let (listed, repeated) = (most_listed.max(new_count), most_listed.saturating_sub(new_count));
+        let Receipt { listed_count, repeated_count, .. } = &mut self.receipt;
+        *listed_count = *listed_count - self.page_counts.0 + listed;
+        *repeated_count = *repeated_count - self.page_counts.1 + repeated;
+        self.page_counts = (listed, repeated);
+    }
+
+    /// These attachments get their turns now.
+    pub(crate) fn expect(&mut self, new: &[ListedAttachment], place: &ListingPage) {
+        let failure = || Failure::new(FailureKind::StepTimeout, "not tried: the attempt ended first");
+        self.untried.extend(new.iter().map(|listed| MissingFile {
+            name: name_of(listed).to_owned(),
+            listing: listed.id.clone(),
+            source: place.origin,
+            failure: failure(),
+        }));
+    }
+
+    /// The receipt of an attempt that ends now, with what had no turn yet among the missing.
+    pub(crate) fn interim(&self) -> Receipt {
+        let mut receipt = self.receipt.clone();
+        receipt.missing.extend(self.untried.iter().cloned());
+        receipt
+    }
+
+    /// The receipt of an attempt that has ended with `error`.
+    pub(crate) fn conclude(mut self, error: &AttemptError) -> Receipt {
+        self.untried.iter_mut().for_each(|missing| missing.failure.kind = error.kind);
+        self.receipt.missing.append(&mut self.untried);
+        self.receipt
     }
 
     /// The file is in its place. Two attachments with one name and the same bytes are one file.
     pub(crate) fn keep(&mut self, record: FileRecord) {
         self.receipt.missing.retain(|missing| !record.listings.contains(&missing.listing));
+        self.untried.retain(|missing| !record.listings.contains(&missing.listing));
         for other in self.receipt.files.iter_mut().filter(|other| other.path != record.path && other.listings.len() > 1)
         {
             // it was fetched again, and it is another file than it seemed to be
@@ -56,15 +112,17 @@ impl ReceiptDraft {
         let (name, listing) = (listed.label.clone(), listed.id.clone());
         tracing::debug!(po = %self.po, name, reason, "an attachment is left out");
         self.receipt.missing.retain(|missing| missing.listing != listing);
+        self.untried.retain(|missing| missing.listing != listing);
         self.receipt.left_out.push(ExcludedFile { name, listing, source, reason });
     }
 
     /// The attachment could not be fetched. Said again, the last reason counts.
     pub(crate) fn miss(&mut self, listed: &ListedAttachment, place: &ListingPage, error: &AttemptError) {
         let (listing, source, failure) = (listed.id.clone(), place.origin, error.to_failure());
-        let name = if listed.label.is_empty() { "an attachment without a name" } else { &listed.label };
+        let name = name_of(listed);
         tracing::warn!(po = %self.po, name, kind = %failure.kind, reason = %failure.message, "an attachment is missing");
         self.retry_after = self.retry_after.max(error.retry_after);
+        self.untried.retain(|missing| missing.listing != listing);
         let missing = MissingFile { name: name.to_owned(), listing, source, failure };
         match self.receipt.missing.iter_mut().find(|earlier| earlier.listing == missing.listing) {
             Some(earlier) => *earlier = missing,
@@ -101,13 +159,6 @@ impl ReceiptDraft {
         let listing = opaque_id(&format!("unlisted {} {why}", place.url));
         self.receipt.listed_count += count;
         self.receipt.missing.push(MissingFile { name, listing, source: place.origin, failure });
-    }
-
-    /// The attachment was not asked for: the attempt ended with `error` before.
-    pub(crate) fn not_tried(&mut self, listed: &ListedAttachment, place: &ListingPage, error: &AttemptError) {
-        let failure = Failure::new(error.kind, "not tried: the attempt ended first");
-        let (name, listing, source) = (listed.label.clone(), listed.id.clone(), place.origin);
-        self.receipt.missing.push(MissingFile { name, listing, source, failure });
     }
 
     /// What is missing, as the attempt's error. Of several kinds, the one that another try may fix decides.

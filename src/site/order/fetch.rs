@@ -1,13 +1,14 @@
 //! How one attachment becomes a file in its order's folder.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
 use super::ways::effect::{ClickEffect, ClickOutlook};
-use super::ways::{self, Way};
+use super::ways::{self, Way, millis};
 use crate::backend::{Attempt, Click, DownloadEvent, Initiator, Page, SessionError};
 use crate::download::{
     DownloadError, DownloadLimits, LoginSigns, OrderDir, Outlook, StagingDir, TransferLimits, Verified, VerifyRules,
@@ -29,9 +30,15 @@ const MAX_REFUSALS: usize = 2;
 
 /// Asks for a file as a script does, and drops it as soon as it is answered. The answer is among the
 /// page's answers.
-const ASK_WHY: &str = "const asked = new AbortController(); setTimeout(() => asked.abort(), 5000); \
+const ASK_WHY: &str = "const asked = new AbortController(); setTimeout(() => asked.abort(), arguments[1]); \
     return fetch(arguments[0], { mode: 'no-cors', credentials: 'include', cache: 'no-store', signal: asked.signal }) \
     .then(() => { asked.abort(); return true; }).catch(() => false)";
+
+/// How long what the browser shows may take to come from its memory, before it is asked for again.
+const KEPT_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long that answer is waited for.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// The setting of the largest attachment that is wanted.
 const MAX_SIZE: &str = "max_size";
@@ -197,7 +204,7 @@ impl AttachmentFetch<'_> {
                 Ok(Some(listed.clone()))
             }
             Way::Shown(address) => {
-                ways::save_shown(page, address).await?;
+                ways::save_shown(page, address, self.context.within_script(KEPT_WITHIN)).await?;
                 Ok(Some(listed.clone()))
             }
         }
@@ -210,7 +217,8 @@ impl AttachmentFetch<'_> {
     /// What the portal answers; `Refused` when that could not be learnt. None when it would give the file now.
     async fn ask_why(&self, page: &mut dyn Page, address: &str) -> Result<(), DownloadError> {
         page.responses().await?;
-        let asked = page.evaluate(ASK_WHY, vec![Value::from(address)]).await?;
+        let limit = self.context.within_script(ANSWER_WITHIN);
+        let asked = page.evaluate(ASK_WHY, vec![Value::from(address), millis(limit)]).await?;
         let answers = page.responses().await?;
         tracing::debug!(po = %self.attempt.order.po, %asked, "checked why a file was refused");
         let calls = answers.into_iter().filter(|answer| answer.initiator == Initiator::Script);

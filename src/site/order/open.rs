@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::budget::TimeBudget;
 use crate::backend::{AttemptError, FailedRequest, Page};
 use crate::model::{Failure, FailureKind, FileOrigin, PoNumber};
 use crate::site::Recipe;
@@ -19,6 +20,7 @@ use crate::site::page::readiness::unlisted::{Unlisted, could_be_list};
 use crate::site::page::readiness::{Awaited, PageReader, Reading};
 use crate::site::page::responses::{Responses, complaint};
 use crate::site::page::snapshot::PageSnapshot;
+use crate::text::rounded;
 
 /// How often a page is clicked to show more of its list: an endless list must not keep a worker for ever.
 const MAX_CLICKS: usize = 60;
@@ -76,6 +78,7 @@ pub(crate) struct PageOpener<'a> {
     pub(crate) context: &'a PortalContext,
     pub(crate) page: &'a mut dyn Page,
     cancel: &'a CancellationToken,
+    budget: TimeBudget,
     /// HTTP responses since the last page was opened.
     responses: Responses,
     /// When that was.
@@ -83,8 +86,13 @@ pub(crate) struct PageOpener<'a> {
 }
 
 impl<'a> PageOpener<'a> {
-    pub(crate) fn new(context: &'a PortalContext, page: &'a mut dyn Page, cancel: &'a CancellationToken) -> Self {
-        Self { context, page, cancel, responses: Responses::default(), begun: Instant::now() }
+    pub(crate) fn new(
+        context: &'a PortalContext,
+        page: &'a mut dyn Page,
+        cancel: &'a CancellationToken,
+        budget: TimeBudget,
+    ) -> Self {
+        Self { context, page, cancel, budget, responses: Responses::default(), begun: Instant::now() }
     }
 
     /// Goes to a page, makes sure that it is the requested one, waits until it counts as read, and clicks what
@@ -93,6 +101,10 @@ impl<'a> PageOpener<'a> {
         self.context.pace.turn(self.cancel).await;
         self.begun = Instant::now();
         self.check_cancelled().map_err(error::of_failure)?;
+        if self.budget.is_over(self.begun) {
+            return Err(self.out_of_time());
+        }
+        let reader = self.reader(place);
         self.read_responses().await?;
         self.responses.clear();
         self.page.goto(place.url.as_str()).await.map_err(|error| error::of_session(error, &self.context.base))?;
@@ -103,7 +115,6 @@ impl<'a> PageOpener<'a> {
             other => self.require(other, &place.what).await?,
         }
         self.check_cancelled().map_err(error::of_failure)?;
-        let reader = PageReader { context: self.context, url: &place.url, origin: place.origin, begun: self.begun };
         let mut opened = self.read(&reader, place).await?;
         self.context.confirm_login();
         if opened.snapshot.attachments.is_empty() {
@@ -115,8 +126,17 @@ impl<'a> PageOpener<'a> {
 
     /// Looks again at a page that was not yet read, with all the patience of the first time: more may be listed by now.
     pub(crate) async fn look_again(&mut self, place: &ListingPage) -> Result<OpenedPage, AttemptError> {
-        let reader = PageReader { context: self.context, url: &place.url, origin: place.origin, begun: self.begun };
+        let reader = self.reader(place);
         self.read(&reader, place).await
+    }
+
+    /// Reads `place` as long as the attempt's budget allows from now on.
+    fn reader<'b>(&self, place: &'b ListingPage) -> PageReader<'b>
+    where
+        'a: 'b,
+    {
+        let until = self.budget.page_until(Instant::now());
+        PageReader { context: self.context, url: &place.url, origin: place.origin, begun: self.begun, until }
     }
 
     /// Reads the page that is shown, all of its list.
@@ -126,6 +146,11 @@ impl<'a> PageOpener<'a> {
         let mut lost = None;
         for _ in 0..MAX_CLICKS {
             if !is_read(&reading) {
+                break;
+            }
+            if reader.is_over() {
+                let has_more = controls::next(self.page, &self.context.recipe).await?.is_some();
+                reading.awaited = has_more.then_some(Awaited::OutOfTime);
                 break;
             }
             let (before, earlier) = (reading.snapshot.listed_count, reading.snapshot.attachments.clone());
@@ -253,6 +278,18 @@ impl<'a> PageOpener<'a> {
             self.context.pace.slow_down();
         }
         error
+    }
+
+    /// The attempt's time is used up.
+    pub(crate) fn out_of_time(&self) -> AttemptError {
+        let limit = rounded(self.context.deadlines.attempt);
+        AttemptError::new(
+            FailureKind::StepTimeout,
+            format!(
+                "the order took longer than {limit}; the files that arrived are kept; task_timeout allows more time \
+                 per attempt"
+            ),
+        )
     }
 
     pub(crate) fn check_cancelled(&self) -> Result<(), Failure> {

@@ -18,7 +18,6 @@ use crate::site::login::SharedLogin;
 use crate::site::page::classify::classify;
 use crate::site::page::identity::listed::ListedAttachment;
 use crate::site::page::snapshot::PageSnapshot;
-use crate::text::rounded;
 
 /// How long a portal that answered with a server error is left alone before the same file is asked for again.
 const AFTER_SERVER_ERROR: Duration = Duration::from_secs(1);
@@ -32,7 +31,7 @@ pub(crate) struct FileTurns<'a> {
     login: &'a SharedLogin,
     attempt: &'a Attempt,
     pub(crate) opener: PageOpener<'a>,
-    budget: TimeBudget,
+    pub(crate) budget: TimeBudget,
     pub(crate) draft: ReceiptDraft,
     postponed: Vec<Postponed>,
     /// Whether another page may list more.
@@ -77,22 +76,21 @@ enum Turn {
 }
 
 impl<'a> FileTurns<'a> {
-    /// Those of an attempt that began at `begun`.
     pub(crate) fn new(
         context: &'a PortalContext,
         login: &'a SharedLogin,
         page: &'a mut dyn Page,
         attempt: &'a Attempt,
-        begun: Instant,
     ) -> Self {
         // also of an order whose page never comes, or is not understood: that is the one that people want to look at
         let url = context.order_page(&attempt.order.po).to_string();
+        let budget = TimeBudget::new(attempt.begun, context.deadlines.attempt);
         Self {
             context,
             login,
             attempt,
-            opener: PageOpener::new(context, page, &attempt.cancel),
-            budget: TimeBudget::new(begun, context.deadlines.attempt),
+            opener: PageOpener::new(context, page, &attempt.cancel, budget),
+            budget,
             draft: ReceiptDraft::new(&attempt.order.po, url, context.filter.to_string()),
             postponed: Vec::new(),
             are_pages_left: false,
@@ -120,16 +118,15 @@ impl<'a> FileTurns<'a> {
         mut new: Vec<ListedAttachment>,
         to: Destination<'_>,
     ) -> Result<(), AttemptError> {
+        self.draft.expect(&new, place);
+        self.attempt.interim.set(self.draft.interim());
         PageSnapshot::mark_equals(self.opener.page, &new).await?;
         let equals: Vec<_> = new.iter().filter(|listed| listed.key.is_by_place()).cloned().collect();
         new.sort_by_key(|listed| self.context.was_throttled(&listed.id)); // or it would end each attempt before the others
         let mut rest = new.into_iter();
         while let Some(listed) = rest.next() {
             let turn = Turn::First { are_others_waiting: rest.len() > 0 };
-            if let Err(error) = self.fetch_one(place, &listed, to, turn).await {
-                rest.for_each(|listed| self.draft.not_tried(&listed, place, &error));
-                return Err(error);
-            }
+            self.fetch_one(place, &listed, to, turn).await?;
         }
         self.fetch_hidden(place, &equals, to).await
     }
@@ -192,7 +189,7 @@ impl<'a> FileTurns<'a> {
     ) -> Result<(), AttemptError> {
         let begun = Instant::now();
         if self.budget.is_over(begun) {
-            let error = self.out_of_time();
+            let error = self.opener.out_of_time();
             self.draft.miss(listed, place, &error);
             return Err(error);
         }
@@ -222,6 +219,8 @@ impl<'a> FileTurns<'a> {
                     self.uncertain.insert(listed.id.clone());
                 }
                 self.draft.keep(record);
+                self.draft.receipt.folder = to.folder.relative();
+                self.attempt.interim.set(self.draft.interim());
                 self.brought.extend(address);
                 // a file that the browser has shown is where the page was
                 return self.come_back(place, to.staging).await;
@@ -285,18 +284,6 @@ impl<'a> FileTurns<'a> {
         }
     }
 
-    /// The attempt's time is used up by files that came.
-    fn out_of_time(&self) -> AttemptError {
-        let limit = rounded(self.context.deadlines.attempt);
-        AttemptError::new(
-            FailureKind::StepTimeout,
-            format!(
-                "its files took longer than {limit}; those that arrived are kept; task_timeout allows more time per \
-                 attempt"
-            ),
-        )
-    }
-
     /// Leaves the page after a click that no download followed: one that begins late would be taken for the next one's.
     ///
     /// # Errors
@@ -320,7 +307,11 @@ impl<'a> FileTurns<'a> {
         self.reopen(place, staging).await
     }
 
+    /// Opens the page again, unless there is no time left for anything on it.
     async fn reopen(&mut self, place: &ListingPage, staging: &StagingDir) -> Result<(), AttemptError> {
+        if self.budget.is_over(Instant::now()) {
+            return Ok(());
+        }
         self.opener.page.set_download_dir(staging.path()).await?;
         self.open(place).await.map(drop)
     }

@@ -19,7 +19,7 @@ use crate::site::recipe::parse::load;
 pub(crate) use crate::site::testing::offers::{FakeReply, Offer, button, file, link};
 use crate::site::testing::offers::{describe, element};
 pub(crate) use crate::site::testing::portal_state::Portal;
-pub(crate) use crate::site::testing::shown::{FakeControl, Shown};
+pub(crate) use crate::site::testing::shown::{FakeControl, Shown, Waits};
 
 pub(crate) const BASE: &str = "https://acme.test";
 
@@ -232,14 +232,22 @@ impl Page for FakePage {
     fn settle<'a>(
         &'a mut self,
         _: &'a [String],
-        _: &'a Stability,
+        stability: &'a Stability,
     ) -> BoxFuture<'a, Result<PageActivity, SessionError>> {
         self.settle_count += 1;
         if self.settle_count > 1 {
             let stragglers = std::mem::take(&mut self.shown.stragglers);
             self.shown.offers.extend(stragglers);
         }
-        now!(Ok(self.shown.activity.clone()))
+        Box::pin(async move {
+            if self.shown.waits != Waits::No {
+                tokio::time::sleep(stability.at_most).await;
+            }
+            match self.shown.waits {
+                Waits::No | Waits::ToTheEnd => Ok(self.shown.activity.clone()),
+                Waits::InVain => Err(SessionError::PageTimeout("script timeout".to_owned())),
+            }
+        })
     }
 
     fn click<'a>(&'a mut self, css: &'a str, nth: usize, how: Click) -> BoxFuture<'a, Result<bool, SessionError>> {
@@ -250,6 +258,9 @@ impl Page for FakePage {
         let offer = self.listed(css).get(nth).copied().cloned();
         if let Some(offer) = &offer {
             self.portal.state().clicks.push(format!("{how:?} {}", offer.label));
+            if matches!(offer.answer, FakeReply::Hang) {
+                return Box::pin(std::future::pending());
+            }
             self.set_off(offer);
             self.moved(css, nth, offer.after_click);
         }

@@ -83,7 +83,7 @@ impl FakePage {
                 self.set_off(&Offer { answer: file(name, text), ..offer.clone() });
                 self.again = Some(url);
             }
-            FakeReply::Silence | FakeReply::Handled(..) => {}
+            FakeReply::Silence | FakeReply::Handled(..) | FakeReply::Hang => {}
             FakeReply::Preview(path) => {
                 self.effect["addresses"] = json!([{ "kind": "iframe", "url": format!("{BASE}{path}") }]);
             }

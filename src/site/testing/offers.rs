@@ -26,6 +26,8 @@ pub(crate) enum FakeReply {
     Answered(u16),
     /// More bytes come each time that the browser is asked, without an end.
     Endless,
+    /// The browser does not come back from the click.
+    Hang,
     /// It begins and then nothing more comes.
     Standstill,
     /// The browser reports more bytes than the disk has.

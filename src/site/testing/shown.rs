@@ -28,12 +28,23 @@ pub(crate) struct Shown {
     pub(crate) notes: [Vec<&'static str>; 2],
     /// What it is doing each time it is waited for.
     pub(crate) activity: PageActivity,
+    pub(crate) waits: Waits,
     /// On the page from the second wait on.
     pub(crate) stragglers: Vec<Offer>,
     /// What it says about its own list.
     pub(crate) signs: Value,
     /// What can be clicked to see more, one after another.
     pub(crate) controls: Vec<FakeControl>,
+}
+
+/// How long the page takes to say what it is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waits {
+    No,
+    /// As long as it may.
+    ToTheEnd,
+    /// The same, and then it does not say.
+    InVain,
 }
 
 /// Something that shows more when it is clicked.
@@ -65,6 +76,7 @@ impl Default for Shown {
             offers: Vec::new(),
             notes: [Vec::new(), Vec::new()],
             activity: PageActivity { is_settled: true, is_tracked: true, ..PageActivity::default() },
+            waits: Waits::No,
             stragglers: Vec::new(),
             signs: json!({ "isComplete": true, "saysNone": false, "areas": [{ "count": 1, "shown": 1 }] }),
             controls: Vec::new(),

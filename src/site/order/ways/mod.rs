@@ -2,6 +2,8 @@
 
 pub(crate) mod effect;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::backend::{Click, Page, SessionError};
@@ -54,25 +56,38 @@ impl Way {
 /// # Errors
 /// The session's.
 pub(crate) async fn save(page: &mut dyn Page, address: &str) -> Result<(), SessionError> {
-    run(page, address, "", false).await
+    run(page, address, "", None).await
 }
 
-/// Has the browser save what it shows, which is at `address`.
+/// Has the browser save what it shows, which is at `address`, and ask for it again if it does not have it `within` that
+/// time.
 ///
 /// # Errors
 /// The session's.
-pub(crate) async fn save_shown(page: &mut dyn Page, address: &str) -> Result<(), SessionError> {
+pub(crate) async fn save_shown(page: &mut dyn Page, address: &str, within: Duration) -> Result<(), SessionError> {
     let path = address.split(['?', '#']).next().unwrap_or_default();
-    run(page, address, &percent_decoded(path.rsplit('/').next().unwrap_or_default()), true).await
+    run(page, address, &percent_decoded(path.rsplit('/').next().unwrap_or_default()), Some(within)).await
 }
 
-async fn run(page: &mut dyn Page, address: &str, name: &str, is_shown: bool) -> Result<(), SessionError> {
-    match page.evaluate(SAVE, vec![Value::from(address), Value::from(name), json!(is_shown)]).await {
+async fn run(
+    page: &mut dyn Page,
+    address: &str,
+    name: &str,
+    shown_within: Option<Duration>,
+) -> Result<(), SessionError> {
+    let args = vec![Value::from(address), Value::from(name), json!(shown_within.is_some())];
+    let args = [args, vec![millis(shown_within.unwrap_or_default())]].concat();
+    match page.evaluate(SAVE, args).await {
         // an address of another host replaces the page: what comes of that is seen by whoever waits
-        Err(SessionError::Refused(why)) => {
+        Err(SessionError::Refused(why) | SessionError::PageTimeout(why)) => {
             tracing::debug!(why, "the page was left while it saved a file");
             Ok(())
         }
         other => other.map(drop),
     }
+}
+
+/// A span of time as scripts want it.
+pub(crate) fn millis(span: Duration) -> Value {
+    Value::from(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }

@@ -44,6 +44,10 @@ pub(crate) enum Awaited {
     EachTime(Vec<String>),
     /// What is looked for keeps changing.
     Change,
+    /// It did not say what it was doing: nothing may be concluded from what it lists.
+    Unread,
+    /// The attempt has no more time for it.
+    OutOfTime,
 }
 
 impl Awaited {
@@ -51,7 +55,9 @@ impl Awaited {
     pub(crate) fn kind(&self) -> FailureKind {
         match self {
             Self::EachTime(_) => FailureKind::PageChanged,
-            Self::Document | Self::Busy(_) | Self::Requests(_) | Self::Change => FailureKind::StepTimeout,
+            Self::Document | Self::Busy(_) | Self::Requests(_) | Self::Change | Self::Unread | Self::OutOfTime => {
+                FailureKind::StepTimeout
+            }
         }
     }
 
@@ -79,6 +85,10 @@ impl fmt::Display for Awaited {
                 paths = paths.join(", ")
             ),
             Self::Change => f.write_str("it kept changing"),
+            Self::Unread => f.write_str("its scripts kept the browser too busy to tell whether more was to come"),
+            Self::OutOfTime => f.write_str(
+                "the attempt's time was used up before all of it had been shown (task_timeout allows more time per attempt)",
+            ),
         }
     }
 }
@@ -102,9 +112,16 @@ pub(crate) struct PageReader<'a> {
     pub(crate) origin: FileOrigin,
     /// When the page was asked for.
     pub(crate) begun: Instant,
+    /// Until when the attempt has time for the page.
+    pub(crate) until: Instant,
 }
 
 impl PageReader<'_> {
+    /// Whether the attempt has no more time for the page.
+    pub(crate) fn is_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
     /// Waits until the page counts as read, or `settle.at_most` is over. A request that is pending then is waited for
     /// until `page_timeout`: it is known that something is to come.
     ///
@@ -148,13 +165,22 @@ impl PageReader<'_> {
         let stability = self.context.stability(self.url);
         let until = Instant::now() + stability.at_most;
         let latest = (self.begun + self.context.deadlines.page).max(until);
+        let (until, latest) = (until.min(self.until), latest.min(self.until));
+        // what the attempt had hardly time for may be answered in another one
+        let is_patient = latest.saturating_duration_since(self.begun) >= self.context.deadlines.page / 2;
         let mut watched = PageSnapshot::settling(recipe);
         watched.extend_from_slice(also);
         let mut limit = until;
         loop {
             let at_most = limit.saturating_duration_since(Instant::now());
             let stability = Stability { unchanged_for: still, at_most, ..stability.clone() };
-            let mut activity = page.settle(&watched, &stability).await?;
+            let (mut activity, is_unread) = match page.settle(&watched, &stability).await {
+                Err(SessionError::PageTimeout(why)) => {
+                    tracing::debug!(url = %self.url.path(), why, "a page did not say what it was doing");
+                    (PageActivity::default(), true)
+                }
+                activity => (activity?, false),
+            };
             // a request whose address speaks of attachments brings the list, however long it takes
             let registry = &self.context.long_polls;
             let (lists, polls): (Vec<_>, Vec<_>) = std::mem::take(&mut activity.long_polls)
@@ -176,7 +202,7 @@ impl PageReader<'_> {
                 return Ok(Reading { snapshot, kind, signs: PageSigns::default(), failed: Vec::new(), awaited: None });
             }
             let patience = SignPatience {
-                at_most: until.saturating_duration_since(Instant::now()).min(ONE_LOOK),
+                at_most: until.saturating_duration_since(Instant::now()).min(self.context.within_script(ONE_LOOK)),
                 until_complete: snapshot.attachments.is_empty(),
                 fetched_before: if activity.is_tracked { Duration::ZERO } else { still },
             };
@@ -187,14 +213,19 @@ impl PageReader<'_> {
             }
             tracing::debug!(url = %self.url.path(), ?activity, ?signs, ?awaited, "looked at a page");
             let now = Instant::now();
+            if is_unread {
+                awaited = Some(Awaited::Unread);
+            } else if awaited == Some(Awaited::Change) && now >= self.until {
+                awaited = Some(Awaited::OutOfTime);
+            }
             let has_time = match &awaited {
                 // that was waited for already
-                None | Some(Awaited::Change | Awaited::EachTime(_)) => false,
-                Some(Awaited::Document | Awaited::Busy(_)) => now < until,
+                None | Some(Awaited::Change | Awaited::EachTime(_) | Awaited::OutOfTime) => false,
+                Some(Awaited::Document | Awaited::Busy(_) | Awaited::Unread) => now < until,
                 Some(Awaited::Requests(_)) => now < latest,
             };
             if !has_time {
-                if matches!(awaited, Some(Awaited::Requests(_))) {
+                if matches!(awaited, Some(Awaited::Requests(_))) && is_patient {
                     registry.note_vain(&activity.pending, self.url, recipe.settle.long_poll_after.0);
                 }
                 return Ok(Reading { snapshot, kind, signs, failed: activity.failed, awaited });
@@ -207,9 +238,9 @@ impl PageReader<'_> {
 /// Asks for the signs of a page; one that was replaced meanwhile is busy.
 async fn ask(page: &mut dyn Page, context: &PortalContext, patience: SignPatience) -> Result<PageSigns, SessionError> {
     match PageSigns::ask(page, &context.recipe, patience).await {
-        Err(SessionError::Refused(why)) => {
+        Err(SessionError::Refused(why) | SessionError::PageTimeout(why)) => {
             tracing::debug!(why, "the signs of a page could not be read");
-            Ok(PageSigns { busy: Some("a page that was replaced".to_owned()), ..PageSigns::default() })
+            Ok(PageSigns { busy: Some("a page that was replaced or too busy".to_owned()), ..PageSigns::default() })
         }
         other => other,
     }

@@ -111,13 +111,3 @@ async fn the_files_of_the_requisition_come_before_a_bad_file_s_other_turn() {
     Stage::with(&config).failure(&portal).await;
     assert_eq!(portal.state().clicks, ["Save bad.txt", "Save r.pdf", "Save bad.txt"]);
 }
-
-#[tokio::test]
-async fn an_order_whose_files_take_longer_than_its_time_keeps_those_that_came() {
-    let mut config = config();
-    config.deadlines.attempt = Duration::ZERO;
-    let error = Stage::with(&config).failure(&among_good_ones(FakeReply::Silence)).await;
-    assert_eq!(error.kind, FailureKind::StepTimeout);
-    let receipt = error.receipt.unwrap();
-    assert_eq!((receipt.listed_count, receipt.missing.len()), (3, 3));
-}

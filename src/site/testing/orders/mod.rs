@@ -6,20 +6,22 @@ mod evidence;
 mod logins;
 mod numbers;
 mod requisitions;
+mod time;
 mod ways;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::backend::{Attempt, AttemptError, PageActivity, Site};
+use crate::backend::{Attempt, AttemptError, InterimReceipt, PageActivity, Site};
 use crate::config::{Credentials, PoolConfig, RequisitionRule, Settings, resolve};
 use crate::download::OutputLock;
 use crate::model::{AttemptNo, FailureKind, FileOrigin, Outcome, PoTask, Receipt, RunId, TaskId, WorkerId};
 use crate::site::PortalSite;
-use crate::site::testing::fake_portal::{BASE, FakePortal, FakeReply, Offer, Shown, button, file, link};
+use crate::site::testing::fake_portal::{BASE, FakePortal, FakeReply, Offer, Shown, Waits, button, file, link};
 
 const PDF: &str = "%PDF-1.7 one";
 const ORDER: &str = "/order_headers/7";
@@ -55,13 +57,16 @@ impl Stage {
             no: AttemptNo(1),
             worker: WorkerId(1),
             cancel: CancellationToken::new(),
+            begun: Instant::now(),
+            interim: InterimReceipt::default(),
         };
         Self { out, site, attempt }
     }
 
     async fn collect(&self, portal: &FakePortal) -> Result<Receipt, AttemptError> {
         let mut session = portal.session();
-        let receipt = self.site.collect(&mut session, &self.attempt).await;
+        let attempt = Attempt { begun: Instant::now(), ..self.attempt.clone() };
+        let receipt = self.site.collect(&mut session, &attempt).await;
         let staging = self.out.path().join(".coupa-batch/landing");
         assert_eq!(staging.read_dir().map_or(0, Iterator::count), 0, "a staging folder was left behind");
         receipt
