@@ -1,5 +1,8 @@
 //! Floor 4: the only place that picks implementations.
 
+mod browser_sessions;
+mod executor;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +23,8 @@ use crate::model::{RunId, WorkerId};
 use crate::net::reachable;
 use crate::pool::{PersistentWorkerPool, StartError};
 use crate::site::{PortalSite, RecipeError, SharedLogin};
+
+pub use browser_sessions::BrowserSessions;
 
 pub(crate) use crate::browser::{Sweep, sweep};
 
