@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
 
 mod documents;
+mod guides;
 mod imports;
 mod sources;
 
