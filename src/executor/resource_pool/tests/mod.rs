@@ -1,9 +1,9 @@
 //! How a pool behaves, on a paused clock.
 
 mod cancellation;
+mod failures;
 mod interleavings;
 mod lending;
-mod trouble;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
