@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod batch;
+pub mod executor;
 pub mod model;
 
 // The rooms. Tests and benches reach them through the feature `internals`; they are not part of the public surface and
@@ -106,12 +107,14 @@ pub mod settings {
     pub use crate::config::{ConfigProblem, IntoSetting, InvalidValue, SecretUrl};
 }
 
+pub use assembly::BrowserSessions;
 pub use batch::{Batch, BatchError, BatchEvent, BatchReport};
 pub use browser::ProfileManager;
 pub use config::{
     BrowserChoice, ConfigError, LaneChoice, OrdersPerSession, PoolConfig, PoolConfigBuilder, RequisitionRule, Sandbox,
     WorkerCount,
 };
+pub use executor::{ConcurrentExecutor, Manage, ResourcePool};
 pub use model::{FailureKind, InvalidPoNumber, OrderStatus, Outcome, PoNumber, PoTask, PoolStatus, TaskPriority};
 pub use policy::TaskQueue;
 pub use pool::{

@@ -19,9 +19,12 @@ const ROOT: &[&str] = &[
     "BatchEvent",
     "BatchReport",
     "BrowserChoice",
+    "BrowserSessions",
+    "ConcurrentExecutor",
     "ConfigError",
     "FailureKind",
     "InvalidPoNumber",
+    "Manage",
     "MemoryMonitor",
     "LaneChoice",
     "OrderStatus",
@@ -39,6 +42,7 @@ const ROOT: &[&str] = &[
     "PooledSession",
     "ProfileManager",
     "RequisitionRule",
+    "ResourcePool",
     "Sandbox",
     "ShutdownHandler",
     "ShutdownReport",
@@ -150,11 +154,44 @@ const BACKEND: &[&str] = &[
 const BATCH: &[&str] =
     &["Batch", "BatchError", "BatchEvent", "BatchReport", "BatchStatus", "ReportFiles", "Summary", "WrittenFile"];
 
+/// What resource pools and executors are made of.
+const EXECUTOR: &[&str] = &[
+    "AdmissionLimits",
+    "BatchOptions",
+    "BoxError",
+    "BuildError",
+    "CircuitState",
+    "CloseSummary",
+    "ConcurrentExecutor",
+    "ConcurrentExecutorBuilder",
+    "Condition",
+    "ExecutorStatus",
+    "GlobalPool",
+    "GlobalPoolError",
+    "Job",
+    "Manage",
+    "OnShortage",
+    "ProcessCommand",
+    "ProcessOutput",
+    "ResourceGuard",
+    "ResourcePool",
+    "ResourcePoolBuilder",
+    "ResourcePoolError",
+    "ResourcePoolStatus",
+    "ResultStream",
+    "Shortage",
+    "TaskError",
+    "TaskResult",
+    "Wait",
+    "WorkKind",
+    "optimal_concurrency",
+];
+
 /// What a setting is made of; declared in `src/lib.rs` itself.
 const SETTINGS: &[&str] = &["ConfigProblem", "IntoSetting", "InvalidValue", "SecretUrl"];
 
 /// The public modules that have a folder, each with its names.
-const MODULES: &[(&str, &[&str])] = &[("backend", BACKEND), ("batch", BATCH), ("model", MODEL)];
+const MODULES: &[(&str, &[&str])] = &[("backend", BACKEND), ("batch", BATCH), ("executor", EXECUTOR), ("model", MODEL)];
 
 #[test]
 fn the_root_exports_what_is_listed() {

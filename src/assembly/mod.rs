@@ -4,6 +4,8 @@
     not(feature = "cli"),
     allow(dead_code, unused_imports, reason = "part of it is for the command line alone")
 )]
+mod browser_sessions;
+mod executor;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +27,8 @@ use crate::model::{RunId, WorkerId};
 use crate::net::reachable;
 use crate::pool::{PersistentWorkerPool, StartError};
 use crate::site::{PortalSite, RecipeError, SharedLogin};
+
+pub use browser_sessions::BrowserSessions;
 
 pub(crate) use crate::browser::{Sweep, sweep};
 

@@ -64,6 +64,16 @@ pub trait Session: Send {
     /// Any [`SessionError`]; the session is then ended and replaced. Dropping the future makes it unusable.
     fn check_health(&mut self) -> BoxFuture<'_, Result<SessionHealth, SessionError>>;
 
+    /// Makes it as good as new for another borrower: no window but its own, no dialog, an empty page, and neither cookies nor
+    /// storage unless they are to be kept. Returns whether it is so; a session that is not is replaced. Called by a pool of
+    /// sessions when one comes back. Default: an empty page, and true only if cookies are kept.
+    ///
+    /// # Errors
+    /// Any [`SessionError`]; the session is then ended and replaced. Dropping the future makes it unusable.
+    fn clean(&mut self, keeps_cookies: bool) -> BoxFuture<'_, Result<bool, SessionError>> {
+        Box::pin(async move { self.page().goto("about:blank").await.map(|()| keeps_cookies) })
+    }
+
     /// Closes the browser if the session is usable, kills what is left, wipes the profile folder, and checks both. Bounded by
     /// the implementation's `close` deadline. Never fails, but reports what it could not do. Dropping the future kills and
     /// wipes without checking.

@@ -85,6 +85,10 @@ impl Session for BrowserSession {
         })
     }
 
+    fn clean(&mut self, keeps_cookies: bool) -> BoxFuture<'_, Result<bool, SessionError>> {
+        Box::pin(async move { self.page.clean(keeps_cookies).await.map(|()| true) })
+    }
+
     fn median_page_time(&self) -> Option<Duration> {
         self.page.times.median()
     }

@@ -33,6 +33,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => commands::run::run(&args),
         Command::Status(args) => commands::status::status(&args),
         Command::Sweep(args) => commands::sweep::sweep(&args),
+        Command::Tune(args) => commands::tune::tune(&args),
         Command::Verify(args) => commands::verify::verify(&args),
     };
     match ended {

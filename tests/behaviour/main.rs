@@ -7,6 +7,7 @@ mod doubles;
 
 mod acquire;
 mod admission;
+mod browser_sessions;
 mod circuit_breaker;
 mod drain;
 mod lanes;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use coupa_batch::backend::{SessionError, SessionFactory};
 use coupa_batch::model::WorkerId;
+use coupa_batch::{BrowserSessions, ResourcePool};
 
 use crate::browser::{Flavour, Rig, tree, until};
 use crate::site;
@@ -14,6 +15,7 @@ crate::on_the_installed_browser!(
     a_closed_session_leaves_neither_process_nor_profile,
     a_dropped_session_leaves_neither_process_nor_profile,
     a_browser_that_dies_is_noticed,
+    a_session_that_comes_back_to_a_resource_pool_is_as_good_as_new,
 );
 
 async fn cookies_and_storage_of_one_session_are_not_in_another(rig: Rig) {
@@ -248,5 +250,38 @@ async fn a_warmed_template_that_is_broken_is_given_up() {
     std::fs::write(template.join("Default"), "x").unwrap();
     assert!(rig.open().await.close().await.is_clean());
     assert!(!template.exists());
+    rig.until_nothing_is_left().await;
+}
+
+async fn a_session_that_comes_back_to_a_resource_pool_is_as_good_as_new(rig: Rig) {
+    /// Another window answers through a channel of its origin, as long as there is one.
+    const ANSWERS: &str = "return new Promise(told => { const line = new BroadcastChannel('windows'); \
+                           line.onmessage = () => told(true); line.postMessage('?'); setTimeout(() => told(false), 500); })";
+    let base = site::start().await;
+    let sessions = BrowserSessions::of_browsers(&rig.config).await.unwrap();
+    let pool = ResourcePool::builder(sessions).max_size(1).build().unwrap();
+    let mut session = pool.acquire().await.unwrap();
+    let pid = session.root_pid();
+    let page = session.page();
+    page.goto(&format!("{base}/cookie/secret-of-the-first")).await.unwrap();
+    page.evaluate("localStorage.mine = 1", vec![]).await.unwrap();
+    let opened = "const other = window.open('about:blank'); other.eval(\"const line = new BroadcastChannel('windows'); \
+                  line.onmessage = () => line.postMessage('!')\")";
+    page.evaluate(opened, vec![]).await.unwrap();
+    assert_eq!(page.evaluate(ANSWERS, vec![]).await.unwrap(), true);
+    page.evaluate("setTimeout(() => alert('still here'))", vec![]).await.unwrap();
+    drop(session);
+
+    let mut session = pool.acquire().await.unwrap();
+    assert_eq!((session.root_pid(), pool.status().replaced), (pid, 0), "cleaned, and not replaced");
+    let page = session.page();
+    assert_eq!(page.url().await.unwrap(), "about:blank");
+    page.goto(&format!("{base}/cookies")).await.unwrap();
+    let text = page.document().await.unwrap().text;
+    assert!(!text.contains("secret-of-the-first"), "{text}");
+    assert!(page.evaluate("return localStorage.mine ?? null", vec![]).await.unwrap().is_null());
+    assert_eq!(page.evaluate(ANSWERS, vec![]).await.unwrap(), false, "the other window is closed");
+    drop(session);
+    assert!(pool.close(Duration::from_secs(30)).await.is_clean());
     rig.until_nothing_is_left().await;
 }

@@ -84,7 +84,7 @@ fn folders() -> BTreeSet<String> {
 
 /// Whether a path leads to a module, or to a name that a module or one below it declares or passes on. A path may begin
 /// with a type, and end with one's variant or function.
-fn is_declared(path: &str, sources: &[Source]) -> bool {
+pub(crate) fn is_declared(path: &str, sources: &[Source]) -> bool {
     let path: Vec<String> = path.split("::").map(str::to_owned).collect();
     let is_module = |length: &usize| sources.iter().any(|source| source.module == path[..*length]);
     let module = (1..=path.len()).rev().find(is_module).unwrap_or_default();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where")]
 
 mod documents;
+mod guides;
 mod imports;
 mod sources;
 
@@ -21,7 +22,20 @@ const FLOORS: &[&[&str]] = &[
     &["model"],
     &["config", "policy"],
     &["backend", "fs", "net", "process"],
-    &["browser", "credentials", "demo", "download", "host", "input", "journal", "notify", "pool", "report", "site"],
+    &[
+        "browser",
+        "credentials",
+        "demo",
+        "download",
+        "executor",
+        "host",
+        "input",
+        "journal",
+        "notify",
+        "pool",
+        "report",
+        "site",
+    ],
     &["assembly"],
     &["batch"],
     &["cli"],
@@ -65,6 +79,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rustix", &["process", "browser"]),
     ("rustls", &["net"]),
     ("rustls_platform_verifier", &["net"]),
+    ("scopeguard", &["executor"]),
     ("sha2", &["demo", "download"]),
     ("structured_logger", &["cli"]),
     ("sysinfo", &["host", "process"]),

@@ -50,6 +50,11 @@ impl WebDriverCommand {
         Self { name, method: Method::POST, path: path.to_owned(), body: Some(body.to_string()) }
     }
 
+    /// A DELETE command.
+    pub(crate) fn delete(name: &'static str, path: &str) -> Self {
+        Self { name, method: Method::DELETE, path: path.to_owned(), body: None }
+    }
+
     /// Delete Session: closes the browser.
     pub(crate) fn delete_session() -> Self {
         Self { name: "delete session", method: Method::DELETE, path: String::new(), body: None }

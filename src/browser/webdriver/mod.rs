@@ -1,6 +1,7 @@
 //! The WebDriver protocol: commands, pages, what a session is started with, and what its log says.
 
 pub(crate) mod capabilities;
+pub(crate) mod clean;
 pub(crate) mod client;
 pub(crate) mod cookies;
 pub(crate) mod download_log;

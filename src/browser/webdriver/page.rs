@@ -38,7 +38,7 @@ const MAX_RERUNS: usize = 3;
 pub(crate) struct WebDriverPage {
     pub(crate) client: SessionClient,
     vendor: &'static Vendor,
-    timeouts: Timeouts,
+    pub(crate) timeouts: Timeouts,
     downloads: DownloadLog,
     network: NetworkLog,
     pub(crate) times: PageTimes,
@@ -96,8 +96,8 @@ impl WebDriverPage {
         }
     }
 
-    async fn devtools(&self, name: &'static str, method: &str, params: Value) -> Result<Value, SessionError> {
-        let body = json!({ "cmd": method, "params": params });
+    pub(crate) async fn devtools(&self, name: &'static str, method: &str, args: Value) -> Result<Value, SessionError> {
+        let body = json!({ "cmd": method, "params": args });
         self.client.send(WebDriverCommand::post(name, self.vendor.devtools, &body), self.timeouts.command).await
     }
 

@@ -1,5 +1,6 @@
 //! Arguments of `coupa-batch demo`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::config::WorkerCount;
@@ -79,4 +80,29 @@ pub(crate) struct DemoArgs {
     pub(crate) browser: BrowserArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  coupa-batch tune --orders 50 --workers 1,2,4,8\n\n\
+    A whole batch is fetched from the portal inside this program with each number of workers. Close what else uses the \
+    machine.")]
+pub(crate) struct TuneArgs {
+    /// How many orders each batch has
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) orders: u32,
+    /// The numbers of workers to try, one after the other
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', default_value = "1,2,3,4,6,8", value_parser = workers)]
+    pub(crate) workers: Vec<NonZeroUsize>,
+    /// Install a missing browser or driver with the system's package manager
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) browser: BrowserArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+fn workers(text: &str) -> Result<NonZeroUsize, String> {
+    let count = text.trim().parse().ok().filter(|count: &NonZeroUsize| count.get() <= 64);
+    count.ok_or_else(|| "use numbers from 1 to 64, such as 1,2,4".to_owned())
 }

@@ -15,7 +15,7 @@ use clap::builder::styling::Styles;
 use clap::{Args, Parser, Subcommand};
 use url::Url;
 
-pub(crate) use self::demo::{DemoArgs, FaultArg};
+pub(crate) use self::demo::{DemoArgs, FaultArg, TuneArgs};
 pub(crate) use self::flags::{
     BrowserArgs, ConfigFileArg, JournalArg, OutputArgs, PortalArgs, SettingsArgs, TimeLimitArgs,
 };
@@ -62,6 +62,8 @@ pub(crate) enum Command {
     },
     /// Fetch a batch from a small portal inside this program, with real browsers, and check every file
     Demo(Box<DemoArgs>),
+    /// Find out how many browsers in parallel suit this machine, on the portal of the demo
+    Tune(Box<TuneArgs>),
     /// Check browser, driver, memory and disk, and say what to do
     Doctor(Box<DoctorArgs>),
     /// Remove what killed runs left behind: profile folders, and browsers that still use them
@@ -361,6 +363,8 @@ mod tests {
             "demo --orders 0",
             "demo --recipe chair",
             "demo --fault rain",
+            "tune --workers 0",
+            "tune --workers 1,x",
             "demo --fault truncated=0",
             "demo --fault truncated=often",
         ] {

@@ -129,7 +129,7 @@ fn outcomes(history: &History) -> Vec<(crate::model::PoNumber, crate::model::Out
     history.tasks.values().filter_map(ended).collect()
 }
 
-fn point_at(config: &mut PoolConfig, portal: &DemoPortal) {
+pub(crate) fn point_at(config: &mut PoolConfig, portal: &DemoPortal) {
     config.site.recipe = portal.look().recipe().to_owned();
     config.site.base_url = Some(portal.base_url());
     config.site.credentials = Some(Credentials { username: portal.username().to_owned(), password: portal.password() });
@@ -154,7 +154,7 @@ pub(crate) fn install_missing(config: &BrowserConfig, mut say: impl FnMut(&str))
 }
 
 /// Creates a new private folder: everyone can write to the system's folder for temporary files.
-fn fresh_folder() -> Result<PathBuf, CommandError> {
+pub(crate) fn fresh_folder() -> Result<PathBuf, CommandError> {
     let name = format!("coupa-batch-demo-{}-{}", Timestamp::now().strftime("%Y%m%d-%H%M%S"), std::process::id());
     let folder = std::env::temp_dir().join(name);
     private::create_folder(&folder).map_err(|why| {

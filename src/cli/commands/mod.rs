@@ -8,4 +8,5 @@ pub(crate) mod recipe;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod sweep;
+pub(crate) mod tune;
 pub(crate) mod verify;

@@ -34,3 +34,14 @@ async fn a_demo_with_faults_ends_with_every_file_or_says_which_it_could_not_get(
     ended.assert(3, &["differences from what the portal served", "10.255.255.1"]);
     env.assert_nothing_left().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_recommends_a_number_of_workers_with_its_table() {
+    needs_browser!();
+    let desk = Desk::new();
+    let ended = desk.call(["tune", "--orders", "2", "--workers", "1,2"]).end().await;
+    ended.assert(0, &[]);
+    let rows: Vec<_> = ended.stdout.lines().collect();
+    assert!(rows.len() == 4 && rows[0].contains("orders/min") && rows[3].contains("recommended"), "{ended}");
+    desk.assert_nothing_left().await;
+}
