@@ -70,7 +70,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tempfile", &["download", "fs"]),
     ("tracing_subscriber", &["cli"]),
     ("unicode_normalization", &["download"]),
-    ("which", &["browser"]),
+    ("which", &["browser", "process"]),
     ("wildmatch", &["config"]),
     ("windows_native_keyring_store", &["credentials"]),
     ("zbus_secret_service_keyring_store", &["credentials"]),
