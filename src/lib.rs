@@ -6,6 +6,7 @@ pub mod backend;
 pub mod batch;
 pub mod executor;
 pub mod model;
+pub mod process;
 
 // The rooms. Tests and benches reach them through the feature `internals`; they are not part of the public surface and
 // change without notice.
@@ -80,11 +81,6 @@ mod policy;
 pub mod pool;
 #[cfg(not(feature = "internals"))]
 mod pool;
-#[cfg(feature = "internals")]
-#[doc(hidden)]
-pub mod process;
-#[cfg(not(feature = "internals"))]
-mod process;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod report;

@@ -150,6 +150,30 @@ const BACKEND: &[&str] = &[
     "Stability",
 ];
 
+/// Child processes as named services.
+const PROCESS: &[&str] = &[
+    "CircuitState",
+    "HealthCheck",
+    "HealthProbe",
+    "InstanceState",
+    "InstanceStatus",
+    "LeaseError",
+    "LeaseWait",
+    "Ports",
+    "ProcessFailure",
+    "ProcessLease",
+    "ProcessPool",
+    "ProcessPoolReport",
+    "ProcessPoolStatus",
+    "RestartPolicy",
+    "ServiceConfig",
+    "ServiceError",
+    "ServiceStatus",
+    "StopPolicy",
+    "StopSignal",
+    "UnknownService",
+];
+
 /// A whole run, and what it tells.
 const BATCH: &[&str] =
     &["Batch", "BatchError", "BatchEvent", "BatchReport", "BatchStatus", "ReportFiles", "Summary", "WrittenFile"];
@@ -191,7 +215,8 @@ const EXECUTOR: &[&str] = &[
 const SETTINGS: &[&str] = &["ConfigProblem", "IntoSetting", "InvalidValue", "SecretUrl"];
 
 /// The public modules that have a folder, each with its names.
-const MODULES: &[(&str, &[&str])] = &[("backend", BACKEND), ("batch", BATCH), ("executor", EXECUTOR), ("model", MODEL)];
+const MODULES: &[(&str, &[&str])] =
+    &[("backend", BACKEND), ("batch", BATCH), ("executor", EXECUTOR), ("model", MODEL), ("process", PROCESS)];
 
 #[test]
 fn the_root_exports_what_is_listed() {
@@ -244,6 +269,7 @@ fn public_types_can_be_sent_shared_and_shown_and_errors_are_errors() {
     shared::<(WorkerCount, BrowserChoice, Sandbox, RequisitionRule, settings::SecretUrl, settings::ConfigProblem)>();
     shared::<(backend::KillSwitch, backend::Attempt, backend::Cookie, backend::SavedLogin, backend::History)>();
     shared::<(model::TaskState, model::Entry, model::Receipt, model::MemoryReading, model::StopReason)>();
+    shared::<(process::ProcessPool, process::ProcessLease, process::ServiceConfig, process::ProcessPoolStatus)>();
     sent::<(PooledSession, PoolBuilder, MemoryMonitor)>();
     error::<StartError>();
     error::<SubmitError>();
@@ -257,6 +283,10 @@ fn public_types_can_be_sent_shared_and_shown_and_errors_are_errors() {
     error::<model::IllegalTransition>();
     error::<settings::InvalidValue>();
     error::<settings::ConfigProblem>();
+    error::<process::ServiceError>();
+    error::<process::LeaseError>();
+    error::<process::ProcessFailure>();
+    error::<process::UnknownService>();
     error::<backend::SessionError>();
     error::<backend::AttemptError>();
     error::<backend::JournalError>();

@@ -1,8 +1,8 @@
 //! A child process with everything it starts: started, listened to, killed, waited for.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::process::os::group::ProcessGroup;
+use crate::process::os::group::{ProcessGroup, StopSignal};
+use crate::process::os::memory::resident_bytes;
 use crate::process::output::CapturedOutput;
 
 /// How long to read on for the last lines of a process that has ended.
@@ -45,6 +46,8 @@ pub(crate) enum ProcessError {
 pub(crate) struct ProcessExit {
     /// Its exit status, such as `exit status: 1`.
     pub(crate) status: String,
+    /// Its exit code; none if a signal ended it.
+    pub(crate) code: Option<i32>,
     /// A sentence about processes that survived the kill; none if all are gone.
     pub(crate) left: Option<String>,
 }
@@ -56,14 +59,15 @@ pub(crate) struct ManagedProcess {
     program: PathBuf,
     group: Arc<ProcessGroup>,
     output: Arc<CapturedOutput>,
-    readers: Vec<JoinHandle<()>>,
+    /// Empty once the output of a process that has ended was read to its end.
+    readers: Mutex<Vec<JoinHandle<()>>>,
     exit: watch::Receiver<Option<ProcessExit>>,
     started: Instant,
     is_killed: AtomicBool,
 }
 
 impl ManagedProcess {
-    /// Starts `program`; `prepare` sets its arguments and environment. `name` appears beside its output in the log.
+    /// Starts `program`, without the variables that hold this program's own settings and logins; `prepare` sets its arguments and environment. `name` appears beside its output in the log.
     /// `resource` is dropped once no process of the group is left, such as the port it listens on. Must be called
     /// within a tokio runtime.
     ///
@@ -75,6 +79,10 @@ impl ManagedProcess {
         resource: impl Send + 'static,
         prepare: impl FnOnce(&mut Command),
     ) -> Result<Self, ProcessError> {
+        let prepare = |command: &mut Command| {
+            remove_secrets(command);
+            prepare(command);
+        };
         let group = ProcessGroup::start(program, prepare)
             .map_err(|source| ProcessError::Spawn { program: program.to_owned(), source })?;
         let (group, output) = (Arc::new(group), Arc::new(CapturedOutput::new(name)));
@@ -87,7 +95,7 @@ impl ManagedProcess {
             program: program.to_owned(),
             group,
             output,
-            readers: stdout.into_iter().chain(stderr).collect(),
+            readers: Mutex::new(stdout.into_iter().chain(stderr).collect()),
             exit,
             started: Instant::now(),
             is_killed: AtomicBool::new(false),
@@ -98,19 +106,25 @@ impl ManagedProcess {
     ///
     /// # Errors
     /// [`ProcessError::ExitedEarly`] when the process ends without such a line.
-    pub(crate) async fn wait_for_line<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> Result<T, ProcessError> {
+    pub(crate) async fn wait_for_line<T>(&self, parse: impl Fn(&str) -> Option<T>) -> Result<T, ProcessError> {
         tokio::select! {
             found = self.output.find_line(&parse) => return Ok(found),
             _ = self.exited() => {}
         }
-        // the last lines may still be in the pipes, which have ended with it
-        for reader in self.readers.drain(..) {
+        let ProcessExit { status, .. } = self.exited().await;
+        let output = self.last_output().await;
+        Err(ProcessError::ExitedEarly { program: self.program.clone(), status, output })
+    }
+
+    /// The last lines of a process that has ended: they may still be in its pipes, which have ended with it.
+    pub(crate) async fn last_output(&self) -> String {
+        let readers = std::mem::take(&mut *self.readers.lock().unwrap_or_else(PoisonError::into_inner));
+        for reader in readers {
             if timeout(LAST_OUTPUT_TIMEOUT, reader).await.is_err() {
                 tracing::debug!("the output of a process that has ended is still open");
             }
         }
-        let ProcessExit { status, .. } = self.exited().await;
-        Err(ProcessError::ExitedEarly { program: self.program.clone(), status, output: self.output() })
+        self.output()
     }
 
     /// Its last lines of output, for an error message.
@@ -126,6 +140,11 @@ impl ManagedProcess {
     /// How many processes of the group run; none where the system does not tell.
     pub(crate) fn member_count(&self) -> Option<usize> {
         self.group.member_count()
+    }
+
+    /// Resident memory of the group in bytes; none where the system does not tell. Reads files of the system.
+    pub(crate) fn memory_bytes(&self) -> Option<u64> {
+        if self.is_alive() { resident_bytes(&self.group.members()) } else { None }
     }
 
     /// How long ago it was started.
@@ -149,6 +168,11 @@ impl ManagedProcess {
         self.group.kill();
     }
 
+    /// Asks the whole group to end, where the system has signals; elsewhere kills it. Does nothing once it has ended.
+    pub(crate) fn signal(&self, signal: StopSignal) {
+        self.group.signal(signal);
+    }
+
     /// A way to kill the whole group from elsewhere.
     pub(crate) fn killer(&self) -> impl Fn() + Send + Sync + 'static {
         let group = self.group.clone();
@@ -160,7 +184,7 @@ impl ManagedProcess {
         let mut exit = self.exit.clone();
         async move {
             let exit = exit.wait_for(Option::is_some).await.ok().and_then(|exit| exit.clone());
-            exit.unwrap_or_else(|| ProcessExit { status: "ended with the program".to_owned(), left: None })
+            exit.unwrap_or_else(|| ProcessExit { status: "ended with the program".to_owned(), code: None, left: None })
         }
     }
 }
@@ -183,10 +207,21 @@ impl Drop for KillOnDrop {
 /// Holds `resource` until nothing of the group is left, however long others hold the process.
 async fn wait_for_exit(guard: KillOnDrop, resource: impl Send, ended: watch::Sender<Option<ProcessExit>>) {
     let (status, left) = guard.0.ended().await;
+    let code = status.and_then(|status| status.code());
     let status = status.map_or_else(|| "unknown exit status".to_owned(), |status| status.to_string());
     tracing::debug!(%status, pid = ?guard.0.pid(), "child process ended");
     drop(resource);
-    ended.send_replace(Some(ProcessExit { status, left }));
+    ended.send_replace(Some(ProcessExit { status, code, left }));
+}
+
+/// The login of the portal and our own settings are for no child process.
+fn remove_secrets(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("COUPA_BATCH_") || matches!(text.as_ref(), "COUPA_PASSWORD" | "COUPA_USERNAME") {
+            command.env_remove(&name);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -201,7 +236,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_is_ready_with_the_line_that_is_waited_for() {
-        let mut process = shell("echo starting; echo port 17; exec sleep 1000", ());
+        let process = shell("echo starting; echo port 17; exec sleep 1000", ());
         let port = process.wait_for_line(|line| line.strip_prefix("port ")?.parse::<u16>().ok()).await.unwrap();
         assert_eq!((port, process.is_alive(), process.is_killed()), (17, true, false));
         process.kill();
@@ -212,7 +247,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_that_ends_early_is_quoted_with_its_exit_status() {
-        let mut process = shell("echo a library is missing >&2; exit 127", ());
+        let process = shell("echo a library is missing >&2; exit 127", ());
         let error = process.wait_for_line(|_| None::<()>).await.unwrap_err().to_string();
         assert!(error.contains("exit status: 127") && error.contains("a library is missing"), "{error}");
     }
@@ -222,7 +257,7 @@ mod tests {
         let missing = Path::new("/nowhere/program");
         // on Unix a shell starts the program, and it is the shell that reports
         let error = match ManagedProcess::start(missing, "test".to_owned(), (), |_| {}) {
-            Ok(mut process) => process.wait_for_line(|_| None::<()>).await.unwrap_err(),
+            Ok(process) => process.wait_for_line(|_| None::<()>).await.unwrap_err(),
             Err(error) => error,
         };
         assert!(error.to_string().contains("/nowhere/program"), "{error}");

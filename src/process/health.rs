@@ -1,5 +1,7 @@
-//! HTTP health checks of a child process, on a connection of their own.
+//! Health checks of a child process, over HTTP or TCP, each on a connection of its own.
 
+use std::error::Error as StdError;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,7 +10,10 @@ use http::Request;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, interval, timeout};
+
+use crate::text::rounded;
 
 /// How long a healthy process may take to respond. Drivers respond at once, even while their sessions hang; on a machine
 /// under full load it was seen to take some hundred milliseconds.
@@ -52,29 +57,42 @@ impl HealthState {
 /// Measures how long `url` takes to respond with success; none when it does not within two seconds. The address must be
 /// one of this machine. Dropping the future closes the connection.
 pub(crate) async fn response_time(url: &str) -> Option<Duration> {
+    let checked = check_http(url, RESPONSE_TIMEOUT).await;
+    checked.inspect_err(|why| tracing::debug!(url, %why, "health check failed")).ok()
+}
+
+/// Measures how long `url` takes to respond with success (2xx), or says why it does not. The address must be one of this
+/// machine. Dropping the future closes the connection.
+pub(crate) async fn check_http(url: &str, deadline: Duration) -> Result<Duration, String> {
     let client: Client<_, String> = Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(0) // an idle connection would prove nothing the next time
         .build(HttpConnector::new());
-    let request = match Request::get(url).body(String::new()) {
-        Ok(request) => request,
-        Err(why) => {
-            tracing::debug!(url, %why, "health check: not a valid address");
-            return None;
-        }
-    };
+    let request =
+        Request::get(url).body(String::new()).map_err(|why| format!("{url} is not a valid address: {why}"))?;
     let sent = Instant::now();
-    match timeout(RESPONSE_TIMEOUT, client.request(request)).await {
-        Ok(Ok(response)) if response.status().is_success() => Some(sent.elapsed()),
-        Ok(Ok(response)) => {
-            tracing::debug!(url, status = %response.status(), "health check: the process reports that it is unhealthy");
-            None
-        }
-        Ok(Err(why)) => {
-            tracing::debug!(url, %why, "health check: the process cannot be reached");
-            None
-        }
-        Err(_elapsed) => None,
+    match timeout(deadline, client.request(request)).await {
+        Ok(Ok(response)) if response.status().is_success() => Ok(sent.elapsed()),
+        Ok(Ok(response)) => Err(format!("{url} answered with HTTP status {}", response.status())),
+        Ok(Err(why)) => Err(format!("{url} cannot be reached: {}", innermost(&why))),
+        Err(_elapsed) => Err(format!("{url} did not answer within {}", rounded(deadline))),
     }
+}
+
+/// Measures how long it takes to connect to a port of this machine, or says why that fails. Dropping the future closes
+/// the connection.
+pub(crate) async fn check_tcp(port: u16, deadline: Duration) -> Result<Duration, String> {
+    let sent = Instant::now();
+    match timeout(deadline, TcpStream::connect((Ipv4Addr::LOCALHOST, port))).await {
+        Ok(Ok(_)) => Ok(sent.elapsed()),
+        Ok(Err(why)) => Err(format!("port {port} cannot be reached: {why}")),
+        Err(_elapsed) => Err(format!("port {port} did not accept a connection within {}", rounded(deadline))),
+    }
+}
+
+/// The cause at the bottom: those above it only say that there is one.
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |cause| (*cause).source());
+    causes.last().map_or_else(String::new, ToString::to_string)
 }
 
 #[cfg(test)]
@@ -115,7 +133,12 @@ mod tests {
     async fn a_port_that_nobody_listens_on_is_unhealthy() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/status", listener.local_addr().unwrap());
+        let port = listener.local_addr().unwrap().port();
+        assert!(check_tcp(port, RESPONSE_TIMEOUT).await.is_ok());
         drop(listener);
         assert_eq!(response_time(&url).await, None);
+        for why in [check_http(&url, RESPONSE_TIMEOUT).await, check_tcp(port, RESPONSE_TIMEOUT).await] {
+            assert!(why.unwrap_err().contains("refused"));
+        }
     }
 }

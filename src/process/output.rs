@@ -43,7 +43,7 @@ impl CapturedOutput {
             let text = String::from_utf8_lossy(&line);
             let text = text.trim();
             if !text.is_empty() {
-                tracing::debug!(target: "coupa_batch::driver", of = %self.name, "{text}");
+                tracing::debug!(target: "coupa_batch::output", of = %self.name, "{text}");
                 self.push(text);
             }
         }

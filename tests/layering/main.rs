@@ -87,7 +87,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["net"]),
     ("tracing_subscriber", &["cli"]),
     ("unicode_normalization", &["download"]),
-    ("which", &["browser"]),
+    ("which", &["browser", "process"]),
     ("wildmatch", &["config"]),
     ("windows_native_keyring_store", &["credentials"]),
     ("zbus_secret_service_keyring_store", &["credentials"]),

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::process::Command;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::backend::{BoxFuture, SessionError};
@@ -65,9 +64,8 @@ impl Driver {
     ) -> Result<Self, SessionError> {
         // port 0 lets the driver choose one that is free at that very moment; it listens on loopback alone
         let port_argument = format!("--port={}", port.number());
-        let mut process = ManagedProcess::start(&installation.driver, env.name(), port, |command| {
+        let process = ManagedProcess::start(&installation.driver, env.name(), port, |command| {
             command.arg(port_argument);
-            remove_secrets(command);
             if let Some(folder) = env.folder {
                 command.env(FOLDER_VARIABLE, folder); // should it ever survive this program, a sweep finds it by this
             }
@@ -156,16 +154,6 @@ fn not_started(error: ProcessError) -> SessionError {
         ProcessError::Spawn { source, .. } => format!("{error}: {source}"),
         ProcessError::ExitedEarly { .. } => error.to_string(),
     })
-}
-
-/// The login of the portal and our own settings are not for the browser.
-fn remove_secrets(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("COUPA_BATCH_") || matches!(text.as_ref(), "COUPA_PASSWORD" | "COUPA_USERNAME") {
-            command.env_remove(&name);
-        }
-    }
 }
 
 /// The port in "… was started successfully on port 36547."; the line before it says "on port 0".

@@ -12,7 +12,7 @@ use crate::browser::install::locate::Installation;
 use crate::config::DriverConfig;
 use crate::model::{DriverStatus, WorkerId};
 use crate::process::child::ProcessExit;
-use crate::process::ports::PortAllocator;
+use crate::process::ports::{PortAllocator, Ports};
 
 /// How many ports of the range are tried for one driver.
 const MAX_PORTS: usize = 10;
@@ -45,7 +45,7 @@ impl Slot {
 
 impl DriverPool {
     pub(crate) fn new(installation: Installation, config: &DriverConfig) -> Self {
-        let ports = PortAllocator::new(config.ports.clone());
+        let ports = PortAllocator::new(config.ports.clone().map(Ports::from));
         Self { installation, config: config.clone(), ports, slots: Mutex::default() }
     }
 
@@ -75,7 +75,7 @@ impl DriverPool {
                 if may_come && timeout_at(until, freed).await.is_ok() {
                     continue;
                 }
-                return Err(failure.unwrap_or_else(|| SessionError::NotStarted(self.ports.why_none())));
+                return Err(failure.unwrap_or_else(|| SessionError::NotStarted(self.why_no_port())));
             };
             tried.insert(port.number());
             tries += 1;
@@ -108,6 +108,15 @@ impl DriverPool {
             }
         });
         statuses.collect()
+    }
+
+    fn why_no_port(&self) -> String {
+        let Some(ports) = self.ports.ports() else { return "the driver found no free port".to_owned() };
+        let held = self.ports.held_count();
+        format!(
+            "all ports {ports} (driver_ports) are in use, {held} of them by this run's own drivers; widen the range or free a \
+             port"
+        )
     }
 
     fn has_driver(&self, worker: WorkerId) -> bool {

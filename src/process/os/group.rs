@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop};
+use serde::Deserialize;
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -37,9 +38,27 @@ struct Leader {
 
 /// Starts the leader with a watchdog in the same group: a shell that waits until its pipe from this process closes, and
 /// then kills the group. Without it all browsers would survive when this program is killed. A parent-death signal was
-/// rejected: it is sent when the *thread* that started the child ends.
+/// rejected: it is sent when the *thread* that started the child ends. It ignores the signals that ask the group to end:
+/// whoever does not heed them must still end with this program.
 #[cfg(unix)]
-const WITH_WATCHDOG: &str = r#"exec 3<&0 </dev/null; { read -r _ <&3; kill -KILL 0; } & exec "$0" "$@" 3<&-"#;
+const WITH_WATCHDOG: &str =
+    r#"exec 3<&0 </dev/null; { trap '' HUP INT QUIT TERM; read -r _ <&3; kill -KILL 0; } & exec "$0" "$@" 3<&-"#;
+
+/// Signal that asks a process to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[non_exhaustive]
+pub enum StopSignal {
+    /// SIGTERM, the usual one.
+    #[default]
+    Term,
+    /// SIGINT, as Ctrl-C sends it.
+    Int,
+    /// SIGQUIT, with which some servers finish their requests first.
+    Quit,
+    /// SIGHUP.
+    Hup,
+}
 
 impl ProcessGroup {
     /// Starts `program` as leader of a new group; `prepare` sets its arguments and environment. Its output is piped, its
@@ -79,6 +98,12 @@ impl ProcessGroup {
         if cfg!(target_os = "linux") { Some(alive_in_group(self.pid?).len()) } else { None }
     }
 
+    /// Process ids of the group; where the system does not tell, that of the leader.
+    pub(crate) fn members(&self) -> Vec<u32> {
+        let Some(pid) = self.pid else { return Vec::new() };
+        if cfg!(target_os = "linux") { alive_in_group(pid) } else { vec![pid] }
+    }
+
     /// Standard output and error of the leader; only the first call returns them.
     pub(crate) fn take_output(&self) -> (Option<ChildStdout>, Option<ChildStderr>) {
         let mut leader = self.lock();
@@ -89,6 +114,28 @@ impl ProcessGroup {
     pub(crate) fn kill(&self) {
         if let Some(child) = self.lock().child.as_mut() {
             kill_all(child.as_mut());
+        }
+    }
+
+    /// Asks all processes of the group to end, without waiting; kills them where the system has no signals.
+    pub(crate) fn signal(&self, signal: StopSignal) {
+        #[cfg(unix)]
+        if let Some(child) = self.lock().child.as_ref() {
+            use rustix::process::Signal;
+            let signal = match signal {
+                StopSignal::Term => Signal::TERM,
+                StopSignal::Int => Signal::INT,
+                StopSignal::Quit => Signal::QUIT,
+                StopSignal::Hup => Signal::HUP,
+            };
+            if let Err(why) = child.signal(signal.as_raw()) {
+                tracing::trace!(%why, "process group is gone already");
+            }
+        }
+        #[cfg(windows)]
+        {
+            let _ = signal;
+            self.kill();
         }
     }
 
@@ -248,6 +295,22 @@ mod tests {
         let (status, left) = group.ended().await;
         assert!(status.is_some() && left.is_none());
         assert_eq!(alive_in_group(pid), Vec::<u32>::new());
+    }
+
+    #[tokio::test]
+    async fn a_signal_asks_all_but_the_watchdog_and_can_be_ignored() {
+        let script = ["-c", "trap 'echo asked' TERM; echo ready; while :; do sleep 1000 & wait; done"];
+        let group = ProcessGroup::start(Path::new("/bin/sh"), |command| _ = command.args(script)).unwrap();
+        let mut output = tokio::io::BufReader::new(group.take_output().0.unwrap());
+        let mut line = String::new();
+        tokio::io::AsyncBufReadExt::read_line(&mut output, &mut line).await.unwrap();
+        group.signal(StopSignal::Term);
+        tokio::io::AsyncBufReadExt::read_line(&mut output, &mut line).await.unwrap();
+        assert_eq!(line, "ready\nasked\n");
+        // the watchdog is there still: it ends the group with the pipe
+        drop(group.lock()._pipe.take());
+        let (status, left) = group.ended().await;
+        assert!(status.is_some_and(|status| !status.success()) && left.is_none());
     }
 
     #[tokio::test]
