@@ -18,6 +18,7 @@ use crate::demo::{DemoConfig, DemoPortal};
 use crate::download::OutputLock;
 use crate::fs::private;
 use crate::model::PoTask;
+use crate::text::count;
 
 /// How much slower than the fastest a smaller number may be and still be recommended: what it saves is worth more, and one
 /// measurement differs from the next by as much.
@@ -67,11 +68,7 @@ async fn sweep(
     let mut measurements = Vec::new();
     for (workers, mut config) in args.workers.iter().zip(configs) {
         point_at(&mut config, portal);
-        progress.say(&format!(
-            "{} with {}",
-            output::count(args.orders, "order"),
-            output::count(workers.get() as u64, "worker")
-        ));
+        progress.say(&format!("{} with {}", count(args.orders, "order"), count(workers.get() as u64, "worker")));
         let (reason, took) = measure(portal, config).await?;
         if reason != ExitReason::AllWell {
             progress.say("the batch did not end well: there is no recommendation without comparable figures");
@@ -125,7 +122,7 @@ fn table(measurements: &[Measurement], best: Option<usize>) -> String {
         );
     }
     if let Some(best) = best {
-        let workers = output::count(best as u64, "worker");
+        let workers = count(best as u64, "worker");
         _ = writeln!(
             text,
             "recommended for this machine: {workers} (--workers {best}), the fewest within 5 % of the best"

@@ -9,7 +9,7 @@ use url::Url;
 use super::files::{FileClient, SessionIdentity};
 use super::order::{WalkContext, collect};
 use super::reason::{TabReason, WalkEnd};
-use crate::backend::Attempt;
+use crate::backend::{Attempt, InterimReceipt};
 use crate::config::PoolConfig;
 use crate::download::transfer::{ClientIdentity, SlotLimits, TransferSlots};
 use crate::model::{AttemptNo, FailureKind, FileOrigin, PoTask, Receipt, TaskId, WorkerId};
@@ -102,6 +102,8 @@ async fn play_until(
         no: AttemptNo(1),
         have: Vec::new(),
         worker: WorkerId(1),
+        begun: tokio::time::Instant::now(),
+        interim: InterimReceipt::default(),
         cancel,
     };
     let news = news(&context.recipe, &base);
@@ -117,7 +119,7 @@ async fn play_until(
         std::future::pending::<()>().await;
     };
     let ended = tokio::select! {
-        ended = collect(shared, &attempt, tokio::time::Instant::now()) => ended,
+        ended = collect(shared, &attempt) => ended,
         () = conductor => unreachable!(),
     };
     ended.map_err(|unfinished| (unfinished.end, unfinished.receipt))
