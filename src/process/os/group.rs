@@ -38,11 +38,13 @@ struct Leader {
 
 /// Starts the leader with a watchdog in the same group: a shell that waits until its pipe from this process closes, and
 /// then kills the group. Without it all browsers would survive when this program is killed. A parent-death signal was
-/// rejected: it is sent when the *thread* that started the child ends. It ignores the signals that ask the group to end:
-/// whoever does not heed them must still end with this program.
+/// rejected: it is sent when the *thread* that started the child ends. It ignores the signals that ask the group to end,
+/// from its first moment: whoever does not heed them must still end with this program.
 #[cfg(unix)]
-const WITH_WATCHDOG: &str =
-    r#"exec 3<&0 </dev/null; { trap '' HUP INT QUIT TERM; read -r _ <&3; kill -KILL 0; } & exec "$0" "$@" 3<&-"#;
+const WITH_WATCHDOG: &str = concat!(
+    "exec 3<&0 </dev/null; trap '' HUP INT QUIT TERM; { read -r _ <&3; kill -KILL 0; } & ",
+    "trap - HUP INT QUIT TERM; exec \"$0\" \"$@\" 3<&-"
+);
 
 /// Signal that asks a process to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

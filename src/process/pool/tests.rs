@@ -167,3 +167,28 @@ async fn after_every_combination_of_callers_counts_are_where_they_began() {
     }
     assert_eq!(count, 9_usize.pow(4) + 3 * 9_usize.pow(3));
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_who_waits_no_longer_is_not_counted_while_all_are_busy() {
+    let (shared, mut starts) = Shared::new("test".to_owned(), ServiceConfig::new("none"));
+    shared.act(|_, _| ());
+    let running = starts.try_recv().unwrap();
+    shared.act(|state, now| state.slots.healthy(now, running));
+    let lease = shared.permit(Duration::from_secs(1)).await.unwrap();
+    let mut next = Box::pin(shared.permit(Duration::from_secs(1000)));
+    assert!(next.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert_eq!(shared.lock().slots.waiting(), 1);
+    drop(next);
+    assert_eq!(waiting(&shared), (0, 0));
+    // one whose time runs out neither
+    let error = shared.permit(Duration::from_secs(1)).await.unwrap_err();
+    assert!(matches!(error, LeaseError::Timeout { .. }), "{error}");
+    assert_eq!(waiting(&shared), (0, 0));
+    drop(lease);
+}
+
+/// How many wait, as the table and as the replies have it.
+fn waiting(shared: &Shared) -> (usize, usize) {
+    let state = shared.lock();
+    (state.slots.waiting(), state.waiting_count())
+}
