@@ -1,6 +1,7 @@
 //! HTTP and network access outside the browsers.
 
 mod certificate;
+#[cfg_attr(not(feature = "notify"), allow(dead_code, reason = "part of it is for notices alone"))]
 mod client;
 mod cookies;
 pub(crate) mod network_policy;

@@ -113,7 +113,7 @@ impl AttachmentFetch<'_> {
                 Ok(WayEnd::Brought(brought)) => return self.place(listed, *brought).await,
                 Err(error) => error,
             };
-            if !is_for_next_way(&error, &way) {
+            if !ways::is_for_next_way(&error, &way) {
                 return Err(error);
             }
             if let (Way::Click(_), DownloadError::NotStarted { .. }) = (&way, &error) {
@@ -375,25 +375,6 @@ impl AttachmentFetch<'_> {
             }
         }
         Ok(None)
-    }
-}
-
-/// Whether another way may bring the file after this error.
-fn is_for_next_way(error: &DownloadError, way: &Way) -> bool {
-    match error {
-        DownloadError::NotStarted { is_settled, .. } => *is_settled || !matches!(way, Way::Click(_)),
-        DownloadError::Vanished => true,
-        // an address that a page shows beside a button may be anything
-        DownloadError::LedBack
-        | DownloadError::NotAsClaimed { .. }
-        | DownloadError::DeclaredOtherwise { .. }
-        | DownloadError::Refused
-        | DownloadError::NotFollowed { .. }
-        | DownloadError::Elsewhere { .. }
-        | DownloadError::Answered { status: 400 | 403..=428, .. } => {
-            matches!(way, Way::Address | Way::Preview(_) | Way::Guess(_))
-        }
-        _ => false,
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::backend::{Click, Page, SessionError};
-use crate::download::percent_decoded;
+use crate::download::{DownloadError, percent_decoded};
 use crate::site::page::identity::listed::ListedAttachment;
 
 const SAVE: &str = include_str!("save.js");
@@ -48,6 +48,25 @@ impl Way {
             Self::Preview(_) | Self::Guess(_) => "preview",
             Self::Shown(_) => "shown",
         }
+    }
+}
+
+/// Whether another way may bring the file after this error.
+pub(crate) fn is_for_next_way(error: &DownloadError, way: &Way) -> bool {
+    match error {
+        DownloadError::NotStarted { is_settled, .. } => *is_settled || !matches!(way, Way::Click(_)),
+        DownloadError::Vanished => true,
+        // an address that a page shows beside a button may be anything
+        DownloadError::LedBack
+        | DownloadError::NotAsClaimed { .. }
+        | DownloadError::DeclaredOtherwise { .. }
+        | DownloadError::Refused
+        | DownloadError::NotFollowed { .. }
+        | DownloadError::Elsewhere { .. }
+        | DownloadError::Answered { status: 400 | 403..=428, .. } => {
+            matches!(way, Way::Address | Way::Preview(_) | Way::Guess(_))
+        }
+        _ => false,
     }
 }
 
