@@ -18,7 +18,7 @@ use crate::browser::webdriver::capabilities::{self, SessionPurpose};
 use crate::browser::webdriver::client::{SessionClient, WebDriverCommand};
 use crate::browser::webdriver::network_log;
 use crate::browser::webdriver::page::WebDriverPage;
-use crate::browser::webdriver::request_tracker;
+use crate::browser::webdriver::settle;
 use crate::browser::webdriver::vendor::Vendor;
 use crate::config::{BrowserConfig, Timeouts};
 use crate::fs::blocking::blocking;
@@ -113,7 +113,7 @@ impl SessionLauncher {
             SessionPurpose::Tab => network_log::enable(&client, vendor, self.timeouts.open).await?,
             SessionPurpose::Frames => deny_downloads(&client, vendor, self.timeouts.open).await?,
         }
-        request_tracker::enable(&client, vendor, self.timeouts.open).await?;
+        settle::track_requests(&client, vendor, self.timeouts.open).await?;
         Ok(client)
     }
 

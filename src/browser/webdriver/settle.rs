@@ -1,5 +1,8 @@
 //! Waits inside a page until it has settled, in pieces: a driver ends any script after its own limit, which the wait
 //! may well exceed.
+//!
+//! A browser reports requests to its driver only in the performance log, entry by entry. What a page is still waiting
+//! for is known at once by a script that runs before the page's own and sees each call of `fetch` and `XMLHttpRequest`.
 
 use std::time::Duration;
 
@@ -9,10 +12,11 @@ use tokio::time::Instant;
 use crate::backend::{PageActivity, SessionError, Stability};
 use crate::browser::webdriver::capabilities::driver_limit;
 use crate::browser::webdriver::client::{SessionClient, WebDriverCommand, is_navigation, parse};
-use crate::browser::webdriver::request_tracker;
+use crate::browser::webdriver::vendor::Vendor;
 use crate::config::Timeouts;
 
 const SETTLE: &str = include_str!("settle.js");
+const TRACKER: &str = include_str!("request_tracker.js");
 
 /// So many pieces would fit into the driver's limit for a script: a page that is busy returns its result late.
 const SLACK: u32 = 2;
@@ -29,7 +33,7 @@ pub(crate) async fn settle(
 ) -> Result<PageActivity, SessionError> {
     let until = Instant::now() + stability.at_most;
     let longest = driver_limit(timeouts.page) / SLACK;
-    let script = request_tracker::before(SETTLE);
+    let script = with_tracker(SETTLE);
     let Stability { after_load, unchanged_for, at_most: _, long_polls, words } = stability;
     let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let (parts, learned, after) = (&long_polls.addresses, &long_polls.learned, millis(long_polls.after));
@@ -66,4 +70,35 @@ pub(crate) async fn settle(
         }
         tracing::debug!(why = unread, "a page could not be waited for, trying again");
     }
+}
+
+/// Has the browser run the tracker in every page before the page's own scripts.
+///
+/// # Errors
+/// `Lost`, `DriverUnresponsive`. When the driver does not know the command it logs a warning and succeeds: the tracker
+/// is then added to each page when it is first waited for.
+pub(crate) async fn track_requests(
+    client: &SessionClient,
+    vendor: &Vendor,
+    deadline: Duration,
+) -> Result<(), SessionError> {
+    let source = json!({ "source": call(true) });
+    let body = json!({ "cmd": "Page.addScriptToEvaluateOnNewDocument", "params": source });
+    match client.send(WebDriverCommand::post("track requests", vendor.devtools, &body), deadline).await {
+        Ok(_) => Ok(()),
+        Err(SessionError::Refused(why)) => {
+            tracing::warn!(%why, "the browser does not run a script before a page's own; requests that a page sends while it loads are not seen");
+            Ok(())
+        }
+        Err(other) => Err(other),
+    }
+}
+
+/// `script` with the tracker before it, for a page that does not have it yet.
+fn with_tracker(script: &str) -> String {
+    format!("{};\n{script}", call(false))
+}
+
+fn call(is_early: bool) -> String {
+    format!("({TRACKER})({is_early})")
 }
