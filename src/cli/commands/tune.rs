@@ -1,6 +1,8 @@
 //! `coupa-batch tune`: the same batch with one number of workers after the other, and which of them suits this machine.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +12,7 @@ use crate::batch::selection::{OrderFilter, Refresh};
 use crate::cli::args::TuneArgs;
 use crate::cli::commands::demo::{fresh_folder, install_missing, point_at};
 use crate::cli::exit::{CommandError, ExitReason};
+use crate::cli::interrupt::Interrupt;
 use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::cli::setup::{block_on, start_logging};
@@ -33,21 +36,27 @@ pub(crate) fn tune(args: &TuneArgs) -> Result<ExitReason, CommandError> {
         settings.out = Some(out.join(workers.to_string()));
         layers::load_config(settings, None).map_err(CommandError::bad_call)
     };
-    let configs: Vec<_> = args.workers.iter().copied().map(settings).collect::<Result<_, _>>()?;
-    let Some(first) = configs.first() else { return Ok(ExitReason::AllWell) };
+    // a number that is given twice is measured once
+    let mut seen = BTreeSet::new();
+    let numbers: Vec<_> = args.workers.iter().copied().filter(|number| seen.insert(*number)).collect();
+    let configs: Vec<_> = numbers.iter().copied().map(settings).collect::<Result<_, _>>()?;
+    let Some(first) = configs.first().cloned() else { return Ok(ExitReason::AllWell) };
     let log = PoolConfig { out: out.clone(), ..first.clone() };
     let progress = start_logging(&args.output, &log)?;
     if args.yes {
         install_missing(&first.browser, |line| progress.say(line))?;
     }
-    block_on(|_| async {
-        let demo = DemoConfig { orders: args.orders as usize, ..DemoConfig::default() };
-        let portal = DemoPortal::start(demo)
-            .await
-            .map_err(|why| CommandError::new(ExitReason::Unexpected, format!("the demo portal cannot start: {why}")))?;
-        let ended = sweep(&portal, configs, args, &progress).await;
-        portal.stop().await;
-        ended
+    block_on(|signals| {
+        let progress = &progress;
+        async move {
+            let demo = DemoConfig { orders: args.orders as usize, ..DemoConfig::default() };
+            let portal = DemoPortal::start(demo).await.map_err(|why| {
+                CommandError::new(ExitReason::Unexpected, format!("the demo portal cannot start: {why}"))
+            })?;
+            let ended = sweep(&portal, numbers.into_iter().zip(configs), args, progress, &signals).await;
+            portal.stop().await;
+            ended
+        }
     })
     .inspect(|reason| {
         if *reason != ExitReason::AllWell {
@@ -61,15 +70,16 @@ pub(crate) fn tune(args: &TuneArgs) -> Result<ExitReason, CommandError> {
 
 async fn sweep(
     portal: &DemoPortal,
-    configs: Vec<PoolConfig>,
+    batches: impl Iterator<Item = (NonZeroUsize, PoolConfig)>,
     args: &TuneArgs,
     progress: &Progress,
+    signals: &Interrupt,
 ) -> Result<ExitReason, CommandError> {
     let mut measurements = Vec::new();
-    for (workers, mut config) in args.workers.iter().zip(configs) {
+    for (workers, mut config) in batches {
         point_at(&mut config, portal);
         progress.say(&format!("{} with {}", count(args.orders, "order"), count(workers.get() as u64, "worker")));
-        let (reason, took) = measure(portal, config).await?;
+        let (reason, took) = measure(portal, config, signals).await?;
         if reason != ExitReason::AllWell {
             progress.say("the batch did not end well: there is no recommendation without comparable figures");
             return Ok(reason);
@@ -91,13 +101,18 @@ async fn sweep(
 }
 
 /// Runs the whole batch once, from its start to its report.
-async fn measure(portal: &DemoPortal, config: PoolConfig) -> Result<(ExitReason, Duration), CommandError> {
+async fn measure(
+    portal: &DemoPortal,
+    config: PoolConfig,
+    signals: &Interrupt,
+) -> Result<(ExitReason, Duration), CommandError> {
     make_folder(&config.out)?;
     let lock = Arc::new(OutputLock::take(&config.out).map_err(CommandError::bad_call)?);
     let tasks = portal.orders().into_iter().map(PoTask::new).collect();
     let filter = OrderFilter { refresh: Refresh::Always, ..OrderFilter::default() };
     let started = Instant::now();
-    let report = Batch::new(config).locked(lock).run_selected(tasks, Vec::new(), filter).await?;
+    let report =
+        Batch::new(config).locked(lock).signals(signals.counts()).run_selected(tasks, Vec::new(), filter).await?;
     let reason = report.map_or(ExitReason::AllWell, |report| ExitReason::from(report.status));
     Ok((reason, started.elapsed()))
 }

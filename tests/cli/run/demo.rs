@@ -40,7 +40,7 @@ async fn a_demo_with_faults_ends_with_every_file_or_says_which_it_could_not_get(
 async fn a_sweep_recommends_a_number_of_workers_with_its_table() {
     needs_browser!();
     let env = TestEnv::new();
-    let ended = env.call(["tune", "--orders", "2", "--workers", "1,2"]).end().await;
+    let ended = env.call(["tune", "--orders", "2", "--workers", "1,2,1"]).end().await;
     ended.assert(0, &[]);
     let rows: Vec<_> = ended.stdout.lines().collect();
     assert!(rows.len() == 4 && rows[0].contains("orders/min") && rows[3].contains("recommended"), "{ended}");
