@@ -151,6 +151,14 @@ impl Value for ByteSize {
     }
 }
 
+fn auto() -> toml::Value {
+    toml::Value::String("auto".to_owned())
+}
+
+fn whole(number: usize) -> toml::Value {
+    toml::Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
 impl Value for WorkerCount {
     const KIND: &'static str = "auto, or whole number";
     fn read(value: &toml::Value) -> Result<Self, InvalidValue> {
@@ -158,8 +166,8 @@ impl Value for WorkerCount {
     }
     fn write(&self) -> toml::Value {
         match self {
-            Self::Auto => toml::Value::String("auto".to_owned()),
-            Self::Exactly(count) => toml::Value::Integer(i64::try_from(count.get()).unwrap_or(i64::MAX)),
+            Self::Auto => auto(),
+            Self::Exactly(count) => whole(count.get()),
         }
     }
 }
@@ -171,8 +179,8 @@ impl Value for OrdersPerSession {
     }
     fn write(&self) -> toml::Value {
         match self {
-            Self::Auto => toml::Value::String("auto".to_owned()),
-            Self::Exactly(count) => toml::Value::Integer(i64::try_from(count.get()).unwrap_or(i64::MAX)),
+            Self::Auto => auto(),
+            Self::Exactly(count) => whole(count.get()),
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::process::os::group::ProcessGroup;
+use crate::process::os::group::{GroupKillGuard, ProcessGroup};
 
 /// How much of each output is kept. What a longer one ends with matters most.
 const KEPT_BYTES: usize = 1 << 20;
@@ -145,7 +145,7 @@ impl Child {
     pub(super) fn start(command: &ProcessCommand, permit: impl Send + 'static) -> io::Result<Self> {
         command.check()?;
         let group = Arc::new(ProcessGroup::start(&command.program, |started| command.prepare(started))?);
-        let end = tokio::spawn(until_gone(KillOnDrop(group.clone()), permit));
+        let end = tokio::spawn(until_gone(GroupKillGuard(group.clone()), permit));
         Ok(Self { group, end })
     }
 
@@ -174,16 +174,7 @@ impl Drop for Child {
     }
 }
 
-/// Kills the group when the task that waits for it is dropped with its runtime.
-struct KillOnDrop(Arc<ProcessGroup>);
-
-impl Drop for KillOnDrop {
-    fn drop(&mut self) {
-        self.0.kill();
-    }
-}
-
-async fn until_gone(group: KillOnDrop, permit: impl Send) -> ProcessEnd {
+async fn until_gone(group: GroupKillGuard, permit: impl Send) -> ProcessEnd {
     let (stdout, stderr) = group.0.take_output();
     let (out, err) = (Arc::<Tail>::default(), Arc::<Tail>::default());
     let mut readers = tokio::task::JoinSet::new();

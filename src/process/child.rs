@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::process::os::group::{ProcessGroup, StopSignal};
+use crate::process::os::group::{GroupKillGuard, ProcessGroup, StopSignal};
 use crate::process::os::memory::resident_bytes;
 use crate::process::output::CapturedOutput;
 
@@ -90,7 +90,7 @@ impl ManagedProcess {
         let stdout = stdout.map(|stdout| tokio::spawn(output.clone().read(stdout)));
         let stderr = stderr.map(|stderr| tokio::spawn(output.clone().read(stderr)));
         let (ended, exit) = watch::channel(None);
-        tokio::spawn(wait_for_exit(KillOnDrop(group.clone()), resource, ended));
+        tokio::spawn(wait_for_exit(GroupKillGuard(group.clone()), resource, ended));
         Ok(Self {
             program: program.to_owned(),
             group,
@@ -195,17 +195,8 @@ impl Drop for ManagedProcess {
     }
 }
 
-/// Kills the group when the task that waits for it is dropped with its runtime, or unwinds.
-struct KillOnDrop(Arc<ProcessGroup>);
-
-impl Drop for KillOnDrop {
-    fn drop(&mut self) {
-        self.0.kill();
-    }
-}
-
 /// Holds `resource` until nothing of the group is left, however long others hold the process.
-async fn wait_for_exit(guard: KillOnDrop, resource: impl Send, ended: watch::Sender<Option<ProcessExit>>) {
+async fn wait_for_exit(guard: GroupKillGuard, resource: impl Send, ended: watch::Sender<Option<ProcessExit>>) {
     let (status, left) = guard.0.ended().await;
     let code = status.and_then(|status| status.code());
     let status = status.map_or_else(|| "unknown exit status".to_owned(), |status| status.to_string());

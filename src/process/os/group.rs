@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop};
@@ -239,6 +239,15 @@ fn alive_in_group(group: u32) -> Vec<u32> {
 #[cfg(windows)]
 fn alive_in_group(_job: u32) -> Vec<u32> {
     Vec::new()
+}
+
+/// Kills the group when the task that waits for it is dropped with its runtime, or unwinds.
+pub(crate) struct GroupKillGuard(pub(crate) Arc<ProcessGroup>);
+
+impl Drop for GroupKillGuard {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
 }
 
 #[cfg(test)]
