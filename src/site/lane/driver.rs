@@ -148,6 +148,7 @@ impl<'a> LaneDriver<'a> {
             if self.conductor.is_some() && self.is_worn() {
                 if !is_open {
                     self.leave_conductor();
+                    return Ok(()); // the next step starts another one
                 }
             } else if self.conductor.is_some() || self.start_conductor(session).await? {
                 self.host.open_waiting();
@@ -184,7 +185,7 @@ impl<'a> LaneDriver<'a> {
                 Some(walked) = self.walks.next(), if !self.walks.is_empty() => self.walked(walked),
                 order = self.orders.next(), if !self.has_ended => self.accept(order),
                 () = self.host.listen() => {}
-                () = first_cancelled(&self.alone) => self.end_cancelled(),
+                () = first_cancelled(self.alone.iter().chain(&self.in_doubt)) => self.end_cancelled(),
             }
         }
     }
@@ -248,7 +249,11 @@ impl<'a> LaneDriver<'a> {
             self.has_ended = true;
             return;
         };
-        let reason = if order.is_alone { TabReason::Alone } else { TabReason::NoFrames };
+        let reason = match self.site.client {
+            _ if order.is_alone => TabReason::Alone,
+            None => TabReason::NoClient,
+            Some(_) => TabReason::NoFrames,
+        };
         let job = Job { logins: 0, reason, order };
         if job.is_cancelled() {
             job.end(Err(interrupted()), false, None);
@@ -306,6 +311,13 @@ impl<'a> LaneDriver<'a> {
                 job.end(Err(interrupted()), true, None);
             } else {
                 self.alone.push_back(job);
+            }
+        }
+        for job in std::mem::take(&mut self.in_doubt) {
+            if job.is_cancelled() {
+                job.end(Err(interrupted()), true, None);
+            } else {
+                self.in_doubt.push(job);
             }
         }
     }

@@ -1,7 +1,5 @@
 //! An order in a lane, from when it is handed in until it is answered.
 
-use std::collections::VecDeque;
-
 use futures_util::future;
 
 use super::walk::reason::TabReason;
@@ -21,6 +19,12 @@ impl Job {
     /// Answers it.
     pub(crate) fn end(self, result: Result<Receipt, AttemptError>, was_begun: bool, evidence: Option<String>) {
         let po = &self.order.attempt.order.po;
+        // what was placed before it was ended, or before another walk failed, is in the order's folder all the same
+        let result = result.map_err(|error| {
+            let has_files = error.receipt.as_ref().is_some_and(|receipt| !receipt.files.is_empty());
+            let interim = self.order.attempt.interim.get().filter(|_| !has_files);
+            AttemptError { receipt: interim.map(Box::new).or(error.receipt), ..error }
+        });
         match &result {
             Ok(receipt) => {
                 tracing::debug!(%po, lane = ?receipt.lane, reason = receipt.lane_reason, "an order has ended")
@@ -36,11 +40,11 @@ impl Job {
 }
 
 /// Waits until one of them is cancelled.
-pub(crate) async fn first_cancelled(jobs: &VecDeque<Job>) {
-    if jobs.is_empty() {
+pub(crate) async fn first_cancelled(jobs: impl Iterator<Item = &Job>) {
+    let cancelled: Vec<_> = jobs.map(|job| Box::pin(job.order.attempt.cancel.cancelled())).collect();
+    if cancelled.is_empty() {
         return future::pending().await;
     }
-    let cancelled: Vec<_> = jobs.iter().map(|job| Box::pin(job.order.attempt.cancel.cancelled())).collect();
     future::select_all(cancelled).await;
 }
 

@@ -73,13 +73,6 @@ impl ReceiptDraft {
         }));
     }
 
-    /// The attachment had no turn before the attempt ended with `error`.
-    pub(crate) fn not_tried(&mut self, listed: &ListedAttachment, place: &ListingPage, error: &AttemptError) {
-        let failure = Failure::new(error.kind, "not tried: the attempt ended first");
-        let (name, listing, source) = (name_of(listed).to_owned(), listed.id.clone(), place.origin);
-        self.receipt.missing.push(MissingFile { name, listing, source, failure });
-    }
-
     /// The receipt of an attempt that ends now, with what had no turn yet among the missing.
     pub(crate) fn interim(&self) -> Receipt {
         let mut receipt = self.receipt.clone();

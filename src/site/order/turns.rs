@@ -119,7 +119,10 @@ impl<'a> FileTurns<'a> {
         to: Destination<'_>,
     ) -> Result<(), AttemptError> {
         self.draft.expect(&new, place);
-        self.attempt.interim.set(self.draft.interim());
+        if self.attempt.have.is_empty() {
+            // what is there already is in this receipt only after it was found again
+            self.attempt.interim.set(self.draft.interim());
+        }
         PageSnapshot::mark_equals(self.opener.page, &new).await?;
         let equals: Vec<_> = new.iter().filter(|listed| listed.key.is_by_place()).cloned().collect();
         new.sort_by_key(|listed| self.context.was_throttled(&listed.id)); // or it would end each attempt before the others

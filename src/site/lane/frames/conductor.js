@@ -1,4 +1,4 @@
-// arguments: key, {looks, polls, pollParts, words, quietFor, emptyFor, timersUpTo, atMost, atLatest, silence}. Makes `window[key]`, which holds several orders of the
+// arguments: key, {looks, polls, pollParts, words, loginPaths, quietFor, emptyFor, afterLoad, timersUpTo, atMost, atLatest, silence}. Makes `window[key]`, which holds several orders of the
 // portal in frames and tells what becomes of each. Decides nothing: it opens, waits for evidence, reads, and catches
 // addresses.
 const [key, config] = arguments;
@@ -23,8 +23,12 @@ const open = ({ id, url, look }) => {
   const element = document.createElement('iframe');
   element.setAttribute('sandbox', SANDBOX);
   element.style.cssText = STYLE;
-  const frame = { id, element, look: config.looks[look], openedAt: performance.now(), listed: null, changedAt: 0, isOpen: true };
-  element.addEventListener('load', () => { if (frame.watch) frame.watch.isLoaded = true; });
+  const frame = { id, element, look: config.looks[look], openedAt: performance.now(), listed: null, changedAt: 0, loadedAt: 0, isOpen: true };
+  element.addEventListener('load', () => {
+    if (!frame.watch) return;
+    frame.watch.isLoaded = true;
+    frame.loadedAt = performance.now();
+  });
   // the address before the frame is there: so its first document keeps the window that is watched
   element.src = url;
   (document.body || document.documentElement).append(element);
@@ -69,14 +73,19 @@ const listOf = (doc, selectors) =>
   selectors.flatMap((css) => [...doc.querySelectorAll(css)].map((element) => [element, element.outerHTML]));
 const isSame = (a, b) => a.length === b.length && a.every(([element, html], at) => element === b[at][0] && html === b[at][1]);
 
+// a script that was made and is not in the page is not asked for
+const pendingOf = (frame) => [...frame.watch.requests.values()].filter(({ element }) => !element || element.isConnected);
+
 // what is still to come, for a person; null when nothing is and what was listed has not changed for a while
 const toCome = (frame, w, now) => {
   const doc = w.document;
   if (doc.readyState !== 'complete' || !frame.watch.isLoaded) return 'the page is still loading';
-  const requests = [...frame.watch.requests.values()];
+  const requests = pendingOf(frame);
   if (requests.length > 0) return 'a request is not answered: ' + requests[0].url.pathname.slice(0, 200).toWellFormed();
   if (frame.watch.timers.size > 0) return 'its script has set itself a time';
   if (isBusy(doc, frame.look)) return 'it is marked as busy';
+  // as in a tab: a page that is not marked may only begin to ask for its list
+  if (now - frame.loadedAt < config.afterLoad) return 'it has only just been loaded';
   // a page that lists nothing is watched for longer, and so is where a list would stand
   const isEmpty = listOf(doc, frame.look.listed).length === 0 && doc.querySelector(frame.look.marker) !== null;
   const list = listOf(doc, isEmpty ? [...frame.look.settling, ...frame.look.around] : frame.look.settling);
@@ -94,7 +103,7 @@ const read = (frame, w) => {
 
 // what cannot bring the list of this page, and may stay open for ever
 const waitingFor = (frame) => {
-  const others = [...frame.watch.requests.values()].filter((request) => !request.isOfPage && !request.isNamed);
+  const others = pendingOf(frame).filter((request) => !request.element && !request.isOfPage && !request.isNamed);
   return [...new Set(others.map((request) => request.key.toWellFormed()))];
 };
 
@@ -171,7 +180,8 @@ const catchOne = (frame, wanted) =>
     const element = w && find(frame, w.document, wanted);
     if (!element) return resolve({ kind: 'gone' });
     const { watch } = frame;
-    let quietSince = performance.now();
+    const clickedAt = performance.now();
+    let quietSince = clickedAt;
     const finish = (caught) => {
       clearInterval(timer);
       watch.onAddress = null;
@@ -187,16 +197,21 @@ const catchOne = (frame, wanted) =>
     w.document.addEventListener('click', stayHere, true);
     const timer = setInterval(() => {
       if (!windowOf(frame).w) return finish({ kind: 'gone' });
-      if (watch.requests.size > 0) quietSince = performance.now();
-      if (performance.now() - quietSince > config.silence) finish({ kind: 'silent' });
+      if (pendingOf(frame).length > 0) quietSince = performance.now();
+      // a page that asks for something all the time is never silent
+      const isOver = performance.now() - clickedAt > config.atMost;
+      if (isOver || performance.now() - quietSince > config.silence) finish({ kind: 'silent' });
     }, LOOK_EVERY);
     if (typeof element.click === 'function') element.click();
     else element.dispatchEvent(new w.MouseEvent('click', { bubbles: true, cancelable: true, view: w }));
   });
 
-const catchEach = async ({ id, elements }) => {
+const catchEach = ({ id, elements }) => {
   const frame = frames.get(id);
-  if (!frame) return;
+  if (frame) catchAll(frame, id, elements).catch((why) => tellBroken(frame, why, performance.now()));
+};
+
+const catchAll = async (frame, id, elements) => {
   for (const element of elements) tell({ id, kind: 'caught', key: element.key, caught: await catchOne(frame, element) });
   // what a click has set off is over by now, or shows: whatever has newly appeared counts
   const { w } = windowOf(frame);

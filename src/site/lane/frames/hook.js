@@ -37,7 +37,17 @@ const bodyText = (body) => {
   return fields !== null && fields.every(([, value]) => typeof value === 'string') ? String(new URLSearchParams(fields)) : null;
 };
 
-const watchWindow = (w, { timersUpTo, polls, pollParts, words }) => {
+// A call that is led to a login page is refused, whatever that answers.
+const isLogin = (address, loginPaths) => {
+  try {
+    const { pathname } = new URL(address);
+    return loginPaths.some((path) => pathname.startsWith(path));
+  } catch {
+    return false;
+  }
+};
+
+const watchWindow = (w, { timersUpTo, polls, pollParts, words, loginPaths }) => {
   const watch = { requests: new Map(), failed: new Map(), timers: new Set(), generation: 0, isLoaded: false, onAddress: null };
   Object.defineProperty(w, WATCH, { value: watch });
   const later = w.setTimeout.bind(w);
@@ -59,7 +69,8 @@ const watchWindow = (w, { timersUpTo, polls, pollParts, words }) => {
     if (isPoll || pollParts.some((part) => address.includes(part))) return () => {};
     const id = ++count;
     watch.requests.set(id, request);
-    return (status, isGivenUp = false) => {
+    return (answered, isGivenUp = false, from = '') => {
+      const status = isLogin(from, loginPaths) && !isLogin(url.href, loginPaths) ? 401 : answered;
       if (status >= 200 && status < 400) watch.failed.delete(url.href);
       else if (!isGivenUp && !watch.failed.has(url.href)) watch.failed.set(url.href, { ...request, status });
       // after the handlers of the page itself, which may ask for more, or write the list
@@ -77,7 +88,7 @@ const watchWindow = (w, { timersUpTo, polls, pollParts, words }) => {
     const end = begin(addresses.get(this) || '', body[0]);
     let isGivenUp = false;
     this.addEventListener('abort', () => { isGivenUp = true; });
-    this.addEventListener('loadend', () => end(this.status, isGivenUp));
+    this.addEventListener('loadend', () => end(this.status, isGivenUp, this.responseURL));
     try {
       return send.apply(this, body);
     } catch (why) {
@@ -93,7 +104,7 @@ const watchWindow = (w, { timersUpTo, polls, pollParts, words }) => {
     const end = begin(isRequest ? input.url : String(input), given);
     const answer = fetch.call(w, input, ...rest);
     // another host's answer may be hidden from the page
-    answer.then(({ type, status }) => end(type === 'opaque' ? 200 : status), (why) => end(0, why && why.name === 'AbortError'));
+    answer.then(({ type, status, url }) => end(type === 'opaque' ? 200 : status, false, url), (why) => end(0, why && why.name === 'AbortError'));
     return answer;
   };
   // a body is part of its answer
@@ -110,6 +121,22 @@ const watchWindow = (w, { timersUpTo, polls, pollParts, words }) => {
       return body;
     };
   }
+
+  // scripts that a script adds: one of them may be what asks for the list
+  const source = Object.getOwnPropertyDescriptor(w.HTMLScriptElement.prototype, 'src');
+  Object.defineProperty(w.HTMLScriptElement.prototype, 'src', {
+    ...source,
+    set(address) {
+      source.set.call(this, address);
+      const isProgram = ['', 'module', 'text/javascript', 'application/javascript'].includes(this.type);
+      if (!isProgram || this.isConnected || !/^https?:/.test(this.src)) return;
+      const id = ++count;
+      watch.requests.set(id, { url: new URL(this.src), key: 'script', isOfPage: false, isNamed: false, element: this });
+      const end = () => later(() => watch.requests.delete(id), 0);
+      this.addEventListener('load', end, { once: true });
+      this.addEventListener('error', end, { once: true });
+    },
+  });
 
   // what a page has set itself for soon after its load is still to come
   const { setTimeout, clearTimeout } = w;

@@ -178,7 +178,6 @@ impl FrameWalk<'_> {
                     self.draft.miss(listed, place, &error);
                     first_end = Some(WalkEnd::Failed(error));
                 }
-                (Some(_), Some(WalkEnd::Failed(error))) => self.draft.not_tried(listed, place, error),
                 (Some(end), None) => first_end = Some(end),
                 _ => {}
             }
@@ -198,6 +197,7 @@ impl FrameWalk<'_> {
         let placed = fetch.place(listed, brought).await.map_err(|why| of_download(why, listed))?;
         if let FetchResult::Placed { record, .. } = placed {
             self.draft.keep(record);
+            self.draft.receipt.folder = fetch.folder.relative();
             self.attempt.interim.set(self.draft.interim());
         }
         Ok(())

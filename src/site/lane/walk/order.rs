@@ -83,7 +83,13 @@ impl<'a> FrameWalk<'a> {
         let ended = self.run().await;
         match ended {
             Ok(()) => Ok(self.draft.receipt),
-            Err(end) => Err(Box::new(Unfinished { end, receipt: self.draft.receipt })),
+            Err(end) => {
+                let receipt = match &end {
+                    WalkEnd::Failed(error) => self.draft.conclude(error),
+                    WalkEnd::ToTab(_) | WalkEnd::LoginInDoubt | WalkEnd::NotOpened(_) => self.draft.receipt,
+                };
+                Err(Box::new(Unfinished { end, receipt }))
+            }
         }
     }
 
@@ -196,11 +202,12 @@ impl<'a> FrameWalk<'a> {
             return Err(WalkEnd::ToTab(TabReason::Unsettled(format!("{mark} said that something was still to come"))));
         }
         if snapshot.attachments.is_empty() {
+            // that there is nothing is the hardest verdict: the tab proves it, with all that HTTP said
             let failed = failed.first().map(|request| format!("its request for {} failed", request.path));
             let control = control.as_ref().map(crate::site::page::readiness::controls::FoundControl::doubt);
-            if let Some(doubt) = failed.or(control).or_else(|| emptiness::doubt(&signs, &context.recipe)) {
-                return Err(WalkEnd::ToTab(TabReason::Empty(doubt)));
-            }
+            let doubt = failed.or(control).or_else(|| emptiness::doubt(&signs, &context.recipe));
+            let doubt = doubt.unwrap_or_else(|| "a frame does not prove that there is nothing".to_owned());
+            return Err(WalkEnd::ToTab(TabReason::Empty(doubt)));
         }
         let reading = Reading { snapshot, kind: PageKind::Wanted, signs, failed, awaited: None };
         let OpenedPage { snapshot, unlisted, .. } = OpenedPage::new(reading, control, &context.recipe);
@@ -217,7 +224,10 @@ impl<'a> FrameWalk<'a> {
         }
         let listed_count = page.snapshot.listed_count;
         let new = page.snapshot.attachments.iter().enumerate();
-        let new: Vec<_> = new.filter(|(_, listed)| self.seen.insert(listed.id.clone())).map(|(at, _)| at).collect();
+        let new: Vec<_> = new.filter(|(_, listed)| self.seen.insert(listed.id.clone())).collect();
+        let listed: Vec<_> = new.iter().map(|(_, listed)| (*listed).clone()).collect();
+        self.draft.expect(&listed, &page.place);
+        let new: Vec<_> = new.into_iter().map(|(at, _)| at).collect();
         let new_count = new.len();
         self.draft.receipt.listed_count += listed_count.max(new_count);
         self.draft.receipt.repeated_count += listed_count.saturating_sub(new_count);

@@ -11,6 +11,8 @@ use crate::model::{FailureKind, Receipt};
 pub(crate) enum TabReason {
     /// Frames do not work on this portal.
     NoFrames,
+    /// There is no HTTP client to fetch files with.
+    NoClient,
     /// The order is to be alone in its session.
     Alone,
     /// Its page cannot be shown in a frame.
@@ -47,6 +49,7 @@ impl fmt::Display for TabReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoFrames => f.write_str("the portal does not let its pages be shown in frames"),
+            Self::NoClient => f.write_str("files cannot be fetched without a browser: the HTTP client did not start"),
             Self::Alone => f.write_str("a browser ended while it was open with others"),
             Self::Denied => f.write_str("its page cannot be shown in a frame"),
             Self::Moved => f.write_str("its page went to another address by itself"),
