@@ -1,5 +1,6 @@
-//! Counts and time spans in messages.
+//! Counts, time spans and lines in messages.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use humantime::FormattedDuration;
@@ -20,6 +21,12 @@ pub(crate) fn rounded(span: Duration) -> FormattedDuration {
         Duration::from_secs(span.saturating_add(Duration::from_millis(500)).as_secs())
     };
     humantime::format_duration(shown)
+}
+
+/// The line of `text` that `span` begins in, counted from 1; the first if it is not known.
+pub(crate) fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
+    let before = span.and_then(|span| text.get(..span.start)).unwrap_or_default();
+    before.matches('\n').count() + 1
 }
 
 #[cfg(test)]

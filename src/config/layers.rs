@@ -143,8 +143,7 @@ fn advice(name: &str) -> String {
 
 /// The problem with a text that is not TOML. Neither it nor its source repeats the line, which may contain a secret.
 fn not_toml(text: &str, why: &toml::de::Error) -> InvalidValue {
-    let before = why.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
+    let line = crate::text::line_of(text, why.span());
     InvalidValue::new(format!("it is not valid TOML: line {line}: {}", why.message()))
 }
 

@@ -20,7 +20,8 @@ const KEPT_BYTES: usize = 1 << 20;
 /// How long to read on after the end: a process that left its group may hold the pipe open.
 const LAST_OUTPUT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A program with its arguments. Its input is empty, and its environment is this program's, with what is added.
+/// A program with its arguments. Its input is empty. Its environment is this program's, without the variables of this
+/// program's own settings (`COUPA_BATCH_*`, `COUPA_USERNAME`, `COUPA_PASSWORD`), and with what is added.
 #[derive(Clone)]
 pub struct ProcessCommand {
     program: PathBuf,

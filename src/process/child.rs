@@ -67,7 +67,7 @@ pub(crate) struct ManagedProcess {
 }
 
 impl ManagedProcess {
-    /// Starts `program`, without the variables that hold this program's own settings and logins; `prepare` sets its arguments and environment. `name` appears beside its output in the log.
+    /// Starts `program`; `prepare` sets its arguments and environment. `name` appears beside its output in the log.
     /// `resource` is dropped once no process of the group is left, such as the port it listens on. Must be called
     /// within a tokio runtime.
     ///
@@ -79,10 +79,6 @@ impl ManagedProcess {
         resource: impl Send + 'static,
         prepare: impl FnOnce(&mut Command),
     ) -> Result<Self, ProcessError> {
-        let prepare = |command: &mut Command| {
-            remove_secrets(command);
-            prepare(command);
-        };
         let group = ProcessGroup::start(program, prepare)
             .map_err(|source| ProcessError::Spawn { program: program.to_owned(), source })?;
         let (group, output) = (Arc::new(group), Arc::new(CapturedOutput::new(name)));
@@ -203,16 +199,6 @@ async fn wait_for_exit(guard: GroupKillGuard, resource: impl Send, ended: watch:
     tracing::debug!(%status, pid = ?guard.0.pid(), "child process ended");
     drop(resource);
     ended.send_replace(Some(ProcessExit { status, code, left }));
-}
-
-/// The login of the portal and our own settings are for no child process.
-fn remove_secrets(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("COUPA_BATCH_") || matches!(text.as_ref(), "COUPA_PASSWORD" | "COUPA_USERNAME") {
-            command.env_remove(&name);
-        }
-    }
 }
 
 #[cfg(test)]

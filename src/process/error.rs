@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::text::{count, rounded};
+use crate::text::{count, line_of, rounded};
 
 /// Why a service cannot be added or changed.
 #[derive(Debug, Error)]
@@ -19,9 +19,14 @@ pub enum ServiceError {
         /// What is wrong, and what to do about it.
         problems: Vec<String>,
     },
-    /// The text is not TOML of services.
-    #[error("the services cannot be read: {0}")]
-    Toml(#[from] toml::de::Error),
+    /// The text is not TOML of services. The line itself is not repeated: it may contain a secret.
+    #[error("the services cannot be read: line {line}: {why}")]
+    Toml {
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The file of services cannot be read.
     #[error("{path} cannot be read; check that it exists and may be read")]
     File {
@@ -63,6 +68,18 @@ pub enum ServiceError {
     /// There is no tokio runtime to start processes in.
     #[error("a process pool needs a tokio runtime; call it from async code, or enter a runtime before")]
     NoRuntime,
+}
+
+impl ServiceError {
+    /// Neither it nor its source repeats a line or a value of the text, which may be a secret.
+    pub(crate) fn toml(text: &str, error: &toml::de::Error) -> Self {
+        let message = error.message();
+        // "invalid type: string "…", expected a map": what was found is left out
+        let is_of_value = message.starts_with("invalid type: ") || message.starts_with("invalid value: ");
+        let found = if is_of_value { message.rfind(", expected ").map_or(message.len(), |at| at + 2) } else { 0 };
+        let why = if found < message.len() { &message[found..] } else { "a value is not valid" };
+        Self::Toml { line: line_of(text, error.span()), why: why.to_owned() }
+    }
 }
 
 /// No service has this name.

@@ -62,13 +62,22 @@ async fn settings_that_cannot_work_are_refused_together() {
     for (text, told) in [
         ("[services.a]\ncommand = \"sh\"\nports = \"9-1\"", "range of ports"),
         ("[services.a]\ncommand = \"sh\"\nhealth_check = \"health\"", "a health check: a path"),
-        ("[services.a]\ncommand = \"sh\"\nstart_timeout = 3", "start_timeout"),
+        ("[services.a]\ncommand = \"sh\"\nstart_timeout = 3", "line 3: expected a string"),
         ("[services.a]\ncommand = \"sh\"\nprots = [1]", "prots"),
         ("[services.a]\nargs = []", "`command` is missing"),
         ("[services.a]\ncommand = \"sh\"\nports = [8000]\nmax_processes = 2", "add ports"),
     ] {
         let error = ProcessPool::from_toml(text).unwrap_err().to_string();
         assert!(error.contains(told), "{text}: {error}");
+    }
+    // neither a wrong line nor a wrong value is repeated: it may contain a secret
+    for env in
+        ["{ TOKEN = \"s3cret\", PORT = 8000 }", "{ TOKEN = \"s3cret\" PORT }", "\"TOKEN=s3cret\"", "[\"s3cret\"]"]
+    {
+        let text = format!("[services.a]\ncommand = \"sh\"\nenv = {env}");
+        let error = ProcessPool::from_toml(&text).unwrap_err();
+        assert!(matches!(&error, ServiceError::Toml { line: 3, .. }), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
     }
     let error = ProcessPool::from_toml_file("/nowhere/services.toml").unwrap_err();
     assert!(error.to_string().contains("/nowhere/services.toml"), "{error}");
@@ -166,11 +175,14 @@ async fn a_timeout_says_that_the_start_or_the_restart_was_waited_for() {
 
 #[tokio::test]
 async fn variables_of_a_service_reach_its_process_and_are_shown_nowhere() {
-    let script = "[ ${#OWN} = 6 ] && exec sleep 1000; echo it is not there; exit 1";
-    let config = ServiceConfig::new("sh").args(["-c", script]).env("OWN", "s3cret").health_check(HealthCheck::none());
+    let with = |script: &str| ServiceConfig::new("sh").args(["-c", script]).env("OWN", "s3cret");
+    let config = with("[ ${#OWN} = 6 ] && exit 42; exit 1");
     assert!(!format!("{config:?}").contains("s3cret"));
+    let (failure, told) = failure_of(config).await;
+    assert!(matches!(*failure, ProcessFailure::ExitedEarly { code: Some(42), .. }), "{failure:?}");
+    assert!(!told.contains("s3cret"), "{told}");
     let pool = ProcessPool::new();
-    pool.add("quiet", config.restart(once())).unwrap();
+    pool.add("quiet", with("exec sleep 1000").health_check(HealthCheck::none()).restart(once())).unwrap();
     let lease = pool.lease("quiet").await.unwrap();
     assert!(!format!("{pool:?} {lease:?}").contains("s3cret"));
     pool.close().await;

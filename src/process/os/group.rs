@@ -77,6 +77,7 @@ impl ProcessGroup {
         #[cfg(windows)]
         command.stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        remove_secrets(&mut command);
         prepare(&mut command);
         let mut wrap = CommandWrap::from(command);
         #[cfg(unix)]
@@ -194,6 +195,16 @@ impl ProcessGroup {
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// The login of the portal and our own settings are for no child process.
+fn remove_secrets(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("COUPA_BATCH_") || matches!(text.as_ref(), "COUPA_PASSWORD" | "COUPA_USERNAME") {
+            command.env_remove(&name);
+        }
     }
 }
 

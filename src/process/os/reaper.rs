@@ -105,7 +105,7 @@ rmdir -- "$0" || : >"$0/$mark"
     }
 }
 
-/// Windows ends the processes with treaper Job object; the folder is swept at the next start.
+/// Windows ends the processes with their Job object; the folder is swept at the next start.
 #[cfg(not(unix))]
 #[derive(Debug)]
 pub(crate) struct Reaper;

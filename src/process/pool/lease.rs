@@ -73,8 +73,10 @@ impl ProcessLease {
     pub fn discard(self) {
         let shared = &self.permit.shared;
         shared.act(|state, _| {
-            state.slots.broken(self.permit.id);
-            state.last_failure = Some(ProcessFailure::Reported.into());
+            // a process that has ended meanwhile keeps the reason of its own
+            if state.slots.broken(self.permit.id) {
+                state.last_failure = Some(ProcessFailure::Reported.into());
+            }
         });
     }
 }

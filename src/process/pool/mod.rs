@@ -60,7 +60,7 @@ impl ProcessPool {
     /// # Errors
     /// As [`ProcessPool::add`], and [`ServiceError::Toml`].
     pub fn from_toml(text: &str) -> Result<Self, ServiceError> {
-        let ServiceFile { services } = toml::from_str(text)?;
+        let ServiceFile { services } = toml::from_str(text).map_err(|why| ServiceError::toml(text, &why))?;
         for (name, config) in &services {
             check(name, config)?;
         }

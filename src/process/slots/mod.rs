@@ -98,13 +98,14 @@ impl Slots {
         }
     }
 
-    /// The process does not do its work: it is ended, whoever has leases of it, and replaced.
-    pub(crate) fn broken(&mut self, id: InstanceId) {
-        if let Some(slot) = self.slots.get_mut(&id)
-            && !matches!(slot.phase, Phase::Stopping(_))
-        {
+    /// The process does not do its work: it is ended, whoever has leases of it, and replaced. Whether that is new.
+    pub(crate) fn broken(&mut self, id: InstanceId) -> bool {
+        let Some(slot) = self.slots.get_mut(&id) else { return false };
+        let is_new = !matches!(slot.phase, Phase::Stopping(_) | Phase::Retiring(StopCause::Broken));
+        if is_new {
             slot.phase = Phase::Retiring(StopCause::Broken);
         }
+        is_new
     }
 
     /// The process is gone. One that was not told to end has failed; `is_permanent`: another one would fail the same way.
@@ -112,8 +113,8 @@ impl Slots {
         let Some(slot) = self.slots.remove(&id) else { return };
         let is_planned = match slot.phase {
             Phase::Stopping(cause) => cause != StopCause::Broken,
-            // it was to end anyway
-            Phase::Retiring(cause) => cause != StopCause::Broken,
+            // not wanted any more; one that has served its leases was to work on until the last of them is back
+            Phase::Retiring(cause) => matches!(cause, StopCause::ScaledDown | StopCause::Closed),
             Phase::Starting | Phase::Healthy | Phase::Suspect => false,
         };
         if is_planned || self.is_closed {

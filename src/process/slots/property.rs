@@ -48,6 +48,7 @@ enum Mistake {
     ForgetsToCancel,
     StartsTwice,
     NeverRefuses,
+    CountsNoCrashOfOneThatHasServed,
 }
 
 /// What the table has said so far, and what is true.
@@ -59,6 +60,10 @@ struct World {
     used: BTreeSet<InstanceId>,
     queue: VecDeque<WaiterId>,
     leases: Vec<InstanceId>,
+    /// Why processes were told to end.
+    told: BTreeMap<InstanceId, StopCause>,
+    /// Whether a failure was counted that was none, or one was not counted.
+    is_miscounted: bool,
     is_closed: bool,
 }
 
@@ -88,7 +93,8 @@ impl World {
                     self.processes.insert(id, (false, false, 0));
                     ensure(!self.is_closed, "a start after the end")?;
                 }
-                Effect::Stop(id, _) => {
+                Effect::Stop(id, cause) => {
+                    self.told.insert(id, cause);
                     let process = self.processes.get_mut(&id).ok_or("told to end what is not there")?;
                     ensure(!process.1, "told to end twice")?;
                     process.1 = true;
@@ -112,6 +118,7 @@ impl World {
 
     fn check(&self) -> Result<(), String> {
         let rules = &self.slots.rules;
+        ensure(!self.is_miscounted, "failures are miscounted")?;
         ensure(self.slots.waiting() == self.queue.len(), "who waits is miscounted")?;
         ensure(self.slots.slots().map(|(id, _)| id).eq(self.processes.keys().copied()), "processes are miscounted")?;
         ensure(self.processes.len() <= rules.max, "too many processes")?;
@@ -174,9 +181,24 @@ impl World {
             Step::Exit(which, is_permanent) => {
                 if let Some(id) = process(which) {
                     self.processes.remove(&id);
+                    let phase = self.slots.slots.get(&id).map(|slot| slot.phase);
+                    let is_planned = self.is_closed
+                        || phase == Some(Phase::Retiring(StopCause::ScaledDown))
+                        || self.told.get(&id).is_some_and(|cause| *cause != StopCause::Broken);
+                    if mistake == Some(Mistake::CountsNoCrashOfOneThatHasServed)
+                        && phase == Some(Phase::Retiring(StopCause::Recycled))
+                        && let Some(slot) = self.slots.slots.get_mut(&id)
+                    {
+                        slot.phase = Phase::Stopping(StopCause::Recycled);
+                    }
+                    let before = self.slots.failures();
                     if mistake != Some(Mistake::IgnoresTheEndOfAProcess) {
                         self.slots.exited(self.now, id, is_permanent);
                     }
+                    let after = self.slots.failures();
+                    // the count begins anew after a time in good health
+                    let is_right = if is_planned { after == before } else { after == before + 1 || after == 1 };
+                    self.is_miscounted |= !is_right;
                 }
             }
             Step::Scale(count) => self.slots.scale(count),
@@ -210,6 +232,8 @@ fn run(
         used: BTreeSet::new(),
         queue: VecDeque::new(),
         leases: Vec::new(),
+        told: BTreeMap::new(),
+        is_miscounted: false,
         is_closed: false,
     };
     world.turn(mistake)?;
@@ -266,6 +290,7 @@ fn the_property_finds_each_mistake() {
         Mistake::ForgetsToCancel,
         Mistake::StartsTwice,
         Mistake::NeverRefuses,
+        Mistake::CountsNoCrashOfOneThatHasServed,
     ] {
         let config = Config { cases: 512, failure_persistence: None, ..Config::default() };
         let found = TestRunner::new(config).run(&cases(), |(steps, base, max, per_process, max_leases)| {

@@ -108,6 +108,28 @@ fn a_process_that_has_served_its_leases_is_replaced_before_it_ends() {
 }
 
 #[test]
+fn a_process_that_ends_before_its_last_lease_is_back_has_failed_unless_it_was_wanted_no_more() {
+    let leased = |max_leases| {
+        let mut slots = Slots::new(SlotRules { max_leases, ..rules(2) }, 1);
+        slots.turn(SECOND);
+        slots.healthy(SECOND, InstanceId(1));
+        slots.enqueue();
+        slots.turn(SECOND);
+        slots
+    };
+    let mut slots = leased(Some(1));
+    slots.exited(SECOND, InstanceId(1), false);
+    assert_eq!((slots.failures(), slots.is_backing_off(SECOND)), (1, true), "each lease crashes its process");
+    for end in [|slots: &mut Slots| slots.scale(0), Slots::close] {
+        let mut slots = leased(None);
+        end(&mut slots);
+        slots.turn(SECOND);
+        slots.exited(SECOND, InstanceId(1), false);
+        assert_eq!((slots.failures(), slots.restarts()), (0, 0));
+    }
+}
+
+#[test]
 fn demand_starts_more_processes_and_idleness_ends_them() {
     let mut slots = healthy(1);
     let waiters: Vec<_> = (0..5).map(|_| slots.enqueue()).collect();
@@ -150,8 +172,10 @@ fn a_suspect_gets_no_lease_until_it_is_healthy_again() {
     assert_eq!(slots.turn(SECOND), []);
     slots.healthy(SECOND, InstanceId(1));
     assert_eq!(slots.turn(SECOND), [Effect::Grant(waiter, InstanceId(1))]);
-    slots.broken(InstanceId(1));
+    assert!(slots.broken(InstanceId(1)) && !slots.broken(InstanceId(1)), "only the first report is news");
     assert_eq!(slots.turn(SECOND), [Effect::Stop(InstanceId(1), StopCause::Broken)], "whoever has leases");
+    assert!(!slots.broken(InstanceId(1)));
     slots.exited(SECOND, InstanceId(1), false);
     assert_eq!(slots.failures(), 1);
+    assert!(!slots.broken(InstanceId(1)), "it is gone");
 }

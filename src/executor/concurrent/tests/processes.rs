@@ -140,3 +140,26 @@ async fn processes_that_their_parent_leaves_behind_end_with_it() {
     assert!(result.success, "{result:?}");
     assert_eq!(pids(&file).into_iter().filter(|pid| is_running(*pid)).count(), 0);
 }
+
+/// Variables can only be set for a process that is to be started: so the test starts itself with them.
+#[tokio::test]
+async fn settings_and_logins_of_this_program_reach_no_job_that_is_not_given_them() {
+    const LOGIN: [(&str, &str); 3] =
+        [("COUPA_USERNAME", "anna"), ("COUPA_PASSWORD", "s3cret"), ("COUPA_BATCH_WORKERS", "3")];
+    if std::env::var_os("COUPA_PASSWORD").is_none_or(|value| value != "s3cret") {
+        let this = concat!(module_path!(), "::settings_and_logins_of_this_program_reach_no_job_that_is_not_given_them");
+        let (_, this) = this.split_once("::").unwrap();
+        let mut again = tokio::process::Command::new(std::env::current_exe().unwrap());
+        let ended = again.args([this, "--exact"]).envs(LOGIN).output().await.unwrap();
+        let said = String::from_utf8_lossy(&ended.stdout);
+        assert!(ended.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let script = "echo ${COUPA_USERNAME-none} ${COUPA_PASSWORD-none} ${COUPA_BATCH_WORKERS-none}";
+    let given = LOGIN
+        .into_iter()
+        .fold(ProcessCommand::new("sh").args(["-c", script]), |command, (name, value)| command.env(name, value));
+    let results = executor(1).execute_batch([shell("bare", script), Job::process("given", given)]).await;
+    let said: Vec<_> = results.iter().map(|result| result.output.as_ref().map(|output| output.stdout.trim())).collect();
+    assert_eq!(said, [Some("none none none"), Some("anna s3cret 3")]);
+}
