@@ -21,8 +21,9 @@ impl Job {
         let po = &self.order.attempt.order.po;
         // what was placed before it was ended, or before another walk failed, is in the order's folder all the same
         let result = result.map_err(|error| {
-            let has_files = error.receipt.as_ref().is_some_and(|receipt| !receipt.files.is_empty());
-            let interim = self.order.attempt.interim.get().filter(|_| !has_files);
+            let has_files = |receipt: &Receipt| !receipt.files.is_empty();
+            let is_told = error.receipt.as_deref().is_some_and(has_files);
+            let interim = self.order.attempt.interim.get().filter(|interim| !is_told && has_files(interim));
             AttemptError { receipt: interim.map(Box::new).or(error.receipt), ..error }
         });
         match &result {

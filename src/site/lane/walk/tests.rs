@@ -145,11 +145,11 @@ async fn buttons_are_clicked_for_their_addresses_and_the_files_placed() {
 }
 
 #[tokio::test]
-async fn a_page_that_shows_that_it_has_nothing_is_believed_and_any_other_empty_one_is_not() {
+async fn every_empty_list_is_for_the_tab_to_prove() {
     let empty = |change: fn(&mut Value)| play(move |recipe, base| vec![settled(recipe, base, &[], change)]);
-    assert_eq!(empty(|_| {}).await.unwrap().listed_count, 0);
     for change in [
-        (|page| page["signs"]["areas"] = json!([{ "count": 0, "shown": 0 }])) as fn(&mut Value),
+        (|_| {}) as fn(&mut Value),
+        |page| page["signs"]["areas"] = json!([{ "count": 0, "shown": 0 }]),
         |page| page["signs"]["holds"] = json!("a link"),
         |page| page["control"] = json!({ "kind": "more", "text": "Show more" }),
         |page| page["failed"] = json!([{ "path": "/x", "status": 404, "isOfPage": false, "isNamed": false }]),
