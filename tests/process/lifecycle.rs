@@ -89,8 +89,16 @@ async fn a_lease_that_finds_its_process_broken_has_it_replaced() {
     let lease = pool.lease("web").await.unwrap();
     let pid = lease.pid().unwrap();
     lease.discard();
-    assert_ne!(pool.lease("web").await.unwrap().pid(), Some(pid));
+    let lease = pool.lease("web").await.unwrap();
+    assert_ne!(lease.pid(), Some(pid));
     until_gone([pid]).await;
+    // one that is gone already keeps the reason of its end
+    get(&lease, "/crash").await;
+    let has_crashed = |why: &Option<String>| why.as_ref().is_some_and(|why| why.contains("ended by itself"));
+    until(&pool, "web", |status| has_crashed(&status.last_failure)).await;
+    lease.discard();
+    let why = pool.status().service("web").unwrap().last_failure.clone();
+    assert!(has_crashed(&why), "{why:?}");
     pool.close().await;
 }
 

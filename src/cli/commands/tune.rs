@@ -29,48 +29,65 @@ const TOLERANCE: f64 = 0.05;
 
 pub(crate) fn tune(args: &TuneArgs) -> Result<ExitReason, CommandError> {
     let out = fresh_folder()?;
-    let settings = |workers| {
+    let (progress, batches) = match prepare(args, &out) {
+        Ok(Some(prepared)) => prepared,
+        nothing => {
+            // there is nothing in it to look at
+            if let Err(why) = std::fs::remove_dir_all(&out) {
+                tracing::debug!(%why, "a folder could not be removed");
+            }
+            return nothing.map(|_| ExitReason::AllWell);
+        }
+    };
+    let ended = measure_all(args, batches, &progress);
+    if !matches!(ended, Ok(ExitReason::AllWell)) {
+        progress.say(&format!("log and evidence are in {}", out.display()));
+    } else if let Err(why) = std::fs::remove_dir_all(&out) {
+        // the files are the demo's, and nobody asked for them
+        progress.say(&format!("{} could not be removed: {why}", out.display()));
+    }
+    ended
+}
+
+/// A number of workers and the settings of its batch.
+type Candidate = (NonZeroUsize, PoolConfig);
+
+/// Reads the settings and starts the log in `out`; none if there is no number to measure.
+fn prepare(args: &TuneArgs, out: &Path) -> Result<Option<(Progress, Vec<Candidate>)>, CommandError> {
+    let settings = |workers: NonZeroUsize| {
         let mut settings: Settings = args.browser.to_settings();
         settings.workers = Some(WorkerCount::Exactly(workers));
         settings.max_workers = Some(u32::try_from(workers.get()).unwrap_or(u32::MAX));
         settings.out = Some(out.join(workers.to_string()));
-        layers::load_config(settings, None).map_err(CommandError::bad_call)
+        layers::load_config(settings, None).map(|config| (workers, config)).map_err(CommandError::bad_call)
     };
     // a number that is given twice is measured once
     let mut seen = BTreeSet::new();
-    let numbers: Vec<_> = args.workers.iter().copied().filter(|number| seen.insert(*number)).collect();
-    let configs: Vec<_> = numbers.iter().copied().map(settings).collect::<Result<_, _>>()?;
-    let Some(first) = configs.first().cloned() else { return Ok(ExitReason::AllWell) };
-    let log = PoolConfig { out: out.clone(), ..first.clone() };
-    let progress = start_logging(&args.output, &log)?;
-    if args.yes {
+    let numbers = args.workers.iter().copied().filter(|number| seen.insert(*number));
+    let batches: Vec<_> = numbers.map(settings).collect::<Result<_, _>>()?;
+    let Some((_, first)) = batches.first() else { return Ok(None) };
+    let log = PoolConfig { out: out.to_owned(), ..first.clone() };
+    Ok(Some((start_logging(&args.output, &log)?, batches)))
+}
+
+fn measure_all(args: &TuneArgs, batches: Vec<Candidate>, progress: &Progress) -> Result<ExitReason, CommandError> {
+    if let Some((_, first)) = batches.first().filter(|_| args.yes) {
         install_missing(&first.browser, |line| progress.say(line))?;
     }
-    block_on(|signals| {
-        let progress = &progress;
-        async move {
-            let demo = DemoConfig { orders: args.orders as usize, ..DemoConfig::default() };
-            let portal = DemoPortal::start(demo).await.map_err(|why| {
-                CommandError::new(ExitReason::Unexpected, format!("the demo portal cannot start: {why}"))
-            })?;
-            let ended = sweep(&portal, numbers.into_iter().zip(configs), args, progress, &signals).await;
-            portal.stop().await;
-            ended
-        }
-    })
-    .inspect(|reason| {
-        if *reason != ExitReason::AllWell {
-            progress.say(&format!("log and evidence are in {}", out.display()));
-        } else if let Err(why) = std::fs::remove_dir_all(&out) {
-            // the files are the demo's, and nobody asked for them
-            progress.say(&format!("{} could not be removed: {why}", out.display()));
-        }
+    block_on(|signals| async move {
+        let demo = DemoConfig { orders: args.orders as usize, ..DemoConfig::default() };
+        let portal = DemoPortal::start(demo)
+            .await
+            .map_err(|why| CommandError::new(ExitReason::Unexpected, format!("the demo portal cannot start: {why}")))?;
+        let ended = sweep(&portal, batches, args, progress, &signals).await;
+        portal.stop().await;
+        ended
     })
 }
 
 async fn sweep(
     portal: &DemoPortal,
-    batches: impl Iterator<Item = (NonZeroUsize, PoolConfig)>,
+    batches: Vec<Candidate>,
     args: &TuneArgs,
     progress: &Progress,
     signals: &Interrupt,

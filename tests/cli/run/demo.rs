@@ -46,3 +46,19 @@ async fn a_sweep_recommends_a_number_of_workers_with_its_table() {
     assert!(rows.len() == 4 && rows[0].contains("orders/min") && rows[3].contains("recommended"), "{ended}");
     env.assert_nothing_left().await;
 }
+
+#[tokio::test]
+async fn a_sweep_that_fails_says_where_its_log_is_and_one_of_wrong_settings_leaves_nothing() {
+    let env = TestEnv::new();
+    let temporary = env.path().join("temporary");
+    std::fs::create_dir(&temporary).unwrap();
+    let folders = || std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let tune = || env.call(["tune", "--orders", "1", "--workers", "1"]).env("TMPDIR", &temporary);
+    let ended = tune().env("COUPA_BATCH_RETRY_LIMIT", "many").end().await;
+    ended.assert(2, &["retry_limit"]);
+    assert!(folders().is_empty(), "{ended}");
+    let no_browser = env.script("browser", "exit 1");
+    let ended = tune().env("COUPA_BATCH_BROWSER_PATH", no_browser).end().await;
+    let [folder] = &folders()[..] else { panic!("{ended}") };
+    ended.assert(5, &["log and evidence are in", &folder.display().to_string()]);
+}
