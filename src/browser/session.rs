@@ -1,5 +1,6 @@
 //! One browser session: driver, browser and profile folder, which begin and end together.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -54,7 +55,11 @@ impl Session for BrowserSession {
     }
 
     fn kill_switch(&self) -> KillSwitch {
-        KillSwitch::new(self.page.client.driver().killer())
+        let (is_broken, kill) = (self.page.client.broken_flag(), self.page.client.driver().killer());
+        KillSwitch::new(move || {
+            is_broken.store(true, Ordering::Release);
+            kill();
+        })
     }
 
     fn root_pid(&self) -> Option<u32> {

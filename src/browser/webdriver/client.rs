@@ -107,7 +107,7 @@ pub(crate) struct SessionClient {
     driver: Arc<Driver>,
     /// The browser's main process, where the system lets it be watched.
     browser: Option<HeldProcess>,
-    is_broken: AtomicBool,
+    is_broken: Arc<AtomicBool>,
 }
 
 impl SessionClient {
@@ -149,7 +149,7 @@ impl SessionClient {
         let pid = response.get("capabilities").and_then(|capabilities| capabilities.get(vendor.process));
         let pid = pid.and_then(Value::as_u64).and_then(|pid| u32::try_from(pid).ok());
         let browser = pid.zip(driver.pid()).and_then(|(pid, group)| HeldProcess::open(pid, group));
-        Ok(Self { client, driver, browser, is_broken: AtomicBool::new(false) })
+        Ok(Self { client, driver, browser, is_broken: Arc::default() })
     }
 
     /// Sends `command` and waits for its response until `deadline` has passed; then two seconds more at most to find out
@@ -240,6 +240,11 @@ impl SessionClient {
 
     fn has_browser_ended(&self) -> bool {
         self.browser.as_ref().is_some_and(HeldProcess::has_ended)
+    }
+
+    /// Set by whoever kills its processes: their end is noticed later.
+    pub(crate) fn broken_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_broken)
     }
 
     /// Whether no further command can be sent. Never blocks.

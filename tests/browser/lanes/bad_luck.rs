@@ -81,7 +81,7 @@ async fn a_login_that_ends_with_several_orders_in_flight_is_made_once_more_and_c
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_spins_ends_its_session_and_no_order_of_it_is_answered() {
-    let Some(rig) = Rig::with(Flavour::Installed, |config| config.deadlines.page = Duration::from_secs(12)) else {
+    let Some(rig) = Rig::with(Flavour::Installed, |config| config.deadlines.page = Duration::from_secs(4)) else {
         return;
     };
     let order = async |Path(number): Path<u32>| {
